@@ -1,0 +1,168 @@
+"""AdmissionReview in, AdmissionReview out (admission.k8s.io v1 and v1beta1)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from imagegate.errors import InvalidReview
+
+API_VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
+
+
+class GroupResource(NamedTuple):
+    """An API group (``""`` is core) and a plural resource name."""
+
+    group: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+
+class GroupKind(NamedTuple):
+    """An API group and a kind."""
+
+    group: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+class Phase(enum.Enum):
+    """Which pass of admission asks."""
+
+    MUTATE = "mutate"
+    VALIDATE = "validate"
+
+
+class User(NamedTuple):
+    """Who asks (authentication.k8s.io UserInfo)."""
+
+    name: str = ""
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionRequest:
+    """One admission request, from a review or made from a manifest."""
+
+    uid: str
+    phase: Phase
+    operation: str
+    """``CREATE``, ``UPDATE``, ``DELETE`` or ``CONNECT``."""
+    kind: GroupKind
+    resource: GroupResource
+    object: Mapping[str, Any] | None
+    old_object: Mapping[str, Any] | None = None
+    request_kind: GroupKind
+    """As the client sent it; ``kind`` is what the webhook rule matched (``matchPolicy: Equivalent``)."""
+    request_resource: GroupResource
+    sub_resource: str = ""
+    namespace: str = ""
+    name: str = ""
+    user: User = User()
+    dry_run: bool = False
+    api_version: str = API_VERSIONS[0]
+
+    @property
+    def resources(self) -> tuple[GroupResource, ...]:
+        """The group-resources the request counts as: the requested one, then the matched one."""
+        if self.request_resource == self.resource:
+            return (self.resource,)
+        return (self.request_resource, self.resource)
+
+    @classmethod
+    def parse(cls, review: object, phase: Phase) -> AdmissionRequest:
+        """Read an AdmissionReview (already decoded from JSON).
+
+        Raises:
+            InvalidReview: not an AdmissionReview of a known version, or without what one must have.
+        """
+        if not isinstance(review, dict):
+            raise InvalidReview("the body is not a JSON object")
+        if review.get("kind") != "AdmissionReview" or review.get("apiVersion") not in API_VERSIONS:
+            raise InvalidReview(
+                f"expected kind AdmissionReview of {' or '.join(API_VERSIONS)}, "
+                f"got kind {review.get('kind')!r} of {review.get('apiVersion')!r}"
+            )
+        request = review.get("request")
+        if not isinstance(request, dict):
+            raise InvalidReview("request: required")
+        uid = request.get("uid")
+        if not isinstance(uid, str) or not uid:
+            raise InvalidReview("request.uid: required")
+        kind = _group_kind(request, "kind")
+        resource = _group_resource(request, "resource")
+        user = request.get("userInfo")
+        return cls(
+            uid=uid,
+            phase=phase,
+            operation=_text(request, "operation", required=True),
+            kind=kind,
+            resource=resource,
+            object=_object(request, "object"),
+            old_object=_object(request, "oldObject"),
+            request_kind=_group_kind(request, "requestKind") if request.get("requestKind") else kind,
+            request_resource=_group_resource(request, "requestResource") if request.get("requestResource") else resource,
+            sub_resource=_text(request, "subResource") or _text(request, "requestSubResource"),
+            namespace=_text(request, "namespace"),
+            name=_text(request, "name"),
+            user=_user(user),
+            dry_run=request.get("dryRun") is True,
+            api_version=review["apiVersion"],
+        )
+
+
+def _text(parent: Mapping[str, Any], key: str, *, required: bool = False) -> str:
+    value = parent.get(key)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or (required and not value):
+        raise InvalidReview(f"request.{key}: expected a string, got {value!r:.80}")
+    return value
+
+
+def _object(request: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    value = request.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise InvalidReview(f"request.{key}: expected an object, got {type(value).__name__}")
+    return value
+
+
+def _group_kind(request: Mapping[str, Any], key: str) -> GroupKind:
+    value = request.get(key)
+    if not isinstance(value, dict):
+        raise InvalidReview(f"request.{key}: required")
+    group, kind = value.get("group") or "", value.get("kind")
+    if not isinstance(group, str) or not isinstance(kind, str) or not kind:
+        raise InvalidReview(f"request.{key}: expected group, version and kind as strings")
+    return GroupKind(group, kind)
+
+
+def _group_resource(request: Mapping[str, Any], key: str) -> GroupResource:
+    value = request.get(key)
+    if not isinstance(value, dict):
+        raise InvalidReview(f"request.{key}: required")
+    group, resource = value.get("group") or "", value.get("resource")
+    if not isinstance(group, str) or not isinstance(resource, str) or not resource:
+        raise InvalidReview(f"request.{key}: expected group, version and resource as strings")
+    return GroupResource(group, resource)
+
+
+def _user(value: object) -> User:
+    if value is None:
+        return User()
+    if not isinstance(value, dict):
+        raise InvalidReview("request.userInfo: expected an object")
+    groups = value.get("groups") or ()
+    if not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) for group in groups):
+        raise InvalidReview("request.userInfo.groups: expected a list of strings")
+    name, uid = value.get("username") or "", value.get("uid") or ""
+    if not isinstance(name, str) or not isinstance(uid, str):
+        raise InvalidReview("request.userInfo: expected username and uid as strings")
+    return User(name, uid, tuple(groups))

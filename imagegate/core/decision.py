@@ -1,0 +1,154 @@
+"""The answer of a plug-in, as values: Decision, Denial, Status and its causes, PatchOp."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class DenialCode(enum.StrEnum):
+    """Why an image or object is denied. Stable; tests, metrics and audit key on it."""
+
+    REJECTED_BY_RULE = "rejected-by-rule"
+    NO_RULE_ALLOWS = "no-rule-allows"
+    UNRESOLVED = "unresolved"
+    LOOK_UP_FAILED = "look-up-failed"
+    INVALID_IMAGE_NAME = "invalid-image-name"
+    INVALID_OBJECT = "invalid-object"
+    NOT_ALWAYS_PULLED = "not-always-pulled"
+    IMPORT_NOT_ALLOWED = "import-not-allowed"
+    NO_POLICY = "no-policy"
+    NO_MATCHING_REPOSITORY = "no-matching-repository"
+    NO_PULL_SECRET = "no-pull-secret"  # noqa: S105
+    TRUST = "trust"
+    SIGNATURE = "signature"
+    VULNERABILITY = "vulnerability"
+    CONFLICT = "conflict"
+    DEADLINE = "deadline"
+    INTERNAL_ERROR = "internal-error"
+
+
+LACK_OF_EVIDENCE = frozenset({DenialCode.LOOK_UP_FAILED, DenialCode.DEADLINE})
+"""Codes that say "could not be found out" (CLI exit 3), not "found to be wrong"."""
+
+
+class Cause(NamedTuple):
+    """One cause of a Status. ``reason`` uses Kubernetes' names (``FieldValueForbidden``)."""
+
+    reason: str
+    message: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the API server shows the user (meta/v1 Status). ``group``, ``kind``, ``name`` go to details."""
+
+    code: int
+    reason: str
+    message: str
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    causes: tuple[Cause, ...] = ()
+    retry_after_s: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``status`` of an AdmissionReview response; empty fields left out, as Go does."""
+        details: dict[str, Any] = {}
+        if self.name:
+            details["name"] = self.name
+        if self.group:
+            details["group"] = self.group
+        if self.kind:
+            details["kind"] = self.kind
+        if self.causes:
+            details["causes"] = [cause._asdict() for cause in self.causes]
+        if self.retry_after_s:
+            details["retryAfterSeconds"] = self.retry_after_s
+        out: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if details:
+            out["details"] = details
+        return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """One reason to deny. The code is stable; the sentence is for the person who ran ``oc apply``."""
+
+    code: DenialCode
+    image: str
+    """As written in the object; empty where the denial is not about one image."""
+    at: str
+    """Field path in Kubernetes' notation: ``spec.containers[0].image``."""
+    rule: str
+    """Which rule spoke: ``executionRules[2] no-docker-hub``; empty where no rule did."""
+    because: str
+    """The text the user is shown for this place (the original's text first)."""
+
+    def __str__(self) -> str:
+        by = f" by {self.rule}" if self.rule else ""
+        return f"{self.at}: {self.image} denied{by}: {self.because} [{self.code}]"
+
+
+class PatchOp(NamedTuple):
+    """One JSON Patch operation (RFC 6902). ``path`` is a JSON Pointer; ``value`` None for ``remove``."""
+
+    op: str
+    path: str
+    value: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The operation as JSON."""
+        if self.op == "remove":
+            return {"op": self.op, "path": self.path}
+        return {"op": self.op, "path": self.path, "value": self.value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The whole answer of one plug-in. Every denial is listed, not only the first."""
+
+    plugin: str
+    denials: tuple[Denial, ...] = ()
+    status: Status | None = None
+    """Set exactly when there are denials."""
+    rewrites: tuple[PatchOp, ...] = ()
+    warnings: tuple[str, ...] = ()
+    annotations: dict[str, str] = field(default_factory=dict)
+    """Audit annotations, keys without a domain prefix."""
+    rules: tuple[str, ...] = ()
+    """Names of the rules that decided (accepting or rejecting), for metrics and logs; no duplicates."""
+
+    def __post_init__(self) -> None:
+        if self.denials and self.rewrites:
+            raise ValueError("a denied object is never patched")
+        if bool(self.denials) != (self.status is not None):
+            raise ValueError("a denial needs a status, and only a denial has one")
+
+    @property
+    def allowed(self) -> bool:
+        """True if nothing was denied."""
+        return not self.denials
+
+    @property
+    def only_lacks_evidence(self) -> bool:
+        """True if denied only because something could not be found out (CLI exit 3)."""
+        return bool(self.denials) and all(denial.code in LACK_OF_EVIDENCE for denial in self.denials)
+
+
+def pointer(field_path: str) -> str:
+    """The JSON Pointer of a field path: ``spec.containers[0].image`` -> ``/spec/containers/0/image``.
+
+    For paths whose keys hold neither dots nor brackets, as all image places have.
+    """
+    return "/" + field_path.replace("[", ".").replace("]", "").replace(".", "/")

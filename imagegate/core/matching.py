@@ -1,0 +1,65 @@
+"""Name patterns: the two languages that policies here are written in, compiled once, linear in time.
+
+Both know only ``*`` (any run, also none) and, for import rules, ``?`` (exactly one byte); no classes, no
+escapes. Sources: openshift-apiserver, pkg/image/apis/image/validation/whitelist (``IsWildcardMatch``).
+"""
+
+from __future__ import annotations
+
+
+class Wildcard:
+    """An import rule's pattern: ``*`` any run of bytes, ``?`` exactly one; the whole text must match."""
+
+    __slots__ = ("_anchored", "_pieces", "pattern")
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        pieces = pattern.encode("utf-8", "surrogatepass").split(b"*")
+        self._pieces = tuple(pieces)
+        self._anchored = len(pieces) == 1
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the pattern matches only itself."""
+        return self._anchored and b"?" not in self._pieces[0]
+
+    def matches(self, text: str) -> bool:
+        """Whether the whole of ``text`` matches, byte by byte."""
+        value = text.encode("utf-8", "surrogatepass")
+        first, last = self._pieces[0], self._pieces[-1]
+        if self._anchored:
+            return len(value) == len(first) and _fits(first, value, 0)
+        if len(value) < len(first) + len(last):
+            return False
+        end = len(value) - len(last)
+        if not _fits(first, value, 0) or not _fits(last, value, end):
+            return False
+        at = len(first)
+        for piece in self._pieces[1:-1]:
+            at = _find(piece, value, at, end)
+            if at < 0:
+                return False
+        return True
+
+
+def _fits(piece: bytes, value: bytes, at: int) -> bool:
+    """Whether ``piece`` (with ``?``) stands in ``value`` at ``at``; the room is known to be there."""
+    if b"?" not in piece:
+        return value.startswith(piece, at)
+    return all(byte in (63, value[at + offset]) for offset, byte in enumerate(piece))
+
+
+def _find(piece: bytes, value: bytes, start: int, end: int) -> int:
+    """Where the first occurrence of ``piece`` in ``value[start:end]`` ends, or -1."""
+    if b"?" not in piece:
+        found = value.find(piece, start, end)
+        return found + len(piece) if found >= 0 else -1
+    for at in range(start, end - len(piece) + 1):
+        if _fits(piece, value, at):
+            return at + len(piece)
+    return -1
+
+
+def is_wildcard_match(text: str, pattern: str) -> bool:
+    """Whether ``text`` matches ``pattern``; compile a ``Wildcard`` where a pattern is used twice."""
+    return Wildcard(pattern).matches(text)

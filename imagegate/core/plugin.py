@@ -1,0 +1,52 @@
+"""What every plug-in of the admission path is: questions first, then a pure decision.
+
+A plug-in never fetches. It names what it must know as ``Question`` values; the service asks the ports
+(``service/look_up.py``) and calls again with the answers, until no question is left. ``decide`` then
+answers from values alone, so that any decision can be replayed from a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from imagegate.core.admission import AdmissionRequest
+from imagegate.core.decision import Decision
+from imagegate.core.evidence import Lookup
+from imagegate.core.trace import Trace
+
+
+class Question:
+    """Base of everything that can be asked of the outside. Subclasses are frozen, hashable dataclasses."""
+
+    __slots__ = ()
+
+
+Answers: TypeAlias = Mapping[Question, Lookup[Any]]
+
+
+class Plugin(Protocol):
+    """One admission plug-in, made from one set of documents. Immutable; shared by all threads."""
+
+    @property
+    def name(self) -> str:
+        """``image-policy``, ``import-gate``, ``always-pull`` or ``cise``; in metrics, logs and settings."""
+
+    def covers(self, request: AdmissionRequest) -> bool:
+        """Whether this plug-in has anything to say of the request. Cheap; asks nothing."""
+
+    def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
+        """What must be looked up next, given what is known. Empty: ``decide`` may be called.
+
+        Questions that are already in ``answers`` need not be left out.
+        """
+
+    def decide(
+        self, request: AdmissionRequest, answers: Answers, *, now: datetime, trace: Trace | None = None
+    ) -> Decision:
+        """The decision. Same input, same answer. A missing answer counts as ``Unknown``.
+
+        Args:
+            trace: collects what was tried, for ``explain``; None on the hot path.
+        """

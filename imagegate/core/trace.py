@@ -1,0 +1,46 @@
+"""What a decision went through, as data, for ``explain``, ``check --explain`` and the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was looked at.
+
+    ``what`` is a fixed word (``coverage``, ``look-up``, ``rule``, ``rewrite``, ``policy-entry``,
+    ``signature``...), ``subject`` what it was tried on or which rule it is, ``outcome`` a fixed word
+    (``matched``, ``not-matched``, ``skipped``, ``found``, ``absent``, ``unknown``...), ``because`` a sentence.
+    """
+
+    what: str
+    subject: str
+    outcome: str
+    because: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The step as a JSON object, empty fields left out."""
+        out: dict[str, Any] = {"what": self.what, "subject": self.subject, "outcome": self.outcome}
+        if self.because:
+            out["because"] = self.because
+        if self.detail:
+            out["detail"] = self.detail
+        return out
+
+
+@dataclass(slots=True)
+class Trace:
+    """Steps in the order in which they were taken, grouped by the place they are about."""
+
+    steps: list[tuple[str, Step]] = field(default_factory=list)
+
+    def add(self, at: str, step: Step) -> None:
+        """Note ``step`` for the field path ``at`` (``spec.containers[0].image``; empty: the object)."""
+        self.steps.append((at, step))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All steps, each with its ``at``."""
+        return [{"at": at, **step.to_json()} for at, step in self.steps]
