@@ -1,0 +1,70 @@
+"""What the image policy and the import gate must know of image streams, images and namespaces.
+
+Values are plain image.openshift.io/v1 (or core/v1) objects as decoded from JSON; treat them as read-only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imagegate.core.plugin import Question
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTag(Question):
+    """The ImageStreamTag ``STREAM:TAG``, with ``image``, ``tag`` and ``lookupPolicy`` as the API derives them.
+
+    ``Absent.kind`` is ``imagestreamtags`` if the stream exists and has no such tag, ``imagestreams`` if there
+    is no such stream, ``images`` if the tag's image is gone.
+    """
+
+    namespace: str
+    stream: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Question):
+    """The ImageStream, with ``status.dockerImageRepository`` as the API derives it."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamImage(Question):
+    """The ImageStreamImage ``STREAM@ID``; ``id`` may be a prefix of a digest."""
+
+    namespace: str
+    stream: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image(Question):
+    """The cluster-scoped Image of this digest.
+
+    ``Found.source`` is ``cache`` where the answer comes from the image cache of profile ``openshift-4``.
+    """
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullSpecs(Question):
+    """Every pull spec that a tag event (current or historical) of ``digest`` has: ``Found(frozenset[str])``.
+
+    Looked for in ``stream``, or in every stream of ``namespace`` if ``stream`` is empty. A pull spec is what
+    an ImageStreamTag read would give as ``image.dockerImageReference``, with the digest (spec import-gate 6.3).
+    """
+
+    namespace: str
+    stream: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace(Question):
+    """The core/v1 Namespace, for its annotations and labels."""
+
+    name: str
