@@ -1,0 +1,220 @@
+"""Which objects carry images, and where: pods, everything with a pod template, builds.
+
+Source of the table: spec image-policy section 3 (Kubernetes' and OpenShift's image reference mutators). Every
+image is an ``ImageUse``: an object reference and the field path it stands at. Malformed objects raise
+``InvalidObject``; an API server never stores one, a file in a repository may hold one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from imagegate.core.admission import GroupKind
+from imagegate.errors import InvalidInput
+
+DOCKER_IMAGE = "DockerImage"
+IMAGE_STREAM_TAG = "ImageStreamTag"
+IMAGE_STREAM_IMAGE = "ImageStreamImage"
+
+BUILD_GROUP = "build.openshift.io"
+
+
+class InvalidObject(InvalidInput):
+    """An object with images does not have the form its kind must have; the text names the field."""
+
+
+class ImageUse(NamedTuple):
+    """One image of an object."""
+
+    kind: str
+    """``DockerImage`` (``name`` is a pull spec), ``ImageStreamTag`` or ``ImageStreamImage``."""
+    namespace: str
+    name: str
+    field: str
+    """Field path of what a rewrite replaces and an error names: ``spec.containers[0].image``."""
+    owner: str = ""
+    """Name of the container; empty for volumes and builds."""
+
+    @property
+    def reference(self) -> tuple[str, str, str]:
+        """What makes two uses the same image: kind, namespace and name."""
+        return self[:3]
+
+
+class Shape(NamedTuple):
+    """Where an object of a kind keeps its pod spec and the metadata of its pod template."""
+
+    pod_spec: tuple[str, ...]
+    template: tuple[str, ...] | None = None
+    """None for a pod, which has no template but itself."""
+
+
+_POD = Shape(("spec",))
+_TEMPLATE = Shape(("spec", "template", "spec"), ("spec", "template"))
+
+WORKLOADS: Mapping[GroupKind, Shape] = {
+    GroupKind("", "Pod"): _POD,
+    GroupKind("", "PodTemplate"): Shape(("template", "spec"), ("template",)),
+    GroupKind("", "ReplicationController"): _TEMPLATE,
+    GroupKind("apps", "ReplicaSet"): _TEMPLATE,
+    GroupKind("extensions", "ReplicaSet"): _TEMPLATE,
+    GroupKind("apps", "Deployment"): _TEMPLATE,
+    GroupKind("extensions", "Deployment"): _TEMPLATE,
+    GroupKind("apps", "DaemonSet"): _TEMPLATE,
+    GroupKind("extensions", "DaemonSet"): _TEMPLATE,
+    GroupKind("apps", "StatefulSet"): _TEMPLATE,
+    GroupKind("batch", "Job"): _TEMPLATE,
+    GroupKind("batch", "CronJob"): Shape(
+        ("spec", "jobTemplate", "spec", "template", "spec"), ("spec", "jobTemplate", "spec", "template")
+    ),
+    GroupKind("apps.openshift.io", "DeploymentConfig"): _TEMPLATE,
+    GroupKind("", "DeploymentConfig"): _TEMPLATE,
+    GroupKind("security.openshift.io", "PodSecurityPolicySubjectReview"): _TEMPLATE,
+    GroupKind("security.openshift.io", "PodSecurityPolicySelfSubjectReview"): _TEMPLATE,
+    GroupKind("security.openshift.io", "PodSecurityPolicyReview"): _TEMPLATE,
+}
+"""Every kind with a pod spec. The groupless DeploymentConfig is OpenShift's before groups (3.6 and older)."""
+
+BUILDS = frozenset(
+    {
+        GroupKind(BUILD_GROUP, "Build"),
+        GroupKind(BUILD_GROUP, "BuildConfig"),
+        GroupKind("", "Build"),
+        GroupKind("", "BuildConfig"),
+    }
+)
+MAY_LACK_TEMPLATE = frozenset(
+    {
+        GroupKind("", "ReplicationController"),
+        GroupKind("apps.openshift.io", "DeploymentConfig"),
+        GroupKind("", "DeploymentConfig"),
+    }
+)
+"""Kinds whose template is optional in the API: without one nothing can run from the object."""
+
+_BUILD_STRATEGIES = ("customStrategy", "dockerStrategy", "sourceStrategy")
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which lists of a pod spec are looked at beside initContainers and containers."""
+
+    ephemeral_containers: bool = True
+    image_volumes: bool = True
+
+
+def dig(document: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """The object at ``path``; None where it or a parent is absent or null.
+
+    Raises:
+        InvalidObject: something on the way is not an object.
+    """
+    at: Any = document
+    for depth, key in enumerate(path):
+        at = at.get(key)
+        if at is None:
+            return None
+        if not isinstance(at, Mapping):
+            raise InvalidObject(f"{'.'.join(path[: depth + 1])}: expected an object, got {type(at).__name__}")
+    return at  # type: ignore[no-any-return]
+
+
+def pod_images(spec: Mapping[str, Any], path: str, extent: Extent) -> Iterator[ImageUse]:
+    """Every image of a pod spec at field path ``path``: init, plain, ephemeral containers, image volumes.
+
+    Raises:
+        InvalidObject: a list or an entry does not have the form it must have.
+    """
+    for group in ("initContainers", "containers"):
+        if spec.get(group) is not None:
+            yield from _containers(spec[group], f"{path}.{group}")
+    if extent.ephemeral_containers and spec.get("ephemeralContainers") is not None:
+        yield from _containers(spec["ephemeralContainers"], f"{path}.ephemeralContainers")
+    if extent.image_volumes and spec.get("volumes") is not None:
+        yield from _image_volumes(spec["volumes"], f"{path}.volumes")
+
+
+def build_images(spec: Mapping[str, Any]) -> Iterator[ImageUse]:
+    """Every image that the spec of a Build or BuildConfig starts from, in the original's order.
+
+    Raises:
+        InvalidObject: a field does not have the form it must have.
+    """
+    source = dig(spec, ("source",)) or {}
+    for index, entry in enumerate(_list(source.get("images"), "spec.source.images")):
+        field = f"spec.source.images[{index}].from"
+        yield _object_reference(_mapping(_mapping(entry, field).get("from") or {}, field), field)
+    for name in _BUILD_STRATEGIES:
+        found = strategy_from(spec, name)
+        if found is not None:
+            yield found
+
+
+def strategy_from(spec: Mapping[str, Any], name: str) -> ImageUse | None:
+    """The image of build strategy ``name`` with the API's defaults, None where it has none.
+
+    An absent kind is ImageStreamTag, ImageStream becomes ImageStreamTag ``:latest`` (build/v1 defaults).
+    """
+    strategy = dig(spec, ("strategy", name))
+    if strategy is None:
+        return None
+    field = f"spec.strategy.{name}.from"
+    reference = strategy.get("from")
+    if reference is None:
+        if name == "dockerStrategy":
+            return None
+        reference = {}
+    use = _object_reference(_mapping(reference, field), field)
+    if not use.kind:
+        return use._replace(kind=IMAGE_STREAM_TAG)
+    if use.kind == "ImageStream":
+        return use._replace(kind=IMAGE_STREAM_TAG, name=f"{use.name}:latest")
+    return use
+
+
+def _containers(entries: object, path: str) -> Iterator[ImageUse]:
+    for index, container in enumerate(_list(entries, path)):
+        if not isinstance(container, dict):
+            raise InvalidObject(f"{path}[{index}]: expected an object, got {type(container).__name__}")
+        image = container.get("image") or ""
+        name = container.get("name") or ""
+        if not isinstance(image, str) or not isinstance(name, str):
+            raise InvalidObject(f"{path}[{index}]: image and name must be strings")
+        yield ImageUse(DOCKER_IMAGE, "", image, f"{path}[{index}].image", name)
+
+
+def _image_volumes(entries: object, path: str) -> Iterator[ImageUse]:
+    for index, volume in enumerate(_list(entries, path)):
+        source = _mapping(volume, f"{path}[{index}]").get("image")
+        if source is None:
+            continue
+        field = f"{path}[{index}].image.reference"
+        image = _mapping(source, f"{path}[{index}].image").get("reference") or ""
+        name = volume.get("name") or ""
+        if not isinstance(image, str) or not isinstance(name, str):
+            raise InvalidObject(f"{field}: expected a string")
+        if image:  # the API lets a template leave it out for something else to fill in
+            yield ImageUse(DOCKER_IMAGE, "", image, field, name)
+
+
+def _object_reference(reference: Mapping[str, Any], field: str) -> ImageUse:
+    values = [reference.get(key) or "" for key in ("kind", "namespace", "name")]
+    if not all(isinstance(value, str) for value in values):
+        raise InvalidObject(f"{field}: kind, namespace and name must be strings")
+    return ImageUse(values[0], values[1], values[2], field)
+
+
+def _list(value: object, path: str) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidObject(f"{path}: expected a list, got {type(value).__name__}")
+    return value
+
+
+def _mapping(value: object, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidObject(f"{path}: expected an object, got {type(value).__name__}")
+    return value
