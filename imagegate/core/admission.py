@@ -77,7 +77,7 @@ class AdmissionRequest:
         return (self.request_resource, self.resource)
 
     @classmethod
-    def parse(cls, review: object, phase: Phase) -> AdmissionRequest:
+    def parse(cls, review: Any, phase: Phase) -> AdmissionRequest:
         """Read an AdmissionReview (already decoded from JSON).
 
         Raises:
@@ -108,7 +108,9 @@ class AdmissionRequest:
             object=_object(request, "object"),
             old_object=_object(request, "oldObject"),
             request_kind=_group_kind(request, "requestKind") if request.get("requestKind") else kind,
-            request_resource=_group_resource(request, "requestResource") if request.get("requestResource") else resource,
+            request_resource=_group_resource(request, "requestResource")
+            if request.get("requestResource")
+            else resource,
             sub_resource=_text(request, "subResource") or _text(request, "requestSubResource"),
             namespace=_text(request, "namespace"),
             name=_text(request, "name"),

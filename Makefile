@@ -1,0 +1,75 @@
+# make run    install into .venv and serve the sample policies on 127.0.0.1:8080
+# make test   install what the tests need, system packages too, and run everything
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PACKAGING := setup.cfg setup.py pyproject.toml imagegate/__init__.py
+ARGS ?=
+
+.PHONY: help run test dev lint coverage conformance walkthrough bench bench-report clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
+
+run: $(VENV)/.installed ## install into .venv and serve the sample policies on 127.0.0.1:8080
+	$(BIN)/imagegate serve $(ARGS)
+
+test: $(VENV)/.installed-test system-packages lint ## everything: lint, unit tests, real peers, conformance
+	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m tests.conformance
+
+lint: $(VENV)/.installed-test ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+coverage: $(VENV)/.installed-test ## branch coverage; all of core and policy
+	$(BIN)/python -m pytest -q --cov --cov-report=term $(ARGS)
+	$(BIN)/coverage report --include='imagegate/core/*,imagegate/policy/*' --fail-under=100
+
+conformance: $(VENV)/.installed-test ## the cases that the original programs answered
+	$(BIN)/python -m tests.conformance $(ARGS)
+
+walkthrough: $(VENV)/.installed-test system-packages ## the documented examples with real peers, in real time
+	$(BIN)/python -m tests.walkthrough $(ARGS)
+
+bench: $(VENV)/.installed-dev system-packages ## all figures, side by side with their references
+	$(BIN)/python -m bench $(ARGS)
+
+bench-report: $(VENV)/.installed-dev system-packages ## regenerate docs/performance.md and its plots
+	$(BIN)/python -m bench.report $(ARGS)
+
+dev: $(VENV)/.installed-dev ## a virtual environment with everything for working on imagegate
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info .coverage htmlcov .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/out
+
+.PHONY: system-packages
+system-packages:
+	@sh tests/system-packages.sh tests/system-packages.txt
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or later is needed (apt-get install python3)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tests/system-packages.sh --install python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python $(PACKAGING)
+	@echo "Installing imagegate into $(VENV) ..."
+	$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(BIN)/python $(PACKAGING)
+	@echo "Installing imagegate and what its tests need into $(VENV) ..."
+	$(PIP) install -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: $(BIN)/python $(PACKAGING)
+	@echo "Installing imagegate and everything for working on it into $(VENV) ..."
+	$(PIP) install -e '.[test,dev,granian]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test

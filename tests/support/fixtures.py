@@ -1,0 +1,1 @@
+"""The fixtures of ``tests.support``, as a pytest plug-in."""
