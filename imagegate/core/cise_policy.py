@@ -1,0 +1,135 @@
+"""ClusterImagePolicy and ImagePolicy of both API groups, as values (spec sections 2 to 4).
+
+One entry type serves both groups; ``source`` says where an entry was written, for messages and traces.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import NamedTuple
+
+IMAGE_POLICY = "ImagePolicy"
+CLUSTER_IMAGE_POLICY = "ClusterImagePolicy"
+
+
+class PolicyGroup(enum.Enum):
+    """An API group that holds both kinds; the value is the ``apiVersion``."""
+
+    PORTIERIS = "portieris.cloud.ibm.com/v1"
+    CISE = "securityenforcement.admission.cloud.ibm.com/v1beta1"
+
+
+DEFAULT_GROUPS = (PolicyGroup.PORTIERIS, PolicyGroup.CISE)
+"""Order in which the items of the groups are merged; matters for ties only."""
+
+
+class RequirementType(enum.StrEnum):
+    """``simple.requirements[].type``."""
+
+    INSECURE_ACCEPT_ANYTHING = "insecureAcceptAnything"
+    REJECT = "reject"
+    SIGNED_BY = "signedBy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIdentity:
+    """Which identity a signature may name (spec section 13.6); texts as written, empty where not given."""
+
+    type: str = ""
+    docker_reference: str = ""
+    docker_repository: str = ""
+    prefix: str = ""
+    signed_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimpleRequirement:
+    """One of ``simple.requirements``."""
+
+    type: str
+    """A ``RequirementType``, or what else was written: the review says so in the original's words."""
+    key_secret: str = ""
+    key_secret_namespace: str = ""
+    """Empty: the workload's namespace."""
+    signed_identity: SignedIdentity = SignedIdentity()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimplePolicy:
+    """Red Hat simple signing. Off without requirements; all of them must hold."""
+
+    requirements: tuple[SimpleRequirement, ...] = ()
+    store_url: str = ""
+    store_secret: str = ""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether signatures are asked for."""
+        return bool(self.requirements)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPolicy:
+    """Docker Content Trust."""
+
+    enabled: bool = False
+    trust_server: str = ""
+    signer_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VulnerabilityPolicy:
+    """Vulnerability Advisor: ``vulnerability.ICCRVA`` or ``va``, enabled if either is."""
+
+    enabled: bool = False
+    account: str = ""
+
+
+class EntrySource(NamedTuple):
+    """Where an entry is written."""
+
+    group: PolicyGroup
+    kind: str
+    namespace: str
+    """Empty for a ClusterImagePolicy."""
+    policy: str
+    index: int
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/{self.policy}" if self.namespace else self.policy
+        return f"{self.kind} {place} repositories[{self.index}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One of ``repositories``: a name pattern and what is required of the images it covers."""
+
+    name: str
+    source: EntrySource
+    mutate_image: bool | None = None
+    """None: not given, which counts as true."""
+    trust: TrustPolicy = TrustPolicy()
+    simple: SimplePolicy = SimplePolicy()
+    vulnerability: VulnerabilityPolicy = VulnerabilityPolicy()
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether a verified image is rewritten to its digest."""
+        return self.mutate_image is not False and (self.trust.enabled or self.simple.enabled)
+
+    @property
+    def rule(self) -> str:
+        """The entry in denials, metrics and traces."""
+        return f"{self.source} {self.name}" if self.name else str(self.source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePolicyObject:
+    """One ClusterImagePolicy or ImagePolicy."""
+
+    group: PolicyGroup
+    kind: str
+    name: str
+    namespace: str = ""
+    entries: tuple[Entry, ...] = ()
