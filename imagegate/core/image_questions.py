@@ -51,16 +51,15 @@ class Image(Question):
 
 
 @dataclass(frozen=True, slots=True)
-class PullSpecs(Question):
-    """Every pull spec that a tag event (current or historical) of ``digest`` has: ``Found(frozenset[str])``.
+class PullSpecHolders(Question):
+    """The namespaces whose streams hold a tag event with this pull spec: ``Found(frozenset[str])``, maybe empty.
 
-    Looked for in ``stream``, or in every stream of ``namespace`` if ``stream`` is empty. A pull spec is what
-    an ImageStreamTag read would give as ``image.dockerImageReference``, with the digest (spec import-gate 6.3).
+    ``pull_spec`` is ``REPOSITORY@DIGEST`` as an ImageStreamTag read gives it in ``image.dockerImageReference``
+    (current and historical events, reference policy applied: spec import-gate 6.3), or a repository without
+    digest, then any event of that repository counts.
     """
 
-    namespace: str
-    stream: str
-    digest: str
+    pull_spec: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""How the image policy behaves where the manual, the original's code and safety disagree.
+
+One field per choice; the two profiles are presets, and a setting changes single fields. The numbers are the
+rows of spec image-policy section 14.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from imagegate.core.workload import Extent
+
+
+class ControllerOwned(enum.StrEnum):
+    """What happens to objects with an owner reference that says ``controller: true`` (row 1)."""
+
+    VALIDATE = "validate"
+    """Rules are evaluated, nothing is rewritten."""
+    TRUSTED = "trusted"
+    """Passed if a listed controller account asks and the owner exists with that UID and holds the same images."""
+    SKIP = "skip"
+    """Passed unseen, as the original does."""
+
+
+class NamespaceOverride(enum.StrEnum):
+    """Which rules a namespace's ignore-rules annotation may switch off (row 11)."""
+
+    OPEN = "open"
+    RESTRICTED = "restricted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """Every choice; the defaults are profile ``documented``."""
+
+    integrated_registries: tuple[str, ...] = ()
+    """Names of the integrated registry, ``host[:port]``; the configured one first, then aliases (row 4)."""
+    controller_owned: ControllerOwned = ControllerOwned.VALIDATE
+    trusted_controllers: frozenset[str] = frozenset()
+    namespace_override: NamespaceOverride = NamespaceOverride.OPEN
+    default_registry: str = "docker.io"
+    """What a node pulls an unqualified name from; reject rules compare with it (row 8)."""
+    unqualified_is_docker_hub: bool = False
+    """Accept rules for ``docker.io`` also match unqualified names (row 8, opt-in)."""
+    require_known_repository: bool = False
+    """A digest resolves only if its repository stands in an image stream event (row 20, opt-in)."""
+    exempt_namespaces: frozenset[str] = frozenset()
+    exempt_service_accounts: frozenset[str] = frozenset()
+    """``system:serviceaccount:NS:NAME`` user names (row 27, opt-in)."""
+    extent: Extent = field(default_factory=Extent)
+    """Ephemeral containers and image volumes (rows 6, 7)."""
+
+    fold_groups: bool = True
+    """``builds`` without a group means ``builds.build.openshift.io`` (section 7.2)."""
+    wildcard_resources: bool = True
+    """``*`` in onResources is a wildcard (row 14)."""
+    integrated_by_name: bool = True
+    """matchIntegratedRegistry compares the registry part (row 2) and pull specs of tag events (section 8.3)."""
+    cache_forgets_integrated: bool = False
+    """A digest answered from the cache does not count as integrated (row 3)."""
+    canonical_rejects: bool = True
+    """Reject rules compare canonical hosts, accept rules for docker.io take its aliases (row 8)."""
+    image_object_conditions: bool = True
+    """Annotations and labels are read from the Image, not from the tag's merged view (row 5)."""
+    lenient_metadata: bool = False
+    """Undecodable metadata makes a rule match; metadata without Config is a crash (rows 15, 16)."""
+    cross_namespace_review: bool = True
+    """Streams of another namespace need an access review (row 17)."""
+    unknown_is_failure: bool = True
+    """A look-up that failed for a passing reason denies where a rule needs its answer (row 18)."""
+    dotted_names: bool = True
+    """``my.image:1.0`` is a name, not a registry (row 21)."""
+    keep_tag_beside_digest: bool = True
+    """No rewrite whose only effect is to drop a tag (row 22)."""
+    report_all: bool = True
+    """Every place with a denied image is reported (row 10)."""
+    trim_ignored_rules: bool = True
+    """Blanks and empty items of the ignore-rules annotation are dropped (section 4, step 6)."""
+    template_optional: bool = True
+    """A replication controller or deployment config without a template is admitted (section 3)."""
+    upstream_messages: bool = False
+    """Texts without the rule's name (section 10.1, first table)."""
+    go_type_names: bool = False
+    """Kinds are printed as Go types."""
+    dedupe_by_rewritten_reference: bool = False
+    """Decisions are remembered under the reference after a rewrite (section 6.1)."""
+
+    @property
+    def integrated_registry(self) -> str:
+        """The configured name; empty if there is none."""
+        return self.integrated_registries[0] if self.integrated_registries else ""
+
+
+def openshift_4(integrated_registry: str = "") -> Behaviour:
+    """Bit for bit the current plug-in, defects included."""
+    return Behaviour(
+        integrated_registries=(integrated_registry,) if integrated_registry else (),
+        controller_owned=ControllerOwned.SKIP,
+        extent=Extent(ephemeral_containers=False, image_volumes=False),
+        fold_groups=False,
+        wildcard_resources=False,
+        integrated_by_name=False,
+        cache_forgets_integrated=True,
+        canonical_rejects=False,
+        image_object_conditions=False,
+        lenient_metadata=True,
+        cross_namespace_review=False,
+        unknown_is_failure=False,
+        dotted_names=False,
+        keep_tag_beside_digest=False,
+        report_all=False,
+        trim_ignored_rules=False,
+        template_optional=False,
+        upstream_messages=True,
+        go_type_names=True,
+        dedupe_by_rewritten_reference=True,
+    )

@@ -1,0 +1,327 @@
+"""From an image as written to what it stands for: look-ups of the image policy, as questions and values.
+
+Source: spec image-policy section 5; openshift/apiserver-library-go, pkg/admission/imagepolicy/imagepolicy.go
+(``resolveImageReference`` and ``resolveImageStreamTag``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeAlias
+
+from imagegate.core.access import Access
+from imagegate.core.admission import User
+from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.image_questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.plugin import Question
+from imagegate.core.reference import DEFAULT_TAG, ImageReference
+from imagegate.core.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
+from imagegate.errors import InvalidReference
+
+IMAGE_GROUP = "image.openshift.io"
+NO_LOCAL_NAMES = "ImageStreamTag does not allow local references and the resource did not request image stream resolution"
+
+EMPTY = ImageReference()
+
+
+class Attributes(NamedTuple):
+    """What is known of one image: the input of the execution rules."""
+
+    name: ImageReference
+    image: Mapping[str, Any] | None = None
+    """The Image object whose labels and annotations count; None if the image could not be resolved."""
+    integrated: bool = False
+    local_rewrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Why an image could not be resolved; ``because`` is the original's text."""
+
+    because: str
+    not_found: bool = False
+    """The API answered 404, whose text the original loses."""
+    failed: bool = False
+    """The question could not be answered (time-out, 5xx): not a no, and never a permission."""
+    integrated: bool = False
+    """What is still known of the reference: it names the integrated registry."""
+
+
+class Pending(NamedTuple):
+    """The look-up needs answers that are not there yet."""
+
+    questions: tuple[Question, ...]
+
+
+Resolution: TypeAlias = Attributes | Unresolved | Pending
+Ask: TypeAlias = Callable[[Question], Lookup[Any] | None]
+
+
+class _Missing(Exception):  # noqa: N818 - control flow inside this module only
+    def __init__(self, *questions: Question) -> None:
+        super().__init__()
+        self.questions = questions
+
+
+class _Failed(Exception):  # noqa: N818 - control flow inside this module only
+    def __init__(self, unresolved: Unresolved) -> None:
+        super().__init__()
+        self.unresolved = unresolved
+
+
+class Resolver:
+    """Resolves the images of one request. ``cached`` is profile openshift-4's image cache within the request."""
+
+    __slots__ = ("_ask", "_behaviour", "_namespace", "_resolve_all", "_subjects", "cached")
+
+    def __init__(
+        self, behaviour: Behaviour, ask: Ask, namespace: str, *, resolve_all: bool, subjects: tuple[User, ...]
+    ) -> None:
+        self._behaviour = behaviour
+        self._ask = ask
+        self._namespace = namespace
+        self._resolve_all = resolve_all
+        self._subjects = subjects
+        self.cached: dict[str, Mapping[str, Any]] = {}
+
+    def resolve(self, use: ImageUse) -> Resolution:
+        """The attributes of ``use``, or why there are none, or what must be asked first."""
+        try:
+            if use.kind == DOCKER_IMAGE:
+                return self._docker_image(use.name)
+            namespace = use.namespace or self._namespace
+            if use.kind == IMAGE_STREAM_TAG:
+                return self._image_stream_tag(namespace, use.name)
+            if use.kind == IMAGE_STREAM_IMAGE:
+                return self._image_stream_image(namespace, use.name)
+        except _Missing as missing:
+            return Pending(missing.questions)
+        except _Failed as failed:
+            return failed.unresolved
+        return Unresolved(f'image policy does not allow image references of kind "{use.kind}"')
+
+    def best_effort(self, use: ImageUse, error: Unresolved | None) -> Attributes:
+        """What the rules see of an image that was not resolved."""
+        if use.kind != DOCKER_IMAGE:
+            return Attributes(EMPTY, integrated=bool(error and error.integrated and self._behaviour.integrated_by_name))
+        try:
+            name = self.parse(use.name)
+        except InvalidReference:
+            return Attributes(EMPTY)
+        if not self._behaviour.integrated_by_name:
+            return Attributes(name)
+        return Attributes(name, integrated=self.names_integrated(name) or bool(error and error.integrated))
+
+    def parse(self, text: str) -> ImageReference:
+        """``text`` as the policy reads it.
+
+        Raises:
+            InvalidReference: not an image reference.
+        """
+        reference = ImageReference.parse(text)
+        if self._behaviour.dotted_names and not reference.name and ":" in text:
+            return _as_name(reference, text)
+        return reference
+
+    def names_integrated(self, reference: ImageReference) -> bool:
+        """Whether the registry part is one of the integrated registry's names."""
+        return bool(reference.registry) and reference.registry in self._behaviour.integrated_registries
+
+    def _docker_image(self, text: str) -> Attributes:
+        try:
+            reference = self.parse(text)
+        except InvalidReference as error:
+            raise _Failed(Unresolved(str(error))) from error
+        integrated = self.names_integrated(reference)
+        if reference.id:
+            return self._digest(reference, integrated=integrated)
+        partial = self._resolve_all or (not reference.registry and not reference.namespace and bool(reference.name))
+        if not integrated and not partial:
+            raise _Failed(Unresolved(f"({reference.exact}) could not be resolved to an exact image reference"))
+        namespace = self._namespace if self._resolve_all or not reference.namespace else reference.namespace
+        return self._tag(namespace, reference.name, reference.tag or DEFAULT_TAG, partial=partial)
+
+    def _digest(self, reference: ImageReference, *, integrated: bool) -> Attributes:
+        forgets = self._behaviour.cache_forgets_integrated
+        if forgets and reference.id in self.cached:
+            return Attributes(reference, self.cached[reference.id])
+        questions: list[Question] = [Image(reference.id)]
+        credit = PullSpecHolders(reference.exact)
+        if self._behaviour.integrated_by_name and not integrated:
+            questions.append(credit)
+        if self._behaviour.require_known_repository:
+            questions.append(PullSpecHolders(reference.as_repository().exact))
+        self._need(*questions)
+        found = self._found(Image(reference.id), integrated=integrated)
+        self.cached[reference.id] = found.value
+        if self._behaviour.require_known_repository:
+            self._known_repository(reference)
+        if forgets:
+            return Attributes(reference, found.value, integrated and found.source != "cache")
+        return Attributes(reference, found.value, integrated or self._is_credited(credit))
+
+    def _known_repository(self, reference: ImageReference) -> None:
+        holders = self._ask(PullSpecHolders(reference.as_repository().exact))
+        if not isinstance(holders, Found) or not holders.value:
+            raise _Failed(Unresolved(f"no image stream has imported {reference.as_repository().exact}"))
+
+    def _is_credited(self, credit: PullSpecHolders) -> bool:
+        """Whether a tag event of a stream that the request may use has exactly this pull spec (section 8.3)."""
+        if not self._behaviour.integrated_by_name:
+            return False
+        holders = self._ask(credit)
+        if not isinstance(holders, Found):
+            return False
+        if self._namespace in holders.value:
+            return True
+        for namespace in sorted(holders.value)[:_HOLDERS_TRIED]:
+            try:
+                self._may_use(namespace, "")
+            except _Failed:
+                continue
+            return True
+        return False
+
+    def _image_stream_tag(self, namespace: str, name: str) -> Attributes:
+        stream, colon, tag = name.partition(":")
+        if not colon:
+            raise _Failed(Unresolved("references of kind ImageStreamTag must be of the form NAME:TAG"))
+        return self._tag(namespace, stream, tag, partial=False, forced_allowed=False)
+
+    def _image_stream_image(self, namespace: str, name: str) -> Attributes:
+        stream, at, digest = name.partition("@")
+        if not at:
+            raise _Failed(Unresolved("references of kind ImageStreamImage must be of the form NAME@DIGEST"))
+        _check_path_segment(name)
+        if not stream or not digest or "@" in digest:
+            raise _Failed(Unresolved("ImageStreamImages must be retrieved with <name>@<id>"))
+        self._may_use(namespace, stream)
+        found = self._found(StreamImage(namespace, stream, digest), integrated=True)
+        image = found.value.get("image") or {}
+        self._remember(image)
+        text = image.get("dockerImageReference") or ""
+        try:
+            reference = ImageReference.parse(text)
+        except InvalidReference as error:
+            raise _Failed(Unresolved(f"ImageStreamTag could not be resolved: {error}", integrated=True)) from error
+        return Attributes(reference, self._image_object(image), integrated=True)
+
+    def _tag(
+        self, namespace: str, stream: str, tag: str, *, partial: bool, forced_allowed: bool = True
+    ) -> Attributes:
+        forced = self._resolve_all and forced_allowed
+        _check_path_segment(f"{stream}:{tag}")
+        if not stream or not tag or ":" in tag or "@" in stream + tag:
+            raise _Failed(Unresolved("ImageStreamTags must be retrieved with <name>:<tag>", integrated=not partial))
+        self._may_use(namespace, stream)
+        question = StreamTag(namespace, stream, tag)
+        self._need(question)
+        answer = self._ask(question)
+        if isinstance(answer, Absent) and answer.kind == "imagestreamtags":
+            missing = self._missing_tag(namespace, stream, tag, partial=partial, forced=forced)
+            if missing is not None:
+                return missing
+        found = self._found(question, integrated=not partial)
+        value = found.value
+        local = bool((value.get("lookupPolicy") or {}).get("local"))
+        if partial and not forced and not local:
+            raise _Failed(Unresolved(NO_LOCAL_NAMES))
+        image = value.get("image") or {}
+        text = image.get("dockerImageReference") or ""
+        try:
+            reference = ImageReference.parse(text)
+        except InvalidReference as error:
+            because = f"image reference {text} could not be parsed: {error}"
+            raise _Failed(Unresolved(because, integrated=not partial)) from error
+        self._remember(image)
+        name = replace(reference, tag="", id=(image.get("metadata") or {}).get("name") or "")
+        return Attributes(name, self._image_object(image), integrated=True, local_rewrite=partial)
+
+    def _missing_tag(
+        self, namespace: str, stream: str, tag: str, *, partial: bool, forced: bool
+    ) -> Attributes | None:
+        """A tag that does not exist yet, in a stream that may be named locally: its future pull spec."""
+        question = Stream(namespace, stream)
+        self._need(question)
+        answer = self._ask(question)
+        if not isinstance(answer, Found):
+            return None
+        local = bool(((answer.value.get("spec") or {}).get("lookupPolicy") or {}).get("local"))
+        repository = (answer.value.get("status") or {}).get("dockerImageRepository") or ""
+        if not (forced or local) or not repository:
+            return None
+        try:
+            reference = ImageReference.parse(repository)
+        except InvalidReference:
+            return None
+        return Attributes(replace(reference, tag=tag), None, integrated=not partial, local_rewrite=True)
+
+    def _may_use(self, namespace: str, stream: str) -> None:
+        """Streams of another namespace need an access review of the user or the pod's service account (row 17)."""
+        if namespace == self._namespace or not self._behaviour.cross_namespace_review:
+            return
+        reviews = [
+            Access(user.name, user.groups, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream)
+            for user in self._subjects
+        ]
+        self._need(*reviews)
+        failure = ""
+        for review in reviews:
+            answer = self._ask(review)
+            if isinstance(answer, Found) and answer.value.allowed:
+                return
+            if isinstance(answer, Unknown):
+                failure = answer.why
+        because = f'neither the user nor the service account may use image streams of namespace "{namespace}"'
+        raise _Failed(Unresolved(failure or because, failed=bool(failure)))
+
+    def _image_object(self, image: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The Image that conditions are evaluated on: the tag's merged view, or the cluster's own object."""
+        if not self._behaviour.image_object_conditions:
+            return image
+        digest = (image.get("metadata") or {}).get("name") or ""
+        question = Image(digest)
+        self._need(question)
+        found = self._found(question, integrated=True)
+        return found.value  # type: ignore[no-any-return]
+
+    def _remember(self, image: Mapping[str, Any]) -> None:
+        name = (image.get("metadata") or {}).get("name")
+        if name:
+            self.cached[name] = image
+
+    def _need(self, *questions: Question) -> None:
+        missing = tuple(question for question in questions if self._ask(question) is None)
+        if missing:
+            raise _Missing(*missing)
+
+    def _found(self, question: Question, *, integrated: bool) -> Found[Any]:
+        self._need(question)
+        answer = self._ask(question)
+        if isinstance(answer, Found):
+            return answer
+        if isinstance(answer, Absent):
+            raise _Failed(Unresolved(answer.why, not_found=True, integrated=integrated))
+        why = answer.why if isinstance(answer, Unknown) else "no answer"
+        raise _Failed(Unresolved(why, failed=True, integrated=integrated))
+
+
+_HOLDERS_TRIED = 8
+
+
+def _as_name(reference: ImageReference, text: str) -> ImageReference:
+    """A registry-only reference with a tag, read as a name with a tag: ``my.image:1.0`` (row 21)."""
+    without_digest = text.partition("@")[0]
+    name, colon, tag = without_digest.partition(":")
+    if not colon or "/" in name:
+        return reference
+    return ImageReference(name=name, tag=tag, id=reference.id)
+
+
+def _check_path_segment(name: str) -> None:
+    """What the API client refuses before asking (k8s.io/apimachinery IsValidPathSegmentName)."""
+    wrong = [f"may not contain '{character}'" for character in "/%" if character in name]
+    if wrong:
+        raise _Failed(Unresolved(f'invalid resource name "{name}": [{" ".join(wrong)}]'))
