@@ -18,7 +18,7 @@ from imagegate.core.go_quote import JsonValue, go_json, go_quote
 
 
 @pytest.mark.parametrize(
-    ("error", "text"),
+    "error, text",
     [
         (required("a.b"), "a.b: Required value"),
         (required("a.b", "say it"), "a.b: Required value: say it"),
@@ -61,7 +61,7 @@ def test_aggregate_joins_and_drops_repetitions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "quoted"),
+    "text, quoted",
     [
         ("", '""'),
         ("plain text", '"plain text"'),
@@ -80,7 +80,7 @@ def test_go_quote(text: str, quoted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    "value, text",
     [
         (["a", "b"], '["a","b"]'),
         ({"b": 1, "a": None}, '{"b":1,"a":null}'),

@@ -24,7 +24,7 @@ CORE_BUILDS = GroupResource("", "builds")
 
 
 @pytest.mark.parametrize(
-    ("policy", "asks", "fatal", "replaces"),
+    "policy, asks, fatal, replaces",
     [
         ("RequiredRewrite", True, True, True),
         ("Required", True, True, False),
@@ -62,7 +62,7 @@ def test_a_star_in_an_execution_rule_counts_for_the_default_policy() -> None:
     assert listed == {"apps"}
 
 
-@pytest.mark.parametrize(("fold", "policy"), [(True, "Required"), (False, "DoNotAttempt")])
+@pytest.mark.parametrize("fold, policy", [(True, "Required"), (False, "DoNotAttempt")])
 def test_builds_of_the_core_group_count_for_builds_only_where_groups_fold(fold: bool, policy: str) -> None:
     config = apply_defaults("Required", None, [ExecutionRule(on_resources=(CORE_BUILDS,))], fold_groups=fold)
     assert {rule.target: rule.policy for rule in config.resolution_rules}[BUILDS] == policy
@@ -81,7 +81,7 @@ def test_resolution_rules_written_are_kept_and_an_empty_list_stays_empty() -> No
 
 
 @pytest.mark.parametrize(
-    ("condition", "entries", "holds"),
+    "condition, entries, holds",
     [
         (ValueCondition("k", value="v"), {"k": "v"}, True),
         (ValueCondition("k", value="v"), {"k": "w"}, False),
@@ -120,11 +120,15 @@ def test_validation_reports_everything_in_the_original_order() -> None:
     assert [str(error) for error in validate(config)] == [
         f'{at}.executionRules[1].name: Duplicate value: "a"',
         f'{at}.executionRules[1].matchImageLabels[1]: Invalid value: null: "in" is not a valid label selector operator',
-        f"{at}.resolutionRules[0].targetResource.resource: Required value: "
-        "a target resource name or '*' must be provided",
+        (
+            f"{at}.resolutionRules[0].targetResource.resource: Required value: "
+            "a target resource name or '*' must be provided"
+        ),
         f'{at}.executionRules[0].matchImageAnnotations: Invalid value: [{{"key":"x","set":false,"value":"y"}}]: {unresolved}',
-        f"{at}.executionRules[1].matchImageLabels: Invalid value: "
-        f'[{{}},{{"matchExpressions":[{{"key":"a","operator":"in","values":["b"]}}]}}]: {unresolved}',
+        (
+            f"{at}.executionRules[1].matchImageLabels: Invalid value: "
+            f'[{{}},{{"matchExpressions":[{{"key":"a","operator":"in","values":["b"]}}]}}]: {unresolved}'
+        ),
     ]
 
 
@@ -139,6 +143,8 @@ def test_a_resolution_rule_without_policy_is_an_error_only_before_defaults() -> 
     assert validate(config) == []
     undefaulted = type(config)("Attempt", (ResolutionRule(PODS),), ())
     assert [str(error) for error in validate(undefaulted)] == [
-        "image.openshift.io/ImagePolicy.resolutionRules[0].policy: Required value: "
-        "a policy must be specified for this resource"
+        (
+            "image.openshift.io/ImagePolicy.resolutionRules[0].policy: Required value: "
+            "a policy must be specified for this resource"
+        )
     ]

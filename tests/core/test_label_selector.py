@@ -8,7 +8,7 @@ LABELS = {"app": "web", "empty": "", "example.com/tier": "front"}
 
 
 @pytest.mark.parametrize(
-    ("selector", "matches"),
+    "selector, matches",
     [
         (LabelSelector(), True),
         (LabelSelector.of({"app": "web"}), True),
@@ -34,7 +34,7 @@ def test_matches(selector: LabelSelector, matches: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("selector", "words"),
+    "selector, words",
     [
         (LabelSelector.of({"example.com/a": "b_1"}), ""),
         (LabelSelector.of({}, [Requirement("a", "In", ("b",))]), ""),
@@ -56,7 +56,7 @@ def test_problem(selector: LabelSelector, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "words"),
+    "name, count, words",
     [
         ("a", 0, ""),
         ("example.com/a.b-c_d", 0, ""),
