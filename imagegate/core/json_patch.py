@@ -1,0 +1,84 @@
+"""Applies the JSON Patch operations (RFC 6902) that plug-ins make: ``add``, ``replace`` and ``remove``.
+
+The input is left as it is and shared where it does not change: no deep copy, no recursion, so that neither a
+large nor a deeply nested object costs more than the places that are patched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from imagegate.core.decision import PatchOp
+
+
+class PatchConflict(ValueError):
+    """An operation does not fit the object it is applied to."""
+
+
+def apply_patch(document: Mapping[str, Any], operations: Iterable[PatchOp]) -> dict[str, Any]:
+    """The document with ``operations`` applied in order.
+
+    Raises:
+        PatchConflict: an operation names a place that is not there, or one that is not made here.
+    """
+    root: dict[str, Any] = dict(document)
+    own: set[int] = {id(root)}  # containers copied by this call; kept alive by root
+    keep: list[Any] = []
+    for operation in operations:
+        parent, key = _walk(root, operation.path, own, keep)
+        _apply(parent, key, operation)
+    return root
+
+
+def _walk(root: dict[str, Any], path: str, own: set[int], keep: list[Any]) -> tuple[Any, str]:
+    """The container that holds the last part of ``path``, with everything on the way copied once."""
+    if not path.startswith("/"):
+        raise PatchConflict(f"{path!r} is not a JSON Pointer into an object")
+    *parts, last = (part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
+    at: Any = root
+    for part in parts:
+        key = _key(at, part, path)
+        child = at[key]
+        if not isinstance(child, (dict, list)):
+            raise PatchConflict(f"{path}: {part!r} holds no object or list")
+        if id(child) not in own:
+            child = child.copy()
+            own.add(id(child))
+            keep.append(child)
+            at[key] = child
+        at = child
+    return at, last
+
+
+def _key(at: Any, part: str, path: str) -> Any:
+    if isinstance(at, dict):
+        if part not in at:
+            raise PatchConflict(f"{path}: there is no {part!r}")
+        return part
+    if not part.isdecimal() or int(part) >= len(at):
+        raise PatchConflict(f"{path}: there is no element {part!r}")
+    return int(part)
+
+
+def _apply(parent: Any, key: str, operation: PatchOp) -> None:
+    op = operation.op
+    if op == "add":
+        _add(parent, key, operation)
+    elif op == "replace":
+        parent[_key(parent, key, operation.path)] = operation.value
+    elif op == "remove":
+        del parent[_key(parent, key, operation.path)]
+    else:
+        raise PatchConflict(f"operation {op!r} is not used here")
+
+
+def _add(parent: Any, key: str, operation: PatchOp) -> None:
+    if isinstance(parent, dict):
+        parent[key] = operation.value
+    elif key == "-":
+        parent.append(operation.value)
+    elif key.isdecimal() and int(key) <= len(parent):
+        parent.insert(int(key), operation.value)
+    else:
+        raise PatchConflict(f"{operation.path}: there is no element {key!r}")

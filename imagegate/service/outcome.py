@@ -1,0 +1,186 @@
+"""What came of a review: every plug-in's decision under its mode, combined into one answer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import orjson
+
+from imagegate.core.admission import AdmissionRequest
+from imagegate.core.decision import Cause, Decision, Denial, PatchOp, Status
+from imagegate.core.trace import Trace
+from imagegate.service.policy_set import Mode
+
+WARNING_MAX_CHARACTERS = 256
+"""The API server may cut off longer ones (admission/v1, AdmissionResponse.warnings)."""
+WARNINGS_MAX_CHARACTERS = 4096
+"""The API server ignores what is beyond this, over all webhooks."""
+ANNOTATION_MAX_CHARACTERS = 10240
+
+
+class Verdict(NamedTuple):
+    """One plug-in's decision and the mode it is taken in."""
+
+    decision: Decision
+    mode: Mode
+
+    @property
+    def denies(self) -> bool:
+        """Whether this refuses the request."""
+        return self.mode is Mode.ENFORCE and not self.decision.allowed
+
+    @property
+    def word(self) -> str:
+        """``allowed``, ``rewritten``, ``denied``, or ``warned`` and ``audited`` for denials that do not count."""
+        if self.decision.denials:
+            return _SOFTENED[self.mode]
+        return "rewritten" if self.decision.rewrites and self.mode is Mode.ENFORCE else "allowed"
+
+
+_SOFTENED = {Mode.ENFORCE: "denied", Mode.WARN: "warned", Mode.AUDIT: "audited"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """The whole answer to one request. Not changed after it was made."""
+
+    request: AdmissionRequest
+    verdicts: tuple[Verdict, ...]
+    policy_version: str
+    object: Mapping[str, Any] | None
+    """The object as patched by all plug-ins; the request's own where nothing was patched."""
+    patch: tuple[PatchOp, ...] = ()
+    """Empty unless the mutating pass allowed the request."""
+    notes: tuple[str, ...] = ()
+    """Warnings that come from no plug-in."""
+    trace: Trace | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Whether no plug-in in mode ``enforce`` denies."""
+        return not any(verdict.denies for verdict in self.verdicts)
+
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """Every denial that counts, in the order of the plug-ins."""
+        return tuple(denial for verdict in self.verdicts if verdict.denies for denial in verdict.decision.denials)
+
+    @property
+    def only_lacks_evidence(self) -> bool:
+        """Whether it is denied only because something could not be found out (CLI exit 3)."""
+        denying = [verdict.decision for verdict in self.verdicts if verdict.denies]
+        return bool(denying) and all(decision.only_lacks_evidence for decision in denying)
+
+    @property
+    def status(self) -> Status | None:
+        """One Status over all denials that count; None if allowed."""
+        return combine([verdict.decision for verdict in self.verdicts if verdict.denies])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user is warned of: the plug-ins' warnings, and denials in mode ``warn``."""
+        found = list(self.notes)
+        for decision, mode in self.verdicts:
+            found += decision.warnings
+            if mode is Mode.WARN:
+                found += (f"{decision.plugin} would deny: {_in_words(denial)}" for denial in decision.denials)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Audit annotations: the plug-ins', and denials in mode ``audit`` as ``PLUGIN-would-deny``."""
+        found: dict[str, str] = {}
+        for decision, mode in self.verdicts:
+            found.update(decision.annotations)
+            if mode is Mode.AUDIT and decision.denials:
+                found[f"{decision.plugin}-would-deny"] = "; ".join(map(_in_words, decision.denials))
+        return found
+
+    def to_review(self) -> dict[str, Any]:
+        """The AdmissionReview answer, in the version that was asked."""
+        response: dict[str, Any] = {"uid": self.request.uid, "allowed": True}
+        if not self.allowed:
+            response["allowed"] = False
+            response["status"] = status_json(self.status)
+        elif self.patch:
+            operations = orjson.dumps([operation.to_json() for operation in self.patch])
+            response["patchType"] = "JSONPatch"
+            response["patch"] = base64.b64encode(operations).decode("ascii")
+        if warnings := self.warnings:
+            response["warnings"] = capped(warnings)
+        if annotations := self.annotations:
+            response["auditAnnotations"] = {
+                key: _cut(value, ANNOTATION_MAX_CHARACTERS) for key, value in annotations.items()
+            }
+        return review_json(self.request.api_version, response)
+
+
+def review_json(api_version: str, response: dict[str, Any]) -> dict[str, Any]:
+    """An AdmissionReview around ``response``."""
+    return {"apiVersion": api_version, "kind": "AdmissionReview", "response": response}
+
+
+def status_json(status: Status | None) -> dict[str, Any]:
+    """The Status as JSON, without ``code`` and ``reason`` where the plug-in gives none."""
+    if status is None:
+        return {}
+    found = status.to_json()
+    for key in ("code", "reason"):
+        if not found[key]:
+            del found[key]
+    return found
+
+
+def combine(decisions: Sequence[Decision]) -> Status | None:
+    """One Status that shows every denial.
+
+    A single plug-in's Status is kept as it is. With several, the first that is not a server error leads
+    (asking again would not help), the messages are joined, and every denial becomes a cause as well: clients
+    print ``Invalid`` errors from the causes alone.
+    """
+    statuses = [(decision, decision.status) for decision in decisions if decision.status is not None]
+    if len(statuses) < 2:
+        return statuses[0][1] if statuses else None
+    by_weight = sorted(statuses, key=lambda each: (each[1].code >= 500, each[1].reason != "Invalid"))
+    lead = by_weight[0][1]
+    causes: dict[Cause, None] = {}
+    for decision, status in by_weight:
+        causes.update(dict.fromkeys(status.causes or map(_cause, decision.denials)))
+    return replace(
+        lead,
+        message="\n".join(dict.fromkeys(status.message.strip("\n") for _, status in by_weight)),
+        causes=tuple(causes),
+        retry_after_s=max(status.retry_after_s for _, status in by_weight) if lead.code >= 500 else 0,
+    )
+
+
+def capped(warnings: Iterable[str]) -> list[str]:
+    """Warnings within the limits of the API server; the last one says how many were left out."""
+    shown: list[str] = []
+    room = WARNINGS_MAX_CHARACTERS - WARNING_MAX_CHARACTERS
+    left_out = 0
+    for warning in warnings:
+        text = _cut(" ".join(warning.split()), WARNING_MAX_CHARACTERS)
+        if len(text) > room:
+            left_out += 1
+            continue
+        room -= len(text)
+        shown.append(text)
+    if left_out:
+        shown.append(f"{left_out} more warnings; imagegate's log has all of them")
+    return shown
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _in_words(denial: Denial) -> str:
+    return f"{denial.at}: {denial.because}" if denial.at else denial.because
+
+
+def _cause(denial: Denial) -> Cause:
+    return Cause("FieldValueForbidden", f"Forbidden: {denial.because}", denial.at)

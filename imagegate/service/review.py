@@ -1,0 +1,207 @@
+"""The use case: an AdmissionReview in, an AdmissionReview out.
+
+The command line, replay and the background scan go the same way through ``Reviewer.decide``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from imagegate.core.admission import API_VERSIONS, AdmissionRequest, Phase
+from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status
+from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.image_questions import Namespace
+from imagegate.core.json_patch import PatchConflict, apply_patch
+from imagegate.core.plugin import Plugin, Question
+from imagegate.core.trace import Step, Trace
+from imagegate.errors import InvalidReview
+from imagegate.service.look_up import Deadline, LookUp
+from imagegate.service.outcome import Outcome, Verdict, review_json, status_json
+from imagegate.service.policy_set import ConfiguredPlugin, Mode, PolicyHolder
+
+DEFAULT_TIMEOUT_S = 10.0
+"""The API server's own default."""
+SHARE_OF_TIMEOUT = 0.8
+"""Look-ups may take this share of the caller's patience, so that a proper answer still arrives."""
+INTERNAL_ERROR = "internal error; the service's log has the details"
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder(Protocol):
+    """Is told of every decision: the decision log, metrics, the console."""
+
+    def decided(self, outcome: Outcome, seconds: float) -> None:
+        """Note one review that took ``seconds``."""
+
+
+class Reviewer:
+    """Reviews admission requests under the policies in force. Safe for many threads."""
+
+    def __init__(
+        self,
+        policies: PolicyHolder,
+        look_up: LookUp,
+        *,
+        clock: Callable[[], datetime],
+        recorders: Sequence[Recorder] = (),
+    ) -> None:
+        self._policies = policies
+        self._look_up = look_up
+        self._clock = clock
+        self._recorders = tuple(recorders)
+
+    def review(
+        self, document: object, phase: Phase, plugins: Collection[str] | None = None, timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        """Answer a decoded AdmissionReview.
+
+        Whatever goes wrong unexpectedly is answered as a denial (code 500) that carries the request's uid.
+
+        Args:
+            plugins: names of the plug-ins asked; None means all that are configured.
+            timeout_s: how long the caller waits altogether.
+
+        Raises:
+            InvalidReview: ``document`` cannot be answered at all.
+        """
+        started = time.perf_counter()
+        try:
+            request = AdmissionRequest.parse(document, phase)
+            outcome = self.decide(request, plugins=plugins, timeout_s=timeout_s)
+            answer = outcome.to_review()
+        except InvalidReview:
+            raise
+        except Exception:  # noqa: BLE001 - fail closed, with the traceback in the log
+            _log.exception("review failed unexpectedly", extra={"uid": uid_of(document)})
+            return internal_error(document)
+        self._record(outcome, time.perf_counter() - started)
+        return answer
+
+    def decide(
+        self,
+        request: AdmissionRequest,
+        *,
+        plugins: Collection[str] | None = None,
+        timeout_s: float | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome:
+        """Put ``request`` through the plug-ins, each seeing the object as patched by those before it.
+
+        A plug-in that fails unexpectedly counts as one that denies.
+        """
+        policy = self._policies.current
+        deadline = Deadline.after((timeout_s or DEFAULT_TIMEOUT_S) * SHARE_OF_TIMEOUT)
+        now = self._clock()
+        known: dict[Question, Lookup[Any]] = {}
+        verdicts: list[Verdict] = []
+        patch: tuple[PatchOp, ...] = ()
+        seen = request
+        for configured in policy.chain(plugins):
+            decision = self._ask(configured.plugin, seen, deadline, known, now, trace)
+            if decision is None:
+                continue
+            mode = self._mode(configured, request.namespace, deadline)
+            if decision.rewrites and mode is Mode.ENFORCE and request.phase is Phase.MUTATE:
+                try:
+                    seen = replace(seen, object=apply_patch(seen.object or {}, decision.rewrites))
+                    patch += decision.rewrites
+                except PatchConflict:
+                    _log.exception("plug-in made a patch that does not fit", extra={"plugin": decision.plugin})
+                    decision = _failed(decision.plugin)
+            verdicts.append(Verdict(decision, mode))
+        denied = any(verdict.denies for verdict in verdicts)
+        return Outcome(
+            request=request,
+            verdicts=tuple(verdicts),
+            policy_version=policy.version,
+            object=request.object if denied else seen.object,
+            patch=() if denied else patch,
+            notes=_missing(plugins, policy.names),
+            trace=trace,
+        )
+
+    def _ask(
+        self,
+        plugin: Plugin,
+        request: AdmissionRequest,
+        deadline: Deadline,
+        known: dict[Question, Lookup[Any]],
+        now: datetime,
+        trace: Trace | None,
+    ) -> Decision | None:
+        """The plug-in's decision; None if it has nothing to say."""
+        try:
+            covered = plugin.covers(request)
+            if trace is not None:
+                trace.add("", Step("plug-in", plugin.name, "covered" if covered else "not-covered"))
+            if not covered:
+                return None
+            answers = self._look_up.answers(plugin, request, deadline, known)
+            return plugin.decide(request, answers, now=now, trace=trace)
+        except Exception:  # noqa: BLE001 - fail closed, and let the other plug-ins speak
+            _log.exception("plug-in failed unexpectedly", extra={"plugin": plugin.name, "uid": request.uid})
+            return _failed(plugin.name)
+
+    def _mode(self, configured: ConfiguredPlugin, namespace: str, deadline: Deadline) -> Mode:
+        modes = configured.modes
+        if not modes.by_namespace:
+            return modes.default
+        if not namespace:
+            return modes.default
+        answer = self._look_up.one(Namespace(namespace), deadline)
+        if isinstance(answer, Found):
+            return modes.for_labels(labels_of(answer.value))
+        return modes.for_labels({}) if isinstance(answer, Absent) else modes.strictest()
+
+    def _record(self, outcome: Outcome, seconds: float) -> None:
+        for recorder in self._recorders:
+            try:
+                recorder.decided(outcome, seconds)
+            except Exception:  # noqa: BLE001 - the decision stands, recorded or not
+                _log.exception("decision could not be recorded", extra={"uid": outcome.request.uid})
+
+
+def labels_of(resource: object) -> dict[str, str]:
+    """The labels of a Kubernetes object; empty where it has none."""
+    metadata = resource.get("metadata") if isinstance(resource, dict) else None
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return labels if isinstance(labels, dict) else {}
+
+
+def uid_of(document: object) -> str:
+    """The uid of an AdmissionReview that may be anything."""
+    request = document.get("request") if isinstance(document, dict) else None
+    uid = request.get("uid") if isinstance(request, dict) else None
+    return uid if isinstance(uid, str) else ""
+
+
+def internal_error(document: object) -> dict[str, Any]:
+    """The answer when something unexpected happened: denied, code 500, uid kept."""
+    version = document.get("apiVersion") if isinstance(document, dict) else None
+    response = {"uid": uid_of(document), "allowed": False, "status": status_json(_INTERNAL_STATUS)}
+    return review_json(version if version in API_VERSIONS else API_VERSIONS[0], response)
+
+
+_INTERNAL_STATUS = Status(code=500, reason="InternalError", message=f"imagegate: {INTERNAL_ERROR}")
+
+
+def _failed(plugin: str) -> Decision:
+    because = f"{plugin}: {INTERNAL_ERROR}"
+    return Decision(
+        plugin=plugin,
+        denials=(Denial(code=DenialCode.INTERNAL_ERROR, image="", at="", rule="", because=because),),
+        status=replace(_INTERNAL_STATUS, message=f"imagegate: {because}"),
+    )
+
+
+def _missing(asked: Collection[str] | None, configured: frozenset[str]) -> tuple[str, ...]:
+    """A warning for an endpoint whose plug-ins are not configured, so that it does not pass in silence."""
+    if asked is None or not configured.isdisjoint(asked):
+        return ()
+    return (f"imagegate: {', '.join(sorted(asked))} not configured; nothing was checked",)
