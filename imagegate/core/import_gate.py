@@ -1,0 +1,260 @@
+"""The import gate: may an image reference of this registry enter an image stream?
+
+Rule: spec import-gate sections 1 to 5 and 10. Source: openshift-apiserver,
+pkg/image/apis/image/validation/whitelist (``registryWhitelister``).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from imagegate.core.go_quote import go_quote
+from imagegate.core.import_rules import (
+    INSECURE_PORT,
+    SECURE_PORT,
+    AllowedRegistry,
+    ImportRule,
+    RuleIndex,
+    join_host_port,
+    parse_rules,
+)
+from imagegate.core.reference import ImageReference
+from imagegate.errors import InvalidPolicy, InvalidReference
+
+DOCKER_HUB = "docker.io"
+_DOCKER_HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io"})
+_LISTED_AT_MOST = 5
+INTEGRATED = -1
+
+
+class Transport(enum.Enum):
+    """How the reference is going to be fetched; decides the port of a registry written without one."""
+
+    ANY = "any"
+    """Insecure is permitted and secure is tried as well: the port is not known."""
+    SECURE = "secure"
+    INSECURE = "insecure"
+
+
+class Grandfather(enum.Enum):
+    """What of an object's old references stays allowed when the list no longer allows it."""
+
+    REPOSITORY = "repository"
+    EXACT = "exact"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateBehaviour:
+    """Where the profiles differ, and what may be switched on. Defaults are those of ``documented``."""
+
+    empty_list_allows_all: bool = False
+    """``[]`` means the same as an absent list (OpenShift 4); otherwise only the integrated registry is allowed."""
+    lists_file_order: bool = False
+    """Messages list the rules in file order with the integrated registry first, not reversed and without it."""
+    fold_case: bool = True
+    """Hosts are compared without regard to the case of ASCII letters."""
+    gates_missing_name: bool = False
+    """A missing ``from.name`` is also refused as an image of Docker Hub."""
+    imports_star: bool = False
+    """``*`` is let through as the source of an import (and then counts as Docker Hub)."""
+    grandfather: Grandfather = Grandfather.REPOSITORY
+    insecure_import_falls_back: bool = False
+    """Imports marked insecure also accept rules for port 443 (``insecureFallback: both``)."""
+    reviews_mappings: bool = False
+    """Who may create ``imagestreammappings`` in the namespace skips the check of imports."""
+    bypass_is_full: bool = False
+    """Who skips the check of imports also skips that of the image stream (``privilegedImportBypass: full``)."""
+    lists_rules: bool = True
+    """Messages name the rules (``messages.listRules``)."""
+    modern_words: bool = False
+    """Messages say "list of allowed registries" for "whitelist" (``messages.style: modern``)."""
+
+
+DOCUMENTED = GateBehaviour()
+OPENSHIFT_4 = GateBehaviour(
+    empty_list_allows_all=True,
+    lists_file_order=True,
+    fold_case=False,
+    gates_missing_name=True,
+    imports_star=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the gate says of one reference: the rule that admits it, or why none does."""
+
+    allowed: bool
+    error: str = ""
+    """The original's text; empty if allowed."""
+    rule: ImportRule | None = None
+    """None if refused, if everything is allowed, or if the repository was allowed before."""
+
+
+_ALLOWED = Admission(True)
+
+
+class ImportGate:
+    """The compiled list. Immutable; asking changes nothing, so that all threads share one."""
+
+    __slots__ = ("_allows_all", "_index", "_integrated", "_listed", "behaviour")
+
+    def __init__(
+        self,
+        entries: Sequence[AllowedRegistry] | None,
+        *,
+        integrated_registry: str = "",
+        behaviour: GateBehaviour = DOCUMENTED,
+    ) -> None:
+        """Compile exactly this list; None allows everything. See ``configured`` for the meaning of ``[]``.
+
+        Args:
+            integrated_registry: ``HOST[:PORT]``, always allowed; empty: none is known.
+
+        Raises:
+            InvalidPolicy: an entry has more than one colon; all such entries are named.
+        """
+        self.behaviour = behaviour
+        self._allows_all = entries is None
+        self._index = RuleIndex(parse_rules(entries or ()), fold_case=behaviour.fold_case)
+        self._integrated = _integrated_rule(integrated_registry, self._index.rules, fold_case=behaviour.fold_case)
+        self._listed = self._listing()
+
+    @classmethod
+    def configured(
+        cls,
+        entries: Sequence[AllowedRegistry] | None,
+        *,
+        integrated_registry: str = "",
+        behaviour: GateBehaviour = DOCUMENTED,
+    ) -> ImportGate:
+        """The gate for ``imagePolicyConfig.allowedRegistriesForImport`` as it stands in the file.
+
+        Raises:
+            InvalidPolicy: as for the constructor.
+        """
+        if entries is not None and not entries and behaviour.empty_list_allows_all:
+            entries = None
+        return cls(entries, integrated_registry=integrated_registry, behaviour=behaviour)
+
+    @property
+    def allows_all(self) -> bool:
+        """Whether no list is configured."""
+        return self._allows_all
+
+    @property
+    def rules(self) -> tuple[ImportRule, ...]:
+        """All rules, the integrated registry's first."""
+        return (*self._integrated_rules(), *self._index.rules)
+
+    def admit(
+        self, reference: ImageReference, transport: Transport, *, repositories: frozenset[str] = frozenset()
+    ) -> Admission:
+        """Whether ``reference`` may be imported.
+
+        Args:
+            repositories: canonical repositories that are allowed besides (``canonical_repositories``).
+        """
+        if self._allows_all:
+            return _ALLOWED
+        if repositories and reference.canonical_repository in repositories:
+            return _ALLOWED
+        host, port = self.host_and_port(reference, transport)
+        for candidate in hosts_to_try(host):
+            rule = self._admitting(candidate, port)
+            if rule is not None:
+                return Admission(True, rule=rule)
+        return Admission(False, self._refusal(reference.registry, host, port))
+
+    def admit_host(self, host: str, transport: Transport, *, repositories: frozenset[str] = frozenset()) -> Admission:
+        """Whether images of the registry ``host`` (``HOST[:PORT]``) may be imported."""
+        return self.admit(ImageReference(registry=host), transport, repositories=repositories)
+
+    def host_and_port(self, reference: ImageReference, transport: Transport) -> tuple[str, str]:
+        """Which host and port the rules are asked for; an empty port is one that is not known."""
+        registry = self._index.folded(reference.registry)
+        asked = reference if registry == reference.registry else replace(reference, registry=registry)
+        if transport is not Transport.ANY:
+            return asked.host_and_port(insecure=transport is Transport.INSECURE)
+        host, port = split_written_port(registry)
+        if not host and not registry:
+            host = DOCKER_HUB
+        return host, port
+
+    def _admitting(self, host: str, port: str) -> ImportRule | None:
+        integrated = self._integrated
+        if integrated is not None:
+            rule = integrated.admitting(host, port)
+            if rule is not None:
+                return rule
+        return self._index.admitting(host, port)
+
+    def _integrated_rules(self) -> tuple[ImportRule, ...]:
+        return self._integrated.rules if self._integrated is not None else ()
+
+    def _listing(self) -> str:
+        """The second half of a refusal: the rules."""
+        behaviour = self.behaviour
+        listed = self.rules if behaviour.lists_file_order else self._index.rules[::-1]
+        name = "list of allowed registries" if behaviour.modern_words else "whitelist"
+        if not behaviour.lists_rules:
+            return " is not allowed for import"
+        if not listed:
+            return f" not allowed by empty {name}"
+        shown = listed if len(listed) <= _LISTED_AT_MOST else listed[: _LISTED_AT_MOST - 1]
+        text = ", ".join(go_quote(rule.label) for rule in shown)
+        more = f", and {len(listed) - len(shown)} more ..." if len(shown) < len(listed) else ""
+        return f" not allowed by {name}: {text}{more}"
+
+    def _refusal(self, registry: str, host: str, port: str) -> str:
+        if not registry:
+            registry = join_host_port(host, port) if port else host
+        return f"registry {go_quote(registry)}{self._listed}"
+
+
+def hosts_to_try(host: str) -> Iterator[str]:
+    """The host; before it, ``docker.io`` for Docker Hub's other two names."""
+    if host in _DOCKER_HUB_ALIASES:
+        yield DOCKER_HUB
+    yield host
+
+
+def split_written_port(registry: str) -> tuple[str, str]:
+    """Host and port of a registry as written; the whole text and no port if no port follows a colon.
+
+    Go's net.SplitHostPort, which also takes the brackets off an IPv6 address.
+    """
+    host, port = ImageReference(registry=registry).host_and_port() if ":" in registry else ("", "")
+    return (host, port) if port else (registry, "")
+
+
+def canonical_repositories(pull_specs: Iterable[str]) -> frozenset[str]:
+    """The canonical repositories of these pull specs; what is no reference is left out."""
+    found: set[str] = set()
+    for pull_spec in pull_specs:
+        try:
+            found.add(ImageReference.parse(pull_spec).canonical_repository)
+        except InvalidReference:
+            continue
+    return frozenset(found)
+
+
+def port_of(insecure: bool) -> str:
+    """The port that a registry without one is asked at."""
+    return INSECURE_PORT if insecure else SECURE_PORT
+
+
+def _integrated_rule(name: str, rules: Sequence[ImportRule], *, fold_case: bool) -> RuleIndex | None:
+    """The integrated registry as a list of its own; None if unnamed, unreadable or listed anyway."""
+    if not name:
+        return None
+    try:
+        rule = ImportRule.parse(AllowedRegistry(name), INTEGRATED)
+    except InvalidPolicy:
+        return None
+    if any((rule.host, rule.port) == (other.host, other.port) for other in rules):
+        return None
+    return RuleIndex((rule,), fold_case=fold_case)
