@@ -1,0 +1,12 @@
+"""Which of the original's behaviours is followed (spec: image policy, section 0)."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Profile(enum.StrEnum):
+    """``documented``: the manual, with the safer choices on. ``openshift-4``: the current plug-in, bit for bit."""
+
+    DOCUMENTED = "documented"
+    OPENSHIFT_4 = "openshift-4"

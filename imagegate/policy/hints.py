@@ -1,0 +1,64 @@
+"""Sentences that tell what was probably meant, for the mistakes that the manual's own examples lead to."""
+
+from __future__ import annotations
+
+import re
+
+_KEY_LINE = re.compile(r"^(?P<indent>\s*(?:-\s+)*)(?P<key>[A-Za-z]\w*)\s*:\s*(?:#.*)?$")
+_KEY_WITH_DIGITS = re.compile(r"^\s*(?:-\s+)*(?P<key>[A-Za-z]\w*)\s*:\s+(?P<digits>[0-9]{1,2})\s*$")
+_CALLOUT = re.compile(r"^(?P<value>\S.*?)\s+(?P<digits>[0-9]{1,2})$", re.DOTALL)
+
+
+def hint_for_broken_yaml(text: str, line: int, column: int, problem: str) -> str:
+    """A hint for a text the parser refused, beginning with ``; ``; empty where nothing is likely.
+
+    Args:
+        text: the whole text.
+        line: where the parser stopped, from 1.
+        column: from 0.
+        problem: the parser's own words.
+    """
+    lines = text.split("\n")
+    if not 0 < line <= len(lines):
+        return ""
+    if "\t" in lines[line - 1][: column + 1]:
+        return "; indent with spaces, not tabs"
+    if "alphabetic or numeric" in problem and lines[line - 1][column : column + 1] == "*":
+        return '; a text that begins with "*" must be quoted'
+    return _hint_for_indentation(lines, line, column) or _hint_for_callout(lines, line)
+
+
+def _hint_for_indentation(lines: list[str], line: int, column: int) -> str:
+    """``matchRegistries:`` at the level of the list items above it, as in the manual's Docker Hub example."""
+    found = re.match(r"\s*(?P<key>[A-Za-z]\w*)\s*:", lines[line - 1])
+    if found is None or found.start("key") != column:
+        return ""
+    for above in reversed(lines[: line - 1]):
+        if not above.strip() or above.lstrip().startswith("#"):
+            continue
+        parent = _KEY_LINE.match(above)
+        if parent is not None and parent.start("key") < column:
+            return f"; dedent {found['key']} to the level of {parent['key']}"
+        if len(above) - len(above.lstrip()) < column:
+            return ""
+    return ""
+
+
+def _hint_for_callout(lines: list[str], line: int) -> str:
+    """``executionRules: 2`` followed by a list: the digit is the manual's callout."""
+    for number in range(line - 1, max(line - 4, 0), -1):
+        found = _KEY_WITH_DIGITS.match(lines[number - 1])
+        if found is not None:
+            said = f'"{found["digits"]}" after {found["key"]} looks like a callout number of the manual'
+            return f"; line {number}: {said}, remove it"
+        if lines[number - 1].strip() and not lines[number - 1].lstrip().startswith("#"):
+            return ""
+    return ""
+
+
+def hint_for_callout(value: object) -> str:
+    """``; remove the callout number`` for ``pods 1`` or ``true 2``; empty for anything else."""
+    found = _CALLOUT.match(value) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    return f"; {found['digits']} looks like a callout number of the manual, remove it"

@@ -1,0 +1,284 @@
+"""ImagePolicyConfig documents (spec: image policy, sections 1.2 to 1.4).
+
+``documented`` refuses what the original lets pass and what would change a policy's meaning unseen: unknown fields,
+unknown resolution types, repeated keys, nulls in lists. ``openshift-4`` reads exactly as the original and warns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from imagegate.core.admission import GroupResource
+from imagegate.core.field_errors import FieldError, aggregate, not_supported
+from imagegate.core.go_quote import JsonValue, go_quote
+from imagegate.core.image_policy_config import (
+    PLUGIN_NAME,
+    RESOLUTION_TYPES,
+    ExecutionRule,
+    ImagePolicyConfig,
+    ResolutionRule,
+    ValueCondition,
+    apply_defaults,
+    validate,
+)
+from imagegate.core.label_selector import LabelSelector, Requirement
+from imagegate.core.profile import Profile
+from imagegate.errors import InvalidPolicy
+from imagegate.policy.fields import Fields, Remark, Report
+from imagegate.policy.hints import hint_for_callout
+from imagegate.policy.nodes import Node
+from imagegate.policy.source import read_source
+
+KIND = "ImagePolicyConfig"
+API_VERSION = "image.openshift.io/v1"
+API_VERSIONS = (API_VERSION, "v1")
+MODES = ("enforce", "warn", "audit")
+_RESOURCE_NAME = re.compile(r"\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LISTS = ("onResources", "matchRegistries", "matchDockerImageLabels", "matchImageLabels", "matchImageAnnotations")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImagePolicy:
+    """A policy as it was read. ``kind`` and ``api_version`` are as written, empty if absent."""
+
+    config: ImagePolicyConfig
+    kind: str = ""
+    api_version: str = ""
+    execution_rules_written: bool = False
+    """Whether ``executionRules`` was there and not null (``[]`` counts)."""
+    warnings: tuple[Remark, ...] = ()
+    lines: tuple[tuple[str, int], ...] = ()
+    """Where each rule is written: ``executionRules[0]`` and its line."""
+
+
+class InvalidImagePolicy(InvalidPolicy):
+    """A document could be read, and is no valid policy. ``errors`` are the original's field errors."""
+
+    def __init__(self, text: str, errors: list[FieldError], loaded: LoadedImagePolicy) -> None:
+        super().__init__(text)
+        self.errors = errors
+        self.loaded = loaded
+
+    @property
+    def original_text(self) -> str:
+        """The message of the original: ``[a, b]``."""
+        return aggregate(self.errors)
+
+
+def load_image_policy(
+    text: str, name: str = "ImagePolicyConfig", profile: Profile = Profile.DOCUMENTED
+) -> LoadedImagePolicy:
+    """Read a stand-alone ImagePolicyConfig document.
+
+    Args:
+        text: YAML or JSON. In ``openshift-4`` an empty text is an empty configuration.
+        name: the file's name, for messages.
+        profile: how strictly to read.
+
+    Raises:
+        InvalidPolicy: not readable (``InvalidImagePolicy`` if it could be read and is not valid).
+    """
+    exact = profile is Profile.OPENSHIFT_4
+    source = read_source(text, name, last_key_wins=exact, first_document_only=exact, json_by_prefix=exact)
+    report = Report(name, lenient=exact)
+    if len(source.documents) > 1:
+        report.error(source.documents[1].line, "", "a second document; one file holds one ImagePolicyConfig")
+    return read_image_policy(source.documents[0], "", report, profile, allow_v1=not exact, require_kind=not exact)
+
+
+def read_image_policy(
+    node: Node, path: str, report: Report, profile: Profile, *, allow_v1: bool = True, require_kind: bool = True
+) -> LoadedImagePolicy:
+    """Read one ImagePolicyConfig object.
+
+    Args:
+        node: the object.
+        path: where it stands in its file, for messages.
+        report: what the caller has noted so far; this adds to it.
+        profile: how strictly to read.
+        allow_v1: accept ``apiVersion: v1`` (3.x) besides the group's.
+        require_kind: refuse an object without kind and apiVersion.
+
+    Raises:
+        InvalidPolicy: as ``load_image_policy``.
+    """
+    fields = Fields(node, path, report)
+    kind, api_version = _read_kind(fields, allow_v1=allow_v1, require_kind=require_kind)
+    reader = _Reader(report, profile)
+    resolve_images = fields.text("resolveImages")
+    resolution_rules = fields.each("resolutionRules", reader.resolution_rule)
+    execution_rules = fields.each("executionRules", reader.execution_rule)
+    fields.finish()
+    reader.check_resolution_type(fields, "resolveImages", resolve_images)
+    report.check()
+    config = apply_defaults(
+        resolve_images, resolution_rules, execution_rules or (), fold_groups=profile is Profile.DOCUMENTED
+    )
+    lines = tuple(_lines(fields))
+    loaded = LoadedImagePolicy(config, kind, api_version, execution_rules is not None, tuple(report.warnings), lines)
+    if errors := validate(config):
+        raise InvalidImagePolicy(_located(errors, report.file, dict(lines), fields.line), errors, loaded)
+    return loaded
+
+
+def _read_kind(fields: Fields, *, allow_v1: bool, require_kind: bool) -> tuple[str, str]:
+    kind, api_version = fields.text("kind"), fields.text("apiVersion")
+    versions = API_VERSIONS if allow_v1 else (API_VERSION,)
+    if kind not in ((KIND,) if require_kind else (KIND, "")):
+        fields.error("kind", f"expected {KIND}, got {go_quote(kind)} (apiVersion {go_quote(api_version)})")
+    elif api_version not in (versions if require_kind else (*versions, "")):
+        expected = " or ".join(versions)
+        fields.error("apiVersion", f"expected {expected} for kind {KIND}, got {go_quote(api_version)}")
+    return kind, api_version
+
+
+def _lines(fields: Fields) -> list[tuple[str, int]]:
+    return [
+        (f"{name}[{index}]", item.line)
+        for name in ("executionRules", "resolutionRules")
+        if (node := fields.entries.get(name)) is not None and isinstance(node.value, list)
+        for index, item in enumerate(node.value)
+    ]
+
+
+def _located(errors: list[FieldError], file: str, lines: dict[str, int], start: int) -> str:
+    """Each error behind the file and the line of its rule."""
+    located = []
+    for error in errors:
+        place = error.field.removeprefix(f"{PLUGIN_NAME}.")
+        rule = place[: place.find("]") + 1]
+        located.append(f"{file}:{lines.get(rule, start)}: {error}")
+    return "\n".join(located)
+
+
+class _Reader:
+    """Reads the parts of a policy in one profile."""
+
+    def __init__(self, report: Report, profile: Profile) -> None:
+        self._report = report
+        self._exact = profile is Profile.OPENSHIFT_4
+
+    def check_resolution_type(self, fields: Fields, name: str, value: str) -> None:
+        """Refuse, or warn of, a resolution type the original would silently take for "neither"."""
+        if value and value not in RESOLUTION_TYPES:
+            place = fields.at(name)
+            body = not_supported(place, value, RESOLUTION_TYPES).body
+            suffix = "; acts as no resolution and no rewriting" if self._exact else hint_for_callout(value)
+            self._report.refuse(fields.line_of(name), place, f"{body}{suffix}")
+
+    def resolution_rule(self, fields: Fields) -> ResolutionRule:
+        target = fields.child("targetResource")
+        resource = self.group_resource(target)
+        target.finish()
+        policy = fields.text("policy")
+        self.check_resolution_type(fields, "policy", policy)
+        return ResolutionRule(resource, fields.flag("localNames"), policy)
+
+    def group_resource(self, fields: Fields) -> GroupResource:
+        """Documented: a resource that cannot be one (``pods 1``) is refused."""
+        resource = GroupResource(fields.text("group"), fields.text("resource"))
+        if resource.resource and _RESOURCE_NAME.fullmatch(resource.resource) is None:
+            text = f"{go_quote(resource.resource)} is not a resource name{hint_for_callout(resource.resource)}"
+            self._report.refuse(fields.line_of("resource"), fields.at("resource"), text)
+        return resource
+
+    def execution_rule(self, fields: Fields) -> ExecutionRule:
+        """One rule of ``executionRules``."""
+        on_resources = fields.each("onResources", self.group_resource)
+        registries = self._registries(fields)
+        docker_image_labels = fields.each("matchDockerImageLabels", _value_condition)
+        image_labels = fields.each("matchImageLabels", read_label_selector)
+        image_annotations = fields.each("matchImageAnnotations", _value_condition)
+        lists = (on_resources, registries, docker_image_labels, image_labels, image_annotations)
+        rule = ExecutionRule(
+            name=fields.text("name"),
+            reject=fields.flag("reject"),
+            on_resources=on_resources or (),
+            invert_match=fields.flag("invertMatch"),
+            match_integrated_registry=fields.flag("matchIntegratedRegistry"),
+            match_registries=registries or (),
+            match_docker_image_labels=docker_image_labels or (),
+            match_image_labels=image_labels or (),
+            match_image_annotations=image_annotations or (),
+            skip_on_resolution_failure=fields.flag("skipOnResolutionFailure"),
+            ignore_namespace_override=fields.flag("ignoreNamespaceOverride"),
+            written_empty=frozenset(name for name, values in zip(_LISTS, lists, strict=True) if values == ()),
+        )
+        return rule if self._exact else _with_extensions(rule, fields)
+
+    def _registries(self, fields: Fields) -> tuple[str, ...] | None:
+        """Documented: a value with a blank in it (``docker.io 1``) is refused, it can match nothing."""
+        registries = fields.texts("matchRegistries")
+        for index, registry in enumerate(registries or ()):
+            if registry != "".join(registry.split()):
+                place = f"{fields.at('matchRegistries')}[{index}]"
+                text = f"{go_quote(registry)} is not a registry{hint_for_callout(registry)}"
+                self._report.refuse(fields.line_of("matchRegistries"), place, text)
+        return registries
+
+
+def _with_extensions(rule: ExecutionRule, fields: Fields) -> ExecutionRule:
+    """The rule with imagegate's own fields, which ``openshift-4`` does not know."""
+    return replace(
+        rule,
+        allow_namespace_override=fields.flag("allowNamespaceOverride"),
+        match_registry_patterns=fields.texts("matchRegistryPatterns") or (),
+        mode=fields.choice("mode", MODES, "") or None,
+    )
+
+
+def _value_condition(fields: Fields) -> ValueCondition:
+    return ValueCondition(fields.text("key"), fields.flag("set"), fields.text("value"))
+
+
+def read_label_selector(fields: Fields) -> LabelSelector:
+    """A label selector; whether it means anything is ``LabelSelector.problem``'s to say."""
+    labels = fields.text_map("matchLabels")
+    return LabelSelector.of(labels, fields.each("matchExpressions", _requirement) or ())
+
+
+def _requirement(fields: Fields) -> Requirement:
+    return Requirement(fields.text("key"), fields.text("operator"), fields.texts("values") or ())
+
+
+def config_to_json(loaded: LoadedImagePolicy) -> dict[str, JsonValue]:
+    """The configuration as the original's Go types print it: ``null`` for what was not written, ``[]`` for what was."""
+    config = loaded.config
+    out: dict[str, JsonValue] = {}
+    if loaded.kind:
+        out["kind"] = loaded.kind
+    if loaded.api_version:
+        out["apiVersion"] = loaded.api_version
+    rules = [_execution_rule_json(rule) for rule in config.execution_rules]
+    return out | {
+        "resolveImages": config.resolve_images,
+        "resolutionRules": [_resolution_rule_json(rule) for rule in config.resolution_rules],
+        "executionRules": rules if loaded.execution_rules_written else None,
+    }
+
+
+def _resolution_rule_json(rule: ResolutionRule) -> JsonValue:
+    return {"policy": rule.policy, "targetResource": rule.target._asdict(), "localNames": rule.local_names}
+
+
+def _execution_rule_json(rule: ExecutionRule) -> JsonValue:
+    def listed(name: str, values: Sequence[JsonValue]) -> JsonValue:
+        return values if values or name in rule.written_empty else None
+
+    docker_image_labels = [condition.to_json() for condition in rule.match_docker_image_labels]
+    image_annotations = [condition.to_json() for condition in rule.match_image_annotations]
+    return {
+        "name": rule.name,
+        "ignoreNamespaceOverride": rule.ignore_namespace_override,
+        "onResources": [resource._asdict() for resource in rule.on_resources],
+        "invertMatch": rule.invert_match,
+        "matchIntegratedRegistry": rule.match_integrated_registry,
+        "matchRegistries": listed("matchRegistries", list(rule.match_registries)),
+        "skipOnResolutionFailure": rule.skip_on_resolution_failure,
+        "matchDockerImageLabels": listed("matchDockerImageLabels", docker_image_labels),
+        "matchImageLabels": listed("matchImageLabels", [selector.to_json() for selector in rule.match_image_labels]),
+        "matchImageAnnotations": listed("matchImageAnnotations", image_annotations),
+        "reject": rule.reject,
+    }

@@ -1,0 +1,283 @@
+"""YAML or JSON text -> nodes that know their line.
+
+Documents are untrusted in size and shape: bytes, depth and the nodes that aliases stand for are bounded, and
+everything wrong ends in ``BadSource``. Nodes are built from parser events, without recursion, since the C composer
+crashes the process on deep nesting.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import yaml
+
+from imagegate.errors import InvalidPolicy
+from imagegate.policy.hints import hint_for_broken_yaml
+from imagegate.policy.json_source import BadJson, parse_json
+from imagegate.policy.nodes import Node
+from imagegate.policy.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
+
+DOCUMENT_MAX_BYTES = 16 * 1024 * 1024
+DEPTH_MAX = 200
+ALIASED_NODES_MAX = 100_000
+_STRING_TAGS = ("!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp")
+_UNQUOTED_PATTERN = re.compile(
+    r"""(?P<before>\bdomainName["']?[ ]*:[ ]+)(?P<pattern>\*[^\s,{}\[\]'"#]*(?:[ ]+[0-9]{1,2}(?=\s*$))?)"""
+)
+
+
+class BadSource(InvalidPolicy):
+    """A text that cannot be read at all; ``str()`` begins with ``file:line:``."""
+
+
+@dataclass(slots=True)
+class Source:
+    """A read text: its documents, and what had to be repaired or is likely a mistake."""
+
+    name: str
+    documents: list[Node] = field(default_factory=list)
+    repairs: list[tuple[int, str]] = field(default_factory=list)
+    """Line and sentence."""
+
+
+def decode_utf8(content: bytes, name: str) -> str:
+    """The text of a file's bytes.
+
+    Raises:
+        BadSource: larger than ``DOCUMENT_MAX_BYTES``, or not UTF-8.
+    """
+    if len(content) > DOCUMENT_MAX_BYTES:
+        raise BadSource(f"{name}:1: larger than {DOCUMENT_MAX_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadSource(f"{name}:{line}: not UTF-8 (byte {error.start})") from error
+
+
+def read_source(
+    text: str,
+    name: str,
+    *,
+    last_key_wins: bool = False,
+    first_document_only: bool = False,
+    json_by_prefix: bool = False,
+    repair_patterns: bool = False,
+) -> Source:
+    """Read ``text``.
+
+    Args:
+        text: YAML, or JSON (a text that begins with ``{`` and is JSON).
+        name: the file's name, for messages.
+        last_key_wins: let the last of repeated keys count, as the original; else they are an error.
+        first_document_only: do not look beyond the first document, as the original.
+        json_by_prefix: a text that begins with ``{`` must be JSON, as in the original.
+        repair_patterns: read ``domainName: *.example.com`` as a text and note it in ``repairs``, where the text
+            would not be YAML otherwise.
+
+    Raises:
+        BadSource: what is wrong, with file and line.
+    """
+    _check_size(text, name)
+    if text.lstrip().startswith("{"):
+        try:
+            return Source(name, [parse_json(text, depth_max=DEPTH_MAX, last_key_wins=last_key_wins)])
+        except BadJson as error:
+            if json_by_prefix or error.certain:
+                raise BadSource(f"{name}:{error.line}: {error}") from error
+    builder = _Builder(name, last_key_wins)
+    try:
+        return Source(name, list(builder.documents(text, first_only=first_document_only)))
+    except BadSource:
+        repaired, repairs = _repaired(text) if repair_patterns else (text, [])
+        if not repairs:
+            raise
+    builder = _Builder(name, last_key_wins)
+    return Source(name, list(builder.documents(repaired, first_only=first_document_only)), repairs)
+
+
+def _check_size(text: str, name: str) -> None:
+    try:
+        size = len(text) if text.isascii() else len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise BadSource(f"{name}:{line}: not valid Unicode text") from error
+    if size > DOCUMENT_MAX_BYTES:
+        raise BadSource(f"{name}:1: larger than {DOCUMENT_MAX_BYTES} bytes")
+
+
+def _repaired(text: str) -> tuple[str, list[tuple[int, str]]]:
+    """``text`` with unquoted ``domainName: *...`` values quoted, and a sentence for each."""
+    lines, repairs = text.split("\n"), []
+    for index, line in enumerate(lines):
+        found = None if line.lstrip().startswith("#") else _UNQUOTED_PATTERN.search(line)
+        if found is None:
+            continue
+        pattern = found["pattern"]
+        lines[index] = f'{line[: found.start("pattern")]}"{pattern}"{line[found.end() :]}'
+        sentence = f'domainName: {pattern} is not YAML, since "*" begins an alias; read as "{pattern}": quote it'
+        repairs.append((index + 1, sentence))
+    return "\n".join(lines), repairs
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or list whose end has not come yet."""
+
+    node: Node
+    anchor: str | None
+    key: str | None = None
+    key_line: int = 0
+    merging: bool = False
+    written: dict[str, int] = field(default_factory=dict)
+    """Keys written in the mapping itself, with their lines."""
+
+
+class _Builder:
+    """Builds documents from parser events."""
+
+    def __init__(self, name: str, last_key_wins: bool) -> None:
+        self._name = name
+        self._last_key_wins = last_key_wins
+        self._anchors: dict[str, Node | None] = {}
+        self._open: list[_Open] = []
+        self._root: Node | None = None
+        self._aliased = 0
+
+    def documents(self, text: str, *, first_only: bool) -> Iterator[Node]:
+        """The documents of ``text``; an empty one is a node that holds None."""
+        count = 0
+        for event in self._events(text):
+            match event:
+                case yaml.DocumentStartEvent():
+                    self._anchors, self._root, self._aliased = {}, None, 0
+                case yaml.DocumentEndEvent():
+                    count += 1
+                    yield self._root or Node(None, _line_of(event))
+                    if first_only:
+                        return
+                case _:
+                    self._take(event)
+        if not count:
+            yield Node(None, 1)
+
+    def _events(self, text: str) -> Iterator[yaml.Event]:
+        try:
+            yield from yaml.parse(text, yaml.CSafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = mark.line + 1 if mark else 1
+            column = mark.column if mark else 0
+            hint = hint_for_broken_yaml(text, line, column, str(error.problem))
+            raise BadSource(f"{self._name}:{line}: not YAML: {error.problem}{hint}") from error
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise BadSource(f"{self._name}:{line}: not YAML: {error.reason}") from error
+
+    def _take(self, event: yaml.Event) -> None:
+        line = _line_of(event)
+        match event:
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                if len(self._open) >= DEPTH_MAX:
+                    raise self._bad(line, f"nested deeper than {DEPTH_MAX} levels")
+                value: list[Node] | dict[str, Node] = {} if isinstance(event, yaml.MappingStartEvent) else []
+                if event.anchor:
+                    self._anchors[event.anchor] = None
+                self._open.append(_Open(Node(value, line), event.anchor))
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                closed = self._open.pop()
+                if closed.anchor:
+                    self._anchors[closed.anchor] = closed.node
+                self._place(closed.node)
+            case yaml.AliasEvent():
+                self._place(self._aliased_node(event.anchor, line))
+            case yaml.ScalarEvent():
+                node = self._scalar(event, line)
+                if event.anchor:
+                    self._anchors[event.anchor] = node
+                self._place(node)
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> Node:
+        if event.tag is None:
+            plain = event.implicit[0]
+            return Node(resolve_plain(event.value) if plain else event.value, line, quoted=not plain)
+        if event.tag in _STRING_TAGS:
+            return Node(event.value, line, quoted=True)
+        if not self._last_key_wins and not event.tag.startswith("tag:yaml.org,2002:"):
+            raise self._bad(line, f"unknown tag {event.tag!r:.80}")
+        try:
+            return Node(resolve_tagged(event.value, event.tag), line, quoted=True)
+        except BadScalar as error:
+            raise self._bad(line, str(error)) from error
+
+    def _aliased_node(self, anchor: str | None, line: int) -> Node:
+        if anchor is None or anchor not in self._anchors:
+            raise self._bad(line, f'alias "*{anchor}" names no anchor; a text that begins with "*" must be quoted')
+        node = self._anchors[anchor]
+        if node is None:
+            raise self._bad(line, f'alias "*{anchor}" stands inside what it names')
+        self._aliased += node.weight
+        if self._aliased > ALIASED_NODES_MAX:
+            raise self._bad(line, f"aliases stand for more than {ALIASED_NODES_MAX} values")
+        return node
+
+    def _place(self, node: Node) -> None:
+        if not self._open:
+            self._root = node
+            return
+        parent = self._open[-1]
+        if isinstance(parent.node.value, list):
+            parent.node.value.append(node)
+            parent.node.weight += node.weight
+        elif isinstance(parent.node.value, dict):
+            self._place_in_mapping(parent, parent.node.value, node)
+
+    def _place_in_mapping(self, parent: _Open, entries: dict[str, Node], node: Node) -> None:
+        if parent.merging:
+            parent.merging = False
+            self._merge(parent, entries, node)
+        elif parent.key is None:
+            self._take_key(parent, node)
+        else:
+            if parent.key in parent.written and not self._last_key_wins:
+                raise self._bad(
+                    parent.key_line, f'"{parent.key}" is repeated (first in line {parent.written[parent.key]})'
+                )
+            parent.written[parent.key] = parent.key_line
+            entries[parent.key] = (
+                Node(node.value, parent.key_line, node.weight, node.quoted) if node.value is None else node
+            )
+            parent.node.weight += node.weight
+            parent.key = None
+
+    def _take_key(self, parent: _Open, node: Node) -> None:
+        if isinstance(node.value, (list, dict)):
+            raise self._bad(node.line, "a key must be a text, not a list or mapping")
+        if node.value == "<<" and not node.quoted:
+            parent.merging = True
+            return
+        key = key_text(node.value)
+        if key is None:
+            raise self._bad(node.line, "a key must not be null")
+        parent.key, parent.key_line = key, node.line
+
+    def _merge(self, parent: _Open, entries: dict[str, Node], node: Node) -> None:
+        """YAML 1.1 merge keys. In the original what is merged overwrites keys written before it."""
+        sources = list(reversed(node.value)) if isinstance(node.value, list) else [node]
+        for source in sources:
+            if not isinstance(source.value, dict):
+                raise self._bad(node.line, '"<<" takes a mapping or a list of mappings')
+            for key, value in source.value.items():
+                if self._last_key_wins or key not in parent.written:
+                    entries[key] = value
+                    parent.node.weight += value.weight
+
+    def _bad(self, line: int, text: str) -> BadSource:
+        return BadSource(f"{self._name}:{line}: {text}")
+
+
+def _line_of(event: yaml.Event) -> int:
+    """The line an event begins in, from 1."""
+    return event.start_mark.line + 1 if event.start_mark else 1
