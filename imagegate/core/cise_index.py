@@ -1,20 +1,23 @@
-"""The best entry among many, without trying each: an index over the literal ends of patterns.
+"""The best entry among many, without trying each: an index over the literal parts of patterns.
 
 A name is found by the host it begins with, a pattern by what stands before its first and after its last
-``*``; only patterns whose literal ends fit are compared. What it answers is what walking the list in
-order with ``compare_image_ref`` would answer (spec section 8.3); how many patterns it looks at does not
-grow with the length of the list, unless they differ only between two ``*``.
+``*``, or by its longest text between two ``*``; only patterns whose literal parts fit are compared. What it
+answers is what walking the list in order with ``compare_image_ref`` would answer (spec section 8.3).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from imagegate.core.cise_matching import TAG_SEPARATOR, fits_between, matches_pieces, quality
+from imagegate.core.cise_matching import TAG_SEPARATOR, fits_between, quality
+from imagegate.core.text_search import Affixes, Occurrences
 
-V = TypeVar("V")
+_ANY_TAG = ":*"
+_FEW = 8
+"""Up to so many patterns of equal ends are tried one by one."""
 
 
 class Rank(NamedTuple):
@@ -26,10 +29,16 @@ class Rank(NamedTuple):
 
 
 NO_RANK = Rank(-1, 0)
+V = TypeVar("V")
+Pieces: TypeAlias = tuple[str, ...]
+"""A pattern split at every ``*``."""
+LookedAt: TypeAlias = Callable[[], None] | None
 
 
 class NameIndex:
     """All names of one scope, in order. Immutable; shared by all threads."""
+
+    __slots__ = ("_exact", "_host_patterns", "_hosts", "_whole")
 
     def __init__(self, names: Sequence[str]) -> None:
         self._exact: dict[str, int] = {}
@@ -44,15 +53,16 @@ class NameIndex:
                 by_host.setdefault(host, []).append((path, rank))
             else:
                 whole.append((name, rank))
-        self._whole = _TextIndex(whole) if whole else None
+        self._whole = _TextIndex(whole)
         self._hosts = {host: _TextIndex(paths) for host, paths in by_host.items() if "*" not in host}
-        self._host_patterns = _Affixes(
-            ((pieces := tuple(host.split("*")))[0], pieces[-1], (pieces, _TextIndex(paths)))
-            for host, paths in by_host.items()
-            if "*" in host
-        )
+        host_patterns: dict[tuple[str, str], list[tuple[Pieces, _TextIndex]]] = {}
+        for host, paths in by_host.items():
+            if "*" in host:
+                pieces = tuple(host.split("*"))
+                host_patterns.setdefault((pieces[0], pieces[-1]), []).append((pieces, _TextIndex(paths)))
+        self._host_patterns = Affixes({ends: _SameEnds(patterns) for ends, patterns in host_patterns.items()})
 
-    def best(self, image: str, looked_at: Callable[[], None] | None = None) -> int | None:
+    def best(self, image: str, looked_at: LookedAt = None) -> int | None:
         """The position of the best name for an image string, or None.
 
         Args:
@@ -61,113 +71,131 @@ class NameIndex:
         exact = self._exact.get(image)
         if exact is not None:
             return exact
-        found = self._whole.best(image, NO_RANK, looked_at) if self._whole else NO_RANK
+        found = self._whole.best(image, NO_RANK, looked_at)
         host, slash, path = image.partition("/")
         if slash:
-            literal = self._hosts.get(host)
-            if literal is not None:
-                found = literal.best(path, found, looked_at)
-            for host_patterns, _ in self._host_patterns.find(host, (len(host),)):
-                for pieces, paths in host_patterns:
-                    if matches_pieces(pieces, host):
-                        found = paths.best(path, found, looked_at)
+            for paths in self._paths_under(host, looked_at):
+                found = paths.best(path, found, looked_at)
         return None if found is NO_RANK else -found.before
+
+    def _paths_under(self, host: str, looked_at: LookedAt) -> Iterator[_TextIndex]:
+        """The path patterns of every host pattern that fits."""
+        literal = self._hosts.get(host)
+        if literal is not None:
+            yield literal
+        for patterns, end in self._host_patterns.find(host, (len(host),)):
+            for pieces, paths in chain.from_iterable(patterns.find(host)):
+                if looked_at is not None:
+                    looked_at()
+                if fits_between(pieces, host, end):
+                    yield paths
 
 
 class _TextIndex:
-    """Patterns that are compared with one text, each also with ``:*`` added."""
+    """Patterns that are compared with one text, each also with ``:*`` added.
+
+    A text fits ``P:*`` exactly if ``P`` fits what stands before one of its colons. So patterns are kept
+    without a final ``:*``, and those that were written with it are tried at colons only.
+    """
+
+    __slots__ = ("_any", "_tagged")
 
     def __init__(self, patterns: Iterable[tuple[str, Rank]]) -> None:
-        self._literals: dict[str, Rank] = {}
-        wild: list[tuple[tuple[str, ...], Rank]] = []
+        plain: list[tuple[str, Rank]] = []
+        tagged: list[tuple[str, Rank]] = []
         for pattern, rank in patterns:
-            if "*" in pattern:
-                wild.append((tuple(pattern.split("*")), rank))
+            if pattern.endswith(_ANY_TAG):
+                tagged.append((pattern.removesuffix(_ANY_TAG), rank))
             else:
-                self._literals.setdefault(pattern, rank)  # equal names have equal quality: the first is the best
-        self._longest_literal = max(map(len, self._literals), default=0)
-        wild.sort(key=lambda item: item[1], reverse=True)
-        self._wild = _Affixes((pieces[0], pieces[-1], (pieces, rank)) for pieces, rank in wild)
+                plain.append((pattern, rank))
+        self._any = _Bodies(plain) if plain else None
+        self._tagged = _Bodies(tagged) if tagged else None
 
-    def best(self, text: str, best: Rank, looked_at: Callable[[], None] | None) -> Rank:
+    def best(self, text: str, best: Rank, looked_at: LookedAt) -> Rank:
         """The better of ``best`` and the best pattern for ``text``."""
         ends = _ends(text)
-        if self._literals:
-            for end in ends:
-                if end <= self._longest_literal:
-                    rank = self._literals.get(text[:end])
-                    if rank is not None and rank > best:
-                        best = rank
-        for candidates, end in self._wild.find(text, ends):
-            for pieces, rank in candidates:
-                if rank <= best:
-                    break
-                if looked_at is not None:
-                    looked_at()
-                if fits_between(pieces, text, end):
-                    best = rank
-                    break
+        if self._any is not None:
+            best = self._any.best(text, ends, best, looked_at)
+        if self._tagged is not None and len(ends) > 1:
+            best = self._tagged.best(text, ends[1:], best, looked_at)
         return best
 
 
-def _ends(text: str) -> tuple[int, ...]:
+def _ends(text: str) -> list[int]:
     """Where a pattern may end: at the end of ``text``, or (``:*`` added) before any colon; longest first."""
     ends = [len(text)]
     at = text.rfind(TAG_SEPARATOR)
     while at >= 0:
         ends.append(at)
         at = text.rfind(TAG_SEPARATOR, 0, at)
-    return tuple(ends)
+    return ends
 
 
-class _Affixes(Generic[V]):
-    """Values under a literal beginning and a literal end."""
+class _Bodies:
+    """Patterns that must fit a text up to one of several ends."""
 
-    def __init__(self, items: Iterable[tuple[str, str, V]]) -> None:
-        grouped: dict[str, dict[str, list[V]]] = {}
-        for prefix, suffix, value in items:
-            grouped.setdefault(prefix, {}).setdefault(suffix[::-1], []).append(value)
-        self._longest_suffix = max((len(key) for group in grouped.values() for key in group), default=0)
-        self._by_prefix = _Prefixes({prefix: _Prefixes(group) for prefix, group in grouped.items()})
+    __slots__ = ("_literals", "_longest_literal", "_wild")
 
-    def find(self, text: str, ends: Sequence[int]) -> Iterator[tuple[list[V], int]]:
-        """Values whose ends fit ``text`` up to one of ``ends``, each list once, with the longest such end."""
-        for by_suffix in self._by_prefix.find(text):
-            seen: set[int] = set()
+    def __init__(self, patterns: Iterable[tuple[str, Rank]]) -> None:
+        self._literals: dict[str, Rank] = {}
+        grouped: dict[tuple[str, str], list[tuple[Pieces, Rank]]] = {}
+        for pattern, rank in patterns:
+            if "*" in pattern:
+                pieces = tuple(pattern.split("*"))
+                grouped.setdefault((pieces[0], pieces[-1]), []).append((pieces, rank))
+            else:
+                self._literals[pattern] = max(rank, self._literals.get(pattern, NO_RANK))
+        self._longest_literal = max(map(len, self._literals), default=0)
+        for group in grouped.values():
+            group.sort(key=itemgetter(1), reverse=True)
+        self._wild = Affixes({ends: _SameEnds(group) for ends, group in grouped.items()})
+
+    def best(self, text: str, ends: Sequence[int], best: Rank, looked_at: LookedAt) -> Rank:
+        """The better of ``best`` and the best pattern for ``text`` up to one of ``ends`` (longest first).
+
+        A pattern is tried at the longest end its last piece fits: there the others have the most room.
+        """
+        if self._literals:
             for end in ends:
-                tail = text[max(0, end - self._longest_suffix) : end][::-1]
-                for values in by_suffix.find(tail):
-                    if id(values) not in seen:
-                        seen.add(id(values))
-                        yield values, end
+                if end <= self._longest_literal:
+                    rank = self._literals.get(text[:end])
+                    if rank is not None and rank > best:
+                        best = rank
+        for same_ends, end in self._wild.find(text, ends):
+            for candidates in same_ends.find(text):
+                best = _first_fit(candidates, text, end, best, looked_at)
+        return best
 
 
-class _Prefixes(Generic[V]):
-    """Values under texts; finds those whose text a given text begins with, in logarithmic time.
+class _SameEnds(Generic[V]):
+    """Patterns with the same first and the same last piece, by the longest piece between."""
 
-    All stored beginnings of a text are beginnings of the greatest stored text not above it, so after one
-    binary search only the chain "longest stored beginning of this one" is followed.
-    """
+    __slots__ = ("_inner", "_listed")
 
-    __slots__ = ("_keys", "_parents", "_values")
+    def __init__(self, patterns: list[tuple[Pieces, V]]) -> None:
+        self._listed = patterns
+        self._inner: Occurrences[list[tuple[Pieces, V]]] | None = None
+        if len(patterns) > _FEW:
+            by_piece: dict[str, list[tuple[Pieces, V]]] = {}
+            for pattern in patterns:
+                by_piece.setdefault(max(pattern[0][1:-1], key=len, default=""), []).append(pattern)
+            self._listed = by_piece.pop("", [])
+            self._inner = Occurrences(by_piece)
 
-    def __init__(self, values: Mapping[str, V]) -> None:
-        self._keys = sorted(values)
-        self._values = [values[key] for key in self._keys]
-        self._parents: list[int] = []
-        open_: list[int] = []
-        for position, key in enumerate(self._keys):
-            while open_ and not key.startswith(self._keys[open_[-1]]):
-                open_.pop()
-            self._parents.append(open_[-1] if open_ else -1)
-            open_.append(position)
+    def find(self, text: str) -> Iterator[list[tuple[Pieces, V]]]:
+        """Lists of patterns that may fit, each list in the order given."""
+        yield self._listed
+        if self._inner is not None:
+            yield from self._inner.find(text)
 
-    def find(self, text: str) -> list[V]:
-        """The values of all stored beginnings of ``text``, longest first."""
-        at = bisect_right(self._keys, text) - 1
-        found: list[V] = []
-        while at >= 0:
-            if text.startswith(self._keys[at]):
-                found.append(self._values[at])
-            at = self._parents[at]
-        return found
+
+def _first_fit(candidates: Iterable[tuple[Pieces, Rank]], text: str, end: int, best: Rank, looked_at: LookedAt) -> Rank:
+    """The better of ``best`` and the first of ``candidates`` (best first) that fits ``text[:end]``."""
+    for pieces, rank in candidates:
+        if rank <= best:
+            break
+        if looked_at is not None:
+            looked_at()
+        if fits_between(pieces, text, end):
+            return rank
+    return best

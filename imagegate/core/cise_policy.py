@@ -94,11 +94,12 @@ class EntrySource(NamedTuple):
     namespace: str
     """Empty for a ClusterImagePolicy."""
     policy: str
-    index: int
+    position: int
+    """Index in ``repositories``, from 0."""
 
     def __str__(self) -> str:
         place = f"{self.namespace}/{self.policy}" if self.namespace else self.policy
-        return f"{self.kind} {place} repositories[{self.index}]"
+        return f"{self.kind} {place} repositories[{self.position}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,130 @@
+"""Which entry decides an image (spec sections 6, 8.1 and 8.3)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from imagegate.core.cise_image import CiseImage
+from imagegate.core.cise_index import NameIndex
+from imagegate.core.cise_policy import (
+    CLUSTER_IMAGE_POLICY,
+    DEFAULT_GROUPS,
+    IMAGE_POLICY,
+    Entry,
+    ImagePolicyObject,
+    PolicyGroup,
+)
+from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
+from imagegate.core.go_quote import go_quote
+
+
+class Situation(enum.Enum):
+    """Why there is no entry."""
+
+    NO_POLICIES = "no-policies"
+    NO_MATCH_IN_CLUSTER = "no-match-in-cluster"
+    NO_MATCH_IN_NAMESPACE = "no-match-in-namespace"
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The entry that decides, and the spelling of the image that it matched."""
+
+    entry: Entry
+    spelling: str
+
+
+class Scope:
+    """All entries of one namespace or of the cluster, as one list."""
+
+    __slots__ = ("_index", "entries", "kind")
+
+    def __init__(self, kind: str, entries: Sequence[Entry]) -> None:
+        self.kind = kind
+        self.entries = tuple(entries)
+        self._index = NameIndex([entry.name for entry in self.entries])
+
+    def best(self, image: str) -> Entry | None:
+        """The best entry for an image string exactly as given."""
+        position = self._index.best(image)
+        return None if position is None else self.entries[position]
+
+
+class PolicySet:
+    """All policies of a cluster, compiled. Immutable; shared by all threads.
+
+    An ImagePolicy in a namespace, even an empty one, puts the ClusterImagePolicies out of force there.
+    """
+
+    def __init__(self, policies: Iterable[ImagePolicyObject], groups: Sequence[PolicyGroup] = DEFAULT_GROUPS) -> None:
+        self.policies = merged_order(policies, groups)
+        by_namespace: dict[str, list[Entry]] = {}
+        cluster: list[Entry] | None = None
+        for policy in self.policies:
+            if policy.kind == IMAGE_POLICY:
+                by_namespace.setdefault(policy.namespace, []).extend(policy.entries)
+            else:
+                cluster = [] if cluster is None else cluster
+                cluster.extend(policy.entries)
+        self._namespaces = {name: Scope(IMAGE_POLICY, entries) for name, entries in by_namespace.items()}
+        self._cluster = None if cluster is None else Scope(CLUSTER_IMAGE_POLICY, cluster)
+
+    def scope(self, namespace: str) -> Scope | None:
+        """What is in force in a namespace; None if there is no policy at all."""
+        return self._namespaces.get(namespace, self._cluster)
+
+
+def merged_order(policies: Iterable[ImagePolicyObject], groups: Sequence[PolicyGroup]) -> tuple[ImagePolicyObject, ...]:
+    """Policies of ``groups`` as they are merged: by group in the order given, then by name in byte order."""
+    order = {group: position for position, group in enumerate(groups)}
+    in_force = [policy for policy in policies if policy.group in order]
+    return tuple(
+        sorted(in_force, key=lambda policy: (order[policy.group], policy.namespace.encode(), policy.name.encode()))
+    )
+
+
+def select(
+    policies: PolicySet, namespace: str, image: str, parsed: CiseImage | None, settings: CiseSettings
+) -> Selected | Situation:
+    """The entry for an image string as written in the object.
+
+    Args:
+        parsed: the same image, for the two additions of section 8.1; None where only the raw string counts.
+    """
+    scope = policies.scope(namespace)
+    if scope is None:
+        return Situation.NO_POLICIES
+    for spelling in _spellings(image, parsed, settings):
+        entry = scope.best(spelling)
+        if entry is not None:
+            return Selected(entry, spelling)
+    return Situation.NO_MATCH_IN_NAMESPACE if scope.kind == IMAGE_POLICY else Situation.NO_MATCH_IN_CLUSTER
+
+
+def _spellings(image: str, parsed: CiseImage | None, settings: CiseSettings) -> Iterator[str]:
+    """The raw string first; what else is tried can only turn "no match" into an entry's requirements."""
+    yield image
+    if parsed is None:
+        return
+    if settings.digest_fallback and parsed.digest and not parsed.tag:
+        yield image.partition("@")[0]
+    if settings.normalize_image_names:
+        yield from parsed.spellings()
+
+
+def no_entry_text(situation: Situation, namespace: str, image: str, settings: CiseSettings) -> str:
+    """What a user is told where no entry covers an image (spec section 6)."""
+    documented = situation is Situation.NO_POLICIES and settings.profile is Profile.CISE
+    if settings.messages is Dialect.CISE or (settings.messages is Dialect.AUTO and documented):
+        return f"Deny, no image policies or cluster polices for {image}"
+    quoted = go_quote(image)
+    if situation is Situation.NO_POLICIES:
+        return f"Deny {quoted}, no image policies or cluster polices"
+    if situation is Situation.NO_MATCH_IN_NAMESPACE:
+        return f"Deny {quoted}, no matching repositories in the ImagePolicies"
+    return (
+        f"Deny {quoted}, no matching repositories in ClusterImagePolicy "
+        f"and no ImagePolicies in the {go_quote(namespace)} namespace"
+    )

@@ -1,0 +1,89 @@
+"""Settings of the CISE path that decide what is answered (spec sections 1 and 22)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from imagegate.core.cise_policy import DEFAULT_GROUPS, PolicyGroup
+
+
+class Profile(enum.StrEnum):
+    """Which product's defaults are followed."""
+
+    CISE = "cise"
+    CLOUDPAK = "cloudpak"
+    PORTIERIS = "portieris"
+
+
+class Dialect(enum.StrEnum):
+    """Whose sentences a denial uses."""
+
+    AUTO = "auto"
+    """Those of the API group of the entry that decided."""
+    PORTIERIS = "portieris"
+    CISE = "cise"
+
+
+class Parents(enum.StrEnum):
+    """What an owner reference is worth (spec section 10.3)."""
+
+    EXAMINE = "examine"
+    """Nothing: children are examined like everything else."""
+    VERIFY = "verify"
+    """A child passes unread if its controller exists, was in scope, and has the same images."""
+    TRUST = "trust"
+    """The upstream behaviour: the word of whoever wrote the object. Never a default."""
+
+
+class Rewriting(enum.StrEnum):
+    """Which objects are rewritten to digests. A GitOps tool sees a rewritten object as drift."""
+
+    ALL = "all"
+    PODS = "pods"
+    """Only Pods: what a GitOps tool applies stays as written, what runs has a digest."""
+    NEVER = "never"
+    """Validate only."""
+
+
+CLOUDPAK_RESERVED_NAMESPACES = frozenset(
+    {
+        "ibm-common-services",
+        "kube-system",
+        "management-monitoring",
+        "management-infrastructure-management",
+        "management-security-services",
+        "management-operations",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CiseSettings:
+    """How policies are applied. ``for_profile`` gives a profile's defaults."""
+
+    profile: Profile = Profile.CISE
+    groups: tuple[PolicyGroup, ...] = DEFAULT_GROUPS
+    messages: Dialect = Dialect.AUTO
+    reserved_namespaces: frozenset[str] = frozenset()
+    digest_fallback: bool = True
+    normalize_image_names: bool = False
+    parents: Parents = Parents.EXAMINE
+    pods_only: bool = True
+    """Whether only Pods are sent here; controllers are then left to the Pods they make."""
+    report_all: bool = False
+    rewriting: Rewriting = Rewriting.ALL
+    keep_tag: bool = False
+    """Rewrite ``NAME:TAG`` to ``NAME:TAG@DIGEST`` instead of ``NAME@DIGEST``."""
+    simple_key_namespaces: frozenset[str] = frozenset()
+    """Namespaces beside its own from which an ImagePolicy may name keys."""
+
+    @classmethod
+    def for_profile(cls, profile: Profile) -> CiseSettings:
+        """The defaults of a profile (spec section 1)."""
+        return cls(
+            profile=profile,
+            reserved_namespaces=CLOUDPAK_RESERVED_NAMESPACES if profile is Profile.CLOUDPAK else frozenset(),
+            parents=Parents.VERIFY if profile is Profile.PORTIERIS else Parents.EXAMINE,
+            pods_only=profile is Profile.CISE,
+        )
