@@ -100,8 +100,10 @@ DOCUMENT_003 = "Deny, no image policies or cluster polices for r.io/a"
         (Situation.NO_MATCH_IN_NAMESPACE, 'Deny "r.io/a", no matching repositories in the ImagePolicies'),
         (
             Situation.NO_MATCH_IN_CLUSTER,
-            'Deny "r.io/a", no matching repositories in ClusterImagePolicy '
-            'and no ImagePolicies in the "default" namespace',
+            (
+                'Deny "r.io/a", no matching repositories in ClusterImagePolicy '
+                'and no ImagePolicies in the "default" namespace'
+            ),
         ),
     ],
 )
