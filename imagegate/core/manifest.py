@@ -1,8 +1,8 @@
 """Image manifests: bytes in, values out. Docker schema 1 and 2, OCI images, manifest lists and indexes.
 
 The digest is always computed from the bytes, never taken from a header. For a signed schema 1 manifest it is the digest
-of the text that was signed, as every registry names it. A document that could be read as two kinds at once
-(CVE-2021-41190), whose own ``mediaType`` contradicts the one it was served as, or that names a digest loosely is refused.
+of the text that was signed, as every registry names it. Refused are documents that could be read as two kinds at once
+(CVE-2021-41190), whose own ``mediaType`` contradicts the one they were served as, or that name a digest loosely.
 Sources: distribution/distribution, manifest/; opencontainers/image-spec 1.1; docker/libtrust, jsonsign.
 """
 
@@ -255,7 +255,7 @@ def _platform(value: Mapping[str, Any], index: int) -> Platform:
 
 
 def _schema1(raw: bytes, document: Mapping[str, Any], kind: str, algorithm: str) -> Manifest:
-    """fsLayers and history are newest first on the wire."""
+    """Layers and history are newest first on the wire."""
     _check_unambiguous_schema1(document)
     signed = "signatures" in document
     payload = _jws_payload(raw, document) if signed else raw
@@ -266,7 +266,9 @@ def _schema1(raw: bytes, document: Mapping[str, Any], kind: str, algorithm: str)
     history = tuple(_history(value, index) for index, value in enumerate(_list(document, "history", MAX_LAYERS)))
     if not history:
         raise Malformed("manifest: history is empty")
-    sizes = _history_sizes(history) if len(history) == len(blobs) else [0] * len(blobs)
+    if len(history) != len(blobs):
+        raise Malformed(f"manifest: {len(history)} history entries for {len(blobs)} fsLayers")
+    sizes = _history_sizes(history)
     layers = [_schema1_layer(value, index, sizes[index]) for index, value in enumerate(blobs)]
     own = DOCKER_SCHEMA1_SIGNED if signed else kind
     return Manifest(own, digest_of(payload, algorithm), raw, layers=tuple(reversed(layers)), history=history)
@@ -313,7 +315,12 @@ def _signed_text(raw: bytes, signature: object) -> bytes:
         raise Malformed("manifest: a signature has no protected header")
     header = bounded_json_object(_base64url(protected), "protected header")
     length, tail = header.get("formatLength"), header.get("formatTail")
-    if isinstance(length, bool) or not isinstance(length, int) or not 0 < length < len(raw) or not isinstance(tail, str):
+    if (
+        isinstance(length, bool)
+        or not isinstance(length, int)
+        or not 0 < length < len(raw)
+        or not isinstance(tail, str)
+    ):
         raise Malformed("manifest: a signature's protected header has no formatLength and formatTail")
     return raw[:length] + _base64url(tail)
 

@@ -38,7 +38,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class PullSecretEntry:
-    """One key of ``auths``, taken apart. ``host`` is ``HOST[:PORT]`` in lower case, ``path`` is without outer slashes."""
+    """One key of ``auths``, taken apart: ``host`` is ``HOST[:PORT]`` in lower case, ``path`` has no outer slashes."""
 
     host: str
     path: str
@@ -61,7 +61,9 @@ class PullSecret:
     def credentials_for(self, registry: str, repository: str) -> tuple[Credential, ...]:
         """The credentials that may be sent to ``registry`` for ``repository``, the most specific first."""
         covering = [entry for entry in self.entries if entry.covers(registry, repository)]
-        covering.sort(key=lambda entry: (entry.path.count("/") + 1 if entry.path else 0, "*" not in entry.host), reverse=True)
+        covering.sort(
+            key=lambda entry: (entry.path.count("/") + 1 if entry.path else 0, "*" not in entry.host), reverse=True
+        )
         return tuple(dict.fromkeys(entry.credential for entry in covering))
 
 
@@ -152,19 +154,20 @@ def _credential(value: Mapping[str, Any]) -> Credential | None:
     auth = value.get("auth")
     if isinstance(auth, str) and auth:
         try:
-            user, colon, password = base64.b64decode(auth + "=" * (-len(auth) % 4), validate=True).decode().partition(":")
+            text = base64.b64decode(auth + "=" * (-len(auth) % 4), validate=True).decode()
         except (binascii.Error, ValueError):
-            colon = ""
-        if colon:
+            text = ""
+        if ":" in text:
+            user, _, password = text.partition(":")
             return Credential(user, password.rstrip("\0"))
-    user, password = value.get("username"), value.get("password")
-    if isinstance(user, str) and user and isinstance(password, str):
-        return Credential(user, password)
+    username, plain = value.get("username"), value.get("password")
+    if isinstance(username, str) and username and isinstance(plain, str):
+        return Credential(username, plain)
     return None
 
 
 def _split_key(key: str) -> tuple[str, str]:
-    """``[http[s]://]HOST[:PORT][/PATH]`` -> host, path. The index's API paths (``/v1/``, ``/v2/``) are no repository."""
+    """``[http[s]://]HOST[:PORT][/PATH]`` -> host, path. API paths (``/v1/``, ``/v2/``) are no repository."""
     text = key.strip()
     for scheme in ("https://", "http://"):
         if text.lower().startswith(scheme):

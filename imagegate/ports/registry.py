@@ -1,7 +1,7 @@
 """What may be asked of an image registry.
 
-References are given as written; adapters fill in Docker's defaults, follow mirrors and choose, for the host that is really
-asked, among the given pull secrets. A credential goes to no other host than the one its secret names.
+References are given as written; adapters fill in Docker's defaults, follow mirrors and choose, for the host that is
+really asked, among the given pull secrets. A credential goes to no other host than the one its secret names.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Trouble(StrEnum):
     NO_CREDENTIALS = "no-credentials"  # 401 or 403 and there was nothing to send
     BAD_CREDENTIALS = "bad-credentials"  # the registry or its token server does not know this user and password
     HTTP_ONLY = "http-only"  # plain HTTP was answered where TLS is required
+    REALM = "realm"  # the token server is on a host to which credentials are not sent
     BLOCKED = "blocked"  # address or registry refused by the settings
     NOT_V2 = "not-v2"  # no registry API v2 there
     INTEGRITY = "integrity"  # content does not have the digest it was asked by

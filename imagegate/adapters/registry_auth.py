@@ -1,0 +1,182 @@
+"""Tokens of registries: from a challenge and a credential to an ``Authorization`` header.
+
+Where a password may go is decided here. It goes to the registry itself (Basic), or to a token realm that the registry
+announces and that is bound to it: the same host and port, or a host that the settings name for this registry; and in
+both cases only over HTTPS, unless the registry is called insecure and the realm is the registry's own origin. Any other
+realm is only asked for anonymous tokens. Source of the exchange: distribution, spec/auth/token.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from imagegate.adapters.http_client import HttpClient, same_origin
+from imagegate.adapters.single_flight import BoundedCache
+from imagegate.core.challenge import Challenge
+from imagegate.core.manifest import bounded_json_object
+from imagegate.core.pull_secrets import Credential
+from imagegate.errors import Malformed, Refused, Unreachable
+
+TOKEN_MAX_BYTES = 256 * 1024
+DEFAULT_TOKEN_S = 60.0  # distribution, spec/auth/token: without expires_in
+LONGEST_TOKEN_S = 3600.0
+_EARLY_S = 10.0  # a token is renewed this long before it ends
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+
+KNOWN_REALMS: Mapping[str, frozenset[str]] = {
+    "registry-1.docker.io": frozenset({"auth.docker.io"}),
+    "registry.gitlab.com": frozenset({"gitlab.com"}),
+    "registry.connect.redhat.com": frozenset({"sso.redhat.com"}),
+}
+
+
+class CredentialRefused(Refused):
+    """The token server does not know this user and password."""
+
+
+class RealmRefused(Refused):
+    """The token server is on another host, to which this registry's credentials are not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRealms:
+    """Token servers that may be sent a registry's credentials although they are other hosts.
+
+    ``allowed``: registry ``HOST[:PORT]`` -> ``HOST[:PORT]`` of realms; ``*`` among them stands for any HTTPS realm
+    that the registry announces.
+    """
+
+    allowed: Mapping[str, frozenset[str]] = field(default_factory=lambda: dict(KNOWN_REALMS))
+
+    def may_have_credentials(self, realm: str, base_url: str) -> bool:
+        """Whether the credentials for the registry at ``base_url`` may be sent to ``realm``."""
+        if same_origin(realm, base_url):
+            return True
+        parts = urlsplit(realm)
+        allowed = self.allowed.get(urlsplit(base_url).netloc.lower(), frozenset())
+        return parts.scheme == "https" and ("*" in allowed or parts.netloc.lower() in allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What a token is asked for; also the key under which it is kept."""
+
+    realm: str
+    service: str
+    scope: str
+    credential: Credential | None
+    verify: bool
+
+
+class Authenticator:
+    """Makes ``Authorization`` headers and keeps tokens until shortly before they end. Safe for threads."""
+
+    def __init__(self, http: HttpClient, realms: TokenRealms | None = None, *, tokens: int = 4096) -> None:
+        self._http = http
+        self._realms = realms or TokenRealms()
+        self._tokens: BoundedCache[TokenRequest, str] = BoundedCache(tokens)
+
+    def header(
+        self,
+        challenges: Iterable[Challenge],
+        base_url: str,
+        scope: str,
+        credential: Credential | None,
+        *,
+        until: float,
+        verify: bool,
+        fresh: bool = False,
+    ) -> str | None:
+        """The header that answers ``challenges``; None where nothing is to be sent.
+
+        Args:
+            base_url: ``https://HOST[:PORT]`` of the registry that sent the challenges.
+            scope: ``repository:PATH:pull``.
+            credential: None asks anonymously.
+            until: instant of ``time.monotonic``.
+            verify: check certificates.
+            fresh: do not use a token that is kept (it was just refused).
+
+        Raises:
+            CredentialRefused: the token server answered 401 or 403.
+            Refused: the realm may not be asked, or not with this credential.
+            Unreachable, Malformed, TooLarge: no token.
+        """
+        for challenge in challenges:
+            if challenge.scheme == "bearer":
+                request = self._token_request(challenge, base_url, scope, credential, verify=verify)
+                return f"Bearer {self._token(request, base_url, until=until, fresh=fresh)}"
+            if challenge.scheme == "basic":
+                return basic(credential) if credential else None
+        return None
+
+    def _token_request(
+        self, challenge: Challenge, base_url: str, scope: str, credential: Credential | None, *, verify: bool
+    ) -> TokenRequest:
+        realm = challenge.parameters.get("realm", "")
+        parts = urlsplit(realm)
+        own = same_origin(realm, base_url)
+        if not parts.hostname or parts.username or not (parts.scheme == "https" or (own and not verify)):
+            raise Refused(f"{base_url} names the token realm {realm[:200]!r}, which is not HTTPS")
+        if credential is not None and not self._realms.may_have_credentials(realm, base_url):
+            raise RealmRefused(
+                f"{base_url} names the token realm {realm[:200]!r} on another host; credentials are sent there only if"
+                " registries.tokenRealms names it"
+            )
+        return TokenRequest(realm, challenge.parameters.get("service", ""), scope, credential, verify)
+
+    def _token(self, request: TokenRequest, base_url: str, *, until: float, fresh: bool) -> str:
+        kept = None if fresh else self._tokens.get(request)
+        if kept is not None:
+            return kept
+        answer = self._http.get(
+            _with_query(request),
+            until=until,
+            max_bytes=TOKEN_MAX_BYTES,
+            authorization=basic(request.credential) if request.credential else None,
+            verify=request.verify or not same_origin(request.realm, base_url),
+        )
+        if answer.status in {401, 403}:
+            raise CredentialRefused(f"token server {urlsplit(request.realm).netloc} answered status {answer.status}")
+        if answer.status != 200:
+            raise Unreachable(f"token server {urlsplit(request.realm).netloc} answered status {answer.status}")
+        token, lifetime_s = read_token(answer.body)
+        self._tokens.put(request, token, ttl_s=lifetime_s - _EARLY_S)
+        return token
+
+
+def read_token(body: bytes) -> tuple[str, float]:
+    """``token`` (or ``access_token``) and its life in seconds, of a token server's JSON.
+
+    Raises:
+        Malformed, TooLarge: no such answer, or a token that cannot stand in a header.
+    """
+    document = bounded_json_object(body, "token")
+    token = document.get("token") or document.get("access_token")
+    if not isinstance(token, str) or _HEADER_SAFE.fullmatch(token) is None:
+        raise Malformed("the token server's answer has no token")
+    lifetime = document.get("expires_in")
+    if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or lifetime <= 0:
+        lifetime = DEFAULT_TOKEN_S
+    return token, min(float(min(lifetime, 10**9)), LONGEST_TOKEN_S)
+
+
+def basic(credential: Credential) -> str:
+    """The ``Basic`` header (RFC 7617, UTF-8)."""
+    text = f"{credential.username}:{credential.password}".encode("utf-8", "surrogatepass")
+    return f"Basic {base64.b64encode(text).decode()}"
+
+
+def _with_query(request: TokenRequest) -> str:
+    parts = urlsplit(request.realm)
+    query = [*parse_qsl(parts.query, keep_blank_values=True)]
+    if request.service:
+        query.append(("service", request.service))
+    query.append(("scope", request.scope))
+    if request.credential:
+        query.append(("account", request.credential.username))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query), ""))

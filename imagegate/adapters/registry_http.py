@@ -1,0 +1,461 @@
+"""Image registries over HTTP: distribution's API v2, as Docker Hub, OpenShift, Quay, Harbor and others speak it.
+
+Nothing a registry says is taken on trust: a digest is the hash of the bytes received, a media type must be one that was
+asked for, pages of tags stay in their repository. Credentials are looked up for the host that is really asked, mirror
+or source, so a secret for one never reaches the other. Texts follow spec import-gate 6.1 and cise 13.4.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NoReturn, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls, same_origin
+from imagegate.adapters.registry_auth import Authenticator, CredentialRefused, RealmRefused, TokenRealms
+from imagegate.adapters.single_flight import BoundedCache, SingleFlight
+from imagegate.core.challenge import Challenge, parse_challenges
+from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.manifest import (
+    MANIFEST_MAX_BYTES,
+    MEDIA_TYPES,
+    Manifest,
+    bounded_json_object,
+    digest_of,
+    is_strict_digest,
+    parse_manifest,
+)
+from imagegate.core.mirrors import MirrorRule, places_of
+from imagegate.core.pull_secrets import Credential, credentials_for
+from imagegate.core.reference import ImageReference
+from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable
+from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
+
+T = TypeVar("T")
+
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_PATH = re.compile(r"[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*)*")
+_ACCEPT = ", ".join(MEDIA_TYPES)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|")
+_NEXT_PAGE = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
+_SIGNATURES_HEADER = "X-Registry-Supports-Signatures"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLimits:
+    """How much one registry may cost. Bytes are counted after decompression."""
+
+    manifest_max_bytes: int = MANIFEST_MAX_BYTES
+    config_max_bytes: int = 8 * 1024 * 1024
+    tags_page_max_bytes: int = 4 * 1024 * 1024
+    tags_max: int = 100_000
+    tag_pages_max: int = 1000
+    signatures_max_bytes: int = 4 * 1024 * 1024
+    endpoint_ttl_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """What the settings say of registries.
+
+    Attributes:
+        insecure: ``HOST[:PORT]`` asked insecurely whoever asks.
+        blocked: ``HOST[:PORT]`` never asked, as written in references.
+        mirrors: see ``core.mirrors``.
+        realms: token servers on other hosts.
+    """
+
+    insecure: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
+    mirrors: tuple[MirrorRule, ...] = ()
+    realms: TokenRealms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """A registry that answered ``GET /v2/``."""
+
+    base_url: str
+    verify: bool
+    challenges: tuple[Challenge, ...]
+    signatures: bool
+
+
+class _Trouble(EvidenceError):
+    """Carries a ``Trouble`` to the end of a port method."""
+
+    def __init__(self, trouble: Trouble, why: str, *, retryable: bool = False) -> None:
+        super().__init__(why)
+        self.trouble = trouble
+        self.retryable = retryable
+
+
+class _NotFound(EvidenceError):
+    """The registry says that there is none."""
+
+
+class HttpRegistry:
+    """The ``Registry`` port over HTTP. Safe for threads; caches only what a registry says of itself (and tokens).
+
+    Args:
+        http: with the addresses and authorities that are permitted.
+        settings: insecure and blocked registries, mirrors, token realms.
+        limits: see ``RegistryLimits``.
+    """
+
+    def __init__(
+        self, http: HttpClient, *, settings: RegistrySettings | None = None, limits: RegistryLimits | None = None
+    ) -> None:
+        self._http = http
+        self._settings = settings or RegistrySettings()
+        self._limits = limits or RegistryLimits()
+        self._auth = Authenticator(http, self._settings.realms)
+        self._endpoints: BoundedCache[tuple[str, bool], _Endpoint] = BoundedCache(1024)
+        self._pings: SingleFlight[tuple[str, bool], _Endpoint] = SingleFlight()
+
+    def manifest(
+        self, image: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[Manifest]:
+        """See ``ports.registry``."""
+        return self._ask(image, access, deadline_s, lambda place: place.manifest())
+
+    def config(
+        self, image: ImageReference, manifest: Manifest, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[bytes]:
+        """See ``ports.registry``."""
+        descriptor = manifest.config
+        if descriptor is None:
+            return Absent("a manifest of this kind has no configuration")
+        pinned = replace(image, id=manifest.digest)  # digest mirrors hold an image's blobs too
+        return self._ask(pinned, access, deadline_s, lambda place: place.blob(descriptor.digest))
+
+    def tags(
+        self, repository: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[tuple[str, ...]]:
+        """See ``ports.registry``."""
+        return self._ask(repository.as_repository(), access, deadline_s, lambda place: place.tags())
+
+    def signatures(
+        self, image: ImageReference, digest: str, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[tuple[bytes, ...]]:
+        """See ``ports.registry``."""
+        return self._ask(replace(image, tag="", id=digest), access, deadline_s, lambda place: place.signatures(digest))
+
+    def _ask(
+        self, image: ImageReference, access: RegistryAccess, deadline_s: float, question: Callable[[_Place], Found[T]]
+    ) -> Lookup[T]:
+        """One question at every place the image may be had, until one has an answer."""
+        until = time.monotonic() + deadline_s
+        wanted = image.with_docker_defaults()
+        if wanted.registry in self._settings.blocked:
+            return RegistryUnknown(f"registry {image.registry} blocked", retryable=False, trouble=Trouble.BLOCKED)
+        answer: Lookup[T] = RegistryUnknown("no place to ask", retryable=False)
+        unanswered: RegistryUnknown | None = None
+        places = places_of(wanted, self._settings.mirrors)
+        for place in places:
+            answer = self._ask_place(place, access, until, question)
+            if isinstance(answer, Found):
+                return answer
+            if isinstance(answer, RegistryUnknown):
+                unanswered = answer
+        if isinstance(answer, Absent) and unanswered is not None and places[-1] != wanted:
+            return unanswered  # a mirror that has none proves nothing while another one is silent
+        return answer
+
+    def _ask_place(
+        self, image: ImageReference, access: RegistryAccess, until: float, question: Callable[[_Place], Found[T]]
+    ) -> Lookup[T]:
+        """One question at one place, with each credential that may be sent there."""
+        host = image.as_v2().registry
+        insecure = access.insecure or image.registry in self._settings.insecure
+        if _HOST.fullmatch(host) is None or _PATH.fullmatch(image.repository_name) is None:
+            return RegistryUnknown(f"{image.exact[:200]!r} is no image", retryable=False, trouble=Trouble.MALFORMED)
+        credentials = credentials_for(access.secrets, image.registry, image.repository_name)
+        shown: Absent | RegistryUnknown | None = None
+        for credential in (None, *credentials) if access.anonymous_first else (*credentials, None):
+            place = _Place(self, image, host, insecure=insecure, credential=credential, until=until)
+            outcome = _outcome(question, place)
+            if isinstance(outcome, Found):
+                return outcome
+            if shown is None or access.anonymous_first:
+                shown = outcome  # the last error, or what was wrong with the first credential
+            if not _worth_another(outcome, credential):
+                break
+        return shown or RegistryUnknown("nothing was asked", retryable=False)
+
+    def endpoint(self, host: str, *, insecure: bool, until: float) -> _Endpoint:
+        """The registry at ``host``, asked once in ``endpoint_ttl_s``. Raises ``EvidenceError``."""
+        key = (host, insecure)
+        kept = self._endpoints.get(key)
+        if kept is not None:
+            return kept
+        try:
+            return self._pings.do(
+                key, lambda: self._ping(host, insecure=insecure, until=until), wait_s=max(0.0, until - time.monotonic())
+            )
+        except TimeoutError as error:
+            raise Unreachable(f"{host} did not answer in time") from error
+
+    def _ping(self, host: str, *, insecure: bool, until: float) -> _Endpoint:
+        answer, verify = self._first_answer(host, insecure=insecure, until=until)
+        if answer.status not in {200, 401, 403}:
+            raise _Trouble(Trouble.NOT_V2, f'registry "{host}" does not support the v2 Registry API')
+        parts = urlsplit(answer.url)
+        base_url = f"{parts.scheme}://{host}"
+        if not same_origin(answer.url, base_url):
+            raise Refused(f"{host} redirects its API to {parts.netloc}")
+        supported = answer.headers.get(_SIGNATURES_HEADER, "").strip() == "1"
+        endpoint = _Endpoint(base_url, verify, _challenges(answer), supported)
+        self._endpoints.put((host, insecure), endpoint, ttl_s=self._limits.endpoint_ttl_s)
+        return endpoint
+
+    def _first_answer(self, host: str, *, insecure: bool, until: float) -> tuple[HttpAnswer, bool]:
+        """``GET /v2/``: over TLS, and only for an insecure registry without certificate or TLS."""
+        limit = self._limits.manifest_max_bytes
+        now = time.monotonic()
+        tls_until = now + (until - now) / 2 if insecure else until  # half the time for TLS, half for what may follow
+        try:
+            answer = self._http.get(f"https://{host}/v2/", until=tls_until, max_bytes=limit, verify=not insecure)
+        except NotTls as error:
+            if not insecure:
+                raise _Trouble(Trouble.HTTP_ONLY, f"{host} is HTTP only") from error
+        except Unreachable:
+            if not insecure:
+                raise
+        else:
+            return answer, not insecure
+        return self._http.get(f"http://{host}/v2/", until=until, max_bytes=limit, verify=False), False
+
+    @property
+    def limits(self) -> RegistryLimits:
+        """As given."""
+        return self._limits
+
+    def get(self, place: _Place, url: str, *, accept: str, max_bytes: int) -> HttpAnswer:
+        """GET below a repository, with the place's credential. Raises ``EvidenceError``."""
+        endpoint = place.endpoint
+        authorization = self._authorization(place, endpoint, endpoint.challenges)
+        answer = self._get(place, url, accept, max_bytes, authorization)
+        if answer.status == 401 and same_origin(answer.url, url):
+            # the token has ended, or this repository is guarded and /v2/ is not
+            again = self._authorization(place, endpoint, _challenges(answer), fresh=authorization is not None)
+            if again is not None and again != authorization:
+                authorization = again
+                answer = self._get(place, url, accept, max_bytes, authorization)
+        if answer.status != 200:
+            _raise_status(answer, place, sent=authorization is not None)
+        return answer
+
+    def _authorization(
+        self, place: _Place, endpoint: _Endpoint, challenges: tuple[Challenge, ...], *, fresh: bool = False
+    ) -> str | None:
+        return self._auth.header(
+            challenges,
+            endpoint.base_url,
+            f"repository:{place.path}:pull",
+            place.credential,
+            until=place.until,
+            verify=endpoint.verify,
+            fresh=fresh,
+        )
+
+    def _get(self, place: _Place, url: str, accept: str, max_bytes: int, authorization: str | None) -> HttpAnswer:
+        return self._http.get(
+            url,
+            until=place.until,
+            max_bytes=max_bytes,
+            headers={"Accept": accept},
+            authorization=authorization,
+            verify=place.endpoint.verify,
+        )
+
+
+@dataclass(slots=True)
+class _Place:
+    """One repository at one registry, asked with one credential until an instant of ``time.monotonic``."""
+
+    registry: HttpRegistry
+    image: ImageReference
+    host: str
+    insecure: bool
+    credential: Credential | None
+    until: float
+
+    @property
+    def path(self) -> str:
+        """``team/app``."""
+        return self.image.as_v2().repository_name
+
+    @property
+    def shown(self) -> str:
+        """The reference for messages: with Docker's defaults, most specific."""
+        return self.image.most_specific().exact
+
+    @property
+    def endpoint(self) -> _Endpoint:
+        return self.registry.endpoint(self.host, insecure=self.insecure, until=self.until)
+
+    def _url(self, rest: str, *, root: str = "v2") -> str:
+        return f"{self.endpoint.base_url}/{root}/{self.path}/{rest}"
+
+    def manifest(self) -> Found[Manifest]:
+        wanted = self.image.id or self.image.tag
+        if not (is_strict_digest(wanted) if self.image.id else wanted and _TAG.fullmatch(wanted)):
+            raise Malformed(f"{wanted[:200]!r} is no tag, sha256 or sha512 digest")
+        limit = self.registry.limits.manifest_max_bytes
+        answer = self.registry.get(self, self._url(f"manifests/{wanted}"), accept=_ACCEPT, max_bytes=limit)
+        if answer.content_type not in MEDIA_TYPES:
+            raise Malformed(f"{self.shown}: {answer.content_type or 'no Content-Type'!r} is not an image manifest")
+        algorithm = self.image.id.partition(":")[0] if self.image.id else "sha256"
+        manifest = parse_manifest(answer.body, answer.content_type, algorithm=algorithm)
+        if self.image.id and manifest.digest != self.image.id:
+            raise _Trouble(
+                Trouble.INTEGRITY,
+                f"content integrity error: the manifest retrieved (media type: {manifest.media_type}) with digest"
+                f" {self.image.id} does not match the digest calculated from the content {manifest.digest}",
+            )
+        return Found(manifest, _source(answer))
+
+    def blob(self, digest: str) -> Found[bytes]:
+        limit = self.registry.limits.config_max_bytes
+        answer = self.registry.get(self, self._url(f"blobs/{digest}"), accept="*/*", max_bytes=limit)
+        if digest_of(answer.body, digest.partition(":")[0]) != digest:
+            raise _Trouble(Trouble.INTEGRITY, f"content integrity error: a blob of {self.shown} is not {digest}")
+        return Found(answer.body, _source(answer))
+
+    def tags(self) -> Found[tuple[str, ...]]:
+        limits, seen = self.registry.limits, set[str]()
+        url, tags = self._url("tags/list?n=1000"), list[str]()
+        while True:
+            if url in seen or len(seen) >= limits.tag_pages_max:
+                raise Malformed(f"{self.shown}: the registry's pages of tags have no end")
+            seen.add(url)
+            answer = self.registry.get(self, url, accept="application/json", max_bytes=limits.tags_page_max_bytes)
+            tags.extend(_tags(answer.body))
+            if len(tags) > limits.tags_max:
+                raise TooLarge(f"{self.shown}: more than {limits.tags_max} tags")
+            page = _NEXT_PAGE.search(answer.headers.get("Link", ""))
+            if page is None:
+                return Found(tuple(dict.fromkeys(tags)), _source(answer))
+            url = self._next_page(url, page.group(1))
+
+    def _next_page(self, url: str, link: str) -> str:
+        target = urljoin(url, link)
+        if not same_origin(url, target) or urlsplit(target).path != urlsplit(url).path:
+            raise Malformed(f"{self.shown}: the next page of tags is elsewhere: {link[:200]!r}")
+        return target
+
+    def signatures(self, digest: str) -> Found[tuple[bytes, ...]]:
+        if not self.endpoint.signatures:
+            raise _NotFound(f"registry {self.host} has no signature extension")
+        url = self._url(f"signatures/{digest}", root="extensions/v2")
+        limit = self.registry.limits.signatures_max_bytes
+        try:
+            answer = self.registry.get(self, url, accept="application/json", max_bytes=limit)
+            return Found(_signature_blobs(answer.body), _source(answer))
+        except (_NotFound, EvidenceError) as error:
+            trouble = error.trouble if isinstance(error, _Trouble) else _kind(error)
+            why = f"downloading signatures for {digest} in {self.image.as_repository().exact}: {error}"
+            raise _Trouble(trouble, why, retryable=_retryable(error)) from error
+
+
+def _worth_another(outcome: Absent | RegistryUnknown, credential: Credential | None) -> bool:
+    """Whether another credential may get another answer. A private repository may look absent to a stranger."""
+    if isinstance(outcome, Absent):
+        return credential is None
+    return outcome.trouble in {Trouble.UNAUTHORIZED, Trouble.NO_CREDENTIALS, Trouble.BAD_CREDENTIALS, Trouble.REALM}
+
+
+def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] | Absent | RegistryUnknown:
+    try:
+        return question(place)
+    except _NotFound as error:
+        return Absent(str(error))
+    except EvidenceError as error:
+        trouble = error.trouble if isinstance(error, _Trouble) else _kind(error, place)
+        why = str(error)
+        if isinstance(error, CredentialRefused):
+            why = _unauthorized_text(place, sent=place.credential is not None, wrong=True)
+        elif trouble is Trouble.HTTP_ONLY:
+            why = f"the repository {place.image.repository_name} is HTTP only and requires the insecure flag to import"
+        return RegistryUnknown(why, retryable=_retryable(error), trouble=trouble)
+
+
+def _kind(error: EvidenceError, place: _Place | None = None) -> Trouble:
+    if isinstance(error, CredentialRefused):
+        return Trouble.BAD_CREDENTIALS if place is not None and place.credential else Trouble.NO_CREDENTIALS
+    kinds = (
+        (RealmRefused, Trouble.REALM),
+        (Refused, Trouble.BLOCKED),
+        (TooLarge, Trouble.TOO_LARGE),
+        (Malformed, Trouble.MALFORMED),
+    )
+    return next((trouble for kind, trouble in kinds if isinstance(error, kind)), Trouble.UNREACHABLE)
+
+
+def _retryable(error: EvidenceError) -> bool:
+    return error.retryable if isinstance(error, _Trouble) else isinstance(error, Unreachable)
+
+
+def _raise_status(answer: HttpAnswer, place: _Place, *, sent: bool) -> NoReturn:
+    if answer.status == 404:
+        raise _NotFound(f'dockerimage.image.openshift.io "{place.shown}" not found')
+    if answer.status in {401, 403}:
+        credential = place.credential is not None and sent
+        wrong = answer.status == 401 and credential and not _insufficient_scope(answer)
+        trouble = Trouble.UNAUTHORIZED if credential else Trouble.NO_CREDENTIALS
+        text = _unauthorized_text(place, sent=credential, wrong=wrong)
+        raise _Trouble(Trouble.BAD_CREDENTIALS if wrong else trouble, text)
+    retryable = answer.status >= 500 or answer.status == 429
+    why = f"{place.shown}: {urlsplit(answer.url).netloc} answered status {answer.status}"
+    raise _Trouble(Trouble.UNREACHABLE, why, retryable=retryable)
+
+
+def _unauthorized_text(place: _Place, *, sent: bool, wrong: bool) -> str:
+    if sent and wrong:
+        return f'incorrect username or password for image "{place.shown}"'
+    text = f'you may not have access to the container image "{place.shown}"'
+    return text if sent else f"{text} and did not have credentials to the repository"
+
+
+def _insufficient_scope(answer: HttpAnswer) -> bool:
+    """A registry that took the token and refuses what is asked says so; a wrong password is another thing."""
+    return any(challenge.scheme == "bearer" for challenge in _challenges(answer))
+
+
+def _challenges(answer: HttpAnswer) -> tuple[Challenge, ...]:
+    return parse_challenges(answer.authenticate) if answer.status == 401 else ()
+
+
+def _source(answer: HttpAnswer) -> str:
+    parts = urlsplit(answer.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _tags(body: bytes) -> list[str]:
+    tags = bounded_json_object(body, "list of tags").get("tags")
+    if tags is None:
+        return []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags):
+        raise Malformed("the registry's list of tags holds something else than tags")
+    return tags
+
+
+def _signature_blobs(body: bytes) -> tuple[bytes, ...]:
+    entries = bounded_json_object(body, "signatures").get("signatures") or []
+    if not isinstance(entries, list):
+        raise Malformed("signatures is not a list")
+    atomic = (
+        entry
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("schemaVersion") == 2 and entry.get("type") == "atomic"
+    )
+    try:
+        return tuple(base64.b64decode(entry["content"], validate=True) for entry in atomic)
+    except (KeyError, TypeError, binascii.Error, ValueError) as error:
+        raise Malformed("a signature's content is not base64") from error

@@ -1,0 +1,71 @@
+"""Mirrors of registries: where else an image may be had, and whether its own registry may be asked at all.
+
+Meaning of ImageContentSourcePolicy, ImageDigestMirrorSet and ImageTagMirrorSet (OpenShift): the rule with the longest
+matching source counts; its mirrors are tried in order, then the source unless the rule forbids it. A source is a
+registry, a registry with a path (matched on segment boundaries) or ``*.example.com``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from imagegate.core.reference import ImageReference
+
+
+class MirrorUse(StrEnum):
+    """For which references a rule's mirrors are used."""
+
+    DIGEST = "digest"  # ImageDigestMirrorSet, ImageContentSourcePolicy
+    TAG = "tag"  # ImageTagMirrorSet
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRule:
+    """One source and its mirrors, each ``HOST[:PORT][/PATH]``; the path below the source is kept."""
+
+    source: str
+    mirrors: tuple[str, ...]
+    use: MirrorUse = MirrorUse.DIGEST
+    never_contact_source: bool = False
+
+    def covers(self, image: ImageReference) -> bool:
+        """Whether the rule is for ``image``, a reference with Docker's defaults filled in."""
+        if self.use is not MirrorUse.ANY and (self.use is MirrorUse.DIGEST) != bool(image.id):
+            return False
+        return self._rest(_location(image)) is not None
+
+    def _rest(self, location: str) -> str | None:
+        """What of ``HOST/PATH`` lies below the source, with its slash; None if it is elsewhere."""
+        if self.source.startswith("*."):
+            host, slash, path = location.partition("/")
+            return slash + path if host.endswith(self.source[1:]) and len(host) > len(self.source) - 1 else None
+        if location == self.source:
+            return ""
+        return location[len(self.source) :] if location.startswith(self.source + "/") else None
+
+    def apply(self, image: ImageReference) -> tuple[ImageReference, ...]:
+        """The places to ask, in order."""
+        rest = self._rest(_location(image)) or ""
+        places = [_at(image, mirror + rest) for mirror in self.mirrors]
+        return tuple(places if self.never_contact_source else [*places, image])
+
+
+def places_of(image: ImageReference, rules: Sequence[MirrorRule]) -> tuple[ImageReference, ...]:
+    """Where to ask for ``image`` (Docker's defaults filled in), in order; the image itself without a rule."""
+    covering = [rule for rule in rules if rule.covers(image)]
+    if not covering:
+        return (image,)
+    return max(covering, key=lambda rule: (not rule.source.startswith("*."), len(rule.source))).apply(image)
+
+
+def _location(image: ImageReference) -> str:
+    return f"{image.registry}/{image.repository_name}"
+
+
+def _at(image: ImageReference, location: str) -> ImageReference:
+    registry, _, path = location.partition("/")
+    namespace, slash, name = path.partition("/")
+    return replace(image, registry=registry, namespace=namespace if slash else "", name=name if slash else namespace)
