@@ -1,0 +1,412 @@
+"""Validation of image-stream objects: the import gate and every other check its errors are combined with.
+
+Rule: spec import-gate sections 3, 3.1, 3.3 and 4. Source: openshift-apiserver,
+pkg/image/apis/image/validation/validation.go and registry/imagestreamimport/strategy.go. Where the original goes
+through a map, in random order, errors come sorted by the tag's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from imagegate.core.field_errors import FieldError, forbidden, invalid, required
+from imagegate.core.go_quote import go_quote
+from imagegate.core.image_stream_objects import (
+    DOCKER_IMAGE,
+    STREAM_IMAGE,
+    STREAM_TAG,
+    ImportObject,
+    ImportPolicy,
+    ImportSource,
+    MappingObject,
+    SpecTag,
+    StreamObject,
+    TagObject,
+)
+from imagegate.core.import_gate import Grandfather, ImportGate, Transport, canonical_repositories
+from imagegate.core.import_rules import join_host_port
+from imagegate.core.object_meta import (
+    namespace_name_errors,
+    path_segment_errors,
+    validate_metadata,
+    validate_metadata_update,
+)
+from imagegate.core.reference import DEFAULT_TAG, NAME_MAX_LENGTH, ImageReference
+from imagegate.errors import InvalidReference
+
+_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_IMPORT_MODES = ("", "Legacy", "PreserveOriginal")
+_REFERENCE_POLICIES = ("Source", "Local")
+_KINDS_TEXT = "valid values are 'DockerImage', 'ImageStreamImage', 'ImageStreamTag'"
+_NOT_COMPARED = frozenset({"managedFields", "selfLink"})
+"""Bookkeeping of the API server, which it does not let users change."""
+
+
+class Finding(NamedTuple):
+    """One error, the image it is about (as written; empty: none), and whether the list refused it."""
+
+    error: FieldError
+    image: str = ""
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What of the old object stays allowed although the list may no longer allow it."""
+
+    repositories: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+
+
+NOTHING_INHERITED = Inherited()
+
+
+def inherited(gate: ImportGate, references: Iterable[str]) -> Inherited:
+    """What these references of the old object make allowed (spec import-gate section 4)."""
+    if gate.allows_all or gate.behaviour.grandfather is Grandfather.NONE:
+        return NOTHING_INHERITED
+    if gate.behaviour.grandfather is Grandfather.EXACT:
+        return Inherited(texts=frozenset(references))
+    return Inherited(repositories=canonical_repositories(references))
+
+
+def stream_name_errors(name: str, prefix: bool = False) -> list[str]:
+    """What keeps ``name`` from being the name of an image stream."""
+    errors = path_segment_errors(name, prefix)
+    if not errors and _NAME.fullmatch(name) is None:
+        errors.append(f"must match {go_quote(_NAME.pattern)}")
+    return errors
+
+
+def validate_stream(gate: ImportGate, stream: StreamObject, inherited: Inherited = NOTHING_INHERITED) -> list[Finding]:
+    """An ImageStream, with the status it is going to have."""
+    metadata = stream.metadata
+    findings = _plain(validate_metadata(metadata, stream_name_errors, namespaced=True, path="metadata"))
+    if len(f"{metadata.namespace}/{metadata.name}".encode("utf-8", "surrogatepass")) > NAME_MAX_LENGTH:
+        text = f"'namespace/name' cannot be longer than {NAME_MAX_LENGTH} characters"
+        findings.append(Finding(invalid("metadata.name", metadata.name, text)))
+    if stream.repository:
+        findings += _validate_repository(gate, stream, inherited)
+    for name, tag in sorted(stream.spec_tags.items()):
+        findings += validate_spec_tag(gate, tag, f"spec.tags[{name}]", metadata.is_insecure, inherited)
+    for name, items in sorted(stream.status_tags.items()):
+        transport = _transport(_is_insecure(stream, name))
+        for index, event in enumerate(items):
+            path = f"status.tags[{name}].items[{index}].dockerImageReference"
+            if event.reference:
+                findings += _check_image(gate, event.reference, path, transport, inherited)
+            else:
+                findings.append(Finding(required(path)))
+    return findings
+
+
+def validate_stream_update(gate: ImportGate, stream: StreamObject, old: StreamObject) -> list[Finding]:
+    """An update of an ImageStream, also the write at the end of an import."""
+    references = [*old.spec_references, *old.status_references]
+    return [
+        *_plain(validate_metadata_update(stream.metadata, old.metadata)),
+        *validate_stream(gate, stream, inherited(gate, references)),
+    ]
+
+
+def validate_stream_status_update(gate: ImportGate, stream: StreamObject, old: StreamObject) -> list[Finding]:
+    """An update of ``imagestreams/status``: only references that the old status does not hold are asked for."""
+    findings = _plain(validate_metadata_update(stream.metadata, old.metadata))
+    known = frozenset(old.status_references)
+    places: list[tuple[str, str, bool]] = [
+        (event.reference, f"status.tags[{name}].items[{index}].dockerImageReference", _is_insecure(stream, name))
+        for name, items in sorted(stream.status_tags.items())
+        for index, event in enumerate(items)
+        if event.reference not in known
+    ]
+    insecure = {reference for reference, _, is_insecure in places if is_insecure}
+    for reference, path, _ in places:
+        findings += _check_image(gate, reference, path, _transport(reference in insecure), NOTHING_INHERITED)
+    return findings
+
+
+def validate_stream_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
+    """A new ImageStreamTag."""
+    findings = _plain(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
+    return [*findings, *_validate_stream_tag_spec(gate, tag, NOTHING_INHERITED)]
+
+
+def validate_stream_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
+    """An update of an ImageStreamTag: annotations and ``tag`` may change, nothing else."""
+    findings = _plain(validate_metadata_update(tag.metadata, old.metadata))
+    findings += _validate_stream_tag_spec(gate, tag, _inherited_from_tag(gate, old))
+    if _fixed_part(tag.raw) != _fixed_part(old.raw):
+        findings.append(Finding(invalid("metadata", "", "may not update fields other than metadata.annotations")))
+    return findings
+
+
+def validate_image_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
+    """A new ImageTag."""
+    findings = _plain(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
+    if tag.tag is None:
+        findings.append(Finding(required("spec", "spec is a required field during creation")))
+        return findings
+    return [*findings, *_validate_image_tag_spec(gate, tag, tag.tag, NOTHING_INHERITED)]
+
+
+def validate_image_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
+    """An update of an ImageTag: only ``spec`` may change; without one the spec tag is removed."""
+    findings = _plain(validate_metadata_update(tag.metadata, old.metadata))
+    if tag.tag is not None:
+        findings += _validate_image_tag_spec(gate, tag, tag.tag, _inherited_from_tag(gate, old))
+    if _metadata_part(tag.raw) != _metadata_part(old.raw):
+        findings.append(Finding(invalid("metadata", "", "may not update fields other than spec")))
+    if _significant(tag.raw.get("status")) != _significant(old.raw.get("status")):
+        findings.append(Finding(invalid("status", "", "may not update fields other than spec")))
+    return findings
+
+
+def validate_mapping(mapping: MappingObject) -> list[Finding]:
+    """An ImageStreamMapping. The list is not asked here, but when the stream's status is updated."""
+    errors = validate_metadata(mapping.metadata, path_segment_errors, namespaced=True, path="metadata")
+    if mapping.repository:
+        errors += _reference_errors("dockerImageRepository", mapping.repository)
+    elif not mapping.metadata.name:
+        errors += [required("name"), required("dockerImageRepository")]
+    namespace = mapping.metadata.namespace
+    wrong = namespace_name_errors(namespace)
+    if wrong:
+        errors.append(invalid("metadata.namespace", namespace, ", ".join(wrong)))
+    if not mapping.tag:
+        errors.append(required("tag"))
+    errors += validate_metadata(mapping.image, path_segment_errors, namespaced=False, path="image.metadata")
+    if mapping.image_reference:
+        errors += _reference_errors("image.dockerImageReference", mapping.image_reference)
+    else:
+        errors.append(required("image.dockerImageReference"))
+    return _plain(errors)
+
+
+def validate_import(gate: ImportGate, import_: ImportObject) -> list[Finding]:
+    """An ImageStreamImport, without asking the list (``validate_import_registries`` does)."""
+    errors: list[FieldError] = []
+    for index, image in enumerate(import_.images):
+        errors += _import_image_errors(image, f"spec.images[{index}]", star=gate.behaviour.imports_star)
+    if import_.repository is not None:
+        errors += _import_repository_errors(import_.repository, "spec.repository")
+    if not import_.images and import_.repository is None:
+        errors.append(invalid("spec.images", None, "you must specify at least one image or a repository import"))
+    errors += validate_metadata(import_.metadata, stream_name_errors, namespaced=True, path="metadata")
+    return _plain(errors)
+
+
+def validate_import_registries(gate: ImportGate, import_: ImportObject) -> list[Finding]:
+    """Whether the list allows every registry of an import, for a user without privileges (spec 3.3 step 2).
+
+    The port is filled in first, so that an insecure import asks for port 80 even where 443 is listed.
+    """
+    findings: list[Finding] = []
+    if import_.repository is not None and import_.repository.source.kind == DOCKER_IMAGE:
+        findings += _check_registry(gate, import_.repository, "spec.repository.from.name")
+    for index, image in enumerate(import_.images):
+        findings += _check_registry(gate, image, f"spec.images[{index}].from.name")
+    return findings
+
+
+def validate_spec_tag(
+    gate: ImportGate, tag: SpecTag, path: str, is_insecure: bool, inherited: Inherited
+) -> list[Finding]:
+    """A ``TagReference`` at ``path``; ``is_insecure`` is what its object's annotation says."""
+    findings: list[Finding] = []
+    source = tag.source
+    if source is not None:
+        if not source.name:
+            findings.append(Finding(required(f"{path}.from.name")))
+        if source.kind == DOCKER_IMAGE:
+            transport = _transport(tag.import_policy.insecure or is_insecure)
+            if source.name:
+                findings += _check_image(gate, source.name, f"{path}.from.name", transport, inherited)
+            elif gate.behaviour.gates_missing_name:
+                findings += _ask(gate, "", ImageReference(), f"{path}.from.name", transport, inherited)
+        elif source.kind not in (STREAM_TAG, STREAM_IMAGE):
+            findings.append(Finding(required(f"{path}.from.kind", _KINDS_TEXT)))
+        elif tag.import_policy.scheduled:
+            text = "only tags pointing to Docker repositories may be scheduled for background import"
+            findings.append(Finding(invalid(f"{path}.importPolicy.scheduled", True, text)))
+    if tag.reference_policy not in _REFERENCE_POLICIES:
+        text = 'valid values are "Source", "Local"'
+        findings.append(Finding(invalid(f"{path}.referencePolicy.type", tag.reference_policy, text)))
+    return [*findings, *_plain(_import_mode_errors(tag.import_policy, f"{path}.importPolicy"))]
+
+
+def _validate_repository(gate: ImportGate, stream: StreamObject, inherited: Inherited) -> list[Finding]:
+    path, text = "spec.dockerImageRepository", stream.repository
+    errors = _reference_errors(path, text)
+    if not errors:
+        reference = ImageReference.parse(text)
+        if reference.tag:
+            errors.append(invalid(path, text, "the repository name may not contain a tag"))
+        if reference.id:
+            errors.append(invalid(path, text, "the repository name may not contain an ID"))
+    if errors:
+        return _plain(errors)
+    return _check_image(gate, text, path, _transport(stream.metadata.is_insecure), inherited)
+
+
+def _validate_stream_tag_spec(gate: ImportGate, tag: TagObject, inherited: Inherited) -> list[Finding]:
+    if tag.tag is None:
+        return []
+    findings = validate_spec_tag(gate, tag.tag, "tag", tag.metadata.is_insecure, inherited)
+    annotations = tag.tag.annotations
+    if annotations is not None and dict(annotations) != dict(tag.metadata.annotations):
+        text = "tag annotations must not be provided or must be equal to the object meta annotations"
+        findings.append(Finding(invalid("tag.annotations", "<map>", text)))
+    return findings
+
+
+def _validate_image_tag_spec(gate: ImportGate, tag: TagObject, spec: SpecTag, inherited: Inherited) -> list[Finding]:
+    findings: list[Finding] = []
+    _, wanted = split_tag_name(tag.metadata.name)
+    if not wanted or spec.name != wanted:
+        findings.append(Finding(invalid("spec.name", spec.name, "must match image tag name")))
+    return [*findings, *validate_spec_tag(gate, spec, "spec", tag.metadata.is_insecure, inherited)]
+
+
+def split_tag_name(name: str) -> tuple[str, str]:
+    """Stream and tag of ``STREAM:TAG``: split at the first colon, an empty tag is ``latest``.
+
+    Two empty strings without a colon. Looser than what an ImageStreamTag may be read by
+    (``image_streams.split_stream_tag``), as in the original.
+    """
+    stream, colon, tag = name.partition(":")
+    return (stream, tag or DEFAULT_TAG) if colon else ("", "")
+
+
+def _inherited_from_tag(gate: ImportGate, old: TagObject) -> Inherited:
+    source = old.tag.source if old.tag is not None else None
+    if source is None or source.kind != DOCKER_IMAGE:
+        return NOTHING_INHERITED
+    return inherited(gate, [source.name])
+
+
+def _import_image_errors(image: ImportSource, path: str, *, star: bool) -> list[FieldError]:
+    name = image.source.name
+    errors: list[FieldError] = []
+    if image.source.kind != DOCKER_IMAGE:
+        errors.append(invalid(f"{path}.from.kind", image.source.kind, "only DockerImage is supported"))
+    else:
+        if image.to == "":
+            errors.append(invalid(f"{path}.to.name", "", "the name of the target tag must be specified"))
+        if not name:
+            errors.append(required(f"{path}.from.name"))
+        elif name == "*" and star:
+            return errors  # as the original, which then looks no further
+        else:
+            errors += _reference_errors(f"{path}.from.name", name)
+    return [*errors, *_import_mode_errors(image.import_policy, f"{path}.importPolicy")]
+
+
+def _import_repository_errors(repository: ImportSource, path: str) -> list[FieldError]:
+    name = repository.source.name
+    errors: list[FieldError] = []
+    if repository.source.kind != DOCKER_IMAGE:
+        errors.append(invalid(f"{path}.from.kind", repository.source.kind, "only DockerImage is supported"))
+    elif not name:
+        errors.append(required(f"{path}.from.name", "container image references require a name"))
+    else:
+        errors += _reference_errors(f"{path}.from.name", name)
+        if not errors:
+            reference = ImageReference.parse(name)
+            if reference.tag or reference.id:
+                text = "you must specify an image repository, not a tag or ID"
+                errors.append(invalid(f"{path}.from.name", name, text))
+    return [*errors, *_import_mode_errors(repository.import_policy, f"{path}.importPolicy")]
+
+
+def _import_mode_errors(policy: ImportPolicy, path: str) -> list[FieldError]:
+    if policy.import_mode in _IMPORT_MODES:
+        return []
+    text = "invalid import mode, valid modes are '', 'Legacy', 'PreserveOriginal'"
+    return [invalid(f"{path}.importMode", policy.import_mode, text)]
+
+
+def _reference_errors(path: str, text: str) -> list[FieldError]:
+    try:
+        ImageReference.parse(text)
+    except InvalidReference as error:
+        return [invalid(path, text, str(error))]
+    return []
+
+
+def _check_image(gate: ImportGate, text: str, path: str, transport: Transport, inherited: Inherited) -> list[Finding]:
+    """Whether ``text`` is a reference and the list allows it."""
+    try:
+        reference = ImageReference.parse(text)
+    except InvalidReference as error:
+        return [Finding(invalid(path, text, str(error)), text)]
+    return _ask(gate, text, reference, path, transport, inherited)
+
+
+def _ask(
+    gate: ImportGate, text: str, reference: ImageReference, path: str, transport: Transport, inherited: Inherited
+) -> list[Finding]:
+    if text in inherited.texts:
+        return []
+    admission = gate.admit(reference, transport, repositories=inherited.repositories)
+    return [] if admission.allowed else [Finding(forbidden(path, admission.error), text, True)]
+
+
+def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Finding]:
+    try:
+        reference = ImageReference.parse(image.source.name)
+    except InvalidReference:
+        reference = ImageReference()
+    insecure = image.import_policy.insecure
+    host = _import_host(reference, insecure)
+    admission = gate.admit_host(host, Transport.SECURE)
+    if not admission.allowed and insecure and gate.behaviour.insecure_import_falls_back:
+        secure = gate.admit_host(_import_host(reference, False), Transport.SECURE)
+        admission = secure if secure.allowed else admission
+    if admission.allowed:
+        return []
+    text = f"importing images from registry {go_quote(host)} is forbidden: {admission.error}"
+    return [Finding(forbidden(path, text), image.source.name, True)]
+
+
+def _import_host(reference: ImageReference, insecure: bool) -> str:
+    return join_host_port(*reference.host_and_port(insecure=insecure))
+
+
+def _is_insecure(stream: StreamObject, tag: str) -> bool:
+    spec_tag = stream.spec_tags.get(tag)
+    return stream.metadata.is_insecure or (spec_tag is not None and spec_tag.import_policy.insecure)
+
+
+def _transport(insecure: bool) -> Transport:
+    return Transport.ANY if insecure else Transport.SECURE
+
+
+def _plain(errors: Iterable[FieldError]) -> list[Finding]:
+    return [Finding(error) for error in errors]
+
+
+def _fixed_part(raw: Mapping[str, Any]) -> Any:
+    """What an update of an ImageStreamTag may not change."""
+    metadata = {key: value for key, value in (raw.get("metadata") or {}).items() if key != "annotations"}
+    return _significant([_without_bookkeeping(metadata), raw.get("image"), raw.get("conditions")])
+
+
+def _metadata_part(raw: Mapping[str, Any]) -> Any:
+    return _significant(_without_bookkeeping(raw.get("metadata") or {}))
+
+
+def _without_bookkeeping(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if key not in _NOT_COMPARED}
+
+
+def _significant(value: Any) -> Any:
+    """The value without what Go leaves out: null, false, zero, empty texts, lists and objects."""
+    if isinstance(value, Mapping):
+        kept = {key: _significant(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item is not None} or None
+    if isinstance(value, list):
+        return [_significant(item) for item in value] or None
+    return value or None

@@ -1,0 +1,91 @@
+"""Validation of ObjectMeta, in the words of Kubernetes' API machinery.
+
+Source: k8s.io/apimachinery 0.34, ``pkg/api/validation/objectmeta.go``. Not repeated here: owner references,
+finalizers and managed fields, which say nothing of images and which the API server checks before any webhook.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from imagegate.core.field_errors import FieldError, forbidden, invalid, required
+from imagegate.core.image_stream_objects import Metadata
+
+NameCheck = Callable[[str, bool], list[str]]
+"""(name, whether it is only a prefix) -> what is wrong with it."""
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+_LABEL_MAX_LENGTH = 63
+_LABEL_TEXT = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def path_segment_errors(name: str, prefix: bool = False) -> list[str]:
+    """What keeps ``name`` from being one segment of a path."""
+    if not prefix and name in (".", ".."):
+        return [f"may not be '{name}'"]
+    return [f"may not contain '{character}'" for character in "/%" if character in name]
+
+
+def namespace_name_errors(name: str) -> list[str]:
+    """What keeps ``name`` from being the name of a namespace (an RFC 1123 label)."""
+    errors = []
+    if len(name.encode("utf-8", "surrogatepass")) > _LABEL_MAX_LENGTH:
+        errors.append(f"must be no more than {_LABEL_MAX_LENGTH} characters")
+    if _LABEL.fullmatch(name) is None:
+        errors.append("must not contain dots" if _SUBDOMAIN.fullmatch(name) else _LABEL_TEXT)
+    return errors
+
+
+def validate_metadata(metadata: Metadata, check_name: NameCheck, *, namespaced: bool, path: str) -> list[FieldError]:
+    """Errors of a new object's metadata."""
+    errors: list[FieldError] = []
+    prefix = metadata.raw.get("generateName") or ""
+    if isinstance(prefix, str) and prefix:
+        errors += [invalid(f"{path}.generateName", prefix, text) for text in check_name(prefix, True)]
+    if not metadata.name:
+        errors.append(required(f"{path}.name", "name or generateName is required"))
+    errors += [
+        invalid(f"{path}.name", metadata.name, text)
+        for text in (check_name(metadata.name, False) if metadata.name else ())
+    ]
+    errors += _namespace_errors(metadata.namespace, namespaced, f"{path}.namespace")
+    generation = metadata.raw.get("generation") or 0
+    if isinstance(generation, int) and generation < 0:
+        errors.append(invalid(f"{path}.generation", generation, "must be greater than or equal to 0"))
+    return errors
+
+
+def _namespace_errors(namespace: str, namespaced: bool, path: str) -> list[FieldError]:
+    if not namespaced:
+        return [forbidden(path, "not allowed on this type")] if namespace else []
+    if not namespace:
+        return [required(path)]
+    return [invalid(path, namespace, text) for text in namespace_name_errors(namespace)]
+
+
+def validate_metadata_update(new: Metadata, old: Metadata, path: str = "metadata") -> list[FieldError]:
+    """Errors of what an update changes in the metadata."""
+    errors: list[FieldError] = []
+    if not new.raw.get("resourceVersion"):
+        errors.append(invalid(f"{path}.resourceVersion", "", "must be specified for an update"))
+    generation = _number(new.raw, "generation")
+    if generation < _number(old.raw, "generation"):
+        errors.append(invalid(f"{path}.generation", generation, "must not be decremented"))
+    for field in _IMMUTABLE:
+        now = new.raw.get(field)
+        if (now or None) != (old.raw.get(field) or None):
+            errors.append(invalid(f"{path}.{field}", now if now is not None else "", "field is immutable"))
+    return errors
+
+
+def _number(raw: Mapping[str, Any], key: str) -> int:
+    value = raw.get(key)
+    return value if isinstance(value, int) else 0
