@@ -1,0 +1,178 @@
+"""Image streams, images and namespaces from files and folders: the image API without a cluster.
+
+Everything is read and checked once; look-ups are in memory and cost the same for ten images as for a hundred
+thousand. What the API derives (an ImageStreamTag from a stream's history and its Image) is derived here too.
+ImageStreamTag and ImageStreamImage objects that are written out answer where the streams themselves do not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from imagegate.core import image_stream_answers as answers
+from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_stream_views import repository_of
+from imagegate.core.image_streams import JsonObject, RegistryHosts, decorated, events
+from imagegate.core.reference import ImageReference
+from imagegate.errors import InvalidReference
+from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
+
+SUFFIXES = (".yaml", ".yml", ".json")
+FILE_MAX_BYTES = 1 << 30
+SOURCE = "files"
+_Key = tuple[str, str]
+
+
+class ImageStreamsFromObjects:
+    """The ports ``ImageStreams`` and ``Namespaces`` over plain objects, which must have the API's types.
+
+    Args:
+        image_streams: ImageStreams; ``status.dockerImageRepository`` is kept as written if ``hosts`` is None.
+        image_stream_tags: tags that answer where the stream itself has no such image.
+        image_stream_images: the same for stream images.
+        images: Images, by digest.
+        namespaces: Namespaces.
+        hosts: names of the integrated registry, for the repositories computed on reading.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_streams: Iterable[JsonObject] = (),
+        image_stream_tags: Iterable[JsonObject] = (),
+        image_stream_images: Iterable[JsonObject] = (),
+        images: Iterable[JsonObject] = (),
+        namespaces: Iterable[JsonObject] = (),
+        hosts: RegistryHosts | None = None,
+    ) -> None:
+        streams = (stream if hosts is None else decorated(stream, hosts) for stream in image_streams)
+        self._streams = _by_key(streams)
+        self._tags = _by_key(image_stream_tags)
+        self._stream_images = _by_key(image_stream_images)
+        self._images = {image["metadata"]["name"]: image for image in images}
+        self._namespaces = {namespace["metadata"]["name"]: namespace for namespace in namespaces}
+        self._streams_of = _streams_by_image_and_repository(self._streams)
+
+    def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See ``ports.image_streams.ImageStreams``."""
+        stream = self._streams.get((question.namespace, question.stream))
+        answer = answers.stream_tag(question, stream, self._images.get, SOURCE)
+        if isinstance(answer, (Found, Unknown)):
+            return answer
+        written = self._tags.get((question.namespace, f"{question.stream}:{question.tag}"))
+        return answer if written is None else Found(written, SOURCE)
+
+    def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See ``ports.image_streams.ImageStreams``."""
+        return answers.stream(question, self._streams.get((question.namespace, question.name)), SOURCE)
+
+    def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See ``ports.image_streams.ImageStreams``."""
+        stream = self._streams.get((question.namespace, question.stream))
+        answer = answers.stream_image(question, stream, self._images.get, SOURCE)
+        if isinstance(answer, (Found, Unknown)):
+            return answer
+        written = self._stream_images.get((question.namespace, f"{question.stream}@{question.id}"))
+        return answer if written is None else Found(written, SOURCE)
+
+    def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See ``ports.image_streams.ImageStreams``."""
+        return answers.image(question, self._images.get(question.digest), SOURCE)
+
+    def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
+        """See ``ports.image_streams.ImageStreams``."""
+        return answers.pull_spec_holders(question, self._candidates(question.pull_spec), SOURCE)
+
+    def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See ``ports.image_streams.Namespaces``."""
+        return answers.namespace(question, self._namespaces.get(question.name), SOURCE)
+
+    def _candidates(self, pull_spec: str) -> Sequence[JsonObject]:
+        """Streams that may hold the pull spec: those that had its image, or anything of its repository."""
+        try:
+            asked = ImageReference.parse(pull_spec)
+        except InvalidReference:
+            return ()
+        return self._streams_of.get(asked.id or asked.as_repository().exact, ())
+
+
+def _by_key(objects: Iterable[JsonObject]) -> dict[_Key, JsonObject]:
+    return {_key(found): found for found in objects}
+
+
+def _key(found: Mapping[str, Any]) -> _Key:
+    metadata = found["metadata"]
+    return metadata.get("namespace") or "", metadata["name"]
+
+
+def _streams_by_image_and_repository(streams: Mapping[_Key, JsonObject]) -> dict[str, list[JsonObject]]:
+    found: dict[str, dict[_Key, JsonObject]] = defaultdict(dict)
+    for key, stream in streams.items():
+        local = (stream.get("status") or {}).get("dockerImageRepository") or ""
+        if local:
+            found[repository_of(local)][key] = stream
+        for _, event in events(stream):
+            found[event.get("image") or ""][key] = stream
+            found[repository_of(event.get("dockerImageReference") or "")][key] = stream
+    return {term: list(holders.values()) for term, holders in found.items() if term}
+
+
+def load_image_streams(
+    paths: Iterable[Path], *, hosts: RegistryHosts | None = None, namespace: str = "default"
+) -> ImageStreamsFromObjects:
+    """Read files, and in folders every ``.yaml``, ``.yml`` and ``.json`` file below.
+
+    Args:
+        paths: files and folders.
+        hosts: names of the integrated registry; None keeps the repositories written in the streams' status.
+        namespace: of namespaced objects that name none.
+
+    Raises:
+        InvalidPolicy: a file cannot be read, is not YAML or JSON, or holds a malformed or repeated object.
+    """
+    objects = [found for path in paths for file in _files(path) for found in _read(file, namespace)]
+    kinds: dict[str, dict[_Key, WrittenObject]] = defaultdict(dict)
+    for found in objects:
+        _add(kinds[found.kind], found)
+    listed = {kind: [written.object for written in entries.values()] for kind, entries in kinds.items()}
+    return ImageStreamsFromObjects(
+        image_streams=listed.get("ImageStream", ()),
+        image_stream_tags=listed.get("ImageStreamTag", ()),
+        image_stream_images=listed.get("ImageStreamImage", ()),
+        images=listed.get("Image", ()),
+        namespaces=listed.get("Namespace", ()),
+        hosts=hosts,
+    )
+
+
+def _add(entries: dict[_Key, WrittenObject], found: WrittenObject) -> None:
+    namespace, name = _key(found.object)
+    key = ("" if found.kind in CLUSTER_SCOPED else namespace, name)
+    before = entries.get(key)
+    if before is not None and before.object != found.object:
+        label = f"{namespace}/{name}" if key[0] else name
+        raise InvalidObject(f"{found.where}: {found.kind} {label} is written twice (first in {before.where})")
+    entries[key] = found
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    else:
+        yield path
+
+
+def _read(path: Path, namespace: str) -> list[WrittenObject]:
+    try:
+        if path.stat().st_size > FILE_MAX_BYTES:
+            raise InvalidObject(f"{path}: larger than {FILE_MAX_BYTES} bytes")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidObject(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidObject(f"{path}: not UTF-8 (byte {error.start})") from error
+    return read_image_objects(text, str(path), namespace=namespace)

@@ -1,0 +1,113 @@
+"""Errors of the API as Kubernetes words them: Status values, and the exception that carries one.
+
+Texts: k8s.io/apimachinery, pkg/api/errors. A resource that does not exist is a value in the admission path
+(``Absent``); in the image API it ends the request, so there it is an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from imagegate.core.decision import Cause, Status
+from imagegate.core.field_errors import FieldError, aggregate
+from imagegate.core.go_quote import go_quote
+from imagegate.errors import ImagegateError
+
+IMAGE_GROUP = "image.openshift.io"
+
+
+class StatusError(ImagegateError):
+    """An API request ends with this Status; the web layer answers it as it is."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
+def qualified(resource: str, group: str) -> str:
+    """``RESOURCE.GROUP``, or the resource alone in the core group."""
+    return f"{resource}.{group}" if group else resource
+
+
+def not_found(resource: str, name: str, *, group: str = IMAGE_GROUP) -> Status:
+    """404: ``imagestreams.image.openshift.io "app" not found``."""
+    return Status(
+        code=404,
+        reason="NotFound",
+        message=f"{qualified(resource, group)} {go_quote(name)} not found",
+        group=group,
+        kind=resource,
+        name=name,
+    )
+
+
+def already_exists(resource: str, name: str, *, group: str = IMAGE_GROUP) -> Status:
+    """409: ``imagestreams.image.openshift.io "app" already exists``."""
+    return Status(
+        code=409,
+        reason="AlreadyExists",
+        message=f"{qualified(resource, group)} {go_quote(name)} already exists",
+        group=group,
+        kind=resource,
+        name=name,
+    )
+
+
+def conflict(resource: str, name: str, why: str, *, group: str = IMAGE_GROUP) -> Status:
+    """409: ``Operation cannot be fulfilled on ...: WHY``."""
+    return Status(
+        code=409,
+        reason="Conflict",
+        message=f"Operation cannot be fulfilled on {qualified(resource, group)} {go_quote(name)}: {why}",
+        group=group,
+        kind=resource,
+        name=name,
+    )
+
+
+def bad_request(why: str) -> Status:
+    """400 with ``why`` as the whole message."""
+    return Status(code=400, reason="BadRequest", message=why)
+
+
+def invalid(kind: str, name: str, errors: Iterable[FieldError], *, group: str = IMAGE_GROUP) -> Status:
+    """422 with one cause a field error, in the order given; equal texts are printed once in the message."""
+    listed = tuple(errors)
+    return Status(
+        code=422,
+        reason="Invalid",
+        message=f"{qualified(kind, group)} {go_quote(name)} is invalid: {aggregate(listed)}",
+        group=group,
+        kind=kind,
+        name=name,
+        causes=tuple(Cause(error.type.value, error.body, error.field) for error in listed),
+    )
+
+
+def forbidden(resource: str, name: str, why: str, *, group: str = IMAGE_GROUP) -> Status:
+    """403: ``pods "x" is forbidden: WHY``."""
+    subject = f" {go_quote(name)}" if name else ""
+    return Status(
+        code=403,
+        reason="Forbidden",
+        message=f"{qualified(resource, group)}{subject} is forbidden: {why}",
+        group=group,
+        kind=resource,
+        name=name,
+    )
+
+
+def server_timeout(resource: str, operation: str, *, group: str = IMAGE_GROUP, retry_after_s: int = 2) -> Status:
+    """500: the operation kept conflicting; the client may try again."""
+    return Status(
+        code=500,
+        reason="ServerTimeout",
+        message=(
+            f"The {operation} operation against {qualified(resource, group)} could not be completed at this time, "
+            "please try again."
+        ),
+        group=group,
+        kind=resource,
+        name=operation,
+        retry_after_s=retry_after_s,
+    )

@@ -1,0 +1,284 @@
+"""The types of image.openshift.io/v1 as data: which fields there are, of what type, and what they mean.
+
+One table serves three readers: checks of objects from files and requests, the OpenAPI documents that
+``kubectl explain`` and client-side validation read, and nothing else has to know the types. Unknown fields are
+no error here: objects grow.
+
+A type is ``string``, ``boolean``, ``integer``, ``object`` (anything with keys), ``time``, ``any``, the name of
+another entry, or one of these in ``[...]`` (a list) or ``{...}`` (a map from strings).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+
+class Field(NamedTuple):
+    """One field of a type."""
+
+    type: str
+    description: str
+    required: bool = False
+
+
+Fields: TypeAlias = Mapping[str, Field]
+
+_META = Field("ObjectMeta", "Standard object metadata.")
+_KIND = {
+    "kind": Field("string", "The REST resource this object represents."),
+    "apiVersion": Field("string", "The versioned schema of this representation of an object."),
+}
+
+TYPES: Mapping[str, Fields] = {
+    "ObjectMeta": {
+        "name": Field("string", "Name, unique within a namespace."),
+        "generateName": Field("string", "Prefix of a name that the server completes."),
+        "namespace": Field("string", "Namespace the object is in."),
+        "uid": Field("string", "Identity of this object over time, set by the server."),
+        "resourceVersion": Field("string", "Opaque version of the stored object; for conflicts and watches."),
+        "generation": Field("integer", "Counts changes of the desired state; set by the server."),
+        "creationTimestamp": Field("time", "When the object was created; set by the server."),
+        "deletionTimestamp": Field("time", "When the object will be deleted."),
+        "labels": Field("{string}", "Keys and values to select objects by."),
+        "annotations": Field("{string}", "Keys and values that tools keep at the object."),
+        "ownerReferences": Field("[object]", "Objects this object depends on."),
+        "finalizers": Field("[string]", "Must be empty before the object is deleted."),
+        "managedFields": Field("[object]", "Which manager set which field."),
+    },
+    "ObjectReference": {
+        "kind": Field("string", "Kind of the object referred to."),
+        "namespace": Field("string", "Namespace of the object referred to; empty: that of this object."),
+        "name": Field("string", "Name of the object referred to."),
+        "uid": Field("string", "UID of the object referred to."),
+        "apiVersion": Field("string", "API version of the object referred to."),
+        "resourceVersion": Field("string", "Resource version of the object referred to."),
+        "fieldPath": Field("string", "A part of the object referred to."),
+    },
+    "LocalObjectReference": {"name": Field("string", "Name of the object referred to.")},
+    "ImageStream": {
+        **_KIND,
+        "metadata": _META,
+        "spec": Field("ImageStreamSpec", "The desired tags of the stream."),
+        "status": Field("ImageStreamStatus", "The images that were tagged into the stream; written by the server."),
+    },
+    "ImageStreamSpec": {
+        "lookupPolicy": Field("ImageLookupPolicy", "Whether pods of the namespace may name the stream's tags."),
+        "dockerImageRepository": Field("string", "Repository all of whose tags are imported; without tag and digest."),
+        "tags": Field("[TagReference]", "Tags and where each comes from."),
+    },
+    "ImageLookupPolicy": {
+        "local": Field("boolean", "Single-segment image names in pods of the namespace mean this stream.", True),
+    },
+    "TagReference": {
+        "name": Field("string", "Name of the tag.", True),
+        "annotations": Field("{string}", "Shown at the ImageStreamTag, over those of its image."),
+        "from": Field("ObjectReference", "Source: a DockerImage, an ImageStreamTag or an ImageStreamImage."),
+        "reference": Field("boolean", "The tag only points to its source; nothing is imported."),
+        "generation": Field("integer", "Generation the tag was changed at; a client may set 0 to import again."),
+        "importPolicy": Field("TagImportPolicy", "How images are imported."),
+        "referencePolicy": Field("TagReferencePolicy", "Which pull spec users of the tag are given."),
+    },
+    "TagImportPolicy": {
+        "insecure": Field("boolean", "Import over plain HTTP or without verifying certificates."),
+        "scheduled": Field("boolean", "Import again from time to time."),
+        "importMode": Field("string", "Legacy (one manifest of a list) or PreserveOriginal (the list itself)."),
+    },
+    "TagReferencePolicy": {
+        "type": Field("string", "Source: the origin; Local: the integrated registry.", True),
+    },
+    "ImageStreamStatus": {
+        "dockerImageRepository": Field("string", "Where the stream's images can be pulled; computed.", True),
+        "publicDockerImageRepository": Field("string", "The same from outside the cluster; computed."),
+        "tags": Field("[NamedTagEventList]", "History of each tag."),
+    },
+    "NamedTagEventList": {
+        "tag": Field("string", "Name of the tag.", True),
+        "items": Field("[TagEvent]", "Images the tag named, newest first."),
+        "conditions": Field("[TagEventCondition]", "What the last import came to, if it failed."),
+    },
+    "TagEvent": {
+        "created": Field("time", "When the tag was given this image.", True),
+        "dockerImageReference": Field("string", "Where the image can be pulled.", True),
+        "image": Field("string", "Name of the Image, its digest.", True),
+        "generation": Field("integer", "Generation of the spec tag this answers.", True),
+    },
+    "TagEventCondition": {
+        "type": Field("string", "ImportSuccess.", True),
+        "status": Field("string", "True, False or Unknown.", True),
+        "lastTransitionTime": Field("time", "When the status changed."),
+        "reason": Field("string", "One word why."),
+        "message": Field("string", "A sentence why."),
+        "generation": Field("integer", "Generation of the spec tag this answers.", True),
+    },
+    "Image": {
+        **_KIND,
+        "metadata": _META,
+        "dockerImageReference": Field("string", "Where the image can be pulled."),
+        "dockerImageMetadata": Field("object", "The image's configuration, labels and size."),
+        "dockerImageMetadataVersion": Field("string", "Version of dockerImageMetadata."),
+        "dockerImageManifest": Field("string", "The manifest's text; not kept for imported images."),
+        "dockerImageLayers": Field("[ImageLayer]", "Layers, the oldest first."),
+        "signatures": Field("[ImageSignature]", "Signatures of the image."),
+        "dockerImageSignatures": Field("[string]", "Signatures of a schema 1 manifest."),
+        "dockerImageManifestMediaType": Field("string", "Media type of the manifest."),
+        "dockerImageConfig": Field("string", "The configuration's text; not kept for imported images."),
+        "dockerImageManifests": Field("[ImageManifest]", "Of a manifest list: the manifests in it."),
+    },
+    "ImageLayer": {
+        "name": Field("string", "Digest of the layer.", True),
+        "size": Field("integer", "Size in bytes.", True),
+        "mediaType": Field("string", "Media type of the layer.", True),
+    },
+    "ImageManifest": {
+        "digest": Field("string", "Digest of the manifest; name of its Image.", True),
+        "mediaType": Field("string", "Media type of the manifest.", True),
+        "manifestSize": Field("integer", "Size in bytes.", True),
+        "architecture": Field("string", "CPU architecture.", True),
+        "os": Field("string", "Operating system.", True),
+        "variant": Field("string", "Variant of the architecture."),
+    },
+    "ImageSignature": {
+        **_KIND,
+        "metadata": _META,
+        "type": Field("string", "Type of the signature: atomic.", True),
+        "content": Field("string", "The signature, base64.", True),
+        "conditions": Field("[object]", "What verifying the signature came to."),
+        "imageIdentity": Field("string", "Which image the signature is for."),
+        "signedClaims": Field("{string}", "What was signed."),
+        "created": Field("time", "When it was signed."),
+        "issuedBy": Field("object", "Who issued the certificate."),
+        "issuedTo": Field("object", "Whose key it is."),
+    },
+    "ImageStreamTag": {
+        **_KIND,
+        "metadata": _META,
+        "tag": Field("TagReference", "The stream's spec tag, if there is one."),
+        "generation": Field("integer", "Generation of the newest image of the tag."),
+        "lookupPolicy": Field("ImageLookupPolicy", "The stream's lookup policy."),
+        "conditions": Field("[TagEventCondition]", "What the last import came to, if it failed."),
+        "image": Field("Image", "The image the tag names."),
+    },
+    "ImageTag": {
+        **_KIND,
+        "metadata": _META,
+        "spec": Field("TagReference", "The stream's spec tag; null removes it."),
+        "status": Field("NamedTagEventList", "The tag's history."),
+        "image": Field("Image", "The image the tag names."),
+    },
+    "ImageStreamImage": {
+        **_KIND,
+        "metadata": _META,
+        "image": Field("Image", "The image."),
+    },
+    "ImageStreamLayers": {
+        **_KIND,
+        "metadata": _META,
+        "blobs": Field("object", "Blobs by digest, with size and media type."),
+        "images": Field("object", "Images by digest, with layers, config and manifests."),
+    },
+    "ImageStreamImport": {
+        **_KIND,
+        "metadata": _META,
+        "spec": Field("ImageStreamImportSpec", "What is to be imported.", True),
+        "status": Field("ImageStreamImportStatus", "What the import came to."),
+    },
+    "ImageStreamImportSpec": {
+        "import": Field("boolean", "Write the result to the stream; false: only look.", True),
+        "repository": Field("RepositoryImportSpec", "A repository all of whose tags are imported."),
+        "images": Field("[ImageImportSpec]", "Single images."),
+    },
+    "RepositoryImportSpec": {
+        "from": Field("ObjectReference", "The repository; kind DockerImage.", True),
+        "importPolicy": Field("TagImportPolicy", "How images are imported."),
+        "referencePolicy": Field("TagReferencePolicy", "Policy of new tags."),
+        "includeManifest": Field("boolean", "Answer manifests too."),
+    },
+    "ImageImportSpec": {
+        "from": Field("ObjectReference", "The image; kind DockerImage.", True),
+        "to": Field("LocalObjectReference", "The tag it is stored as; default the source's tag."),
+        "importPolicy": Field("TagImportPolicy", "How the image is imported."),
+        "referencePolicy": Field("TagReferencePolicy", "Policy of a new tag."),
+        "includeManifest": Field("boolean", "Answer the manifest too."),
+    },
+    "ImageStreamImportStatus": {
+        "import": Field("ImageStream", "The stream as it is after the import."),
+        "repository": Field("object", "What the repository import came to."),
+        "images": Field("[object]", "What each image came to."),
+    },
+    "ImageStreamMapping": {
+        **_KIND,
+        "metadata": _META,
+        "image": Field("Image", "The image that was pushed.", True),
+        "tag": Field("string", "The tag it was pushed as.", True),
+    },
+    "Namespace": {**_KIND, "metadata": _META, "spec": Field("object", ""), "status": Field("object", "")},
+}
+
+
+class TypeProblem(NamedTuple):
+    """A value of the wrong JSON type."""
+
+    path: str
+    expected: str
+    value: Any
+
+    def __str__(self) -> str:
+        expected = _ARTICLES.get(self.expected, self.expected)
+        return f"{self.path or 'document'}: expected {expected}, got {_named(self.value)}"
+
+
+_ARTICLES = {
+    "object": "an object",
+    "list": "a list",
+    "string": "a string",
+    "boolean": "a boolean",
+    "integer": "an integer",
+}
+_SCALARS: Mapping[str, tuple[type, ...]] = {"string": (str,), "time": (str,), "integer": (int,), "boolean": (bool,)}
+
+
+def _named(value: object) -> str:
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else repr(value)[:80]
+
+
+def type_problems(type_: str, value: object, path: str = "") -> Iterator[TypeProblem]:
+    """Every place of ``value`` whose JSON type is not the one of the table. A null counts as absent."""
+    if value is None or type_ == "any":
+        return
+    if type_[0] == "[":
+        yield from _list_problems(type_[1:-1], value, path)
+    elif type_[0] == "{":
+        yield from _map_problems(type_[1:-1], value, path)
+    elif type_ in _SCALARS:
+        is_wrong = not isinstance(value, _SCALARS[type_]) or (type_ == "integer" and isinstance(value, bool))
+        if is_wrong:
+            yield TypeProblem(path, "string" if type_ == "time" else type_, value)
+    elif not isinstance(value, dict):
+        yield TypeProblem(path, "object", value)
+    elif type_ != "object":
+        for name, field in TYPES[type_].items():
+            if name in value:
+                yield from type_problems(field.type, value[name], f"{path}.{name}" if path else name)
+
+
+def _list_problems(item: str, value: object, path: str) -> Iterator[TypeProblem]:
+    if not isinstance(value, list):
+        yield TypeProblem(path, "list", value)
+        return
+    for index, entry in enumerate(value):
+        if entry is None:
+            yield TypeProblem(f"{path}[{index}]", "object" if item[0].isupper() else item, entry)
+        yield from type_problems(item, entry, f"{path}[{index}]")
+
+
+def _map_problems(item: str, value: object, path: str) -> Iterator[TypeProblem]:
+    if not isinstance(value, dict):
+        yield TypeProblem(path, "object", value)
+        return
+    for key, entry in value.items():
+        if entry is None:
+            continue
+        yield from type_problems(item, entry, f"{path}[{key}]")

@@ -1,0 +1,137 @@
+"""Answers to the questions of ``core.image_questions``, made from stored objects.
+
+Every adapter that stores streams and images (files, SQLite, Kubernetes) answers through these functions, so
+that they answer alike. Names a client could not even ask for are refused as the original's client does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from imagegate.core.api_status import StatusError, bad_request, not_found
+from imagegate.core.decision import Status
+from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.go_quote import go_quote
+from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_stream_views import holds_pull_spec, image_stream_image, image_stream_tag
+from imagegate.core.image_streams import ImageOf, JsonObject, split_stream_image, split_stream_tag
+from imagegate.core.reference import ImageReference
+from imagegate.errors import InvalidInput, InvalidReference
+
+
+def resource_name_error(name: str) -> str | None:
+    """Why ``name`` cannot be a segment of an API path, as Kubernetes' client words it; None if it can.
+
+    Source: k8s.io/apimachinery, pkg/api/validation/path (``IsValidPathSegmentName``).
+    """
+    if not name:
+        return "resource name may not be empty"
+    if name in (".", ".."):
+        return f"invalid resource name {go_quote(name)}: [may not be '{name}']"
+    illegal = [f"may not contain '{character}'" for character in "/%" if character in name]
+    return f"invalid resource name {go_quote(name)}: [{' '.join(illegal)}]" if illegal else None
+
+
+def absent(status: Status) -> Absent:
+    """A 404 as a look-up's answer."""
+    return Absent(status.message, status.kind)
+
+
+def refused(status: Status) -> Unknown:
+    """A fixed refusal as a look-up's answer: asking again will not help."""
+    return Unknown(status.message, retryable=False)
+
+
+def stream_tag_name_error(question: StreamTag) -> Unknown | None:
+    """The answer to a name that no ImageStreamTag can have."""
+    name = f"{question.stream}:{question.tag}"
+    why = resource_name_error(name)
+    if why is not None:
+        return Unknown(why, retryable=False)
+    try:
+        split_stream_tag(name)
+    except InvalidInput as error:
+        return refused(bad_request(str(error)))
+    return None
+
+
+def stream_image_name_error(question: StreamImage) -> Unknown | None:
+    """The answer to a name that no ImageStreamImage can have."""
+    name = f"{question.stream}@{question.id}"
+    why = resource_name_error(name)
+    if why is not None:
+        return Unknown(why, retryable=False)
+    try:
+        split_stream_image(name)
+    except InvalidInput as error:
+        return refused(bad_request(str(error)))
+    return None
+
+
+def stream_tag(question: StreamTag, stream: JsonObject | None, image_of: ImageOf, source: str) -> Lookup[JsonObject]:
+    """The ImageStreamTag of a decorated stream (None: there is no such stream)."""
+    wrong = stream_tag_name_error(question)
+    if wrong is not None:
+        return wrong
+    if stream is None:
+        return absent(not_found("imagestreams", question.stream))
+    try:
+        return Found(image_stream_tag(stream, question.tag, image_of), source)
+    except StatusError as error:
+        return absent(error.status)
+
+
+def stream(question: Stream, found: JsonObject | None, source: str) -> Lookup[JsonObject]:
+    """The stream itself, decorated (None: there is none)."""
+    why = resource_name_error(question.name)
+    if why is not None:
+        return Unknown(why, retryable=False)
+    if found is None:
+        return absent(not_found("imagestreams", question.name))
+    return Found(found, source)
+
+
+def stream_image(
+    question: StreamImage, stream: JsonObject | None, image_of: ImageOf, source: str
+) -> Lookup[JsonObject]:
+    """The ImageStreamImage of a decorated stream (None: there is no such stream)."""
+    wrong = stream_image_name_error(question)
+    if wrong is not None:
+        return wrong
+    if stream is None:
+        return absent(not_found("imagestreams", question.stream))
+    try:
+        return Found(image_stream_image(stream, question.id, image_of), source)
+    except StatusError as error:
+        return absent(error.status) if error.status.code == 404 else refused(error.status)
+
+
+def image(question: Image, found: JsonObject | None, source: str) -> Lookup[JsonObject]:
+    """The Image itself (None: there is none)."""
+    why = resource_name_error(question.digest)
+    if why is not None:
+        return Unknown(why, retryable=False)
+    if found is None:
+        return absent(not_found("images", question.digest))
+    return Found(found, source)
+
+
+def namespace(question: Namespace, found: Mapping[str, Any] | None, source: str) -> Lookup[JsonObject]:
+    """The Namespace (None: there is none)."""
+    why = resource_name_error(question.name)
+    if why is not None:
+        return Unknown(why, retryable=False)
+    if found is None:
+        return absent(not_found("namespaces", question.name, group=""))
+    return Found(dict(found), source)
+
+
+def pull_spec_holders(question: PullSpecHolders, streams: Iterable[JsonObject], source: str) -> Lookup[frozenset[str]]:
+    """The namespaces of those decorated streams that hold the pull spec; none at all is an answer too."""
+    try:
+        asked = ImageReference.parse(question.pull_spec)
+    except InvalidReference:
+        return Found(frozenset(), source)
+    holding = (stream for stream in streams if holds_pull_spec(stream, asked))
+    return Found(frozenset((stream.get("metadata") or {}).get("namespace") or "" for stream in holding), source)
