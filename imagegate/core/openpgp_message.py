@@ -1,0 +1,267 @@
+"""The form of an OpenPGP signed message, read before anything is verified (RFC 9580, RFC 4880).
+
+A signature blob must be one binary inline-signed message: perhaps compressed once, then a one-pass signature,
+literal data and one signature, and nothing behind it. Verifiers are more generous (armour, clear-signed
+texts, trailing bytes, data that unpacks without end), so the form is decided here, with every size bounded.
+"""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from imagegate.core.go_quote import go_quote
+from imagegate.errors import BadSignature
+
+BLOB_MAX_BYTES = 64 * 1024  # real ones are below 2 KiB
+CONTENT_MAX_BYTES = 256 * 1024  # unpacked, with the packets around it
+PACKETS_MAX = 8  # a message of the accepted form has three
+
+FORMAT_PREFIX = b"simple-signing\n"
+
+TAG_SIGNATURE, TAG_ONE_PASS, TAG_COMPRESSED, TAG_LITERAL = 2, 4, 8, 11
+BINARY_DOCUMENT = 0x00
+
+_CREATED, _LIFETIME = 2, 3
+_WEAK_HASHES = {1: "MD5", 2: "SHA1", 3: "RIPEMD160"}
+_FIRST_BYTES = frozenset({*range(0xA0, 0xA4), 0xC8, *range(0x90, 0x93), 0xC4, *range(0x88, 0x8C), 0xC2})
+_DATA_TAGS = frozenset({TAG_COMPRESSED, TAG_LITERAL})
+
+
+class Packet(NamedTuple):
+    """One packet; partial lengths are joined."""
+
+    tag: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignaturePacket:
+    """What a version 4 or 6 signature says of itself in its hashed part."""
+
+    kind: int
+    hash_algorithm: int
+    created: datetime
+    expires: datetime | None
+    """From when on the signature itself no longer counts; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """An inline-signed message of the one accepted form. Nothing of it is verified."""
+
+    content: bytes
+    signer: str
+    """Key id of the signing key or subkey, 16 lower-case hex digits."""
+    signature: SignaturePacket
+    packets: bytes
+    """The same message uncompressed, with definite lengths: what is given to the verifier."""
+
+    @classmethod
+    def read(cls, blob: bytes) -> SignedMessage:
+        """Read a signature blob as stores deliver it.
+
+        Raises:
+            BadSignature: another format, another form, or too large; the text is shown to the user.
+        """
+        packets = list(read_packets(_decompressed(_openpgp_part(blob))))
+        _check_form(packets)
+        one_pass, literal, signed = packets
+        signature = read_signature(signed.body)
+        if signature.kind != BINARY_DOCUMENT:
+            raise BadSignature(f"signature error: signature of type {signature.kind:#04x}, expected a binary document")
+        weak = _WEAK_HASHES.get(signature.hash_algorithm)
+        if weak:
+            raise BadSignature(f"signature error: hash algorithm {weak} is not accepted")
+        return cls(
+            _literal_content(literal.body), _one_pass_signer(one_pass.body), signature, b"".join(map(_written, packets))
+        )
+
+
+def read_packets(data: bytes, packets_max: int = PACKETS_MAX) -> Iterator[Packet]:
+    """The packets of ``data`` one after the other (RFC 9580 section 4.2).
+
+    Raises:
+        BadSignature: not packets, cut off, or more than ``packets_max``.
+    """
+    at = 0
+    for _ in range(packets_max):
+        if at >= len(data):
+            return
+        packet, at = _packet_at(data, at)
+        yield packet
+    if at < len(data):
+        raise BadSignature(f"signature error: more than {packets_max} OpenPGP packets")
+
+
+def read_signature(body: bytes) -> SignaturePacket:
+    """Read the body of a signature packet.
+
+    Raises:
+        BadSignature: not version 4 or 6, damaged, or without its time.
+    """
+    version = body[0] if body else 0
+    if version not in {4, 6}:
+        raise BadSignature(f"signature error: signature of version {version} is not accepted")
+    size = 2 if version == 4 else 4
+    hashed_length = int.from_bytes(_take(body, 4, size))
+    hashed = dict(_subpackets(_take(body, 4 + size, hashed_length)))
+    if _CREATED not in hashed:
+        raise BadSignature("signature error: signature without a creation time")
+    created = datetime.fromtimestamp(int.from_bytes(hashed[_CREATED][:4]), UTC)
+    lifetime_s = int.from_bytes(hashed.get(_LIFETIME, b"")[:4])
+    expires = created + timedelta(seconds=lifetime_s) if lifetime_s else None
+    return SignaturePacket(kind=body[1], hash_algorithm=body[3], created=created, expires=expires)
+
+
+def _openpgp_part(blob: bytes) -> bytes:
+    """Without the format's name, if it has one; containers/image, signature formats (spec cise 13.4)."""
+    if not blob:
+        raise BadSignature("empty signature blob")
+    if len(blob) > BLOB_MAX_BYTES:
+        raise BadSignature(f"signature error: signature of more than {BLOB_MAX_BYTES} bytes")
+    if blob[0] == 0:
+        name, newline, rest = blob[1:].partition(b"\n")
+        if not newline:
+            raise BadSignature("invalid signature format, missing newline")
+        if name + newline != FORMAT_PREFIX:
+            raise BadSignature(f"unrecognized signature format {go_quote(name.decode(errors='surrogateescape'))}")
+        return rest
+    if blob[0] not in _FIRST_BYTES:
+        raise BadSignature(f"unrecognized signature format, starting with binary {blob[0]:#x}")
+    return blob
+
+
+def _check_form(packets: Sequence[Packet]) -> None:
+    """One-pass signature, literal data, signature: the one form that is accepted."""
+    tags = [packet.tag for packet in packets]
+    if tags == [TAG_ONE_PASS, TAG_LITERAL, TAG_SIGNATURE]:
+        return
+    signatures = tags.count(TAG_SIGNATURE)
+    if TAG_ONE_PASS not in tags or not signatures:
+        raise BadSignature("not signed")
+    if signatures > 1:
+        raise BadSignature(f"Unexpected GPG signature count {signatures}")
+    raise BadSignature("signature error: not a signed message and nothing else")
+
+
+def _decompressed(data: bytes) -> bytes:
+    """The packets inside a compressed packet, or ``data`` if it is none. One layer; what follows it is refused."""
+    packet, end = _packet_at(data, 0)
+    if packet.tag != TAG_COMPRESSED:
+        return data
+    if end != len(data) or not packet.body:
+        raise BadSignature("signature error: trailing data after the signed message")
+    return _unpack(packet.body[0], packet.body[1:])
+
+
+def _unpack(algorithm: int, data: bytes) -> bytes:
+    if algorithm == 0:
+        return data
+    try:
+        if algorithm == 3:
+            unzipper = bz2.BZ2Decompressor()
+            content = unzipper.decompress(data, CONTENT_MAX_BYTES + 1)
+            finished, rest = unzipper.eof, unzipper.unused_data
+        elif algorithm in {1, 2}:
+            inflater = zlib.decompressobj(-zlib.MAX_WBITS if algorithm == 1 else zlib.MAX_WBITS)
+            content = inflater.decompress(data, CONTENT_MAX_BYTES + 1)
+            finished, rest = inflater.eof, inflater.unused_data
+        else:
+            raise BadSignature(f"signature error: unknown compression algorithm {algorithm}")
+    except (zlib.error, OSError, ValueError) as error:
+        raise BadSignature(f"signature error: damaged compressed data: {error}") from error
+    if len(content) > CONTENT_MAX_BYTES:
+        raise BadSignature(f"signature error: signed message of more than {CONTENT_MAX_BYTES} bytes")
+    if not finished:
+        raise BadSignature("signature error: unexpected end of compressed data")
+    if rest:
+        raise BadSignature("signature error: trailing data after the signed message")
+    return content
+
+
+def _packet_at(data: bytes, at: int) -> tuple[Packet, int]:
+    """The packet that begins at ``at``, and where the next one begins."""
+    header = _take(data, at, 1)[0]
+    if not header & 0x80:
+        raise BadSignature("signature error: trailing data after the signed message" if at else "not signed")
+    if header & 0x40:
+        return _new_format(data, at + 1, header & 0x3F)
+    tag, width = header >> 2 & 0x0F, header & 3
+    if width == 3:  # until the end of the data
+        return Packet(tag, data[at + 1 :]), len(data)
+    size = 1 << width
+    start = at + 1 + size
+    length = int.from_bytes(_take(data, at + 1, size))
+    return Packet(tag, _take(data, start, length)), start + length
+
+
+def _new_format(data: bytes, at: int, tag: int) -> tuple[Packet, int]:
+    parts = []
+    while True:
+        first = _take(data, at, 1)[0]
+        partial = 224 <= first < 255
+        if partial:
+            length, at = 1 << (first & 0x1F), at + 1
+        elif first < 192:
+            length, at = first, at + 1
+        elif first < 224:
+            length, at = (first - 192 << 8) + _take(data, at + 1, 1)[0] + 192, at + 2
+        else:
+            length, at = int.from_bytes(_take(data, at + 1, 4)), at + 5
+        if partial and tag not in _DATA_TAGS:
+            raise BadSignature(f"signature error: partial length in a packet of type {tag}")
+        parts.append(_take(data, at, length))
+        at += length
+        if not partial:
+            return Packet(tag, b"".join(parts)), at
+
+
+def _take(data: bytes, at: int, length: int) -> bytes:
+    taken = data[at : at + length]
+    if len(taken) != length:
+        raise BadSignature("signature error: unexpected end of data")
+    return taken
+
+
+def _written(packet: Packet) -> bytes:
+    """A packet with a new-format header and a four-byte length."""
+    return bytes((0xC0 | packet.tag, 255)) + len(packet.body).to_bytes(4) + packet.body
+
+
+def _literal_content(body: bytes) -> bytes:
+    name_length = _take(body, 1, 1)[0]
+    _take(body, 2, name_length + 4)
+    return body[2 + name_length + 4 :]
+
+
+def _one_pass_signer(body: bytes) -> str:
+    """The key id a one-pass signature names; version 6 names a fingerprint, whose first half is the id."""
+    version = _take(body, 0, 1)[0]
+    if version == 3 and len(body) == 13:
+        return body[4:12].hex()
+    if version == 6 and len(body) > 5:
+        salt = _take(body, 4, 1)[0]
+        return _take(body, 5 + salt, 33)[:8].hex()
+    raise BadSignature(f"signature error: one-pass signature of version {version} is not accepted")
+
+
+def _subpackets(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at < len(data):
+        first = data[at]
+        if first < 192:
+            length, at = first, at + 1
+        elif first < 255:
+            length, at = (first - 192 << 8) + _take(data, at + 1, 1)[0] + 192, at + 2
+        else:
+            length, at = int.from_bytes(_take(data, at + 1, 4)), at + 5
+        body = _take(data, at, length)
+        if not body:
+            raise BadSignature("signature error: empty signature subpacket")
+        yield body[0] & 0x7F, body[1:]
+        at += length

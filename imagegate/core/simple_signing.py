@@ -1,0 +1,240 @@
+"""Red Hat simple signing: whether the signatures of an image meet a policy's requirements.
+
+Nothing here fetches or verifies OpenPGP. A plug-in asks ``ImageSignatures``, whoever answers it fetches and
+verifies, and ``conclude`` judges. ``spec/cise.md`` sections 13.1 to 13.6; containers/image,
+docs/containers-policy.json.5.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from imagegate.core.docker_reference import DockerReference
+from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.go_quote import go_quote
+from imagegate.core.key_ring import KeyRing
+from imagegate.core.plugin import Question
+from imagegate.core.pull_secrets import Credential, PullSecret
+from imagegate.core.signed_identity import IdentityRule, accepts
+from imagegate.core.signature_claims import Claims, InvalidClaims
+from imagegate.errors import InvalidInput, InvalidPolicy
+
+NO_SIGNATURE = "A signature was required, but no signature exists"
+NO_REQUIREMENTS = "List of verification policy requirements must not be empty"
+
+
+@dataclass(frozen=True, slots=True)
+class InsecureAcceptAnything:
+    """Holds for every image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Holds for no image."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """Holds where one signature is by any key of the ring and for this image."""
+
+    key_ring: KeyRing
+    identity: IdentityRule
+
+
+Requirement: TypeAlias = InsecureAcceptAnything | Reject | SignedBy
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One signature blob against one key ring.
+
+    ``error`` is empty exactly if the blob is a good signed message by a key of the ring: then ``payload`` is
+    its content and ``fingerprint`` the primary key's, in upper-case hex.
+    """
+
+    payload: bytes = b""
+    fingerprint: str = ""
+    error: str = ""
+    valid_until: datetime | None = None
+    """When the key or the signature expires, whichever is first; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureCheck:
+    """One signature blob of an image against every key ring that is asked for."""
+
+    source: str
+    """Where the blob came from, for the trace."""
+    by_ring: Mapping[KeyRing, Verification]
+
+
+@dataclass(frozen=True, slots=True)
+class LookasideStore:
+    """A store of signatures beside the registry: ``<url>/<repository path>@sha256=<hex>/signature-<n>``."""
+
+    url: str
+    """Without a final slash."""
+    credential: Credential | None = None
+    """Sent to the store's own origin only."""
+
+    @classmethod
+    def create(cls, url: str, credential: Credential | None = None) -> LookasideStore:
+        """The store of a policy's ``storeURL``.
+
+        Raises:
+            InvalidPolicy: not an HTTP URL; the original's text.
+        """
+        if not url.startswith(("https://", "http://")):
+            raise InvalidPolicy(f"expecting https:// or http:// URL, got: {url}")
+        return cls(url.rstrip("/"), credential)
+
+
+class InvalidStoreSecret(InvalidInput):
+    """The Secret of a store lacks something; the original's text."""
+
+
+def store_credential(name: str, data: Mapping[str, bytes]) -> Credential:
+    """The credential in a ``storeSecret``.
+
+    Raises:
+        InvalidStoreSecret: an item is missing or is no text.
+    """
+    values = []
+    for item in ("username", "password"):
+        if item not in data:
+            raise InvalidStoreSecret(f"secret: {name}, does not contain {item}")
+        try:
+            values.append(data[item].decode())
+        except UnicodeDecodeError as error:
+            raise InvalidStoreSecret(f"secret: {name}, {item} is not text") from error
+    return Credential(*values)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSignatures(Question):
+    """The signatures of one manifest, fetched and verified: ``Found(tuple[SignatureCheck, ...])``.
+
+    All there are, or the first of them if they already meet ``requirements``. ``Found(())``: there are none.
+    Ask only where ``rings(requirements)`` is not empty.
+    """
+
+    image: DockerReference
+    """From ``signed_identity.image_identity``."""
+    digest: str
+    """Of the manifest as it was read, ``sha256:`` and hex."""
+    requirements: tuple[Requirement, ...]
+    store: LookasideStore | None = None
+    secrets: tuple[PullSecret, ...] = ()
+    """For the registry's own signature extension."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableKeys(Unknown):
+    """A key ring holds no key that could have signed anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an image does not meet its requirements."""
+
+    reason: str
+    """The original's sentence."""
+    text: str
+    """The sentence with the prefix it has in the original's denials; what the user is shown."""
+    lacks_evidence: bool = False
+    """True if it could not be found out, false if it was found to be wrong."""
+
+    @classmethod
+    def denied(cls, reason: str) -> Refusal:
+        """The policy says no."""
+        return cls(reason, f"simple: policy denied the request: {reason}")
+
+
+def conclude(
+    requirements: Sequence[Requirement], image: DockerReference, digest: str, answer: Lookup[object] | None
+) -> Refusal | None:
+    """Judge with what the question ``ImageSignatures`` was answered; None: all requirements hold.
+
+    Args:
+        answer: None where nothing had to be asked, or was not answered.
+    """
+    if not rings(requirements):
+        return judge(requirements, image, digest, ())
+    if isinstance(answer, Found) and isinstance(answer.value, tuple):
+        return judge(requirements, image, digest, answer.value)
+    if isinstance(answer, UnusableKeys):
+        return Refusal(answer.why, answer.why)
+    if isinstance(answer, Absent):
+        return judge(requirements, image, digest, ())
+    why = answer.why if isinstance(answer, Unknown) else "signatures were not looked up"
+    return Refusal(why, f"simple: {why}", lacks_evidence=True)
+
+
+def rings(requirements: Iterable[Requirement]) -> tuple[KeyRing, ...]:
+    """The key rings that signatures are verified with, each once, up to the first ``Reject``."""
+    found: dict[KeyRing, None] = {}
+    for requirement in requirements:
+        if isinstance(requirement, Reject):
+            break
+        if isinstance(requirement, SignedBy):
+            found[requirement.key_ring] = None
+    return tuple(found)
+
+
+def judge(
+    requirements: Sequence[Requirement], image: DockerReference, digest: str, signatures: Sequence[SignatureCheck]
+) -> Refusal | None:
+    """Whether all ``requirements`` hold, in order; the first that does not is the refusal.
+
+    Args:
+        image: from ``signed_identity.image_identity``.
+        digest: of the manifest that was read, ``sha256:`` and hex.
+        signatures: all there are, or the first of them if they are enough.
+    """
+    if not requirements:
+        return Refusal.denied(NO_REQUIREMENTS)
+    for requirement in requirements:
+        if isinstance(requirement, Reject):
+            return Refusal.denied(f"Running image docker://{image.familiar} is rejected by policy.")
+        if isinstance(requirement, SignedBy):
+            refusal = _judge_signed_by(requirement, image, digest, signatures)
+            if refusal is not None:
+                return refusal
+    return None
+
+
+def rejection(requirement: SignedBy, image: DockerReference, digest: str, check: SignatureCheck) -> str:
+    """Why one signature does not satisfy ``requirement``; empty if it does."""
+    verification = check.by_ring.get(requirement.key_ring)
+    if verification is None:
+        return "signature was not verified"
+    if verification.error:
+        return verification.error
+    try:
+        claims = Claims.parse(verification.payload)
+    except InvalidClaims as error:
+        return str(error)
+    if claims.docker_manifest_digest != digest:
+        return f"Signature for digest {claims.docker_manifest_digest} does not match"
+    if not accepts(requirement.identity, image, claims.docker_reference):
+        return f"Signature for identity {go_quote(claims.docker_reference)} is not accepted"
+    return ""
+
+
+def _judge_signed_by(
+    requirement: SignedBy, image: DockerReference, digest: str, signatures: Sequence[SignatureCheck]
+) -> Refusal | None:
+    reasons = []
+    for check in signatures:
+        reason = rejection(requirement, image, digest, check)
+        if not reason:
+            return None
+        reasons.append(reason)
+    if not reasons:
+        return Refusal.denied(NO_SIGNATURE)
+    if len(reasons) == 1:
+        return Refusal.denied(reasons[0])
+    return Refusal.denied(f"None of the signatures were accepted, reasons: {'; '.join(reasons)}")

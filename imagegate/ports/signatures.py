@@ -1,0 +1,35 @@
+"""Where simple-signing signatures are kept, and who verifies their OpenPGP part."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from imagegate.core.evidence import Lookup
+from imagegate.core.key_ring import KeyRing
+from imagegate.core.simple_signing import LookasideStore, Verification
+
+
+class SignatureStore(Protocol):
+    """A lookaside store. Safe for threads. Never raises for what goes wrong outside: that is ``Unknown``."""
+
+    def signature(
+        self, store: LookasideStore, repository_path: str, digest: str, number: int, *, deadline_s: float
+    ) -> Lookup[bytes]:
+        """The blob ``signature-NUMBER`` of a manifest, unverified; ``Absent``: there are only the ones before.
+
+        Args:
+            repository_path: without the registry's host (``library/busybox``).
+            digest: of the manifest, ``sha256:`` and hex.
+            number: from 1.
+        """
+
+
+class MessageVerifier(Protocol):
+    """Verifies OpenPGP signed messages in process. Asks nothing of the outside but the time."""
+
+    def verify(self, blob: bytes, ring: KeyRing) -> Verification:
+        """One signature blob against one ring. Never raises for what a blob holds.
+
+        Raises:
+            InvalidKeyRing: no key of the ring can be used, whatever the blob.
+        """
