@@ -58,12 +58,17 @@ Count = Callable[[str, str], None]
 
 
 class _Pending:
-    """A question on its way. ``deadline_at`` is the latest of all who wait for it."""
+    """A question on its way.
 
-    __slots__ = ("deadline_at", "future")
+    ``deadline_at`` is the latest of all who wait for it, ``asked_until`` that at the time it was asked.
+    """
+
+    __slots__ = ("asked_until", "deadline_at", "future", "waiting")
 
     def __init__(self, deadline_at: float) -> None:
         self.deadline_at = deadline_at
+        self.asked_until = 0.0
+        self.waiting = 1
         self.future: Future[Lookup[Any]] = Future()
 
 
@@ -114,6 +119,11 @@ class LookUp:
         self._ask_all((question,), known, deadline)
         return known[question]
 
+    def waiting(self) -> int:
+        """How many reviews wait for answers from elsewhere; one that waits for two counts twice."""
+        with self._lock:
+            return sum(pending.waiting for pending in self._in_flight.values())
+
     def close(self) -> None:
         """Stop the threads; questions under way end by their deadlines."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -141,16 +151,19 @@ class LookUp:
             pending = self._in_flight.get(question)
             if pending is not None:
                 pending.deadline_at = max(pending.deadline_at, deadline.at)
+                pending.waiting += 1
                 return pending
             pending = self._in_flight[question] = _Pending(deadline.at)
         try:
             self._pool.submit(self._run, question, answerer, pending)
         except RuntimeError as error:  # no thread can be started, or the service is stopping
+            pending.asked_until = deadline.at
             self._finish(question, pending, Unknown(f"could not be asked: {error}"))
         return pending
 
     def _run(self, question: Question, answerer: Answerer, pending: _Pending) -> None:
-        left_s = pending.deadline_at - time.monotonic()
+        pending.asked_until = pending.deadline_at
+        left_s = pending.asked_until - time.monotonic()
         if left_s <= 0:
             self._finish(question, pending, Unknown("not asked: the deadline had passed"))
         else:
@@ -167,7 +180,7 @@ class LookUp:
                 answer = pending.future.result(timeout=max(deadline.left_s(), 0))
             except NotInTime:
                 return Unknown(f"no answer within {deadline.within_s:g} s")
-            cut_short = isinstance(answer, Unknown) and answer.retryable and pending.deadline_at < deadline.at
+            cut_short = isinstance(answer, Unknown) and answer.retryable and pending.asked_until < deadline.at
             if not cut_short or deadline.left_s() <= 0:
                 return answer
             pending = self._start(question, answerer, deadline)  # had joined a review with less time than ours

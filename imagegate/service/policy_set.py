@@ -105,26 +105,37 @@ class PolicyHolder:
         self._load = load
         self._clock = clock
         self._reloading = threading.Lock()
+        self._listener: Callable[[bool], None] | None = None
         self.current = load()
         self.state = ReloadState(clock())
         self._log_loaded()
 
+    def listen(self, listener: Callable[[bool], None]) -> None:
+        """Have ``listener`` told after every reload whether it was good."""
+        self._listener = listener
+
     def reload(self) -> bool:
         """Read the documents again; whether they were good. Never raises."""
         with self._reloading:
-            try:
-                fresh = self._load()
-            except ConfigError as error:
-                return self._keep(str(error))
-            except Exception as error:  # noqa: BLE001 - a bug in a reader must not take the last good set away
-                _log.exception("unexpected error while reading policies")
-                return self._keep(f"internal error: {type(error).__name__}; see the log")
-            changed = fresh.version != self.current.version
-            self.current = fresh
-            self.state = ReloadState(self._clock())
-            if changed:
-                self._log_loaded()
-            return True
+            good = self._reload()
+            if self._listener is not None:
+                self._listener(good)
+            return good
+
+    def _reload(self) -> bool:
+        try:
+            fresh = self._load()
+        except ConfigError as error:
+            return self._keep(str(error))
+        except Exception as error:  # noqa: BLE001 - a bug in a reader must not take the last good set away
+            _log.exception("unexpected error while reading policies")
+            return self._keep(f"internal error: {type(error).__name__}; see the log")
+        changed = fresh.version != self.current.version
+        self.current = fresh
+        self.state = ReloadState(self._clock())
+        if changed:
+            self._log_loaded()
+        return True
 
     def _keep(self, error: str) -> bool:
         self.state = ReloadState(self._clock(), error)

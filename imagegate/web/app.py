@@ -1,0 +1,44 @@
+"""The WSGI application: the admission endpoints, and a Flask app for everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, jsonify
+from werkzeug.exceptions import HTTPException
+
+from imagegate.web.admission import BODY_MAX_BYTES, AdmissionEndpoints
+from imagegate.web.metrics import Metrics
+from imagegate.web.ops import ops
+from imagegate.wiring import Service
+
+
+class Application(AdmissionEndpoints):
+    """What the server calls. ``service`` is for the server's hooks."""
+
+    def __init__(self, service: Service, metrics: Metrics) -> None:
+        super().__init__(service.reviewer, create_app(service, metrics))
+        self.service = service
+        self._metrics = metrics
+
+    def start_worker(self) -> None:
+        """Begin what runs beside the requests; once in every process that serves, after it was forked."""
+        policies = self.service.policies
+        policies.listen(self._metrics.reloaded)
+        self._metrics.reloaded(not policies.state.error)
+        self.service.watch.start()
+
+
+def create_app(service: Service, metrics: Metrics) -> Flask:
+    """Probes, metrics and version (and whatever else is asked seldom)."""
+    app = Flask("imagegate")
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.register_blueprint(ops(service, metrics))
+    app.register_error_handler(HTTPException, _status)
+    return app
+
+
+def _status(error: HTTPException) -> tuple[Any, int]:
+    code = error.code or 500
+    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code}
+    return jsonify({**status, "reason": (error.name or "").replace(" ", ""), "message": error.description}), code

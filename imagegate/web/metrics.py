@@ -1,0 +1,89 @@
+"""Prometheus metrics of the service.
+
+Imported only after ``PROMETHEUS_MULTIPROC_DIR`` is set where several processes serve: the client library looks
+at it when it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from imagegate.service.outcome import Outcome
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """A ``Recorder``. Children of labels are kept, since looking them up costs more than counting."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._decisions = Counter(
+            "imagegate_decisions",
+            "Decisions of plug-ins, by verdict and the rule that decided (one count a rule)",
+            ["plugin", "verdict", "rule"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "imagegate_review_duration_seconds",
+            "Time to answer an admission review, look-ups included",
+            ["phase"],
+            buckets=_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._look_ups = Counter(
+            "imagegate_look_ups", "Questions asked of the outside", ["question", "outcome"], registry=self._registry
+        )
+        self._reload_failed = Gauge(
+            "imagegate_policy_reload_failed",
+            "1 while the documents cannot be read and the last good policies are in force",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._reload_failed.set(0)
+        self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
+        self._by_phase: dict[object, Callable[[float], None]] = {}
+        self._by_look_up: dict[tuple[str, str], Callable[[], None]] = {}
+
+    def decided(self, outcome: Outcome, seconds: float) -> None:
+        """Count one review."""
+        for verdict in outcome.verdicts:
+            decision = verdict.decision
+            word = verdict.word
+            for rule in decision.rules or ("",):
+                key = (decision.plugin, word, rule)
+                count = self._by_decision.get(key)
+                if count is None:
+                    count = self._by_decision[key] = self._decisions.labels(*key).inc
+                count()
+        phase = outcome.request.phase
+        observe = self._by_phase.get(phase)
+        if observe is None:
+            observe = self._by_phase[phase] = self._seconds.labels(phase.value).observe
+        observe(seconds)
+
+    def looked_up(self, question: str, outcome: str) -> None:
+        """Count one look-up."""
+        key = (question, outcome)
+        count = self._by_look_up.get(key)
+        if count is None:
+            count = self._by_look_up[key] = self._look_ups.labels(*key).inc
+        count()
+
+    def reloaded(self, good: bool) -> None:
+        """Note how the last attempt to read the documents ended."""
+        self._reload_failed.set(0 if good else 1)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format; over all workers where several serve."""
+        registry = self._registry
+        if MULTIPROCESS in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+        return generate_latest(registry)

@@ -1,0 +1,49 @@
+"""Probes, version and metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from imagegate import __version__
+from imagegate.web.metrics import CONTENT_TYPE, Metrics
+from imagegate.wiring import Service
+
+
+def ops(service: Service, metrics: Metrics) -> Blueprint:
+    """The paths that operators and probes ask."""
+    pages = Blueprint("ops", __name__)
+
+    @pages.get("/livez")
+    @pages.get("/health/liveness")
+    def livez() -> dict[str, Any]:
+        return {"status": "ok"}
+
+    @pages.get("/readyz")
+    @pages.get("/health/readiness")
+    def readyz() -> tuple[Response, int]:
+        waiting = service.not_ready()
+        state = service.policies.state
+        detail = {
+            "status": "ok" if not waiting else "not ready",
+            "waitingFor": waiting,
+            "policies": {
+                "version": service.policies.current.version,
+                "plugins": [each.plugin.name for each in service.policies.current.plugins],
+                "read": state.at.isoformat(timespec="seconds"),
+                "error": state.error,
+                "warnings": list(service.policies.current.warnings),
+            },
+        }
+        return jsonify(detail), 503 if waiting else 200
+
+    @pages.get("/version")
+    def version() -> dict[str, Any]:
+        return {"version": __version__, "policies": service.policies.current.version}
+
+    @pages.get("/metrics")
+    def scrape() -> Response:
+        return Response(metrics.text(), content_type=CONTENT_TYPE)
+
+    return pages

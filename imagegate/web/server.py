@@ -1,0 +1,170 @@
+"""gunicorn as imagegate runs it; the one place that holds its settings."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import socket
+import ssl
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from imagegate.web.tls import Certificates
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+RECEIVE_TIMEOUT_S = 15
+"""A client that stops in the middle of a request loses its connection, and its thread is free again."""
+
+_log = logging.getLogger("imagegate.server")
+
+
+class ServerOptions(NamedTuple):
+    """What an operator chooses; everything else follows."""
+
+    bind: tuple[str, ...] = ("127.0.0.1:8080",)
+    workers: int = 0
+    """0: one for every processor that may be used, at most four."""
+    threads: int = 16
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    graceful_s: int = 25
+    """Under Kubernetes' 30 s between SIGTERM and SIGKILL."""
+
+
+class RootLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's log lines through our own handlers, so that all lines look alike. No access log."""
+
+    def setup(self, cfg: Any) -> None:
+        """Hand everything on to the root logger."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(self.loglevel)
+
+
+def gunicorn_settings(options: ServerOptions = ServerOptions()) -> dict[str, Any]:
+    """gunicorn's settings by name, hooks included. Sets up the folder that metrics of all workers share.
+
+    Raises:
+        OSError: the certificate, its key or the client CA cannot be read.
+    """
+    settings: dict[str, Any] = {
+        "bind": list(options.bind),
+        "worker_class": "gthread",
+        "workers": options.workers or min(len(os.sched_getaffinity(0)), 4),
+        "threads": options.threads,
+        "worker_connections": 2000,
+        "backlog": 2048,
+        "keepalive": 75,
+        "timeout": 60,
+        "graceful_timeout": options.graceful_s,
+        "preload_app": True,
+        "worker_tmp_dir": _memory_folder(),
+        "control_socket_disable": True,
+        "logger_class": RootLogger,
+        "loglevel": "warning",
+        "limit_request_fields": 64,
+        "when_ready": when_ready,
+        "pre_fork": pre_fork,
+        "post_worker_init": post_worker_init,
+        "on_reload": on_reload,
+        "child_exit": child_exit,
+        "on_exit": _remove(share_metrics()),
+    }
+    if options.certificate and options.key:
+        certificates = Certificates(options.certificate, options.key, options.client_ca)
+        settings["certfile"], settings["keyfile"] = str(options.certificate), str(options.key)
+        settings["ssl_context"] = lambda _config, _default: certificates.context()
+    return settings
+
+
+def share_metrics() -> str | None:
+    """Make the folder through which workers add up their metrics, unless one is given; the folder if made.
+
+    Must happen before ``prometheus_client`` is imported.
+    """
+    if os.environ.get(MULTIPROCESS):
+        return None
+    folder = tempfile.mkdtemp(prefix="imagegate-metrics-", dir=_memory_folder())
+    os.environ[MULTIPROCESS] = folder
+    return folder
+
+
+def _memory_folder() -> str | None:
+    """A folder in memory: heartbeats and metrics must not wait for a disk."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - files are made with mkdtemp
+
+
+def _remove(folder: str | None) -> Callable[[Any], None]:
+    def on_exit(_server: Any) -> None:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return on_exit
+
+
+def when_ready(server: Any) -> None:
+    """Listening. Time limits are set on the listening sockets: connections inherit them."""
+    limit = struct.pack("ll", RECEIVE_TIMEOUT_S, 0)
+    for listener in server.LISTENERS:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, limit)
+    gc.collect()
+    gc.freeze()  # what was loaded stays shared between the workers
+    _log.info("listening", extra={"addresses": [str(listener) for listener in server.LISTENERS], "pid": os.getpid()})
+
+
+def pre_fork(server: Any, _worker: Any) -> None:
+    """A worker that replaces another begins with the policies of now, not of the start."""
+    server.app.wsgi().service.watch.look()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Each worker follows the policy files by itself."""
+    worker.wsgi.start_worker()
+
+
+def on_reload(server: Any) -> None:
+    """SIGHUP."""
+    server.app.wsgi().service.policies.reload()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let the metrics of a worker that has ended count on, without its gauges."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn around an application that is already built."""
+
+    def __init__(self, application: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+        self._application = application
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take our settings."""
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Any]:
+        """The application."""
+        return self._application
+
+
+def tls_problem(error: OSError) -> str:
+    """Why a certificate cannot be used, for an operator."""
+    return f"TLS certificate: {error.reason if isinstance(error, ssl.SSLError) else error}"
