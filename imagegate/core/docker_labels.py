@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-class UndecodableMetadata(Exception):  # noqa: N818 - a state of the metadata, caught by the only caller
+class UndecodableMetadata(Exception):
     """``dockerImageMetadata`` does not have the form of a DockerImage."""
 
 
-class NoConfig(Exception):  # noqa: N818
+class NoConfig(Exception):
     """The metadata has no ``Config`` (an imported manifest list, or an incomplete object)."""
 
 
@@ -44,7 +44,9 @@ _Check = Callable[[Any], bool]
 
 
 def _is(*types: type) -> _Check:
-    return lambda value: value is None or (isinstance(value, types) and not (isinstance(value, bool) and bool not in types))
+    return lambda value: (
+        value is None or (isinstance(value, types) and not (isinstance(value, bool) and bool not in types))
+    )
 
 
 def _map_of(check: _Check) -> _Check:

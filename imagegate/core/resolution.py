@@ -21,7 +21,9 @@ from imagegate.core.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STRE
 from imagegate.errors import InvalidReference
 
 IMAGE_GROUP = "image.openshift.io"
-NO_LOCAL_NAMES = "ImageStreamTag does not allow local references and the resource did not request image stream resolution"
+NO_LOCAL_NAMES = (
+    "ImageStreamTag does not allow local references and the resource did not request image stream resolution"
+)
 
 EMPTY = ImageReference()
 
@@ -59,13 +61,13 @@ Resolution: TypeAlias = Attributes | Unresolved | Pending
 Ask: TypeAlias = Callable[[Question], Lookup[Any] | None]
 
 
-class _Missing(Exception):  # noqa: N818 - control flow inside this module only
+class _Missing(Exception):
     def __init__(self, *questions: Question) -> None:
         super().__init__()
         self.questions = questions
 
 
-class _Failed(Exception):  # noqa: N818 - control flow inside this module only
+class _Failed(Exception):
     def __init__(self, unresolved: Unresolved) -> None:
         super().__init__()
         self.unresolved = unresolved
@@ -188,15 +190,12 @@ class Resolver:
         stream, colon, tag = name.partition(":")
         if not colon:
             raise _Failed(Unresolved("references of kind ImageStreamTag must be of the form NAME:TAG"))
-        return self._tag(namespace, stream, tag, partial=False, forced_allowed=False)
+        return self._tag(namespace, stream, tag or DEFAULT_TAG, partial=False, forced_allowed=False)
 
     def _image_stream_image(self, namespace: str, name: str) -> Attributes:
         stream, at, digest = name.partition("@")
         if not at:
             raise _Failed(Unresolved("references of kind ImageStreamImage must be of the form NAME@DIGEST"))
-        _check_path_segment(name)
-        if not stream or not digest or "@" in digest:
-            raise _Failed(Unresolved("ImageStreamImages must be retrieved with <name>@<id>"))
         self._may_use(namespace, stream)
         found = self._found(StreamImage(namespace, stream, digest), integrated=True)
         image = found.value.get("image") or {}
@@ -208,13 +207,8 @@ class Resolver:
             raise _Failed(Unresolved(f"ImageStreamTag could not be resolved: {error}", integrated=True)) from error
         return Attributes(reference, self._image_object(image), integrated=True)
 
-    def _tag(
-        self, namespace: str, stream: str, tag: str, *, partial: bool, forced_allowed: bool = True
-    ) -> Attributes:
+    def _tag(self, namespace: str, stream: str, tag: str, *, partial: bool, forced_allowed: bool = True) -> Attributes:
         forced = self._resolve_all and forced_allowed
-        _check_path_segment(f"{stream}:{tag}")
-        if not stream or not tag or ":" in tag or "@" in stream + tag:
-            raise _Failed(Unresolved("ImageStreamTags must be retrieved with <name>:<tag>", integrated=not partial))
         self._may_use(namespace, stream)
         question = StreamTag(namespace, stream, tag)
         self._need(question)
@@ -239,9 +233,7 @@ class Resolver:
         name = replace(reference, tag="", id=(image.get("metadata") or {}).get("name") or "")
         return Attributes(name, self._image_object(image), integrated=True, local_rewrite=partial)
 
-    def _missing_tag(
-        self, namespace: str, stream: str, tag: str, *, partial: bool, forced: bool
-    ) -> Attributes | None:
+    def _missing_tag(self, namespace: str, stream: str, tag: str, *, partial: bool, forced: bool) -> Attributes | None:
         """A tag that does not exist yet, in a stream that may be named locally: its future pull spec."""
         question = Stream(namespace, stream)
         self._need(question)
@@ -304,8 +296,9 @@ class Resolver:
             return answer
         if isinstance(answer, Absent):
             raise _Failed(Unresolved(answer.why, not_found=True, integrated=integrated))
-        why = answer.why if isinstance(answer, Unknown) else "no answer"
-        raise _Failed(Unresolved(why, failed=True, integrated=integrated))
+        if isinstance(answer, Unknown):
+            raise _Failed(Unresolved(answer.why, failed=answer.retryable, integrated=integrated))
+        raise _Failed(Unresolved("no answer", failed=True, integrated=integrated))
 
 
 _HOLDERS_TRIED = 8
@@ -318,10 +311,3 @@ def _as_name(reference: ImageReference, text: str) -> ImageReference:
     if not colon or "/" in name:
         return reference
     return ImageReference(name=name, tag=tag, id=reference.id)
-
-
-def _check_path_segment(name: str) -> None:
-    """What the API client refuses before asking (k8s.io/apimachinery IsValidPathSegmentName)."""
-    wrong = [f"may not contain '{character}'" for character in "/%" if character in name]
-    if wrong:
-        raise _Failed(Unresolved(f'invalid resource name "{name}": [{" ".join(wrong)}]'))

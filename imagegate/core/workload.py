@@ -33,7 +33,7 @@ class ImageUse(NamedTuple):
     namespace: str
     name: str
     field: str
-    """Field path of what a rewrite replaces and an error names: ``spec.containers[0].image``."""
+    """Field path of what a rewrite replaces: ``spec.containers[0].image``, ``spec.strategy.dockerStrategy.from``."""
     owner: str = ""
     """Name of the container; empty for volumes and builds."""
 
@@ -41,6 +41,11 @@ class ImageUse(NamedTuple):
     def reference(self) -> tuple[str, str, str]:
         """What makes two uses the same image: kind, namespace and name."""
         return self[:3]
+
+    @property
+    def error_field(self) -> str:
+        """Field path that an error names; in a build that is the name inside the object reference."""
+        return f"{self.field}.name" if self.field.endswith(".from") else self.field
 
 
 class Shape(NamedTuple):

@@ -1,0 +1,133 @@
+"""AlwaysPullImages: every pod pulls its images with its own credentials.
+
+Source: Kubernetes plugin/pkg/admission/alwayspullimages; spec image-policy section 1.5. Beside the original,
+ephemeral containers added through ``pods/ephemeralcontainers`` are covered. Pod templates are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase
+from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
+from imagegate.core.field_errors import aggregate, not_supported
+from imagegate.core.go_quote import go_quote
+from imagegate.core.plugin import Answers, Question
+from imagegate.core.trace import Step, Trace
+from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, pod_images
+
+NAME = "always-pull"
+ALWAYS = "Always"
+PODS = GroupResource("", "pods")
+POD = GroupKind("", "Pod")
+_EXTENT = Extent()
+
+
+class _Place(NamedTuple):
+    """One image and the field that holds its pull policy."""
+
+    use: ImageUse
+    field: str
+    policy: object
+
+
+class AlwaysPullPlugin:
+    """The plug-in; there is nothing to configure but that it is on."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """``always-pull``."""
+        return NAME
+
+    def covers(self, request: AdmissionRequest) -> bool:
+        """Pods, CREATE and UPDATE; of the subresources only ephemeral containers."""
+        return (
+            request.resource == PODS
+            and request.kind == POD
+            and request.operation in ("CREATE", "UPDATE")
+            and request.sub_resource in ("", "ephemeralcontainers")
+            and request.object is not None
+        )
+
+    def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
+        """Nothing: the pod says it all."""
+        return ()
+
+    def decide(
+        self,
+        request: AdmissionRequest,
+        answers: Answers,  # noqa: ARG002 - nothing is asked
+        *,
+        now: datetime,  # noqa: ARG002 - nothing depends on the time
+        trace: Trace | None = None,
+    ) -> Decision:
+        """Write ``Always`` in the mutating pass, refuse anything else in the validating pass."""
+        document = request.object or {}
+        try:
+            if request.operation == "UPDATE" and not _introduces_images(document, request.old_object):
+                return Decision(plugin=NAME)
+            places = [place for place in _places(document) if place.policy != ALWAYS]
+        except InvalidObject as error:
+            denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at="", rule=NAME, because=str(error))
+            return Decision(plugin=NAME, denials=(denial,), status=_status(request, [str(error)]))
+        if trace is not None:
+            for place in places:
+                trace.add(place.field, Step("pull-policy", place.use.name, "changed", f"was {place.policy!r}"))
+        if request.phase is Phase.MUTATE:
+            # add, not replace: RFC 6902 "add" also replaces, and the field may be absent
+            return Decision(
+                plugin=NAME, rewrites=tuple(PatchOp("add", pointer(place.field), ALWAYS) for place in places)
+            )
+        return _validated(request, places)
+
+
+def _validated(request: AdmissionRequest, places: list[_Place]) -> Decision:
+    if not places:
+        return Decision(plugin=NAME)
+    denials, texts = [], []
+    for place in places:
+        written = place.policy if isinstance(place.policy, str) else ""
+        error = not_supported(place.field, written, [ALWAYS])
+        texts.append(str(error))
+        denials.append(
+            Denial(
+                code=DenialCode.NOT_ALWAYS_PULLED, image=place.use.name, at=place.field, rule=NAME, because=error.body
+            )
+        )
+    return Decision(plugin=NAME, denials=tuple(denials), status=_status(request, texts))
+
+
+def _status(request: AdmissionRequest, texts: Iterable[str]) -> Status:
+    name = f" {go_quote(request.name)}" if request.name else ""
+    return Status(
+        code=403,
+        reason="Forbidden",
+        message=aggregate(f"{PODS}{name} is forbidden: {text}" for text in texts),
+        kind=PODS.resource,
+        name=request.name,
+    )
+
+
+def _places(document: Mapping[str, Any]) -> Iterable[_Place]:
+    spec = dig(document, ("spec",)) or {}
+    for use in pod_images(spec, "spec", _EXTENT):
+        group, _, rest = use.field.removeprefix("spec.").partition("[")
+        entry = spec[group][int(rest.partition("]")[0])]
+        if group == "volumes":
+            holder, name = entry["image"], "pullPolicy"
+        else:
+            holder, name = entry, "imagePullPolicy"
+        yield _Place(use, f"{use.field.rpartition('.')[0]}.{name}", holder.get(name))
+
+
+def _introduces_images(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> bool:
+    """Whether an update brings an image that the old pod did not have."""
+    if old is None:
+        return True
+    before = {use.name for use in pod_images(dig(old, ("spec",)) or {}, "spec", _EXTENT)}
+    after = {use.name for use in pod_images(dig(document, ("spec",)) or {}, "spec", _EXTENT)}
+    return not after <= before

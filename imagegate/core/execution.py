@@ -1,0 +1,245 @@
+"""executionRules: which images may run.
+
+The first matching reject rule wins over any accept rule. When nothing matches, the image is refused if the
+list holds any accept rule and allowed if it holds only rejects. Rules that name registries are found by
+registry, so that the time of a decision does not grow with their number.
+Source: spec image-policy section 7; openshift/apiserver-library-go, pkg/admission/imagepolicy/rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from imagegate.core.admission import GroupResource
+from imagegate.core.docker_labels import NoConfig, UndecodableMetadata, docker_labels
+from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.image_policy_config import ExecutionRule, folded
+from imagegate.core.matching import Wildcard
+from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
+from imagegate.core.resolution import Attributes
+
+Excluded = Callable[["CompiledRule"], bool]
+
+
+class Crash(Exception):
+    """The original dereferences a nil pointer here; profile openshift-4 answers 500 as the original's server does."""
+
+
+class Outcome(NamedTuple):
+    """What the rules say of one image."""
+
+    accepted: bool
+    rule: CompiledRule | None = None
+    """The reject rule that matched, else the first accept rule that matched; None if none did."""
+    softened: tuple[CompiledRule, ...] = ()
+    """Reject rules of mode warn or audit that matched and did not reject."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledRule:
+    """An execution rule with everything decided that configuration decides."""
+
+    index: int
+    rule: ExecutionRule
+    registries: frozenset[str]
+    patterns: tuple[Wildcard, ...]
+    canonical: bool
+    """Registries are compared as canonical hosts."""
+
+    @property
+    def label(self) -> str:
+        """How texts name the rule: ``executionRules[2] no-docker-hub``."""
+        return f"executionRules[{self.index}] {self.rule.name}".rstrip()
+
+
+class RuleList:
+    """The rules for one group-resource, indexed by registry. Immutable."""
+
+    __slots__ = ("_behaviour", "_by_registry", "_general", "default_accept", "rules")
+
+    def __init__(self, rules: Sequence[CompiledRule], behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self.rules = tuple(rules)
+        self.default_accept = all(rule.rule.reject for rule in rules)
+        by_registry: dict[str, list[CompiledRule]] = {}
+        general = []
+        for rule in rules:
+            if _is_indexable(rule):
+                for registry in rule.registries:
+                    by_registry.setdefault(registry, []).append(rule)
+            else:
+                general.append(rule)
+        self._by_registry = {registry: tuple(found) for registry, found in by_registry.items()}
+        self._general = tuple(general)
+
+    def candidates(self, attributes: Attributes) -> Sequence[CompiledRule]:
+        """Every rule that can match the image, in file order; the others name other registries."""
+        if not self._by_registry:
+            return self._general
+        keys = {attributes.name.registry, canonical_host(attributes.name.registry, self._behaviour)}
+        if self._behaviour.unqualified_is_docker_hub and not attributes.name.registry:
+            keys.add("docker.io")
+        found = {rule.index: rule for key in keys for rule in self._by_registry.get(key, ())}
+        if not found:
+            return self._general
+        found.update((rule.index, rule) for rule in self._general)
+        return [found[index] for index in sorted(found)]
+
+    def decide(self, attributes: Attributes, excluded: Excluded) -> Outcome:
+        """The outcome for one image.
+
+        Raises:
+            Crash: profile openshift-4 met metadata that crashes the original.
+        """
+        accepted_by = None
+        softened: tuple[CompiledRule, ...] = ()
+        for compiled in self.candidates(attributes):
+            rule = compiled.rule
+            if excluded(compiled) or (attributes.image is None and rule.skip_on_resolution_failure):
+                continue
+            if not matches(compiled, attributes, self._behaviour):
+                continue
+            if not rule.reject:
+                accepted_by = accepted_by or compiled
+            elif rule.mode in ("warn", "audit"):
+                softened += (compiled,)
+            else:
+                return Outcome(False, compiled, softened)
+        return Outcome(accepted_by is not None or self.default_accept, accepted_by, softened)
+
+    @property
+    def needs_certainty(self) -> bool:
+        """Whether a failed look-up must not count as "not resolved": some rule could reject by its answer (row 18)."""
+        return any(
+            rule.rule.reject or rule.rule.needs_image or rule.rule.skip_on_resolution_failure for rule in self.rules
+        )
+
+
+class Rules:
+    """All execution rules, by the group-resource they cover. Immutable apart from a bounded memo."""
+
+    __slots__ = ("_all", "_behaviour", "_lists")
+
+    def __init__(self, rules: Iterable[ExecutionRule], behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self._all = tuple(compile_rule(index, rule, behaviour) for index, rule in enumerate(rules))
+        self._lists: dict[tuple[GroupResource, ...], RuleList | None] = {}
+
+    def covering(self, resources: tuple[GroupResource, ...]) -> RuleList | None:
+        """The rules that cover any of ``resources``, None if none does."""
+        if resources in self._lists:
+            return self._lists[resources]
+        covering = [rule for rule in self._all if any(self._covers(rule.rule, each) for each in resources)]
+        found = RuleList(covering, self._behaviour) if covering else None
+        if len(self._lists) < _MEMO_LIMIT:
+            self._lists[resources] = found
+        return found
+
+    def _covers(self, rule: ExecutionRule, resource: GroupResource) -> bool:
+        return any(covers(target, resource, self._behaviour) for target in rule.on_resources)
+
+
+_MEMO_LIMIT = 256
+
+
+def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour) -> bool:
+    """Whether an onResources entry covers ``resource``; group folding and ``*`` as the profile says (7.2)."""
+    if target == resource:
+        return True
+    if behaviour.fold_groups:
+        target, resource = folded(target), folded(resource)
+        if target == resource:
+            return True
+    return behaviour.wildcard_resources and target.resource == "*" and target.group == resource.group
+
+
+def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> CompiledRule:
+    """Precompute what the rule compares registries with (row 8)."""
+    registries = frozenset(rule.match_registries)
+    # An inverted rule matches what its list does not name, so there the accepting rule is the one to compare broadly.
+    canonical = behaviour.canonical_rejects and rule.reject != rule.invert_match
+    if canonical:
+        registries |= {canonical_host(registry, behaviour) for registry in registries if registry}
+    elif behaviour.canonical_rejects and "docker.io" in registries:
+        registries |= DOCKER_HUB_HOSTS
+    patterns = tuple(Wildcard(pattern) for pattern in rule.match_registry_patterns)
+    return CompiledRule(index, rule, registries, patterns, canonical)
+
+
+def canonical_host(registry: str, behaviour: Behaviour) -> str:
+    """The host a node would ask: lower case, default port removed, Docker Hub's names equal."""
+    host = registry.lower() or behaviour.default_registry
+    for port in (":443", ":80"):
+        host = host.removesuffix(port)
+    return "docker.io" if host in DOCKER_HUB_HOSTS else host
+
+
+def matches(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+    """Whether all conditions of the rule hold, negated if the rule says so.
+
+    Raises:
+        Crash: see ``Crash``.
+    """
+    return _conditions_hold(compiled, attributes, behaviour) != compiled.rule.invert_match
+
+
+def _conditions_hold(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+    rule = compiled.rule
+    if rule.match_integrated_registry and not attributes.integrated:
+        return False
+    if (compiled.registries or compiled.patterns) and not _registry_matches(compiled, attributes.name, behaviour):
+        return False
+    if not rule.needs_image:
+        return True
+    image = attributes.image
+    if image is None:
+        return False
+    if rule.match_docker_image_labels:
+        labels = _labels(image, compiled, behaviour)
+        if isinstance(labels, bool):
+            return labels
+        if not all(condition.holds(labels) for condition in rule.match_docker_image_labels):
+            return False
+    metadata = image.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    if not all(condition.holds(annotations) for condition in rule.match_image_annotations):
+        return False
+    labels_of_image = metadata.get("labels") or {}
+    return all(selector.matches(labels_of_image) for selector in rule.match_image_labels)
+
+
+def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behaviour) -> Mapping[str, str] | bool:
+    """The image's own labels, or the verdict of the whole condition set where they cannot be read (rows 15, 16)."""
+    rule = compiled.rule
+    try:
+        labels = docker_labels(image)
+    except UndecodableMetadata:
+        if behaviour.lenient_metadata:
+            return not rule.skip_on_resolution_failure
+        return rule.reject != rule.invert_match  # after inversion: reject rules match, accept rules do not
+    except NoConfig:
+        if behaviour.lenient_metadata:
+            raise Crash("runtime error: invalid memory address or nil pointer dereference") from None
+        return {}
+    return False if labels is None else labels
+
+
+def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: Behaviour) -> bool:
+    registry = name.registry
+    if registry in compiled.registries:
+        return True
+    if not registry and behaviour.unqualified_is_docker_hub and "docker.io" in compiled.registries:
+        return True
+    if compiled.canonical and canonical_host(registry, behaviour) in compiled.registries:
+        return True
+    if not compiled.patterns:
+        return False
+    texts = {registry, canonical_host(registry, behaviour)} if compiled.canonical else {registry}
+    return any(pattern.matches(text) for pattern in compiled.patterns for text in texts)
+
+
+def _is_indexable(compiled: CompiledRule) -> bool:
+    """Whether the rule can only match images whose registry is listed in it."""
+    return bool(compiled.registries) and not compiled.patterns and not compiled.rule.invert_match

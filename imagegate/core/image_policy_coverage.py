@@ -1,0 +1,88 @@
+"""Which requests the image policy looks at, and what it does with their images: decided once per resource."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from imagegate.core.admission import GroupResource
+from imagegate.core.execution import RuleList, Rules, covers
+from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.image_policy_config import (
+    ImagePolicyConfig,
+    ResolutionRule,
+    fails,
+    folded,
+    requests_resolution,
+    rewrites,
+)
+
+NEVER_REWRITTEN_ON_UPDATE = frozenset({GroupResource("batch", "jobs"), GroupResource("build.openshift.io", "builds")})
+_MEMO_LIMIT = 256
+
+
+class Plan(NamedTuple):
+    """What configuration says of one resource."""
+
+    rules: RuleList | None
+    resolution_rules: tuple[ResolutionRule, ...]
+    attempts: bool
+    """Resolution is attempted."""
+    fatal: bool
+    """A failed resolution rejects the image without asking the rules."""
+    fixed_on_update: bool
+    """An UPDATE never rewrites (the API server refuses a change)."""
+    rewrites_by_default: bool
+
+    def rewrites(self, *, local: bool) -> bool:
+        """Whether a resolved image is rewritten (spec section 8.1); ``local``: it was named as a local name."""
+        for rule in self.resolution_rules:
+            if (rule.local_names and local) or rewrites(rule.policy):
+                return True
+        return not self.resolution_rules and self.rewrites_by_default
+
+
+class Coverage:
+    """Finds the plan for a request's group-resources. Immutable apart from a bounded memo."""
+
+    __slots__ = ("_behaviour", "_config", "_memo", "_rules")
+
+    def __init__(self, config: ImagePolicyConfig, behaviour: Behaviour) -> None:
+        self._config = config
+        self._behaviour = behaviour
+        self._rules = Rules(config.execution_rules, behaviour)
+        self._memo: dict[tuple[GroupResource, ...], Plan | None] = {}
+
+    def plan(self, resources: tuple[GroupResource, ...]) -> Plan | None:
+        """The plan, None if no rule of either kind covers any of ``resources``."""
+        if resources in self._memo:
+            return self._memo[resources]
+        plan = self._plan(resources)
+        if len(self._memo) < _MEMO_LIMIT:
+            self._memo[resources] = plan
+        return plan
+
+    def _plan(self, resources: tuple[GroupResource, ...]) -> Plan | None:
+        rules = self._rules.covering(resources)
+        resolution = tuple(
+            rule for rule in self._config.resolution_rules if any(self._resolves(rule, each) for each in resources)
+        )
+        if rules is None and not resolution:
+            return None
+        mode = self._config.resolve_images
+        fixed = NEVER_REWRITTEN_ON_UPDATE
+        if self._behaviour.fold_groups:
+            fixed |= {folded(each) for each in fixed}
+        return Plan(
+            rules=rules,
+            resolution_rules=resolution,
+            attempts=requests_resolution(mode) or bool(resolution),
+            fatal=fails(mode),
+            fixed_on_update=any(each in fixed for each in resources),
+            rewrites_by_default=rewrites(mode),
+        )
+
+    def _resolves(self, rule: ResolutionRule, resource: GroupResource) -> bool:
+        """Whether a resolution rule covers ``resource``; here ``*`` is a wildcard in every profile."""
+        if rule.target.resource == "*" and rule.target.group == resource.group:
+            return True
+        return covers(rule.target, resource, self._behaviour)

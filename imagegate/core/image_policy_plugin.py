@@ -1,0 +1,313 @@
+"""The ImagePolicy plug-in: which images may run, and which are pinned to the digest they resolve to.
+
+Source: spec image-policy sections 4 to 10; openshift/apiserver-library-go, pkg/admission/imagepolicy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from imagegate.core.admission import AdmissionRequest, GroupKind, Phase
+from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
+from imagegate.core.evidence import Lookup, Unknown
+from imagegate.core.execution import Crash, Outcome
+from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned
+from imagegate.core.image_policy_config import ImagePolicyConfig
+from imagegate.core.image_policy_coverage import Coverage, Plan
+from imagegate.core.image_policy_request import PolicyRequest
+from imagegate.core.image_policy_texts import (
+    documented_detail,
+    forbidden_status,
+    invalid_status,
+    no_images,
+    types_differ,
+    unresolved_detail,
+    upstream_detail,
+)
+from imagegate.core.image_policy_trace import trace_image, trace_request
+from imagegate.core.owners import controller_reference
+from imagegate.core.plugin import Answers, Question
+from imagegate.core.resolution import Attributes, Pending, Resolver, Unresolved
+from imagegate.core.trace import Trace
+from imagegate.core.workload import DOCKER_IMAGE, ImageUse, InvalidObject
+
+NAME = "image-policy"
+CRASHED = "the original server crashes on this image (profile openshift-4)"
+
+
+class ImagePolicyPlugin:
+    """The plug-in, made from one ImagePolicyConfig. Immutable; shared by all threads.
+
+    Args:
+        config: the policy, with defaults filled in.
+        behaviour: what the profile and the settings choose.
+        kinds: the kinds whose images are known; None: all of ``core.workload``.
+    """
+
+    __slots__ = ("_coverage", "_kinds", "behaviour", "config")
+
+    def __init__(
+        self, config: ImagePolicyConfig, behaviour: Behaviour, *, kinds: frozenset[GroupKind] | None = None
+    ) -> None:
+        self.config = config
+        self.behaviour = behaviour
+        self._kinds = kinds
+        self._coverage = Coverage(config, behaviour)
+
+    @property
+    def name(self) -> str:
+        """``image-policy``."""
+        return NAME
+
+    def covers(self, request: AdmissionRequest) -> bool:
+        """Whether any rule of either kind covers the request (spec section 4, steps 1 to 4)."""
+        if request.operation not in ("CREATE", "UPDATE") or request.object is None:
+            return False
+        if request.sub_resource and not self._checks_sub_resource(request):
+            return False
+        if request.namespace in self.behaviour.exempt_namespaces:
+            return False
+        if self._coverage.plan(request.resources) is None:
+            return False
+        skip = self.behaviour.controller_owned is ControllerOwned.SKIP
+        return not (skip and controller_reference(request.object) is not None)
+
+    def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
+        """Namespace and owner first, then what each image needs, round by round."""
+        plan = self._coverage.plan(request.resources)
+        if plan is None:
+            return ()
+        try:
+            work = PolicyRequest(request, self.behaviour)
+        except InvalidObject:
+            return ()
+        asked: list[Question] = list(work.first_questions())
+        if plan.attempts and not work.is_exempt:
+            resolver = work.resolver(answers.get)
+            for use in dict.fromkeys(work.uses):
+                resolution = resolver.resolve(use)
+                if isinstance(resolution, Pending):
+                    asked.extend(resolution.questions)
+        return asked
+
+    def decide(
+        self,
+        request: AdmissionRequest,
+        answers: Answers,
+        *,
+        now: datetime,  # noqa: ARG002 - no rule of this plug-in depends on the time
+        trace: Trace | None = None,
+    ) -> Decision:
+        """Every image of the object against the rules; rewrites in the mutating pass."""
+        plan = self._coverage.plan(request.resources)
+        if plan is None:
+            return _ALLOWED
+        try:
+            work = PolicyRequest(request, self.behaviour)
+        except InvalidObject as error:
+            return _denied_object(request, DenialCode.INVALID_OBJECT, str(error))
+        if work.mismatched:
+            return _denied_object(
+                request, DenialCode.INVALID_OBJECT, types_differ(request.kind, request.old_object, self.behaviour)
+            )
+        if work.no_images or (self._kinds is not None and request.kind not in self._kinds):
+            if work.may_lack_template and self.behaviour.template_optional:
+                return _ALLOWED
+            return _denied_object(request, DenialCode.INVALID_OBJECT, no_images(request.kind, self.behaviour))
+        if work.is_exempt or work.is_trusted(answers):
+            return Decision(plugin=NAME, annotations={"skipped": work.skip_reason})
+        try:
+            return _Review(request, plan, work, answers, self.behaviour, trace).decide()
+        except Crash as crash:
+            return _crashed(request, str(crash))
+
+    def _checks_sub_resource(self, request: AdmissionRequest) -> bool:
+        return (
+            self.behaviour.extent.ephemeral_containers
+            and request.sub_resource == "ephemeralcontainers"
+            and request.resource.resource == "pods"
+        )
+
+
+class _Review:
+    """One decision: walks the images in order, as the original does, and collects what becomes of them."""
+
+    def __init__(
+        self,
+        request: AdmissionRequest,
+        plan: Plan,
+        work: PolicyRequest,
+        answers: Answers,
+        behaviour: Behaviour,
+        trace: Trace | None,
+    ) -> None:
+        self._request = request
+        self._plan = plan
+        self._work = work
+        self._behaviour = behaviour
+        self._trace = trace
+        self._resolver: Resolver = work.resolver(_asking(answers))
+        self._excluded = work.exclusions(answers)
+        self._mutating = (
+            request.phase is Phase.MUTATE
+            and work.may_rewrite
+            and not (plan.fixed_on_update and request.operation == "UPDATE")
+        )
+        self._denials: list[Denial] = []
+        self._rewrites: list[PatchOp] = []
+        self._warnings: list[str] = []
+        self._rules: dict[str, None] = {}
+        self._seen: dict[tuple[str, str, str], Denial | None] = {}
+
+    def decide(self) -> Decision:
+        """The decision over all changed images."""
+        if self._trace is not None:
+            trace_request(self._trace, self._request, self._plan, self._excluded)
+        for use in self._work.uses:
+            self._decide_image(use)
+        annotations = {}
+        if self._excluded.used:
+            annotations["ignored-rules"] = ",".join(sorted(self._excluded.used))
+        if self._denials:
+            denials = tuple(self._denials)
+            return Decision(
+                plugin=NAME,
+                denials=denials,
+                status=invalid_status(self._request, denials),
+                warnings=tuple(self._warnings),
+                rules=tuple(self._rules),
+                annotations=annotations,
+            )
+        return Decision(
+            plugin=NAME,
+            rewrites=tuple(self._rewrites),
+            warnings=tuple(self._warnings),
+            rules=tuple(self._rules),
+            annotations=annotations,
+        )
+
+    def _decide_image(self, use: ImageUse) -> None:
+        key = use.reference
+        if key in self._seen and self._remember_repeat(use, self._seen[key]):
+            return
+        attributes, error = self._resolve(use)
+        if error is not None and (self._plan.fatal or self._failure_denies(error)):
+            self._seen[key] = self._deny_unresolved(use, error)
+            return
+        if error is None and self._rewrites_to(use, attributes):
+            self._rewrite(use, attributes)
+            if self._behaviour.dedupe_by_rewritten_reference:
+                key = (DOCKER_IMAGE, "", attributes.name.exact)
+        self._seen[key] = self._test(use, attributes, error)
+
+    def _remember_repeat(self, use: ImageUse, earlier: Denial | None) -> bool:
+        """Whether a repeated image needs no second look. A rewritten one does: its own place is rewritten too."""
+        if self._behaviour.dedupe_by_rewritten_reference:
+            return True
+        if earlier is None:
+            return not self._mutating
+        self._deny(use, earlier.code, earlier.rule, earlier.because)
+        return True
+
+    def _resolve(self, use: ImageUse) -> tuple[Attributes, Unresolved | None]:
+        if not self._plan.attempts:
+            return self._resolver.best_effort(use, None), None
+        resolution = self._resolver.resolve(use)
+        if isinstance(resolution, Attributes):
+            return resolution, None
+        if isinstance(resolution, Pending):
+            resolution = Unresolved("a look-up was not made in time", failed=True)
+        return self._resolver.best_effort(use, resolution), resolution
+
+    def _failure_denies(self, error: Unresolved) -> bool:
+        """Whether a look-up that could not be made, as opposed to one that found nothing, denies (row 18)."""
+        rules = self._plan.rules
+        return error.failed and self._behaviour.unknown_is_failure and rules is not None and rules.needs_certainty
+
+    def _rewrites_to(self, use: ImageUse, attributes: Attributes) -> bool:
+        if not self._mutating:
+            return False
+        if not attributes.name.exact or not self._plan.rewrites(local=attributes.local_rewrite):
+            return False
+        return not (self._behaviour.keep_tag_beside_digest and self._only_drops_tag(use, attributes))
+
+    def _only_drops_tag(self, use: ImageUse, attributes: Attributes) -> bool:
+        return use.kind == DOCKER_IMAGE and bool(attributes.name.id and attributes.name.tag)
+
+    def _rewrite(self, use: ImageUse, attributes: Attributes) -> None:
+        text = attributes.name.exact
+        if use.kind == DOCKER_IMAGE and use.name == text and not use.namespace:
+            return
+        at = pointer(use.field)
+        if not use.field.endswith(".from"):
+            self._rewrites.append(PatchOp("replace", at, text))
+            return
+        self._rewrites.append(PatchOp("add", f"{at}/kind", DOCKER_IMAGE))
+        self._rewrites.append(PatchOp("add", f"{at}/name", text))
+        if use.namespace:
+            self._rewrites.append(PatchOp("remove", f"{at}/namespace"))
+
+    def _test(self, use: ImageUse, attributes: Attributes, error: Unresolved | None) -> Denial | None:
+        """Ask the rules; the denial, if there is one."""
+        rules = self._plan.rules
+        outcome = rules.decide(attributes, self._excluded) if rules is not None else Outcome(True)
+        if self._trace is not None:
+            trace_image(self._trace, use, attributes, error, rules, self._excluded, outcome, self._behaviour)
+        for softened in outcome.softened:
+            text = f"{use.error_field}: image {use.name} would be rejected by rule {softened.rule.name!r}"
+            if softened.rule.mode == "warn":
+                self._warnings.append(text)
+        if outcome.rule is not None:
+            self._rules[outcome.rule.rule.name or outcome.rule.label] = None
+        if outcome.accepted:
+            return None
+        code = DenialCode.REJECTED_BY_RULE if outcome.rule is not None else DenialCode.NO_RULE_ALLOWS
+        label = outcome.rule.label if outcome.rule is not None else ""
+        if self._behaviour.upstream_messages:
+            because = upstream_detail(error, validating=self._request.phase is Phase.VALIDATE)
+        else:
+            because = documented_detail(outcome.rule, attributes, error, str(self._request.request_resource))
+        return self._deny(use, code, label, because)
+
+    def _deny_unresolved(self, use: ImageUse, error: Unresolved) -> Denial:
+        code = DenialCode.LOOK_UP_FAILED if error.failed else DenialCode.UNRESOLVED
+        if self._behaviour.upstream_messages:
+            because = upstream_detail(error, validating=self._request.phase is Phase.VALIDATE)
+        else:
+            because = unresolved_detail(error)
+        if self._trace is not None:
+            attributes = self._resolver.best_effort(use, error)
+            trace_image(self._trace, use, attributes, error, None, self._excluded, Outcome(False), self._behaviour)
+        rule = "resolveImages" if self._plan.fatal else ""
+        return self._deny(use, code, rule, because)
+
+    def _deny(self, use: ImageUse, code: DenialCode, rule: str, because: str) -> Denial:
+        denial = Denial(code=code, image=use.name, at=use.error_field, rule=rule, because=because)
+        self._denials.append(denial)
+        return denial
+
+
+_ALLOWED = Decision(plugin=NAME)
+
+
+def _asking(answers: Answers) -> Any:
+    """Answers as the resolver asks for them: what nobody answered is unknown, never absent."""
+
+    def ask(question: Question) -> Lookup[Any]:
+        answer = answers.get(question)
+        return Unknown("it was not looked up in time") if answer is None else answer
+
+    return ask
+
+
+def _denied_object(request: AdmissionRequest, code: DenialCode, because: str) -> Decision:
+    denial = Denial(code=code, image="", at="", rule="", because=because)
+    return Decision(plugin=NAME, denials=(denial,), status=forbidden_status(request, because))
+
+
+def _crashed(request: AdmissionRequest, panic: str) -> Decision:
+    denial = Denial(code=DenialCode.INTERNAL_ERROR, image="", at="", rule="", because=f"{CRASHED}: {panic}")
+    status = Status(code=500, reason="InternalError", message=f"Internal error occurred: {panic}", name=request.name)
+    return Decision(plugin=NAME, denials=(denial,), status=status)

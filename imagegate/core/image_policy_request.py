@@ -1,0 +1,241 @@
+"""One request as the image policy reads it: changed images, annotations, exclusions, owner, service account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from imagegate.core.admission import AdmissionRequest, User
+from imagegate.core.evidence import Found
+from imagegate.core.execution import CompiledRule
+from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
+from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
+from imagegate.core.image_questions import Namespace
+from imagegate.core.owners import controller_reference, owner_holds_images, owner_question
+from imagegate.core.plugin import Answers, Question
+from imagegate.core.resolution import Ask, Resolver
+from imagegate.core.workload import (
+    BUILDS,
+    MAY_LACK_TEMPLATE,
+    WORKLOADS,
+    Extent,
+    ImageUse,
+    build_images,
+    dig,
+    pod_images,
+    strategy_from,
+)
+
+
+class Exclusions:
+    """Names of rules that the namespace switches off. ``used`` collects those that were in the way of one."""
+
+    __slots__ = ("_names", "_restricted", "used")
+
+    def __init__(self, names: frozenset[str], *, restricted: bool) -> None:
+        self._names = names
+        self._restricted = restricted
+        self.used: set[str] = set()
+
+    def __call__(self, compiled: CompiledRule) -> bool:
+        """Whether the rule is switched off."""
+        rule = compiled.rule
+        if rule.name not in self._names or rule.ignore_namespace_override:
+            return False
+        if self._restricted and not rule.allow_namespace_override:
+            return False
+        self.used.add(rule.name)
+        return True
+
+
+class PolicyRequest:
+    """What the plug-in reads of a request, read once."""
+
+    __slots__ = (
+        "_behaviour",
+        "_owner",
+        "_request",
+        "_resolve_all",
+        "_subjects",
+        "is_exempt",
+        "may_lack_template",
+        "may_rewrite",
+        "mismatched",
+        "no_images",
+        "skip_reason",
+        "uses",
+    )
+
+    def __init__(self, request: AdmissionRequest, behaviour: Behaviour) -> None:
+        """Read the object, and the old one on UPDATE.
+
+        Raises:
+            InvalidObject: an object does not have the form its kind must have.
+        """
+        document = request.object or {}
+        self._request, self._behaviour = request, behaviour
+        self.skip_reason = ""
+        self.mismatched = self.is_exempt = False
+        self.may_lack_template = request.kind in MAY_LACK_TEMPLATE
+        self._owner = controller_reference(document)
+        self.may_rewrite = not request.sub_resource and (
+            self._owner is None or behaviour.controller_owned is ControllerOwned.SKIP
+        )
+        spec = _spec(document, request)
+        self.no_images = spec is None
+        self._resolve_all = _resolves_all(document, request)
+        self._subjects: tuple[User, ...] = ()
+        self.uses: tuple[ImageUse, ...] = ()
+        if spec is None:
+            return
+        self.uses = tuple(_uses(spec, request, behaviour.extent))
+        if request.operation == "UPDATE" and request.old_object is not None:
+            self.uses = self._changed(spec, self.uses, request.old_object)
+        self._set_subjects(spec)
+
+    def first_questions(self) -> Iterable[Question]:
+        """The namespace (for its annotation) and, where trusted owners count, the owner."""
+        if self._request.namespace:
+            yield Namespace(self._request.namespace)
+        if self._owner is not None and self._trusts_user():
+            yield owner_question(self._owner, self._request.namespace)
+
+    def resolver(self, ask: Ask) -> Resolver:
+        """A resolver for this request's namespace and people."""
+        return Resolver(
+            self._behaviour, ask, self._request.namespace, resolve_all=self._resolve_all, subjects=self._subjects
+        )
+
+    def exclusions(self, answers: Answers) -> Exclusions:
+        """Rules that the namespace's annotation switches off (section 4, step 6)."""
+        restricted = self._behaviour.namespace_override is NamespaceOverride.RESTRICTED
+        answer = answers.get(Namespace(self._request.namespace)) if self._request.namespace else None
+        text = ""
+        if isinstance(answer, Found):
+            namespace: Mapping[str, Any] = answer.value
+            text = ((namespace.get("metadata") or {}).get("annotations") or {}).get(IGNORE_RULES_ANNOTATION) or ""
+        if not text:
+            return Exclusions(frozenset(), restricted=restricted)
+        names = text.split(",")
+        if self._behaviour.trim_ignored_rules:
+            names = [name.strip() for name in names if name.strip()]
+        return Exclusions(frozenset(names), restricted=restricted)
+
+    def is_trusted(self, answers: Answers) -> bool:
+        """Whether a listed controller account asks and its owner bears out the claim (row 1)."""
+        if self._owner is None or not self._trusts_user():
+            return False
+        answer = answers.get(owner_question(self._owner, self._request.namespace))
+        if not isinstance(answer, Found):
+            return False
+        images = frozenset(use.name for use in self.uses)
+        trusted = owner_holds_images(answer.value, self._owner.get("uid"), images)
+        if trusted:
+            self.skip_reason = f"owned by {answer.value.get('kind')}, verified"
+        return trusted
+
+    def _trusts_user(self) -> bool:
+        behaviour = self._behaviour
+        return (
+            behaviour.controller_owned is ControllerOwned.TRUSTED
+            and self._request.user.name in behaviour.trusted_controllers
+        )
+
+    def _set_subjects(self, spec: Mapping[str, Any]) -> None:
+        """Who pulls: the requesting user and the pod's service account."""
+        namespace = self._request.namespace
+        account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+        subjects = [self._request.user] if self._request.user.name else []
+        if isinstance(account, str) and namespace:
+            name = f"system:serviceaccount:{namespace}:{account}"
+            self.is_exempt = name in self._behaviour.exempt_service_accounts
+            if self.is_exempt:
+                self.skip_reason = f"service account {name} is exempt"
+            groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+            subjects.append(User(name, "", groups))
+        self._subjects = tuple(subjects)
+
+    def _changed(
+        self, spec: Mapping[str, Any], uses: tuple[ImageUse, ...], old: Mapping[str, Any]
+    ) -> tuple[ImageUse, ...]:
+        """The uses without those that the old object had in the same place (section 9)."""
+        request = self._request
+        old_kind = old.get("kind")
+        if isinstance(old_kind, str) and old_kind and old_kind != request.kind.kind:
+            self.mismatched = True
+            return ()
+        old_spec = _spec(old, request)
+        if old_spec is None:
+            self.mismatched = not self._behaviour.template_optional
+            return uses
+        if _resolves_all(old, request) != self._resolve_all:
+            return uses
+        if request.kind in BUILDS:
+            return tuple(use for use in uses if not _build_unchanged(use, spec, old_spec))
+        before = _by_owner(_uses(old_spec, request, self._behaviour.extent))
+        return tuple(use for use in uses if before.get(_owner_key(use)) != use.name)
+
+
+def _spec(document: Mapping[str, Any], request: AdmissionRequest) -> Mapping[str, Any] | None:
+    """The pod spec or build spec; None where the kind has none, or its template is missing."""
+    if request.kind in BUILDS:
+        return dig(document, ("spec",)) or {}
+    shape = WORKLOADS.get(request.kind)
+    if shape is None:
+        return None
+    spec = dig(document, shape.pod_spec)
+    if spec is not None:
+        return spec
+    if request.kind not in MAY_LACK_TEMPLATE:
+        return {}
+    assert shape.template is not None  # noqa: S101 - every kind that may lack a template has one
+    return {} if dig(document, shape.template) is not None else None
+
+
+def _uses(spec: Mapping[str, Any], request: AdmissionRequest, extent: Extent) -> Iterable[ImageUse]:
+    if request.kind in BUILDS:
+        return build_images(spec)
+    return pod_images(spec, ".".join(WORKLOADS[request.kind].pod_spec), extent)
+
+
+def _resolves_all(document: Mapping[str, Any], request: AdmissionRequest) -> bool:
+    """Whether the annotation says that every name means an image stream tag (section 4, step 7)."""
+    shape = WORKLOADS.get(request.kind)
+    if shape is not None and shape.template is not None:
+        template = dig(document, shape.template)
+        if template is not None and _annotation(template) == "*":
+            return True
+    return _annotation(document) == "*"
+
+
+def _annotation(document: Mapping[str, Any]) -> object:
+    metadata = dig(document, ("metadata", "annotations"))
+    return None if metadata is None else metadata.get(RESOLVE_NAMES_ANNOTATION)
+
+
+def _owner_key(use: ImageUse) -> tuple[bool, str]:
+    return use.field.endswith(".image.reference"), use.owner
+
+
+def _by_owner(uses: Iterable[ImageUse]) -> dict[tuple[bool, str], str]:
+    """The image of each container by name; of two with one name the first counts."""
+    found: dict[tuple[bool, str], str] = {}
+    for use in uses:
+        found.setdefault(_owner_key(use), use.name)
+    return found
+
+
+def _build_unchanged(use: ImageUse, spec: Mapping[str, Any], old_spec: Mapping[str, Any]) -> bool:
+    """Source images: any old source has an equal ``from``. Strategies: the same one has an equal ``from``."""
+    if use.field.startswith("spec.source."):
+        index = int(use.field.partition("[")[2].partition("]")[0])
+        new = _sources(spec)[index]
+        return any(old.get("from") == new.get("from") for old in _sources(old_spec))
+    name = use.field.split(".")[2]
+    old_use = strategy_from(old_spec, name)
+    return old_use is not None and old_use.reference == use.reference
+
+
+def _sources(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    images = (dig(spec, ("source",)) or {}).get("images")
+    return [entry for entry in images if isinstance(entry, Mapping)] if isinstance(images, list) else []

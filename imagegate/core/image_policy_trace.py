@@ -1,0 +1,100 @@
+"""What the image policy tried, as trace steps: for ``explain``, ``check --explain`` and the console."""
+
+from __future__ import annotations
+
+from imagegate.core.admission import AdmissionRequest
+from imagegate.core.execution import CompiledRule, Excluded, Outcome, RuleList, matches
+from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.image_policy_coverage import Plan
+from imagegate.core.resolution import Attributes, Unresolved
+from imagegate.core.trace import Step, Trace
+from imagegate.core.workload import ImageUse
+
+
+def trace_request(trace: Trace, request: AdmissionRequest, plan: Plan, excluded: Excluded) -> None:
+    """What configuration says of the resource."""
+    rules = plan.rules
+    ignored = [rule.label for rule in rules.rules if excluded(rule)] if rules is not None else []
+    trace.add(
+        "",
+        Step(
+            "coverage",
+            str(request.request_resource),
+            "covered",
+            f"{len(rules.rules) if rules is not None else 0} execution rules, "
+            f"{len(plan.resolution_rules)} resolution rules",
+            {
+                "resolution": "attempted" if plan.attempts else "not attempted",
+                "failure": "denies" if plan.fatal else "is left to the rules",
+                "without a matching rule": "accepted" if rules is None or rules.default_accept else "rejected",
+                **({"ignored by namespace annotation": ignored} if ignored else {}),
+            },
+        ),
+    )
+
+
+def trace_image(
+    trace: Trace,
+    use: ImageUse,
+    attributes: Attributes,
+    error: Unresolved | None,
+    rules: RuleList | None,
+    excluded: Excluded,
+    outcome: Outcome,
+    behaviour: Behaviour,
+) -> None:
+    """How one image was resolved, every rule with why it matched or not, and the verdict."""
+    at = use.error_field
+    trace.add(at, _resolution_step(use, attributes, error))
+    for rule in rules.rules if rules is not None else ():
+        trace.add(at, _rule_step(rule, attributes, excluded, behaviour))
+    trace.add(at, _verdict_step(use, outcome, rules))
+
+
+def _resolution_step(use: ImageUse, attributes: Attributes, error: Unresolved | None) -> Step:
+    if error is not None:
+        return Step("look-up", use.name, "unknown" if error.failed else "absent", error.because)
+    detail: dict[str, object] = {"integratedRegistry": attributes.integrated}
+    if attributes.image is None:
+        return Step("look-up", use.name, "name-only", "known by its name alone", detail)
+    detail["image"] = (attributes.image.get("metadata") or {}).get("name", "")
+    return Step("look-up", use.name, "found", f"resolved to {attributes.name.exact}", detail)
+
+
+def _rule_step(rule: CompiledRule, attributes: Attributes, excluded: Excluded, behaviour: Behaviour) -> Step:
+    effect = "reject" if rule.rule.reject else "accept"
+    if excluded(rule):
+        return Step("rule", rule.label, "skipped", "the namespace's annotation switches it off", {"effect": effect})
+    if attributes.image is None and rule.rule.skip_on_resolution_failure:
+        because = "there is no Image object and skipOnResolutionFailure is set"
+        return Step("rule", rule.label, "skipped", because, {"effect": effect})
+    matched = matches(rule, attributes, behaviour)
+    return Step("rule", rule.label, "matched" if matched else "not-matched", _why(rule, attributes), {"effect": effect})
+
+
+def _why(compiled: CompiledRule, attributes: Attributes) -> str:
+    """The facts the conditions were tried on."""
+    rule = compiled.rule
+    facts = []
+    if rule.match_integrated_registry:
+        facts.append(f"integrated registry: {'yes' if attributes.integrated else 'no'}")
+    if rule.match_registries or rule.match_registry_patterns:
+        facts.append(f"registry is {attributes.name.registry or 'not written'!r}")
+    if rule.needs_image and attributes.image is None:
+        facts.append("there is no Image object to look at")
+    elif rule.needs_image:
+        facts.append("conditions on labels and annotations of the Image")
+    if not rule.has_conditions:
+        facts.append("the rule has no condition")
+    if rule.invert_match:
+        facts.append("inverted")
+    return "; ".join(facts)
+
+
+def _verdict_step(use: ImageUse, outcome: Outcome, rules: RuleList | None) -> Step:
+    if outcome.rule is not None:
+        return Step("verdict", use.name, "accepted" if outcome.accepted else "rejected", f"by {outcome.rule.label}")
+    if outcome.accepted:
+        because = "no rule covers the resource" if rules is None else "no rule matches, and there are only reject rules"
+        return Step("verdict", use.name, "accepted", because)
+    return Step("verdict", use.name, "rejected", "no accept rule matches" if rules is not None else "it must resolve")
