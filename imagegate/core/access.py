@@ -1,21 +1,22 @@
-"""May somebody do something: a SubjectAccessReview as a question."""
+"""May this user do that? The question an API server answers with a SubjectAccessReview."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imagegate.core.admission import User
+from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.plugin import Question
 
 
 @dataclass(frozen=True, slots=True)
 class Access(Question):
-    """May ``user`` do ``verb`` on this resource? Answered by ``Found(AccessAnswer)``.
+    """May ``user`` do ``verb`` on ``resource.group``? The answer is ``Found(AccessAnswer)`` or ``Unknown``.
 
-    An empty ``namespace`` asks for the whole cluster, an empty ``name`` for every object.
+    An empty ``namespace`` asks for the whole cluster, an empty ``name`` for every object of the kind.
     """
 
-    user: str
-    groups: tuple[str, ...]
+    user: User
     verb: str
     group: str
     resource: str
@@ -26,8 +27,22 @@ class Access(Question):
 
 @dataclass(frozen=True, slots=True)
 class AccessAnswer:
-    """What the authorizer said. ``reason`` and ``evaluation_error`` are shown to the user."""
+    """The status of a SubjectAccessReview."""
 
     allowed: bool
     reason: str = ""
     evaluation_error: str = ""
+
+
+def is_granted(answer: Lookup[AccessAnswer] | None) -> bool:
+    """Whether the answer is a certain yes; everything else is none."""
+    return isinstance(answer, Found) and answer.value.allowed
+
+
+def refusal(answer: Lookup[AccessAnswer] | None) -> AccessAnswer:
+    """The answer as a refusal that can be shown; what is not known is an evaluation error."""
+    if isinstance(answer, Found):
+        return answer.value
+    if isinstance(answer, Absent):
+        return AccessAnswer(False, answer.why)
+    return AccessAnswer(False, evaluation_error=answer.why if answer is not None else "not asked")
