@@ -1,0 +1,68 @@
+"""What a benchmark gives, and how it is printed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value. ``at_most`` is the goal; None for a figure that is only shown."""
+
+    name: str
+    value: float
+    unit: str
+    at_most: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``met``, ``short`` or ``-``."""
+        if self.at_most is None:
+            return "-"
+        return "met" if self.value <= self.at_most else "short"
+
+    def line(self) -> str:
+        """``NAME value unit goal met|short``."""
+        goal = "-" if self.at_most is None else f"<={self.at_most:g}"
+        return f"{self.name} {_rounded(self.value)} {self.unit} {goal} {self.verdict}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a JSON object."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "goal": self.at_most,
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How much to measure."""
+
+    rounds: int = 3
+    seconds: int = 3
+    """Of load in one round."""
+    profile: Path | None = None
+    """Where flame graphs go; None: no profile."""
+
+
+Benchmark: TypeAlias = Callable[[Options], Iterable[Figure]]
+
+
+class WrongAnswer(Exception):
+    """A program or a reference answered otherwise than it must; nothing is measured then."""
+
+
+def median(values: Sequence[float]) -> float:
+    """The median of a few rounds."""
+    return statistics.median(values)
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

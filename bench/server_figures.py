@@ -1,0 +1,73 @@
+"""Figures of the service under load, beside a no-op Flask route and a no-op bare WSGI function."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.figures import Options, median
+from bench.load import Check, Load, check_answers, is_allowed, put_under_load
+from bench.servers import BIN, SERVER_CPU, Server, free_port, running
+
+WARM_UP_S = 1
+
+
+@dataclass(slots=True)
+class Target:
+    """One server with the path and bodies that it gets, and what its rounds showed."""
+
+    server: Server
+    path: str
+    bodies: Sequence[Path]
+    check: Check = is_allowed
+    rounds: list[Load] = field(default_factory=list)
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor time per request in microseconds, median of the rounds."""
+        return median([each.cpu_us for each in self.rounds])
+
+    @property
+    def p99_ms(self) -> float:
+        """Median of the rounds' 99th percentiles."""
+        return median([each.p99_ms for each in self.rounds])
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second, median of the rounds."""
+        return median([each.per_second for each in self.rounds])
+
+
+@contextlib.contextmanager
+def reference(kind: str, directory: Path) -> Iterator[Server]:
+    """``flask`` or ``wsgi``: the no-op under the shipped gunicorn configuration, one worker."""
+    port = free_port()
+    application = {"flask": "bench.noop:flask_app()", "wsgi": "bench.noop:wsgi_app"}[kind]
+    command = [BIN / "gunicorn", "-c", "bench/gunicorn_reference.py", application]
+    env = {"BENCH_BIND": f"127.0.0.1:{port}"}
+    with running(f"noop-{kind}", command, port=port, env=env, log=directory / f"noop-{kind}.log") as server:
+        yield server
+
+
+def alternate(targets: Sequence[Target], options: Options, *, connections: int = 16) -> None:
+    """Check every target's answers, warm it up, and put all under load in turn.
+
+    Raises:
+        WrongAnswer: an answer is wrong before or after, or a request failed under load.
+    """
+    for target in targets:
+        check_answers(target.server, target.path, target.bodies, target.check)
+        put_under_load(target.server, target.path, target.bodies, seconds=WARM_UP_S, connections=connections)
+    for _ in range(options.rounds):
+        for target in targets:
+            load = put_under_load(
+                target.server, target.path, target.bodies, seconds=options.seconds, connections=connections
+            )
+            target.rounds.append(load)
+    for target in targets:
+        check_answers(target.server, target.path, target.bodies, target.check)
+
+
+__all__ = ["SERVER_CPU", "Target", "alternate", "reference"]
