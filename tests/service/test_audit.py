@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from imagegate.core.admission import Phase
+from imagegate.core.decision import PatchOp
+from imagegate.service.audit import LISTED_MAX, DecisionLog
+from imagegate.service.policy_set import Mode, Modes
+from tests.service.plugins import NOW, allowing, denying, review, reviewer, rewriting
+
+SECRET = "hunter2"
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    def append(self, record: Any) -> None:
+        self.records.append(json.loads(json.dumps(record)))
+
+
+def record_of(*plugins: Any, modes: Modes | None = None, **more: Any) -> dict[str, Any]:
+    kept = Kept()
+    service = reviewer(*plugins, recorders=(DecisionLog(kept, lambda: NOW),), modes=modes)
+    document = review(**more)
+    document["request"]["object"]["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "value": SECRET}]
+    service.review(document, Phase.MUTATE)
+    (record,) = kept.records
+    return record
+
+
+def test_a_record_says_who_asked_for_what_and_what_spoke() -> None:
+    record = record_of(denying("image-policy", "no"), allowing("cise"), dryRun=True, name="web")
+    milliseconds = record.pop("milliseconds")
+    assert milliseconds >= 0
+    assert record == {
+        "time": "2026-01-02T03:04:05.000+00:00",
+        "level": "info",
+        "logger": "imagegate.decision",
+        "message": "denied",
+        "uid": "u-1",
+        "phase": "mutate",
+        "operation": "CREATE",
+        "resource": "pods",
+        "namespace": "default",
+        "name": "web",
+        "user": "alice",
+        "dryRun": True,
+        "allowed": False,
+        "decisions": [
+            {
+                "plugin": "image-policy",
+                "verdict": "denied",
+                "mode": "enforce",
+                "codes": ["rejected-by-rule"],
+                "images": ["nginx"],
+            },
+            {"plugin": "cise", "verdict": "allowed", "mode": "enforce"},
+        ],
+        "policyVersion": "0123456789ab",
+    }
+
+
+def test_a_record_names_the_digests_and_never_the_object() -> None:
+    digest = "sha256:" + "0" * 64
+    record = record_of(rewriting("image-policy", PatchOp("replace", "/spec/containers/0/image", f"nginx@{digest}")))
+    assert record["digests"] == [digest]
+    assert SECRET not in json.dumps(record)
+
+
+def test_a_denial_that_does_not_count_is_recorded_as_such() -> None:
+    record = record_of(denying("image-policy", "no"), modes=Modes(Mode.AUDIT))
+    assert record["allowed"] is True
+    assert record["decisions"][0]["verdict"] == "audited"
+
+
+def test_a_record_stays_short() -> None:
+    digests = [f"sha256:{n:064x}" for n in range(1000)]
+    ops = [PatchOp("add", f"/spec/{n}", f"x@{digest}") for n, digest in enumerate(digests)]
+    assert record_of(rewriting("image-policy", *ops))["digests"] == digests[:LISTED_MAX]
