@@ -62,6 +62,17 @@ class TokenRealms:
 
 
 @dataclass(frozen=True, slots=True)
+class Authorization:
+    """What is sent: a header or None. ``kept``: a token from an earlier request, which may have been ended since."""
+
+    header: str | None
+    kept: bool = False
+
+
+NOTHING = Authorization(None)
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRequest:
     """What a token is asked for; also the key under which it is kept."""
 
@@ -80,7 +91,7 @@ class Authenticator:
         self._realms = realms or TokenRealms()
         self._tokens: BoundedCache[TokenRequest, str] = BoundedCache(tokens)
 
-    def header(
+    def authorization(
         self,
         challenges: Iterable[Challenge],
         base_url: str,
@@ -90,8 +101,8 @@ class Authenticator:
         until: float,
         verify: bool,
         fresh: bool = False,
-    ) -> str | None:
-        """The header that answers ``challenges``; None where nothing is to be sent.
+    ) -> Authorization:
+        """The header that answers ``challenges``; None in it where nothing is to be sent.
 
         Args:
             base_url: ``https://HOST[:PORT]`` of the registry that sent the challenges.
@@ -109,10 +120,12 @@ class Authenticator:
         for challenge in challenges:
             if challenge.scheme == "bearer":
                 request = self._token_request(challenge, base_url, scope, credential, verify=verify)
-                return f"Bearer {self._token(request, base_url, until=until, fresh=fresh)}"
+                kept = None if fresh else self._tokens.get(request)
+                token = kept or self._token(request, base_url, until=until)
+                return Authorization(f"Bearer {token}", kept=kept is not None)
             if challenge.scheme == "basic":
-                return basic(credential) if credential else None
-        return None
+                return Authorization(basic(credential)) if credential else NOTHING
+        return NOTHING
 
     def _token_request(
         self, challenge: Challenge, base_url: str, scope: str, credential: Credential | None, *, verify: bool
@@ -129,10 +142,7 @@ class Authenticator:
             )
         return TokenRequest(realm, challenge.parameters.get("service", ""), scope, credential, verify)
 
-    def _token(self, request: TokenRequest, base_url: str, *, until: float, fresh: bool) -> str:
-        kept = None if fresh else self._tokens.get(request)
-        if kept is not None:
-            return kept
+    def _token(self, request: TokenRequest, base_url: str, *, until: float) -> str:
         answer = self._http.get(
             _with_query(request),
             until=until,

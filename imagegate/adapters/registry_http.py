@@ -17,7 +17,7 @@ from typing import NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls, same_origin
-from imagegate.adapters.registry_auth import Authenticator, CredentialRefused, RealmRefused, TokenRealms
+from imagegate.adapters.registry_auth import Authenticator, Authorization, CredentialRefused, RealmRefused, TokenRealms
 from imagegate.adapters.single_flight import BoundedCache, SingleFlight
 from imagegate.core.challenge import Challenge, parse_challenges
 from imagegate.core.evidence import Absent, Found, Lookup
@@ -241,20 +241,19 @@ class HttpRegistry:
         endpoint = place.endpoint
         authorization = self._authorization(place, endpoint, endpoint.challenges)
         answer = self._get(place, url, accept, max_bytes, authorization)
-        if answer.status == 401 and same_origin(answer.url, url):
-            # the token has ended, or this repository is guarded and /v2/ is not
-            again = self._authorization(place, endpoint, _challenges(answer), fresh=authorization is not None)
-            if again is not None and again != authorization:
-                authorization = again
+        if answer.status == 401 and same_origin(answer.url, url) and (authorization.kept or not authorization.header):
+            # the token has been ended, or this repository is guarded and /v2/ is not
+            authorization = self._authorization(place, endpoint, _challenges(answer), fresh=True)
+            if authorization.header:
                 answer = self._get(place, url, accept, max_bytes, authorization)
         if answer.status != 200:
-            _raise_status(answer, place, sent=authorization is not None)
+            _raise_status(answer, place, sent=authorization.header is not None)
         return answer
 
     def _authorization(
         self, place: _Place, endpoint: _Endpoint, challenges: tuple[Challenge, ...], *, fresh: bool = False
-    ) -> str | None:
-        return self._auth.header(
+    ) -> Authorization:
+        return self._auth.authorization(
             challenges,
             endpoint.base_url,
             f"repository:{place.path}:pull",
@@ -264,13 +263,13 @@ class HttpRegistry:
             fresh=fresh,
         )
 
-    def _get(self, place: _Place, url: str, accept: str, max_bytes: int, authorization: str | None) -> HttpAnswer:
+    def _get(self, place: _Place, url: str, accept: str, max_bytes: int, authorization: Authorization) -> HttpAnswer:
         return self._http.get(
             url,
             until=place.until,
             max_bytes=max_bytes,
             headers={"Accept": accept},
-            authorization=authorization,
+            authorization=authorization.header,
             verify=place.endpoint.verify,
         )
 

@@ -1,0 +1,154 @@
+"""A registry that is asked once: identical questions under way are merged, and what cannot change is remembered.
+
+Manifests and configurations are kept by digest; a tag's digest only for ``tag_ttl_s``, and never where that is zero
+(the default in admission: a tag that was moved must be seen). Outages and absences are not remembered. The access is
+part of every key: what one pull secret may see is not shown to somebody without it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+from imagegate.adapters.single_flight import BoundedCache, SingleFlight
+from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.manifest import Manifest
+from imagegate.core.reference import ImageReference
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
+
+T = TypeVar("T")
+CACHE = "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLimits:
+    """How much is kept, by one process. ``tag_ttl_s``: how long a tag may be thought to stay where it is."""
+
+    tag_ttl_s: float = 0.0
+    manifests: int = 4096
+    manifest_bytes: int = 16 * 1024 * 1024
+    configs: int = 4096
+    config_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A question as it counts for merging: the reference with defaults filled in."""
+
+    what: str
+    image: ImageReference
+    access: RegistryAccess
+    more: str = ""
+
+
+class CachedRegistry:
+    """The ``Registry`` port in front of another one. Safe for threads; a hit takes no lock.
+
+    Args:
+        upstream: is asked what is not known.
+        limits: see ``CacheLimits``.
+        clock: seconds, for the tags' time.
+    """
+
+    def __init__(
+        self,
+        upstream: Registry,
+        *,
+        limits: CacheLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = limits or CacheLimits()
+        self._upstream = upstream
+        self._tag_ttl_s = limits.tag_ttl_s
+        self._tags: BoundedCache[_Key, str] = BoundedCache(limits.manifests, clock=clock)
+        self._manifests: BoundedCache[_Key, Manifest] = BoundedCache(
+            limits.manifests, most_weight=limits.manifest_bytes, weight=lambda manifest: len(manifest.raw), clock=clock
+        )
+        self._configs: BoundedCache[_Key, bytes] = BoundedCache(
+            limits.configs, most_weight=limits.config_bytes, weight=len, clock=clock
+        )
+        self._flights: SingleFlight[Hashable, Any] = SingleFlight()
+
+    def manifest(
+        self, image: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[Manifest]:
+        """See ``ports.registry``."""
+        wanted = _normal(image)
+        digest = wanted.id or self._tags.get(_Key("tag", wanted, access))
+        if digest is not None:
+            kept = self._manifests.get(_Key("manifest", _pinned(wanted, digest), access))
+            if kept is not None:
+                return Found(kept, CACHE)
+        key = _Key("manifest", wanted, access)
+        answer = self._merged(
+            key, deadline_s, lambda left: self._upstream.manifest(image, access=access, deadline_s=left)
+        )
+        if isinstance(answer, Found):
+            manifest = answer.value
+            self._manifests.put(_Key("manifest", _pinned(wanted, manifest.digest), access), manifest)
+            if not wanted.id:
+                self._tags.put(_Key("tag", wanted, access), manifest.digest, ttl_s=self._tag_ttl_s)
+        return answer
+
+    def config(
+        self, image: ImageReference, manifest: Manifest, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[bytes]:
+        """See ``ports.registry``."""
+        if manifest.config is None:
+            return Absent("a manifest of this kind has no configuration")
+        key = _Key("config", _pinned(_normal(image), manifest.config.digest), access)
+        kept = self._configs.get(key)
+        if kept is not None:
+            return Found(kept, CACHE)
+        answer = self._merged(
+            key, deadline_s, lambda left: self._upstream.config(image, manifest, access=access, deadline_s=left)
+        )
+        if isinstance(answer, Found):
+            self._configs.put(key, answer.value)
+        return answer
+
+    def tags(
+        self, repository: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[tuple[str, ...]]:
+        """See ``ports.registry``; merged, never kept."""
+        key = _Key("tags", _normal(repository.as_repository()), access)
+        return self._merged(
+            key, deadline_s, lambda left: self._upstream.tags(repository, access=access, deadline_s=left)
+        )
+
+    def signatures(
+        self, image: ImageReference, digest: str, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[tuple[bytes, ...]]:
+        """See ``ports.registry``; merged, never kept."""
+        key = _Key("signatures", _normal(image.as_repository()), access, digest)
+        return self._merged(
+            key, deadline_s, lambda left: self._upstream.signatures(image, digest, access=access, deadline_s=left)
+        )
+
+    def _merged(self, key: _Key, deadline_s: float, ask: Callable[[float], Lookup[T]]) -> Lookup[T]:
+        """One question for all who ask it now. Who joined one that ran out of time before his own asks himself."""
+        until = time.monotonic() + deadline_s
+        while True:
+            asked: list[bool] = []
+
+            def work(asked: list[bool] = asked) -> Lookup[T]:
+                asked.append(True)
+                return ask(max(0.0, until - time.monotonic()))
+
+            left = until - time.monotonic()
+            try:
+                answer = cast("Lookup[T]", self._flights.do(key, work, wait_s=max(0.0, left)))
+            except TimeoutError as error:
+                return RegistryUnknown(f"{key.image.exact}: {error}", trouble=Trouble.UNREACHABLE)
+            if asked or not (isinstance(answer, Unknown) and answer.retryable) or time.monotonic() >= until:
+                return answer
+
+
+def _normal(image: ImageReference) -> ImageReference:
+    return image.with_docker_defaults().as_v2().most_specific()
+
+
+def _pinned(image: ImageReference, digest: str) -> ImageReference:
+    return replace(image, tag="", id=digest)
