@@ -1,0 +1,32 @@
+"""What lint says of a configuration, as values."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Severity(enum.StrEnum):
+    """How sure it is that something is wrong."""
+
+    ERROR = "error"
+    """The configuration does not load, or locks everything out."""
+    WARNING = "warning"
+    """Probably not what is meant."""
+    INFO = "info"
+    """Good to know."""
+
+
+class Finding(NamedTuple):
+    """One sentence about one place. ``code`` is stable."""
+
+    severity: Severity
+    file: str
+    line: int
+    path: str
+    text: str
+    code: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}: {self.severity}: {place}{self.text} [{self.code}]"

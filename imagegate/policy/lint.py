@@ -1,0 +1,43 @@
+"""What is probably a mistake in a configuration that loads.
+
+The same function serves ``imagegate lint`` and the warnings at start. Nothing is fetched, and no finding changes
+what a configuration means.
+"""
+
+from __future__ import annotations
+
+import re
+
+from imagegate.core.profile import Profile
+from imagegate.errors import ConfigError
+from imagegate.policy.findings import Finding, Severity
+from imagegate.policy.lint_imports import lint_imports
+from imagegate.policy.lint_rules import lint_rules
+from imagegate.policy.master_config import MasterConfig
+
+_PLACE = re.compile(
+    r"(?P<file>.*?):(?P<line>[0-9]+): (?:(?P<path>[A-Za-z][\w./-]*(?:\[[^\]]*\][\w.]*)*): )?(?P<text>.*)"
+)
+
+
+def lint(config: MasterConfig, profile: Profile) -> list[Finding]:
+    """Everything that is doubtful in ``config``, in the order of files and lines."""
+    noticed = [
+        Finding(Severity.WARNING, remark.file, remark.line, remark.path, remark.text, "load")
+        for remark in config.warnings
+    ]
+    findings = [*noticed, *lint_rules(config, profile), *lint_imports(config, profile)]
+    return sorted(findings, key=lambda finding: (finding.file != config.file, finding.file, finding.line))
+
+
+def findings_of_error(error: ConfigError, file: str) -> list[Finding]:
+    """A configuration that does not load, as findings: one for each line of the error's text."""
+    findings = []
+    for text in str(error).split("\n"):
+        found = _PLACE.fullmatch(text)
+        if found is None:
+            findings.append(Finding(Severity.ERROR, file, 1, "", text, "invalid"))
+        else:
+            line, path = int(found["line"]), found["path"] or ""
+            findings.append(Finding(Severity.ERROR, found["file"], line, path, found["text"], "invalid"))
+    return findings

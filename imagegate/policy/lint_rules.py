@@ -1,0 +1,265 @@
+"""Lint of the execution rules (spec: image policy, sections 1.4 and 1.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imagegate.core.admission import GroupResource
+from imagegate.core.field_errors import aggregate
+from imagegate.core.go_quote import go_quote
+from imagegate.core.image_policy_config import PODS, ExecutionRule, ImagePolicyConfig, ResolutionRule, folded
+from imagegate.core.profile import Profile
+from imagegate.core.reference import DOCKER_HUB_HOSTS
+from imagegate.policy.findings import Finding, Severity
+from imagegate.policy.master_config import MasterConfig
+
+RESOURCES_WITH_IMAGES = frozenset(
+    GroupResource(group, resource)
+    for group, resources in {
+        "": ("pods", "podtemplates", "replicationcontrollers"),
+        "apps": ("daemonsets", "deployments", "replicasets", "statefulsets"),
+        "extensions": ("daemonsets", "deployments", "replicasets"),
+        "batch": ("cronjobs", "jobs"),
+        "apps.openshift.io": ("deploymentconfigs",),
+        "build.openshift.io": ("buildconfigs", "builds"),
+        "security.openshift.io": (
+            "podsecuritypolicyreviews",
+            "podsecuritypolicyselfsubjectreviews",
+            "podsecuritypolicysubjectreviews",
+        ),
+    }.items()
+    for resource in resources
+)
+_FOLDED = frozenset(folded(resource) for resource in RESOURCES_WITH_IMAGES)
+_COMPARED_MAX = 300
+
+
+def registry_problem(registry: str) -> tuple[str, str] | None:
+    """Code and sentence for a ``matchRegistries`` value that no image reference can have; None if one can."""
+    quoted = go_quote(registry)
+    if "://" in registry:
+        return "registry-scheme", f"{quoted} has a scheme; a registry is written host[:port]"
+    if "/" in registry:
+        return "registry-path", f"{quoted} has a path; only host[:port] is compared, so it matches nothing"
+    if "*" in registry or "?" in registry:
+        return "registry-pattern", f"{quoted} is compared literally; for patterns use matchRegistryPatterns"
+    if registry and not ("." in registry or ":" in registry or registry == "localhost"):
+        text = f'{quoted} has neither "." nor ":", so in an image reference it is part of the name, never a registry'
+        return "registry-never", text
+    return None
+
+
+def lint_rules(config: MasterConfig, profile: Profile) -> Iterator[Finding]:
+    """Findings about the execution policy; none where there is no policy."""
+    if config.image_policy is None:
+        return
+    linter = _RuleLinter(config, config.image_policy, profile)
+    yield from linter.each_rule()
+    yield from linter.each_resolution_rule()
+    yield from linter.pairs()
+    yield from linter.lockouts()
+    yield from linter.surroundings()
+
+
+@dataclass(frozen=True, slots=True)
+class _RuleLinter:
+    config: MasterConfig
+    policy: ImagePolicyConfig
+    profile: Profile
+
+    def _at(self, severity: Severity, place: str, suffix: str, text: str, code: str) -> Finding:
+        file, line = self.config.places.get(place, (self.config.file, 1))
+        return Finding(severity, file, line, place + suffix, text, code)
+
+    @property
+    def _exact(self) -> bool:
+        return self.profile is Profile.OPENSHIFT_4
+
+    def each_rule(self) -> Iterator[Finding]:
+        for index, rule in enumerate(self.policy.execution_rules):
+            place = f"executionRules[{index}]"
+            if not rule.name:
+                text = "has no name, so messages cannot tell which rule spoke"
+                yield self._at(Severity.INFO, place, ".name", text, "nameless-rule")
+            for position, resource in enumerate(rule.on_resources):
+                if found := self._resource_problem(resource):
+                    yield self._at(found[0], place, f".onResources[{position}]", found[1], found[2])
+            yield from self._registries(rule, place)
+            yield from self._conditions(rule, place)
+
+    def _resource_problem(self, resource: GroupResource) -> tuple[Severity, str, str] | None:
+        if resource.resource == "*":
+            if self._exact:
+                return Severity.WARNING, '"*" is no wildcard here and matches nothing', "resource-wildcard"
+            return (
+                Severity.INFO,
+                '"*" covers the group here; OpenShift itself matches nothing by it',
+                "resource-wildcard",
+            )
+        if resource in RESOURCES_WITH_IMAGES:
+            return None
+        if resource in _FOLDED:
+            if not self._exact:
+                return None
+            group = next(one.group for one in RESOURCES_WITH_IMAGES if folded(one) == resource)
+            return Severity.WARNING, f"matches nothing: {resource} are in the group {group}", "resource-group"
+        text = f"{resource} hold no images that are known: every request for them will be denied"
+        return Severity.WARNING, text, "resource-unknown"
+
+    def _registries(self, rule: ExecutionRule, place: str) -> Iterator[Finding]:
+        seen: set[str] = set()
+        for index, registry in enumerate(rule.match_registries):
+            suffix = f".matchRegistries[{index}]"
+            if problem := registry_problem(registry):
+                yield self._at(Severity.WARNING, place, suffix, problem[1], problem[0])
+            elif registry != registry.lower() and (self._exact or not rule.reject):
+                text = f"{go_quote(registry)} has upper-case letters; the comparison is exact"
+                yield self._at(Severity.WARNING, place, suffix, text, "registry-upper-case")
+            if registry in seen:
+                yield self._at(Severity.INFO, place, suffix, f"{go_quote(registry)} is repeated", "registry-duplicate")
+            seen.add(registry)
+        hub = DOCKER_HUB_HOSTS.intersection(rule.match_registries)
+        if rule.reject and self._exact and hub and not {*DOCKER_HUB_HOSTS, ""} <= seen:
+            text = 'does not reject all names of Docker Hub (docker.io, index.docker.io, registry-1.docker.io, "")'
+            yield self._at(Severity.WARNING, place, ".matchRegistries", text, "reject-evadable")
+
+    def _conditions(self, rule: ExecutionRule, place: str) -> Iterator[Finding]:
+        if rule.has_conditions:
+            if rule.reject and rule.needs_image and not rule.skip_on_resolution_failure and not rule.invert_match:
+                text = "matches only images that could be resolved; others pass this rule"
+                yield self._at(Severity.INFO, place, "", text, "reject-unresolved-passes")
+            return
+        covered = aggregate(rule.on_resources)
+        if rule.invert_match:
+            yield self._at(
+                Severity.WARNING,
+                place,
+                "",
+                "has no condition and invertMatch, so it matches nothing",
+                "matches-nothing",
+            )
+        elif not rule.reject:
+            yield self._at(
+                Severity.WARNING, place, "", f"has no condition: accepts every image on {covered}", "accepts-everything"
+            )
+        elif PODS not in rule.on_resources:
+            yield self._at(
+                Severity.WARNING, place, "", f"has no condition: rejects every image on {covered}", "rejects-everything"
+            )
+
+    def each_resolution_rule(self) -> Iterator[Finding]:
+        seen: dict[GroupResource, int] = {}
+        for index, rule in enumerate(self.policy.resolution_rules):
+            place = f"resolutionRules[{index}]"
+            if (first := seen.setdefault(rule.target, index)) != index:
+                text = (
+                    f"{rule.target} is already covered by resolutionRules[{first}]; a rewriting rule of the two decides"
+                )
+                yield self._at(Severity.INFO, place, ".targetResource", text, "resolution-duplicate")
+            elif problem := self._target_problem(rule):
+                yield self._at(Severity.WARNING, place, ".targetResource", problem, "resolution-unknown-resource")
+
+    def _target_problem(self, rule: ResolutionRule) -> str:
+        target = rule.target
+        known = RESOURCES_WITH_IMAGES if self._exact else RESOURCES_WITH_IMAGES | _FOLDED
+        groups = {resource.group for resource in known}
+        if target in known or (target.resource == "*" and target.group in groups):
+            return ""
+        return f"{target} hold no images that are known: every request for them will be denied"
+
+    def pairs(self) -> Iterator[Finding]:
+        """Rules that can change nothing because of another one. Long lists are compared only with their wide rules."""
+        rules = self.policy.execution_rules
+        wide = sorted(range(len(rules)), key=lambda index: _narrowness(rules[index]))[:_COMPARED_MAX]
+        for index, rule in enumerate(rules):
+            if rule.invert_match or not rule.has_conditions:
+                continue
+            for other_index in wide:
+                other = rules[other_index]
+                if other_index != index and _covers(other, rule) and (other_index < index or not _covers(rule, other)):
+                    yield from self._pair(index, rule, other_index, other)
+                    break
+
+    def _pair(self, index: int, rule: ExecutionRule, other_index: int, other: ExecutionRule) -> Iterator[Finding]:
+        name = f"executionRules[{other_index}] {other.name}".rstrip()
+        place = f"executionRules[{index}]"
+        if rule.reject == other.reject:
+            text = f"adds nothing to {name}, which matches all that it matches"
+            yield self._at(Severity.INFO, place, "", text, "redundant-rule")
+        elif other.reject:
+            text = f"can never accept: {name} rejects all that it matches, and a reject rule wins"
+            yield self._at(Severity.WARNING, place, "", text, "unreachable-rule")
+
+    def lockouts(self) -> Iterator[Finding]:
+        """Whatever denies every pod, imagegate's own included."""
+        covering = [
+            (index, rule) for index, rule in enumerate(self.policy.execution_rules) if PODS in rule.on_resources
+        ]
+        for index, rule in covering:
+            always = not rule.has_conditions and not rule.invert_match and not rule.skip_on_resolution_failure
+            if rule.reject and always and rule.mode in (None, "enforce"):
+                text = "rejects every pod: nothing will start any more, imagegate itself included"
+                yield self._at(Severity.ERROR, f"executionRules[{index}]", "", text, "lockout")
+        accepting = [rule for _, rule in covering if not rule.reject]
+        if accepting and not any(_can_match(rule) for rule in accepting):
+            index = next(index for index, rule in covering if not rule.reject)
+            text = "no accept rule for pods can match: nothing will start any more, imagegate itself included"
+            yield self._at(Severity.ERROR, f"executionRules[{index}]", "", text, "lockout")
+
+    def surroundings(self) -> Iterator[Finding]:
+        """What the rest of the file says."""
+        rules = self.policy.execution_rules
+        integrated = [index for index, rule in enumerate(rules) if rule.match_integrated_registry]
+        if integrated and not self.config.stand_alone and not self.config.import_policy.internal_registry_hostname:
+            text = "internalRegistryHostname is not set: only images found through image streams can match"
+            place = f"executionRules[{integrated[0]}]"
+            yield self._at(Severity.WARNING, place, ".matchIntegratedRegistry", text, "no-integrated-registry")
+        first = self.config.image_format.partition("/")[0]
+        is_registry = "/" in self.config.image_format and ("." in first or ":" in first or first == "localhost")
+        accepts = any(rule.match_registries for rule in rules)
+        if self.config.image_format and not is_registry and accepts:
+            text = (
+                'infrastructure images will have no registry, and match no matchRegistries value but ""; '
+                "begin the format with a registry"
+            )
+            yield self._at(Severity.WARNING, "imageConfig.format", "", text, "infrastructure-images")
+
+
+def _narrowness(rule: ExecutionRule) -> int:
+    return len(rule.match_docker_image_labels) + len(rule.match_image_annotations) + len(rule.match_image_labels)
+
+
+def _can_match(rule: ExecutionRule) -> bool:
+    """Whether some image could match; only plain impossibilities are seen."""
+    if rule.invert_match:
+        return rule.has_conditions
+    if not rule.match_registries or rule.match_registry_patterns:
+        return True
+    return any(registry_problem(registry) is None for registry in rule.match_registries)
+
+
+def _covers(wide: ExecutionRule, narrow: ExecutionRule) -> bool:
+    """Whether every image that matches ``narrow`` certainly matches ``wide``."""
+    if wide.invert_match or narrow.invert_match or wide.mode != narrow.mode:
+        return False
+    if wide.skip_on_resolution_failure and not (narrow.skip_on_resolution_failure or narrow.needs_image):
+        return False
+    if narrow.ignore_namespace_override and not wide.ignore_namespace_override:
+        return False
+    return (
+        _covers_registries(wide, narrow)
+        and set(narrow.on_resources) <= set(wide.on_resources)
+        and (narrow.match_integrated_registry or not wide.match_integrated_registry)
+        and set(wide.match_docker_image_labels) <= set(narrow.match_docker_image_labels)
+        and set(wide.match_image_labels) <= set(narrow.match_image_labels)
+        and set(wide.match_image_annotations) <= set(narrow.match_image_annotations)
+    )
+
+
+def _covers_registries(wide: ExecutionRule, narrow: ExecutionRule) -> bool:
+    listed = set(wide.match_registries), set(wide.match_registry_patterns)
+    if not any(listed):
+        return True
+    asked = set(narrow.match_registries), set(narrow.match_registry_patterns)
+    return any(asked) and asked[0] <= listed[0] and asked[1] <= listed[1]
