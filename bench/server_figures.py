@@ -45,7 +45,7 @@ def reference(kind: str, directory: Path) -> Iterator[Server]:
     """``flask`` or ``wsgi``: the no-op under the shipped gunicorn configuration, one worker."""
     port = free_port()
     application = {"flask": "bench.noop:flask_app()", "wsgi": "bench.noop:wsgi_app"}[kind]
-    command = [BIN / "gunicorn", "-c", "bench/gunicorn_reference.py", application]
+    command: list[str | Path] = [BIN / "gunicorn", "-c", "bench/gunicorn_reference.py", application]
     env = {"BENCH_BIND": f"127.0.0.1:{port}"}
     with running(f"noop-{kind}", command, port=port, env=env, log=directory / f"noop-{kind}.log") as server:
         yield server

@@ -1,0 +1,61 @@
+"""``python -m bench``: one line a figure, exit 0 also where a goal is missed, 1 where an answer was wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from bench.figures import Benchmark, Figure, Options, WrongAnswer
+
+BENCHMARKS = {
+    "rules_scale_registries": "bench.deciding:rules_scale_registries",
+    "rules_scale_imports": "bench.deciding:rules_scale_imports",
+    "rules_scale_cise": "bench.deciding:rules_scale_cise",
+}
+"""Every benchmark by the name of its first figure, and the function that measures it."""
+NOT_BY_DEFAULT = frozenset({"soak"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure what is named, or everything but what takes half an hour."""
+    arguments = _parser().parse_args(argv)
+    names = list(dict.fromkeys(arguments.names)) or [name for name in BENCHMARKS if name not in NOT_BY_DEFAULT]
+    options = Options(arguments.rounds, arguments.seconds, arguments.profile)
+    figures: list[Figure] = []
+    failed = False
+    for name in names:
+        try:
+            for figure in _load(name)(options):
+                figures.append(figure)
+                if not arguments.json:
+                    print(figure.line(), flush=True)
+        except WrongAnswer as error:
+            failed = True
+            print(f"{name}: wrong answer, not measured: {error}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps([figure.to_json() for figure in figures], indent=2))
+    return 1 if failed else 0
+
+
+def _load(name: str) -> Benchmark:
+    module, _, function = BENCHMARKS[name].partition(":")
+    return cast(Callable[[Options], list[Figure]], getattr(import_module(module), function))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures imagegate beside references.")
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--rounds", type=int, default=3, help="alternating rounds, of which the median counts (3)")
+    parser.add_argument("--seconds", type=int, default=3, help="of load in a round (3)")
+    parser.add_argument("--profile", type=Path, metavar="DIR", help="write flame graphs (SVG) of the server there")
+    parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
