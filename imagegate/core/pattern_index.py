@@ -2,12 +2,14 @@
 
 Patterns are grouped by shape, and each group is a hash table: literal patterns by the text itself; patterns with
 ``*.example.com`` by what follows the star, looked up once a dot of the text; other patterns with one ``*`` by their
-text before and after it; all others by their longest literal piece, which must occur somewhere in the text; patterns
-without any literal by the lengths they accept. Only the patterns that such a table names are tried.
+text before and after it; all others by the literal piece that the fewest of them share, which must stand in the
+text, at its beginning where the pattern begins with it; patterns without any literal by the lengths they accept.
+Only the patterns that such a table names are tried.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
@@ -24,7 +26,7 @@ class PatternIndex(Generic[T]):
     Immutable once made. Of two equal patterns the last counts.
     """
 
-    __slots__ = ("_any_length", "_exact", "_fixed_length", "_pieces", "_shapes", "_suffixes")
+    __slots__ = ("_any_length", "_beginnings", "_exact", "_fixed_length", "_pieces", "_shapes", "_suffixes")
 
     def __init__(self, patterns: Iterable[tuple[str, T]]) -> None:
         self._exact: dict[bytes, T] = {}
@@ -32,14 +34,18 @@ class PatternIndex(Generic[T]):
         """What follows the star of ``*.example.com``, with the dot."""
         self._shapes: dict[tuple[int, int], dict[bytes, T]] = {}
         """(length before the star, length after it) -> both texts joined -> value."""
+        self._beginnings: dict[int, dict[bytes, list[tuple[Wildcard | None, T]]]] = {}
+        """Length of what patterns begin with -> that text -> the patterns to try."""
         self._pieces: dict[int, dict[bytes, list[tuple[Wildcard | None, T]]]] = {}
-        """Length of the longest literal piece -> the piece -> the patterns to try."""
+        """Length of a literal piece -> the piece -> the patterns to try."""
         self._fixed_length: dict[int, list[T]] = {}
         self._any_length: list[tuple[int, T]] = []
-        for pattern, value in dict(patterns).items():
-            self._add(pattern, value)
+        distinct = dict(patterns)
+        shared = Counter(piece for pattern in distinct for piece in _pieces_of(pattern))
+        for pattern, value in distinct.items():
+            self._add(pattern, value, shared)
 
-    def _add(self, pattern: str, value: T) -> None:
+    def _add(self, pattern: str, value: T, shared: Counter[bytes]) -> None:
         wildcard = Wildcard(pattern)
         raw = pattern.encode("utf-8", "surrogatepass")
         if wildcard.is_literal:
@@ -53,9 +59,11 @@ class PatternIndex(Generic[T]):
         if one_star:
             self._shapes.setdefault((len(before), len(after)), {})[before + after] = value
             return
-        piece = max(raw.replace(b"?", b"*").split(b"*"), key=len)
-        if piece:
-            self._pieces.setdefault(len(piece), {}).setdefault(piece, []).append((wildcard, value))
+        pieces = _pieces_of(pattern)
+        if pieces:
+            piece = min(pieces, key=lambda each: (shared[each], -len(each)))
+            tables = self._beginnings if raw.startswith(piece) else self._pieces
+            tables.setdefault(len(piece), {}).setdefault(piece, []).append((wildcard, value))
         elif star:
             self._any_length.append((raw.count(b"?"), value))
         else:
@@ -79,6 +87,8 @@ class PatternIndex(Generic[T]):
             yield from self._by_suffix(raw)
         if self._shapes:
             yield from self._by_shape(raw)
+        for length, table in self._beginnings.items():
+            yield from table.get(raw[:length], ())
         if self._pieces:
             yield from self._by_piece(raw)
         size = len(raw)
@@ -109,3 +119,9 @@ class PatternIndex(Generic[T]):
             windows = {text[at : at + length] for at in range(len(text) - length + 1)}
             for window in windows:
                 yield from table.get(window, ())
+
+
+def _pieces_of(pattern: str) -> frozenset[bytes]:
+    """The literal pieces between the wildcards of a pattern."""
+    raw = pattern.encode("utf-8", "surrogatepass").replace(b"?", b"*")
+    return frozenset(piece for piece in raw.split(b"*") if piece)
