@@ -22,6 +22,7 @@ from imagegate.core.image_stream_objects import (
     ImportPolicy,
     ImportSource,
     MappingObject,
+    Metadata,
     SpecTag,
     StreamObject,
     TagObject,
@@ -46,11 +47,15 @@ _NOT_COMPARED = frozenset({"managedFields", "selfLink"})
 
 
 class Finding(NamedTuple):
-    """One error, the image it is about (as written; empty: none), and whether the list refused it."""
+    """One error and the image it is about, as written (empty: none).
+
+    ``refused``: the list refused the image. ``is_unknown``: something could not be found out.
+    """
 
     error: FieldError
     image: str = ""
     refused: bool = False
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +112,14 @@ def validate_stream_update(gate: ImportGate, stream: StreamObject, old: StreamOb
     """An update of an ImageStream, also the write at the end of an import."""
     references = [*old.spec_references, *old.status_references]
     return [
-        *_plain(validate_metadata_update(stream.metadata, old.metadata)),
+        *_metadata_update(stream.metadata, old.metadata),
         *validate_stream(gate, stream, inherited(gate, references)),
     ]
 
 
 def validate_stream_status_update(gate: ImportGate, stream: StreamObject, old: StreamObject) -> list[Finding]:
     """An update of ``imagestreams/status``: only references that the old status does not hold are asked for."""
-    findings = _plain(validate_metadata_update(stream.metadata, old.metadata))
+    findings = _metadata_update(stream.metadata, old.metadata)
     known = frozenset(old.status_references)
     places: list[tuple[str, str, bool]] = [
         (event.reference, f"status.tags[{name}].items[{index}].dockerImageReference", _is_insecure(stream, name))
@@ -350,7 +355,7 @@ def _ask(
 ) -> list[Finding]:
     if text in inherited.texts:
         return []
-    admission = gate.admit(reference, transport, repositories=inherited.repositories)
+    admission = gate.admit_at(path, reference, transport, repositories=inherited.repositories)
     return [] if admission.allowed else [Finding(forbidden(path, admission.error), text, True)]
 
 
@@ -361,9 +366,10 @@ def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Fi
         reference = ImageReference()
     insecure = image.import_policy.insecure
     host = _import_host(reference, insecure)
-    admission = gate.admit_host(host, Transport.SECURE)
+    admission = gate.admit_at(path, ImageReference(registry=host), Transport.SECURE)
     if not admission.allowed and insecure and gate.behaviour.insecure_import_falls_back:
-        secure = gate.admit_host(_import_host(reference, False), Transport.SECURE)
+        secure_host = ImageReference(registry=_import_host(reference, False))
+        secure = gate.admit_at(path, secure_host, Transport.SECURE)
         admission = secure if secure.allowed else admission
     if admission.allowed:
         return []
@@ -382,6 +388,11 @@ def _is_insecure(stream: StreamObject, tag: str) -> bool:
 
 def _transport(insecure: bool) -> Transport:
     return Transport.ANY if insecure else Transport.SECURE
+
+
+def _metadata_update(new: Metadata, old: Metadata) -> list[Finding]:
+    """Nothing where the metadata is the stored object's own: the write is composed here, and a file has no version."""
+    return [] if new is old else _plain(validate_metadata_update(new, old))
 
 
 def _plain(errors: Iterable[FieldError]) -> list[Finding]:

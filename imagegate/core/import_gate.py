@@ -9,11 +9,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from imagegate.core.go_quote import go_quote
 from imagegate.core.import_rules import (
-    INSECURE_PORT,
-    SECURE_PORT,
     AllowedRegistry,
     ImportRule,
     RuleIndex,
@@ -100,7 +99,7 @@ _ALLOWED = Admission(True)
 class ImportGate:
     """The compiled list. Immutable; asking changes nothing, so that all threads share one."""
 
-    __slots__ = ("_allows_all", "_index", "_integrated", "_listed", "behaviour")
+    __slots__ = ("_allows_all", "_index", "_integrated", "_listed", "behaviour", "integrated_registry")
 
     def __init__(
         self,
@@ -118,6 +117,7 @@ class ImportGate:
             InvalidPolicy: an entry has more than one colon; all such entries are named.
         """
         self.behaviour = behaviour
+        self.integrated_registry = integrated_registry
         self._allows_all = entries is None
         self._index = RuleIndex(parse_rules(entries or ()), fold_case=behaviour.fold_case)
         self._integrated = _integrated_rule(integrated_registry, self._index.rules, fold_case=behaviour.fold_case)
@@ -169,6 +169,17 @@ class ImportGate:
                 return Admission(True, rule=rule)
         return Admission(False, self._refusal(reference.registry, host, port))
 
+    def admit_at(
+        self,
+        path: str,  # noqa: ARG002 - for RecordingGate
+        reference: ImageReference,
+        transport: Transport,
+        *,
+        repositories: frozenset[str] = frozenset(),
+    ) -> Admission:
+        """``admit`` for the reference at a field path."""
+        return self.admit(reference, transport, repositories=repositories)
+
     def admit_host(self, host: str, transport: Transport, *, repositories: frozenset[str] = frozenset()) -> Admission:
         """Whether images of the registry ``host`` (``HOST[:PORT]``) may be imported."""
         return self.admit(ImageReference(registry=host), transport, repositories=repositories)
@@ -215,6 +226,39 @@ class ImportGate:
         return f"registry {go_quote(registry)}{self._listed}"
 
 
+class Asked(NamedTuple):
+    """One question that a gate was asked, and its answer."""
+
+    path: str
+    reference: ImageReference
+    transport: Transport
+    admission: Admission
+
+
+class RecordingGate(ImportGate):
+    """The same gate, keeping what it was asked. For one decision, in one thread."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, gate: ImportGate) -> None:
+        for name in ImportGate.__slots__:
+            setattr(self, name, getattr(gate, name))
+        self.asked: list[Asked] = []
+
+    def admit_at(
+        self,
+        path: str,
+        reference: ImageReference,
+        transport: Transport,
+        *,
+        repositories: frozenset[str] = frozenset(),
+    ) -> Admission:
+        """``admit``, noted in ``asked``."""
+        admission = self.admit(reference, transport, repositories=repositories)
+        self.asked.append(Asked(path, reference, transport, admission))
+        return admission
+
+
 def hosts_to_try(host: str) -> Iterator[str]:
     """The host; before it, ``docker.io`` for Docker Hub's other two names."""
     if host in _DOCKER_HUB_ALIASES:
@@ -240,11 +284,6 @@ def canonical_repositories(pull_specs: Iterable[str]) -> frozenset[str]:
         except InvalidReference:
             continue
     return frozenset(found)
-
-
-def port_of(insecure: bool) -> str:
-    """The port that a registry without one is asked at."""
-    return INSECURE_PORT if insecure else SECURE_PORT
 
 
 def _integrated_rule(name: str, rules: Sequence[ImportRule], *, fold_case: bool) -> RuleIndex | None:

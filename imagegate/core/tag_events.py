@@ -101,7 +101,7 @@ def derive(
             problems.append(outcome)
         elif outcome is not None:
             derivation.own.add(tag.name, outcome)
-    _follow(stream, old, derivation.own.histories)
+    follow(stream, old, derivation.own.histories)
     return Derived(replace(stream, status_tags=derivation.own.histories), tuple(problems))
 
 
@@ -187,6 +187,7 @@ class _Origin:
         self.namespace, self.name = stream.metadata.namespace, stream.metadata.name
         self.histories = histories
         self._images: dict[str, Event] | None = None
+        """Made when the first id is asked for."""
         self._prefixes: list[tuple[str, str]] = []
         """(what an id may be a prefix of, name of the image), sorted."""
 
@@ -194,7 +195,10 @@ class _Origin:
         """Put an event into the history of a tag."""
         self.histories[tag] = with_event(self.histories.get(tag, ()), event)
         if self._images is not None:
-            self._note(event, self._images)
+            if event.image not in self._images:
+                for prefix in _prefixes_of(event.image):
+                    insort(self._prefixes, prefix)
+            self._images[event.image] = event
 
     def newest(self, kind: str, tag_or_id: str) -> Event | None:
         """The event that a tag or an id names.
@@ -206,10 +210,9 @@ class _Origin:
             items = self.histories.get(tag_or_id or DEFAULT_TAG, ())
             return items[0] if items else None
         if self._images is None:
-            self._images = {}
-            for _, history in sorted(self.histories.items()):
-                for event in history:
-                    self._note(event, self._images)
+            histories = (items for _, items in sorted(self.histories.items()))
+            self._images = {event.image: event for items in histories for event in items}
+            self._prefixes = sorted(prefix for image in self._images for prefix in _prefixes_of(image))
         matching = self._matching(tag_or_id)
         if len(matching) == 1:
             return self._images[matching[0]]
@@ -217,13 +220,6 @@ class _Origin:
             raise InvalidInput(api_status.not_found("imagestreamimage", tag_or_id).message)
         why = f"multiple images match the prefix {go_quote(tag_or_id)}: {', '.join(matching)}"
         raise InvalidInput(api_status.conflict("imagestreamimage", tag_or_id, why).message)
-
-    def _note(self, event: Event, images: dict[str, Event]) -> None:
-        if event.image not in images:
-            insort(self._prefixes, (event.image, event.image))
-            if is_digest(event.image):
-                insort(self._prefixes, (event.image.partition(":")[2], event.image))
-        images[event.image] = event
 
     def _matching(self, prefix: str) -> list[str]:
         """Names of images that have the prefix, sorted; of very many only the first few."""
@@ -234,6 +230,14 @@ class _Origin:
                 break
             found.add(image)
         return sorted(found)
+
+
+def _prefixes_of(image: str) -> list[tuple[str, str]]:
+    """What an id may be a prefix of to mean this image: its name, and the hex part of a digest."""
+    found = [(image, image)]
+    if is_digest(image):
+        found.append((image.partition(":")[2], image))
+    return found
 
 
 class _Derivation:
@@ -316,8 +320,11 @@ def _made_local(event: Event, origin: _Origin, stream: StreamObject, integrated_
     return event._replace(reference=local.exact)
 
 
-def _follow(stream: StreamObject, old: StreamObject | None, histories: Histories) -> None:
-    """Give tags that track a changed tag of the same stream its event, and those that track them."""
+def follow(stream: StreamObject, old: StreamObject | None, histories: Histories) -> None:
+    """Give tags that track a changed tag of the same stream its event, and those that track them in turn.
+
+    Changes ``histories``, which are those of ``stream`` as far as they are known.
+    """
     followers: dict[str, list[str]] = {}
     for name, tag in sorted(stream.spec_tags.items()):
         followed = _followed_tag(stream, tag)

@@ -1,0 +1,138 @@
+"""The import gate as an admission plug-in, in front of an API that serves image.openshift.io/v1.
+
+Rule: spec import-gate 3.4 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from imagegate.core import api_status
+from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.decision import Decision, Denial, DenialCode, Status
+from imagegate.core.field_errors import ErrorType
+from imagegate.core.import_gate import Asked, ImportGate, RecordingGate
+from imagegate.core.import_writes import Refusal, Unanswered, read_write
+from imagegate.core.plugin import Answers, Question
+from imagegate.core.tag_events import IMAGE_GROUP
+from imagegate.core.trace import Step, Trace
+from imagegate.errors import InvalidInput
+
+NAME = "import-gate"
+RULE = "allowedRegistriesForImport"
+SUB_RESOURCES = {
+    "imagestreams": ("", "status"),
+    "imagestreamtags": ("",),
+    "imagetags": ("",),
+    "imagestreamimports": ("",),
+    "imagestreammappings": ("",),
+}
+"""Resources of image.openshift.io that are looked at, with their subresources."""
+_RETRY_AFTER_S = 1
+
+
+class ImportGatePlugin:
+    """The plug-in, made from one list of allowed registries. Immutable; shared by all threads."""
+
+    __slots__ = ("gate",)
+
+    def __init__(self, gate: ImportGate) -> None:
+        self.gate = gate
+
+    @property
+    def name(self) -> str:
+        """``import-gate``."""
+        return NAME
+
+    def covers(self, request: AdmissionRequest) -> bool:
+        """Whether the request writes an image-stream object; only in the validating pass, where objects are final."""
+        return (
+            request.phase is Phase.VALIDATE
+            and request.operation in ("CREATE", "UPDATE")
+            and request.resource.group == IMAGE_GROUP
+            and request.sub_resource in SUB_RESOURCES.get(request.resource.resource, ())
+            and not self.gate.allows_all
+        )
+
+    def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
+        """The image stream behind the object, streams it points to, and what the user may do."""
+        try:
+            return tuple(read_write(request).questions(self.gate, answers))
+        except InvalidInput:
+            return ()  # ``decide`` says what is wrong
+
+    def decide(
+        self,
+        request: AdmissionRequest,
+        answers: Answers,
+        *,
+        now: datetime,  # noqa: ARG002 - no rule depends on the time
+        trace: Trace | None = None,
+    ) -> Decision:
+        """Every reference that the write would bring into an image stream, against the list."""
+        gate = RecordingGate(self.gate)
+        try:
+            verdict = read_write(request).verdict(gate, answers)
+        except InvalidInput as error:
+            return _unreadable(str(error))
+        if trace is not None:
+            for asked in gate.asked:
+                trace.add(asked.path, _step(asked))
+        if isinstance(verdict, Unanswered):
+            return _unanswered(verdict)
+        if verdict is None:
+            admitted = dict.fromkeys(asked.admission.rule for asked in gate.asked if asked.admission.rule is not None)
+            return Decision(plugin=NAME, rules=tuple(rule.name for rule in admitted))
+        return _refused(verdict)
+
+
+def _refused(refusal: Refusal) -> Decision:
+    denials = tuple(
+        Denial(
+            code=_code(finding.refused, finding.is_unknown),
+            image=finding.image,
+            at=finding.error.field,
+            rule=RULE if finding.refused else "",
+            because=finding.error.detail if finding.error.type is ErrorType.FORBIDDEN else finding.error.body,
+        )
+        for finding in refusal.findings
+    )
+    status = api_status.invalid(refusal.kind, refusal.name, [finding.error for finding in refusal.findings])
+    return Decision(plugin=NAME, denials=denials, status=status, rules=(RULE,) if any(d.rule for d in denials) else ())
+
+
+def _code(refused: bool, is_unknown: bool) -> DenialCode:
+    if is_unknown:
+        return DenialCode.LOOK_UP_FAILED
+    return DenialCode.IMPORT_NOT_ALLOWED if refused else DenialCode.INVALID_OBJECT
+
+
+def _unreadable(why: str) -> Decision:
+    denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at=why.partition(":")[0], rule="", because=why)
+    return Decision(plugin=NAME, denials=(denial,), status=api_status.bad_request(why))
+
+
+def _unanswered(unanswered: Unanswered) -> Decision:
+    """A 500 that may be tried again: what decides could not be read."""
+    because = f"{unanswered.what} could not be read: {unanswered.why}"
+    denial = Denial(code=DenialCode.LOOK_UP_FAILED, image="", at="", rule="", because=because)
+    status = Status(
+        code=500,
+        reason="InternalError",
+        message=f"Internal error occurred: {because}",
+        retry_after_s=_RETRY_AFTER_S,
+    )
+    return Decision(plugin=NAME, denials=(denial,), status=status)
+
+
+def _step(asked: Asked) -> Step:
+    admission = asked.admission
+    subject = asked.reference.exact or asked.reference.registry or "docker.io"
+    if not admission.allowed:
+        return Step("import-rule", subject, "not-matched", admission.error, {"transport": asked.transport.value})
+    if admission.rule is None:
+        because = "its repository was in the object before"
+        return Step("import-rule", subject, "inherited", because, {"transport": asked.transport.value})
+    because = f"admitted by {admission.rule.name}"
+    return Step("import-rule", subject, "matched", because, {"transport": asked.transport.value})

@@ -1,0 +1,436 @@
+"""What a request leads to in the image API, as far as the import gate must see it.
+
+The API server calls webhooks for the outer request only: the image stream that is written on behalf of an
+ImageStreamTag, ImageTag, ImageStreamImport or ImageStreamMapping is not sent. So that stream is composed here, from
+the stored one and the request. Rule: spec import-gate 3.3 and 3.4. Source: openshift-apiserver, registry/imagestream,
+imagestreamtag, imagetag, imagestreamimport and imagestreammapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from imagegate.core.access import Access, is_granted
+from imagegate.core.admission import AdmissionRequest, User
+from imagegate.core.evidence import Absent, Found, Unknown
+from imagegate.core.image_questions import Image, Stream
+from imagegate.core.image_stream_objects import (
+    DOCKER_IMAGE,
+    Event,
+    ImportObject,
+    ImportSource,
+    MappingObject,
+    Metadata,
+    Source,
+    SpecTag,
+    StreamObject,
+    TagObject,
+    read_image_tag,
+    read_import,
+    read_mapping,
+    read_stream,
+    read_stream_tag,
+)
+from imagegate.core.image_stream_validation import (
+    Finding,
+    split_tag_name,
+    validate_image_tag,
+    validate_image_tag_update,
+    validate_import,
+    validate_import_registries,
+    validate_mapping,
+    validate_stream,
+    validate_stream_status_update,
+    validate_stream_tag,
+    validate_stream_tag_update,
+    validate_stream_update,
+)
+from imagegate.core.import_gate import ImportGate
+from imagegate.core.plugin import Answers, Question
+from imagegate.core.reference import ImageReference
+from imagegate.core.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
+from imagegate.errors import InvalidInput, InvalidReference
+
+EVERY_TAG = "*"
+"""Stands for the tags of a repository import, which are not known before they are listed."""
+_MANAGED_ANNOTATION = "openshift.io/image.managed"
+
+
+class Refusal(NamedTuple):
+    """What is wrong, and with which object."""
+
+    kind: str
+    name: str
+    findings: tuple[Finding, ...]
+
+
+class Unanswered(NamedTuple):
+    """Something that must be known could not be found out."""
+
+    what: str
+    why: str
+
+
+Verdict = Refusal | Unanswered | None
+
+
+class Write:
+    """One request. ``questions`` may be asked again with more answers; ``verdict`` is the end."""
+
+    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:
+        """What must be looked up, given what is known."""
+        raise NotImplementedError
+
+    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
+        """What is wrong with the request; None: nothing."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class StreamWrite(Write):
+    """An ImageStream that is created (``old`` is None) or updated."""
+
+    stream: StreamObject
+    old: StreamObject | None
+    user: User
+    sent_status: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
+    """The status that came with the request. On an update the server has put there what it derived itself."""
+
+    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
+        """Streams that changed tags point to, and access to them."""
+        return tag_questions(self.stream, self.old, self.user)
+
+    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
+        """The stream with the events derived from its changed tags."""
+        derived = derive(self.stream, self.old, answers, user=self.user, integrated_registry=gate.integrated_registry)
+        findings: list[Finding] = []
+        if derived.error is not None:
+            findings.append(Finding(derived.error, is_unknown=derived.is_unknown))
+        stream = derived.stream
+        if self.old is None:
+            findings += validate_stream(gate, stream)
+        else:
+            histories = _with_sent(stream.status_tags, self.sent_status, self.old)
+            findings += validate_stream_update(gate, replace(stream, status_tags=histories), self.old)
+        return _refusal("ImageStream", stream.metadata, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWrite(Write):
+    """An update of ``imagestreams/status``. The server keeps the old spec."""
+
+    stream: StreamObject
+    old: StreamObject
+
+    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:  # noqa: ARG002
+        """References that are new in the status."""
+        stream = replace(self.stream, spec_tags=self.old.spec_tags, repository=self.old.repository)
+        return _refusal("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, self.old))
+
+
+@dataclass(frozen=True, slots=True)
+class TagWrite(Write):
+    """An ImageStreamTag or ImageTag, and the image stream behind it."""
+
+    kind: str
+    tag: TagObject
+    old: TagObject | None
+    user: User
+
+    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:
+        """The image stream, then what its changed tag points to."""
+        stream = self._stream
+        if stream is None:
+            return
+        yield stream
+        written = self._written(answers)
+        if isinstance(written, StreamWrite):
+            yield from written.questions(gate, answers)
+
+    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
+        """The tag's own errors first; if there are none, those of the stream."""
+        refusal = _refusal(self.kind, self.tag.metadata, self._own_findings(gate))
+        if refusal is not None or self._stream is None:
+            return refusal
+        written = self._written(answers)
+        return written.verdict(gate, answers) if isinstance(written, StreamWrite) else written
+
+    def _own_findings(self, gate: ImportGate) -> list[Finding]:
+        if self.kind == "ImageTag":
+            if self.old is None:
+                return validate_image_tag(gate, self.tag)
+            return validate_image_tag_update(gate, self.tag, self.old)
+        if self.old is None:
+            return validate_stream_tag(gate, self.tag)
+        return validate_stream_tag_update(gate, self.tag, self.old)
+
+    @property
+    def _stream(self) -> Stream | None:
+        name, _ = split_tag_name(self.tag.metadata.name)
+        if not name or self.tag.tag is None:
+            return None  # without a tag, annotations change or a tag goes; a name like this is refused by the server
+        return Stream(self.tag.metadata.namespace, name)
+
+    def _written(self, answers: Answers) -> StreamWrite | Unanswered | None:
+        """The stream as it will be written; None if it is not known yet, or will not be written."""
+        name, tag = split_tag_name(self.tag.metadata.name)
+        stored = _stored(answers, Stream(self.tag.metadata.namespace, name))
+        if isinstance(stored, Unanswered) or self.tag.tag is None:
+            return stored if isinstance(stored, Unanswered) else None
+        if self.old is None and stored is not None and tag in stored.spec_tags:
+            return None  # the server answers 409
+        stream = stored or _new_stream(self.tag.metadata.namespace, name)
+        tags = {**stream.spec_tags, tag: self.tag.tag._replace(name=tag)}
+        return StreamWrite(replace(stream, spec_tags=tags), stored, self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportWrite(Write):
+    """An ImageStreamImport, and the image stream that it creates or updates."""
+
+    document: Mapping[str, Any]
+    request: AdmissionRequest
+
+    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
+        """Whether the user is privileged, where that matters, and the stream."""
+        import_ = _prepared_import(self.document, self.request)
+        if validate_import_registries(gate, import_):
+            yield from self._reviews(gate)
+        if import_.does_import:
+            yield Stream(import_.metadata.namespace, import_.metadata.name)
+
+    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
+        """The import's own errors; then its registries, for users without privileges; then the stream's."""
+        import_ = _prepared_import(self.document, self.request)
+        metadata = import_.metadata
+        refusal = _refusal("ImageStreamImport", metadata, validate_import(gate, import_))
+        if refusal is not None:
+            return refusal
+        findings = validate_import_registries(gate, import_)
+        if findings:
+            reviews = [answers.get(review) for review in self._reviews(gate)]
+            if not any(is_granted(answer) for answer in reviews):
+                unknown = any(not isinstance(answer, Found) for answer in reviews)
+                return _refusal(
+                    "ImageStreamImport", metadata, [finding._replace(is_unknown=unknown) for finding in findings]
+                )
+            if gate.behaviour.bypass_is_full:
+                return None
+        if not import_.does_import:
+            return None
+        stored = _stored(answers, Stream(metadata.namespace, metadata.name))
+        if isinstance(stored, Unanswered):
+            return stored
+        stream = _imported(stored or _new_stream(metadata.namespace, metadata.name), stored, _targets(import_))
+        if stored is None:
+            return _refusal("ImageStream", stream.metadata, validate_stream(gate, stream))
+        return _refusal("ImageStream", stream.metadata, validate_stream_update(gate, stream, stored))
+
+    def _reviews(self, gate: ImportGate) -> list[Access]:
+        """The rights that let a user import from anywhere (spec 3.3 step 1)."""
+        user = self.request.user
+        reviews = [
+            Access(user, "create", IMAGE_GROUP, "images"),
+            Access(user, "create", IMAGE_GROUP, "imagestreammapping"),
+        ]
+        if gate.behaviour.reviews_mappings:
+            reviews.append(Access(user, "create", IMAGE_GROUP, "imagestreammappings", namespace=self.request.namespace))
+        return reviews
+
+
+@dataclass(frozen=True, slots=True)
+class MappingWrite(Write):
+    """An ImageStreamMapping: an image is pushed, and becomes an event of a tag."""
+
+    document: Mapping[str, Any]
+    request: AdmissionRequest
+
+    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
+        """The stream, and whether the image is there already."""
+        mapping = _prepared_mapping(self.document, self.request)
+        yield Stream(mapping.metadata.namespace, mapping.metadata.name)
+        if _is_managed(mapping.image):
+            yield Image(mapping.image.name)
+
+    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
+        """The mapping's own errors; then the stream's status with the new event."""
+        mapping = _prepared_mapping(self.document, self.request)
+        if not mapping.image_reference and gate.integrated_registry:
+            own = ImageReference(
+                gate.integrated_registry, mapping.metadata.namespace, mapping.metadata.name, id=mapping.image.name
+            )
+            mapping = replace(mapping, image_reference=own.exact)
+        refusal = _refusal("ImageStreamMapping", mapping.metadata, validate_mapping(mapping))
+        if refusal is not None:
+            return refusal
+        stored = _stored(answers, Stream(mapping.metadata.namespace, mapping.metadata.name))
+        if isinstance(stored, Unanswered) or stored is None:
+            return stored  # without a stream the server answers 404
+        reference = mapping.image_reference
+        if _is_managed(mapping.image) and isinstance(answers.get(Image(mapping.image.name)), Found):
+            reference = _local_reference(gate, stored, mapping.image.name) or reference
+        histories = dict(stored.status_tags)
+        histories[mapping.tag] = with_event(histories.get(mapping.tag, ()), Event(reference, mapping.image.name))
+        follow(stored, stored, histories)
+        stream = replace(stored, status_tags=histories)
+        return _refusal("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, stored))
+
+
+def read_write(request: AdmissionRequest) -> Write:
+    """What the request leads to.
+
+    Raises:
+        InvalidInput: the request has no object, an update no old one, or a field has the wrong type.
+    """
+    document = request.object
+    if document is None:
+        raise InvalidInput("request.object: required")
+    is_update = request.operation == "UPDATE"
+    old = request.old_object
+    if is_update and old is None:
+        raise InvalidInput("request.oldObject: required for an update")
+    resource = request.resource.resource
+    if resource == "imagestreams":
+        stream = read_stream(document)
+        stream = replace(stream, metadata=_placed(stream.metadata, request))
+        old_stream = read_stream(old) if old is not None and is_update else None
+        if request.sub_resource and old_stream is not None:
+            return StatusWrite(stream, old_stream)
+        return StreamWrite(stream, old_stream, request.user, stream.status_tags)
+    if resource == "imagestreamtags":
+        old_tag = read_stream_tag(old) if old is not None and is_update else None
+        return TagWrite("ImageStreamTag", _prepared_tag(read_stream_tag(document), request), old_tag, request.user)
+    if resource == "imagetags":
+        old_tag = read_image_tag(old) if old is not None and is_update else None
+        return TagWrite("ImageTag", _prepared_tag(read_image_tag(document), request), old_tag, request.user)
+    if resource == "imagestreamimports":
+        return ImportWrite(document, request)
+    return MappingWrite(document, request)
+
+
+def _refusal(kind: str, metadata: Metadata, findings: list[Finding]) -> Refusal | None:
+    return Refusal(kind, metadata.name, tuple(findings)) if findings else None
+
+
+def _stored(answers: Answers, question: Stream) -> StreamObject | Unanswered | None:
+    """The stream that is there; None if there is none."""
+    answer = answers.get(question)
+    what = f"image stream {question.namespace}/{question.name}"
+    if isinstance(answer, Absent):
+        return None
+    if not isinstance(answer, Found):
+        return Unanswered(what, answer.why if isinstance(answer, Unknown) else "it was not looked up in time")
+    try:
+        return read_stream(answer.value)
+    except InvalidInput as error:
+        return Unanswered(what, str(error))
+
+
+def _new_stream(namespace: str, name: str) -> StreamObject:
+    raw = {"name": name, "namespace": namespace}
+    metadata = Metadata(name=name, namespace=namespace, annotations={}, raw=raw)
+    return StreamObject(metadata=metadata, spec_tags={}, status_tags={})
+
+
+def _placed(metadata: Metadata, request: AdmissionRequest) -> Metadata:
+    """The metadata with what the API server fills in: the namespace, and a name for ``generateName``."""
+    prefix = metadata.raw.get("generateName")
+    name = metadata.name
+    if not name and isinstance(prefix, str) and prefix:
+        name = f"{prefix}00000"
+    return replace(metadata, namespace=metadata.namespace or request.namespace, name=name)
+
+
+def _prepared_tag(tag: TagObject, request: AdmissionRequest) -> TagObject:
+    metadata = _placed(tag.metadata, request)
+    spec = tag.tag
+    if request.operation == "CREATE" and spec is not None and not spec.name:
+        spec = spec._replace(name=split_tag_name(metadata.name)[1])
+    return replace(tag, metadata=metadata, tag=spec)
+
+
+def _with_sent(
+    histories: Mapping[str, tuple[Event, ...]], sent: Mapping[str, tuple[Event, ...]], old: StreamObject
+) -> Mapping[str, tuple[Event, ...]]:
+    """The derived histories, and those that were sent where these hold references that nothing else explains.
+
+    The server has derived events before it calls, also for tags that it alone knows to be renewed.
+    """
+    known = set(old.status_references)
+    known.update(event.reference for items in histories.values() for event in items)
+    extra = {tag: items for tag, items in sent.items() if any(event.reference not in known for event in items)}
+    return {**histories, **extra} if extra else histories
+
+
+class _Target(NamedTuple):
+    """A tag that an import writes."""
+
+    tag: str
+    entry: ImportSource
+
+
+def _prepared_import(document: Mapping[str, Any], request: AdmissionRequest) -> ImportObject:
+    import_ = read_import(document)
+    return replace(import_, metadata=_placed(import_.metadata, request))
+
+
+def _prepared_mapping(document: Mapping[str, Any], request: AdmissionRequest) -> MappingObject:
+    mapping = read_mapping(document)
+    return replace(mapping, metadata=_placed(mapping.metadata, request))
+
+
+def _targets(import_: ImportObject) -> Iterator[_Target]:
+    """Tags in the order in which an import writes them; images without a target are fetched and not stored."""
+    if import_.repository is not None:
+        yield _Target(EVERY_TAG, import_.repository)
+    for image in import_.images:
+        if image.to:
+            yield _Target(image.to, image)
+
+
+def _imported(stream: StreamObject, old: StreamObject | None, targets: Iterable[_Target]) -> StreamObject:
+    """The stream as an import writes it if everything is found. The digest is not known, its repository is."""
+    tags, histories = dict(stream.spec_tags), dict(stream.status_tags)
+    for name, entry in targets:
+        before = tags.get(name)
+        policy = before.reference_policy if before is not None else entry.reference_policy
+        tags[name] = SpecTag(
+            name,
+            Source(DOCKER_IMAGE, entry.source.name),
+            import_policy=entry.import_policy,
+            reference_policy=policy,
+            annotations=before.annotations if before is not None else None,
+        )
+        event = Event(_repository_of(entry.source.name), f"to be imported from {entry.source.name}")
+        histories[name] = with_event(histories.get(name, ()), event)
+    written = replace(stream, spec_tags=tags)
+    follow(written, old, histories)
+    return replace(written, status_tags=histories)
+
+
+def _repository_of(text: str) -> str:
+    try:
+        return ImageReference.parse(text).as_repository().exact or text
+    except InvalidReference:
+        return text
+
+
+def _is_managed(image: Metadata) -> bool:
+    return image.annotations.get(_MANAGED_ANNOTATION) == "true"
+
+
+def _local_reference(gate: ImportGate, stream: StreamObject, digest: str) -> str:
+    """The image in the stream's own repository; empty if it has none."""
+    metadata = stream.metadata
+    if gate.integrated_registry:
+        return ImageReference(gate.integrated_registry, metadata.namespace, metadata.name, id=digest).exact
+    try:
+        return replace(ImageReference.parse(stream.repository), id=digest).exact
+    except InvalidReference:
+        return ""
