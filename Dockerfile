@@ -1,0 +1,29 @@
+# imagegate as a container: any user id, root group, read-only root file system (OpenShift's restricted-v2).
+# Writable at run time: /tmp (an emptyDir) and /dev/shm.
+
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /src
+COPY setup.cfg setup.py pyproject.toml README.md LICENSE ./
+COPY imagegate imagegate
+RUN python -m venv /opt/imagegate \
+ && /opt/imagegate/bin/pip install --no-cache-dir --disable-pip-version-check . \
+ && /opt/imagegate/bin/python -m compileall -q /opt/imagegate/lib
+
+FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="imagegate" \
+      org.opencontainers.image.description="Which images may be imported, tagged and run in a cluster" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/imagegate /opt/imagegate
+COPY LICENSE /licenses/LICENSE
+COPY config /etc/imagegate
+RUN chgrp -R 0 /etc/imagegate && chmod -R g=u,a+rX /etc/imagegate
+ENV PATH=/opt/imagegate/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /tmp
+USER 10001:0
+EXPOSE 8080 8443
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["imagegate"]
+CMD ["serve", "--bind", "0.0.0.0:8080"]

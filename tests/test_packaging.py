@@ -1,0 +1,165 @@
+"""What is installed, what the container takes, and that the build files say what they should."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from imagegate import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENT = re.compile(r"[A-Za-z0-9_.-]+(\[[a-z]+\])? >=[0-9.]+,<[0-9.]+")
+
+
+@pytest.fixture(scope="module")
+def setup_cfg() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as setuptools would put it into a wheel."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "LICENSE", "README.md"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, source)
+    for name in ("imagegate", "openshift", "tests/support"):
+        if (ROOT / name).exists():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(target)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=100)
+    return target
+
+
+def test_everything_of_the_package_is_installed(built: Path) -> None:
+    def files(folder: Path) -> set[str]:
+        found = {str(path.relative_to(folder)) for path in (folder / "imagegate").rglob("*") if path.is_file()}
+        return {name for name in found if "__pycache__" not in name}
+
+    assert files(built) == files(ROOT)
+
+
+def test_nothing_else_is_installed(built: Path) -> None:
+    assert [path.name for path in built.iterdir()] == ["imagegate"]
+
+
+def test_manifests_do_not_shadow_the_client_library() -> None:
+    assert not (ROOT / "openshift" / "__init__.py").exists()
+
+
+def requirements(text: str) -> list[tuple[str, str]]:
+    """(reason, requirement) for each line; one reason may stand above several lines."""
+    reason, found = "", []
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("#"):
+            reason = line
+        elif line:
+            found.append((reason, line))
+    return found
+
+
+def raw_section(name: str) -> str:
+    text = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    found = re.search(rf"^\[{re.escape(name)}\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_every_requirement_is_bounded_and_has_a_reason() -> None:
+    needed = re.search(r"install_requires =\n((?:[ #].*\n)+)", raw_section("options"))
+    assert needed
+    extras = re.sub(r"^[a-z]+ =$", "", raw_section("options.extras_require"), flags=re.MULTILINE)
+    found = requirements(needed[1]) + requirements(extras)
+    assert len(found) > 20
+    assert [text for _, text in found if not REQUIREMENT.fullmatch(text)] == []
+    assert [text for reason, text in found if not reason] == []
+
+
+def test_pyproject_holds_tools_only(setup_cfg: configparser.ConfigParser) -> None:
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(document) == {"build-system", "tool"}
+    assert setup_cfg["metadata"]["version"] == "attr: imagegate.__version__"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """(instruction, arguments) of each line, continued lines joined."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = (line.partition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return [(instruction, arguments.strip()) for instruction, _, arguments in lines]
+
+
+def test_what_the_container_copies_exists_and_is_sent() -> None:
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    sources = [
+        source
+        for instruction, arguments in dockerfile()
+        if instruction == "COPY" and not arguments.startswith("--from=")
+        for source in arguments.split()[:-1]
+    ]
+    assert sources
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    assert [source for source in sources if f"!{source}" not in sent] == []
+
+
+def test_the_container_runs_as_no_particular_user() -> None:
+    users = [arguments for instruction, arguments in dockerfile() if instruction == "USER"]
+    assert users[-1] == "10001:0"
+    last_stage = [index for index, (instruction, _) in enumerate(dockerfile()) if instruction == "FROM"][-1]
+    assert any(instruction == "USER" for instruction, _ in dockerfile()[last_stage:])
+
+
+@pytest.mark.parametrize("target", ["run", "test", "lint", "bench", "bench-report", "dev", "conformance", "clean"])
+def test_make_knows_its_targets(target: str) -> None:
+    make = shutil.which("make")
+    assert make
+    done = subprocess.run([make, "-n", target], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_continuous_integration_runs_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "exec make test"
+
+
+def test_no_package_is_installed_when_all_commands_are_there(tmp_path: Path) -> None:
+    listed = tmp_path / "packages.txt"
+    listed.write_text("# comment\ncoreutils ls cat\nsh sh  # the shell\n", encoding="utf-8")
+    script = ROOT / "tests" / "system-packages.sh"
+    done = subprocess.run(["sh", str(script), str(listed)], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_missing_package_that_cannot_be_installed_is_an_error(tmp_path: Path) -> None:
+    listed = tmp_path / "packages.txt"
+    listed.write_text("no-such-package no-such-command\ncoreutils ls\n", encoding="utf-8")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "sed", "id", "ls"):
+        found = shutil.which(name)
+        assert found
+        (tools / name).symlink_to(found)
+    script = ROOT / "tests" / "system-packages.sh"
+    done = subprocess.run(
+        ["sh", str(script), str(listed)],
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "missing: no-such-package" in done.stderr
