@@ -53,8 +53,8 @@ class RootLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         self.error_log.setLevel(self.loglevel)
 
 
-def gunicorn_settings(options: ServerOptions = ServerOptions()) -> dict[str, Any]:
-    """gunicorn's settings by name, hooks included. Sets up the folder that metrics of all workers share.
+def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
+    """Settings of gunicorn by name, hooks included. Sets up the folder that metrics of all workers share.
 
     Raises:
         OSError: the certificate, its key or the client CA cannot be read.
@@ -144,7 +144,7 @@ def child_exit(_server: Any, worker: Any) -> None:
     """Let the metrics of a worker that has ended count on, without its gauges."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(worker.pid)
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types

@@ -1,25 +1,21 @@
-"""For WSGI servers: ``gunicorn -c config/gunicorn.conf.py 'imagegate.web.wsgi:application()'``."""
+"""For WSGI servers: ``gunicorn -c config/gunicorn.conf.py``, which calls ``imagegate.web.wsgi:application()``."""
 
 from __future__ import annotations
 
-import os
-
 from imagegate import logs
-from imagegate.settings import Settings, load_settings
 from imagegate.web.app import Application
 from imagegate.web.metrics import Metrics
-from imagegate.wiring import build
+from imagegate.wiring import Sources, build, sources_from
 
 
-def application(settings: Settings | None = None) -> Application:
-    """The application for ``settings``; by default those the environment names.
+def application(sources: Sources | None = None) -> Application:
+    """The application over ``sources``; by default what the environment names.
 
     Raises:
         ConfigError: the settings or the policy documents are wrong.
     """
-    if settings is None:
-        settings = load_settings(environ=os.environ)
+    if sources is None:
         logs.configure(as_json=True)
+        sources = sources_from()
     metrics = Metrics()
-    service = build(settings, recorders=(metrics,), count=metrics.looked_up)
-    return Application(service, metrics)
+    return Application(build(sources, recorders=(metrics,), count=metrics.looked_up), metrics)

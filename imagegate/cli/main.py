@@ -1,0 +1,79 @@
+"""The ``imagegate`` command: its sub-commands and its exit codes.
+
+0 everything allowed, nothing wrong; 1 denied, or lint found an error; 2 usage or configuration; 3 denied only
+because evidence could not be had.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from imagegate import __version__
+from imagegate.errors import ImagegateError
+
+USAGE_OR_CONFIGURATION = 2
+
+COMMANDS = {
+    "serve": "imagegate.cli.serve:serve",
+    "check": "imagegate.cli.check:check",
+    "explain": "imagegate.cli.explain:explain",
+}
+"""Command -> where its function is. Modules are imported when their command is used."""
+
+
+class _Commands(click.Group):
+    """Sub-commands that are imported only when asked for, so that each starts quickly."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+_EXAMPLES = """\b
+Examples:
+  imagegate serve                     the service, with the sample policies, on 127.0.0.1:8080
+  imagegate check deploy/             manifests through every configured policy
+  imagegate explain IMAGE             why one image is allowed or denied
+"""
+
+
+@click.group(
+    cls=_Commands, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="imagegate")
+def cli() -> None:
+    """Which images may be imported, tagged and run: admission webhooks, and the same decisions on the command line."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    try:
+        result = cli.main(args=None if argv is None else list(argv), prog_name="imagegate", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE_OR_CONFIGURATION
+    except ImagegateError as error:
+        for line in str(error).splitlines():
+            click.echo(f"imagegate: {line}", err=True)
+        return USAGE_OR_CONFIGURATION
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("imagegate: interrupted", err=True)
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,261 @@
+"""Manifests: YAML or JSON text to Kubernetes objects that know where they were written. Built for many files.
+
+The C loader builds nodes; objects are made from the nodes by the rules Kubernetes reads YAML by. Texts are not
+trusted: nesting is bounded before the C loader, which crashes on deep nesting, sees them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+import yaml
+
+from imagegate.errors import InvalidInput
+from imagegate.policy.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
+from imagegate.policy.source import ALIASED_NODES_MAX, DEPTH_MAX
+
+_PLAIN = "!plain"
+_TEXT = "tag:yaml.org,2002:str"
+_LIST = "tag:yaml.org,2002:seq"
+_MAP = "tag:yaml.org,2002:map"
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_plain = lru_cache(maxsize=8192)(resolve_plain)
+_SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+
+
+class BadManifest(InvalidInput):
+    """A text is no manifest; ``str()`` begins with ``file:line:``."""
+
+
+class Manifest(NamedTuple):
+    """One object as it was written."""
+
+    file: str
+    line: int
+    """Where the object begins, from 1."""
+    object: dict[str, Any]
+    node: yaml.MappingNode | None = None
+    """None for JSON, whose lines are not known."""
+    offset: int = 0
+    """Lines before the text that ``node`` counts from."""
+
+    def line_of(self, field_path: str) -> int:
+        """The line of a field such as ``spec.containers[0].image``, or of what of it there is."""
+        at: Any = self.node
+        line = self.line
+        for index, key in _STEP.findall(field_path):
+            at = _element(at, int(index)) if index else _entry(at, key)
+            if at is None:
+                break
+            line = at.start_mark.line + 1 + self.offset
+        return line
+
+
+def _entry(node: Any, key: str) -> Any:
+    entries = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((value for name, value in entries if name.value == key), None)
+
+
+def _element(node: Any, index: int) -> Any:
+    elements = node.value if isinstance(node, yaml.SequenceNode) else ()
+    return elements[index] if index < len(elements) else None
+
+
+class _Loader(yaml.CSafeLoader):
+    """Nodes only; scalars that are neither quoted nor tagged keep that in their tag."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:  # noqa: ARG002 - the base class's signature
+        if kind is yaml.ScalarNode:
+            return _PLAIN if implicit[0] else _TEXT
+        return _MAP if kind is yaml.MappingNode else _LIST
+
+
+def read_manifests(text: str, file: str, *, first_line: int = 1) -> Iterator[Manifest]:
+    """Every object in ``text``, lists (``kind: List``, ``PodList``) flattened; empty documents are passed over.
+
+    Raises:
+        BadManifest: not YAML or JSON, nested too deeply, a repeated key, or not an object.
+    """
+    if text[:64].lstrip().startswith(("{", "[")):
+        try:
+            document = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass  # a flow mapping is YAML too
+        else:
+            yield from _flattened(document, None, file, first_line, first_line - 1)
+            return
+    for node in _nodes(text, file, first_line):
+        if node is not None:
+            document = _value_of(node, file, first_line - 1, aliases="&" in text)
+            yield from _flattened(document, node, file, node.start_mark.line + first_line, first_line - 1)
+
+
+def split_documents(text: str, pieces: int) -> list[tuple[str, int]]:
+    """``text`` cut at document separators into at most ``pieces`` of similar size, each with its first line."""
+    if pieces < 2 or text.startswith("%") or "\n%" in text:  # directives belong to the document after them
+        return [(text, 1)]
+    size = len(text) // pieces + 1
+    cuts = [0]
+    for separator in _SEPARATOR.finditer(text):
+        if separator.start() - cuts[-1] >= size:
+            cuts.append(separator.start())
+    found, line = [], 1
+    for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True):
+        found.append((text[start:end], line))
+        line += text.count("\n", start, end)
+    return found
+
+
+def _nodes(text: str, file: str, first_line: int) -> Iterator[Any]:
+    _check_depth(text, file, first_line)
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            yield loader.get_node()
+    except yaml.YAMLError as error:
+        raise BadManifest(f"{file}:{_line(error, first_line)}: {_problem(error)}") from error
+    finally:
+        loader.dispose()
+
+
+def _check_depth(text: str, file: str, first_line: int) -> None:
+    """Refuse nesting beyond ``DEPTH_MAX``; texts that cannot be that deep are told by their looks.
+
+    Each level needs a bracket, or a further column in the same line or the next.
+    """
+    brackets = text.count("[") + text.count("{")
+    if brackets < DEPTH_MAX and max(map(len, text.split("\n"))) < DEPTH_MAX:
+        return
+    depth = 0
+    try:
+        for event in yaml.parse(text, yaml.CSafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > DEPTH_MAX:
+                    line = (event.start_mark.line if event.start_mark else 0) + first_line
+                    raise BadManifest(f"{file}:{line}: nested deeper than {DEPTH_MAX} levels")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except yaml.YAMLError as error:
+        raise BadManifest(f"{file}:{_line(error, first_line)}: {_problem(error)}") from error
+
+
+def _value_of(node: Any, file: str, offset: int, *, aliases: bool) -> Any:
+    if aliases:
+        _check_aliases(node, file, offset)
+    try:
+        return _value(node)
+    except _Bad as bad:
+        raise BadManifest(f"{file}:{bad.node.start_mark.line + 1 + offset}: {bad}") from bad
+
+
+class _Bad(ValueError):
+    def __init__(self, node: Any, why: str) -> None:
+        super().__init__(why)
+        self.node = node
+
+
+def _value(node: Any) -> Any:
+    """The node as plain values. Depth is bounded before."""
+    tag = node.tag
+    if tag is _PLAIN:  # the tags the loader gives are these very objects
+        return _plain(node.value)
+    if tag is _MAP:
+        return _mapping(node)
+    if tag is _TEXT:
+        return node.value
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(child) for child in node.value]
+    try:
+        return resolve_tagged(node.value, tag)
+    except BadScalar as error:
+        raise _Bad(node, str(error)) from error
+
+
+def _mapping(node: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    merged: list[Any] = []
+    for key, value in node.value:
+        name = key.value if key.tag is _TEXT else _key(key)
+        if name is None:
+            merged.append(value)
+            continue
+        if name in found:
+            raise _Bad(key, f"key {name!r} is repeated")
+        found[name] = _plain(value.value) if value.tag is _PLAIN else _value(value)
+    for source in merged:
+        for each in source.value if isinstance(source, yaml.SequenceNode) else (source,):
+            if not isinstance(each, yaml.MappingNode):
+                raise _Bad(each, "a merge key (<<) takes a mapping")
+            for name, value in _mapping(each).items():
+                found.setdefault(name, value)
+    return found
+
+
+def _key(key: Any) -> str | None:
+    """The text of a key; None for a merge key."""
+    if key.tag is _PLAIN and key.value == "<<":
+        return None
+    name = key_text(_plain(key.value)) if isinstance(key, yaml.ScalarNode) else None
+    if name is None:
+        raise _Bad(key, "a key must be a text")
+    return name
+
+
+def _check_aliases(root: Any, file: str, offset: int) -> None:
+    """Refuse aliases that stand inside themselves, or that unfold to more than ``ALIASED_NODES_MAX`` nodes."""
+    weights: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def weigh(node: Any) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        known = weights.get(id(node))
+        if known is not None:
+            return known
+        if id(node) in open_nodes:
+            raise BadManifest(f"{file}:{node.start_mark.line + 1 + offset}: an alias stands inside its own anchor")
+        open_nodes.add(id(node))
+        children = (part for pair in node.value for part in pair) if node.id == "mapping" else node.value
+        weight = 1 + sum(map(weigh, children))
+        open_nodes.discard(id(node))
+        weights[id(node)] = weight
+        return weight
+
+    if weigh(root) > ALIASED_NODES_MAX and weigh(root) > 2 * len(weights):
+        raise BadManifest(f"{file}:{root.start_mark.line + 1 + offset}: aliases unfold to too many nodes")
+
+
+def _flattened(document: Any, node: Any, file: str, line: int, offset: int) -> Iterator[Manifest]:
+    if document is None:
+        return
+    if not isinstance(document, dict):
+        raise BadManifest(f"{file}:{line}: expected an object, got {type(document).__name__}")
+    kind, items = document.get("kind"), document.get("items")
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
+        nodes = getattr(_entry(node, "items"), "value", None) or [None] * len(items)
+        for item, child in zip(items, nodes, strict=True):
+            begins = line if child is None else child.start_mark.line + 1 + offset
+            if isinstance(item, dict) and "kind" not in item and kind != "List":
+                item = {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix("List"), **item}
+            yield from _flattened(item, child, file, begins, offset)
+        return
+    if not isinstance(kind, str) or not kind or not isinstance(document.get("apiVersion"), str):
+        raise BadManifest(f"{file}:{line}: not a Kubernetes object: apiVersion and kind are required")
+    yield Manifest(file, line, document, node, offset)
+
+
+def _line(error: yaml.YAMLError, first_line: int) -> int:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return (mark.line if mark is not None else 0) + first_line
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    return f"not YAML: {problem}"
