@@ -1,0 +1,231 @@
+"""The SQLite file: connections, schema, transactions, and its errors in our words.
+
+Write-ahead log with full synchronisation: a commit is on disk before it is answered, readers never wait for
+writers, and a killed process leaves nothing half-written. Connections belong to one thread of one process, so a
+server may be forked after the database was first used.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imagegate.ports.image_store import StoreBusy, StoreError, StoreFull
+
+APPLICATION_ID = 0x696D6774  # "imgt"
+BUSY_TIMEOUT_S = 10.0
+MMAP_BYTES = 64 * 1024 * 1024
+
+MIGRATIONS = (
+    """
+    CREATE TABLE objects (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,          -- RESOURCE.GROUP, or RESOURCE in the core group
+        namespace TEXT NOT NULL,     -- '' for cluster-scoped objects
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,    -- of the last change
+        body BLOB NOT NULL           -- JSON without metadata.resourceVersion
+    );
+    CREATE UNIQUE INDEX objects_by_name ON objects (kind, namespace, name);
+    CREATE TABLE changes (
+        version INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        namespace TEXT NOT NULL,
+        name TEXT NOT NULL,
+        type TEXT NOT NULL,          -- ADDED, MODIFIED, DELETED
+        labels_before BLOB,          -- JSON; NULL: none
+        body BLOB NOT NULL
+    );
+    CREATE TABLE terms (             -- what objects can be found by besides their names
+        term TEXT NOT NULL,
+        object INTEGER NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
+        PRIMARY KEY (term, object)
+    ) WITHOUT ROWID;
+    CREATE INDEX terms_by_object ON terms (object);
+    """,
+)
+
+
+_INHERITED: list[sqlite3.Connection] = []
+"""Connections of a parent process. SQLite forbids a child to use or even close them, so they are kept."""
+
+
+class Database:
+    """One SQLite file. Opening creates it, with its folder, and brings its schema up to date.
+
+    Args:
+        path: the file; only this user may read it.
+        max_bytes: the file may not grow beyond this (0: no limit).
+        busy_timeout_s: how long a write waits for other writers.
+
+    Raises:
+        StoreError: not our file, a newer schema, or no way to read or write it.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int = 0, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.path = path
+        self._max_bytes = max_bytes
+        self._busy_timeout_s = busy_timeout_s
+        self._local = threading.local()
+        with self._only_opener():
+            with translated(path):
+                _use_write_ahead_log(path, self.connection())
+            self._migrate()
+        self.close()  # nothing stays open that a fork could inherit
+
+    @contextmanager
+    def _only_opener(self) -> Iterator[None]:
+        """Create the file if need be; while it is set up, other processes wait."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _migrate(self) -> None:
+        with self.transaction() as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            schema = connection.execute("PRAGMA user_version").fetchone()[0]
+            is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+            if application != APPLICATION_ID and not is_empty:
+                raise StoreError(f"{self.path}: is a database of another program")
+            if schema > len(MIGRATIONS):
+                raise StoreError(
+                    f"{self.path}: was written by a newer imagegate (schema {schema}, this one knows {len(MIGRATIONS)})"
+                )
+            for script in MIGRATIONS[schema:]:
+                for statement in _statements(script):
+                    connection.execute(statement)
+            if schema < len(MIGRATIONS):
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection; a new one in a new thread and after a fork."""
+        held: tuple[int, sqlite3.Connection] | None = getattr(self._local, "held", None)
+        if held is not None:
+            if held[0] == os.getpid():
+                return held[1]
+            set_aside(held[1])
+        connection = self.open_connection()
+        self._local.held = (os.getpid(), connection)
+        return connection
+
+    @contextmanager
+    def own_connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection of the caller's own: it notices this thread's writes too (``data_version``)."""
+        with translated(self.path):
+            connection = self.open_connection()
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    def open_connection(self) -> sqlite3.Connection:
+        """A connection of the caller's own, who closes it; for any thread, but one at a time."""
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA mmap_size = {MMAP_BYTES}")
+        if self._max_bytes:
+            page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page_bytes)}")
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: committed and on disk at the end, or nothing of it.
+
+        Raises:
+            StoreError: SQLite's errors in our words.
+        """
+        with translated(self.path):
+            connection = self.connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, for reads that need one view: one transaction, that of the first read."""
+        with translated(self.path):
+            connection = self.connection()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def reading_once(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, for one statement."""
+        with translated(self.path):
+            yield self.connection()
+
+    def close(self) -> None:
+        """Close this thread's connection. The last one to close folds the log into the file."""
+        held: tuple[int, sqlite3.Connection] | None = getattr(self._local, "held", None)
+        if held is not None and held[0] == os.getpid():
+            held[1].close()
+            self._local.held = None
+
+
+def set_aside(connection: sqlite3.Connection) -> None:
+    """Keep a connection that this process inherited from its parent, unused and open."""
+    _INHERITED.append(connection)
+
+
+def _use_write_ahead_log(path: Path, connection: sqlite3.Connection) -> None:
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise StoreError(f"{path}: its file system has no shared memory for a write-ahead log (network file system?)")
+
+
+def _statements(script: str) -> list[str]:
+    return [statement for statement in script.split(";\n") if statement.strip()]
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours: ``StoreError`` and its kinds."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _store_error(path, error) from error
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    match primary:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreBusy(f"{path}: other writers keep it locked, try again")
+        case sqlite3.SQLITE_FULL:
+            return StoreFull(f"{path}: no room left to write; nothing was changed")
+        case sqlite3.SQLITE_IOERR:
+            return StoreError(f"{path}: cannot be written or read, the disk may be full: {error}; nothing was changed")
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return StoreError(f"{path}: is damaged or not a database: {error}")
+    return StoreError(f"{path}: {error}")

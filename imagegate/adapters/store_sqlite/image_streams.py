@@ -1,0 +1,170 @@
+"""The ports ``ImageStreams`` and ``Namespaces`` over the SQLite store.
+
+Answers are kept while nothing changed. SQLite itself says whether anything did (``PRAGMA data_version``, a look
+into shared memory), so a change by any process, such as an annotation put on an Image, is in force with the next
+question in every worker, and a repeated question costs no query.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from imagegate.adapters.store_sqlite.database import set_aside
+from imagegate.adapters.store_sqlite.objects import SqliteStore, data_version, kind_column
+from imagegate.core import image_stream_answers as answers
+from imagegate.core.api_status import IMAGE_GROUP
+from imagegate.core.evidence import Lookup, Unknown
+from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_stream_views import repository_of
+from imagegate.core.image_streams import JsonObject, RegistryHosts, decorated, events
+from imagegate.core.plugin import Question
+from imagegate.core.reference import ImageReference
+from imagegate.errors import InvalidReference
+from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError
+
+SOURCE = "store"
+ANSWERS_KEPT = 512
+_KINDS = frozenset(
+    {kind_column(IMAGE_GROUP, "imagestreams"), kind_column(IMAGE_GROUP, "images"), kind_column("", "namespaces")}
+)
+_Answers = dict[Question, Lookup[Any]]
+
+
+def terms_of(key: ObjectKey, body: JsonObject) -> Iterator[str]:
+    """What a stream can be found by: its images and the repositories its events come from."""
+    if (key.group, key.resource) != (IMAGE_GROUP, "imagestreams"):
+        return
+    repository = (body.get("spec") or {}).get("dockerImageRepository")
+    if repository:
+        yield f"repository {repository_of(repository)}"
+    for _, event in events(body):
+        if event.get("image"):
+            yield f"image {event['image']}"
+        if event.get("dockerImageReference"):
+            yield f"repository {repository_of(event['dockerImageReference'])}"
+
+
+class StoredImageStreams:
+    """See ``ports.image_streams``. The store must have been made with ``terms_of`` of this module.
+
+    Args:
+        store: where the objects are.
+        hosts: names of the integrated registry.
+        answers_kept: how many answers each process keeps.
+    """
+
+    def __init__(self, store: SqliteStore, hosts: RegistryHosts, *, answers_kept: int = ANSWERS_KEPT) -> None:
+        self._store = store
+        self._hosts = hosts
+        self._answers_kept = answers_kept
+        self._lock = threading.Lock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._connection: sqlite3.Connection | None = None
+        self._noticed = -1
+        self._version = 0
+        self._answers: _Answers = {}
+
+    def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(question, lambda: self._stream_tag(question))
+
+    def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        found = partial(self._get_stream, question.namespace, question.name)
+        return self._answer(question, lambda: answers.stream(question, found(), SOURCE))
+
+    def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(question, lambda: self._stream_image(question))
+
+    def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(question, lambda: answers.image(question, self._get_image(question.digest), SOURCE))
+
+    def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(
+            question, lambda: answers.pull_spec_holders(question, self._candidates(question.pull_spec), SOURCE)
+        )
+
+    def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        key = ObjectKey("", "namespaces", "", question.name)
+        return self._answer(question, lambda: answers.namespace(question, self._store.get(key), SOURCE))
+
+    def _answer(self, question: Question, look_up: Callable[[], Lookup[Any]]) -> Lookup[Any]:
+        try:
+            kept = self._valid_answers()
+            found = kept.get(question)
+            if found is None:
+                found = look_up()
+                self._keep(kept, question, found)
+        except StoreError as error:
+            return Unknown(str(error), retryable=isinstance(error, StoreBusy))
+        return found
+
+    def _keep(self, kept: _Answers, question: Question, found: Lookup[Any]) -> None:
+        """Keep an answer among those it was valid with; if these were dropped meanwhile, it is dropped too."""
+        with self._lock:
+            if len(kept) >= self._answers_kept:
+                kept.pop(next(iter(kept)))
+            kept[question] = found
+
+    def _valid_answers(self) -> _Answers:
+        """The answers that hold now: all kept ones, or none if a stream, image or namespace has changed."""
+        with self._lock:
+            if self._pid != os.getpid():
+                if self._connection is not None:
+                    set_aside(self._connection)
+                self._reset()
+            if self._connection is None:
+                self._connection = self._store.database.open_connection()
+            noticed = data_version(self._connection, self._store.database.path)
+            if noticed != self._noticed:
+                version, kinds = self._store.changed_kinds(self._version)
+                if kinds is None or kinds & _KINDS or self._noticed < 0:
+                    self._answers = {}
+                self._noticed, self._version = noticed, version
+            return self._answers
+
+    def _stream_tag(self, question: StreamTag) -> Lookup[JsonObject]:
+        wrong = answers.stream_tag_name_error(question)
+        if wrong is not None:
+            return wrong
+        stream = self._get_stream(question.namespace, question.stream)
+        return answers.stream_tag(question, stream, self._get_image, SOURCE)
+
+    def _stream_image(self, question: StreamImage) -> Lookup[JsonObject]:
+        wrong = answers.stream_image_name_error(question)
+        if wrong is not None:
+            return wrong
+        stream = self._get_stream(question.namespace, question.stream)
+        return answers.stream_image(question, stream, self._get_image, SOURCE)
+
+    def _get_stream(self, namespace: str, name: str) -> JsonObject | None:
+        found = self._store.get(ObjectKey(IMAGE_GROUP, "imagestreams", namespace, name))
+        return None if found is None else decorated(found, self._hosts)
+
+    def _get_image(self, digest: str) -> JsonObject | None:
+        return self._store.get(ObjectKey(IMAGE_GROUP, "images", "", digest))
+
+    def _candidates(self, pull_spec: str) -> list[JsonObject]:
+        """Streams that may hold the pull spec: by its image, else by its repository or as the stream it names."""
+        try:
+            asked = ImageReference.parse(pull_spec)
+        except InvalidReference:
+            return []
+        term = f"image {asked.id}" if asked.id else f"repository {asked.as_repository().exact}"
+        found = [decorated(stream, self._hosts) for stream in self._store.find(IMAGE_GROUP, "imagestreams", term)]
+        if not asked.id and self._hosts.internal and asked.registry == self._hosts.internal:
+            named = self._get_stream(asked.namespace, asked.name)
+            found.extend([named] if named is not None else [])
+        return found

@@ -1,0 +1,316 @@
+"""The port ``ImageStore`` over SQLite. Every look-up goes through an index: it costs the same in a full store."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from imagegate.adapters.store_sqlite.database import Database, translated
+from imagegate.ports.image_store import (
+    Change,
+    ChangesExpired,
+    ChangeType,
+    Collection,
+    ObjectChanged,
+    ObjectExists,
+    ObjectKey,
+    ObjectMissing,
+    Page,
+)
+
+CHANGES_KEPT = 10_000
+TRIM_EVERY = 500
+POLL_S = 0.05
+LIST_CHUNK = 500
+TermsOf = Callable[[ObjectKey, dict[str, Any]], Iterable[str]]
+
+
+class _Row(NamedTuple):
+    id: int
+    version: int
+    body: bytes
+
+
+def kind_column(group: str, resource: str) -> str:
+    """How the database names a resource."""
+    return f"{resource}.{group}" if group else resource
+
+
+class SqliteStore:
+    """See ``ports.image_store.ImageStore``.
+
+    Args:
+        database: the file.
+        terms_of: what else objects shall be found by (``find``), computed on every write.
+        now: the clock, for ``creationTimestamp``.
+        changes_kept: how many changes a watcher may fall behind.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        terms_of: TermsOf | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        changes_kept: int = CHANGES_KEPT,
+    ) -> None:
+        self.database = database
+        self._terms_of = terms_of
+        self._now = now
+        self._changes_kept = changes_kept
+
+    def create(self, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
+        """See the port."""
+        metadata = dict(body.get("metadata") or {})
+        metadata["uid"] = metadata.get("uid") or str(uuid.uuid4())
+        if not metadata.get("creationTimestamp"):
+            metadata["creationTimestamp"] = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {**body, "metadata": metadata}
+        text = _encoded(body)
+        with self.database.transaction() as connection:
+            if _row(connection, key) is not None:
+                raise ObjectExists(f"{kind_column(key.group, key.resource)} {key.name} exists")
+            version = self._note(connection, key, ChangeType.ADDED, None, text)
+            cursor = connection.execute(
+                "INSERT INTO objects (kind, namespace, name, version, body) VALUES (?, ?, ?, ?, ?)",
+                (*_columns(key), version, text),
+            )
+            self._write_terms(connection, int(cursor.lastrowid or 0), key, body)
+        return _decoded(text, version)
+
+    def get(self, key: ObjectKey) -> dict[str, Any] | None:
+        """See the port."""
+        with self.database.reading_once() as connection:
+            row = _row(connection, key)
+        return None if row is None else _decoded(row.body, row.version)
+
+    def update(self, key: ObjectKey, body: dict[str, Any], *, version: str) -> dict[str, Any]:
+        """See the port."""
+        text = _encoded(body)
+        with self.database.transaction() as connection:
+            row = _expected_row(connection, key, version)
+            before = orjson.loads(row.body)
+            if before == orjson.loads(text):
+                return _decoded(row.body, row.version)
+            new_version = self._note(connection, key, ChangeType.MODIFIED, before, text)
+            connection.execute("UPDATE objects SET version = ?, body = ? WHERE id = ?", (new_version, text, row.id))
+            self._write_terms(connection, row.id, key, body)
+        return _decoded(text, new_version)
+
+    def delete(self, key: ObjectKey, *, version: str | None = None, uid: str | None = None) -> dict[str, Any]:
+        """See the port."""
+        with self.database.transaction() as connection:
+            row = _expected_row(connection, key, version)
+            before = orjson.loads(row.body)
+            if uid is not None and (before.get("metadata") or {}).get("uid") != uid:
+                raise ObjectChanged(f"{kind_column(key.group, key.resource)} {key.name} has another uid")
+            connection.execute("DELETE FROM objects WHERE id = ?", (row.id,))  # first: makes room in a full store
+            new_version = self._note(connection, key, ChangeType.DELETED, before, row.body)
+        return _decoded(row.body, new_version)
+
+    def list_objects(
+        self,
+        collection: Collection,
+        *,
+        limit: int = 0,
+        after: tuple[str, str] | None = None,
+        matches: Callable[[dict[str, Any]], bool] | None = None,
+    ) -> Page:
+        """See the port."""
+        items: list[dict[str, Any]] = []
+        with self.database.reading() as connection:
+            version = _latest_version(connection)
+            for found in _objects(connection, collection, after):
+                if matches is not None and not matches(found):
+                    continue
+                if limit and len(items) == limit:
+                    return Page(tuple(items), str(version), _name_of(items[-1]))
+                items.append(found)
+        return Page(tuple(items), str(version), None)
+
+    def watch(
+        self, collection: Collection, *, since: str, timeout_s: float, tick_s: float = 1.0
+    ) -> Iterator[Change | None]:
+        """See the port."""
+        seen = _version_number(since)
+        ends = time.monotonic() + timeout_s
+        next_tick = time.monotonic() + tick_s
+        with self.database.own_connection() as connection:
+            noticed = -1
+            while True:
+                committed = data_version(connection, self.database.path)
+                if committed != noticed:
+                    noticed = committed
+                    seen, changes = self._changes_after(collection, seen)
+                    yield from changes
+                now = time.monotonic()
+                if now >= ends:
+                    return
+                if now >= next_tick:
+                    next_tick = now + tick_s
+                    yield None
+                time.sleep(min(POLL_S, max(0.0, ends - now)))
+
+    def version(self) -> str:
+        """See the port."""
+        with self.database.reading_once() as connection:
+            return str(_latest_version(connection))
+
+    def find(self, group: str, resource: str, term: str) -> list[dict[str, Any]]:
+        """Objects of a resource that have this term."""
+        with self.database.reading_once() as connection:
+            rows = connection.execute(
+                "SELECT o.version, o.body FROM terms t JOIN objects o ON o.id = t.object"
+                " WHERE t.term = ? AND o.kind = ? ORDER BY o.namespace, o.name",
+                (term, kind_column(group, resource)),
+            ).fetchall()
+        return [_decoded(body, version) for version, body in rows]
+
+    def changed_kinds(self, since: int) -> tuple[int, frozenset[str] | None]:
+        """The current version, and which resources changed after ``since``; None: it is not known any more."""
+        with self.database.reading() as connection:
+            latest = _latest_version(connection)
+            if since < _oldest_known(connection):
+                return latest, None
+            rows = connection.execute("SELECT DISTINCT kind FROM changes WHERE version > ?", (since,)).fetchall()
+        return latest, frozenset(kind for (kind,) in rows)
+
+    def _changes_after(self, collection: Collection, since: int) -> tuple[int, list[Change]]:
+        select = "SELECT version, type, labels_before, body FROM changes WHERE version > ? AND kind = ?"
+        values: list[int | str] = [since, kind_column(collection.group, collection.resource)]
+        if collection.namespace is not None:
+            select += " AND namespace = ?"
+            values.append(collection.namespace)
+        with self.database.reading() as connection:
+            latest = _latest_version(connection)
+            if since > latest:
+                raise ChangesExpired(f"Too large resource version: {since}, current: {latest}")
+            if since < _oldest_known(connection):
+                raise ChangesExpired(f"too old resource version: {since} ({_oldest_known(connection)})")
+            rows = connection.execute(f"{select} ORDER BY version", values).fetchall()
+        return latest, [
+            Change(ChangeType(type_), _decoded(body, version), orjson.loads(labels) if labels else {})
+            for version, type_, labels, body in rows
+        ]
+
+    def _note(
+        self,
+        connection: sqlite3.Connection,
+        key: ObjectKey,
+        type_: ChangeType,
+        before: dict[str, Any] | None,
+        text: bytes,
+    ) -> int:
+        """Write the change down; its number is the new resource version."""
+        labels = ((before or {}).get("metadata") or {}).get("labels")
+        cursor = connection.execute(
+            "INSERT INTO changes (kind, namespace, name, type, labels_before, body) VALUES (?, ?, ?, ?, ?, ?)",
+            (*_columns(key), type_.value, orjson.dumps(labels) if labels else None, text),
+        )
+        version = int(cursor.lastrowid or 0)
+        if version % TRIM_EVERY == 0:
+            connection.execute("DELETE FROM changes WHERE version <= ?", (version - self._changes_kept,))
+        return version
+
+    def _write_terms(self, connection: sqlite3.Connection, id_: int, key: ObjectKey, body: dict[str, Any]) -> None:
+        if self._terms_of is None:
+            return
+        terms = set(self._terms_of(key, body))
+        known = {term for (term,) in connection.execute("SELECT term FROM terms WHERE object = ?", (id_,))}
+        connection.executemany(
+            "DELETE FROM terms WHERE term = ? AND object = ?", [(gone, id_) for gone in known - terms]
+        )
+        connection.executemany("INSERT INTO terms (term, object) VALUES (?, ?)", [(new, id_) for new in terms - known])
+
+
+def _columns(key: ObjectKey) -> tuple[str, str, str]:
+    return kind_column(key.group, key.resource), key.namespace, key.name
+
+
+def _row(connection: sqlite3.Connection, key: ObjectKey) -> _Row | None:
+    found = connection.execute(
+        "SELECT id, version, body FROM objects WHERE kind = ? AND namespace = ? AND name = ?", _columns(key)
+    ).fetchone()
+    return None if found is None else _Row(*found)
+
+
+def _expected_row(connection: sqlite3.Connection, key: ObjectKey, version: str | None) -> _Row:
+    row = _row(connection, key)
+    if row is None:
+        raise ObjectMissing(f"{kind_column(key.group, key.resource)} {key.name} does not exist")
+    if version is not None and version != str(row.version):
+        raise ObjectChanged(
+            f"{kind_column(key.group, key.resource)} {key.name} has version {row.version}, not {version}"
+        )
+    return row
+
+
+def _objects(
+    connection: sqlite3.Connection, collection: Collection, after: tuple[str, str] | None
+) -> Iterator[dict[str, Any]]:
+    """Objects in order of namespace and name, fetched in chunks."""
+    select = "SELECT version, body FROM objects WHERE kind = ?"
+    values = [kind_column(collection.group, collection.resource)]
+    if collection.namespace is not None:
+        select += " AND namespace = ?"
+        values.append(collection.namespace)
+    if after is not None:
+        select += " AND (namespace, name) > (?, ?)"
+        values.extend(after)
+    cursor = connection.execute(f"{select} ORDER BY namespace, name", values)
+    while rows := cursor.fetchmany(LIST_CHUNK):
+        for version, body in rows:
+            yield _decoded(body, version)
+
+
+def data_version(connection: sqlite3.Connection, path: Path) -> int:
+    """A number that differs whenever another connection has committed. ``path`` is for messages.
+
+    Raises:
+        StoreError: SQLite's errors in our words.
+    """
+    with translated(path):
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _latest_version(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _oldest_known(connection: sqlite3.Connection) -> int:
+    """The oldest version from which on all changes are known."""
+    row = connection.execute("SELECT min(version) FROM changes").fetchone()
+    return int(row[0]) - 1 if row[0] is not None else 0
+
+
+def _version_number(version: str) -> int:
+    try:
+        return int(version)
+    except ValueError as error:
+        raise ChangesExpired(f"{version!r} is not a resource version of this store") from error
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    metadata = body.get("metadata") or {}
+    if "resourceVersion" in metadata:
+        metadata = {key: value for key, value in metadata.items() if key != "resourceVersion"}
+    return orjson.dumps({**body, "metadata": metadata})
+
+
+def _decoded(text: bytes, version: int) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(text)
+    body["metadata"]["resourceVersion"] = str(version)
+    return body
+
+
+def _name_of(found: dict[str, Any]) -> tuple[str, str]:
+    metadata = found["metadata"]
+    return metadata.get("namespace") or "", metadata["name"]

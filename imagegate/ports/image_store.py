@@ -1,0 +1,151 @@
+"""Where the image API keeps its objects: any group and resource, with versions, conflicts and changes to watch.
+
+The same contract fits a file that several processes share and a Kubernetes API behind it. An answered write is
+kept; whoever writes with an old version is told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+from imagegate.errors import ImagegateError
+
+
+class StoreError(ImagegateError):
+    """The store cannot serve; nothing was changed. ``str()`` says why."""
+
+
+class StoreBusy(StoreError):
+    """Others kept the store locked for too long; trying again may help."""
+
+
+class StoreFull(StoreError):
+    """There is no room left to write."""
+
+
+class ObjectExists(StoreError):
+    """There is an object of this name already."""
+
+
+class ObjectMissing(StoreError):
+    """There is no object of this name."""
+
+
+class ObjectChanged(StoreError):
+    """The object is not of the version (or uid) the writer had seen."""
+
+
+class ChangesExpired(StoreError):
+    """Changes since that version are no longer known; list again."""
+
+
+class ObjectKey(NamedTuple):
+    """What names an object. ``resource`` is plural, ``namespace`` empty for cluster-scoped objects."""
+
+    group: str
+    resource: str
+    namespace: str
+    name: str
+
+
+class Collection(NamedTuple):
+    """Objects that are listed or watched together; ``namespace`` None means all namespaces."""
+
+    group: str
+    resource: str
+    namespace: str | None = None
+
+
+class ChangeType(StrEnum):
+    """What happened to an object."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. ``object`` is the object after it (before it, if deleted) with the change's resourceVersion."""
+
+    type: ChangeType
+    object: dict[str, Any]
+    labels_before: dict[str, str]
+    """The object's labels before the change, so that a watcher sees objects leave its selector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, ordered by namespace and name."""
+
+    items: tuple[dict[str, Any], ...]
+    version: str
+    """The store's version when the list began; watching from it misses nothing."""
+    after: tuple[str, str] | None
+    """Namespace and name to continue after; None: the list is complete."""
+
+
+class ImageStore(Protocol):
+    """Objects as plain JSON, shared by all threads and processes.
+
+    The store sets ``metadata.resourceVersion`` on every write, and ``uid`` and ``creationTimestamp`` on creation
+    where they are missing. Objects given out belong to the caller.
+
+    Every method raises ``StoreError`` if the store cannot serve.
+    """
+
+    def create(self, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
+        """Keep a new object and give it back as stored.
+
+        Raises:
+            ObjectExists: the name is taken.
+        """
+
+    def get(self, key: ObjectKey) -> dict[str, Any] | None:
+        """The object, or None."""
+
+    def update(self, key: ObjectKey, body: dict[str, Any], *, version: str) -> dict[str, Any]:
+        """Replace the object of this ``version`` and give it back. An equal body is not written: same version.
+
+        Raises:
+            ObjectMissing: there is none.
+            ObjectChanged: it has another version.
+        """
+
+    def delete(self, key: ObjectKey, *, version: str | None = None, uid: str | None = None) -> dict[str, Any]:
+        """Remove the object and give back what it was.
+
+        Args:
+            key: its name.
+            version: only if it has this version.
+            uid: only if it has this uid.
+
+        Raises:
+            ObjectMissing: there is none.
+            ObjectChanged: it has another version or uid.
+        """
+
+    def list_objects(
+        self,
+        collection: Collection,
+        *,
+        limit: int = 0,
+        after: tuple[str, str] | None = None,
+        matches: Callable[[dict[str, Any]], bool] | None = None,
+    ) -> Page:
+        """Objects of a collection that match, at most ``limit`` of them (0: all), continuing ``after`` a name."""
+
+    def watch(
+        self, collection: Collection, *, since: str, timeout_s: float, tick_s: float = 1.0
+    ) -> Iterator[Change | None]:
+        """Changes after version ``since``, as they come, until ``timeout_s`` is over; a None about every ``tick_s``.
+
+        Raises:
+            ChangesExpired: ``since`` is too old (also later, if the watcher falls behind).
+        """
+
+    def version(self) -> str:
+        """The store's current version."""
