@@ -21,7 +21,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from imagegate import __version__
-from imagegate.adapters.http_egress import AddressPolicy, CheckedAdapter, deadline
+from imagegate.adapters.http_egress import AddressPolicy, CheckedAdapter, Resolver, deadline, resolve
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
 
 _PIECE_BYTES = 64 * 1024
@@ -86,6 +86,7 @@ class HttpClient:
         ca_files: PEM bundles trusted beside the system's.
         limits: see ``HttpLimits``.
         sleep: waits between attempts; replaced in tests.
+        resolver: from names to addresses; replaced in tests.
     """
 
     def __init__(
@@ -95,12 +96,13 @@ class HttpClient:
         ca_files: tuple[str, ...] = (),
         limits: HttpLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        resolver: Resolver = resolve,
     ) -> None:
         self._addresses = addresses or AddressPolicy()
         self._limits = limits or HttpLimits()
         self._sleep = sleep
-        self._verified = CheckedAdapter(self._addresses, ca_files=ca_files)
-        self._unverified = CheckedAdapter(self._addresses, verify=False)
+        self._verified = CheckedAdapter(self._addresses, ca_files=ca_files, resolver=resolver)
+        self._unverified = CheckedAdapter(self._addresses, verify=False, resolver=resolver)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -231,6 +233,8 @@ class HttpClient:
                 break
             body.append(piece)
         headers: CaseInsensitiveDict[str] = response.headers
+        if success and "Content-Encoding" not in headers and size < _declared(headers):
+            raise Unreachable(f"{_shown(str(response.url))} closed the connection before the end of its answer")
         authenticate = tuple(response.raw.headers.getlist("WWW-Authenticate"))
         return HttpAnswer(response.status_code, headers, b"".join(body), str(response.url), authenticate)
 
@@ -239,6 +243,11 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
     """The body, decoded; no piece is larger than ``_PIECE_BYTES``, whatever it was compressed to."""
     while piece := response.raw.read1(_PIECE_BYTES, decode_content=True):
         yield piece
+
+
+def _declared(headers: Mapping[str, str]) -> int:
+    length = headers.get("Content-Length", "")
+    return int(length[:18]) if length.isascii() and length.isdigit() else 0
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -34,6 +34,7 @@ from imagegate.errors import Refused, Unreachable
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
+Resolver: TypeAlias = Callable[[str, int], list[Address]]
 
 MAX_ADDRESSES = 8  # of one name; more are not tried
 _METADATA = frozenset(map(ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
@@ -157,7 +158,9 @@ def resolve(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers))[:MAX_ADDRESSES]
 
 
-def connect(policy: AddressPolicy, host: str, port: int, timeout_s: float | None) -> socket.socket:
+def connect(
+    policy: AddressPolicy, host: str, port: int, timeout_s: float | None, *, resolve: Resolver = resolve
+) -> socket.socket:
     """A connected socket to a permitted address of ``host``.
 
     Raises:
@@ -188,19 +191,19 @@ def connect(policy: AddressPolicy, host: str, port: int, timeout_s: float | None
 class _CheckedPoolManager(PoolManager):
     """Makes connections that obey one ``AddressPolicy``."""
 
-    def __init__(self, policy: AddressPolicy, *, verified: bool, **pool_kwargs: Any) -> None:
+    def __init__(self, policy: AddressPolicy, resolver: Resolver, *, verified: bool, **pool_kwargs: Any) -> None:
         super().__init__(**pool_kwargs)
-        self.pool_classes_by_scheme = _pool_classes(policy, verified=verified)
+        self.pool_classes_by_scheme = _pool_classes(policy, resolver, verified=verified)
 
 
-def _pool_classes(policy: AddressPolicy, *, verified: bool) -> dict[str, type[HTTPConnectionPool]]:
+def _pool_classes(policy: AddressPolicy, resolver: Resolver, *, verified: bool) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            return connect(policy, self.host, self.port, _seconds(self.timeout))
+            return connect(policy, self.host, self.port, _seconds(self.timeout), resolve=resolver)
 
     class Tls(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            return connect(policy, self.host, self.port or 443, _seconds(self.timeout))
+            return connect(policy, self.host, self.port or 443, _seconds(self.timeout), resolve=resolver)
 
         def connect(self) -> None:
             super().connect()
@@ -230,11 +233,19 @@ class CheckedAdapter(HTTPAdapter):
         ca_files: PEM bundles trusted beside the system's.
         verify: False accepts any certificate (registries that the settings or an import policy call insecure).
         connections: kept open per host.
+        resolver: from names to addresses.
     """
 
     def __init__(
-        self, policy: AddressPolicy, *, ca_files: tuple[str, ...] = (), verify: bool = True, connections: int = 16
+        self,
+        policy: AddressPolicy,
+        *,
+        ca_files: tuple[str, ...] = (),
+        verify: bool = True,
+        connections: int = 16,
+        resolver: Resolver = resolve,
     ) -> None:
+        self._resolver = resolver
         self._policy = policy
         self._verify = verify
         self._context = _tls_context(ca_files, verify=verify)
@@ -243,7 +254,7 @@ class CheckedAdapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_pool_kwargs: Any) -> None:
         """Called by requests on construction."""
         self.poolmanager = _CheckedPoolManager(
-            self._policy, verified=self._verify, num_pools=connections, maxsize=maxsize, block=block
+            self._policy, self._resolver, verified=self._verify, num_pools=connections, maxsize=maxsize, block=block
         )
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[Any, Any]:
@@ -256,7 +267,7 @@ class CheckedAdapter(HTTPAdapter):
 
 
 def _tls_context(ca_files: tuple[str, ...], *, verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.create_default_context() if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _DeadlineTlsSocket
     for file in ca_files:

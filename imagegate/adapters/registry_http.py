@@ -388,11 +388,12 @@ def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] 
 def _kind(error: EvidenceError, place: _Place | None = None) -> Trouble:
     if isinstance(error, CredentialRefused):
         return Trouble.BAD_CREDENTIALS if place is not None and place.credential else Trouble.NO_CREDENTIALS
-    kinds = (
+    kinds: tuple[tuple[type[EvidenceError], Trouble], ...] = (
         (RealmRefused, Trouble.REALM),
         (Refused, Trouble.BLOCKED),
         (TooLarge, Trouble.TOO_LARGE),
         (Malformed, Trouble.MALFORMED),
+        (_NotFound, Trouble.MALFORMED),
     )
     return next((trouble for kind, trouble in kinds if isinstance(error, kind)), Trouble.UNREACHABLE)
 

@@ -1,0 +1,736 @@
+"""A registry that lies, stalls, floods and redirects; beside each refusal the honest answer that passes."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from imagegate.adapters.http_client import HttpClient, HttpLimits
+from imagegate.adapters.http_egress import AddressPolicy
+from imagegate.adapters.registry_auth import TokenRealms
+from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.manifest import Manifest
+from imagegate.core.mirrors import MirrorRule, MirrorUse
+from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
+from imagegate.core.reference import ImageReference
+from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
+from tests.support.certificates import Authority
+from tests.support.registry_simulator import (
+    OCI_INDEX,
+    OCI_MANIFEST,
+    RegistrySimulator,
+    gzip_bomb,
+    image,
+    index,
+    replaced,
+    sha256,
+)
+from tests.support.simulator import Request, Response
+
+DEADLINE_S = 20.0
+LOOPBACK = AddressPolicy.of(networks=("127.0.0.0/8",))
+MANIFEST, CONFIG = image("honest")
+DIGEST = sha256(MANIFEST)
+PASSWORD = "a secret that must not leave"
+BASIC = "Basic " + base64.b64encode(f"alice:{PASSWORD}".encode()).decode()
+
+
+@dataclass
+class Client:
+    """A registry client, and the pauses it made."""
+
+    registry: HttpRegistry
+    pauses: list[float]
+
+    def manifest(
+        self, host: str, rest: str = ":v1", *, access: RegistryAccess = ANONYMOUS, deadline_s: float = DEADLINE_S
+    ) -> Lookup[Manifest]:
+        wanted = ImageReference.parse(f"{host}/team/app{rest}")
+        return self.registry.manifest(wanted, access=access, deadline_s=deadline_s)
+
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def make(ca: Authority) -> MakeClient:
+    def made(
+        settings: RegistrySettings | None = None,
+        limits: RegistryLimits | None = None,
+        http_limits: HttpLimits | None = None,
+        addresses: AddressPolicy = LOOPBACK,
+    ) -> Client:
+        pauses: list[float] = []
+        http = HttpClient(addresses=addresses, ca_files=(str(ca.bundle),), limits=http_limits, sleep=pauses.append)
+        return Client(HttpRegistry(http, settings=settings, limits=limits), pauses)
+
+    return made
+
+
+@pytest.fixture
+def client(make: MakeClient) -> Client:
+    return make()
+
+
+@pytest.fixture
+def simulator(ca: Authority) -> Iterator[RegistrySimulator]:
+    with RegistrySimulator(tls=ca.server) as running:
+        running.repository("team/app").put(MANIFEST, CONFIG, tag="v1")
+        yield running
+
+
+@pytest.fixture
+def other(ca: Authority) -> Iterator[RegistrySimulator]:
+    """Another host: another port."""
+    with RegistrySimulator(tls=ca.server) as running:
+        running.repository("team/app").put(MANIFEST, CONFIG, tag="v1")
+        yield running
+
+
+def secret(host: str) -> RegistryAccess:
+    return RegistryAccess(secrets=(PullSecret("pull", (PullSecretEntry(host, "", Credential("alice", PASSWORD)),)),))
+
+
+def found(answer: Lookup[Manifest]) -> Manifest:
+    assert isinstance(answer, Found), answer
+    return answer.value
+
+
+def trouble(answer: Lookup[Any]) -> Trouble:
+    assert isinstance(answer, RegistryUnknown), answer
+    assert PASSWORD not in answer.why
+    return answer.trouble
+
+
+def always(response: Response) -> Callable[[Request, Response], Response]:
+    return lambda request, honest: response
+
+
+# What is said and what is sent
+
+
+def test_a_digest_header_is_not_believed(client: Client, simulator: RegistrySimulator) -> None:
+    lie = "sha256:" + "0" * 64
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Docker-Content-Digest": lie})
+    assert found(client.manifest(simulator.host)).digest == DIGEST
+    assert found(client.manifest(simulator.host, "@" + DIGEST)).digest == DIGEST
+
+
+def test_other_bytes_than_the_digest_asked_for(client: Client, simulator: RegistrySimulator) -> None:
+    assert found(client.manifest(simulator.host, "@" + DIGEST)).digest == DIGEST
+    swapped = MANIFEST.replace(b"{", b"{ ", 1)
+    simulator.repository("team/app").manifests[DIGEST] = (swapped, OCI_MANIFEST)
+    answer = client.manifest(simulator.host, "@" + DIGEST)
+    assert trouble(answer) is Trouble.INTEGRITY
+    assert isinstance(answer, RegistryUnknown)
+    assert not answer.retryable
+    assert answer.why == (
+        f"content integrity error: the manifest retrieved (media type: {OCI_MANIFEST}) with digest {DIGEST} does not"
+        f" match the digest calculated from the content {sha256(swapped)}"
+    )
+
+
+def test_other_bytes_than_the_configuration(client: Client, simulator: RegistrySimulator) -> None:
+    manifest = found(client.manifest(simulator.host))
+    wanted = ImageReference.parse(f"{simulator.host}/team/app")
+    assert client.registry.config(wanted, manifest, deadline_s=DEADLINE_S) == Found(
+        CONFIG, f"https://{simulator.host}/v2/team/app/blobs/{sha256(CONFIG)}"
+    )
+    simulator.repository("team/app").blobs[sha256(CONFIG)] = CONFIG + b" "
+    assert trouble(client.registry.config(wanted, manifest, deadline_s=DEADLINE_S)) is Trouble.INTEGRITY
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "", "application/json", "application/octet-stream"])
+def test_a_content_type_that_was_not_asked_for(client: Client, simulator: RegistrySimulator, content_type: str) -> None:
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Content-Type": content_type})
+    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+
+
+def test_a_content_type_with_parameters(client: Client, simulator: RegistrySimulator) -> None:
+    typed = f"{OCI_MANIFEST.upper()}; charset=utf-8"
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Content-Type": typed})
+    assert found(client.manifest(simulator.host)).media_type == OCI_MANIFEST
+
+
+def test_a_list_served_as_an_image(client: Client, simulator: RegistrySimulator) -> None:
+    repository = simulator.repository("team/app")
+    listed = index({"linux/amd64": MANIFEST})
+    repository.put(listed, tag="list", media_type=OCI_INDEX)
+    assert found(client.manifest(simulator.host, ":list")).is_index
+    repository.manifests["list"] = (listed, OCI_MANIFEST)
+    assert trouble(client.manifest(simulator.host, ":list")) is Trouble.MALFORMED
+
+
+def test_truncated_json(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.repository("team/app").manifests["v1"] = (MANIFEST[:-10], OCI_MANIFEST)
+    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+
+
+def test_an_answer_cut_short(client: Client, simulator: RegistrySimulator) -> None:
+    padded = MANIFEST + b"\n" * 100  # still JSON without its end, and another digest
+    simulator.repository("team/app").manifests["v1"] = (padded, OCI_MANIFEST)
+    assert found(client.manifest(simulator.host)).digest == sha256(padded)
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, cut_after=len(MANIFEST))
+    assert trouble(client.manifest(simulator.host)) is Trouble.UNREACHABLE
+
+
+def test_deep_json(client: Client, simulator: RegistrySimulator) -> None:
+    for depth, expected in ((60, None), (65, Trouble.TOO_LARGE), (100_000, Trouble.TOO_LARGE)):
+        deep = MANIFEST[:-1] + b', "annotations": ' + b"[" * depth + b"]" * depth + b"}"
+        simulator.repository("team/app").manifests["v1"] = (deep, OCI_MANIFEST)
+        answer = client.manifest(simulator.host)
+        assert found(answer) if expected is None else trouble(answer) is expected, depth
+
+
+# How much and how long
+
+
+def test_an_endless_body(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, body=simulator.endless())
+    assert trouble(client.manifest(simulator.host)) is Trouble.TOO_LARGE
+    assert simulator.count(path="/v2/team") == 1  # more of the same is not asked for
+
+
+def test_an_endless_error(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, status=404, body=simulator.endless())
+    assert isinstance(client.manifest(simulator.host), Absent)
+
+
+def test_one_byte_more_than_allowed(make: MakeClient, simulator: RegistrySimulator) -> None:
+    fits = make(limits=RegistryLimits(manifest_max_bytes=len(MANIFEST)))
+    assert found(fits.manifest(simulator.host)).digest == DIGEST
+    short = make(limits=RegistryLimits(manifest_max_bytes=len(MANIFEST) - 1))
+    assert trouble(short.manifest(simulator.host)) is Trouble.TOO_LARGE
+
+
+def test_a_compressed_answer_and_a_bomb(client: Client, simulator: RegistrySimulator) -> None:
+    encoded = {"Content-Encoding": "gzip"}
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, body=gzip.compress(MANIFEST), headers=encoded)
+    assert found(client.manifest(simulator.host)).digest == DIGEST
+    bomb = gzip_bomb(64 * 1024 * 1024)
+    assert len(bomb) < 100_000
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, body=bomb, headers=encoded)
+    assert trouble(client.manifest(simulator.host)) is Trouble.TOO_LARGE
+
+
+def test_a_body_a_byte_at_a_time(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, body=simulator.drip(MANIFEST, 0.1))
+    answer = client.manifest(simulator.host, deadline_s=1.0)
+    assert trouble(answer) is Trouble.UNREACHABLE
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.why.endswith("did not answer in time")
+
+
+def test_headers_a_byte_at_a_time(make: MakeClient, ca: Authority) -> None:
+    """No single read takes long; together they would never end."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            context = ca.server.server_context()
+            try:
+                with context.wrap_socket(server.accept()[0], server_side=True) as connection:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while not stop.wait(0.05):
+                        connection.sendall(b"a")
+            except OSError:
+                return
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            answer = make(http_limits=HttpLimits(attempts=1)).manifest(f"127.0.0.1:{port}", deadline_s=0.5)
+        finally:
+            stop.set()
+            thread.join()
+    assert trouble(answer) is Trouble.UNREACHABLE
+
+
+def test_no_time_no_question(client: Client, simulator: RegistrySimulator) -> None:
+    assert trouble(client.manifest(simulator.host, deadline_s=0.0)) is Trouble.UNREACHABLE
+    assert simulator.requests == []
+
+
+# Trying again
+
+
+def failing(times: int, response: Response) -> Callable[[Request, Response], Response]:
+    left = [times]
+
+    def act(_: Request, honest: Response) -> Response:
+        left[0] -= 1
+        return response if left[0] >= 0 else honest
+
+    return act
+
+
+@pytest.mark.parametrize("response", [Response(503), Response(500), Response(502), Response(429), Response(drop=True)])
+def test_a_passing_failure_is_retried(client: Client, simulator: RegistrySimulator, response: Response) -> None:
+    simulator.misbehave["/v2/team"] = failing(2, response)
+    assert found(client.manifest(simulator.host)).digest == DIGEST
+    assert len(client.pauses) == 2
+    assert client.pauses[1] > client.pauses[0]
+
+
+@pytest.mark.parametrize("response", [Response(503), Response(429), Response(drop=True)])
+def test_a_lasting_failure_is_given_up(client: Client, simulator: RegistrySimulator, response: Response) -> None:
+    simulator.misbehave["/v2/team"] = always(response)
+    answer = client.manifest(simulator.host)
+    assert trouble(answer) is Trouble.UNREACHABLE
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.retryable
+    assert simulator.count(path="/v2/team") == HttpLimits().attempts
+
+
+def test_retry_after_is_obeyed_up_to_a_limit(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = failing(1, Response(429, headers={"Retry-After": "3"}))
+    assert found(client.manifest(simulator.host)).digest == DIGEST
+    assert client.pauses == [3.0]
+    simulator.misbehave["/v2/team"] = failing(1, Response(429, headers={"Retry-After": "3600"}))
+    assert trouble(client.manifest(simulator.host)) is Trouble.UNREACHABLE
+    assert client.pauses == [3.0]
+
+
+def test_no_pause_beyond_the_deadline(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = failing(1, Response(429, headers={"Retry-After": "3"}))
+    assert trouble(client.manifest(simulator.host, deadline_s=2.0)) is Trouble.UNREACHABLE
+    assert client.pauses == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+def test_a_refusal_is_not_retried(client: Client, simulator: RegistrySimulator, status: int) -> None:
+    simulator.misbehave["/v2/team"] = always(Response(status))
+    client.manifest(simulator.host)
+    assert simulator.count(path="/v2/team") == 1
+
+
+# Redirects
+
+
+def redirect(target: str) -> Callable[[Request, Response], Response]:
+    return always(Response(307, headers={"Location": target}))
+
+
+def test_a_redirect_to_another_host_goes_without_credentials(
+    client: Client, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    simulator.challenge, simulator.authorized = 'Basic realm="x"', lambda header: header == BASIC
+    simulator.misbehave["/v2/team"] = redirect(f"{other.url}/v2/team/app/manifests/v1")
+    answer = client.manifest(simulator.host, access=secret(simulator.host))
+    assert found(answer).digest == DIGEST
+    assert isinstance(answer, Found)
+    assert answer.source == f"{other.url}/v2/team/app/manifests/v1"
+    assert simulator.requests[-1].headers["authorization"] == BASIC
+    assert [request.headers.get("authorization") for request in other.requests] == [None]
+
+
+def test_a_redirect_within_the_host_keeps_credentials(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.challenge, simulator.authorized = 'Basic realm="x"', lambda header: header == BASIC
+    simulator.repository("moved/app").put(MANIFEST, tag="v1")
+    simulator.misbehave["/v2/team"] = redirect("/v2/moved/app/manifests/v1")
+    assert found(client.manifest(simulator.host, access=secret(simulator.host))).digest == DIGEST
+    assert simulator.requests[-1].path == "/v2/moved/app/manifests/v1"
+    assert simulator.requests[-1].headers["authorization"] == BASIC
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[::ffff:169.254.169.254]/latest/meta-data/",
+        "https://[::ffff:a9fe:a9fe]/",
+        "https://[64:ff9b::a9fe:a9fe]/",
+        "https://10.0.0.1/",
+        "https://[fd00:ec2::254]/",
+        "https://[::ffff:127.0.0.2]:1/",
+        "http://169.254.169.254/",
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/",
+        "https://user:pass@127.0.0.1:1/",
+        "https://127.0.0.1:99999/",
+    ],
+)
+def test_a_redirect_to_where_nobody_may_go(make: MakeClient, simulator: RegistrySimulator, target: str) -> None:
+    simulator.misbehave["/v2/team"] = redirect(target)
+    only_this = make(addresses=AddressPolicy.of(hosts=(simulator.host,)))
+    answer = only_this.manifest(simulator.host)
+    assert trouble(answer) in {Trouble.BLOCKED, Trouble.MALFORMED}
+    assert simulator.count(path="/v2/team") == 1
+
+
+def test_a_stranger_does_not_lead_to_a_host_that_only_settings_allow(
+    make: MakeClient, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    simulator.misbehave["/v2/team"] = redirect(f"{other.url}/v2/team/app/manifests/v1")
+    by_network = make(addresses=AddressPolicy.of(hosts=(other.host,), networks=("127.0.0.1/32",)))
+    assert trouble(by_network.manifest(simulator.host)) is Trouble.BLOCKED
+    assert other.requests == []
+    both = make(addresses=AddressPolicy.of(hosts=(other.host, simulator.host)))
+    assert found(both.manifest(simulator.host)).digest == DIGEST
+
+
+def test_private_addresses_only_where_allowed(make: MakeClient, simulator: RegistrySimulator) -> None:
+    answer = make(addresses=AddressPolicy()).manifest(simulator.host)
+    assert trouble(answer) is Trouble.BLOCKED
+    assert isinstance(answer, RegistryUnknown)
+    assert "registries.allowPrivate" in answer.why
+    assert simulator.requests == []
+
+
+def test_redirects_in_a_circle_and_without_an_end(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = redirect("/v2/team/app/manifests/v1")
+    assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+    assert simulator.count(path="/v2/team") == 1
+    simulator.misbehave["/v2/team"] = lambda request, _: Response(
+        302, headers={"Location": f"/v2/team/app/manifests/{len(simulator.requests)}"}
+    )
+    assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+    assert simulator.count(path="/v2/team") == 1 + 1 + HttpLimits().redirects
+
+
+def test_a_redirect_away_from_tls(client: Client, simulator: RegistrySimulator) -> None:
+    with RegistrySimulator() as plain:
+        plain.repository("team/app").put(MANIFEST, tag="v1")
+        simulator.misbehave["/v2/team"] = redirect(f"{plain.url}/v2/team/app/manifests/v1")
+        assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+        assert plain.requests == []
+
+
+# Credentials
+
+
+def test_401_for_ever(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.authorized = lambda header: False
+    assert trouble(client.manifest(simulator.host)) is Trouble.NO_CREDENTIALS
+    assert simulator.count(path="/token") == 1
+    assert simulator.count(path="/v2/team") == 1
+    assert trouble(client.manifest(simulator.host, access=secret(simulator.host))) is Trouble.UNAUTHORIZED
+    assert len(simulator.requests) < 12
+
+
+def test_a_token_that_was_ended_is_replaced_once(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.authorized = lambda header: header == "Bearer simulated"
+    assert found(client.manifest(simulator.host)).digest == DIGEST
+    simulator.token = b'{"token": "second", "expires_in": 300}'
+    simulator.authorized = lambda header: header == "Bearer second"
+    assert found(client.manifest(simulator.host)).digest == DIGEST
+    assert simulator.count(path="/token") == 2
+
+
+def test_first_question_costs_two_requests_and_a_token(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.authorized = lambda header: header == "Bearer simulated"
+    found(client.manifest(simulator.host, access=secret(simulator.host)))
+    assert [request.path for request in simulator.requests] == ["/v2/", "/token", "/v2/team/app/manifests/v1"]
+    asked = simulator.requests[1]
+    assert asked.headers["authorization"] == BASIC
+    assert asked.query == {"service": ["s"], "scope": ["repository:team/app:pull"], "account": ["alice"]}
+
+
+def test_a_realm_on_another_host_gets_no_password(
+    make: MakeClient, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    simulator.challenge = f'Bearer realm="{other.url}/token",service="s"'
+    simulator.authorized = lambda header: header == "Bearer simulated"
+    # anonymously the realm may be asked, and here that is enough
+    assert found(make().manifest(simulator.host, access=secret(simulator.host))).digest == DIGEST
+    assert [request.headers.get("authorization") for request in other.requests] == [None]
+    named = make(RegistrySettings(realms=TokenRealms({simulator.host: frozenset({other.host})})))
+    assert found(named.manifest(simulator.host, access=secret(simulator.host))).digest == DIGEST
+    assert other.requests[-1].headers["authorization"] == BASIC
+
+
+@pytest.mark.parametrize(
+    "realm", ["http://127.0.0.1:1/token", "", "/token", "https://", "https://a@127.0.0.1/", "file:///etc/passwd"]
+)
+def test_a_realm_that_is_no_https_url(client: Client, simulator: RegistrySimulator, realm: str) -> None:
+    simulator.challenge = f'Bearer realm="{realm}",service="s"'
+    simulator.authorized = lambda header: False
+    answer = client.manifest(simulator.host, access=secret(simulator.host))
+    assert trouble(answer) in {Trouble.BLOCKED, Trouble.MALFORMED}
+
+
+def test_a_realm_that_redirects_gets_the_password_only_once(
+    client: Client, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.authorized = lambda header: header == "Bearer simulated"
+    simulator.misbehave["/token"] = redirect(f"{other.url}/token")
+    found(client.manifest(simulator.host, access=secret(simulator.host)))
+    assert [request.headers.get("authorization") for request in other.requests] == [None]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        b'{"token": "a\\r\\nX-Injected: yes"}',
+        b'{"token": ""}',
+        b'{"token": 7}',
+        b"[]",
+        b"nothing",
+        b'{"token": "\xc3\xa9"}',
+        b"{" * 100_000,
+    ],
+)
+def test_a_token_that_is_none(client: Client, simulator: RegistrySimulator, token: bytes) -> None:
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.authorized = lambda header: header.startswith("Bearer ")
+    simulator.token = token
+    assert trouble(client.manifest(simulator.host)) in {Trouble.MALFORMED, Trouble.TOO_LARGE}
+    simulator.token = b'{"access_token": "fine", "expires_in": "soon"}'
+    assert found(client.manifest(simulator.host)).digest == DIGEST
+
+
+def test_a_challenge_that_cannot_be_read(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.challenge, simulator.authorized = 'Bearer realm="', lambda header: False
+    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+
+
+def test_a_private_repository_that_looks_absent_to_strangers(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.challenge = 'Basic realm="x"'
+    simulator.misbehave["/v2/"] = lambda request, honest: (
+        honest if request.headers.get("authorization") == BASIC else Response(404)
+    )
+    simulator.misbehave = {
+        "/v2/team": simulator.misbehave["/v2/"],
+        "/v2/": lambda request, _: Response(401, headers={"WWW-Authenticate": 'Basic realm="x"'}),
+    }
+    own = secret(simulator.host)
+    first = RegistryAccess(secrets=own.secrets, anonymous_first=True)
+    assert isinstance(client.manifest(simulator.host), Absent)
+    assert found(client.manifest(simulator.host, access=first)).digest == DIGEST
+
+
+# Not a registry
+
+
+def test_no_registry_api(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/"] = always(Response(404))
+    answer = client.manifest(simulator.host)
+    assert trouble(answer) is Trouble.NOT_V2
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.why == f'registry "{simulator.host}" does not support the v2 Registry API'
+
+
+def test_an_api_that_lives_elsewhere(client: Client, simulator: RegistrySimulator, other: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/"] = redirect(f"{other.url}/v2/")
+    assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+
+
+def test_nobody_there(client: Client) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert trouble(client.manifest(f"127.0.0.1:{port}")) is Trouble.UNREACHABLE
+    assert len(client.pauses) == HttpLimits().attempts - 1
+
+
+# Tags
+
+
+def tags_of(client: Client, host: str) -> Lookup[tuple[str, ...]]:
+    return client.registry.tags(ImageReference.parse(f"{host}/team/app"), deadline_s=DEADLINE_S)
+
+
+def test_pages_of_tags(client: Client, simulator: RegistrySimulator) -> None:
+    repository = simulator.repository("team/app")
+    repository.tags = [f"v{number}" for number in range(10)]
+    simulator.page = 3
+    answer = tags_of(client, simulator.host)
+    assert isinstance(answer, Found)
+    assert list(answer.value) == repository.tags
+    assert simulator.count(path="/v2/team/app/tags/list") == 4
+
+
+@pytest.mark.parametrize("link", ["/v2/team/app/tags/list?n=1000", "?n=1000"])
+def test_pages_in_a_circle(client: Client, simulator: RegistrySimulator, link: str) -> None:
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Link": f'<{link}>; rel="next"'})
+    assert trouble(tags_of(client, simulator.host)) is Trouble.MALFORMED
+    assert simulator.count(path="/v2/team/app/tags/list") == 1
+
+
+def test_pages_without_an_end(make: MakeClient, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(
+        r, headers={"Link": f'</v2/team/app/tags/list?last={len(simulator.requests)}>; rel="next"'}
+    )
+    client = make(limits=RegistryLimits(tag_pages_max=7))
+    assert trouble(tags_of(client, simulator.host)) is Trouble.MALFORMED
+    assert simulator.count(path="/v2/team/app/tags/list") == 7
+
+
+@pytest.mark.parametrize("link", ["https://127.0.0.1:1/v2/team/app/tags/list", "/v2/secret/app/tags/list", "//x.test/"])
+def test_the_next_page_is_elsewhere(client: Client, simulator: RegistrySimulator, link: str) -> None:
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Link": f'<{link}>; rel="next"'})
+    assert trouble(tags_of(client, simulator.host)) is Trouble.MALFORMED
+
+
+def test_too_many_tags(make: MakeClient, simulator: RegistrySimulator) -> None:
+    simulator.repository("team/app").tags = [f"v{number}" for number in range(11)]
+    assert isinstance(tags_of(make(limits=RegistryLimits(tags_max=11)), simulator.host), Found)
+    assert trouble(tags_of(make(limits=RegistryLimits(tags_max=10)), simulator.host)) is Trouble.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "body, tags",
+    [
+        (b'{"tags": null}', ()),
+        (b'{"tags": []}', ()),
+        (b'{"tags": ["", "v1", "v1"]}', ("", "v1")),
+        (b'{"tags": ["../x"]}', None),
+        (b'{"tags": [1]}', None),
+        (b'{"tags": "v1"}', None),
+        (b'["v1"]', None),
+        (b'{"tags": ["v1"], "tags": ["v2"]}', None),
+    ],
+)
+def test_lists_of_tags(client: Client, simulator: RegistrySimulator, body: bytes, tags: tuple[str, ...] | None) -> None:
+    simulator.misbehave["/v2/team"] = always(Response(200, body))
+    answer = tags_of(client, simulator.host)
+    if tags is None:
+        assert trouble(answer) is Trouble.MALFORMED
+    else:
+        assert isinstance(answer, Found)
+        assert answer.value == tags
+
+
+# Signatures by the registry's extension
+
+
+def signatures_of(client: Client, host: str) -> Lookup[tuple[bytes, ...]]:
+    return client.registry.signatures(ImageReference.parse(f"{host}/team/app:v1"), DIGEST, deadline_s=DEADLINE_S)
+
+
+def signature(content: object, **changes: object) -> dict[str, object]:
+    return {"schemaVersion": 2, "name": f"{DIGEST}@1", "type": "atomic", "content": content, **changes}
+
+
+def test_the_signature_extension(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.supports_signatures = True
+    assert signatures_of(client, simulator.host) == Found(
+        (), f"{simulator.url}/extensions/v2/team/app/signatures/{DIGEST}"
+    )
+    encoded = base64.b64encode(b"\x90blob").decode()
+    simulator.repository("team/app").signatures[DIGEST] = [
+        signature(encoded),
+        signature(encoded, type="cosign"),
+        signature(encoded, schemaVersion=1),
+    ]
+    answer = signatures_of(client, simulator.host)
+    assert isinstance(answer, Found)
+    assert answer.value == (b"\x90blob",)
+
+
+def test_no_signature_extension(client: Client, simulator: RegistrySimulator) -> None:
+    assert isinstance(signatures_of(client, simulator.host), Absent)
+    assert simulator.count(path="/extensions") == 0
+
+
+@pytest.mark.parametrize(
+    "response, expected",
+    [
+        (Response(404), Trouble.MALFORMED),
+        (Response(500), Trouble.UNREACHABLE),
+        (Response(200, b"{}" * 2), Trouble.MALFORMED),
+        (Response(200, json.dumps({"signatures": [signature("not base64!")]}).encode()), Trouble.MALFORMED),
+        (Response(200, json.dumps({"signatures": [signature(None)]}).encode()), Trouble.MALFORMED),
+        (Response(200, json.dumps({"signatures": {"a": 1}}).encode()), Trouble.MALFORMED),
+        (Response(200, b" " * (4 * 1024 * 1024 + 1)), Trouble.TOO_LARGE),
+    ],
+)
+def test_a_signature_extension_in_trouble(
+    client: Client, simulator: RegistrySimulator, response: Response, expected: Trouble
+) -> None:
+    simulator.supports_signatures = True
+    simulator.misbehave["/extensions"] = always(response)
+    answer = signatures_of(client, simulator.host)
+    assert trouble(answer) is expected
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.why.startswith(f"downloading signatures for {DIGEST} in {simulator.host}/team/app: ")
+
+
+# Mirrors and blocked registries
+
+
+def mirrored(source: str, *mirrors: str, never: bool = False) -> RegistrySettings:
+    return RegistrySettings(mirrors=(MirrorRule(source, mirrors, MirrorUse.ANY, never_contact_source=never),))
+
+
+def test_a_mirror_is_asked_first_and_gets_no_credentials_of_the_source(
+    make: MakeClient, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    other.challenge, other.authorized = 'Basic realm="x"', lambda header: header == BASIC
+    client = make(mirrored(f"{simulator.host}/team", f"{other.host}/team"))
+    answer = client.manifest(simulator.host, access=secret(simulator.host))
+    assert found(answer).digest == DIGEST
+    assert isinstance(answer, Found)
+    assert answer.source.startswith(simulator.url)
+    assert {request.headers.get("authorization") for request in other.requests} == {None}
+    with_own = client.manifest(simulator.host, access=secret(other.host))
+    assert isinstance(with_own, Found)
+    assert with_own.source.startswith(other.url)
+
+
+def test_the_source_is_asked_where_mirrors_have_none(
+    make: MakeClient, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    other.repositories.clear()
+    settings = mirrored(simulator.host, other.host)
+    assert found(make(settings).manifest(simulator.host)).digest == DIGEST
+    before = len(simulator.requests)
+    only = make(mirrored(simulator.host, other.host, never=True)).manifest(simulator.host)
+    assert isinstance(only, Absent)
+    assert len(simulator.requests) == before
+
+
+def test_a_silent_mirror_and_one_that_has_none(
+    make: MakeClient, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    """None of them has it is known only if each of them was heard."""
+    other.repositories.clear()
+    simulator.misbehave["/v2/team"] = always(Response(503))
+    settings = mirrored("registry.example.test", simulator.host, other.host, never=True)
+    assert trouble(make(settings).manifest("registry.example.test")) is Trouble.UNREACHABLE
+
+
+def test_swapped_bytes_in_a_mirror_do_not_hide_the_source(
+    make: MakeClient, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    other.repository("team/app").manifests[DIGEST] = (MANIFEST + b" ", OCI_MANIFEST)
+    answer = make(mirrored(simulator.host, other.host)).manifest(simulator.host, "@" + DIGEST)
+    assert found(answer).raw == MANIFEST
+
+
+def test_a_blocked_registry(make: MakeClient, simulator: RegistrySimulator) -> None:
+    client = make(RegistrySettings(blocked=frozenset({simulator.host})))
+    answer = client.manifest(simulator.host)
+    assert trouble(answer) is Trouble.BLOCKED
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.why == f"registry {simulator.host} blocked"
+    assert simulator.requests == []
+
+
+def test_connections_are_kept(client: Client, simulator: RegistrySimulator) -> None:
+    """A second handshake would cost more than the answer."""
+    count = 0
+    note = simulator._note
+
+    def counted(connection: socket.socket, *, opened: bool) -> None:
+        nonlocal count
+        count += opened
+        note(connection, opened=opened)
+
+    simulator._note = counted  # type: ignore[method-assign]
+    for _ in range(5):
+        found(client.manifest(simulator.host))
+    assert count == 1
