@@ -91,9 +91,7 @@ def _forbidden(request: AdmissionRequest, because: str) -> Status:
 
 
 def _question(request: AdmissionRequest) -> Access:
-    return Access(
-        request.user.name, request.user.groups, "override", "imagegate", "imagepolicies", namespace=request.name
-    )
+    return Access(request.user, "override", "imagegate", "imagepolicies", namespace=request.name)
 
 
 def _annotation(document: Mapping[str, Any] | None) -> object:

@@ -255,7 +255,7 @@ class Resolver:
         if namespace == self._namespace or not self._behaviour.cross_namespace_review:
             return
         reviews = [
-            Access(user.name, user.groups, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream)
+            Access(user, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream)
             for user in self._subjects
         ]
         self._need(*reviews)
