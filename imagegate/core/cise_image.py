@@ -1,8 +1,8 @@
 """An image string as ClusterImagePolicy and ImagePolicy read it: normalised, with every doubt refused.
 
-Grammar: distribution/reference 0.6.0, ``ParseNormalizedNamed`` (spec section 9), in a form whose matching
-takes linear time. Stricter than the original where that one lets something through that no registry can
-serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only domains of that grammar.
+The grammar is that of ``core.docker_reference`` (spec section 9). Stricter than the original where that one lets
+something through that no registry can serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only
+domains of that grammar.
 """
 
 from __future__ import annotations
@@ -11,25 +11,17 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from imagegate.core.docker_reference import DockerReference
 from imagegate.core.go_quote import go_quote
-from imagegate.core.reference import DEFAULT_TAG, NAME_MAX_LENGTH, check_digest
-from imagegate.errors import InvalidDigest, InvalidReference
+from imagegate.core.reference import DEFAULT_TAG, ImageReference
+from imagegate.errors import InvalidReference
 
 DOCKER_HUB = "docker.io"
-DOCKER_HUB_LEGACY = "index.docker.io"
 OFFICIAL = "library/"
 CACHED_IMAGE_MAX_LENGTH = 1024
 
-_COMPONENT = r"[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*"
-_DOMAIN_COMPONENT = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
-_DOMAIN = rf"(?:{_DOMAIN_COMPONENT}(?:\.{_DOMAIN_COMPONENT})*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?"
-_ALGORITHM = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*"
-_REFERENCE = re.compile(
-    rf"(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
-    rf"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?(?:@(?P<digest>{_ALGORITHM}:[0-9a-fA-F]{{32,}}))?"
-)
-_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 _SHA256 = "@sha256:"
+_HEX = re.compile(r"[a-f0-9]{64}")
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::([0-9]+))?")
 
 
@@ -62,6 +54,14 @@ class CiseImage:
     def name_with_tag(self) -> str:
         """``NAME:TAG`` with ``latest`` where none is written; the digest is left out."""
         return f"{self.name}:{self.tag_or_latest}"
+
+    @property
+    def repository(self) -> ImageReference:
+        """Domain and path, as the registry port wants them."""
+        namespace, slash, name = self.path.partition("/")
+        if not slash:
+            namespace, name = "", namespace
+        return ImageReference(self.domain, namespace, name)
 
     @property
     def hostname(self) -> str:
@@ -127,64 +127,14 @@ def split_domain(domain: str) -> tuple[str, str]:
 
 def _parse(text: str) -> CiseImage:
     name, *digests = text.split(_SHA256)
-    found = _match(name)
-    domain, path, tag = found["domain"] or "", found["path"], found["tag"] or ""
-    if found["digest"]:
+    reference = DockerReference.parse(name)
+    if reference.digest:
         raise InvalidReference("only sha256 digests are accepted")
-    if len(digests) > 1 or any(_IDENTIFIER.fullmatch(digest) is None for digest in digests):
+    if len(digests) > 1 or any(_HEX.fullmatch(digest) is None for digest in digests):
         raise InvalidReference("a sha256 digest has 64 lower-case hex digits")
-    if not domain:
+    if not reference.domain:
         raise InvalidReference("the registry's name is not a host name")
-    return CiseImage(text, domain, path, tag, digests[0] if digests else "")
+    return CiseImage(text, reference.domain, reference.path, reference.tag, digests[0] if digests else "")
 
 
 _parse_cached = lru_cache(maxsize=8192)(_parse)
-
-
-def _match(name: str) -> re.Match[str]:
-    """A name of the grammar, with domain. The checks come in the original's order."""
-    if _IDENTIFIER.fullmatch(name):
-        raise InvalidReference(f"invalid repository name ({name}), cannot specify 64-byte hexadecimal strings")
-    domain, remainder = _split_domain_off(name)
-    remote = remainder.partition(":")[0]
-    if _go_lower(remote) != remote:
-        raise InvalidReference(f"invalid reference format: repository name ({remote}) must be lowercase")
-    text = f"{domain}/{remainder}"
-    found = _REFERENCE.fullmatch(text)  # not match(): "$" lets a final newline through
-    if found is None:
-        if _REFERENCE.fullmatch(_go_lower(text)):
-            raise InvalidReference("repository name must be lowercase")
-        raise InvalidReference("invalid reference format")
-    if len(found["path"]) > NAME_MAX_LENGTH:
-        raise InvalidReference("repository name must not be more than 255 characters")
-    if found["digest"]:
-        _check_digest(found["digest"])
-    return found
-
-
-def _split_domain_off(name: str) -> tuple[str, str]:
-    """Domain and rest, with Docker Hub's defaults."""
-    first, slash, rest = name.partition("/")
-    if not slash:
-        return DOCKER_HUB, OFFICIAL + name
-    if first == DOCKER_HUB_LEGACY:
-        first = DOCKER_HUB
-    elif not (first == "localhost" or "." in first or ":" in first or _go_lower(first) != first):
-        first, rest = DOCKER_HUB, name
-    if first == DOCKER_HUB and "/" not in rest:
-        rest = OFFICIAL + rest
-    return first, rest
-
-
-def _check_digest(text: str) -> None:
-    try:
-        check_digest(text)
-    except InvalidDigest as error:
-        raise InvalidReference(str(error)) from error
-    if text != text.lower():
-        raise InvalidReference("invalid checksum digest format")
-
-
-def _go_lower(text: str) -> str:
-    """Lower case as Go's strings.ToLower: one code point to one code point."""
-    return text.replace("\u0130", "i").lower()
