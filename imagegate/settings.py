@@ -1,0 +1,205 @@
+"""Environment and ``imagegate.yaml`` -> frozen ``Settings``.
+
+What is not given keeps its default. A variable of the environment wins over the file. Nothing is read on import.
+"""
+
+# ruff: noqa: RUF009 - `section` and `custom` are `dataclasses.field`, with a description
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imagegate.core.profile import Profile
+from imagegate.errors import InvalidPolicy, InvalidSettings
+from imagegate.policy.fields import Fields, Report
+from imagegate.policy.nodes import Node, Value
+from imagegate.policy.source import decode_utf8, read_source
+from imagegate.settings_schema import Entry, custom, entries, flag, read_section, section, text, texts
+from imagegate.settings_sections import (
+    AlwaysPullSettings,
+    CisePathSettings,
+    ImagePolicySettings,
+    ImportGateSettings,
+    IntegratedRegistrySettings,
+    LogSettings,
+    MessageSettings,
+    RegistrySettings,
+    ServerSettings,
+    StoreSettings,
+)
+
+SETTINGS_VARIABLE = "IMAGEGATE_SETTINGS"
+"""Names the settings file."""
+_PREFIX = "IMAGEGATE_"
+_SERVICE_LINK = re.compile(r"IMAGEGATE(_[A-Z0-9_]+?)??_(SERVICE_(HOST|PORT)|PORT(_[0-9]+_(TCP|UDP))?)(_[A-Z0-9_]+)?")
+"""What Kubernetes puts into the environment of pods for a Service whose name begins with imagegate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Paths are resolved against the directory of the settings file."""
+
+    profile: Profile = custom(
+        Profile.DOCUMENTED,
+        "Which behaviour is followed: the manual, with the safer choices on; or OpenShift 4, bit for bit.",
+        "`documented`, `openshift-4`",
+        lambda fields, name: Profile(fields.choice(name, tuple(Profile), Profile.DOCUMENTED)),
+        shown_default="documented",
+        from_text=str,
+    )
+    strict_yaml: bool = flag(False, "Refuse `domainName: *.example.com` without quotes instead of repairing it.")
+    config: str = text("", "A master-config.yaml or a stand-alone ImagePolicyConfig.")
+    policies: tuple[str, ...] = texts("Files and folders of ClusterImagePolicy and ImagePolicy objects.")
+    images: tuple[str, ...] = texts("Files and folders of image.openshift.io objects.")
+    messages: MessageSettings = section(MessageSettings, key="messages")
+    integrated_registry: IntegratedRegistrySettings = section(IntegratedRegistrySettings, key="integratedRegistry")
+    image_policy: ImagePolicySettings = section(ImagePolicySettings, key="imagePolicy")
+    always_pull: AlwaysPullSettings = section(AlwaysPullSettings, key="alwaysPull")
+    import_gate: ImportGateSettings = section(ImportGateSettings, key="importGate")
+    cise: CisePathSettings | None = section(CisePathSettings, key="cise", absent=True)
+    registry: RegistrySettings = section(RegistrySettings, key="registry")
+    store: StoreSettings = section(StoreSettings, key="store")
+    server: ServerSettings = section(ServerSettings, key="server")
+    log: LogSettings = section(LogSettings, key="log")
+
+
+ENTRIES: tuple[Entry, ...] = tuple(entries(Settings))
+"""Every setting, in the order of the documentation."""
+
+
+_BY_VARIABLE = {entry.variable: entry for entry in ENTRIES}
+
+
+def load_settings(path: Path | None = None, *, environ: Mapping[str, str]) -> Settings:
+    """The settings in force.
+
+    Args:
+        path: the settings file; None: the one ``IMAGEGATE_SETTINGS`` names, or none.
+        environ: the environment.
+
+    Raises:
+        InvalidSettings: the file cannot be read, or something in it or in the environment is wrong or misspelt.
+    """
+    named = environ.get(SETTINGS_VARIABLE, "")
+    path = path or (Path(named) if named else None)
+    root = Node({}, 1) if path is None else _read_file(path)
+    settings = read_settings(root, str(path or "settings"), _from_environment(environ))
+    return _with_resolved_paths(settings, path.parent if path else Path(), environ)
+
+
+def _read_file(path: Path) -> Node:
+    try:
+        content = path.read_bytes()
+        documents = read_source(decode_utf8(content, str(path)), str(path)).documents
+    except OSError as error:
+        raise InvalidSettings(f"{path}: cannot be read: {error.strerror or error}") from error
+    except InvalidPolicy as error:
+        raise InvalidSettings(str(error)) from error
+    if len(documents) > 1:
+        raise InvalidSettings(f"{path}:{documents[1].line}: a second document; one file holds all settings")
+    return documents[0]
+
+
+def read_settings(root: Node, name: str, environment: Mapping[Entry, object] | None = None) -> Settings:
+    """Settings from a document.
+
+    Args:
+        root: the document.
+        name: its file, for messages.
+        environment: values that win over the document's.
+
+    Raises:
+        InvalidSettings: all that is wrong, a line each: ``file:line: path: what``.
+    """
+    report = Report(name)
+    settings = read_section(Settings, Fields(_merged(root, environment or {}), "", report))
+    if problems := _problems(report, environment or {}):
+        raise InvalidSettings("\n".join(problems))
+    return settings
+
+
+def _problems(report: Report, environment: Mapping[Entry, object]) -> list[str]:
+    """What is wrong, each behind the place it stands in: the file and line, or the variable."""
+    variables = {entry.dotted: entry.variable for entry in environment}
+    ordered = sorted(report.errors, key=lambda remark: remark.line)
+    return [
+        f"environment: {variables[remark.path]}: {remark.text}" if remark.path in variables else str(remark)
+        for remark in ordered
+    ]
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[Entry, object]:
+    """The settings that the environment holds.
+
+    Raises:
+        InvalidSettings: a variable with our prefix that is none of ours.
+    """
+    values: dict[Entry, object] = {}
+    problems = []
+    for variable, value in environ.items():
+        entry = _BY_VARIABLE.get(variable)
+        if entry is not None and entry.description.from_text is not None:
+            values[entry] = entry.description.from_text(value)
+        elif entry is not None:
+            problems.append(f"environment: {variable}: can only be set in the settings file, as {entry.dotted}")
+        elif variable.startswith(_PREFIX) and variable != SETTINGS_VARIABLE and not _SERVICE_LINK.fullmatch(variable):
+            near = difflib.get_close_matches(variable, _BY_VARIABLE, n=1, cutoff=0.75)
+            problems.append(
+                f"environment: {variable}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+            )
+    if problems:
+        raise InvalidSettings("\n".join(sorted(problems)))
+    return values
+
+
+def _merged(root: Node, environment: Mapping[Entry, object]) -> Node:
+    """The document with the environment's values put in. The document itself is left as it is."""
+    for entry, value in environment.items():
+        root = _with_value(root, entry.path, value)
+    return root
+
+
+def _with_value(node: Node, path: tuple[str, ...], value: object) -> Node:
+    if not path:
+        return Node(_as_node_value(value, node.line), node.line)
+    if node.value is not None and not isinstance(node.value, dict):
+        return node  # wrong as it is; reading it says so
+    children = dict(node.value or {})
+    children[path[0]] = _with_value(children.get(path[0], Node(None, node.line)), path[1:], value)
+    return Node(children, node.line)
+
+
+def _as_node_value(value: object, line: int) -> Value:
+    if isinstance(value, list):
+        return [Node(str(item), line) for item in value]
+    return value if isinstance(value, (str, int, float)) else str(value)
+
+
+def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[str, str]) -> Settings:
+    """Relative paths of the file against its directory; those of the environment against the working directory."""
+
+    def resolved(value: str, *path: str) -> str:
+        variable = Entry(path, ENTRIES[0].description).variable
+        return value if not value or variable in environ else str(directory / value)
+
+    return replace(
+        settings,
+        config=resolved(settings.config, "config"),
+        policies=tuple(resolved(path, "policies") for path in settings.policies),
+        images=tuple(resolved(path, "images") for path in settings.images),
+        registry=replace(settings.registry, ca_file=resolved(settings.registry.ca_file, "registry", "caFile")),
+        store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),
+        cise=settings.cise and _with_resolved_trust(settings.cise, directory, environ),
+    )
+
+
+def _with_resolved_trust(cise: CisePathSettings, directory: Path, environ: Mapping[str, str]) -> CisePathSettings:
+    store = cise.trust.store
+    if store and "IMAGEGATE_CISE_TRUST_STORE" not in environ:
+        store = str(directory / store)
+    ca = {name: str(directory / path) for name, path in cise.trust.pinning.ca.items()}
+    return replace(cise, trust=replace(cise.trust, store=store, pinning=replace(cise.trust.pinning, ca=ca)))

@@ -1,0 +1,342 @@
+"""The sections of the settings. ``None`` leaves a choice to the profile; units are in the names."""
+
+# ruff: noqa: RUF009 - `section` and `custom` are `dataclasses.field`, with a description
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from imagegate.core.cise_policy import DEFAULT_GROUPS
+from imagegate.core.label_selector import LabelSelector
+from imagegate.core.mirrors import MirrorRule, MirrorUse
+from imagegate.policy.fields import Fields
+from imagegate.policy.image_policy_config import read_label_selector
+from imagegate.settings_schema import choice, custom, flag, integer, optional_text, seconds, section, text, texts
+
+MODES = ("enforce", "warn", "audit")
+_IBM_TOKEN_URL = "https://iam.cloud.ibm.com/identity/token"  # noqa: S105 - an address
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceMode:
+    """The mode of a plug-in in namespaces with certain labels; the first that matches decides."""
+
+    selector: LabelSelector
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraResource:
+    """A resource beyond the known ones, with the field paths of the pod specs in it."""
+
+    group: str
+    resource: str
+    kind: str
+    pod_specs: tuple[str, ...]
+
+
+def _namespace_modes(fields: Fields, name: str) -> tuple[NamespaceMode, ...]:
+    return fields.each(name, _namespace_mode) or ()
+
+
+def _namespace_mode(fields: Fields) -> NamespaceMode:
+    selector = fields.child("selector")
+    labels = read_label_selector(selector)
+    selector.finish()
+    if problem := labels.problem():
+        fields.error("selector", problem)
+    if not fields.has("mode"):
+        fields.error("mode", "Required value")
+    return NamespaceMode(labels, fields.choice("mode", MODES, MODES[0]))
+
+
+def _mode(plugin: str) -> str:
+    return choice("enforce", MODES, f"What a denial by {plugin} does: deny, warn the user, or only note it.")
+
+
+def _namespaces() -> tuple[NamespaceMode, ...]:
+    doc = "Other modes for namespaces by their labels; the first selector that matches decides."
+    return custom((), doc, "list of `{selector, mode}`", _namespace_modes)
+
+
+def _extra_resources(fields: Fields, name: str) -> tuple[ExtraResource, ...]:
+    return fields.each(name, _extra_resource) or ()
+
+
+def _extra_resource(fields: Fields) -> ExtraResource:
+    group, resource, kind = (fields.text(name) for name in ("group", "resource", "kind"))
+    for required in ("group", "resource", "kind", "podSpecs"):
+        if not fields.has(required):
+            fields.error(required, "Required value")
+    return ExtraResource(group, resource, kind, fields.texts("podSpecs") or ())
+
+
+def _mirrors(fields: Fields, name: str) -> tuple[MirrorRule, ...]:
+    return fields.each(name, _mirror) or ()
+
+
+def _mirror(fields: Fields) -> MirrorRule:
+    for required in ("source", "mirrors"):
+        if not fields.has(required):
+            fields.error(required, "Required value")
+    uses = tuple(MirrorUse)
+    return MirrorRule(
+        fields.text("source"),
+        fields.texts("mirrors") or (),
+        MirrorUse(fields.choice("use", uses, MirrorUse.DIGEST)),
+        fields.flag("neverContactSource"),
+    )
+
+
+def _text_map(fields: Fields, name: str) -> Mapping[str, str]:
+    return MappingProxyType(fields.text_map(name))
+
+
+def _list_map(fields: Fields, name: str) -> Mapping[str, tuple[str, ...]]:
+    child = fields.child(name)
+    return MappingProxyType({key: child.texts(key) or () for key in child.entries})
+
+
+_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
+_NO_LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSettings:
+    """Words of denials."""
+
+    style: str | None = optional_text(
+        "Words of denials: the original's and the rule's name; exactly the original's; or the former in modern words.",
+        ("documented", "upstream", "modern"),
+        "by profile",
+    )
+    list_rules: bool = flag(True, "Denied imports list the allowed registries, which may be internal host names.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegratedRegistrySettings:
+    """Names of the integrated registry. ``internalRegistryHostname`` of the master-config comes first."""
+
+    hostname: str = text("", "`host[:port]` of the integrated registry; `internalRegistryHostname` of `config` wins.")
+    aliases: tuple[str, ...] = texts("Other names it is known by, such as its service name and its external route.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePolicySettings:
+    """The execution policy."""
+
+    mode: str = _mode("the execution policy")
+    namespaces: tuple[NamespaceMode, ...] = _namespaces()
+    controller_owned: str | None = optional_text(
+        "Objects owned by a controller: check without rewriting; pass those of trusted controllers; pass all.",
+        ("validate", "trusted", "skip"),
+        "`validate`; `skip` in openshift-4",
+    )
+    trusted_controllers: tuple[str, ...] = texts("User names of controllers, for `controllerOwned: trusted`.")
+    default_registry: str = text("docker.io", "Where nodes pull unqualified names from; reject rules compare with it.")
+    namespace_override: str = choice(
+        "open",
+        ("open", "restricted"),
+        "Which rules a namespace's ignore-rules annotation may switch off: all, or only those that allow it.",
+    )
+    require_known_repository: bool = flag(False, "A digest resolves only if its repository is known for that image.")
+    unqualified_accepted_as_docker_hub: bool = flag(False, "Accept rules for docker.io also match unqualified names.")
+    exempt_namespaces: tuple[str, ...] = texts("Namespaces whose objects are not looked at.")
+    exempt_service_accounts: tuple[str, ...] = texts("User names whose requests are not looked at.")
+    manifest_list: str = choice(
+        "none",
+        ("none", "any", "all"),
+        "Label conditions on an image of several platforms: no labels, or those of any or all of its images.",
+    )
+    extra_resources: tuple[ExtraResource, ...] = custom(
+        (),
+        "Custom resources to check too, with the paths of pod specs in them.",
+        "list of `{group, resource, kind, podSpecs}`",
+        _extra_resources,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlwaysPullSettings:
+    """AlwaysPullImages; it is turned on in the master-config."""
+
+    mode: str = _mode("AlwaysPullImages")
+    namespaces: tuple[NamespaceMode, ...] = _namespaces()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportGateSettings:
+    """allowedRegistriesForImport; the list itself stands in the master-config."""
+
+    mode: str = _mode("the import gate")
+    namespaces: tuple[NamespaceMode, ...] = _namespaces()
+    grandfather: str = choice(
+        "repository",
+        ("repository", "exact", "none"),
+        "What of a stream's old references stays allowed after the list was tightened.",
+    )
+    insecure_fallback: str = choice(
+        "none", ("none", "both"), "Imports marked insecure also accept rules for port 443 (`both`)."
+    )
+    privileged_import_bypass: str = choice(
+        "import", ("import", "full"), "Who may create image stream mappings skips the check of imports, or all checks."
+    )
+    review_mappings: bool = flag(False, "Also count the right to create `imagestreammappings` in the namespace.")
+    check_mirrors: bool = flag(False, "Mirrors must be on the list as well.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinningSettings:
+    """Which trust roots are accepted."""
+
+    certs: Mapping[str, tuple[str, ...]] = custom(
+        _NO_LISTS,
+        "Image name, or its beginning and `*`: accepted key IDs of root certificates.",
+        "map of lists",
+        _list_map,
+    )
+    ca: Mapping[str, str] = custom(
+        _NO_TEXTS,
+        "Beginning of an image name: file of CA certificates the root must chain to.",
+        "map of texts",
+        _text_map,
+    )
+    tofu: bool = flag(True, "Trust the first root seen for an image; later ones must follow from it.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustSettings:
+    """Docker Content Trust."""
+
+    servers: Mapping[str, str] = custom(
+        _NO_TEXTS,
+        "Registry: URL of its trust server, `{hostname}` stands for the registry.",
+        "map of texts",
+        _text_map,
+        shown_default="the known registries",
+    )
+    allow_http: bool = flag(False, "Trust servers may be asked without TLS.", key="allowHTTP")
+    store: str = text("", "Directory for trust anchors and versions seen; empty: in the store.")
+    pinning: PinningSettings = section(PinningSettings, key="pinning")
+    signer_key_must_sign: bool = flag(True, "A signer's key must have signed, not only be listed.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimpleSettings:
+    """Simple signing."""
+
+    key_namespaces: tuple[str, ...] = texts("Namespaces beside its own from which an ImagePolicy may name keys.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VulnerabilitySettings:
+    """IBM Vulnerability Advisor."""
+
+    api_version: str = choice("v4", ("v3", "v4"), "Version of its API.")
+    account: str = text("", "Account for entries that name none.")
+    base_url: str = text("", "Where it is asked; empty: at the image's registry.", key="baseURL")
+    iam_url: str = text(_IBM_TOKEN_URL, "Where tokens are had.", key="iamURL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CisePathSettings:
+    """Policies of Container Image Security Enforcement and Portieris. The path is on once there is a ``cise`` block."""
+
+    mode: str = _mode("the image enforcement policies")
+    namespaces: tuple[NamespaceMode, ...] = _namespaces()
+    profile: str = choice("cise", ("cise", "cloudpak", "portieris"), "Which product's defaults are followed.")
+    groups: tuple[str, ...] = texts(
+        "API groups read, in the order in which their policies are merged.",
+        default=tuple(group.value for group in DEFAULT_GROUPS),
+    )
+    messages: str = choice("auto", ("auto", "portieris", "cise"), "Whose sentences denials use.")
+    reserved_namespaces: tuple[str, ...] | None = custom(
+        None,
+        "Namespaces whose objects are not looked at.",
+        "list of texts",
+        lambda fields, name: fields.texts(name),
+        shown_default="by cise.profile",
+    )
+    cluster_domain: str = text("", "Stands for `<<CLUSTER DOMAIN>>` in the default policies.")
+    digest_fallback: bool = flag(True, "An entry without a tag also covers digests of its repository.")
+    normalize_image_names: bool = flag(False, "Also match names with `:latest`, and without `library/`.")
+    parents: str | None = optional_text(
+        "What an owner reference is worth: nothing; a look at the owner; the upstream behaviour.",
+        ("examine", "verify", "trust"),
+        "by cise.profile",
+    )
+    pods_only: bool | None = custom(
+        None,
+        "Only pods are examined, not what makes them.",
+        "bool",
+        lambda fields, name: fields.flag(name) if fields.has(name) else fields.ignore(name),
+        shown_default="by cise.profile",
+    )
+    report_all: bool = flag(False, "Report everything that is wrong, not only the first.")
+    rewriting: str = choice("all", ("all", "pods", "never"), "Which objects are rewritten to digests.")
+    keep_tag: bool = flag(False, "Rewrite to `NAME:TAG@DIGEST` instead of `NAME@DIGEST`.")
+    cache: bool = flag(True, "Keep results of verification for a while.")
+    exclude_own_namespace: bool = flag(True, "Leave imagegate's own namespace out of its webhooks.")
+    trust: TrustSettings = section(TrustSettings, key="trust")
+    simple: SimpleSettings = section(SimpleSettings, key="simple")
+    va: VulnerabilitySettings = section(VulnerabilitySettings, key="va")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryLimitSettings:
+    """How much of an answer is read."""
+
+    manifest_max_bytes: int = integer(4 * 2**20, "Of one manifest.", minimum=1024, maximum=64 * 2**20)
+    config_max_bytes: int = integer(8 * 2**20, "Of one image configuration.", minimum=1024, maximum=64 * 2**20)
+    tags_max: int = integer(100_000, "Tags of one repository.", minimum=1, maximum=10_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """How registries and other servers are asked."""
+
+    allow_private_addresses: tuple[str, ...] = texts(
+        "Hosts (`host` or `host:port`) and networks (CIDR) that may be asked at private addresses."
+    )
+    insecure: tuple[str, ...] = texts("`host[:port]` that may be asked without TLS or with any certificate.")
+    blocked: tuple[str, ...] = texts("`host[:port]` that are never asked.")
+    ca_file: str = text("", "PEM bundle trusted beside the system's.")
+    mirrors: tuple[MirrorRule, ...] = custom(
+        (), "Other places of a registry's images.", "list of `{source, mirrors, use, neverContactSource}`", _mirrors
+    )
+    token_realms: Mapping[str, tuple[str, ...]] = custom(
+        _NO_LISTS, "Registry: token servers on other hosts that may be sent its credentials.", "map of lists", _list_map
+    )
+    connect_timeout_s: float = seconds(5, "For one connection.", minimum=0.1, maximum=60)
+    attempts: int = integer(3, "Requests at most for one answer.", minimum=1, maximum=10)
+    limits: RegistryLimitSettings = section(RegistryLimitSettings, key="limits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where image streams and images are kept."""
+
+    path: str = text("", "SQLite file; empty: in the user's state directory.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """The service."""
+
+    host: str = text("127.0.0.1", "Address to listen at.")
+    port: int = integer(8080, "Port to listen at; 0: a free one.", minimum=0, maximum=65535)
+    body_max_bytes: int = integer(8 * 2**20, "Largest request body.", minimum=65536, maximum=256 * 2**20)
+    default_timeout_s: float = seconds(
+        10, "Time for a review whose request names none; look-ups get 80% of it.", minimum=0.5, maximum=60
+    )
+    workers: int = integer(0, "Worker processes; 0: one a processor, at most four.", minimum=0, maximum=64)
+    threads: int = integer(16, "Threads of a worker.", minimum=1, maximum=512)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """Log lines."""
+
+    level: str = choice("info", ("debug", "info", "warning", "error"), "The least severe lines that are written.")
