@@ -46,14 +46,12 @@ class _SigningKey:
         ends = [end for end in (self.certificate.expiration, self.subkey_expires) if end is not None]
         return min(ends) if ends else None
 
-    def objection(self, now: datetime) -> str:
-        """Why the key must not be used at ``now``, however good the signature; empty if it may."""
+    @property
+    def revoked(self) -> str:
+        """Why the key must not be used at all, however good the signature; empty if it may."""
         if self.certificate.is_revoked:
             return "the key is revoked"
-        if self.subkey_revoked:
-            return "the signing subkey is revoked"
-        expires = self.expires
-        return f"the key expired on {_go_time(expires)}" if expires is not None and expires <= now else ""
+        return "the signing subkey is revoked" if self.subkey_revoked else ""
 
 
 class OpenPgpVerifier:
@@ -63,57 +61,65 @@ class OpenPgpVerifier:
         self._now = now
         self._keys = lru_cache(maxsize=RINGS_CACHED)(_read_keys)
 
+    def check(self, ring: KeyRing) -> None:
+        """See ``MessageVerifier``."""
+        self._usable(ring)
+
     def verify(self, blob: bytes, ring: KeyRing) -> Verification:
         """See ``MessageVerifier``."""
-        keys = self._keys(ring)
+        keys = self._usable(ring)
         try:
             return _verified(SignedMessage.read(blob), keys, self._now())
         except BadSignature as error:
             return Verification(error=str(error))
 
+    def _usable(self, ring: KeyRing) -> tuple[_SigningKey, ...]:
+        keys = self._keys(ring)
+        if not keys:
+            raise InvalidKeyRing(NO_KEYS)
+        return keys
+
 
 def _verified(message: SignedMessage, keys: Sequence[_SigningKey], now: datetime) -> Verification:
-    candidates = [key for key in keys if key.key_id == message.signer]
-    if not candidates:
+    known = [key for key in keys if key.key_id == message.signer]
+    if not known:
         raise BadSignature(f"Key not found for key ID {message.signer.lstrip('0')} in signature")
-    certificate = _good_certificate(message, candidates)
-    key = next(key for key in candidates if key.certificate.fingerprint == certificate)
-    objection = key.objection(now)
-    if objection:
-        raise BadSignature(f"signature by key {key.fingerprint} is not accepted: {objection}")
-    ends = [end for end in (key.expires, message.signature.expires) if end is not None]
+    usable = [key for key in known if not key.revoked]
+    if not usable:
+        raise BadSignature(f"signature by key {known[0].fingerprint} is not accepted: {known[0].revoked}")
+    key = _signer(message, usable)
+    if key.expires is not None and key.expires <= now:
+        expired = f"the key expired on {_go_time(key.expires)}"
+        raise BadSignature(f"signature by key {key.fingerprint} is not accepted: {expired}")
     if message.signature.expires is not None and message.signature.expires <= now:
         raise BadSignature(f"Signature expired on {_go_time(message.signature.expires)}")
-    return Verification(payload=message.content, fingerprint=key.fingerprint, valid_until=min(ends) if ends else None)
+    ends = [end for end in (key.expires, message.signature.expires) if end is not None]
+    return Verification(message.content, key.fingerprint, valid_until=min(ends) if ends else None)
 
 
-def _good_certificate(message: SignedMessage, candidates: Sequence[_SigningKey]) -> str:
-    """The fingerprint of the certificate that made the signature.
+def _signer(message: SignedMessage, keys: Sequence[_SigningKey]) -> _SigningKey:
+    """Which of ``keys`` made the signature.
 
     Sequoia gets the message as it was read here, so that both speak of the same bytes.
     """
-    for key in candidates:
-        if key.certificate.is_revoked:  # refused by Sequoia too, in its own words
-            raise BadSignature(f"signature by key {key.fingerprint} is not accepted: the key is revoked")
-    certificates = [key.certificate for key in candidates]
+    certificates = [key.certificate for key in keys]
     try:
         result = verify(message.packets, store=lambda _ids: certificates)
     except RuntimeError as error:
         raise BadSignature(f"signature error: {_first_line(error)}") from error
-    signers = [signature.certificate for signature in result.valid_sigs]
-    if len(signers) != 1:
-        raise BadSignature(f"Unexpected GPG signature count {len(signers)}")
+    signers = {signature.certificate for signature in result.valid_sigs}
+    made = [key for key in keys if key.certificate.fingerprint in signers]
+    if len(result.valid_sigs) != 1 or len(made) != 1:
+        raise BadSignature(f"Unexpected GPG signature count {len(result.valid_sigs)}")
     if result.bytes is None or bytes(result.bytes) != message.content:
         raise BadSignature("signature error: the verified text is not the text that was read")
-    return str(signers[0])
+    return made[0]
 
 
 def _read_keys(ring: KeyRing) -> tuple[_SigningKey, ...]:
     keys: list[_SigningKey] = []
     for certificate in _certificates(ring):
         keys.extend(_signing_keys(certificate))
-    if not keys:
-        raise InvalidKeyRing(NO_KEYS)
     return tuple(keys)
 
 

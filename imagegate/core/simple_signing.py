@@ -18,12 +18,15 @@ from imagegate.core.go_quote import go_quote
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.plugin import Question
 from imagegate.core.pull_secrets import Credential, PullSecret
-from imagegate.core.signed_identity import IdentityRule, accepts
 from imagegate.core.signature_claims import Claims, InvalidClaims
+from imagegate.core.signed_identity import IdentityRule, accepts
 from imagegate.errors import InvalidInput, InvalidPolicy
 
 NO_SIGNATURE = "A signature was required, but no signature exists"
 NO_REQUIREMENTS = "List of verification policy requirements must not be empty"
+SIGNATURES_MAX = 128
+SIGNATURE_MAX_BYTES = 4 * 1024 * 1024
+TOO_MANY_SIGNATURES = f"server provided {SIGNATURES_MAX} signatures, assuming that's unreasonable and a server error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,19 @@ def rings(requirements: Iterable[Requirement]) -> tuple[KeyRing, ...]:
         if isinstance(requirement, SignedBy):
             found[requirement.key_ring] = None
     return tuple(found)
+
+
+def unmet(
+    requirements: Iterable[Requirement], image: DockerReference, digest: str, check: SignatureCheck
+) -> tuple[Requirement, ...]:
+    """Those ``SignedBy``, up to the first ``Reject``, that ``check`` does not satisfy: what is still looked for."""
+    still_open: list[Requirement] = []
+    for requirement in requirements:
+        if isinstance(requirement, Reject):
+            break
+        if isinstance(requirement, SignedBy) and rejection(requirement, image, digest, check):
+            still_open.append(requirement)
+    return tuple(still_open)
 
 
 def judge(

@@ -56,7 +56,7 @@ def parse(text: str | bytes) -> StrictValue:
         value: StrictValue = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise InvalidJson(f"{error.msg} at character {error.pos}") from error
-    return _well_formed(value) if isinstance(value, str) else value
+    return _repaired(value)
 
 
 def _check_depth(text: str) -> None:

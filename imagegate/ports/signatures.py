@@ -27,9 +27,16 @@ class SignatureStore(Protocol):
 class MessageVerifier(Protocol):
     """Verifies OpenPGP signed messages in process. Asks nothing of the outside but the time."""
 
+    def check(self, ring: KeyRing) -> None:
+        """Raise unless the ring holds a key that could have signed something.
+
+        Raises:
+            InvalidKeyRing: it does not; the original's text.
+        """
+
     def verify(self, blob: bytes, ring: KeyRing) -> Verification:
         """One signature blob against one ring. Never raises for what a blob holds.
 
         Raises:
-            InvalidKeyRing: no key of the ring can be used, whatever the blob.
+            InvalidKeyRing: as ``check``.
         """
