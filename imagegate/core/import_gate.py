@@ -19,6 +19,7 @@ from imagegate.core.import_rules import (
     join_host_port,
     parse_rules,
 )
+from imagegate.core.profile import Profile
 from imagegate.core.reference import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference
 
@@ -80,6 +81,11 @@ OPENSHIFT_4 = GateBehaviour(
     gates_missing_name=True,
     imports_star=True,
 )
+
+
+def behaviour_of(profile: Profile) -> GateBehaviour:
+    """The profile's behaviour; settings change single fields of it."""
+    return OPENSHIFT_4 if profile is Profile.OPENSHIFT_4 else DOCUMENTED
 
 
 @dataclass(frozen=True, slots=True)
