@@ -1,0 +1,96 @@
+"""AlwaysPullImages, both passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.always_pull import AlwaysPullPlugin
+from imagegate.core.decision import Decision, DenialCode, PatchOp
+from imagegate.core.json_patch import apply_patch
+from tests.support.policy_world import NOW, request_for, review_of
+
+PLUGIN = AlwaysPullPlugin()
+POD: dict[str, Any] = {
+    "kind": "Pod",
+    "apiVersion": "v1",
+    "metadata": {"name": "p"},
+    "spec": {
+        "initContainers": [{"name": "i", "image": "a", "imagePullPolicy": "Never"}],
+        "containers": [{"name": "c", "image": "b"}, {"name": "d", "image": "c", "imagePullPolicy": "Always"}],
+        "ephemeralContainers": [{"name": "e", "image": "d", "imagePullPolicy": "IfNotPresent"}],
+        "volumes": [{"name": "v", "image": {"reference": "e", "pullPolicy": "Never"}}, {"name": "w", "emptyDir": {}}],
+    },
+}
+
+
+def decide(request: AdmissionRequest) -> Decision:
+    """The decision on a request that the plug-in covers."""
+    assert PLUGIN.covers(request)
+    assert list(PLUGIN.questions(request, {})) == []
+    return PLUGIN.decide(request, {}, now=NOW)
+
+
+def test_the_mutating_pass_writes_always_everywhere() -> None:
+    decision = decide(request_for(POD))
+    assert decision.rewrites == (
+        PatchOp("add", "/spec/initContainers/0/imagePullPolicy", "Always"),
+        PatchOp("add", "/spec/containers/0/imagePullPolicy", "Always"),
+        PatchOp("add", "/spec/ephemeralContainers/0/imagePullPolicy", "Always"),
+        PatchOp("add", "/spec/volumes/0/image/pullPolicy", "Always"),
+    )
+    left = apply_patch(POD, decision.rewrites)
+    assert decide(request_for(left)).rewrites == ()
+    assert decide(request_for(left, phase=Phase.VALIDATE)).allowed
+
+
+def test_the_validating_pass_refuses_every_other_policy() -> None:
+    decision = decide(request_for(POD, phase=Phase.VALIDATE))
+    assert [denial.at for denial in decision.denials] == [
+        "spec.initContainers[0].imagePullPolicy",
+        "spec.containers[0].imagePullPolicy",
+        "spec.ephemeralContainers[0].imagePullPolicy",
+        "spec.volumes[0].image.pullPolicy",
+    ]
+    assert {denial.code for denial in decision.denials} == {DenialCode.NOT_ALWAYS_PULLED}
+
+
+def test_the_text_is_the_originals() -> None:
+    pod = {**POD, "spec": {"containers": [{"name": "c", "image": "x", "imagePullPolicy": "IfNotPresent"}]}}
+    status = decide(request_for(pod, phase=Phase.VALIDATE)).status
+    assert status is not None
+    assert (status.code, status.reason) == (403, "Forbidden")
+    assert status.message == (
+        'pods "p" is forbidden: spec.containers[0].imagePullPolicy: Unsupported value: "IfNotPresent": '
+        'supported values: "Always"'
+    )
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_an_update_without_a_new_image_is_left_alone(phase: Phase) -> None:
+    request = request_for(POD, operation="UPDATE", old=POD, phase=phase)
+    assert decide(request) == Decision(plugin="always-pull")
+    fewer = {**POD, "spec": {"containers": POD["spec"]["containers"][1:]}}
+    changed = request_for(POD, operation="UPDATE", old=fewer, phase=phase)
+    assert decide(changed) != Decision(plugin="always-pull")
+
+
+def test_an_ephemeral_container_through_its_subresource() -> None:
+    old = {**POD, "spec": {"containers": POD["spec"]["containers"]}}
+    request = request_for(POD, operation="UPDATE", old=old, sub_resource="ephemeralcontainers")
+    assert PatchOp("add", "/spec/ephemeralContainers/0/imagePullPolicy", "Always") in decide(request).rewrites
+
+
+def test_templates_and_other_subresources_are_not_touched() -> None:
+    deployment = {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "d"}, "spec": {}}
+    assert not PLUGIN.covers(request_for(deployment))
+    assert not PLUGIN.covers(request_for(POD, sub_resource="status"))
+    assert not PLUGIN.covers(request_for(POD, operation="DELETE"))
+
+
+def test_a_malformed_pod_is_refused_not_passed() -> None:
+    decision = decide(request_for({**POD, "spec": {"containers": {"image": "x"}}}))
+    assert [denial.code for denial in decision.denials] == [DenialCode.INVALID_OBJECT]
+    assert decide(review_of(request_for(POD), {**POD, "spec": None}, Phase.MUTATE)).allowed
