@@ -13,6 +13,9 @@ from typing import cast
 from bench.figures import Benchmark, Figure, Options, WrongAnswer
 
 BENCHMARKS = {
+    "mutate_vs_flask_noop": "bench.mutating:mutate",
+    "mutate_sizes": "bench.mutating:mutate_sizes",
+    "burst_200": "bench.mutating:bursts",
     "rules_scale_registries": "bench.deciding:rules_scale_registries",
     "rules_scale_imports": "bench.deciding:rules_scale_imports",
     "rules_scale_cise": "bench.deciding:rules_scale_cise",

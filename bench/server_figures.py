@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.figures import Options, median
 from bench.load import Check, Load, check_answers, is_allowed, put_under_load
-from bench.servers import BIN, SERVER_CPU, Server, free_port, running
+from bench.servers import BIN, Server, free_port, running
 
 WARM_UP_S = 1
 
@@ -68,6 +68,3 @@ def alternate(targets: Sequence[Target], options: Options, *, connections: int =
             target.rounds.append(load)
     for target in targets:
         check_answers(target.server, target.path, target.bodies, target.check)
-
-
-__all__ = ["SERVER_CPU", "Target", "alternate", "reference"]
