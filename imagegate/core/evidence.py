@@ -39,4 +39,9 @@ class Unknown:
     retryable: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class OutOfTime(Unknown):
+    """The review's deadline passed before there was an answer."""
+
+
 Lookup: TypeAlias = Found[T] | Absent | Unknown

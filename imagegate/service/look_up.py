@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from typing import Any, NamedTuple, Protocol
 
 from imagegate.core.admission import AdmissionRequest
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.plugin import Plugin, Question
 
 ROUNDS_MAX = 6
@@ -165,7 +165,7 @@ class LookUp:
         pending.asked_until = pending.deadline_at
         left_s = pending.asked_until - time.monotonic()
         if left_s <= 0:
-            self._finish(question, pending, Unknown("not asked: the deadline had passed"))
+            self._finish(question, pending, OutOfTime("not asked: the deadline had passed"))
         else:
             self._finish(question, pending, self._call(question, answerer, left_s))
 
@@ -179,7 +179,7 @@ class LookUp:
             try:
                 answer = pending.future.result(timeout=max(deadline.left_s(), 0))
             except NotInTime:
-                return Unknown(f"no answer within {deadline.within_s:g} s")
+                return OutOfTime(f"no answer within {deadline.within_s:g} s")
             cut_short = isinstance(answer, Unknown) and answer.retryable and pending.asked_until < deadline.at
             if not cut_short or deadline.left_s() <= 0:
                 return answer
