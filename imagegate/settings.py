@@ -35,8 +35,9 @@ from imagegate.settings_sections import (
 SETTINGS_VARIABLE = "IMAGEGATE_SETTINGS"
 """Names the settings file."""
 _PREFIX = "IMAGEGATE_"
-_SERVICE_LINK = re.compile(r"IMAGEGATE(_[A-Z0-9_]+?)??_(SERVICE_(HOST|PORT)|PORT(_[0-9]+_(TCP|UDP))?)(_[A-Z0-9_]+)?")
-"""What Kubernetes puts into the environment of pods for a Service whose name begins with imagegate."""
+_SERVICE_LINK = re.compile(r"IMAGEGATE_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT)|PORT_[0-9]+_(TCP|UDP|SCTP))(_[A-Z0-9_]+)?")
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+"""Names and values that Kubernetes puts into the environment of pods for Services called ``imagegate...``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +142,14 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Entry, object]:
     values: dict[Entry, object] = {}
     problems = []
     for variable, value in environ.items():
+        if _SERVICE_LINK.fullmatch(variable) or _SERVICE_ADDRESS.match(value):
+            continue
         entry = _BY_VARIABLE.get(variable)
         if entry is not None and entry.description.from_text is not None:
             values[entry] = entry.description.from_text(value)
         elif entry is not None:
             problems.append(f"environment: {variable}: can only be set in the settings file, as {entry.dotted}")
-        elif variable.startswith(_PREFIX) and variable != SETTINGS_VARIABLE and not _SERVICE_LINK.fullmatch(variable):
+        elif variable.startswith(_PREFIX) and variable != SETTINGS_VARIABLE:
             near = difflib.get_close_matches(variable, _BY_VARIABLE, n=1, cutoff=0.75)
             problems.append(
                 f"environment: {variable}: no such setting" + (f"; did you mean {near[0]}?" if near else "")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from imagegate.core.cise_policy import DEFAULT_GROUPS
+from imagegate.core.field_errors import not_supported
 from imagegate.core.label_selector import LabelSelector
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.policy.fields import Fields
@@ -99,6 +100,19 @@ def _list_map(fields: Fields, name: str) -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({key: child.texts(key) or () for key in child.entries})
 
 
+_GROUPS = tuple(group.value for group in DEFAULT_GROUPS)
+
+
+def _groups(fields: Fields, name: str) -> tuple[str, ...]:
+    groups = fields.texts(name)
+    if groups is None:
+        return _GROUPS
+    for group in groups:
+        if group not in _GROUPS:
+            fields.error(name, not_supported(name, group, _GROUPS).body)
+    return groups
+
+
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 _NO_LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
@@ -145,11 +159,6 @@ class ImagePolicySettings:
     unqualified_accepted_as_docker_hub: bool = flag(False, "Accept rules for docker.io also match unqualified names.")
     exempt_namespaces: tuple[str, ...] = texts("Namespaces whose objects are not looked at.")
     exempt_service_accounts: tuple[str, ...] = texts("User names whose requests are not looked at.")
-    manifest_list: str = choice(
-        "none",
-        ("none", "any", "all"),
-        "Label conditions on an image of several platforms: no labels, or those of any or all of its images.",
-    )
     extra_resources: tuple[ExtraResource, ...] = custom(
         (),
         "Custom resources to check too, with the paths of pod specs in them.",
@@ -247,9 +256,12 @@ class CisePathSettings:
     mode: str = _mode("the image enforcement policies")
     namespaces: tuple[NamespaceMode, ...] = _namespaces()
     profile: str = choice("cise", ("cise", "cloudpak", "portieris"), "Which product's defaults are followed.")
-    groups: tuple[str, ...] = texts(
+    groups: tuple[str, ...] = custom(
+        _GROUPS,
         "API groups read, in the order in which their policies are merged.",
-        default=tuple(group.value for group in DEFAULT_GROUPS),
+        "list of texts",
+        _groups,
+        shown_default=", ".join(_GROUPS),
     )
     messages: str = choice("auto", ("auto", "portieris", "cise"), "Whose sentences denials use.")
     reserved_namespaces: tuple[str, ...] | None = custom(

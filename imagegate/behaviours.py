@@ -1,0 +1,105 @@
+"""Settings and profile -> how each plug-in behaves. What a setting leaves open, the profile decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from imagegate.core import import_gate
+from imagegate.core.cise_policy import PolicyGroup
+from imagegate.core.cise_settings import CiseSettings, Dialect, Parents, Rewriting
+from imagegate.core.cise_settings import Profile as CiseProfile
+from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
+from imagegate.core.import_gate import GateBehaviour, Grandfather
+from imagegate.core.master_config import ImagePolicyBlock
+from imagegate.core.profile import Profile
+from imagegate.service.policy_set import Mode, Modes
+from imagegate.settings import Settings
+from imagegate.settings_sections import CisePathSettings, NamespaceMode
+
+UPSTREAM, MODERN = "upstream", "modern"
+
+
+def integrated_registries(settings: Settings, block: ImagePolicyBlock) -> tuple[str, ...]:
+    """All names of the integrated registry: the file's, else the setting's; then the aliases."""
+    named = settings.integrated_registry
+    names = (block.internal_registry_hostname or named.hostname, *named.aliases)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def image_policy_behaviour(settings: Settings, block: ImagePolicyBlock) -> Behaviour:
+    """How the execution policy behaves."""
+    given = settings.image_policy
+    preset = openshift_4() if settings.profile is Profile.OPENSHIFT_4 else Behaviour()
+    changes: dict[str, Any] = {}
+    if given.controller_owned is not None:
+        changes["controller_owned"] = ControllerOwned(given.controller_owned)
+    if settings.messages.style is not None:
+        changes["upstream_messages"] = settings.messages.style == UPSTREAM
+    return replace(
+        preset,
+        integrated_registries=integrated_registries(settings, block),
+        trusted_controllers=frozenset(given.trusted_controllers),
+        namespace_override=NamespaceOverride(given.namespace_override),
+        default_registry=given.default_registry,
+        unqualified_is_docker_hub=given.unqualified_accepted_as_docker_hub,
+        require_known_repository=given.require_known_repository,
+        exempt_namespaces=frozenset(given.exempt_namespaces),
+        exempt_service_accounts=frozenset(given.exempt_service_accounts),
+        **changes,
+    )
+
+
+def import_gate_behaviour(settings: Settings) -> GateBehaviour:
+    """How the import gate behaves."""
+    given = settings.import_gate
+    preset = import_gate.OPENSHIFT_4 if settings.profile is Profile.OPENSHIFT_4 else import_gate.DOCUMENTED
+    return replace(
+        preset,
+        grandfather=Grandfather(given.grandfather),
+        insecure_import_falls_back=given.insecure_fallback == "both",
+        reviews_mappings=given.review_mappings,
+        bypass_is_full=given.privileged_import_bypass == "full",
+        lists_rules=settings.messages.list_rules,
+        modern_words=settings.messages.style == MODERN,
+    )
+
+
+def cise_behaviour(given: CisePathSettings) -> CiseSettings:
+    """How policies of Container Image Security Enforcement and Portieris are applied."""
+    preset = CiseSettings.for_profile(CiseProfile(given.profile))
+    changes: dict[str, Any] = {}
+    if given.reserved_namespaces is not None:
+        changes["reserved_namespaces"] = frozenset(given.reserved_namespaces)
+    if given.parents is not None:
+        changes["parents"] = Parents(given.parents)
+    if given.pods_only is not None:
+        changes["pods_only"] = given.pods_only
+    return replace(
+        preset,
+        groups=tuple(PolicyGroup(group) for group in given.groups),
+        messages=Dialect(given.messages),
+        digest_fallback=given.digest_fallback,
+        normalize_image_names=given.normalize_image_names,
+        report_all=given.report_all,
+        rewriting=Rewriting(given.rewriting),
+        keep_tag=given.keep_tag,
+        simple_key_namespaces=frozenset(given.simple.key_namespaces),
+        **changes,
+    )
+
+
+def plugin_modes(settings: Settings) -> dict[str, Modes]:
+    """The modes of every plug-in, by its name."""
+    modes = {
+        "image-policy": _modes(settings.image_policy.mode, settings.image_policy.namespaces),
+        "always-pull": _modes(settings.always_pull.mode, settings.always_pull.namespaces),
+        "import-gate": _modes(settings.import_gate.mode, settings.import_gate.namespaces),
+    }
+    if settings.cise is not None:
+        modes["cise"] = _modes(settings.cise.mode, settings.cise.namespaces)
+    return modes
+
+
+def _modes(mode: str, namespaces: tuple[NamespaceMode, ...]) -> Modes:
+    return Modes(Mode(mode), tuple((each.selector, Mode(each.mode)) for each in namespaces))
