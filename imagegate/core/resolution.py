@@ -149,14 +149,14 @@ class Resolver:
         forgets = self._behaviour.cache_forgets_integrated
         if forgets and reference.id in self.cached:
             return Attributes(reference, self.cached[reference.id])
-        questions: list[Question] = [Image(reference.id)]
-        credit = PullSpecHolders(reference.exact)
+        image, credit = Image(reference.id), PullSpecHolders(reference.exact)
+        questions: list[Question] = [image]
         if self._behaviour.integrated_by_name and not integrated:
             questions.append(credit)
         if self._behaviour.require_known_repository:
             questions.append(PullSpecHolders(reference.as_repository().exact))
         self._need(*questions)
-        found = self._found(Image(reference.id), integrated=integrated)
+        found = self._found(image, integrated=integrated)
         self.cached[reference.id] = found.value
         if self._behaviour.require_known_repository:
             self._known_repository(reference)
@@ -210,15 +210,12 @@ class Resolver:
     def _tag(self, namespace: str, stream: str, tag: str, *, partial: bool, forced_allowed: bool = True) -> Attributes:
         forced = self._resolve_all and forced_allowed
         self._may_use(namespace, stream)
-        question = StreamTag(namespace, stream, tag)
-        self._need(question)
-        answer = self._ask(question)
+        answer = self._answer(StreamTag(namespace, stream, tag))
         if isinstance(answer, Absent) and answer.kind == "imagestreamtags":
             missing = self._missing_tag(namespace, stream, tag, partial=partial, forced=forced)
             if missing is not None:
                 return missing
-        found = self._found(question, integrated=not partial)
-        value = found.value
+        value = _found(answer, integrated=not partial).value
         local = bool((value.get("lookupPolicy") or {}).get("local"))
         if partial and not forced and not local:
             raise _Failed(Unresolved(NO_LOCAL_NAMES))
@@ -230,14 +227,13 @@ class Resolver:
             because = f"image reference {text} could not be parsed: {error}"
             raise _Failed(Unresolved(because, integrated=not partial)) from error
         self._remember(image)
-        name = replace(reference, tag="", id=(image.get("metadata") or {}).get("name") or "")
+        digest = (image.get("metadata") or {}).get("name") or ""
+        name = ImageReference(reference.registry, reference.namespace, reference.name, "", digest)
         return Attributes(name, self._image_object(image), integrated=True, local_rewrite=partial)
 
     def _missing_tag(self, namespace: str, stream: str, tag: str, *, partial: bool, forced: bool) -> Attributes | None:
         """A tag that does not exist yet, in a stream that may be named locally: its future pull spec."""
-        question = Stream(namespace, stream)
-        self._need(question)
-        answer = self._ask(question)
+        answer = self._answer(Stream(namespace, stream))
         if not isinstance(answer, Found):
             return None
         local = bool(((answer.value.get("spec") or {}).get("lookupPolicy") or {}).get("local"))
@@ -255,8 +251,7 @@ class Resolver:
         if namespace == self._namespace or not self._behaviour.cross_namespace_review:
             return
         reviews = [
-            Access(user, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream)
-            for user in self._subjects
+            Access(user, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream) for user in self._subjects
         ]
         self._need(*reviews)
         failure = ""
@@ -274,10 +269,7 @@ class Resolver:
         if not self._behaviour.image_object_conditions:
             return image
         digest = (image.get("metadata") or {}).get("name") or ""
-        question = Image(digest)
-        self._need(question)
-        found = self._found(question, integrated=True)
-        return found.value  # type: ignore[no-any-return]
+        return self._found(Image(digest), integrated=True).value  # type: ignore[no-any-return]
 
     def _remember(self, image: Mapping[str, Any]) -> None:
         name = (image.get("metadata") or {}).get("name")
@@ -285,23 +277,30 @@ class Resolver:
             self.cached[name] = image
 
     def _need(self, *questions: Question) -> None:
-        missing = tuple(question for question in questions if self._ask(question) is None)
+        """Several answers that are wanted together, so that they are looked up together."""
+        missing = tuple([question for question in questions if self._ask(question) is None])
         if missing:
             raise _Missing(*missing)
 
-    def _found(self, question: Question, *, integrated: bool) -> Found[Any]:
-        self._need(question)
+    def _answer(self, question: Question) -> Lookup[Any]:
         answer = self._ask(question)
-        if isinstance(answer, Found):
-            return answer
-        if isinstance(answer, Absent):
-            raise _Failed(Unresolved(answer.why, not_found=True, integrated=integrated))
-        if isinstance(answer, Unknown):
-            raise _Failed(Unresolved(answer.why, failed=answer.retryable, integrated=integrated))
-        raise _Failed(Unresolved("no answer", failed=True, integrated=integrated))
+        if answer is None:
+            raise _Missing(question)
+        return answer
+
+    def _found(self, question: Question, *, integrated: bool) -> Found[Any]:
+        return _found(self._answer(question), integrated=integrated)
 
 
 _HOLDERS_TRIED = 8
+
+
+def _found(answer: Lookup[Any], *, integrated: bool) -> Found[Any]:
+    if isinstance(answer, Found):
+        return answer
+    if isinstance(answer, Absent):
+        raise _Failed(Unresolved(answer.why, not_found=True, integrated=integrated))
+    raise _Failed(Unresolved(answer.why, failed=answer.retryable, integrated=integrated))
 
 
 def _as_name(reference: ImageReference, text: str) -> ImageReference:
