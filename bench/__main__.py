@@ -16,6 +16,9 @@ BENCHMARKS = {
     "mutate_vs_flask_noop": "bench.mutating:mutate",
     "mutate_sizes": "bench.mutating:mutate_sizes",
     "burst_200": "bench.mutating:bursts",
+    "ready": "bench.lifetime:ready",
+    "rss_worker": "bench.lifetime:rss_worker",
+    "soak": "bench.lifetime:soak",
     "rules_scale_registries": "bench.deciding:rules_scale_registries",
     "rules_scale_imports": "bench.deciding:rules_scale_imports",
     "rules_scale_cise": "bench.deciding:rules_scale_cise",
@@ -28,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure what is named, or everything but what takes half an hour."""
     arguments = _parser().parse_args(argv)
     names = list(dict.fromkeys(arguments.names)) or [name for name in BENCHMARKS if name not in NOT_BY_DEFAULT]
-    options = Options(arguments.rounds, arguments.seconds, arguments.profile)
+    options = Options(arguments.rounds, arguments.seconds, arguments.minutes, arguments.profile)
     figures: list[Figure] = []
     failed = False
     for name in names:
@@ -55,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--rounds", type=int, default=3, help="alternating rounds, of which the median counts (3)")
     parser.add_argument("--seconds", type=int, default=3, help="of load in a round (3)")
+    parser.add_argument("--minutes", type=int, default=30, help="of load in the soak (30)")
     parser.add_argument("--profile", type=Path, metavar="DIR", help="write flame graphs (SVG) of the server there")
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     return parser

@@ -48,8 +48,9 @@ class Options:
     rounds: int = 3
     seconds: int = 3
     """Of load in one round."""
+    soak_minutes: int = 30
     profile: Path | None = None
-    """Where flame graphs go; None: no profile."""
+    """The folder for flame graphs; None: no profile."""
 
 
 Benchmark: TypeAlias = Callable[[Options], Iterable[Figure]]

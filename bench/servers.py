@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.figures import WrongAnswer
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SERVER_CPU, LOAD_CPU = 0, 1
@@ -58,7 +60,7 @@ def running(
     """Start a server on the given processors (None: all), wait for its port, end it afterwards.
 
     Raises:
-        RuntimeError: it ended, or does not listen in time; with its log.
+        WrongAnswer: it ended, or does not listen in time; with its log.
     """
     pin = [] if cpus is None else ["taskset", "-c", ",".join(map(str, cpus))]
     started = time.perf_counter()
@@ -75,7 +77,7 @@ def running(
     try:
         while not listens(port):
             if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT_S:
-                raise RuntimeError(f"{name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
+                raise WrongAnswer(f"{name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
             time.sleep(0.005)
         yield Server(name, port, process, time.perf_counter() - started)
     finally:
