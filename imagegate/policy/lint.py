@@ -7,9 +7,11 @@ what a configuration means.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
+from imagegate.policy.fields import Remark
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.lint_imports import lint_imports
 from imagegate.policy.lint_rules import lint_rules
@@ -22,12 +24,13 @@ _PLACE = re.compile(
 
 def lint(config: MasterConfig, profile: Profile) -> list[Finding]:
     """Everything that is doubtful in ``config``, in the order of files and lines."""
-    noticed = [
-        Finding(Severity.WARNING, remark.file, remark.line, remark.path, remark.text, "load")
-        for remark in config.warnings
-    ]
-    findings = [*noticed, *lint_rules(config, profile), *lint_imports(config, profile)]
+    findings = [*findings_of_remarks(config.warnings), *lint_rules(config, profile), *lint_imports(config, profile)]
     return sorted(findings, key=lambda finding: (finding.file != config.file, finding.file, finding.line))
+
+
+def findings_of_remarks(remarks: Iterable[Remark]) -> list[Finding]:
+    """What a reader noted, as findings."""
+    return [Finding(Severity.WARNING, note.file, note.line, note.path, note.text, "load") for note in remarks]
 
 
 def findings_of_error(error: ConfigError, file: str) -> list[Finding]:
