@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import click
 
-from imagegate.wiring import Sources, sources_from
+from imagegate.core.profile import Profile
+from imagegate.wiring.chosen import Chosen
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,47 +17,39 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
 
 
-def source_options(command: F) -> F:
+class Named(TypedDict):
+    """The values of ``chosen_options``."""
+
+    config: Path | None
+    policies: tuple[Path, ...]
+    images: tuple[Path, ...]
+    settings: Path | None
+    profile: str | None
+
+
+def chosen_options(command: F) -> F:
     """``--config``, ``--policies``, ``--images``, ``--settings`` and ``--profile``."""
-    for option in reversed(
-        (
-            click.option("--config", type=FILE, help="master-config.yaml or stand-alone ImagePolicyConfig."),
-            click.option(
-                "--policies",
-                type=FILE_OR_FOLDER,
-                multiple=True,
-                help="CISE/Portieris policies, secrets: file or folder.",
-            ),
-            click.option(
-                "--images", type=FILE_OR_FOLDER, multiple=True, help="image.openshift.io objects: file or folder."
-            ),
-            click.option("--settings", type=FILE, help="Settings file (imagegate.yaml)."),
-            click.option(
-                "--profile", type=click.Choice(["documented", "openshift-4"]), help="Whose behaviour to follow."
-            ),
-        )
-    ):
+    options = (
+        click.option("--config", type=FILE, help="master-config.yaml or stand-alone ImagePolicyConfig."),
+        click.option("--policies", type=FILE_OR_FOLDER, multiple=True, help="CISE/Portieris policies: file or folder."),
+        click.option(
+            "--images", type=FILE_OR_FOLDER, multiple=True, help="image.openshift.io objects: file or folder."
+        ),
+        click.option("--settings", type=FILE, help="Settings file (imagegate.yaml)."),
+        click.option("--profile", type=click.Choice(list(Profile)), help="Whose behaviour to follow."),
+    )
+    for option in reversed(options):
         command = option(command)
     return command
 
 
-def sources(
-    config: Path | None,
-    policies: tuple[Path, ...],
-    images: tuple[Path, ...],
-    settings: Path | None,
-    profile: str | None,
-    *,
-    samples: bool = False,
-) -> Sources:
-    """What the options name, over settings file and environment.
-
-    Args:
-        samples: fall back on the samples that come with imagegate where nothing is named at all.
-
-    Raises:
-        ConfigError: the settings file is wrong.
-    """
-    return sources_from(
-        config=config, policies=policies, images=images, settings=settings, profile=profile, samples=samples
+def chosen(named: Named, *, samples: bool = False) -> Chosen:
+    """The choices that the options name."""
+    return Chosen(
+        settings_file=named["settings"],
+        config=named["config"],
+        policies=named["policies"],
+        images=named["images"],
+        profile=Profile(named["profile"]) if named["profile"] else None,
+        samples=samples,
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from imagegate import logs
-from imagegate.cli.options import FILE, source_options, sources
+from imagegate.cli.options import FILE, Named, chosen, chosen_options
+from imagegate.wiring.chosen import Chosen
 
+if TYPE_CHECKING:
+    from imagegate.web.server import ServerOptions
 
 _EXAMPLE = """\b
 Example:
@@ -21,7 +23,7 @@ Example:
 
 
 @click.command(epilog=_EXAMPLE)
-@source_options
+@chosen_options
 @click.option("--bind", multiple=True, metavar="HOST:PORT", help="Where to listen; may be repeated. [127.0.0.1:8080]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes. [one a processor, at most 4]")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of each process. [16]")
@@ -29,7 +31,7 @@ Example:
 @click.option("--tls-key", type=FILE, help="PEM key of the certificate.")
 @click.option("--tls-client-ca", type=FILE, help="Clients must show a certificate that this CA signed.")
 @click.option("--server", type=click.Choice(["gunicorn", "granian"]), default="gunicorn", show_default=True)
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
 def serve(
     bind: tuple[str, ...],
     workers: int | None,
@@ -38,8 +40,8 @@ def serve(
     tls_key: Path | None,
     tls_client_ca: Path | None,
     server: str,
-    log_level: str,
-    **named: Any,
+    log_level: str | None,
+    **named: Unpack[Named],
 ) -> int:
     """Answer admission reviews over HTTP.
 
@@ -49,39 +51,46 @@ def serve(
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")
     if tls_client_ca is not None and tls_cert is None:
-        raise click.UsageError("--tls-client-ca needs --tls-cert")
-    logs.configure(log_level, as_json=True)
-    from imagegate.web.server import Server, ServerOptions, gunicorn_settings, tls_problem
+        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
+    choices = chosen(named, samples=True)
+    settings = choices.settings()
+    logs.configure(log_level or settings.log.level, as_json=True)
+    from imagegate.web.server import ServerOptions
 
-    defaults = ServerOptions()
     options = ServerOptions(
-        bind=bind or defaults.bind,
-        workers=workers or defaults.workers,
-        threads=threads or defaults.threads,
+        bind=bind or (f"{settings.server.host}:{settings.server.port}",),
+        workers=workers or settings.server.workers,
+        threads=threads or settings.server.threads,
         certificate=tls_cert,
         key=tls_key,
         client_ca=tls_client_ca,
     )
+    if server == "granian":
+        raise click.UsageError("granian is not wired yet")
+    return _serve(choices, options)
+
+
+def _serve(choices: Chosen, options: ServerOptions) -> int:
+    from imagegate.web.server import Server, gunicorn_settings, tls_problem
+
     try:
         settings = gunicorn_settings(options)  # before the metrics are imported
     except OSError as error:
         raise click.ClickException(tls_problem(error)) from error
-    from imagegate.web.wsgi import application
-
     try:
-        app = application(sources(**named, samples=True))
-        if server == "granian":
-            raise click.UsageError("granian is not wired yet")
-        _say_what_to_try(options, scheme="https" if tls_cert else "http")
+        from imagegate.web.wsgi import application
+
+        app = application(choices)
+        _say_what_to_try(options)
         Server(app, settings).run()
     finally:
         settings["on_exit"](None)
     return 0
 
 
-def _say_what_to_try(options: Any, scheme: str) -> None:
-    """For people; a program reads the log line."""
-    if sys.stdout.isatty() or os.environ.get("IMAGEGATE_HINTS"):
-        url = f"{scheme}://{options.bind[0]}"
+def _say_what_to_try(options: ServerOptions) -> None:
+    """For people at a terminal; everybody else reads the log line."""
+    url = f"{'https' if options.certificate else 'http'}://{options.bind[0]}"
+    if sys.stdout.isatty():
         click.echo(f"imagegate serves at {url} (stop with Ctrl-C). Try:\n  curl {url}/readyz")
-    logging.getLogger("imagegate.server").info("starting", extra={"bind": list(options.bind), "tls": scheme == "https"})
+    logging.getLogger("imagegate.server").info("starting", extra={"url": url})

@@ -22,7 +22,7 @@ from imagegate.core.trace import Step, Trace
 from imagegate.errors import InvalidReview
 from imagegate.service.look_up import Deadline, LookUp
 from imagegate.service.outcome import Outcome, Verdict, review_json, status_json
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, PolicyHolder
+from imagegate.service.policy_set import Mode, Modes, PolicyHolder
 
 DEFAULT_TIMEOUT_S = 10.0
 """The API server's own default."""
@@ -50,11 +50,18 @@ class Reviewer:
         *,
         clock: Callable[[], datetime],
         recorders: Sequence[Recorder] = (),
+        default_timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         self._policies = policies
         self._look_up = look_up
         self._clock = clock
         self._recorders = tuple(recorders)
+        self._default_timeout_s = default_timeout_s
+
+    @property
+    def plugin_names(self) -> frozenset[str]:
+        """The plug-ins that are configured now."""
+        return self._policies.current.names
 
     def review(
         self, document: object, phase: Phase, plugins: Collection[str] | None = None, timeout_s: float | None = None
@@ -96,7 +103,7 @@ class Reviewer:
         A plug-in that fails unexpectedly counts as one that denies.
         """
         policy = self._policies.current
-        deadline = Deadline.after((timeout_s or DEFAULT_TIMEOUT_S) * SHARE_OF_TIMEOUT)
+        deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT)
         now = self._clock()
         known: dict[Question, Lookup[Any]] = {}
         verdicts: list[Verdict] = []
@@ -106,7 +113,7 @@ class Reviewer:
             decision = self._ask(configured.plugin, seen, deadline, known, now, trace)
             if decision is None:
                 continue
-            mode = self._mode(configured, request.namespace, deadline)
+            mode = self._mode(configured.modes, request.namespace, known, deadline)
             if decision.rewrites and mode is Mode.ENFORCE and request.phase is Phase.MUTATE:
                 try:
                     seen = replace(seen, object=apply_patch(seen.object or {}, decision.rewrites))
@@ -148,13 +155,13 @@ class Reviewer:
             _log.exception("plug-in failed unexpectedly", extra={"plugin": plugin.name, "uid": request.uid})
             return _failed(plugin.name)
 
-    def _mode(self, configured: ConfiguredPlugin, namespace: str, deadline: Deadline) -> Mode:
-        modes = configured.modes
-        if not modes.by_namespace:
+    def _mode(self, modes: Modes, namespace: str, known: dict[Question, Lookup[Any]], deadline: Deadline) -> Mode:
+        if not modes.by_namespace or not namespace:
             return modes.default
-        if not namespace:
-            return modes.default
-        answer = self._look_up.one(Namespace(namespace), deadline)
+        question = Namespace(namespace)
+        answer = known.get(question)
+        if answer is None:
+            answer = known[question] = self._look_up.one(question, deadline)
         if isinstance(answer, Found):
             return modes.for_labels(labels_of(answer.value))
         return modes.for_labels({}) if isinstance(answer, Absent) else modes.strictest()
@@ -202,6 +209,6 @@ def _failed(plugin: str) -> Decision:
 
 def _missing(asked: Collection[str] | None, configured: frozenset[str]) -> tuple[str, ...]:
     """A warning for an endpoint whose plug-ins are not configured, so that it does not pass in silence."""
-    if asked is None or not configured.isdisjoint(asked):
+    if not asked or not configured.isdisjoint(asked):
         return ()
     return (f"imagegate: {', '.join(sorted(asked))} not configured; nothing was checked",)

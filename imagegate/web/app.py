@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from imagegate.web.admission import BODY_MAX_BYTES, AdmissionEndpoints
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
-from imagegate.wiring import Service
+from imagegate.wiring.service import Service
 
 
 class Application(AdmissionEndpoints):

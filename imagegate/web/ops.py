@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from imagegate import __version__
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
-from imagegate.wiring import Service
+from imagegate.wiring.service import Service
 
 
 def ops(service: Service, metrics: Metrics) -> Blueprint:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from imagegate import logs
 from imagegate.web.app import Application
 from imagegate.web.metrics import Metrics
-from imagegate.wiring import Sources, build, sources_from
+from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.service import build
 
 
-def application(sources: Sources | None = None) -> Application:
-    """The application over ``sources``; by default what the environment names.
+def application(chosen: Chosen | None = None) -> Application:
+    """The application; by default over the settings that the environment names.
 
     Raises:
-        ConfigError: the settings or the policy documents are wrong.
+        ConfigError: the settings or a document is wrong.
     """
-    if sources is None:
-        logs.configure(as_json=True)
-        sources = sources_from()
+    if chosen is None:
+        chosen = Chosen()
+        logs.configure(chosen.settings().log.level, as_json=True)
     metrics = Metrics()
-    return Application(build(sources, recorders=(metrics,), count=metrics.looked_up), metrics)
+    service = build(chosen, recorders=(metrics,), count=metrics.looked_up, log_decisions=True)
+    return Application(service, metrics)

@@ -1,0 +1,149 @@
+"""Objects that come from files: made into requests, and put through both passes as an API server would."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
+from imagegate.core.decision import Denial, PatchOp
+from imagegate.core.trace import Trace
+from imagegate.errors import InvalidInput
+from imagegate.service.outcome import Outcome
+from imagegate.service.policy_set import Mode
+from imagegate.service.review import Reviewer
+
+
+class SoftDenial(NamedTuple):
+    """A denial that does not count: its plug-in is in mode ``warn`` or ``audit``."""
+
+    mode: Mode
+    plugin: str
+    denial: Denial
+
+
+class BothPasses(NamedTuple):
+    """What came of an object: the mutating pass, and the validating pass over what it left."""
+
+    mutating: Outcome
+    validating: Outcome
+
+    @property
+    def covered(self) -> bool:
+        """Whether any plug-in had something to say."""
+        return bool(self.mutating.verdicts or self.validating.verdicts)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether both passes allow."""
+        return self.mutating.allowed and self.validating.allowed
+
+    @property
+    def only_lacks_evidence(self) -> bool:
+        """Whether whatever is denied is denied only because something could not be found out."""
+        denied = [outcome for outcome in self if not outcome.allowed]
+        return bool(denied) and all(outcome.only_lacks_evidence for outcome in denied)
+
+    @property
+    def denials(self) -> tuple[tuple[str, Denial], ...]:
+        """Plug-in and denial; of a place denied in both passes, the first text."""
+        found: dict[tuple[str, str], list[Denial]] = {}
+        for outcome in self:
+            places = _denied_places(outcome)
+            found.update((place, denials) for place, denials in places.items() if place not in found)
+        return tuple((plugin, denial) for (plugin, _), denials in found.items() for denial in denials)
+
+    @property
+    def soft_denials(self) -> tuple[SoftDenial, ...]:
+        """What would be denied if it were enforced."""
+        found: dict[tuple[str, str, str], SoftDenial] = {}
+        for decision, mode in (*self.mutating.verdicts, *self.validating.verdicts):
+            for denial in decision.denials if mode is not Mode.ENFORCE else ():
+                found.setdefault((decision.plugin, denial.at, denial.image), SoftDenial(mode, decision.plugin, denial))
+        return tuple(found.values())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of the plug-ins, those of denials that do not count left out."""
+        found = [warning for outcome in self for verdict in outcome.verdicts for warning in verdict.decision.warnings]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def patch(self) -> tuple[PatchOp, ...]:
+        """The operations of the mutating pass; empty where anything is denied."""
+        return self.mutating.patch if self.allowed else ()
+
+
+def _denied_places(outcome: Outcome) -> dict[tuple[str, str], list[Denial]]:
+    """The denials that count, by plug-in and place."""
+    found: dict[tuple[str, str], list[Denial]] = {}
+    for verdict in outcome.verdicts:
+        for denial in verdict.decision.denials if verdict.denies else ():
+            found.setdefault((verdict.decision.plugin, denial.at), []).append(denial)
+    return found
+
+
+def decide_both(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace | None = None) -> BothPasses:
+    """Put ``request`` (of the mutating pass) through both passes.
+
+    Where the mutating pass denies, the validating pass asks only the plug-ins that had nothing to say before.
+    """
+    mutating = reviewer.decide(request, trace=trace)
+    again = replace(request, phase=Phase.VALIDATE, object=mutating.object)
+    plugins: Collection[str] | None = None
+    if not mutating.allowed:
+        spoke = {verdict.decision.plugin for verdict in mutating.verdicts}
+        plugins = reviewer.plugin_names - spoke
+    # what the mutating pass has traced need not be told twice
+    retraced = trace if plugins is not None or not mutating.verdicts else None
+    validating = reviewer.decide(again, plugins=plugins, trace=retraced)
+    return BothPasses(mutating, validating)
+
+
+def creation(
+    manifest: Mapping[str, Any], *, uid: str, namespace: str = "default", user: User = User(), dry_run: bool = False
+) -> AdmissionRequest:
+    """The request that creating ``manifest`` makes, mutating pass.
+
+    Args:
+        namespace: where the manifest names none.
+
+    Raises:
+        InvalidInput: it has no kind or version, or its metadata are no object.
+    """
+    version, kind = manifest.get("apiVersion"), manifest.get("kind")
+    if not isinstance(version, str) or not version or not isinstance(kind, str) or not kind:
+        raise InvalidInput("apiVersion and kind are required")
+    metadata = manifest.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise InvalidInput("metadata: expected an object")
+    name, own = metadata.get("name") or "", metadata.get("namespace") or ""
+    if not isinstance(name, str) or not isinstance(own, str):
+        raise InvalidInput("metadata: expected name and namespace as texts")
+    group = version.rpartition("/")[0]
+    group_kind, group_resource = GroupKind(group, kind), GroupResource(group, plural(kind))
+    return AdmissionRequest(
+        uid=uid,
+        phase=Phase.MUTATE,
+        operation="CREATE",
+        kind=group_kind,
+        resource=group_resource,
+        object=manifest,
+        request_kind=group_kind,
+        request_resource=group_resource,
+        namespace=own or namespace,
+        name=name,
+        user=user,
+        dry_run=dry_run,
+    )
+
+
+def plural(kind: str) -> str:
+    """The resource of a kind, as Kubernetes guesses it (``meta.UnsafeGuessKindToResource``)."""
+    lower = kind.lower()
+    if lower.endswith("endpoints"):
+        return lower
+    if lower.endswith("s"):
+        return f"{lower}es"
+    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"

@@ -1,0 +1,58 @@
+"""What was chosen: command line over environment over settings file over samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from imagegate.core.profile import Profile
+from imagegate.settings import SETTINGS_VARIABLE, Settings, load_settings
+
+SAMPLES = Path(__file__).resolve().parent.parent.parent / "config"
+"""The samples that come with imagegate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The choices of one command. Reading them again sees what the settings file says by then."""
+
+    settings_file: Path | None = None
+    config: Path | None = None
+    policies: tuple[Path, ...] = ()
+    images: tuple[Path, ...] = ()
+    profile: Profile | None = None
+    samples: bool = False
+    """Fall back on the samples where no configuration is named anywhere."""
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def settings(self) -> Settings:
+        """The settings in force.
+
+        Raises:
+            InvalidSettings: the settings file or the environment is wrong.
+        """
+        path = self.settings_file
+        found = load_settings(path, environ=self.environ)
+        nothing_named = not (self.named_settings or self.config or self.policies or found.config or found.policies)
+        if self.samples and nothing_named:
+            found = load_settings(SAMPLES / "imagegate.yaml", environ=self.environ)
+        return replace(
+            found,
+            profile=self.profile or found.profile,
+            config=str(self.config) if self.config else found.config,
+            policies=tuple(map(str, self.policies)) or found.policies,
+            images=tuple(map(str, self.images)) or found.images,
+        )
+
+    @property
+    def named_settings(self) -> Path | None:
+        """The settings file, if one is named."""
+        named = self.environ.get(SETTINGS_VARIABLE, "")
+        return self.settings_file or (Path(named) if named else None)
+
+    def files(self) -> Iterator[Path]:
+        """The settings file, for watching it."""
+        if self.named_settings is not None:
+            yield self.named_settings

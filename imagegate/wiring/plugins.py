@@ -1,0 +1,50 @@
+"""Settings and documents to plug-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imagegate.behaviours import image_policy_behaviour, import_gate_behaviour, integrated_registries, plugin_modes
+from imagegate.core.always_pull import AlwaysPullPlugin
+from imagegate.core.image_policy_plugin import ImagePolicyPlugin
+from imagegate.core.import_gate import ImportGate
+from imagegate.core.import_gate_plugin import ImportGatePlugin
+from imagegate.core.plugin import Plugin
+from imagegate.errors import InvalidSettings
+from imagegate.policy.master_config import MasterConfig
+from imagegate.service.policy_set import ConfiguredPlugin
+from imagegate.settings import Settings
+
+
+def configured_plugins(settings: Settings, config: MasterConfig) -> tuple[ConfiguredPlugin, ...]:
+    """Those that the documents turn on, in the order of the mutating pass.
+
+    Raises:
+        ConfigError: a setting or a document is wrong.
+    """
+    _refuse_unsupported(settings)
+    modes = plugin_modes(settings)
+    return tuple(ConfiguredPlugin(plugin, modes[plugin.name]) for plugin in _plugins(settings, config))
+
+
+def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin]:
+    block = config.import_policy
+    if config.image_policy is not None:
+        yield ImagePolicyPlugin(config.image_policy, image_policy_behaviour(settings, block))
+    if config.always_pull:
+        yield AlwaysPullPlugin()
+    if block.allowed_registries_for_import is not None:
+        gate = ImportGate.configured(
+            block.allowed_registries_for_import,
+            integrated_registry=next(iter(integrated_registries(settings, block)), ""),
+            behaviour=import_gate_behaviour(settings),
+        )
+        yield ImportGatePlugin(gate)
+
+
+def _refuse_unsupported(settings: Settings) -> None:
+    """A setting that would be ignored is worse than none."""
+    if settings.image_policy.extra_resources:
+        raise InvalidSettings("imagePolicy.extraResources: not supported by this version")
+    if settings.import_gate.check_mirrors:
+        raise InvalidSettings("importGate.checkMirrors: not supported by this version")

@@ -1,0 +1,67 @@
+"""The whole, built and loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from imagegate.adapters.file_watch import FileWatch
+from imagegate.adapters.json_lines import JsonLines
+from imagegate.service.audit import DecisionLog
+from imagegate.service.look_up import Count, LookUp
+from imagegate.service.policy_set import PolicyHolder
+from imagegate.service.review import Recorder, Reviewer
+from imagegate.settings import Settings
+from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.inputs import Inputs
+
+WATCH_EVERY_S = 1.0
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Service:
+    """What entry points need of the whole."""
+
+    settings: Settings
+    """As they were at the start; those that decide are read again with the documents."""
+    policies: PolicyHolder
+    look_up: LookUp
+    reviewer: Reviewer
+    watch: FileWatch
+
+    def not_ready(self) -> list[str]:
+        """What the service still waits for; empty once it can answer."""
+        return []
+
+
+def build(
+    chosen: Chosen, *, recorders: Sequence[Recorder] = (), count: Count | None = None, log_decisions: bool = False
+) -> Service:
+    """Everything that reviews need. No thread is started.
+
+    Args:
+        recorders: are told of every decision.
+        count: is told of every look-up.
+        log_decisions: write a line for every decision to standard error.
+
+    Raises:
+        ConfigError: the settings or a document is wrong.
+    """
+    settings = chosen.settings()
+    inputs = Inputs(chosen)
+    policies = PolicyHolder(inputs.load, now)
+    look_up = LookUp(inputs.answerers(), count=count)
+    if log_decisions:
+        recorders = (DecisionLog(JsonLines(sys.stderr.fileno()), now), *recorders)
+    reviewer = Reviewer(
+        policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
+    )
+    watch = FileWatch(inputs.files, policies.reload, every_s=WATCH_EVERY_S)
+    return Service(settings, policies, look_up, reviewer, watch)
