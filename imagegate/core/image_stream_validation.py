@@ -63,7 +63,9 @@ class Inherited:
     """What of the old object stays allowed although the list may no longer allow it."""
 
     repositories: frozenset[str] = frozenset()
+    """Canonical repositories."""
     texts: frozenset[str] = frozenset()
+    """Whole references, which need no second look."""
 
 
 NOTHING_INHERITED = Inherited()
@@ -73,9 +75,11 @@ def inherited(gate: ImportGate, references: Iterable[str]) -> Inherited:
     """What these references of the old object make allowed (spec import-gate section 4)."""
     if gate.allows_all or gate.behaviour.grandfather is Grandfather.NONE:
         return NOTHING_INHERITED
+    repositories = canonical_repositories(frozenset(references))
+    texts = frozenset(repositories)
     if gate.behaviour.grandfather is Grandfather.EXACT:
-        return Inherited(texts=frozenset(references))
-    return Inherited(repositories=canonical_repositories(references))
+        return Inherited(texts=texts)
+    return Inherited(frozenset(repositories.values()), texts)
 
 
 def stream_name_errors(name: str, prefix: bool = False) -> list[str]:
@@ -343,6 +347,8 @@ def _reference_errors(path: str, text: str) -> list[FieldError]:
 
 def _check_image(gate: ImportGate, text: str, path: str, transport: Transport, inherited: Inherited) -> list[Finding]:
     """Whether ``text`` is a reference and the list allows it."""
+    if text in inherited.texts:
+        return []
     try:
         reference = ImageReference.parse(text)
     except InvalidReference as error:
@@ -353,8 +359,6 @@ def _check_image(gate: ImportGate, text: str, path: str, transport: Transport, i
 def _ask(
     gate: ImportGate, text: str, reference: ImageReference, path: str, transport: Transport, inherited: Inherited
 ) -> list[Finding]:
-    if text in inherited.texts:
-        return []
     admission = gate.admit_at(path, reference, transport, repositories=inherited.repositories)
     return [] if admission.allowed else [Finding(forbidden(path, admission.error), text, True)]
 

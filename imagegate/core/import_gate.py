@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from imagegate.core.go_quote import go_quote
@@ -162,18 +162,21 @@ class ImportGate:
         """Whether ``reference`` may be imported.
 
         Args:
-            repositories: canonical repositories that are allowed besides (``canonical_repositories``).
+            repositories: canonical repositories that are allowed besides (values of ``canonical_repositories``).
         """
         if self._allows_all:
             return _ALLOWED
         if repositories and reference.canonical_repository in repositories:
             return _ALLOWED
-        host, port = self.host_and_port(reference, transport)
+        return self._admit_registry(reference.registry, transport)
+
+    def _admit_registry(self, registry: str, transport: Transport) -> Admission:
+        host, port = self.host_and_port(registry, transport)
         for candidate in hosts_to_try(host):
             rule = self._admitting(candidate, port)
             if rule is not None:
                 return Admission(True, rule=rule)
-        return Admission(False, self._refusal(reference.registry, host, port))
+        return Admission(False, self._refusal(registry, host, port))
 
     def admit_at(
         self,
@@ -190,12 +193,11 @@ class ImportGate:
         """Whether images of the registry ``host`` (``HOST[:PORT]``) may be imported."""
         return self.admit(ImageReference(registry=host), transport, repositories=repositories)
 
-    def host_and_port(self, reference: ImageReference, transport: Transport) -> tuple[str, str]:
-        """Which host and port the rules are asked for; an empty port is one that is not known."""
-        registry = self._index.folded(reference.registry)
-        asked = reference if registry == reference.registry else replace(reference, registry=registry)
+    def host_and_port(self, registry: str, transport: Transport) -> tuple[str, str]:
+        """Which host and port the rules are asked for a registry; an empty port is one that is not known."""
+        registry = self._index.folded(registry)
         if transport is not Transport.ANY:
-            return asked.host_and_port(insecure=transport is Transport.INSECURE)
+            return ImageReference(registry=registry).host_and_port(insecure=transport is Transport.INSECURE)
         host, port = split_written_port(registry)
         if not host and not registry:
             host = DOCKER_HUB
@@ -244,12 +246,13 @@ class Asked(NamedTuple):
 class RecordingGate(ImportGate):
     """The same gate, keeping what it was asked. For one decision, in one thread."""
 
-    __slots__ = ("asked",)
+    __slots__ = ("_answers", "asked")
 
     def __init__(self, gate: ImportGate) -> None:
         for name in ImportGate.__slots__:
             setattr(self, name, getattr(gate, name))
         self.asked: list[Asked] = []
+        self._answers: dict[tuple[str, Transport], Admission] = {}
 
     def admit_at(
         self,
@@ -263,6 +266,12 @@ class RecordingGate(ImportGate):
         admission = self.admit(reference, transport, repositories=repositories)
         self.asked.append(Asked(path, reference, transport, admission))
         return admission
+
+    def _admit_registry(self, registry: str, transport: Transport) -> Admission:
+        key = (registry, transport)
+        if key not in self._answers:
+            self._answers[key] = super()._admit_registry(registry, transport)
+        return self._answers[key]
 
 
 def hosts_to_try(host: str) -> Iterator[str]:
@@ -281,15 +290,15 @@ def split_written_port(registry: str) -> tuple[str, str]:
     return (host, port) if port else (registry, "")
 
 
-def canonical_repositories(pull_specs: Iterable[str]) -> frozenset[str]:
-    """The canonical repositories of these pull specs; what is no reference is left out."""
-    found: set[str] = set()
+def canonical_repositories(pull_specs: Iterable[str]) -> dict[str, str]:
+    """The canonical repository of each of these pull specs; what is no reference is left out."""
+    found: dict[str, str] = {}
     for pull_spec in pull_specs:
         try:
-            found.add(ImageReference.parse(pull_spec).canonical_repository)
+            found[pull_spec] = ImageReference.parse(pull_spec).canonical_repository
         except InvalidReference:
             continue
-    return frozenset(found)
+    return found
 
 
 def _integrated_rule(name: str, rules: Sequence[ImportRule], *, fold_case: bool) -> RuleIndex | None:

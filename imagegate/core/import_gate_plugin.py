@@ -13,7 +13,7 @@ from imagegate.core.admission import AdmissionRequest, Phase
 from imagegate.core.decision import Decision, Denial, DenialCode, Status
 from imagegate.core.field_errors import ErrorType
 from imagegate.core.import_gate import Asked, ImportGate, RecordingGate
-from imagegate.core.import_writes import Refusal, Unanswered, read_write
+from imagegate.core.import_writes import Refusal, Unanswered, Write, read_write
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.tag_events import IMAGE_GROUP
 from imagegate.core.trace import Step, Trace
@@ -35,10 +35,12 @@ _RETRY_AFTER_S = 1
 class ImportGatePlugin:
     """The plug-in, made from one list of allowed registries. Immutable; shared by all threads."""
 
-    __slots__ = ("gate",)
+    __slots__ = ("_last", "gate")
 
     def __init__(self, gate: ImportGate) -> None:
         self.gate = gate
+        self._last: tuple[AdmissionRequest, Write] | None = None
+        """What was read last: one request is asked of several times. Any thread may replace it."""
 
     @property
     def name(self) -> str:
@@ -58,7 +60,9 @@ class ImportGatePlugin:
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
         """The image stream behind the object, streams it points to, and what the user may do."""
         try:
-            return tuple(read_write(request).questions(self.gate, answers))
+            write = read_write(request) if (known := self._known(request)) is None else known
+            self._last = (request, write)
+            return tuple(write.questions(self.gate, answers))
         except InvalidInput:
             return ()  # ``decide`` says what is wrong
 
@@ -73,7 +77,9 @@ class ImportGatePlugin:
         """Every reference that the write would bring into an image stream, against the list."""
         gate = RecordingGate(self.gate)
         try:
-            verdict = read_write(request).verdict(gate, answers)
+            write = read_write(request) if (known := self._known(request)) is None else known
+            self._last = None
+            verdict = write.verdict(gate, answers)
         except InvalidInput as error:
             return _unreadable(str(error))
         if trace is not None:
@@ -85,6 +91,10 @@ class ImportGatePlugin:
             admitted = dict.fromkeys(asked.admission.rule for asked in gate.asked if asked.admission.rule is not None)
             return Decision(plugin=NAME, rules=tuple(rule.name for rule in admitted))
         return _refused(verdict)
+
+    def _known(self, request: AdmissionRequest) -> Write | None:
+        last = self._last
+        return last[1] if last is not None and last[0] is request else None
 
 
 def _refused(refusal: Refusal) -> Decision:

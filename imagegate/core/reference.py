@@ -171,8 +171,14 @@ class ImageReference:
 
     @property
     def canonical_repository(self) -> str:
-        """The repository with Docker's defaults: equal texts mean the same repository."""
-        return self.with_docker_defaults().as_repository().exact
+        """The repository with Docker's defaults: equal texts mean the same repository; empty without a name."""
+        if not self.name:
+            return ""
+        registry = self.registry or "docker.io"
+        namespace = self.namespace
+        if not namespace and registry in DOCKER_HUB_HOSTS:
+            namespace = "library"
+        return f"{registry}/{namespace}/{self.name}" if namespace else f"{registry}/{self.name}"
 
     @property
     def registry_url(self) -> str:

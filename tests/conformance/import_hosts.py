@@ -37,7 +37,7 @@ def _answer(case: dict[str, Any]) -> dict[str, Any]:
     repositories = case.get("allowedRepositories")
     if repositories is not None:
         answer["repositoryErrors"] = [_parse_error(pull_spec) for pull_spec in repositories]
-    admission = _ask(gate, case, canonical_repositories(repositories or ()))
+    admission = _ask(gate, case, frozenset(canonical_repositories(repositories or ()).values()))
     answer["allowed"] = admission.allowed
     if not admission.allowed:
         answer["error"] = admission.error
