@@ -6,12 +6,14 @@ Kubernetes objects grow; a field of the wrong type is refused, as the API server
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from imagegate.core.reference import ImageReference
 from imagegate.errors import InvalidInput, InvalidReference
+
+T = TypeVar("T")
 
 INSECURE_ANNOTATION = "openshift.io/image.insecureRepository"
 DOCKER_IMAGE = "DockerImage"
@@ -142,12 +144,15 @@ def read_stream(document: Mapping[str, Any]) -> StreamObject:
     Raises:
         InvalidInput: a field has the wrong type; the text begins with its path.
     """
-    spec, status = _object(document, "spec", ""), _object(document, "status", "")
-    tags = (_spec_tag(tag, at) for tag, at in _each(spec, "tags", "spec"))
-    histories = (_history(tag, at) for tag, at in _each(status, "tags", "status"))
+    spec, status = _object(document, "spec"), _object(document, "status")
+    with _within("spec"):
+        tags = _each(spec, "tags", _spec_tag)
+        repository = _text(spec, "dockerImageRepository")
+    with _within("status"):
+        histories = _each(status, "tags", _history)
     return StreamObject(
-        metadata=read_metadata(document),
-        repository=_text(spec, "dockerImageRepository", "spec"),
+        metadata=_metadata(document),
+        repository=repository,
         spec_tags={tag.name: tag for tag in tags},
         status_tags=dict(histories),
     )
@@ -177,15 +182,17 @@ def read_import(document: Mapping[str, Any]) -> ImportObject:
     Raises:
         InvalidInput: a field has the wrong type.
     """
-    spec = _object(document, "spec", "")
-    repository = None
-    if spec.get("repository") is not None:
-        repository = _import_source(_object(spec, "repository", "spec"), "spec.repository")
+    spec = _object(document, "spec")
+    with _within("spec"):
+        repository = None
+        if spec.get("repository") is not None:
+            entry = _object(spec, "repository")
+            with _within("repository"):
+                repository = _import_source(entry)
+        images = _each(spec, "images", _import_source)
+        does_import = _flag(spec, "import")
     return ImportObject(
-        metadata=read_metadata(document),
-        does_import=_flag(spec, "import", "spec"),
-        images=tuple(_import_source(image, at) for image, at in _each(spec, "images", "spec")),
-        repository=repository,
+        metadata=_metadata(document), does_import=does_import, images=tuple(images), repository=repository
     )
 
 
@@ -195,70 +202,67 @@ def read_mapping(document: Mapping[str, Any]) -> MappingObject:
     Raises:
         InvalidInput: a field has the wrong type.
     """
-    image = _object(document, "image", "")
+    image = _object(document, "image")
+    with _within("image"):
+        image_metadata = _metadata(image)
+        reference = _text(image, "dockerImageReference")
     return MappingObject(
-        metadata=read_metadata(document),
-        repository=_text(document, "dockerImageRepository", ""),
-        tag=_text(document, "tag", ""),
-        image=read_metadata(image, "image"),
-        image_reference=_text(image, "dockerImageReference", "image"),
+        metadata=_metadata(document),
+        repository=_text(document, "dockerImageRepository"),
+        tag=_text(document, "tag"),
+        image=image_metadata,
+        image_reference=reference,
     )
 
 
-def read_metadata(document: Mapping[str, Any], path: str = "") -> Metadata:
-    """The ``metadata`` of an object.
-
-    Raises:
-        InvalidInput: a field has the wrong type.
-    """
-    raw = _object(document, "metadata", path)
-    at = _join(path, "metadata")
-    return Metadata(
-        name=_text(raw, "name", at),
-        namespace=_text(raw, "namespace", at),
-        annotations=_texts(raw, "annotations", at) or {},
-        raw=raw,
-    )
+def _metadata(document: Mapping[str, Any]) -> Metadata:
+    raw = _object(document, "metadata")
+    with _within("metadata"):
+        return Metadata(
+            name=_text(raw, "name"),
+            namespace=_text(raw, "namespace"),
+            annotations=_texts(raw, "annotations") or {},
+            raw=raw,
+        )
 
 
 def _tag_object(document: Mapping[str, Any], field: str) -> TagObject:
     tag = None
     if document.get(field) is not None:
-        tag = _spec_tag(_object(document, field, ""), field)
-    return TagObject(metadata=read_metadata(document), tag=tag, raw=document)
+        found = _object(document, field)
+        with _within(field):
+            tag = _spec_tag(found)
+    return TagObject(metadata=_metadata(document), tag=tag, raw=document)
 
 
-def _spec_tag(tag: Mapping[str, Any], at: str) -> SpecTag:
-    source = None
-    if tag.get("from") is not None:
-        source = _source(tag, at)
+def _spec_tag(tag: Mapping[str, Any]) -> SpecTag:
     return SpecTag(
-        name=_text(tag, "name", at),
-        source=source,
-        reference=_flag(tag, "reference", at),
-        generation=_number(tag, "generation", at),
-        import_policy=_import_policy(tag, at),
-        reference_policy=_reference_policy(tag, at),
-        annotations=_texts(tag, "annotations", at),
+        _text(tag, "name"),
+        _source(tag) if tag.get("from") is not None else None,
+        _flag(tag, "reference"),
+        _number(tag, "generation"),
+        _import_policy(tag),
+        _reference_policy(tag),
+        _texts(tag, "annotations"),
     )
 
 
-def _history(tag: Mapping[str, Any], at: str) -> tuple[str, tuple[Event, ...]]:
-    items = tuple(
-        Event(_text(item, "dockerImageReference", where), _text(item, "image", where))
-        for item, where in _each(tag, "items", at)
-    )
-    return _text(tag, "tag", at), items
+def _history(tag: Mapping[str, Any]) -> tuple[str, tuple[Event, ...]]:
+    return _text(tag, "tag"), tuple(_each(tag, "items", _event))
 
 
-def _import_source(entry: Mapping[str, Any], at: str) -> ImportSource:
-    source = _source(entry, at)
-    to: str | None = None
-    if entry.get("to") is not None:
-        to = _text(_object(entry, "to", at), "name", _join(at, "to"))
-    else:
-        to = _tag_of(source.name)
-    return ImportSource(source, _import_policy(entry, at), _reference_policy(entry, at), to)
+def _event(item: Mapping[str, Any]) -> Event:
+    return Event(_text(item, "dockerImageReference"), _text(item, "image"))
+
+
+def _import_source(entry: Mapping[str, Any]) -> ImportSource:
+    source = _source(entry)
+    if entry.get("to") is None:
+        return ImportSource(source, _import_policy(entry), _reference_policy(entry), _tag_of(source.name))
+    target = _object(entry, "to")
+    with _within("to"):
+        to = _text(target, "name")
+    return ImportSource(source, _import_policy(entry), _reference_policy(entry), to)
 
 
 def _tag_of(name: str) -> str | None:
@@ -268,96 +272,129 @@ def _tag_of(name: str) -> str | None:
         return None
 
 
-def _source(parent: Mapping[str, Any], at: str) -> Source:
-    source, at = _object(parent, "from", at), _join(at, "from")
-    return Source(_text(source, "kind", at), _text(source, "name", at), _text(source, "namespace", at))
+def _source(parent: Mapping[str, Any]) -> Source:
+    source = _object(parent, "from")
+    with _within("from"):
+        return Source(_text(source, "kind"), _text(source, "name"), _text(source, "namespace"))
 
 
-def _import_policy(parent: Mapping[str, Any], at: str) -> ImportPolicy:
-    policy, at = _object(parent, "importPolicy", at), _join(at, "importPolicy")
+def _import_policy(parent: Mapping[str, Any]) -> ImportPolicy:
+    policy = _object(parent, "importPolicy")
     if not policy:
         return _DEFAULT_IMPORT_POLICY
-    return ImportPolicy(
-        _flag(policy, "insecure", at), _flag(policy, "scheduled", at), _text(policy, "importMode", at) or "Legacy"
-    )
+    with _within("importPolicy"):
+        return ImportPolicy(
+            _flag(policy, "insecure"), _flag(policy, "scheduled"), _text(policy, "importMode") or "Legacy"
+        )
 
 
 _DEFAULT_IMPORT_POLICY = ImportPolicy()
 
 
-def _reference_policy(parent: Mapping[str, Any], at: str) -> str:
-    policy = _object(parent, "referencePolicy", at)
-    return _text(policy, "type", _join(at, "referencePolicy")) or "Source"
+def _reference_policy(parent: Mapping[str, Any]) -> str:
+    policy = _object(parent, "referencePolicy")
+    if not policy:
+        return "Source"
+    with _within("referencePolicy"):
+        return _text(policy, "type") or "Source"
 
 
-def _object(parent: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
+class _WrongType(InvalidInput):
+    """A field of another type; learns its path on the way out, so that reading good objects costs no paths."""
+
+    def __init__(self, path: str, said: str) -> None:
+        super().__init__(f"{path}: {said}")
+        self.path = path
+        self.said = said
+
+
+class _within:  # noqa: N801 - used as a statement
+    """Puts a key before the path of what is wrong inside the block."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> Literal[False]:
+        if isinstance(error, _WrongType):
+            between = "" if error.path.startswith("[") else "."
+            raise _WrongType(f"{self._key}{between}{error.path}", error.said) from None
+        return False
+
+
+def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = parent.get(key)
     if value is None:
         return _NOTHING
-    if not isinstance(value, Mapping):
-        raise _wrong_type(_join(path, key), "an object", value)
+    if not isinstance(value, dict):
+        raise _wrong_type(key, "an object", value)
     return value
 
 
 _NOTHING: Mapping[str, Any] = {}
 
 
-def _each(parent: Mapping[str, Any], key: str, path: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The objects of a list, each with its path; null entries are empty objects, as in Go."""
-    value = parent.get(key)
-    if value is None:
-        return
-    at = _join(path, key)
-    if not isinstance(value, list):
-        raise _wrong_type(at, "a list", value)
-    for index, entry in enumerate(value):
-        if entry is not None and not isinstance(entry, Mapping):
-            raise _wrong_type(f"{at}[{index}]", "an object", entry)
-        yield entry or _NOTHING, f"{at}[{index}]"
+def _each(parent: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
+    """The objects of a list, each read by ``read``; null entries are empty objects, as in Go."""
+    values = parent.get(key)
+    if values is None:
+        return []
+    if not isinstance(values, list):
+        raise _wrong_type(key, "a list", values)
+    found: list[T] = []
+    try:
+        for value in values:
+            if value is not None and not isinstance(value, dict):
+                raise _wrong_type("", "an object", value)
+            found.append(read(value or _NOTHING))
+    except _WrongType as error:
+        between = "." if error.path else ""
+        raise _WrongType(f"{key}[{len(found)}]{between}{error.path}", error.said) from None
+    return found
 
 
-def _text(parent: Mapping[str, Any], key: str, path: str) -> str:
+def _text(parent: Mapping[str, Any], key: str) -> str:
     value = parent.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _wrong_type(_join(path, key), "a string", value)
+        raise _wrong_type(key, "a string", value)
     return value
 
 
-def _flag(parent: Mapping[str, Any], key: str, path: str) -> bool:
+def _flag(parent: Mapping[str, Any], key: str) -> bool:
     value = parent.get(key)
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise _wrong_type(_join(path, key), "true or false", value)
+        raise _wrong_type(key, "true or false", value)
     return value
 
 
-def _number(parent: Mapping[str, Any], key: str, path: str) -> int | None:
+def _number(parent: Mapping[str, Any], key: str) -> int | None:
     value = parent.get(key)
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong_type(_join(path, key), "an integer", value)
+        raise _wrong_type(key, "an integer", value)
     return value
 
 
-def _texts(parent: Mapping[str, Any], key: str, path: str) -> Mapping[str, str] | None:
+def _texts(parent: Mapping[str, Any], key: str) -> Mapping[str, str] | None:
     value = parent.get(key)
     if value is None:
         return None
-    if not isinstance(value, Mapping):
-        raise _wrong_type(_join(path, key), "an object", value)
+    if not isinstance(value, dict):
+        raise _wrong_type(key, "an object", value)
     for name, text in value.items():
         if text is not None and not isinstance(text, str):
-            raise _wrong_type(f"{_join(path, key)}[{name}]", "a string", text)
+            raise _wrong_type(f"{key}[{name}]", "a string", text)
     return {name: text or "" for name, text in value.items()}
 
 
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-def _wrong_type(path: str, expected: str, value: object) -> InvalidInput:
-    return InvalidInput(f"{path}: expected {expected}, got {value!r:.80}")
+def _wrong_type(path: str, expected: str, value: object) -> _WrongType:
+    return _WrongType(path, f"expected {expected}, got {value!r:.80}")
