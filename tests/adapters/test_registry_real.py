@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.core.evidence import Absent, Found
+from imagegate.core.manifest import DOCKER_SCHEMA1_SIGNED, digest_of, parse_manifest
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.reference import ImageReference
 from imagegate.ports.registry import RegistryAccess, RegistryUnknown, Trouble
@@ -230,3 +232,16 @@ def test_a_deleted_image_is_absent(ca: Authority, registry_tls: Registry) -> Non
     assert isinstance(asked.manifest(image, deadline_s=DEADLINE_S), Found)
     registry_tls.delete("team/gone:v1")
     assert isinstance(asked.manifest(image, deadline_s=DEADLINE_S), Absent)
+
+
+def test_schema_1_as_a_real_registry_signs_it(registry: Registry, plain: dict[str, str]) -> None:
+    """Asked without Accept, docker-registry converts to schema 1, signs, and says which digest that has."""
+    url = f"{registry.url}/v2/team/app/manifests/{PUSHED['tiny-docker']}"
+    answer = HttpClient(addresses=LOOPBACK).get(url, until=time.monotonic() + 20, max_bytes=10**6, verify=False)
+    assert answer.content_type == DOCKER_SCHEMA1_SIGNED
+    manifest = parse_manifest(answer.body, answer.content_type)
+    assert manifest.digest == answer.headers["Docker-Content-Digest"]
+    assert manifest.digest != digest_of(answer.body)
+    changed = answer.body.replace(b'"architecture": "amd64"', b'"architecture": "arm64"')
+    assert changed != answer.body
+    assert parse_manifest(changed, answer.content_type).digest != manifest.digest

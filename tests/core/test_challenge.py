@@ -1,0 +1,79 @@
+"""WWW-Authenticate headers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagegate.core.challenge import parse_challenge, parse_challenges
+from imagegate.errors import Malformed
+
+
+@pytest.mark.parametrize(
+    "header, scheme, parameters",
+    [
+        (
+            'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull"',
+            "bearer",
+            {
+                "realm": "https://auth.docker.io/token",
+                "service": "registry.docker.io",
+                "scope": "repository:a/b:pull",
+            },
+        ),
+        ('BASIC Realm="x"', "basic", {"realm": "x"}),
+        ("Basic realm=x", "basic", {"realm": "x"}),
+        ('Bearer realm="a,b=\\"c\\"" , service = s', "bearer", {"realm": 'a,b="c"', "service": "s"}),
+        ('Bearer realm="a",error="insufficient_scope"', "bearer", {"realm": "a", "error": "insufficient_scope"}),
+        ("Negotiate", "negotiate", {}),
+        ('Bearer realm="a",realm="b"', "bearer", {"realm": "a"}),
+        ('  Bearer   realm="a",  ', "bearer", {"realm": "a"}),
+    ],
+)
+def test_challenges(header: str, scheme: str, parameters: dict[str, str]) -> None:
+    challenge = parse_challenge(header)
+    assert challenge.scheme == scheme
+    assert dict(challenge.parameters) == parameters
+
+
+@pytest.mark.parametrize(
+    "header, cause",
+    [
+        ("", "no auth-scheme found"),
+        ('"', "no auth-scheme found"),
+        ('Bearer "a"', "parameter expected"),
+        ('Bearer realm="a" service="b"', "parameter expected"),
+        ("Bearer realm", "parameter value missing"),
+        ("Bearer realm=", "parameter value missing"),
+        ('Bearer realm=""', "parameter value missing"),
+        ('Bearer realm="a', "parameter value missing"),
+        ("Bearer " + "a" * 9000, "header too long"),
+    ],
+)
+def test_what_is_no_challenge(header: str, cause: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        parse_challenge(header)
+    assert str(caught.value) == f"Unable to parse WWW-Authenticate header '{header[:256]}': {cause}"
+
+
+def test_lines_are_separate_challenges() -> None:
+    assert [c.scheme for c in parse_challenges(['Basic realm="a"', 'Bearer realm="b"'])] == ["basic", "bearer"]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        challenge = parse_challenge(text)
+    except Malformed:
+        return
+    assert all(challenge.parameters.values())
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), st.text(min_size=1, max_size=20), min_size=1))
+def test_what_is_quoted_comes_back(parameters: dict[str, str]) -> None:
+    quoted = ",".join(
+        '{}="{}"'.format(key, value.replace("\\", "\\\\").replace('"', '\\"')) for key, value in parameters.items()
+    )
+    if "\n" not in quoted and len(quoted) < 8000:
+        assert dict(parse_challenge(f"Bearer {quoted}").parameters) == parameters
