@@ -16,6 +16,8 @@ from imagegate.core.plugin import Plugin, Question
 
 ROUNDS_MAX = 6
 PARALLEL_MAX = 32
+IMMEDIATE_S = 1.0
+"""The deadline told to answerers that answer from memory."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +74,42 @@ class _Pending:
         self.future: Future[Lookup[Any]] = Future()
 
 
+class OnDemand(dict[Question, Lookup[Any]]):
+    """Answers that come from memory the moment a plug-in looks at them.
+
+    With it a plug-in can decide at once, in a single pass. ``incomplete`` says that it looked for an answer
+    which must be fetched: then what it decided does not count, and its questions are asked first.
+    """
+
+    __slots__ = ("_look_up", "incomplete")
+
+    def __init__(self, look_up: LookUp, known: Mapping[Question, Lookup[Any]]) -> None:
+        super().__init__(known)
+        self._look_up = look_up
+        self.incomplete = False
+
+    def get(self, question: Question, default: Any = None) -> Any:  # type: ignore[override]
+        """The answer; ``default`` where it must be fetched."""
+        answer = dict.get(self, question)
+        if answer is not None:
+            return answer
+        answer = self._look_up.from_memory(question)
+        if answer is None:
+            self.incomplete = True
+            return default
+        self[question] = answer
+        return answer
+
+    def __missing__(self, question: Question) -> Lookup[Any]:
+        answer = self.get(question)
+        if answer is None:
+            raise KeyError(question)
+        return answer
+
+    def __contains__(self, question: object) -> bool:
+        return isinstance(question, Question) and self.get(question) is not None
+
+
 class LookUp:
     """Answers the questions of plug-ins through a table of answerers.
 
@@ -113,6 +151,17 @@ class LookUp:
             self._ask_all(asked, known, deadline)
         return known
 
+    def on_demand(self, known: Mapping[Question, Lookup[Any]]) -> OnDemand:
+        """What is known already, and everything that can be answered from memory."""
+        return OnDemand(self, known)
+
+    def from_memory(self, question: Question) -> Lookup[Any] | None:
+        """The answer, None if it must be fetched."""
+        answerer = self._answerers.get(type(question))
+        if answerer is None or not answerer.immediate:
+            return None
+        return self._call(question, answerer, IMMEDIATE_S)
+
     def one(self, question: Question, deadline: Deadline) -> Lookup[Any]:
         """The answer to a single question."""
         known: dict[Question, Lookup[Any]] = {}
@@ -134,7 +183,7 @@ class LookUp:
         for question in questions:
             answerer = self._answerers.get(type(question))
             if answerer is None:
-                known[question] = Unknown(f"nothing here answers {type(question).__name__}", retryable=False)
+                known[question] = Unknown(f"nothing here answers {type(question).__name__}")
             elif answerer.immediate:
                 at_once.append((question, answerer))
             else:

@@ -149,6 +149,12 @@ class Reviewer:
                 trace.add("", Step("plug-in", plugin.name, "covered" if covered else "not-covered"))
             if not covered:
                 return None
+            if trace is None:
+                memory = self._look_up.on_demand(known)
+                decision = plugin.decide(request, memory, now=now)
+                if not memory.incomplete:
+                    known.update(memory)
+                    return decision
             answers = self._look_up.answers(plugin, request, deadline, known)
             return plugin.decide(request, answers, now=now, trace=trace)
         except Exception:  # noqa: BLE001 - fail closed, and let the other plug-ins speak

@@ -81,7 +81,7 @@ def test_an_unexpected_error_is_logged_and_is_no_answer(
 
 def test_nobody_to_ask_is_no_answer() -> None:
     answer = LookUp({}).one(Digest("a"), soon())
-    assert answer == Unknown("nothing here answers Digest", retryable=False)
+    assert answer == Unknown("nothing here answers Digest")
 
 
 def test_a_late_answer_is_unknown_and_says_how_long_was_waited() -> None:
@@ -178,3 +178,25 @@ def test_a_stopped_look_up_answers_unknown() -> None:
     look_up = LookUp({Digest: elsewhere(lambda _question: Found(1))})
     look_up.close()
     assert isinstance(look_up.one(Digest("a"), soon()), Unknown)
+
+
+def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete() -> None:
+    asked: list[Question] = []
+
+    def from_memory(question: Question) -> Lookup[Any]:
+        asked.append(question)
+        return Found(len(asked))
+
+    look_up = LookUp({Digest: Answerer(lambda question, *, deadline_s: from_memory(question), immediate=True)})
+    memory = look_up.on_demand({})
+    assert memory.get(Digest("a")) == Found(1)
+    assert memory[Digest("a")] == Found(1)
+    assert Digest("a") in memory
+    assert asked == [Digest("a")]
+    assert not memory.incomplete
+    look_up = LookUp({Digest: elsewhere(from_memory)})
+    memory = look_up.on_demand({})
+    assert memory.get(Digest("b")) is None
+    assert memory.incomplete
+    assert Digest("b") not in memory
+    assert asked == [Digest("a")]
