@@ -88,7 +88,7 @@ class OnDemand(dict[Question, Lookup[Any]]):
         self._look_up = look_up
         self.incomplete = False
 
-    def get(self, question: Question, default: Any = None) -> Any:  # type: ignore[override]
+    def get(self, question: Question, default: Any = None) -> Any:
         """The answer; ``default`` where it must be fetched."""
         answer = dict.get(self, question)
         if answer is not None:
@@ -101,7 +101,7 @@ class OnDemand(dict[Question, Lookup[Any]]):
         return answer
 
     def __missing__(self, question: Question) -> Lookup[Any]:
-        answer = self.get(question)
+        answer: Lookup[Any] | None = self.get(question)
         if answer is None:
             raise KeyError(question)
         return answer
