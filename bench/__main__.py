@@ -16,6 +16,8 @@ BENCHMARKS = {
     "mutate_vs_flask_noop": "bench.mutating:mutate",
     "mutate_sizes": "bench.mutating:mutate_sizes",
     "burst_200": "bench.mutating:bursts",
+    "stream_scale": "bench.storing:stream_scale",
+    "check_vs_parse": "bench.checking:check_vs_parse",
     "ready": "bench.lifetime:ready",
     "rss_worker": "bench.lifetime:rss_worker",
     "soak": "bench.lifetime:soak",
