@@ -1,0 +1,79 @@
+"""``imagegate check``: manifests through every configured plug-in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
+from imagegate.core.admission import User
+from imagegate.errors import ConfigError
+
+FORMATS = ("table", "json", "yaml", "junit", "sarif", "policyreport")
+
+_EXAMPLES = """\b
+Examples:
+  imagegate check --config master-config.yaml deploy/
+  kustomize build overlays/live | imagegate check --settings imagegate.yaml -o sarif -
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
+@chosen_options
+@click.option("-n", "--namespace", default="default", show_default=True, help="Of objects that name none.")
+@click.option("--as-user", default="", metavar="NAME", help="Who creates the objects.")
+@click.option("--as-group", multiple=True, metavar="NAME", help="A group of that user; may be repeated.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Files of folders that are read. [**/*.{yaml,yml,json}]")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Files and folders that are passed over.")
+@click.option("--explain", is_flag=True, help="Show every rule that was tried, and why it matched or not.")
+@click.option("--rewrite", is_flag=True, help="Print the objects as they would be stored, unless one is denied.")
+@click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes. [as many as there are processors]")
+def check(
+    paths: tuple[Path, ...],
+    namespace: str,
+    as_user: str,
+    as_group: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    explain: bool,
+    rewrite: bool,
+    output: str,
+    jobs: int | None,
+    **named: Unpack[Named],
+) -> int:
+    """Put manifests through every configured policy, as an API server would on creating them.
+
+    PATH is a file, a folder, or - for standard input. Exit code: 0 all allowed, 1 something denied, 2 usage,
+    configuration or an unreadable manifest, 3 denied only because evidence could not be had.
+    """
+    from imagegate.cli.checking import CheckOptions, run_check
+    from imagegate.cli.render import render
+    from imagegate.wiring.service import build
+
+    choices = chosen(named)
+    service = build(choices)
+    if not service.policies.current.plugins:
+        raise ConfigError("nothing to check by: name a policy with --config, --policies or --settings")
+    options = CheckOptions(
+        namespace=namespace,
+        user=User(name=as_user, groups=as_group),
+        include=include,
+        exclude=exclude,
+        explain=explain,
+        rewrite=rewrite,
+    )
+    report = run_check(service.reviewer, paths, options, jobs=jobs)
+    for error in report.errors:
+        click.echo(f"imagegate: {error}", err=True)
+    if rewrite and not report.denied and not report.errors:
+        click.echo("".join(result.document for result in report.results), nl=False)
+    elif rewrite:
+        click.echo(render(report, "table", colour=sys.stderr.isatty()), err=True, nl=False)
+    else:
+        click.echo(render(report, output, colour=sys.stdout.isatty()), nl=False)
+    return report.exit_code

@@ -1,0 +1,315 @@
+"""Reading manifests and deciding them, over several processes where there are many."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.cli.select import STANDARD_INPUT, select_files
+from imagegate.core.admission import User
+from imagegate.core.decision import Denial
+from imagegate.core.trace import Trace
+from imagegate.errors import InvalidInput
+from imagegate.service.offline import BothPasses, creation, decide_both
+from imagegate.service.review import Reviewer
+
+ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
+FILE_MAX_BYTES = 256 * 1024 * 1024
+_PARALLEL_FROM_BYTES = 200_000
+_FILES_A_JOB = 64
+
+
+class Problem(NamedTuple):
+    """One denial, where it was written."""
+
+    line: int
+    plugin: str
+    mode: str
+    code: str
+    image: str
+    at: str
+    rule: str
+    because: str
+
+
+class Rewrite(NamedTuple):
+    """One change of the object."""
+
+    line: int
+    op: str
+    path: str
+    before: Any
+    after: Any
+
+
+class Result(NamedTuple):
+    """What came of one object."""
+
+    file: str
+    line: int
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    verdict: str
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+    steps: tuple[dict[str, Any], ...] = ()
+    document: str = ""
+    """As it would be stored, YAML."""
+
+    @property
+    def label(self) -> str:
+        """``Kind namespace/name``."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything one ``check`` found."""
+
+    results: list[Result] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """Texts that are no manifests: ``file:line: why``."""
+
+    @property
+    def denied(self) -> bool:
+        """Whether anything was."""
+        return any(result.verdict in (DENIED, UNKNOWN) for result in self.results)
+
+    @property
+    def exit_code(self) -> int:
+        """0 allowed, 1 denied, 2 unreadable, 3 denied only for lack of evidence."""
+        if self.errors:
+            return 2
+        verdicts = {result.verdict for result in self.results}
+        return 1 if DENIED in verdicts else 3 if UNKNOWN in verdicts else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """How manifests become requests, and what is wanted of the answers."""
+
+    namespace: str = "default"
+    user: User = User()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    explain: bool = False
+    rewrite: bool = False
+
+
+class _Text(NamedTuple):
+    """A piece of a file; None: the whole file, still to be read."""
+
+    file: str
+    text: str | None = None
+    first_line: int = 1
+
+
+def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, *, jobs: int | None = None) -> Report:
+    """Check everything below ``paths``.
+
+    Args:
+        jobs: processes; None: as many as there are processors, for much text.
+
+    Raises:
+        InvalidInput: a path is not there.
+    """
+    files = list(select_files(paths, options.include, options.exclude))
+    processes = jobs or len(os.sched_getaffinity(0))
+    pieces, size = _pieces(files, processes)
+    report = Report()
+    if processes > 1 and (jobs is not None or size >= _PARALLEL_FROM_BYTES) and len(pieces) > 1:
+        found: Iterable[Report] = _in_processes(reviewer, pieces, options, processes)
+    else:
+        found = (_check_piece(reviewer, piece, options) for piece in pieces)
+    for part in found:
+        report.results += part.results
+        report.errors += part.errors
+    return report
+
+
+def _pieces(files: Sequence[Path], processes: int) -> tuple[list[_Text], int]:
+    """The texts to be checked, large ones cut, and their size in bytes or so."""
+    pieces: list[_Text] = []
+    total = 0
+    for file in files:
+        name = str(file)
+        size = file.stat().st_size if name != STANDARD_INPUT else _PARALLEL_FROM_BYTES
+        total += size
+        if name != STANDARD_INPUT and (processes < 2 or size < _PARALLEL_FROM_BYTES):
+            pieces.append(_Text(name))
+            continue
+        try:
+            text = _read(name)
+        except BadManifest:
+            pieces.append(_Text(name))  # said where it is read again
+            continue
+        cuts = split_documents(text, processes * 4 if len(text) >= _PARALLEL_FROM_BYTES else 1)
+        pieces += (_Text(_shown(name), part, line) for part, line in cuts)
+    return pieces, total
+
+
+def _shown(name: str) -> str:
+    return "<stdin>" if name == STANDARD_INPUT else name
+
+
+def _read(name: str) -> str:
+    """The text of a file or of standard input.
+
+    Raises:
+        BadManifest: it cannot be read, is too large or not UTF-8.
+    """
+    try:
+        if name == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(FILE_MAX_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise BadManifest(f"{name}:1: cannot be read: {error.strerror or error}") from error
+    if len(content) > FILE_MAX_BYTES:
+        raise BadManifest(f"{_shown(name)}:1: larger than {FILE_MAX_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadManifest(f"{_shown(name)}:{line}: not UTF-8 (byte {error.start})") from error
+
+
+_shared: tuple[Reviewer, CheckOptions] | None = None
+"""What forked processes inherit."""
+
+
+def _in_processes(
+    reviewer: Reviewer, pieces: Sequence[_Text], options: CheckOptions, processes: int
+) -> Iterator[Report]:
+    global _shared
+    _shared = (reviewer, options)
+    gc.collect()
+    gc.freeze()
+    try:
+        jobs = _batches(pieces, processes)
+        context = multiprocessing.get_context("fork")  # documents are compiled once, here
+        with ProcessPoolExecutor(processes, mp_context=context, initializer=gc.disable) as pool:
+            yield from pool.map(_check_batch, jobs)
+    finally:
+        gc.unfreeze()
+        _shared = None
+
+
+def _batches(pieces: Sequence[_Text], processes: int) -> list[Sequence[_Text]]:
+    size = max(1, min(_FILES_A_JOB, len(pieces) // (processes * 4)))
+    return [pieces[start : start + size] for start in range(0, len(pieces), size)]
+
+
+def _check_batch(pieces: Sequence[_Text]) -> Report:
+    if _shared is None:
+        raise RuntimeError("not a process of run_check")
+    reviewer, options = _shared
+    report = Report()
+    for piece in pieces:
+        part = _check_piece(reviewer, piece, options)
+        report.results += part.results
+        report.errors += part.errors
+    return report
+
+
+def _check_piece(reviewer: Reviewer, piece: _Text, options: CheckOptions) -> Report:
+    report = Report()
+    try:
+        text = _read(piece.file) if piece.text is None else piece.text
+        for manifest in read_manifests(text, piece.file, first_line=piece.first_line):
+            try:
+                report.results.append(check_manifest(reviewer, manifest, options))
+            except InvalidInput as error:
+                report.errors.append(f"{manifest.file}:{manifest.line}: {error}")
+    except BadManifest as error:
+        report.errors.append(str(error))
+    return report
+
+
+def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions) -> Result:
+    """Decide one object.
+
+    Raises:
+        InvalidInput: it is no object that an API server would take.
+    """
+    trace = Trace() if options.explain else None
+    request = creation(
+        manifest.object, uid=f"{manifest.file}:{manifest.line}", namespace=options.namespace, user=options.user
+    )
+    both = decide_both(reviewer, request, trace=trace)
+    metadata = manifest.object.get("metadata") or {}
+    return Result(
+        file=manifest.file,
+        line=manifest.line,
+        api_version=manifest.object["apiVersion"],
+        kind=request.kind.kind,
+        namespace=metadata.get("namespace") or "",
+        name=request.name or metadata.get("generateName") or "",
+        verdict=_verdict(both),
+        problems=_problems(manifest, both),
+        warnings=both.warnings,
+        rewrites=_rewrites(manifest, both),
+        steps=tuple(trace.to_json()) if trace is not None else (),
+        document=_document(both) if options.rewrite and both.allowed else "",
+    )
+
+
+def _verdict(both: BothPasses) -> str:
+    if not both.covered:
+        return NOT_COVERED
+    if both.allowed:
+        return REWRITTEN if both.patch else ALLOWED
+    return UNKNOWN if both.only_lacks_evidence else DENIED
+
+
+def _problems(manifest: Manifest, both: BothPasses) -> tuple[Problem, ...]:
+    hard = (_problem(manifest, plugin, "enforce", denial) for plugin, denial in both.denials)
+    soft = (_problem(manifest, plugin, mode.value, denial) for mode, plugin, denial in both.soft_denials)
+    return (*hard, *soft)
+
+
+def _problem(manifest: Manifest, plugin: str, mode: str, denial: Denial) -> Problem:
+    line = manifest.line_of(denial.at)
+    code = denial.code.value
+    return Problem(line, plugin, mode, code, denial.image, denial.at, denial.rule, denial.because)
+
+
+def _rewrites(manifest: Manifest, both: BothPasses) -> tuple[Rewrite, ...]:
+    found = []
+    for op in both.patch:
+        steps = [part.replace("~1", "/").replace("~0", "~") for part in op.path[1:].split("/")]
+        line = manifest.line_of("".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in steps))
+        found.append(Rewrite(line, op.op, op.path, _at(manifest.object, steps), op.value))
+    return tuple(found)
+
+
+def _at(document: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        if isinstance(document, dict):
+            document = document.get(step)
+        elif isinstance(document, list) and step.isdecimal() and int(step) < len(document):
+            document = document[int(step)]
+        else:
+            return None
+    return document if isinstance(document, str) else None
+
+
+def _document(both: BothPasses) -> str:
+    text: str = yaml.dump(
+        both.validating.object, Dumper=yaml.CSafeDumper, sort_keys=False, explicit_start=True, allow_unicode=True
+    )
+    return text
