@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": "imagegate.cli.serve:serve",
     "check": "imagegate.cli.check:check",
     "explain": "imagegate.cli.explain:explain",
+    "lint": "imagegate.cli.lint:lint",
 }
 """Command -> where its function is. Modules are imported when their command is used."""
 

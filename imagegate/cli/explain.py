@@ -1,0 +1,108 @@
+"""``imagegate explain``: one image through all policies, with everything that was tried."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Unpack
+
+import click
+import yaml
+
+from imagegate.cli.options import Named, chosen, chosen_options
+from imagegate.core.admission import User
+from imagegate.core.trace import Trace
+from imagegate.errors import ConfigError
+from imagegate.service.offline import BothPasses, creation, decide_both
+
+_EXAMPLE = """\b
+Example:
+  imagegate explain --settings imagegate.yaml --namespace shop docker.io/library/nginx:1.27
+"""
+
+
+@click.command(epilog=_EXAMPLE)
+@click.argument("image")
+@chosen_options
+@click.option("-n", "--namespace", default="default", show_default=True, help="Where it would run.")
+@click.option("--as-user", default="", metavar="NAME", help="Who would create the pod.")
+@click.option("--as-group", multiple=True, metavar="NAME", help="A group of that user; may be repeated.")
+@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+def explain(
+    image: str, namespace: str, as_user: str, as_group: tuple[str, ...], output: str, **named: Unpack[Named]
+) -> int:
+    """Say why a pod with IMAGE is allowed, rewritten or denied: every rule, every look-up, and the time it took.
+
+    Exit code as for check: 0 allowed, 1 denied, 2 usage or configuration, 3 denied only for lack of evidence.
+    """
+    from imagegate.wiring.service import build
+
+    service = build(chosen(named))
+    if not service.policies.current.plugins:
+        raise ConfigError("nothing to explain by: name a policy with --config, --policies or --settings")
+    request = creation(_pod(image, namespace), uid="explain", user=User(name=as_user, groups=as_group))
+    trace = Trace()
+    started = time.perf_counter()
+    both = decide_both(service.reviewer, request, trace=trace)
+    found = _found(image, namespace, both, trace, time.perf_counter() - started)
+    found["policies"] = service.policies.current.version
+    click.echo(_text(found, output), nl=False)
+    if both.allowed:
+        return 0
+    return 3 if both.only_lacks_evidence else 1
+
+
+def _pod(image: str, namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "explain-", "namespace": namespace},
+        "spec": {"containers": [{"name": "explained", "image": image}]},
+    }
+
+
+def _found(image: str, namespace: str, both: BothPasses, trace: Trace, seconds: float) -> dict[str, Any]:
+    denials = [{"plugin": plugin, "mode": "enforce", **_denial(denial)} for plugin, denial in both.denials] + [
+        {"plugin": plugin, "mode": mode.value, **_denial(denial)} for mode, plugin, denial in both.soft_denials
+    ]
+    verdict = "denied" if not both.allowed else "rewritten" if both.patch else "allowed"
+    return {
+        "image": image,
+        "namespace": namespace,
+        "verdict": verdict if not both.only_lacks_evidence else "unknown",
+        "runs": next((op.value for op in both.patch if op.path == "/spec/containers/0/image"), image),
+        "denials": denials,
+        "warnings": list(both.warnings),
+        "steps": trace.to_json(),
+        "milliseconds": round(seconds * 1000, 1),
+    }
+
+
+def _denial(denial: Any) -> dict[str, str]:
+    return {"code": denial.code.value, "rule": denial.rule, "because": denial.because}
+
+
+def _text(found: dict[str, Any], output: str) -> str:
+    if output == "json":
+        return json.dumps(found, indent=2, ensure_ascii=False, default=str) + "\n"
+    if output == "yaml":
+        plain = json.loads(json.dumps(found, default=str))
+        text: str = yaml.dump(plain, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+        return text
+    return "".join(f"{line}\n" for line in _lines(found))
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    from imagegate.cli.render import step_in_words
+
+    lines = [f"{found['image']} in namespace {found['namespace']}: {found['verdict']}"]
+    if found["runs"] != found["image"]:
+        lines.append(f"  runs as {found['runs']}")
+    for denial in found["denials"]:
+        note = "" if denial["mode"] == "enforce" else f" (mode {denial['mode']}: not denied)"
+        lines.append(f"  {denial['plugin']}: {denial['because']} [{denial['code']}]{note}")
+    lines += [f"  warning: {warning}" for warning in found["warnings"]]
+    lines.append("What was tried:")
+    lines += dict.fromkeys(f"  {step_in_words(step)}" for step in found["steps"])
+    lines.append(f"Policies {found['policies'][:12]}, decided in {found['milliseconds']} ms")
+    return lines
