@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = False
     for name in names:
         try:
-            for figure in _load(name)(options):
+            for figure in load(name)(options):
                 figures.append(figure)
                 if not arguments.json:
                     print(figure.line(), flush=True)
@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _load(name: str) -> Benchmark:
+def load(name: str) -> Benchmark:
+    """The function that measures ``name``."""
     module, _, function = BENCHMARKS[name].partition(":")
     return cast(Callable[[Options], list[Figure]], getattr(import_module(module), function))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.figures import Options, median
+from bench.figures import Options, WrongAnswer, median
 from bench.load import Check, Load, check_answers, is_allowed, put_under_load
 from bench.servers import BIN, Server, free_port, running
 

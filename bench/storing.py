@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,15 @@ def stream_scale(options: Options) -> Iterable[Figure]:
     yield Figure("stream_scale_warm", warm[1], "us")
     yield Figure("stream_scale_from_file", cold[1] / cold[0], "ratio", 1.5)
     yield Figure("stream_scale_from_file_cost", cold[1], "us")
+
+
+def curve(sizes: Sequence[int]) -> dict[int, float]:
+    """Microseconds of a look-up from the file by number of stored images."""
+    found = {}
+    for size in sizes:
+        with filled(max(size, PER_STREAM), answers_kept=1) as case:
+            found[size] = median([cost_us(case) for _ in range(3)])
+    return found
 
 
 def _medians(small: Case, large: Case, rounds: int) -> tuple[float, float]:
