@@ -55,13 +55,15 @@ class CiseImage:
         """``NAME:TAG`` with ``latest`` where none is written; the digest is left out."""
         return f"{self.name}:{self.tag_or_latest}"
 
-    @property
-    def repository(self) -> ImageReference:
-        """Domain and path, as the registry port wants them."""
+    def asked(self, pinned: str = "") -> ImageReference:
+        """What a registry is asked for: the digest (``pinned`` before the one written), else the tag."""
         namespace, slash, name = self.path.partition("/")
         if not slash:
             namespace, name = "", namespace
-        return ImageReference(self.domain, namespace, name)
+        digest = pinned or self.digest
+        if digest:
+            return ImageReference(self.domain, namespace, name, id=f"sha256:{digest}")
+        return ImageReference(self.domain, namespace, name, self.tag_or_latest)
 
     @property
     def hostname(self) -> str:
@@ -86,9 +88,10 @@ class CiseImage:
             host == "icr.io" or host.endswith(".icr.io")
         )
 
-    def at_digest(self, digest: str) -> str:
-        """The reference a workload is rewritten to: ``NAME@sha256:`` and 64 hex digits."""
-        return f"{self.name}{_SHA256}{digest}"
+    def at_digest(self, digest: str, *, keep_tag: bool = False) -> str:
+        """The reference a workload is rewritten to: ``NAME@sha256:`` and 64 hex digits; the tag is lost or kept."""
+        tag = f":{self.tag}" if keep_tag and self.tag else ""
+        return f"{self.name}{tag}{_SHA256}{digest}"
 
     def spellings(self) -> tuple[str, ...]:
         """The full names tried where ``normalizeImageNames`` is on, in order (spec section 8.1)."""

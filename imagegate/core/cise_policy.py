@@ -115,6 +115,11 @@ class Entry:
     vulnerability: VulnerabilityPolicy = VulnerabilityPolicy()
 
     @property
+    def requires(self) -> bool:
+        """Whether it asks for more than the name to match."""
+        return self.trust.enabled or self.simple.enabled or self.vulnerability.enabled
+
+    @property
     def rewrites(self) -> bool:
         """Whether a verified image is rewritten to its digest."""
         return self.mutate_image is not False and (self.trust.enabled or self.simple.enabled)

@@ -23,6 +23,8 @@ from imagegate.core.go_quote import go_quote
 class Situation(enum.Enum):
     """Why there is no entry."""
 
+    UNAVAILABLE = "unavailable"
+    """The policies could not be read."""
     NO_POLICIES = "no-policies"
     NO_MATCH_IN_CLUSTER = "no-match-in-cluster"
     NO_MATCH_IN_NAMESPACE = "no-match-in-namespace"
@@ -39,11 +41,13 @@ class Selected:
 class Scope:
     """All entries of one namespace or of the cluster, as one list."""
 
-    __slots__ = ("_index", "entries", "kind")
+    __slots__ = ("_index", "entries", "kind", "only_names")
 
     def __init__(self, kind: str, entries: Sequence[Entry]) -> None:
         self.kind = kind
         self.entries = tuple(entries)
+        self.only_names = not any(entry.requires for entry in self.entries)
+        """Whether no entry requires anything beyond its name, so that nothing has to be looked up."""
         self._index = NameIndex([entry.name for entry in self.entries])
 
     def best(self, image: str) -> Entry | None:
@@ -56,9 +60,21 @@ class PolicySet:
     """All policies of a cluster, compiled. Immutable; shared by all threads.
 
     An ImagePolicy in a namespace, even an empty one, puts the ClusterImagePolicies out of force there.
+
+    Args:
+        policies: all objects.
+        groups: which groups count, and in which order.
+        unavailable: why the policies could not be read; then every request is denied with it.
     """
 
-    def __init__(self, policies: Iterable[ImagePolicyObject], groups: Sequence[PolicyGroup] = DEFAULT_GROUPS) -> None:
+    def __init__(
+        self,
+        policies: Iterable[ImagePolicyObject],
+        groups: Sequence[PolicyGroup] = DEFAULT_GROUPS,
+        *,
+        unavailable: str = "",
+    ) -> None:
+        self.unavailable = unavailable
         self.policies = merged_order(policies, groups)
         by_namespace: dict[str, list[Entry]] = {}
         cluster: list[Entry] | None = None
@@ -93,6 +109,8 @@ def select(
     Args:
         parsed: the same image, for the two additions of section 8.1; None where only the raw string counts.
     """
+    if policies.unavailable:
+        return Situation.UNAVAILABLE
     scope = policies.scope(namespace)
     if scope is None:
         return Situation.NO_POLICIES

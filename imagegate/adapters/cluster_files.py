@@ -1,0 +1,99 @@
+"""Policies, Secrets, service accounts and owners from files and folders: the CISE path without a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imagegate.core.cise_questions import Secret, ServiceAccount
+from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.go_quote import go_quote
+from imagegate.core.owners import Owner
+from imagegate.errors import InvalidPolicy
+from imagegate.policy.cluster_image_policy import LoadedPolicies, Reading, read_nodes
+from imagegate.policy.nodes import Node, plain
+from imagegate.policy.source import decode_utf8, read_source
+
+SUFFIXES = (".yaml", ".yml", ".json")
+SOURCE = "files"
+_Key = tuple[str, str, str, str]
+
+
+@dataclass(slots=True)
+class ClusterFiles:
+    """The ports ``Secrets``, ``ServiceAccounts`` and ``Owners`` over the objects of some files, and their policies."""
+
+    policies: LoadedPolicies = field(default_factory=LoadedPolicies)
+    objects: dict[_Key, dict[str, Any]] = field(default_factory=dict)
+    """By API version, kind, namespace and name."""
+
+    def secret(self, question: Secret, *, deadline_s: float) -> Lookup[dict[str, Any]]:  # noqa: ARG002
+        """See ``ports.cluster.Secrets``."""
+        return self._object(("v1", "Secret", question.namespace, question.name), "secrets")
+
+    def service_account(self, question: ServiceAccount, *, deadline_s: float) -> Lookup[dict[str, Any]]:  # noqa: ARG002
+        """See ``ports.cluster.ServiceAccounts``."""
+        return self._object(("v1", "ServiceAccount", question.namespace, question.name), "serviceaccounts")
+
+    def owner(self, question: Owner, *, deadline_s: float) -> Lookup[dict[str, Any]]:  # noqa: ARG002
+        """See ``ports.cluster.Owners``."""
+        key = (question.api_version, question.kind, question.namespace, question.name)
+        return self._object(key, f"{question.kind.lower()}s")
+
+    def _object(self, key: _Key, plural: str) -> Lookup[dict[str, Any]]:
+        found = self.objects.get(key)
+        return Absent(f"{plural} {go_quote(key[3])} not found", plural) if found is None else Found(found, SOURCE)
+
+
+def load_cluster_files(paths: Iterable[Path], reading: Reading | None = None) -> ClusterFiles:
+    """Read files, and in folders every ``.yaml``, ``.yml`` and ``.json`` file below, in the order of their names.
+
+    Args:
+        paths: files and folders.
+        reading: how policies are read; its namespace is also that of other objects that name none.
+
+    Raises:
+        InvalidPolicy: a file cannot be read, is not YAML or JSON, or holds a policy that is wrong or written twice.
+    """
+    reading = reading or Reading()
+    loaded = ClusterFiles()
+    for file in dict.fromkeys(file for path in paths for file in _files(path)):
+        documents = read_source(_text(file), str(file)).documents
+        loaded.policies.add(read_nodes(documents, str(file), reading))
+        for found in _other_objects(documents):
+            metadata = found.get("metadata")
+            if isinstance(metadata, Mapping) and metadata.get("name"):
+                namespace = str(metadata.get("namespace") or reading.namespace)
+                key = (str(found.get("apiVersion")), str(found.get("kind")), namespace, str(metadata["name"]))
+                loaded.objects[key] = found
+    return loaded
+
+
+def _other_objects(documents: Iterable[Node]) -> Iterator[dict[str, Any]]:
+    """All objects, lists flattened; policies among them do no harm."""
+    for node in documents:
+        found = plain(node)
+        if not isinstance(found, dict):
+            continue
+        items = found.get("items")
+        if str(found.get("kind") or "").endswith("List") and isinstance(items, list):
+            yield from (item for item in items if isinstance(item, dict))
+        else:
+            yield found
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    else:
+        yield path
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidPolicy(f"{path}: cannot be read: {error.strerror}") from error
+    return decode_utf8(content, str(path))

@@ -1,0 +1,124 @@
+"""What every requirement of an entry is judged by: the subject, the outcome, and the check itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from imagegate.core.cise_image import CiseImage
+from imagegate.core.cise_policy import Entry, PolicyGroup
+from imagegate.core.cise_questions import Asking, Secret, ServiceAccount, pull_secret
+from imagegate.core.cise_settings import CiseSettings, Dialect
+from imagegate.core.decision import DenialCode
+from imagegate.core.evidence import Found, OutOfTime
+from imagegate.core.go_quote import go_quote
+from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret
+
+DEFAULT_SERVICE_ACCOUNT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The requirement holds. ``digest`` is what was verified (64 hex digits), empty where it speaks for no digest."""
+
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The requirement does not hold, or it could not be found out whether it does."""
+
+    code: DenialCode
+    text: str
+
+
+Outcome: TypeAlias = Verified | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class PullSource:
+    """Where the pull credentials of one workload come from (spec section 10.4)."""
+
+    namespace: str
+    spec: Mapping[str, Any]
+    is_pod: bool
+    """The API server has copied the service account's secrets into a Pod already."""
+
+    def secrets(self, asking: Asking) -> tuple[PullSecret, ...] | None:
+        """The pull secrets that can be read, in order; None where they must be awaited.
+
+        A secret that is missing or holds no credentials is left out; it never denies by itself.
+        """
+        names = _names(self.spec.get("imagePullSecrets"))
+        if not names and not self.is_pod:
+            account = self.spec.get("serviceAccountName") or self.spec.get("serviceAccount")
+            name = account if isinstance(account, str) and account else DEFAULT_SERVICE_ACCOUNT
+            answer = asking(ServiceAccount(self.namespace, name))
+            if answer is None:
+                return None
+            names = _names(answer.value.get("imagePullSecrets")) if isinstance(answer, Found) else ()
+        answers = [(name, asking(Secret(self.namespace, name))) for name in names]
+        found: list[PullSecret] = []
+        for name, answer in answers:
+            if answer is None:
+                return None
+            if isinstance(answer, Found):
+                try:
+                    found.append(pull_secret(answer.value, name))
+                except InvalidPullSecret:
+                    continue
+        return tuple(found)
+
+
+def _names(references: object) -> tuple[str, ...]:
+    """Names of a list of local object references."""
+    if not isinstance(references, list):
+        return ()
+    names = (reference.get("name") for reference in references if isinstance(reference, Mapping))
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One image under the entry that decides it."""
+
+    namespace: str
+    written: str
+    """As it stands in the object; named in every text."""
+    image: CiseImage
+    """What it was before imagegate rewrote it, where a record proves that; else the same."""
+    pinned: str
+    """64 hex digits of the only digest that may run; empty where a tag decides."""
+    entry: Entry
+    pulls: PullSource
+    settings: CiseSettings
+
+    @property
+    def dialect(self) -> Dialect:
+        """Whose sentences are used: ``PORTIERIS`` or ``CISE``."""
+        if self.settings.messages is not Dialect.AUTO:
+            return self.settings.messages
+        return Dialect.CISE if self.entry.source.group is PolicyGroup.CISE else Dialect.PORTIERIS
+
+    def out_of_time(self) -> Refused:
+        """The deadline passed."""
+        return Refused(DenialCode.DEADLINE, f"imagegate: deadline exceeded while checking {go_quote(self.written)}")
+
+    def lacks(self, answer: object, text: str) -> Refused:
+        """``text``, unless there was no time."""
+        return self.out_of_time() if isinstance(answer, OutOfTime) else Refused(DenialCode.LOOK_UP_FAILED, text)
+
+
+class Check(Protocol):
+    """One kind of requirement. Pure; shared by all threads."""
+
+    @property
+    def kind(self) -> str:
+        """``simple``, ``trust`` or ``vulnerability``."""
+
+    def applies(self, entry: Entry) -> bool:
+        """Whether the entry asks for it."""
+
+    def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
+        """The outcome; None where something must be awaited, which ``asking`` has noted."""

@@ -1,0 +1,75 @@
+"""What a decision of the CISE plug-in went through, for ``explain`` and ``check --explain``."""
+
+from __future__ import annotations
+
+from imagegate.core.cise_checks import Verified
+from imagegate.core.cise_image import CiseImage
+from imagegate.core.cise_judge import Judged
+from imagegate.core.cise_matching import compare_image_ref, quality
+from imagegate.core.cise_policy import Entry
+from imagegate.core.cise_selection import PolicySet, Scope, Selected
+from imagegate.core.trace import Step, Trace
+from imagegate.core.workload import ImageUse
+
+ENTRY, REQUIREMENT = "policy-entry", "requirement"
+
+
+def explain_entries(scope: Scope, spelling: str) -> list[Step]:
+    """Every entry in force for one spelling of an image: whether it matches, how specific it is, which one decides.
+
+    Walks the whole list, as the sources describe it; not for the hot path.
+    """
+    best = scope.best(spelling)
+    return [_entry_step(entry, spelling, best) for entry in scope.entries]
+
+
+def _entry_step(entry: Entry, spelling: str, best: Entry | None) -> Step:
+    matches = entry.name == spelling if "*" not in entry.name else False
+    matches = matches or compare_image_ref(entry.name, spelling)
+    detail = {"name": entry.name, "group": entry.source.group.value}
+    if not matches:
+        return Step(ENTRY, str(entry.source), "not-matched", detail=detail)
+    exact = entry.name == spelling and "*" not in entry.name
+    detail["quality"] = "exact" if exact else str(quality(entry.name))
+    if entry is best:
+        return Step(ENTRY, str(entry.source), "decides", "the most specific match", detail)
+    because = f"less specific than {best.source}" if best is not None else ""
+    if best is not None and not exact and quality(entry.name) == quality(best.name):
+        because = f"as specific as {best.source}, which comes first"
+    return Step(ENTRY, str(entry.source), "matched", because, detail)
+
+
+def trace_scope(trace: Trace, policies: PolicySet, namespace: str) -> None:
+    """Note which policies are in force."""
+    if policies.unavailable:
+        trace.add("", Step("policies", namespace, "unavailable", policies.unavailable))
+        return
+    scope = policies.scope(namespace)
+    if scope is None:
+        trace.add("", Step("policies", namespace, "none", "no image policies or cluster policies"))
+    else:
+        trace.add("", Step("policies", namespace, scope.kind, f"{len(scope.entries)} entries"))
+
+
+def trace_selection(trace: Trace, use: ImageUse, policies: PolicySet, namespace: str, spelling: str) -> None:
+    """Note every entry for one image."""
+    scope = None if policies.unavailable else policies.scope(namespace)
+    if scope is not None:
+        for step in explain_entries(scope, spelling):
+            trace.add(use.field, step)
+
+
+def trace_judged(trace: Trace, use: ImageUse, image: CiseImage, selected: Selected, judged: Judged) -> None:
+    """Note what the requirements of the entry came to."""
+    if image.original != use.name:
+        trace.add(use.field, Step("record", use.name, "believed", f"was {image.original} before it was rewritten"))
+    if selected.spelling != image.original:
+        trace.add(use.field, Step("spelling", selected.spelling, "matched", f"nothing matches {image.original}"))
+    for kind, outcome in judged.tried:
+        if isinstance(outcome, Verified):
+            detail = {"digest": f"sha256:{outcome.digest}"} if outcome.digest else {}
+            trace.add(use.field, Step(REQUIREMENT, kind, "holds", detail=detail))
+        else:
+            trace.add(use.field, Step(REQUIREMENT, kind, "refused", outcome.text, {"code": outcome.code.value}))
+    if not judged.tried:
+        trace.add(use.field, Step(REQUIREMENT, "none", "holds", "the entry requires nothing"))

@@ -1,0 +1,92 @@
+"""All requirements of an entry for one image (spec sections 11.1 and 15.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imagegate.core.cise_checks import Check, Outcome, PullSource, Refused, Subject, Verified
+from imagegate.core.cise_image import CiseImage
+from imagegate.core.cise_policy import Entry
+from imagegate.core.cise_questions import Asking
+from imagegate.core.cise_settings import CiseSettings
+from imagegate.core.decision import DenialCode
+
+REPORTED_ORDER = ("vulnerability", "simple", "trust")
+"""Portieris' order, in which ``reportAll`` prints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What an entry's requirements came to."""
+
+    entry: Entry
+    digest: str
+    """64 hex digits that were verified; empty where the entry verifies none, or on a refusal."""
+    refused: tuple[Refused, ...]
+    tried: tuple[tuple[str, Outcome], ...] = ()
+    """Every check that ran, for the trace."""
+
+
+def judge(
+    entry: Entry,
+    checks: Sequence[Check],
+    asking: Asking,
+    *,
+    namespace: str,
+    written: str,
+    image: CiseImage,
+    pinned: str,
+    pulls: PullSource,
+    settings: CiseSettings,
+) -> Judged | None:
+    """Run the checks that the entry asks for, in their order; the first refusal ends it unless all are to be told.
+
+    Args:
+        written: the image string in the object.
+        image: what decides selection and identity: ``written``, or what it was before it was rewritten.
+        pinned: 64 hex digits of the digest in ``written``, or empty.
+
+    Returns:
+        None where something must be awaited.
+    """
+    subject = Subject(namespace, written, image, pinned, entry, pulls, settings)
+    tried: list[tuple[str, Outcome]] = []
+    pending = False
+    for check in checks:
+        if not check.applies(entry):
+            continue
+        outcome = check.evaluate(subject, asking)
+        if outcome is None:
+            pending = True
+            if not settings.report_all:
+                return None
+            continue
+        tried.append((check.kind, outcome))
+        if isinstance(outcome, Refused) and not settings.report_all:
+            break
+    if pending:
+        return None
+    return _judged(entry, pinned, tried)
+
+
+def _judged(entry: Entry, pinned: str, tried: Sequence[tuple[str, Outcome]]) -> Judged:
+    refused = [(kind, outcome) for kind, outcome in tried if isinstance(outcome, Refused)]
+    refused.sort(key=lambda each: REPORTED_ORDER.index(each[0]))
+    digests = {kind: outcome.digest for kind, outcome in tried if isinstance(outcome, Verified) and outcome.digest}
+    conflict = _conflict(digests, pinned) if not refused else None
+    texts = (conflict,) if conflict is not None else tuple(outcome for _, outcome in refused)
+    digest = "" if texts else next(iter(digests.values()), "")
+    return Judged(entry, digest, texts, tuple(tried))
+
+
+def _conflict(digests: dict[str, str], pinned: str) -> Refused | None:
+    """Trust and signatures must speak of the same digest, and of the one that will run."""
+    trust, simple = digests.get("trust"), digests.get("simple")
+    if trust is not None and simple is not None and trust != simple:
+        return Refused(DenialCode.CONFLICT, f"Notary signs conflicting digest: {trust} simple: {simple}")
+    for verified in digests.values():
+        if pinned and verified != pinned:
+            text = f"imagegate: sha256:{verified} was verified, but the image names sha256:{pinned}"
+            return Refused(DenialCode.CONFLICT, text)
+    return None

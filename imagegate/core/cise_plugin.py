@@ -1,0 +1,316 @@
+"""The CISE plug-in: ClusterImagePolicy and ImagePolicy of both groups at admission (spec sections 6 to 16)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.cise_checks import Check, PullSource, Refused
+from imagegate.core.cise_explain import trace_judged, trace_scope, trace_selection
+from imagegate.core.cise_image import CiseImage, invalid_image_text, parse_image
+from imagegate.core.cise_judge import Judged, judge
+from imagegate.core.cise_policy import Entry
+from imagegate.core.cise_questions import Asking
+from imagegate.core.cise_record import Recorder, Resolved, record_place
+from imagegate.core.cise_selection import PolicySet, Selected, Situation, no_entry_text, select
+from imagegate.core.cise_settings import CiseSettings, Parents, Rewriting
+from imagegate.core.cise_simple import SimpleCheck
+from imagegate.core.cise_texts import status_message
+from imagegate.core.cise_trust import TrustCheck
+from imagegate.core.cise_vulnerability import VulnerabilityCheck
+from imagegate.core.cise_workload import (
+    CREATE,
+    EPHEMERAL_CONTAINERS,
+    PODS,
+    RESOURCES,
+    UPDATE,
+    Workload,
+    has_parent_kind,
+    parent_question,
+    parent_vouches,
+    read_workload,
+    unsupported_text,
+)
+from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
+from imagegate.core.evidence import Found
+from imagegate.core.plugin import Answers, Question
+from imagegate.core.trace import Step, Trace
+from imagegate.core.workload import ImageUse, InvalidObject
+from imagegate.errors import InvalidReference
+
+NAME = "cise"
+
+
+class Hook(enum.Enum):
+    """At which endpoint a request came in (spec section 18)."""
+
+    ANY = "any"
+    """Beside the other plug-ins: what is no workload is none of our business."""
+    ADMIT = "admit"
+    """Everything in one call, a drop-in for Portieris; what is no workload is denied, as at the next two."""
+    TRUST = "trust"
+    """Selection, signatures, trust and the rewrite; no vulnerability report."""
+    VA = "va"
+    """Everything that may have been missed before, and vulnerability reports; never a rewrite."""
+
+
+CHECKS: tuple[Check, ...] = (SimpleCheck(), TrustCheck(), VulnerabilityCheck())
+"""In the order in which they are tried; the first that refuses an image ends its evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class CisePlugin:
+    """The plug-in, made from one set of policies. Immutable; shared by all threads."""
+
+    policies: PolicySet
+    settings: CiseSettings
+    record_key: bytes = field(default=b"", repr=False)
+    """Shared by all replicas; without it no record of rewrites is kept or believed (spec section 15.2)."""
+    hook: Hook = Hook.ANY
+    checks: Sequence[Check] = CHECKS
+
+    def for_hook(self, hook: Hook) -> CisePlugin:
+        """The same plug-in for another endpoint."""
+        return replace(self, hook=hook)
+
+    @property
+    def name(self) -> str:
+        """``cise``."""
+        return NAME
+
+    def covers(self, request: AdmissionRequest) -> bool:
+        """Whether the request creates or changes something that can hold images."""
+        if request.operation not in (CREATE, UPDATE):
+            return False
+        if request.sub_resource and not (request.sub_resource == EPHEMERAL_CONTAINERS and request.resource == PODS):
+            return False
+        if self.hook is not Hook.ANY:
+            return True
+        return request.resource in RESOURCES and (request.resource == PODS or not self.settings.pods_only)
+
+    def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
+        """What the parent, the entries' requirements and the pull secrets still need."""
+        if request.resource not in RESOURCES or request.namespace in self.settings.reserved_namespaces:
+            return ()
+        scope = None if self.policies.unavailable else self.policies.scope(request.namespace)
+        verifies = self.settings.parents is Parents.VERIFY
+        if not verifies and (scope is None or scope.only_names):
+            return ()
+        try:
+            workload = read_workload(request)
+        except InvalidObject:
+            return ()
+        asking = Asking(answers, final=False)
+        if workload.unchanged or self._passes_unread(request, workload, asking) or asking.missing:
+            return asking.missing
+        review = _Review(self, request, workload, asking)
+        for use in workload.uses:
+            review.judge(use)
+        return asking.missing
+
+    def decide(
+        self,
+        request: AdmissionRequest,
+        answers: Answers,
+        *,
+        now: datetime,  # noqa: ARG002 - whoever verifies evidence knows the time
+        trace: Trace | None = None,
+    ) -> Decision:
+        """Every image of the object against its entry; rewrites in the mutating pass."""
+        if request.namespace in self.settings.reserved_namespaces:
+            return Decision(plugin=NAME, annotations={"bypass": "reserved-namespace"})
+        if request.resource not in RESOURCES:
+            return _denied_object(DenialCode.INVALID_OBJECT, unsupported_text(request))
+        try:
+            workload = read_workload(request)
+        except InvalidObject as error:
+            return _denied_object(DenialCode.INVALID_OBJECT, str(error))
+        if workload.unchanged:
+            return Decision(plugin=NAME, annotations={"skipped": "images-unchanged"})
+        asking = Asking(answers, final=True)
+        if self._passes_unread(request, workload, asking):
+            return Decision(plugin=NAME, annotations={"bypass": "parent"})
+        if trace is not None:
+            trace_scope(trace, self.policies, request.namespace)
+        return _Review(self, request, workload, asking, trace).decide()
+
+    def _passes_unread(self, request: AdmissionRequest, workload: Workload, asking: Asking) -> bool:
+        """Whether a parent stands for the object (spec section 10.3)."""
+        document = request.object or {}
+        match self.settings.parents:
+            case Parents.EXAMINE:
+                return False
+            case Parents.TRUST:
+                return has_parent_kind(document)
+        question = None if self.settings.pods_only else parent_question(document, request.namespace)
+        if question is None:
+            return False
+        answer = asking(question)
+        return isinstance(answer, Found) and parent_vouches(answer.value, document, workload)
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """What came of one image."""
+
+    use: ImageUse
+    image: CiseImage | None = None
+    """None for a blank image that is left to somebody else."""
+    judged: Judged | None = None
+    denials: tuple[Denial, ...] = ()
+
+
+class _Review:
+    """One request under one set of policies."""
+
+    def __init__(
+        self,
+        plugin: CisePlugin,
+        request: AdmissionRequest,
+        workload: Workload,
+        asking: Asking,
+        trace: Trace | None = None,
+    ) -> None:
+        self._plugin = plugin
+        self._settings = plugin.settings
+        self._request = request
+        self._workload = workload
+        self._asking = asking
+        self._trace = trace
+        self._recorder = Recorder(plugin.record_key)
+        self._resolved = self._recorder.resolved(request.object or {}, request.namespace)
+        self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod)
+        self._checks = tuple(
+            check for check in plugin.checks if plugin.hook is not Hook.TRUST or check.kind != VulnerabilityCheck.kind
+        )
+
+    def decide(self) -> Decision:
+        """The decision over all images."""
+        verdicts = [verdict for use in self._workload.uses if (verdict := self.judge(use)) is not None]
+        denials = tuple(denial for verdict in verdicts for denial in verdict.denials)
+        rules = tuple(dict.fromkeys(v.judged.entry.rule for v in verdicts if v.judged is not None))
+        if denials:
+            texts = [denial.because for denial in denials]
+            status = Status(code=0, reason="", message=status_message(texts))
+            return Decision(plugin=NAME, denials=denials, status=status, rules=rules)
+        rewrites, warnings = self._rewrites(verdicts)
+        return Decision(plugin=NAME, rewrites=tuple(rewrites), warnings=tuple(warnings), rules=rules)
+
+    def judge(self, use: ImageUse) -> _Verdict | None:
+        """What comes of one image; None where something must be awaited."""
+        if not use.name.strip():
+            return self._blank(use)
+        record = self._resolved.get(use.name)
+        try:
+            written = parse_image(use.name)
+            image = parse_image(record.was) if record is not None else written
+        except InvalidReference as error:
+            text = invalid_image_text(use.name)
+            self._note(use, "invalid", str(error))
+            return self._denied(use, "", Refused(DenialCode.INVALID_IMAGE_NAME, text))
+        if self._trace is not None:
+            trace_selection(self._trace, use, self._plugin.policies, self._request.namespace, image.original)
+        selected = select(self._plugin.policies, self._request.namespace, image.original, image, self._settings)
+        if isinstance(selected, Situation):
+            return self._denied(use, "", self._no_entry(selected, use.name))
+        judged = judge(
+            selected.entry,
+            self._checks,
+            self._asking,
+            namespace=self._request.namespace,
+            written=use.name,
+            image=image,
+            pinned=written.digest,
+            pulls=self._pulls,
+            settings=self._settings,
+        )
+        if judged is None:
+            return None
+        if self._trace is not None:
+            trace_judged(self._trace, use, image, selected, judged)
+        return _Verdict(
+            use, image, judged, tuple(self._denial(use, judged.entry.rule, refused) for refused in judged.refused)
+        )
+
+    def _blank(self, use: ImageUse) -> _Verdict:
+        """A blank image: left to an image trigger in a template, and to a later webhook before a Pod is final."""
+        if self._workload.is_pod and self._request.phase is Phase.VALIDATE:
+            return self._denied(use, "", Refused(DenialCode.INVALID_IMAGE_NAME, invalid_image_text(use.name)))
+        return _Verdict(use)
+
+    def _no_entry(self, situation: Situation, image: str) -> Refused:
+        if situation is Situation.UNAVAILABLE:
+            return Refused(DenialCode.LOOK_UP_FAILED, self._plugin.policies.unavailable)
+        code = DenialCode.NO_POLICY if situation is Situation.NO_POLICIES else DenialCode.NO_MATCHING_REPOSITORY
+        return Refused(code, no_entry_text(situation, self._request.namespace, image, self._settings))
+
+    def _denied(self, use: ImageUse, rule: str, refused: Refused) -> _Verdict:
+        self._note(use, "denied", refused.text)
+        return _Verdict(use, denials=(self._denial(use, rule, refused),))
+
+    def _denial(self, use: ImageUse, rule: str, refused: Refused) -> Denial:
+        return Denial(code=refused.code, image=use.name, at=use.field, rule=rule, because=refused.text)
+
+    def _note(self, use: ImageUse, outcome: str, because: str) -> None:
+        if self._trace is not None:
+            self._trace.add(use.field, Step("image", use.name, outcome, because))
+
+    def _rewrites(self, verdicts: Sequence[_Verdict]) -> tuple[list[PatchOp], list[str]]:
+        """The patch and what is to be said about images that keep their tag."""
+        operations: list[PatchOp] = []
+        warnings: list[str] = []
+        records: dict[str, Resolved] = {}
+        for verdict in verdicts:
+            judged, image, use = verdict.judged, verdict.image, verdict.use
+            if judged is None or image is None:
+                continue
+            if judged.entry.mutate_image is False and judged.entry.trust.enabled:
+                warnings.append(f"imagegate: image {use.name} admitted without digest (mutateImage: false)")
+            if not judged.digest or not judged.entry.rewrites or not self._may_rewrite(use):
+                continue
+            now = image.at_digest(judged.digest, keep_tag=self._settings.keep_tag)
+            if now == image.original:
+                continue
+            if self._keeps_records:
+                records[record_place(use)] = Resolved(image.original, now)
+            elif not self._finds_again(now, judged.entry):
+                warnings.append(f"imagegate: image {use.name} admitted without digest: {judged.entry.name} names a tag")
+                continue
+            if now != use.name:
+                operations.append(PatchOp("replace", pointer(use.field), now))
+        operations += self._records(records)
+        return operations, warnings
+
+    @property
+    def _keeps_records(self) -> bool:
+        """The API keeps nothing but the ephemeral containers of an update of those."""
+        return bool(self._plugin.record_key) and not self._request.sub_resource
+
+    def _finds_again(self, rewritten: str, entry: Entry) -> bool:
+        """Whether a second look at a rewritten image, without a record, would find the same entry."""
+        image = parse_image(rewritten)
+        found = select(self._plugin.policies, self._request.namespace, rewritten, image, self._settings)
+        return isinstance(found, Selected) and found.entry is entry
+
+    def _may_rewrite(self, use: ImageUse) -> bool:
+        """Only in the mutating pass, and only containers: a volume's image is never rewritten."""
+        if self._request.phase is not Phase.MUTATE or self._plugin.hook is Hook.VA:
+            return False
+        rewriting = self._settings.rewriting
+        if rewriting is Rewriting.NEVER or (rewriting is Rewriting.PODS and not self._workload.is_pod):
+            return False
+        return not use.field.endswith(".reference")
+
+    def _records(self, records: Mapping[str, Resolved]) -> list[PatchOp]:
+        path = self._workload.spec_path
+        paths = (("metadata",),) if self._workload.is_pod else (("metadata",), (*path[:-1], "metadata"))
+        return self._recorder.patch(self._request.object or {}, paths, records, self._request.namespace)
+
+
+def _denied_object(code: DenialCode, text: str) -> Decision:
+    """The object as a whole is denied."""
+    denial = Denial(code=code, image="", at="", rule="", because=text)
+    return Decision(plugin=NAME, denials=(denial,), status=Status(code=0, reason="", message=status_message([text])))

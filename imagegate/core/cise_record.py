@@ -1,0 +1,120 @@
+"""The record of what imagegate rewrote, kept on the object (spec section 15.2).
+
+A rewritten image ``NAME@sha256:…`` no longer matches an entry that names a tag. The annotation says what it was
+before, with a MAC that only imagegate can make, so that a second look finds the same entry. A record proves
+nothing else: every check runs again, for exactly the digest in the image.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from imagegate.core.decision import PatchOp
+from imagegate.core.workload import ImageUse
+
+ANNOTATION = "imagegate/resolved-images"
+ANNOTATION_MAX_LENGTH = 128 * 1024  # half of what Kubernetes allows all annotations together
+
+
+class Resolved(NamedTuple):
+    """One rewritten image."""
+
+    was: str
+    now: str
+
+    def mac(self, key: bytes, namespace: str) -> str:
+        """What proves that imagegate made it, in one namespace: base64."""
+        text = f"{namespace}\0{self.was}\0{self.now}"
+        return base64.b64encode(hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Reads and writes records with one key, shared by all replicas. Without a key there are no records."""
+
+    key: bytes
+
+    def resolved(self, document: Mapping[str, Any], namespace: str) -> dict[str, Resolved]:
+        """By rewritten image what an object's annotation proves; whatever is not right in it is left out."""
+        if not self.key:
+            return {}
+        found: dict[str, Resolved] = {}
+        for value in _entries(document).values():
+            if not isinstance(value, dict):
+                continue
+            was, now, mac = value.get("from"), value.get("to"), value.get("mac")
+            if not (isinstance(was, str) and isinstance(now, str) and isinstance(mac, str)):
+                continue
+            entry = Resolved(was, now)
+            if mac.isascii() and hmac.compare_digest(entry.mac(self.key, namespace), mac):
+                found[now] = entry
+        return found
+
+    def patch(
+        self,
+        document: Mapping[str, Any],
+        metadata_paths: tuple[tuple[str, ...], ...],
+        records: Mapping[str, Resolved],
+        namespace: str,
+    ) -> list[PatchOp]:
+        """The operations that put ``records`` (by ``LIST/CONTAINER``) where they are read; none where they are.
+
+        Args:
+            document: the object.
+            metadata_paths: where its own metadata is, and that of its pod template.
+            records: everything that is to stand there.
+            namespace: of the object.
+        """
+        if not self.key or not records:
+            return []
+        text = json.dumps(
+            {
+                place: {"from": entry.was, "to": entry.now, "mac": entry.mac(self.key, namespace)}
+                for place, entry in records.items()
+            },
+            separators=(",", ":"),
+            ensure_ascii=False,
+        )
+        return [operation for path in metadata_paths if (operation := _annotate(document, path, text)) is not None]
+
+
+def record_place(use: ImageUse) -> str:
+    """The key of a container's record: ``containers/NAME``."""
+    container_list = use.field.rpartition("[")[0].rpartition(".")[2]
+    return f"{container_list}/{use.owner}"
+
+
+def _entries(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The annotation's entries; none where there is no annotation that can be read."""
+    metadata = document.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    text = annotations.get(ANNOTATION) if isinstance(annotations, Mapping) else None
+    if not isinstance(text, str) or len(text) > ANNOTATION_MAX_LENGTH:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _annotate(document: Mapping[str, Any], path: tuple[str, ...], text: str) -> PatchOp | None:
+    """The one operation that sets the annotation under the metadata at ``path``; None where it stands there."""
+    parent: Any = document
+    for key in path[:-1]:
+        parent = parent.get(key) or {}
+    pointer = "/" + "/".join(path)
+    metadata = parent.get(path[-1])
+    if not isinstance(metadata, Mapping):
+        return PatchOp("add", pointer, {"annotations": {ANNOTATION: text}})
+    annotations = metadata.get("annotations")
+    if not isinstance(annotations, Mapping):
+        return PatchOp("add", f"{pointer}/annotations", {ANNOTATION: text})
+    if annotations.get(ANNOTATION) == text:
+        return None
+    return PatchOp("add", f"{pointer}/annotations/{ANNOTATION.replace('/', '~1')}", text)

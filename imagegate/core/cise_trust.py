@@ -1,0 +1,73 @@
+"""The ``trust`` requirement of an entry: which trust server speaks for an image (spec sections 12.1 and 12.2).
+
+Metadata of Notary v1 is not verified by this version: an entry that asks for it denies, and says so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from imagegate.core.cise_checks import Outcome, Refused, Subject
+from imagegate.core.cise_image import CiseImage
+from imagegate.core.cise_policy import Entry, PolicyGroup
+from imagegate.core.cise_questions import Asking
+from imagegate.core.cise_settings import Dialect
+from imagegate.core.decision import DenialCode
+
+NO_SERVER = "Trust Server/Image Configuration Error: no trust server could be found"
+NOT_SUPPORTED = "Trust is not supported for images from this registry"
+NOT_CHECKED = "content trust cannot be checked: this version of imagegate does not verify Notary metadata"
+
+
+class TrustServer(NamedTuple):
+    """Which server holds the trust data of a registry's images."""
+
+    registry: str
+    """A host name, or ``*.`` and a domain for every host below it. ``evildocker.io`` is not ``docker.io``."""
+    url: str
+    """With ``{hostname}`` for the registry's."""
+    group: PolicyGroup | None = None
+    """The only group whose entries use it without naming a server; None: entries of every group."""
+
+    def covers(self, hostname: str) -> bool:
+        """Whether the row is for a host."""
+        if self.registry.startswith("*."):
+            return hostname.endswith(self.registry[1:])
+        return hostname == self.registry
+
+
+TRUST_SERVERS = (
+    TrustServer("docker.io", "https://notary.docker.io", PolicyGroup.PORTIERIS),
+    TrustServer("quay.io", "https://quay.io:443", PolicyGroup.PORTIERIS),
+    TrustServer("icr.io", "https://{hostname}:4443"),
+    TrustServer("*.icr.io", "https://{hostname}:4443"),
+    TrustServer("*.bluemix.net", "https://{hostname}:4443"),
+)
+
+
+def trust_server(entry: Entry, image: CiseImage) -> str | None:
+    """Base URL of the server that is asked for an image; None if there is none."""
+    if entry.trust.trust_server:
+        return entry.trust.trust_server.removesuffix("/")
+    hostname = image.hostname
+    for row in TRUST_SERVERS:
+        if row.covers(hostname) and row.group in (None, entry.source.group):
+            return row.url.format(hostname=hostname)
+    return None
+
+
+class TrustCheck:
+    """Docker Content Trust."""
+
+    kind = "trust"
+
+    def applies(self, entry: Entry) -> bool:
+        """See ``Check``."""
+        return entry.trust.enabled
+
+    def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:  # noqa: ARG002 - nothing is asked yet
+        """See ``Check``."""
+        documented = subject.dialect is Dialect.CISE
+        if trust_server(subject.entry, subject.image) is None:
+            return Refused(DenialCode.TRUST, NOT_SUPPORTED if documented else f"trust: {NO_SERVER}")
+        return Refused(DenialCode.LOOK_UP_FAILED, NOT_CHECKED if documented else f"trust: {NOT_CHECKED}")

@@ -1,0 +1,136 @@
+"""Which objects carry images for the CISE path, where, and what changed (spec section 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
+from imagegate.core.owners import Owner, controller_reference, owner_question
+from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, pod_images
+
+EPHEMERAL_CONTAINERS = "ephemeralcontainers"
+PODS = GroupResource("", "pods")
+CREATE, UPDATE = "CREATE", "UPDATE"
+
+_POD = ("spec",)
+_TEMPLATE = ("spec", "template", "spec")
+_JOB_TEMPLATE = ("spec", "jobTemplate", "spec", "template", "spec")
+
+RESOURCES: Mapping[GroupResource, tuple[str, ...]] = {
+    PODS: _POD,
+    GroupResource("", "replicationcontrollers"): _TEMPLATE,
+    **{GroupResource("apps", name): _TEMPLATE for name in ("deployments", "statefulsets", "replicasets", "daemonsets")},
+    **{GroupResource("extensions", name): _TEMPLATE for name in ("deployments", "replicasets", "daemonsets")},
+    GroupResource("batch", "jobs"): _TEMPLATE,
+    GroupResource("batch", "cronjobs"): _JOB_TEMPLATE,
+}
+"""Where an object of a resource keeps its pod spec. Exact groups: a custom resource called ``jobs`` is not ours."""
+
+_OWNER_SPECS: Mapping[GroupKind, tuple[str, ...]] = {
+    GroupKind("", "Pod"): _POD,
+    GroupKind("", "ReplicationController"): _TEMPLATE,
+    **{GroupKind("apps", kind): _TEMPLATE for kind in ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet")},
+    **{GroupKind("extensions", kind): _TEMPLATE for kind in ("Deployment", "ReplicaSet", "DaemonSet")},
+    GroupKind("batch", "Job"): _TEMPLATE,
+    GroupKind("batch", "CronJob"): _JOB_TEMPLATE,
+}
+_PARENT_KINDS = frozenset(kind.kind for kind in _OWNER_SPECS)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One object as the policies see it."""
+
+    spec: Mapping[str, Any]
+    """Its pod spec; empty where it has none."""
+    spec_path: tuple[str, ...]
+    uses: tuple[ImageUse, ...]
+    """Every image, in the order in which it is judged; ``field`` is its place in the object."""
+    unchanged: bool
+    """An update that brings no image, of a Pod or of an object that is being deleted."""
+
+    @property
+    def is_pod(self) -> bool:
+        """Whether the object is a Pod, not something that makes Pods."""
+        return self.spec_path == _POD
+
+
+def read_workload(request: AdmissionRequest) -> Workload:
+    """Read the object of a request for one of ``RESOURCES``.
+
+    Raises:
+        InvalidObject: it does not have the form its kind must have.
+    """
+    path = RESOURCES[request.resource]
+    if request.object is None:
+        raise InvalidObject("the request has no object")
+    spec = dig(request.object, path) or {}
+    uses = tuple(pod_images(spec, ".".join(path), Extent()))
+    unchanged = False
+    if request.operation == UPDATE and request.old_object is not None and _may_stay(request, path):
+        old = dig(request.old_object, path) or {}
+        before = {(use.field, use.owner, use.name) for use in pod_images(old, ".".join(path), Extent())}
+        unchanged = all((use.field, use.owner, use.name) in before for use in uses)
+    if request.sub_resource == EPHEMERAL_CONTAINERS:
+        uses = tuple(use for use in uses if use.field.startswith("spec.ephemeralContainers["))
+    return Workload(spec, path, uses, unchanged)
+
+
+def _may_stay(request: AdmissionRequest, path: tuple[str, ...]) -> bool:
+    """Finalisers and labels of running Pods, and the end of anything, must not depend on a registry."""
+    if path == _POD:
+        return True
+    metadata = (request.old_object or {}).get("metadata")
+    return isinstance(metadata, Mapping) and bool(metadata.get("deletionTimestamp"))
+
+
+def has_parent_kind(document: Mapping[str, Any]) -> bool:
+    """Whether any owner reference names a kind of workload, whatever it is worth (``parents: trust``)."""
+    metadata = document.get("metadata")
+    references = metadata.get("ownerReferences") if isinstance(metadata, Mapping) else None
+    if not isinstance(references, list):
+        return False
+    return any(isinstance(reference, Mapping) and reference.get("kind") in _PARENT_KINDS for reference in references)
+
+
+def parent_question(document: Mapping[str, Any], namespace: str) -> Owner | None:
+    """The question for the controlling owner; None where there is none of a known kind and group."""
+    reference = controller_reference(document)
+    if reference is None:
+        return None
+    question = owner_question(reference, namespace)
+    group, slash, _ = question.api_version.rpartition("/")
+    return question if GroupKind(group if slash else "", question.kind) in _OWNER_SPECS else None
+
+
+def parent_vouches(owner: Mapping[str, Any], document: Mapping[str, Any], workload: Workload) -> bool:
+    """Whether a fetched owner has the UID claimed and the same images at the same places."""
+    reference = controller_reference(document)
+    metadata = owner.get("metadata")
+    if reference is None or not isinstance(metadata, Mapping):
+        return False
+    if not reference.get("uid") or reference.get("uid") != metadata.get("uid"):
+        return False
+    group, slash, _ = str(owner.get("apiVersion") or "").rpartition("/")
+    path = _OWNER_SPECS.get(GroupKind(group if slash else "", str(owner.get("kind") or "")))
+    if path is None or owner.get("kind") != reference.get("kind"):
+        return False
+    try:
+        spec = dig(owner, path) or {}
+        held = [(use.field, use.name) for use in pod_images(spec, "", Extent())]
+    except InvalidObject:
+        return False
+    prefix = ".".join(workload.spec_path)
+    return bool(held) and held == [(use.field.removeprefix(prefix), use.name) for use in workload.uses]
+
+
+def unsupported_text(request: AdmissionRequest) -> str:
+    """What a user is told of an object that is no workload; the core group prints as empty."""
+    api_version = str((request.object or {}).get("apiVersion") or "")
+    version = api_version.rpartition("/")[2]
+    return (
+        f'The resource "{request.resource.group}/{version}/{request.resource.resource}" is not supported. Make sure '
+        "that you are using a supported kubectl version, and that you are using a supported Kubernetes workload type"
+    )
