@@ -69,3 +69,23 @@ def alternate(targets: Sequence[Target], options: Options, *, connections: int =
             target.rounds.append(load)
     for target in targets:
         check_answers(target.server, target.path, target.bodies, target.check)
+    if options.profile is not None:
+        for target in targets:
+            profile(target, options.profile, connections=connections)
+
+
+def profile(target: Target, directory: Path, *, connections: int) -> None:
+    """Write a flame graph (SVG) of the worker under ten seconds of load: py-spy, all threads.
+
+    Raises:
+        WrongAnswer: py-spy could not.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    worker = str(target.server.pids()[-1])
+    graph = directory / f"{target.server.name}{target.path.replace('/', '-')}.svg"
+    command = [BIN / "py-spy", "record", "--pid", worker, "--duration", "8", "--output", graph, "--rate", "200"]
+    sampler = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    put_under_load(target.server, target.path, target.bodies, seconds=10, connections=connections)
+    _, errors = sampler.communicate(timeout=60)
+    if sampler.returncode != 0:
+        raise WrongAnswer(f"py-spy: {errors.decode(errors='replace')}")
