@@ -203,6 +203,10 @@ class ImportGate:
             host = DOCKER_HUB
         return host, port
 
+    def folded(self, host: str) -> str:
+        """The host as it is compared: in lower case, if case is folded."""
+        return self._index.folded(host)
+
     def _admitting(self, host: str, port: str) -> ImportRule | None:
         integrated = self._integrated
         if integrated is not None:

@@ -16,7 +16,7 @@ from imagegate.errors import InvalidPolicy
 
 SECURE_PORT = "443"
 INSECURE_PORT = "80"
-_PORTS_OF_NO_PORT = frozenset({INSECURE_PORT, SECURE_PORT, "*"})
+PORTS_OF_NO_PORT = frozenset({INSECURE_PORT, SECURE_PORT, "*"})
 """A reference whose port is not known is admitted by rules whose port text is literally one of these."""
 
 
@@ -93,7 +93,7 @@ class _Ports:
     def __init__(self, rules: Sequence[ImportRule]) -> None:
         rule_of = {rule.port: rule for rule in reversed(rules)}
         self._by_port: PatternIndex[ImportRule] = PatternIndex(rule_of.items())
-        self.without_port = next((rule for rule in rules if rule.port in _PORTS_OF_NO_PORT), None)
+        self.without_port = next((rule for rule in rules if rule.port in PORTS_OF_NO_PORT), None)
 
     def matching(self, port: str) -> Iterator[ImportRule]:
         if port:

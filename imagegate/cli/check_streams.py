@@ -1,0 +1,115 @@
+"""``imagegate check-streams``: references that image streams hold and the import list would not let in today."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Unpack
+
+import click
+
+from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
+from imagegate.errors import ConfigError
+
+if TYPE_CHECKING:  # what takes time to import is imported when it is used
+    from imagegate.cli.manifests import Manifest
+    from imagegate.core.import_gate import ImportGate
+
+_EXAMPLES = """\b
+Examples:
+  imagegate check-streams --config master-config.yaml streams.yaml
+  oc get is -A -o yaml | imagegate check-streams --config master-config.yaml -
+"""
+STREAM_MAX_BYTES = 256 * 1024 * 1024
+
+
+class Outside(NamedTuple):
+    """One reference outside the list, where it was written."""
+
+    file: str
+    line: int
+    namespace: str
+    stream: str
+    at: str
+    image: str
+    because: str
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.stream}" if self.namespace else self.stream
+        return f"{self.file}:{self.line}: {where}: {self.at}: {self.image}: {self.because}"
+
+
+@click.command("check-streams", epilog=_EXAMPLES)
+@click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
+@chosen_options
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) -> int:
+    """List references in image streams that the list of registries allowed for import would refuse today.
+
+    Streams keep what they hold when the list is tightened, and other tags of a repository that is there stay
+    allowed. PATH is a file or folder of ImageStream objects, or - for standard input; other kinds are passed over.
+    Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration or an unreadable file.
+    """
+    from imagegate.core.import_gate_plugin import ImportGatePlugin
+    from imagegate.wiring.service import build
+
+    plugins = (configured.plugin for configured in build(chosen(named)).policies.current.plugins)
+    gate = next((plugin.gate for plugin in plugins if isinstance(plugin, ImportGatePlugin)), None)
+    if gate is None or gate.allows_all:
+        raise ConfigError("no allowedRegistriesForImport: everything may be imported; name a list with --config")
+    found: list[Outside] = []
+    streams = 0
+    for outside in _each_stream(paths, gate):
+        streams += 1
+        found += outside
+    if output == "json":
+        click.echo(json.dumps([outside._asdict() for outside in found], indent=2, ensure_ascii=False))
+    else:
+        for each in found:
+            click.echo(str(each))
+        click.echo(f"{len(found)} references outside the list in {streams} image streams", err=True)
+    return 1 if found else 0
+
+
+def _each_stream(paths: tuple[Path, ...], gate: ImportGate) -> Iterator[list[Outside]]:
+    from imagegate.cli.manifests import read_manifests
+    from imagegate.cli.select import select_files
+    from imagegate.core.stored_references import outside_references
+    from imagegate.errors import InvalidInput
+
+    for path in select_files(paths):
+        for manifest in read_manifests(_text(path), str(path)):
+            if manifest.object.get("kind") != "ImageStream":
+                continue
+            try:
+                outside = list(outside_references(gate, manifest.object))
+            except InvalidInput as error:
+                raise InvalidInput(f"{path}:{manifest.line}: {error}") from error
+            yield [Outside(str(path), _line(manifest, each.at), *each) for each in outside]
+
+
+def _line(manifest: Manifest, at: str) -> int:
+    """Tags are named in field paths, not numbered: the line is that of the list they stand in."""
+    return manifest.line_of(at.partition("[")[0])
+
+
+def _text(path: Path) -> str:
+    from imagegate.cli.select import STANDARD_INPUT
+    from imagegate.errors import InvalidInput
+
+    try:
+        if str(path) == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(STREAM_MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(STREAM_MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > STREAM_MAX_BYTES:
+        raise InvalidInput(f"{path}: larger than {STREAM_MAX_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path}: not UTF-8 (byte {error.start})") from error

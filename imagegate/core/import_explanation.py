@@ -1,0 +1,93 @@
+"""Which rule of the import list admits a reference, and why the others do not."""
+
+from __future__ import annotations
+
+from imagegate.core.go_quote import go_quote
+from imagegate.core.import_gate import ImportGate, Transport, hosts_to_try
+from imagegate.core.import_rules import PORTS_OF_NO_PORT, ImportRule, join_host_port
+from imagegate.core.matching import Wildcard
+from imagegate.core.reference import ImageReference
+from imagegate.core.trace import Step, Trace
+
+TAGGING = "oc tag"
+IMPORTING = "oc import-image"
+
+
+def explain_import(gate: ImportGate, text: str, *, insecure: bool = False) -> Trace:
+    """What the gate says of ``text``, by the two ways an image enters a stream.
+
+    Steps are grouped under ``TAGGING`` (image streams, tags) and ``IMPORTING`` (ImageStreamImport by a user without
+    privileges, where the port is filled in first). Each group names every rule and ends with a ``verdict``.
+
+    Raises:
+        InvalidReference: ``text`` is not an image reference.
+    """
+    reference = ImageReference.parse(text)
+    trace = Trace()
+    if gate.allows_all:
+        because = "no allowedRegistriesForImport: everything may be imported"
+        for way in (TAGGING, IMPORTING):
+            trace.add(way, Step("verdict", text, "allowed", because))
+        return trace
+    transport = Transport.ANY if insecure else Transport.SECURE
+    host, port = gate.host_and_port(reference.registry, transport)
+    trace.add(TAGGING, Step("import-host", text, "asked", _asked(reference, host, port)))
+    _explain(gate, text, reference, transport, TAGGING, trace)
+    flags = (True, False) if insecure and gate.behaviour.insecure_import_falls_back else (insecure,)
+    for flag in flags:
+        filled_in = join_host_port(*reference.host_and_port(insecure=flag))
+        because = f"{filled_in}: an import fills in the port before the list is asked"
+        trace.add(IMPORTING, Step("import-host", text, "asked", because))
+        if _explain(gate, text, ImageReference(registry=filled_in), Transport.SECURE, IMPORTING, trace):
+            break
+    return trace
+
+
+def is_admitted(trace: Trace, way: str) -> bool:
+    """Whether the explanation of one way ends in a permission."""
+    return any(at == way and step.what == "verdict" and step.outcome == "allowed" for at, step in trace.steps)
+
+
+def _explain(
+    gate: ImportGate, text: str, reference: ImageReference, transport: Transport, way: str, trace: Trace
+) -> bool:
+    """Note every rule and the verdict; whether it is a permission."""
+    host, port = gate.host_and_port(reference.registry, transport)
+    for rule in gate.rules:
+        because = _mismatch(gate, rule, host, port)
+        if because:
+            trace.add(way, Step("import-rule", rule.name, "not-matched", because))
+        else:
+            trace.add(way, Step("import-rule", rule.name, "matched", f"host and port match {go_quote(rule.label)}"))
+    admission = gate.admit(reference, transport)
+    if admission.rule is not None:
+        trace.add(way, Step("verdict", text, "allowed", f"by {admission.rule.name}"))
+    else:
+        trace.add(way, Step("verdict", text, "denied", admission.error))
+    return admission.allowed
+
+
+def _asked(reference: ImageReference, host: str, port: str) -> str:
+    """How host and port came about."""
+    if not reference.registry:
+        return f"{join_host_port(host, port) if port else host}: no registry is written, which means Docker Hub"
+    if not port:
+        return f"{host}: no port is written, and insecure transport is allowed beside secure"
+    written = ":" in reference.registry
+    return f"{join_host_port(host, port)}: the port {'as written' if written else 'of secure registries'}"
+
+
+def _mismatch(gate: ImportGate, rule: ImportRule, host: str, port: str) -> str:
+    """Why the rule does not admit the host at the port; empty if it does."""
+    pattern = Wildcard(gate.folded(rule.host))
+    if not any(pattern.matches(gate.folded(candidate)) for candidate in hosts_to_try(host)):
+        if "/" in rule.host:
+            return f"{go_quote(rule.host)} has a path or a scheme, only the registry's host is compared"
+        return f"host {go_quote(host)} does not match {go_quote(rule.host)}"
+    if not port:
+        if rule.port in PORTS_OF_NO_PORT:
+            return ""
+        return f"without a port only rules for port 80, 443 or * count, and this one is for {go_quote(rule.port)}"
+    if Wildcard(rule.port).matches(port):
+        return ""
+    return f"port {port} does not match {go_quote(rule.port)}"
