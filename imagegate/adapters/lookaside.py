@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http_client import HttpClient
+from imagegate.adapters.http_client import CertificateRefused, HttpClient, NotTls
 from imagegate.core.docker_reference import check_digest
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
 from imagegate.core.simple_signing import SIGNATURE_MAX_BYTES, LookasideStore
@@ -44,7 +44,7 @@ class LookasideHttp:
                 verify=not url.startswith("http://"),
             )
         except EvidenceError as error:
-            return Unknown(f"reading signature: {error}", retryable=isinstance(error, Unreachable))
+            return Unknown(f"reading signature: {error}", retryable=_retryable(error))
         if answer.status == HTTPStatus.OK:
             return Found(answer.body, url)
         if answer.status == HTTPStatus.NOT_FOUND:
@@ -116,6 +116,10 @@ def _authorization(store: LookasideStore) -> str | None:
         return None
     pair = f"{store.credential.username}:{store.credential.password}"
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _retryable(error: EvidenceError) -> bool:
+    return isinstance(error, Unreachable) and not isinstance(error, (CertificateRefused, NotTls))
 
 
 def _status(status: int) -> str:

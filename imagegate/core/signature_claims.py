@@ -41,7 +41,7 @@ class Claims:
         try:
             document = strict_json.parse(payload)
         except InvalidJson as error:
-            raise InvalidClaims(str(error)) from error
+            raise InvalidClaims(f"payload is not JSON: {error}") from error
         top = _exactly(document, ("critical", "optional"))
         _check_optional(top["optional"])
         critical = _exactly(top["critical"], ("type", "image", "identity"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from imagegate.core.docker_reference import DockerReference
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
@@ -157,7 +157,7 @@ class Refusal:
 
 
 def conclude(
-    requirements: Sequence[Requirement], image: DockerReference, digest: str, answer: Lookup[object] | None
+    requirements: Sequence[Requirement], image: DockerReference, digest: str, answer: Lookup[Any] | None
 ) -> Refusal | None:
     """Judge with what the question ``ImageSignatures`` was answered; None: all requirements hold.
 

@@ -198,6 +198,7 @@ def test_packet_lengths() -> None:
     assert list(read_packets(new)) == list(read_packets(old))
     partial = b"\xcb\xe1ab\xe0c\x02de"
     assert list(read_packets(partial)) == [Packet(11, b"abcde")]
+    assert len(list(read_packets(b"\xc2\x00" * 8))) == 8
     with pytest.raises(BadSignature, match="partial length in a packet of type 2"):
         list(read_packets(b"\xc2\xe1ab\x00"))
     with pytest.raises(BadSignature, match="unexpected end"):

@@ -85,9 +85,9 @@ def test_reads_what_skopeo_wrote() -> None:
         (payload(optional__timestamp=2**63), "Field optional.timestamp is not an integer"),
         (b'{"critical":{},"critical":{},"optional":{}}', 'Duplicate key "critical"'),
         (b'{"optional":{"x":1,"x":1},"critical":{}}', 'Duplicate key "x"'),
-        (payload() + b"x", f"Extra data at character {len(payload())}"),
-        (b"\xff", "not UTF-8: invalid start byte at byte 0"),
-        (b"[" * 70_000, "nested more than 400 levels deep"),
+        (payload() + b"x", f"payload is not JSON: Extra data at character {len(payload())}"),
+        (b"\xff", "payload is not JSON: not UTF-8: invalid start byte at byte 0"),
+        (b"[" * 70_000, "payload is not JSON: nested more than 400 levels deep"),
     ],
 )
 def test_refuses_with_a_reason(text: bytes, error: str) -> None:
