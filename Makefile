@@ -11,6 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGING := setup.cfg setup.py pyproject.toml imagegate/__init__.py
 ARGS ?=
 
+.NOTPARALLEL:
 .PHONY: help run test dev lint coverage conformance walkthrough bench bench-report clean
 
 help: ## what can be made
