@@ -24,6 +24,7 @@ from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, Writte
 SUFFIXES = (".yaml", ".yml", ".json")
 FILE_MAX_BYTES = 1 << 30
 SOURCE = "files"
+DERIVED_TAGS_MAX = 10_000
 _Key = tuple[str, str]
 
 
@@ -55,10 +56,20 @@ class ImageStreamsFromObjects:
         self._stream_images = _by_key(image_stream_images)
         self._images = {image["metadata"]["name"]: image for image in images}
         self._namespaces = {namespace["metadata"]["name"]: namespace for namespace in namespaces}
+        self._derived_tags: dict[StreamTag, Found[JsonObject]] = {}
         self._streams_of = _streams_by_image_and_repository(self._streams)
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
-        """See ``ports.image_streams.ImageStreams``."""
+        """See ``ports.image_streams.ImageStreams``. Derived once: the objects never change."""
+        known = self._derived_tags.get(question)
+        if known is not None:
+            return known
+        answer = self._derive_tag(question)
+        if isinstance(answer, Found) and len(self._derived_tags) < DERIVED_TAGS_MAX:
+            self._derived_tags[question] = answer
+        return answer
+
+    def _derive_tag(self, question: StreamTag) -> Lookup[JsonObject]:
         stream = self._streams.get((question.namespace, question.stream))
         answer = answers.stream_tag(question, stream, self._images.get, SOURCE)
         if isinstance(answer, (Found, Unknown)):

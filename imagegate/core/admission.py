@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from imagegate.errors import InvalidReview
 
 API_VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
+_MEMO_MAX = 1024
 
 
 class GroupResource(NamedTuple):
@@ -30,6 +31,11 @@ class GroupKind(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+_GROUP_KINDS: dict[tuple[str, str], GroupKind] = {}
+_GROUP_RESOURCES: dict[tuple[str, str], GroupResource] = {}
+"""Pairs already seen, so that the few that occur are checked and made once. Bounded."""
 
 
 class Phase(enum.Enum):
@@ -138,6 +144,16 @@ def _object(request: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
 
 def _group_kind(request: Mapping[str, Any], key: str) -> GroupKind:
     value = request.get(key)
+    try:
+        return _GROUP_KINDS[value["group"], value["kind"]]  # type: ignore[index]  # anything but a known pair raises
+    except (KeyError, TypeError):
+        found = _read_group_kind(value, key)
+    if len(_GROUP_KINDS) < _MEMO_MAX:
+        _GROUP_KINDS[found] = found
+    return found
+
+
+def _read_group_kind(value: object, key: str) -> GroupKind:
     if not isinstance(value, dict):
         raise InvalidReview(f"request.{key}: required")
     group, kind = value.get("group") or "", value.get("kind")
@@ -148,6 +164,16 @@ def _group_kind(request: Mapping[str, Any], key: str) -> GroupKind:
 
 def _group_resource(request: Mapping[str, Any], key: str) -> GroupResource:
     value = request.get(key)
+    try:
+        return _GROUP_RESOURCES[value["group"], value["resource"]]  # type: ignore[index]  # as above
+    except (KeyError, TypeError):
+        found = _read_group_resource(value, key)
+    if len(_GROUP_RESOURCES) < _MEMO_MAX:
+        _GROUP_RESOURCES[found] = found
+    return found
+
+
+def _read_group_resource(value: object, key: str) -> GroupResource:
     if not isinstance(value, dict):
         raise InvalidReview(f"request.{key}: required")
     group, resource = value.get("group") or "", value.get("resource")

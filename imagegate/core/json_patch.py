@@ -82,3 +82,22 @@ def _add(parent: Any, key: str, operation: PatchOp) -> None:
         parent.insert(int(key), operation.value)
     else:
         raise PatchConflict(f"{operation.path}: there is no element {key!r}")
+
+
+def fits(document: object, operations: Iterable[PatchOp]) -> bool:
+    """Whether every operation's parent is there, and for ``replace`` and ``remove`` the place itself.
+
+    Cheap, for patches of plug-ins on the hot path: each operation is tried on the unpatched document.
+    """
+    for operation in operations:
+        at = document
+        *parents, last = operation.path.split("/")[1:]
+        for part in (*parents, *(() if operation.op == "add" else (last,))):
+            key = part.replace("~1", "/").replace("~0", "~") if "~" in part else part
+            if isinstance(at, Mapping) and key in at:
+                at = at[key]
+            elif isinstance(at, list) and key.isdecimal() and int(key) < len(at):
+                at = at[int(key)]
+            else:
+                return False
+    return True

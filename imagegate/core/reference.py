@@ -46,6 +46,7 @@ def check_digest(text: str) -> None:
         raise InvalidDigest("invalid checksum digest length")
 
 
+@lru_cache(maxsize=8192)
 def is_digest(text: str) -> bool:
     """Whether ``text`` is a digest of a supported algorithm and length."""
     try:

@@ -56,7 +56,7 @@ class Answerer(NamedTuple):
 
 
 Count = Callable[[str, str], None]
-"""Called with the question's class name and ``found``, ``absent`` or ``unknown`` for every look-up made."""
+"""Called with the question's class name and ``found``, ``absent`` or ``unknown`` for every look-up outside memory."""
 
 
 class _Pending:
@@ -83,8 +83,8 @@ class OnDemand(dict[Question, Lookup[Any]]):
 
     __slots__ = ("_look_up", "incomplete")
 
-    def __init__(self, look_up: LookUp, known: Mapping[Question, Lookup[Any]]) -> None:
-        super().__init__(known)
+    def __init__(self, look_up: LookUp) -> None:
+        super().__init__()
         self._look_up = look_up
         self.incomplete = False
 
@@ -151,9 +151,9 @@ class LookUp:
             self._ask_all(asked, known, deadline)
         return known
 
-    def on_demand(self, known: Mapping[Question, Lookup[Any]]) -> OnDemand:
-        """What is known already, and everything that can be answered from memory."""
-        return OnDemand(self, known)
+    def on_demand(self) -> OnDemand:
+        """What one review knows: nothing yet, but everything that can be answered from memory."""
+        return OnDemand(self)
 
     def from_memory(self, question: Question) -> Lookup[Any] | None:
         """The answer, None if it must be fetched."""
@@ -240,7 +240,7 @@ class LookUp:
         except Exception:  # noqa: BLE001 - fail closed: an adapter's bug is no answer
             _log.exception("look-up failed unexpectedly", extra={"question": type(question).__name__})
             answer = Unknown("internal error while looking this up; see the log")
-        if self._count is not None:
+        if self._count is not None and not answerer.immediate:
             self._count(type(question).__name__, _outcome(answer))
         return answer
 

@@ -11,6 +11,7 @@ import orjson
 
 from imagegate.core.admission import AdmissionRequest
 from imagegate.core.decision import Cause, Decision, Denial, PatchOp, Status
+from imagegate.core.json_patch import apply_patch
 from imagegate.core.trace import Trace
 from imagegate.service.policy_set import Mode
 
@@ -50,13 +51,17 @@ class Outcome:
     request: AdmissionRequest
     verdicts: tuple[Verdict, ...]
     policy_version: str
-    object: Mapping[str, Any] | None
-    """The object as patched by all plug-ins; the request's own where nothing was patched."""
     patch: tuple[PatchOp, ...] = ()
     """Empty unless the mutating pass allowed the request."""
     notes: tuple[str, ...] = ()
     """Warnings that come from no plug-in."""
     trace: Trace | None = None
+
+    @property
+    def object(self) -> Mapping[str, Any] | None:
+        """The object as patched by all plug-ins; the request's own where nothing was patched."""
+        document = self.request.object
+        return apply_patch(document, self.patch) if self.patch and document is not None else document
 
     @property
     def allowed(self) -> bool:

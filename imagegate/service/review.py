@@ -16,11 +16,11 @@ from imagegate.core.admission import API_VERSIONS, AdmissionRequest, Phase
 from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.image_questions import Namespace
-from imagegate.core.json_patch import PatchConflict, apply_patch
+from imagegate.core.json_patch import apply_patch, fits
 from imagegate.core.plugin import Plugin, Question
 from imagegate.core.trace import Step, Trace
 from imagegate.errors import InvalidReview
-from imagegate.service.look_up import Deadline, LookUp
+from imagegate.service.look_up import Deadline, LookUp, OnDemand
 from imagegate.service.outcome import Outcome, Verdict, review_json, status_json
 from imagegate.service.policy_set import Mode, Modes, PolicyHolder
 
@@ -105,55 +105,60 @@ class Reviewer:
         policy = self._policies.current
         deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT)
         now = self._clock()
-        known: dict[Question, Lookup[Any]] = {}
+        known = self._look_up.on_demand()
         verdicts: list[Verdict] = []
         patch: tuple[PatchOp, ...] = ()
-        seen = request
+        seen, applied = request, 0
         for configured in policy.chain(plugins):
-            decision = self._ask(configured.plugin, seen, deadline, known, now, trace)
-            if decision is None:
+            plugin = configured.plugin
+            if not self._covers(plugin, request, trace):
                 continue
+            if applied < len(patch):  # only where another plug-in follows
+                seen, applied = replace(seen, object=apply_patch(seen.object or {}, patch[applied:])), len(patch)
+            decision = self._ask(plugin, seen, deadline, known, now, trace)
             mode = self._mode(configured.modes, request.namespace, known, deadline)
             if decision.rewrites and mode is Mode.ENFORCE and request.phase is Phase.MUTATE:
-                try:
-                    seen = replace(seen, object=apply_patch(seen.object or {}, decision.rewrites))
+                if fits(seen.object, decision.rewrites):
                     patch += decision.rewrites
-                except PatchConflict:
-                    _log.exception("plug-in made a patch that does not fit", extra={"plugin": decision.plugin})
+                else:
+                    _log.error("plug-in made a patch that does not fit", extra={"plugin": decision.plugin})
                     decision = _failed(decision.plugin)
             verdicts.append(Verdict(decision, mode))
-        denied = any(verdict.denies for verdict in verdicts)
         return Outcome(
             request=request,
             verdicts=tuple(verdicts),
             policy_version=policy.version,
-            object=request.object if denied else seen.object,
-            patch=() if denied else patch,
+            patch=() if any(verdict.denies for verdict in verdicts) else patch,
             notes=_missing(plugins, policy.names),
             trace=trace,
         )
+
+    def _covers(self, plugin: Plugin, request: AdmissionRequest, trace: Trace | None) -> bool:
+        """Whether the plug-in has anything to say; one that cannot tell is asked, and answers for it there."""
+        try:
+            covered = plugin.covers(request)
+        except Exception:  # noqa: BLE001 - fail closed
+            _log.exception("plug-in failed unexpectedly", extra={"plugin": plugin.name, "uid": request.uid})
+            covered = True
+        if trace is not None:
+            trace.add("", Step("plug-in", plugin.name, "covered" if covered else "not-covered"))
+        return covered
 
     def _ask(
         self,
         plugin: Plugin,
         request: AdmissionRequest,
         deadline: Deadline,
-        known: dict[Question, Lookup[Any]],
+        known: OnDemand,
         now: datetime,
         trace: Trace | None,
-    ) -> Decision | None:
-        """The plug-in's decision; None if it has nothing to say."""
+    ) -> Decision:
+        """The plug-in's decision: in one pass where memory answers everything, else after its questions."""
         try:
-            covered = plugin.covers(request)
-            if trace is not None:
-                trace.add("", Step("plug-in", plugin.name, "covered" if covered else "not-covered"))
-            if not covered:
-                return None
             if trace is None:
-                memory = self._look_up.on_demand(known)
-                decision = plugin.decide(request, memory, now=now)
-                if not memory.incomplete:
-                    known.update(memory)
+                known.incomplete = False
+                decision = plugin.decide(request, known, now=now)
+                if not known.incomplete:
                     return decision
             answers = self._look_up.answers(plugin, request, deadline, known)
             return plugin.decide(request, answers, now=now, trace=trace)

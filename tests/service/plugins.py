@@ -27,6 +27,13 @@ class Digest(Question):
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered(Question):
+    """Another one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A plug-in whose decision is given; it covers everything in both passes."""
 
@@ -55,7 +62,9 @@ def rewriting(name: str, *ops: PatchOp) -> Told:
     return Told(name, lambda _request, _answers: Decision(plugin=name, rewrites=ops))
 
 
-def denial(because: str, code: DenialCode = DenialCode.REJECTED_BY_RULE, at: str = "spec.containers[0].image") -> Denial:
+def denial(
+    because: str, code: DenialCode = DenialCode.REJECTED_BY_RULE, at: str = "spec.containers[0].image"
+) -> Denial:
     return Denial(code=code, image="nginx", at=at, rule="", because=because)
 
 

@@ -13,7 +13,7 @@ from imagegate.core.decision import Decision
 from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.plugin import Answers, Question
 from imagegate.service.look_up import ROUNDS_MAX, Answerer, Deadline, LookUp
-from tests.service.plugins import Digest, Told, request
+from tests.service.plugins import Digest, Remembered, Told, request
 
 
 def asking(questions: Callable[[Answers], Iterable[Question]]) -> Told:
@@ -167,11 +167,15 @@ def test_look_ups_are_counted_by_question_and_outcome() -> None:
     counted: list[tuple[str, str]] = []
     outcomes: dict[str, Lookup[Any]] = {"a": Found(1), "b": Absent("none"), "c": Unknown("who knows")}
     look_up = LookUp(
-        {Digest: in_memory(lambda question: outcomes[question.name])},
+        {
+            Digest: elsewhere(lambda question: outcomes[question.name]),
+            Remembered: in_memory(lambda question: Found(question.name)),
+        },
         count=lambda question, outcome: counted.append((question, outcome)),
     )
-    look_up.answers(asking(lambda _answers: [Digest(name) for name in outcomes]), request(), soon())
-    assert counted == [("Digest", "found"), ("Digest", "absent"), ("Digest", "unknown")]
+    asked: list[Question] = [*map(Digest, outcomes), Remembered("d")]
+    look_up.answers(asking(lambda _answers: asked), request(), soon())
+    assert sorted(counted) == [("Digest", "absent"), ("Digest", "found"), ("Digest", "unknown")]
 
 
 def test_a_stopped_look_up_answers_unknown() -> None:
@@ -188,14 +192,14 @@ def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete(
         return Found(len(asked))
 
     look_up = LookUp({Digest: Answerer(lambda question, *, deadline_s: from_memory(question), immediate=True)})
-    memory = look_up.on_demand({})
+    memory = look_up.on_demand()
     assert memory.get(Digest("a")) == Found(1)
     assert memory[Digest("a")] == Found(1)
     assert Digest("a") in memory
     assert asked == [Digest("a")]
     assert not memory.incomplete
     look_up = LookUp({Digest: elsewhere(from_memory)})
-    memory = look_up.on_demand({})
+    memory = look_up.on_demand()
     assert memory.get(Digest("b")) is None
     assert memory.incomplete
     assert Digest("b") not in memory
