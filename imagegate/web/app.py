@@ -26,6 +26,7 @@ class Application(AdmissionEndpoints):
         policies = self.service.policies
         policies.listen(self._metrics.reloaded)
         self._metrics.reloaded(not policies.state.error)
+        self._metrics.start()
         self.service.watch.start()
 
 

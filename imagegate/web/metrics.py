@@ -7,6 +7,10 @@ at it when it is imported.
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections import Counter as Counts
+from collections import deque
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,6 +20,7 @@ from imagegate.service.outcome import Outcome
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+FLUSH_EVERY_S = 0.25
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -49,7 +54,8 @@ class Metrics:
         self._reload_failed.set(0)
         self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
         self._by_phase: dict[object, Callable[[float], None]] = {}
-        self._by_look_up: dict[tuple[str, str], Callable[[], None]] = {}
+        self._looked_up: deque[tuple[str, str]] = deque()
+        self._flushing = threading.Lock()
 
     def decided(self, outcome: Outcome, seconds: float) -> None:
         """Count one review."""
@@ -69,12 +75,24 @@ class Metrics:
         observe(seconds)
 
     def looked_up(self, question: str, outcome: str) -> None:
-        """Count one look-up."""
-        key = (question, outcome)
-        count = self._by_look_up.get(key)
-        if count is None:
-            count = self._by_look_up[key] = self._look_ups.labels(*key).inc
-        count()
+        """Note one look-up; it is counted within ``FLUSH_EVERY_S``, since a review makes several."""
+        self._looked_up.append((question, outcome))
+
+    def start(self) -> None:
+        """Keep counting what was noted, in a thread of this process. To be called after a fork."""
+        threading.Thread(target=self._keep_flushing, name="metrics", daemon=True).start()
+
+    def flush(self) -> None:
+        """Count what was noted so far."""
+        noted = self._looked_up
+        for key, times in Counts(noted.popleft() for _ in range(len(noted))).items():
+            self._look_ups.labels(*key).inc(times)
+
+    def _keep_flushing(self) -> None:
+        while True:
+            time.sleep(FLUSH_EVERY_S)
+            with self._flushing:
+                self.flush()
 
     def reloaded(self, good: bool) -> None:
         """Note how the last attempt to read the documents ended."""
@@ -82,6 +100,8 @@ class Metrics:
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format; over all workers where several serve."""
+        with self._flushing:
+            self.flush()
         registry = self._registry
         if MULTIPROCESS in os.environ:
             registry = CollectorRegistry()

@@ -107,8 +107,10 @@ def _memory_folder() -> str | None:
 
 
 def _remove(folder: str | None) -> Callable[[Any], None]:
+    owner = os.getpid()
+
     def on_exit(_server: Any) -> None:
-        if folder is not None:
+        if folder is not None and os.getpid() == owner:  # workers are forks, and leave the same way
             shutil.rmtree(folder, ignore_errors=True)
 
     return on_exit
