@@ -239,7 +239,12 @@ class Fields:
 
     def _wrong(self, node: Node, path: str, expected: str, default: T | None = None) -> T:
         shown = _shown(node)
-        self.report.error(node.line, path, f"expected {expected}, got {shown}{hint_for_callout(node.value)}")
+        hint = hint_for_callout(node.value)
+        if expected == "text" and isinstance(node.value, (bool, int, float)):
+            hint = (
+                "; YAML reads y, n, yes, no, on and off so: quote it" if isinstance(node.value, bool) else "; quote it"
+            )
+        self.report.error(node.line, path, f"expected {expected}, got {shown}{hint}")
         return default  # type: ignore[return-value]  # only where the caller passed a default of its own type
 
 

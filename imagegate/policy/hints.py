@@ -23,7 +23,7 @@ def hint_for_broken_yaml(text: str, line: int, column: int, problem: str) -> str
         return ""
     if "\t" in lines[line - 1][: column + 1]:
         return "; indent with spaces, not tabs"
-    if "alphabetic or numeric" in problem and lines[line - 1][column : column + 1] == "*":
+    if "alphabetic or numeric" in problem and "*" in lines[line - 1][max(column - 1, 0) : column + 1]:
         return '; a text that begins with "*" must be quoted'
     return _hint_for_indentation(lines, line, column) or _hint_for_callout(lines, line)
 

@@ -175,21 +175,19 @@ class _RuleLinter:
         for index, rule in enumerate(rules):
             if rule.invert_match or not rule.has_conditions:
                 continue
-            for other_index in wide:
-                other = rules[other_index]
-                if other_index != index and _covers(other, rule) and (other_index < index or not _covers(rule, other)):
-                    yield from self._pair(index, rule, other_index, other)
-                    break
+            others = (other for other in wide if other != index and _outdoes(rules[other], rule, other < index))
+            if (found := next(others, None)) is not None:
+                yield self._pair(index, rule, found)
 
-    def _pair(self, index: int, rule: ExecutionRule, other_index: int, other: ExecutionRule) -> Iterator[Finding]:
+    def _pair(self, index: int, rule: ExecutionRule, other_index: int) -> Finding:
+        other = self.policy.execution_rules[other_index]
         name = f"executionRules[{other_index}] {other.name}".rstrip()
         place = f"executionRules[{index}]"
         if rule.reject == other.reject:
             text = f"adds nothing to {name}, which matches all that it matches"
-            yield self._at(Severity.INFO, place, "", text, "redundant-rule")
-        elif other.reject:
-            text = f"can never accept: {name} rejects all that it matches, and a reject rule wins"
-            yield self._at(Severity.WARNING, place, "", text, "unreachable-rule")
+            return self._at(Severity.INFO, place, "", text, "redundant-rule")
+        text = f"can never accept: {name} rejects all that it matches, and a reject rule wins"
+        return self._at(Severity.WARNING, place, "", text, "unreachable-rule")
 
     def lockouts(self) -> Iterator[Finding]:
         """Whatever denies every pod, imagegate's own included."""
@@ -237,6 +235,13 @@ def _can_match(rule: ExecutionRule) -> bool:
     if not rule.match_registries or rule.match_registry_patterns:
         return True
     return any(registry_problem(registry) is None for registry in rule.match_registries)
+
+
+def _outdoes(other: ExecutionRule, rule: ExecutionRule, is_earlier: bool) -> bool:
+    """Whether ``other`` leaves ``rule`` nothing to do. Of two equal rules the later has nothing to do."""
+    if not _covers(other, rule) or (rule.reject and not other.reject):
+        return False
+    return rule.reject != other.reject or is_earlier or not _covers(rule, other)
 
 
 def _covers(wide: ExecutionRule, narrow: ExecutionRule) -> bool:

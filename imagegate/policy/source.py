@@ -7,6 +7,7 @@ crashes the process on deep nesting.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -202,7 +203,10 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Node:
         if event.tag is None:
             plain = event.implicit[0]
-            return Node(resolve_plain(event.value) if plain else event.value, line, quoted=not plain)
+            value = resolve_plain(event.value) if plain else event.value
+            if isinstance(value, float) and not math.isfinite(value):
+                raise self._bad(line, f"{event.value} is no number in JSON")
+            return Node(value, line, quoted=not plain)
         if event.tag in _STRING_TAGS:
             return Node(event.value, line, quoted=True)
         if not self._last_key_wins and not event.tag.startswith("tag:yaml.org,2002:"):
