@@ -56,7 +56,7 @@ class Answerer(NamedTuple):
 
 
 Count = Callable[[str, str], None]
-"""Called with the question's class name and ``found``, ``absent`` or ``unknown`` for every look-up outside memory."""
+"""Called with the question's class name and ``found``, ``absent`` or ``unknown`` for every look-up made."""
 
 
 class _Pending:
@@ -240,7 +240,7 @@ class LookUp:
         except Exception:  # noqa: BLE001 - fail closed: an adapter's bug is no answer
             _log.exception("look-up failed unexpectedly", extra={"question": type(question).__name__})
             answer = Unknown("internal error while looking this up; see the log")
-        if self._count is not None and not answerer.immediate:
+        if self._count is not None:
             self._count(type(question).__name__, _outcome(answer))
         return answer
 
