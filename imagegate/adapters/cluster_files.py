@@ -29,6 +29,21 @@ class ClusterFiles:
     objects: dict[_Key, dict[str, Any]] = field(default_factory=dict)
     """By API version, kind, namespace and name."""
 
+    def add(self, text: str, name: str, reading: Reading) -> None:
+        """Take in the objects of one text; ``name`` is the file's, for messages.
+
+        Raises:
+            InvalidPolicy: as ``load_cluster_files``.
+        """
+        documents = read_source(text, name).documents
+        self.policies.add(read_nodes(documents, name, reading))
+        for found in _objects(documents):
+            metadata = found.get("metadata")
+            if isinstance(metadata, Mapping) and metadata.get("name"):
+                namespace = str(metadata.get("namespace") or reading.namespace)
+                key = (str(found.get("apiVersion")), str(found.get("kind")), namespace, str(metadata["name"]))
+                self.objects[key] = found
+
     def secret(self, question: Secret, *, deadline_s: float) -> Lookup[dict[str, Any]]:  # noqa: ARG002
         """See ``ports.cluster.Secrets``."""
         return self._object(("v1", "Secret", question.namespace, question.name), "secrets")
@@ -60,18 +75,11 @@ def load_cluster_files(paths: Iterable[Path], reading: Reading | None = None) ->
     reading = reading or Reading()
     loaded = ClusterFiles()
     for file in dict.fromkeys(file for path in paths for file in _files(path)):
-        documents = read_source(_text(file), str(file)).documents
-        loaded.policies.add(read_nodes(documents, str(file), reading))
-        for found in _other_objects(documents):
-            metadata = found.get("metadata")
-            if isinstance(metadata, Mapping) and metadata.get("name"):
-                namespace = str(metadata.get("namespace") or reading.namespace)
-                key = (str(found.get("apiVersion")), str(found.get("kind")), namespace, str(metadata["name"]))
-                loaded.objects[key] = found
+        loaded.add(_text(file), str(file), reading)
     return loaded
 
 
-def _other_objects(documents: Iterable[Node]) -> Iterator[dict[str, Any]]:
+def _objects(documents: Iterable[Node]) -> Iterator[dict[str, Any]]:
     """All objects, lists flattened; policies among them do no harm."""
     for node in documents:
         found = plain(node)
