@@ -1,6 +1,6 @@
 """What an ImageStreamImport asks for, and what its outcomes do to the image stream.
 
-Pure: fetching is ``service.importer``'s business. Objects are plain image.openshift.io/v1 JSON and never changed in place.
+Pure: fetching is ``service.importer``'s business. Objects are plain image.openshift.io/v1 JSON, never changed in place.
 Spec import-gate 6.1, 6.2. Sources: openshift-apiserver, pkg/image/apiserver/importer/importer.go and
 registry/imagestreamimport/rest.go.
 """
@@ -38,6 +38,7 @@ PREFER_ARCH = "importer.image.openshift.io/prefer-arch"
 PREFER_OS = "importer.image.openshift.io/prefer-os"
 SUCCESS: Mapping[str, Any] = {"metadata": {}, "status": "Success"}
 UNKNOWN_ERROR = "unknown error prevented import"
+ANY_PLATFORM = Platform()
 _FALLBACK = Platform("amd64", "linux")
 
 
@@ -51,7 +52,7 @@ class Fetch:
     image: ImageReference
     mode: str
     insecure: bool
-    prefer: Platform = Platform()
+    prefer: Platform = ANY_PLATFORM
 
     @property
     def tag(self) -> str:
@@ -83,7 +84,7 @@ Outcome: TypeAlias = Imported | Status
 
 @dataclass(frozen=True, slots=True)
 class RepositoryOutcome:
-    """What the import of a repository gave: outcomes by tag, in order, and the tags left out; or why it gave nothing."""
+    """What the import of a repository gave: outcomes by tag, in order, and the tags left out; or why nothing."""
 
     outcomes: tuple[tuple[str, Outcome], ...] = ()
     additional_tags: tuple[str, ...] = ()
@@ -93,31 +94,45 @@ class RepositoryOutcome:
 # What is wanted
 
 
-def image_fetch(source: ImportSource, stream: Mapping[str, Any] | None, default_mode: str = LEGACY) -> Fetch | Status:
+def with_import_mode(document: JsonObject, mode: str) -> JsonObject:
+    """The ImageStreamImport (of a good form) with ``mode`` where it names no import mode."""
+
+    def filled(entry: JsonObject) -> JsonObject:
+        policy = entry.get("importPolicy") or {}
+        return entry if policy.get("importMode") else {**entry, "importPolicy": {**policy, "importMode": mode}}
+
+    spec = dict(document.get("spec") or {})
+    if spec.get("repository") is not None:
+        spec["repository"] = filled(spec["repository"])
+    if spec.get("images"):
+        spec["images"] = [filled(entry or {}) for entry in spec["images"]]
+    return {**document, "spec": spec}
+
+
+def image_fetch(source: ImportSource, stream: Mapping[str, Any] | None) -> Fetch | Status:
     """What an entry of ``spec.images`` asks for; a Status if its name is no image.
 
     Args:
         source: as ``image_stream_objects.read_import`` reads it.
         stream: the stream as it is, whose tag annotations may prefer a platform.
-        default_mode: where the request names none.
     """
     image = _reference(source)
     if isinstance(image, Status):
         return image
-    prefer = Platform()
+    prefer = ANY_PLATFORM
     if not image.id and stream is not None:
         target = source.to if source.to is not None else image.tag or DEFAULT_TAG
         annotations = (spec_tag(stream, target) or {}).get("annotations") or {}
         prefer = Platform(str(annotations.get(PREFER_ARCH) or ""), str(annotations.get(PREFER_OS) or ""))
-    return Fetch(image, source.import_policy.import_mode or default_mode, source.import_policy.insecure, prefer)
+    return Fetch(image, source.import_policy.import_mode, source.import_policy.insecure, prefer)
 
 
-def repository_fetch(source: ImportSource, default_mode: str = LEGACY) -> Fetch | Status:
+def repository_fetch(source: ImportSource) -> Fetch | Status:
     """What ``spec.repository`` asks for, still without a tag; a Status if its name is no repository."""
     image = _reference(source)
     if isinstance(image, Status):
         return image
-    return Fetch(image.as_repository(), source.import_policy.import_mode or default_mode, source.import_policy.insecure)
+    return Fetch(image.as_repository(), source.import_policy.import_mode, source.import_policy.insecure)
 
 
 def of_tag(repository: Fetch, tag: str) -> Fetch:
@@ -127,7 +142,7 @@ def of_tag(repository: Fetch, tag: str) -> Fetch:
 
 def of_digest(fetch: Fetch, digest: str) -> Fetch:
     """An entry of the list that ``fetch`` gave; a list in a list is reduced to one of its entries."""
-    return replace(fetch, image=replace(fetch.image, tag="", id=digest), mode=LEGACY, prefer=Platform())
+    return replace(fetch, image=replace(fetch.image, tag="", id=digest), mode=LEGACY, prefer=ANY_PLATFORM)
 
 
 def _reference(source: ImportSource) -> ImageReference | Status:

@@ -1,0 +1,355 @@
+"""Imports: from an ImageStreamImport to Images and the history of an image stream.
+
+One use case for the API, the command line and scheduled imports. Registries are asked first, everything is written
+afterwards: an Image before the stream that names it, so that a stream never points to nothing, and a writer that is
+killed leaves at most Images without a stream. Spec import-gate 6.1, 6.2.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
+from imagegate.core.evidence import Found, Unknown
+from imagegate.core.image_import import (
+    CHECK_ANNOTATION,
+    Fetch,
+    Imported,
+    Outcome,
+    RepositoryOutcome,
+    checked_at,
+    image_fetch,
+    image_status,
+    internal_error,
+    new_stream,
+    recorded,
+    repository_status,
+    with_import_mode,
+)
+from imagegate.core.image_metadata import JsonObject, go_time
+from imagegate.core.image_stream_generations import normalized, prepared_for_create, prepared_for_update
+from imagegate.core.image_stream_objects import ImportObject, read_import
+from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.pull_secrets import PullSecret
+from imagegate.errors import InvalidInput
+from imagegate.ports.image_store import ImageStore, ObjectChanged, ObjectExists, ObjectKey, ObjectMissing
+from imagegate.ports.pull_secrets import NamespacePullSecrets
+from imagegate.ports.registry import Registry
+from imagegate.service.import_fetches import ImportFetches, ImportSettings, Progress
+
+CONFLICTS_MAX = 20
+CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+class ImportTarget(Protocol):
+    """Where an import's stream and Images go: one stream, as its user may write it."""
+
+    def stream(self) -> JsonObject | None:
+        """The stream as it is kept, or None."""
+
+    def check_stream(self, stream: JsonObject, old: JsonObject | None) -> None:
+        """Raise ``StatusError`` if the stream would be refused. Asked before any Image is kept."""
+
+    def create_stream(self, stream: JsonObject) -> JsonObject:
+        """Keep a new stream, status included, and give it as it is read.
+
+        Raises:
+            ObjectExists: somebody was quicker.
+            StatusError: it is refused, by validation or by the import gate.
+        """
+
+    def update_stream(self, stream: JsonObject, old: JsonObject) -> JsonObject:
+        """Put ``stream`` in the place of ``old``, status included, and give it as it is read.
+
+        Raises:
+            ObjectChanged, ObjectMissing: somebody was quicker.
+            StatusError: as for ``create_stream``.
+        """
+
+    def unchanged_stream(self, stream: JsonObject) -> JsonObject:
+        """A stream that need not be written, as it is read."""
+
+    def create_image(self, image: JsonObject) -> JsonObject:
+        """Keep an Image, and give the one that is kept: another one's, if it was there before."""
+
+
+class StreamCheck(Protocol):
+    """Whether a stream may be written."""
+
+    def __call__(self, stream: JsonObject, old: JsonObject | None) -> None:
+        """Raise ``StatusError`` if not. ``old`` is None for a new stream."""
+
+
+class StoredTarget:
+    """An ``ImportTarget`` over the image API's own store.
+
+    Args:
+        store: where streams and images are kept.
+        namespace: of the stream.
+        name: of the stream.
+        hosts: of the integrated registry.
+        check: validation and import gate, for the user who imports.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        namespace: str,
+        name: str,
+        *,
+        hosts: RegistryHosts | None = None,
+        check: StreamCheck | None = None,
+    ) -> None:
+        self._store = store
+        self._key = ObjectKey(IMAGE_GROUP, "imagestreams", namespace, name)
+        self._hosts = hosts or RegistryHosts()
+        self._check = check
+
+    def stream(self) -> JsonObject | None:
+        """See ``ImportTarget``."""
+        return self._store.get(self._key)
+
+    def check_stream(self, stream: JsonObject, old: JsonObject | None) -> None:
+        """See ``ImportTarget``."""
+        self._checked(stream, old)
+
+    def create_stream(self, stream: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        return self._store.create(self._key, self._checked(stream, None))
+
+    def update_stream(self, stream: JsonObject, old: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        return self._store.update(self._key, self._checked(stream, old), version=old["metadata"]["resourceVersion"])
+
+    def _checked(self, stream: JsonObject, old: JsonObject | None) -> JsonObject:
+        """The stream as it will be kept."""
+        if old is None:
+            prepared = prepared_for_create(stream, self._hosts, keep_status=True)
+        else:
+            prepared = prepared_for_update(stream, old, self._hosts, keep_status=True)
+        if self._check is not None:
+            self._check(prepared, old)
+        return prepared
+
+    def unchanged_stream(self, stream: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        return stream
+
+    def create_image(self, image: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        key = ObjectKey(IMAGE_GROUP, "images", "", image["metadata"]["name"])
+        for _ in range(CONFLICTS_MAX):
+            kept = self._store.get(key)
+            if kept is not None:
+                return kept
+            try:
+                return self._store.create(key, image)
+            except ObjectExists:
+                continue
+        raise StatusError(conflict("images", key.name, CHANGED_MEANWHILE))
+
+
+class Importer:
+    """Fetches what ImageStreamImports ask for and records it. Safe for threads.
+
+    Args:
+        registry: is asked for manifests, configurations and tags.
+        secrets: pull secrets of namespaces.
+        settings: see ``ImportSettings``.
+        now: the time of events and conditions.
+        monotonic: seconds, for rate and deadline.
+        sleep: waits for the rate.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        secrets: NamespacePullSecrets,
+        *,
+        settings: ImportSettings | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._registry = registry
+        self._secrets = secrets
+        self._settings = settings or ImportSettings()
+        self._now = now
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    def run(
+        self,
+        document: JsonObject,
+        namespace: str,
+        target: ImportTarget,
+        *,
+        deadline_s: float = 300.0,
+        progress: Progress | None = None,
+    ) -> JsonObject:
+        """Do one ImageStreamImport, which has been validated and passed the import gate.
+
+        With ``spec.import`` false nothing is written. Failures of single images are in the answer's status.
+
+        Returns:
+            The ImageStreamImport with its status.
+
+        Raises:
+            StatusError: what the user is answered instead (404, 409, or what ``target`` refuses).
+            StoreError: the store cannot serve.
+        """
+        try:
+            read_import(document)
+        except InvalidInput as error:
+            raise StatusError(bad_request(str(error))) from error
+        document = with_import_mode(document, self._settings.default_import_mode)
+        import_ = read_import(document)
+        stream = _checked(document, target.stream())
+        until = self._monotonic() + deadline_s
+        fetches = ImportFetches(
+            self._registry,
+            self._secrets_of(namespace, deadline_s),
+            settings=self._settings,
+            until=until,
+            now=self._now(),
+            monotonic=self._monotonic,
+            sleep=self._sleep,
+            progress=progress,
+        )
+        images, repository = fetches.fetch_all(import_, stream)
+        status = _answer(document, import_, images, repository)
+        if import_.does_import:
+            status["import"] = self._record(document, namespace, import_, images, repository, target, status)
+        metadata = {**(document.get("metadata") or {}), "namespace": namespace, "creationTimestamp": self._time()}
+        head = {"kind": "ImageStreamImport", "apiVersion": "image.openshift.io/v1"}
+        return {**head, "metadata": metadata, "spec": document["spec"], "status": status}
+
+    def _time(self) -> str:
+        return go_time(self._now())
+
+    def _secrets_of(self, namespace: str, deadline_s: float) -> tuple[PullSecret, ...]:
+        """Pull secrets of the namespace, then of the node."""
+        answer = self._secrets.pull_secrets(namespace, deadline_s=min(deadline_s, self._settings.fetch_deadline_s))
+        if isinstance(answer, Unknown):
+            raise StatusError(internal_error(answer.why))
+        own = answer.value if isinstance(answer, Found) else ()
+        return (*own, *self._settings.node_secrets)
+
+    def _record(
+        self,
+        document: JsonObject,
+        namespace: str,
+        import_: ImportObject,
+        images: tuple[Outcome, ...],
+        repository: RepositoryOutcome | None,
+        target: ImportTarget,
+        status: JsonObject,
+    ) -> JsonObject:
+        """Write Images and stream, again from what is there now where others were quicker."""
+        for attempt in range(CONFLICTS_MAX):
+            old = _checked(document, target.stream())
+            before = new_stream(namespace, import_.metadata.name) if old is None else old
+            now = self._time()
+            after = recorded(before, import_, repository, images, now=now)
+            if attempt == 0:
+                target.check_stream(after, old)
+                _create_images(import_, images, repository, target, status)
+            try:
+                return _write(after, old, target, now)
+            except (ObjectExists, ObjectChanged, ObjectMissing):
+                continue
+        raise StatusError(conflict("imagestreams", import_.metadata.name, CHANGED_MEANWHILE))
+
+
+def _write(stream: JsonObject, old: JsonObject | None, target: ImportTarget, now: str) -> JsonObject:
+    """Keep the stream, unless nothing changed."""
+    if old is None:
+        return target.create_stream(checked_at(stream, now))
+    has_annotation = CHECK_ANNOTATION in (old["metadata"].get("annotations") or {})
+    if has_annotation and normalized(stream) == normalized(old):
+        return target.unchanged_stream(old)
+    return target.update_stream(checked_at(stream, now), old)
+
+
+def _checked(document: JsonObject, stream: JsonObject | None) -> JsonObject | None:
+    """The stream, if it is the one that was meant.
+
+    Raises:
+        StatusError: 404 or 409.
+    """
+    metadata = document.get("metadata") or {}
+    name, version, uid = (str(metadata.get(key) or "") for key in ("name", "resourceVersion", "uid"))
+    if stream is None:
+        if version or uid:
+            raise StatusError(not_found("imagestreams", name))
+        return None
+    found = stream["metadata"]
+    if version and version != found.get("resourceVersion"):
+        why = f'the image stream was updated from "{version}" to "{found.get("resourceVersion")}"'
+        raise StatusError(conflict("imagestream", name, why))
+    if uid and uid != found.get("uid"):
+        raise StatusError(not_found("imagestream", name))
+    return stream
+
+
+def _answer(
+    document: JsonObject, import_: ImportObject, images: tuple[Outcome, ...], repository: RepositoryOutcome | None
+) -> JsonObject:
+    """The status of the ImageStreamImport, still without the stream."""
+    spec = document["spec"]
+    status: JsonObject = {}
+    if repository is not None:
+        include = bool((spec.get("repository") or {}).get("includeManifest"))
+        status["repository"] = repository_status(repository, include_manifest=include)
+    if import_.images:
+        status["images"] = [
+            image_status(
+                fetch if isinstance(fetch, Fetch) else None,
+                outcome,
+                include_manifest=bool(entry.get("includeManifest")),
+            )
+            for entry, fetch, outcome in zip(
+                spec["images"], (image_fetch(source, None) for source in import_.images), images, strict=True
+            )
+        ]
+    return status
+
+
+def _create_images(
+    import_: ImportObject,
+    images: tuple[Outcome, ...],
+    repository: RepositoryOutcome | None,
+    target: ImportTarget,
+    status: JsonObject,
+) -> None:
+    """Keep every Image that a tag will name, entries of lists first; the answer shows what is kept."""
+    kept: dict[str, JsonObject] = {}
+
+    def keep(image: JsonObject) -> JsonObject:
+        name = image["metadata"]["name"]
+        if name not in kept:
+            kept[name] = target.create_image(image)
+        return kept[name]
+
+    def keep_all(outcomes: Iterable[Outcome], shown: Iterable[JsonObject]) -> None:
+        for outcome, entry in zip(outcomes, shown, strict=True):
+            if isinstance(outcome, Imported):
+                if outcome.manifests:
+                    entry["manifests"] = [keep(image) for image in outcome.manifests]
+                texts = {key: entry["image"][key] for key in _TEXTS if key in entry["image"]}
+                entry["image"] = {**keep(outcome.image), **texts}
+
+    if repository is not None and repository.outcomes:
+        keep_all((outcome for _, outcome in repository.outcomes), status["repository"]["images"])
+    stored = [
+        (outcome, shown)
+        for entry, outcome, shown in zip(import_.images, images, status.get("images", ()), strict=True)
+        if entry.to
+    ]
+    keep_all((outcome for outcome, _ in stored), (shown for _, shown in stored))
+
+
+_TEXTS = ("dockerImageManifest", "dockerImageConfig")
