@@ -12,7 +12,7 @@ from imagegate.core.decision import Cause, Decision, Denial, DenialCode, PatchOp
 from imagegate.core.evidence import Lookup
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.trace import Trace
-from imagegate.service.look_up import Answerer, LookUp
+from imagegate.service.look_up import Answerer, Asker, LookUp
 from imagegate.service.policy_set import ConfiguredPlugin, Modes, PolicyHolder, PolicySet
 from imagegate.service.review import Recorder, Reviewer
 
@@ -97,12 +97,17 @@ def reviewer(
         each if isinstance(each, ConfiguredPlugin) else ConfiguredPlugin(each, modes or Modes()) for each in plugins
     )
     policies = PolicyHolder(lambda: PolicySet(configured, version="0123456789abcdef"), lambda: NOW)
-    table = {kind: Answerer(_asker(answer), immediate=True) for kind, answer in (answers or {}).items()}
+    table = {kind: Answerer(asker(answer), immediate=True) for kind, answer in (answers or {}).items()}
     return Reviewer(policies, LookUp(table), clock=lambda: NOW, recorders=recorders)
 
 
-def _asker(answer: Callable[[Any], Lookup[Any]]) -> Any:
-    return lambda question, *, deadline_s: answer(question)
+def asker(answer: Callable[[Any], Lookup[Any]]) -> Asker:
+    """A port method that cares for no deadline."""
+
+    def ask(question: Any, /, *, deadline_s: float) -> Lookup[Any]:
+        return answer(question)
+
+    return ask
 
 
 def request(phase: Phase = Phase.MUTATE, *, namespace: str = "default", image: str = "nginx") -> AdmissionRequest:

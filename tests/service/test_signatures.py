@@ -13,7 +13,7 @@ import pytest
 
 from imagegate.adapters.lookaside import LookasideFiles
 from imagegate.adapters.openpgp import OpenPgpVerifier
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.manifest import Manifest
 from imagegate.core.pull_secrets import PullSecret
@@ -347,7 +347,13 @@ def test_who_waits_too_long_is_told_so() -> None:
         assert bench.store.gate is not None
         bench.store.gate.set()
         assert isinstance(first.result(), Found)
-    assert late == Unknown("signatures were not read in time")
+    assert late == OutOfTime("signatures were not read in time")
+
+
+def test_reading_ends_with_the_deadline() -> None:
+    bench = Bench(store=FakeStore([BAD] * 100, gate=threading.Event()))
+    assert bench.ask(question(), deadline_s=0.02) == OutOfTime("signatures were not read in time")
+    assert bench.store.asked == [1]
 
 
 def test_only_so_many_images_are_kept() -> None:

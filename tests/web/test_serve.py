@@ -375,14 +375,14 @@ class TestEnd:
     def test_what_is_wrong_at_the_start_is_said_and_ends_it_with_2(
         self, tmp_path: Path, options: list[str], why: str
     ) -> None:
-        command = [IMAGEGATE, "serve", "--bind", f"127.0.0.1:{free_port()}", *options]
+        command: list[str | Path] = [IMAGEGATE, "serve", "--bind", f"127.0.0.1:{free_port()}", *options]
         ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode == 2
         assert why in ended.stderr
         assert "Traceback" not in ended.stderr
 
     def test_a_port_that_is_taken_is_said(self, tmp_path: Path, service: Service) -> None:
-        command = [IMAGEGATE, "serve", "--bind", f"127.0.0.1:{service.running.port}"]
+        command: list[str | Path] = [IMAGEGATE, "serve", "--bind", f"127.0.0.1:{service.running.port}"]
         ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode != 0
         assert "in use" in ended.stderr
@@ -398,7 +398,7 @@ def test_gunicorn_of_ones_own_serves_the_same(tmp_path: Path) -> None:
     environment["IMAGEGATE_SERVER_WORKERS"] = "1"
     from tests.support.processes import started
 
-    command = [Path(sys.executable).parent / "gunicorn", "-c", CONFIG / "gunicorn.conf.py"]
+    command: list[str | Path] = [Path(sys.executable).parent / "gunicorn", "-c", CONFIG / "gunicorn.conf.py"]
     with started(command, port=port, log=tmp_path / "log", env=environment, cwd=tmp_path) as running:
         own = Service(running)
         assert own.post("/mutate", sample_review(ELSEWHERE)).response["allowed"] is False
