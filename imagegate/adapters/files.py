@@ -17,6 +17,7 @@ from imagegate.core.evidence import Found, Lookup, Unknown
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_stream_views import repository_of
 from imagegate.core.image_streams import JsonObject, RegistryHosts, decorated, events
+from imagegate.core.plugin import Question
 from imagegate.core.reference import ImageReference
 from imagegate.errors import InvalidReference
 from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
@@ -24,7 +25,7 @@ from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, Writte
 SUFFIXES = (".yaml", ".yml", ".json")
 FILE_MAX_BYTES = 1 << 30
 SOURCE = "files"
-DERIVED_TAGS_MAX = 10_000
+ANSWERS_KEPT = 10_000
 _Key = tuple[str, str]
 
 
@@ -56,26 +57,12 @@ class ImageStreamsFromObjects:
         self._stream_images = _by_key(image_stream_images)
         self._images = {image["metadata"]["name"]: image for image in images}
         self._namespaces = {namespace["metadata"]["name"]: namespace for namespace in namespaces}
-        self._derived_tags: dict[StreamTag, Found[JsonObject]] = {}
+        self._known: dict[Question, Lookup[JsonObject]] = {}
         self._streams_of = _streams_by_image_and_repository(self._streams)
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
-        """See ``ports.image_streams.ImageStreams``. Derived once: the objects never change."""
-        known = self._derived_tags.get(question)
-        if known is not None:
-            return known
-        answer = self._derive_tag(question)
-        if isinstance(answer, Found) and len(self._derived_tags) < DERIVED_TAGS_MAX:
-            self._derived_tags[question] = answer
-        return answer
-
-    def _derive_tag(self, question: StreamTag) -> Lookup[JsonObject]:
-        stream = self._streams.get((question.namespace, question.stream))
-        answer = answers.stream_tag(question, stream, self._images.get, SOURCE)
-        if isinstance(answer, (Found, Unknown)):
-            return answer
-        written = self._tags.get((question.namespace, f"{question.stream}:{question.tag}"))
-        return answer if written is None else Found(written, SOURCE)
+        """See ``ports.image_streams.ImageStreams``."""
+        return self._known.get(question) or self._keep(question, self._stream_tag(question))
 
     def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
@@ -83,16 +70,12 @@ class ImageStreamsFromObjects:
 
     def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
-        stream = self._streams.get((question.namespace, question.stream))
-        answer = answers.stream_image(question, stream, self._images.get, SOURCE)
-        if isinstance(answer, (Found, Unknown)):
-            return answer
-        written = self._stream_images.get((question.namespace, f"{question.stream}@{question.id}"))
-        return answer if written is None else Found(written, SOURCE)
+        return self._known.get(question) or self._keep(question, self._stream_image(question))
 
     def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
-        return answers.image(question, self._images.get(question.digest), SOURCE)
+        known = self._known.get(question)
+        return known or self._keep(question, answers.image(question, self._images.get(question.digest), SOURCE))
 
     def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
@@ -100,7 +83,30 @@ class ImageStreamsFromObjects:
 
     def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.Namespaces``."""
-        return answers.namespace(question, self._namespaces.get(question.name), SOURCE)
+        known = self._known.get(question)
+        return known or self._keep(question, answers.namespace(question, self._namespaces.get(question.name), SOURCE))
+
+    def _stream_tag(self, question: StreamTag) -> Lookup[JsonObject]:
+        stream = self._streams.get((question.namespace, question.stream))
+        answer = answers.stream_tag(question, stream, self._images.get, SOURCE)
+        if isinstance(answer, (Found, Unknown)):
+            return answer
+        written = self._tags.get((question.namespace, f"{question.stream}:{question.tag}"))
+        return answer if written is None else Found(written, SOURCE)
+
+    def _stream_image(self, question: StreamImage) -> Lookup[JsonObject]:
+        stream = self._streams.get((question.namespace, question.stream))
+        answer = answers.stream_image(question, stream, self._images.get, SOURCE)
+        if isinstance(answer, (Found, Unknown)):
+            return answer
+        written = self._stream_images.get((question.namespace, f"{question.stream}@{question.id}"))
+        return answer if written is None else Found(written, SOURCE)
+
+    def _keep(self, question: Question, answer: Lookup[JsonObject]) -> Lookup[JsonObject]:
+        """Answers are made once: the objects never change."""
+        if len(self._known) < ANSWERS_KEPT:
+            self._known[question] = answer
+        return answer
 
     def _candidates(self, pull_spec: str) -> Sequence[JsonObject]:
         """Streams that may hold the pull spec: those that had its image, or anything of its repository."""

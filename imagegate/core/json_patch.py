@@ -94,7 +94,7 @@ def fits(document: object, operations: Iterable[PatchOp]) -> bool:
         *parents, last = operation.path.split("/")[1:]
         for part in (*parents, *(() if operation.op == "add" else (last,))):
             key = part.replace("~1", "/").replace("~0", "~") if "~" in part else part
-            if isinstance(at, Mapping) and key in at:
+            if isinstance(at, dict) and key in at:
                 at = at[key]
             elif isinstance(at, list) and key.isdecimal() and int(key) < len(at):
                 at = at[int(key)]

@@ -28,7 +28,7 @@ class Owner(Question):
 def controller_reference(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The owner reference with ``controller: true``, None if the object has none."""
     metadata = document.get("metadata")
-    if not isinstance(metadata, Mapping):
+    if not isinstance(metadata, dict):
         return None
     references = metadata.get("ownerReferences")
     if not isinstance(references, list):

@@ -121,7 +121,7 @@ def dig(document: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]
         at = at.get(key)
         if at is None:
             return None
-        if not isinstance(at, Mapping):
+        if type(at) is not dict and not isinstance(at, Mapping):  # the abstract test alone is ten times slower
             raise InvalidObject(f"{'.'.join(path[: depth + 1])}: expected an object, got {type(at).__name__}")
     return at  # type: ignore[no-any-return]
 
