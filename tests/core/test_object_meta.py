@@ -1,0 +1,93 @@
+"""Metadata as Kubernetes validates it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagegate.core.image_stream_objects import Metadata
+from imagegate.core.image_stream_validation import stream_name_errors
+from imagegate.core.object_meta import (
+    namespace_name_errors,
+    path_segment_errors,
+    validate_metadata,
+    validate_metadata_update,
+)
+
+
+def metadata(**fields: Any) -> Metadata:
+    return Metadata(
+        name=fields.get("name", ""), namespace=fields.get("namespace", ""), annotations={}, raw=dict(fields)
+    )
+
+
+def errors(namespaced: bool = True, **fields: Any) -> list[str]:
+    found = validate_metadata(metadata(**fields), stream_name_errors, namespaced=namespaced, path="metadata")
+    return [str(error) for error in found]
+
+
+@pytest.mark.parametrize(
+    "name,expected",
+    [
+        ("app", []),
+        (".", ["may not be '.'"]),
+        ("..", ["may not be '..'"]),
+        ("a/b%c", ["may not contain '/'", "may not contain '%'"]),
+    ],
+)
+def test_a_segment_of_a_path(name: str, expected: list[str]) -> None:
+    assert path_segment_errors(name) == expected
+
+
+def test_a_prefix_may_be_a_dot() -> None:
+    assert path_segment_errors(".", prefix=True) == []
+
+
+@pytest.mark.parametrize("name", ["a", "a.b-c_d", "0"])
+def test_names_of_streams(name: str) -> None:
+    assert stream_name_errors(name) == []
+
+
+@pytest.mark.parametrize("name", ["A", "a__b", "a.", "-a", "a\n", "ä"])
+def test_what_is_no_name_of_a_stream(name: str) -> None:
+    assert stream_name_errors(name) == ['must match "[a-z0-9]+(?:[._-][a-z0-9]+)*"']
+
+
+@pytest.mark.parametrize(
+    "name,expected",
+    [("a", []), ("a.b", ["must not contain dots"]), ("a" * 63, []), ("a" * 64, ["must be no more than 63 characters"])],
+)
+def test_names_of_namespaces(name: str, expected: list[str]) -> None:
+    assert namespace_name_errors(name) == expected
+
+
+def test_everything_wrong_at_once() -> None:
+    assert errors(generateName="A", namespace="a.b", generation=-1) == [
+        'metadata.generateName: Invalid value: "A": must match "[a-z0-9]+(?:[._-][a-z0-9]+)*"',
+        "metadata.name: Required value: name or generateName is required",
+        'metadata.namespace: Invalid value: "a.b": must not contain dots',
+        "metadata.generation: Invalid value: -1: must be greater than or equal to 0",
+    ]
+    assert errors(name="app", namespace="test", generation=1) == []
+
+
+def test_cluster_scoped_objects_have_no_namespace() -> None:
+    assert errors(namespaced=False, name="x", namespace="y") == [
+        "metadata.namespace: Forbidden: not allowed on this type"
+    ]
+    assert errors(namespaced=False, name="x") == []
+
+
+def test_what_an_update_may_not_change() -> None:
+    old = metadata(name="app", namespace="test", resourceVersion="1", uid="u", generation=3)
+    assert validate_metadata_update(old, old) == []
+    new = metadata(name="b", namespace="c", generation=2, deletionGracePeriodSeconds=5)
+    assert [str(error) for error in validate_metadata_update(new, old)] == [
+        'metadata.resourceVersion: Invalid value: "": must be specified for an update',
+        "metadata.generation: Invalid value: 2: must not be decremented",
+        'metadata.name: Invalid value: "b": field is immutable',
+        'metadata.namespace: Invalid value: "c": field is immutable',
+        'metadata.uid: Invalid value: "": field is immutable',
+        "metadata.deletionGracePeriodSeconds: Invalid value: 5: field is immutable",
+    ]
