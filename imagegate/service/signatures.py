@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.reference import ImageReference
@@ -31,6 +31,8 @@ from imagegate.core.simple_signing import (
 )
 from imagegate.ports.registry import Registry, RegistryAccess
 from imagegate.ports.signatures import MessageVerifier, SignatureStore
+
+NOT_IN_TIME = "signatures were not read in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class SignatureReader:
         key = _Key(question.image.repository, question.digest, question.store, question.secrets, key_rings)
         evidence = self._evidence(key)
         if not evidence.lock.acquire(timeout=max(deadline_s, 0.0)):
-            return Unknown("signatures were not read in time")
+            return OutOfTime(NOT_IN_TIME)
         try:
             return self._read(key, evidence, question, until)
         finally:
@@ -195,9 +197,10 @@ class SignatureReader:
     ) -> Lookup[tuple[SignatureCheck, ...]]:
         still_open: tuple[Requirement, ...] = question.requirements
         for number in range(1, SIGNATURES_MAX + 1):
-            blob = self._store.signature(
-                store, question.image.path, question.digest, number, deadline_s=until - time.monotonic()
-            )
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return OutOfTime(NOT_IN_TIME)
+            blob = self._store.signature(store, question.image.path, question.digest, number, deadline_s=left_s)
             if isinstance(blob, Unknown):
                 return blob
             if isinstance(blob, Absent):

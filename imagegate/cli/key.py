@@ -1,0 +1,188 @@
+"""``imagegate key create``: everything that signed images need, in one command."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import click
+
+from imagegate.core.signing_documents import (
+    KEY_PROTECT_NAME,
+    key_protect_command,
+    key_protect_request,
+    policy_name,
+    public_key_secret,
+    signed_by_policy,
+)
+
+if TYPE_CHECKING:
+    from imagegate.adapters.gnupg import KeyPair
+
+ALGORITHMS = ("rsa3072", "rsa4096", "ed25519")
+PRIVATE, PUBLIC, MANIFESTS, VAULT = "private.asc", "pubkey", "yaml", "key-protect.json"
+
+_EXAMPLE = """\b
+Example:
+  imagegate key create 'icr.io/mynamespace/*' -n image-security --out keys/
+  kubectl apply -f keys/image-signing.yaml
+"""
+
+
+class _Given(TypedDict):
+    """The options of ``create``."""
+
+    namespace: str
+    image_policy: bool
+    file_name: str
+    out: Path
+    secret: str
+    policy: str
+    user_name: str
+    email: str
+    algorithm: str
+    lifetime: str
+    mutate: bool
+    vault: bool
+    vault_region: str
+    vault_instance: str
+    vault_name: str
+    vault_alias: str
+    print_private_key: bool
+
+
+@click.group()
+def key() -> None:
+    """Keys that sign images."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Where the results go: ``DIRECTORY/NAME.EXTENSION``."""
+
+    directory: Path
+    name: str
+
+    def path(self, extension: str) -> Path:
+        """One of the files."""
+        return self.directory / f"{self.name}.{extension}"
+
+    def write(self, extension: str, text: str, *, mode: int) -> Path:
+        """Write a new file with this mode from its first moment on."""
+        path = self.path(extension)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(path, flags, mode), "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), mode)  # whatever the umask says
+            stream.write(text)
+        return path
+
+
+@key.command(epilog=_EXAMPLE)
+@click.argument("repository")
+@click.option("-n", "--namespace", default="", help="Of the Secret. [each workload's own namespace]")
+@click.option("--image-policy", is_flag=True, help="An ImagePolicy of the namespace, not a ClusterImagePolicy.")
+@click.option("--name", "file_name", default="image-signing", show_default=True, help="Of the files.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="Folder. [this one]")
+@click.option("--secret", default="image-signing-public-key", show_default=True, help="Name of the Secret.")
+@click.option("--policy", default="", help="Name of the policy. [made from the repository]")
+@click.option("--user-name", default="Image signing", show_default=True, help="Whose key it is.")
+@click.option("--email", default="image-signing@example.com", show_default=True, help="Whose key it is.")
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="rsa3072", show_default=True)
+@click.option("--lifetime", default="0", help="Days, or 8w, 6m, 2y; 0: the key does not expire. [0]")
+@click.option("--mutate/--no-mutate", default=False, help="Rewrite images to the signed digest. [no: safe for GitOps]")
+@click.option("--vault", is_flag=True, help="Also write a Key Protect request, and show the curl that sends it.")
+@click.option("--vault-region", default="<region>", help="For the curl.")
+@click.option("--vault-instance", default="<instance_ID>", help="For the curl.")
+@click.option("--vault-name", default=KEY_PROTECT_NAME, show_default=True, help="Of the key in the vault.")
+@click.option("--vault-alias", default="", help="Of the key in the vault.")
+@click.option("--print-private-key", is_flag=True, help="Print the private key instead of writing it to a file.")
+def create(repository: str, **given: Unpack[_Given]) -> int:
+    """Make a key pair, the Secret with its public key, and a policy that wants REPOSITORY signed by it.
+
+    REPOSITORY is a pattern as policies have it (icr.io/mynamespace/*). No terminal is needed. The private key
+    goes to a file that only you can read; it has no passphrase, so move it into a vault.
+    """
+    _check_usage(repository, given)
+    files = _Files(given["out"], given["file_name"])
+    _check_free(files, given)
+    from imagegate.adapters.gnupg import create_key_pair
+
+    pair = create_key_pair(given["user_name"], given["email"], algorithm=given["algorithm"], lifetime=given["lifetime"])
+    try:
+        _write(files, repository, pair, given)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    _report(files, pair.fingerprint, given)
+    if given["print_private_key"]:
+        click.echo(pair.private, nl=False)
+    if given["vault"]:
+        region, instance = given["vault_region"], given["vault_instance"]
+        click.echo(key_protect_command(quote(str(files.path(VAULT))), region=region, instance=instance))
+    return 0
+
+
+def _check_usage(repository: str, given: _Given) -> None:
+    if not repository or any(character.isspace() for character in repository):
+        raise click.UsageError(f"{repository!r} is no repository pattern")
+    if given["image_policy"] and not given["namespace"]:
+        raise click.UsageError("--image-policy needs --namespace")
+    if given["print_private_key"] and given["vault"]:
+        raise click.UsageError("--vault writes the private key to a file; --print-private-key is for no file at all")
+
+
+def _check_free(files: _Files, given: _Given) -> None:
+    """A key is never overwritten; said before one is made."""
+    wanted = {PUBLIC: True, MANIFESTS: True, PRIVATE: not given["print_private_key"], VAULT: given["vault"]}
+    for extension in (extension for extension, used in wanted.items() if used):
+        if os.path.lexists(files.path(extension)):
+            raise click.UsageError(f"{files.path(extension)} exists already; --name gives another name")
+
+
+def _write(files: _Files, repository: str, pair: KeyPair, given: _Given) -> None:
+    files.directory.mkdir(parents=True, exist_ok=True)
+    if not given["print_private_key"]:
+        files.write(PRIVATE, pair.private, mode=0o600)
+    if given["vault"]:
+        body = key_protect_request(pair.private_binary, name=given["vault_name"], alias=given["vault_alias"])
+        files.write(VAULT, json.dumps(body, indent=2) + "\n", mode=0o600)
+    files.write(PUBLIC, pair.public, mode=0o644)
+    files.write(MANIFESTS, _manifests(repository, pair.public, given), mode=0o644)
+
+
+def _manifests(repository: str, public: str, given: _Given) -> str:
+    import yaml
+
+    cluster_wide = not given["image_policy"]
+    policy = signed_by_policy(
+        given["policy"] or policy_name(repository, cluster_wide=cluster_wide),
+        repository,
+        key_secret=given["secret"],
+        namespace=given["namespace"],
+        cluster_wide=cluster_wide,
+        mutate_image=given["mutate"],
+    )
+    secret = public_key_secret(given["secret"], given["namespace"], public)
+    text: str = yaml.safe_dump_all([secret, policy], sort_keys=False, explicit_start=True)
+    return text
+
+
+def _report(files: _Files, fingerprint: str, given: _Given) -> None:
+    """What was made and what comes next, on stderr: stdout is for what was asked to be printed."""
+    private = files.path(PRIVATE)
+    lines = [f"key          {fingerprint}"]
+    if not given["print_private_key"]:
+        lines.append(f"private key  {private} (keep it secret)")
+    lines += [
+        f"public key   {files.path(PUBLIC)}",
+        f"manifests    {files.path(MANIFESTS)}",
+        "",
+        "Next:",
+        f"  kubectl apply -f {quote(str(files.path(MANIFESTS)))}",
+        f"  gpg --import {'PRIVATE_KEY' if given['print_private_key'] else quote(str(private))}",
+        f"  skopeo copy --sign-by {fingerprint} docker://SOURCE docker://TARGET",
+    ]
+    click.echo("\n".join(lines), err=True)
