@@ -13,7 +13,7 @@ from imagegate.core.decision import Decision
 from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.plugin import Answers, Question
 from imagegate.service.look_up import ROUNDS_MAX, Answerer, Deadline, LookUp
-from tests.service.plugins import Digest, Remembered, Told, request
+from tests.service.plugins import Digest, Remembered, Told, asker, request
 
 
 def asking(questions: Callable[[Answers], Iterable[Question]]) -> Told:
@@ -25,11 +25,11 @@ def asking(questions: Callable[[Answers], Iterable[Question]]) -> Told:
 
 
 def in_memory(answer: Callable[[Any], Lookup[Any]]) -> Answerer:
-    return Answerer(lambda question, *, deadline_s: answer(question), immediate=True)
+    return Answerer(asker(answer), immediate=True)
 
 
 def elsewhere(answer: Callable[[Any], Lookup[Any]]) -> Answerer:
-    return Answerer(lambda question, *, deadline_s: answer(question))
+    return Answerer(asker(answer))
 
 
 def soon() -> Deadline:
@@ -192,7 +192,7 @@ def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete(
         asked.append(question)
         return Found(len(asked))
 
-    look_up = LookUp({Digest: Answerer(lambda question, *, deadline_s: from_memory(question), immediate=True)})
+    look_up = LookUp({Digest: Answerer(asker(from_memory), immediate=True)})
     memory = look_up.on_demand()
     assert memory.get(Digest("a")) == Found(1)
     assert memory[Digest("a")] == Found(1)
