@@ -229,7 +229,7 @@ def test_a_foreign_source_of_another_form_is_named_twice_and_printed_once() -> N
 def test_a_repository_in_the_integrated_registry_becomes_this_streams() -> None:
     other = stream("src", status={"tags": [history("v1", f"registry:5000/test/src@{D1}")]})
     new = stream("app", tag("a", "ImageStreamTag", "src:v1"))
-    answers = {Stream("test", "src"): Found(other)}
+    answers: Answers = {Stream("test", "src"): Found(other)}
     assert references(derived(new, answers=answers, integrated="registry:5000")) == {
         "a": [f"registry:5000/test/app@{D1}"]
     }

@@ -106,6 +106,7 @@ def review_of(
     """An AdmissionReview for a write; an update if there is an old object."""
     kind = {"group": "image.openshift.io", "version": "v1", "kind": KINDS.get(resource, "Other")}
     metadata = (document or {}).get("metadata", {})
+    name = metadata.get("name", "") if isinstance(metadata, dict) else ""
     return {
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -114,7 +115,7 @@ def review_of(
             "kind": kind,
             "resource": {"group": "image.openshift.io", "version": "v1", "resource": resource},
             "subResource": sub_resource,
-            "name": metadata.get("name", "") if isinstance(metadata, dict) else "",
+            "name": name if isinstance(name, str) else "",
             "namespace": namespace,
             "operation": operation or ("UPDATE" if old is not None else "CREATE"),
             "userInfo": {"username": user, "groups": ["system:authenticated"]},
