@@ -161,7 +161,8 @@ class ImagePolicySettings:
     exempt_service_accounts: tuple[str, ...] = texts("User names whose requests are not looked at.")
     extra_resources: tuple[ExtraResource, ...] = custom(
         (),
-        "Custom resources to check too, with the paths of pod specs in them.",
+        "Custom resources to check too, with the paths of pod specs in them. Not supported by this version, "
+        "which refuses it.",
         "list of `{group, resource, kind, podSpecs}`",
         _extra_resources,
     )
@@ -193,7 +194,9 @@ class ImportGateSettings:
         "import", ("import", "full"), "Who may create image stream mappings skips the check of imports, or all checks."
     )
     review_mappings: bool = flag(False, "Also count the right to create `imagestreammappings` in the namespace.")
-    check_mirrors: bool = flag(False, "Mirrors must be on the list as well.")
+    check_mirrors: bool = flag(
+        False, "Mirrors must be on the list as well. Not supported by this version, which refuses it."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

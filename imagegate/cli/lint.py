@@ -21,7 +21,7 @@ Example:
 
 @click.command(epilog=_EXAMPLE)
 @click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
-@click.option("--profile", type=click.Choice(list(Profile)), default=Profile.DOCUMENTED, show_default=True)
+@click.option("--profile", type=click.Choice([each.value for each in Profile]), default="documented", show_default=True)
 @click.option("--strict-yaml", is_flag=True, help="Refuse domainName: *.example.com without quotes.")
 @click.option("--warnings-are-errors", "-W", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--quiet", "-q", is_flag=True, help="Leave out what is only good to know.")

@@ -1,0 +1,50 @@
+"""The table of settings in ``docs/settings.md``, made from their descriptions.
+
+``python -m imagegate.settings_docs`` prints the document.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+
+from imagegate.settings import ENTRIES
+from imagegate.settings_schema import Entry
+
+_HEAD = """# Settings
+
+imagegate reads an optional settings file, `imagegate.yaml`, named by `--settings` or by the variable
+`IMAGEGATE_SETTINGS`; `config/imagegate.yaml` is a sample with comments. What is not set keeps its default. A variable
+of the environment wins over the file; lists are separated by commas there. Relative paths are relative to the settings
+file, those in variables to the working directory. Misspelt or unknown settings and `IMAGEGATE_...` variables stop the
+start with file and line; variables that Kubernetes sets for a Service named `imagegate` are passed over.
+
+"By profile" means: as the profile has it unless set. Units stand in the names: `S` seconds, `Bytes` bytes.
+
+The `cise` section turns the policies of Container Image Security Enforcement and Portieris on, also when it is empty
+(`cise: {}`) or when only a variable of it is set.
+
+<!-- The tables are printed by `python -m imagegate.settings_docs`; a test compares them. -->
+"""
+
+
+def document() -> str:
+    """The whole document."""
+    parts = [_HEAD]
+    for section, entries in groupby(ENTRIES, key=lambda entry: entry.path[0] if len(entry.path) > 1 else ""):
+        parts.append(f"\n## {section or 'Top level'}\n\n")
+        parts.append("| setting | values | default | meaning | variable |\n|---|---|---|---|---|\n")
+        parts.extend(_row(entry) for entry in entries)
+    return "".join(parts)
+
+
+def _row(entry: Entry) -> str:
+    description = entry.description
+    variable = f"`{entry.variable}`" if description.from_text is not None else ""
+    default = description.shown_default or "empty"
+    shown = default if default == "empty" or " " in default or "`" in default else f"`{default}`"
+    return f"| `{entry.dotted}` | {description.shape} | {shown} | {description.doc} | {variable} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
