@@ -65,12 +65,10 @@ def serve(
         key=tls_key,
         client_ca=tls_client_ca,
     )
-    if server == "granian":
-        raise click.UsageError("granian is not wired yet")
-    return _serve(choices, options)
+    return _serve(choices, options, server)
 
 
-def _serve(choices: Chosen, options: ServerOptions) -> int:
+def _serve(choices: Chosen, options: ServerOptions, server: str) -> int:
     from imagegate.web.server import Server, gunicorn_settings, tls_problem
 
     try:
@@ -82,7 +80,12 @@ def _serve(choices: Chosen, options: ServerOptions) -> int:
 
         app = application(choices)
         _say_what_to_try(options)
-        Server(app, settings).run()
+        if server == "granian":
+            from imagegate.web import granian_server
+
+            granian_server.run(app, options)
+        else:
+            Server(app, settings).run()
     finally:
         settings["on_exit"](None)
     return 0

@@ -87,7 +87,7 @@ class AdmissionEndpoints:
         if status.startswith("405"):
             headers.append(("Allow", "POST"))
         start_response(status, headers)
-        return (body,)
+        return [body]
 
 
 def read_document(environ: Mapping[str, Any]) -> object:

@@ -1,0 +1,62 @@
+"""granian instead of gunicorn, for the same application (extra ``granian``)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from imagegate.errors import InvalidSettings
+from imagegate.web.app import Application
+from imagegate.web.server import ServerOptions
+
+
+def run(app: Application, options: ServerOptions) -> None:
+    """Serve until SIGTERM; workers are forks of this process, so that they share what is loaded.
+
+    SIGHUP makes new workers, which begin with the documents as they are then.
+
+    Raises:
+        InvalidSettings: granian is not installed, or cannot do what was asked.
+    """
+    try:
+        from granian import Granian
+        from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    except ImportError as error:
+        raise InvalidSettings("--server granian: pip install 'imagegate[granian]'") from error
+    host, port = _address(options.bind)
+    server = Granian(
+        "imagegate",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        workers=options.workers or min(len(os.sched_getaffinity(0)), 4),
+        blocking_threads=options.threads,
+        backlog=2048,
+        log_enabled=False,
+        workers_kill_timeout=options.graceful_s,
+        ssl_cert=options.certificate,
+        ssl_key=options.key,
+        ssl_ca=options.client_ca,
+        ssl_client_verify=options.client_ca is not None,
+        ssl_protocol_min=SSLProtocols.tls12,
+    )
+    server.serve(target_loader=_loader(app), wrap_loader=False)
+
+
+def _address(bind: tuple[str, ...]) -> tuple[str, int]:
+    if len(bind) != 1:
+        raise InvalidSettings("--server granian listens at one address only")
+    host, colon, port = bind[0].rpartition(":")
+    if not colon or not port.isdecimal():
+        raise InvalidSettings(f"--bind {bind[0]}: expected HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _loader(app: Application) -> Callable[[], Application]:
+    def load() -> Application:
+        app.service.watch.look()
+        app.start_worker()
+        return app
+
+    return load
