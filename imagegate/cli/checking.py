@@ -126,7 +126,7 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     Raises:
         InvalidInput: a path is not there.
     """
-    files = list(select_files(paths, options.include, options.exclude))
+    files = [str(path) for path in select_files(paths, options.include, options.exclude)]
     processes = jobs or len(os.sched_getaffinity(0))
     pieces, size = _pieces(files, processes)
     report = Report()
@@ -140,13 +140,12 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     return report
 
 
-def _pieces(files: Sequence[Path], processes: int) -> tuple[list[_Text], int]:
+def _pieces(files: Sequence[str], processes: int) -> tuple[list[_Text], int]:
     """The texts to be checked, large ones cut, and their size in bytes or so."""
     pieces: list[_Text] = []
     total = 0
-    for file in files:
-        name = str(file)
-        size = file.stat().st_size if name != STANDARD_INPUT else _PARALLEL_FROM_BYTES
+    for name in files:
+        size = os.stat(name).st_size if name != STANDARD_INPUT else _PARALLEL_FROM_BYTES  # noqa: PTH116 - quicker
         total += size
         if name != STANDARD_INPUT and (processes < 2 or size < _PARALLEL_FROM_BYTES):
             pieces.append(_Text(name))
@@ -251,6 +250,7 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         manifest.object, uid=f"{manifest.file}:{manifest.line}", namespace=options.namespace, user=options.user
     )
     both = decide_both(reviewer, request, trace=trace)
+    nothing = both.finds_nothing
     metadata = manifest.object.get("metadata") or {}
     return Result(
         file=manifest.file,
@@ -260,9 +260,9 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         namespace=metadata.get("namespace") or "",
         name=request.name or metadata.get("generateName") or "",
         verdict=_verdict(both),
-        problems=_problems(manifest, both),
-        warnings=both.warnings,
-        rewrites=_rewrites(manifest, both),
+        problems=() if nothing else _problems(manifest, both),
+        warnings=() if nothing else both.warnings,
+        rewrites=_rewrites(manifest, both) if both.mutating.patch else (),
         steps=tuple(trace.to_json()) if trace is not None else (),
         document=_document(both) if options.rewrite and both.allowed else "",
     )

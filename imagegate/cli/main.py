@@ -23,6 +23,8 @@ COMMANDS = {
     "check": "imagegate.cli.check:check",
     "explain": "imagegate.cli.explain:explain",
     "lint": "imagegate.cli.lint:lint",
+    "check-streams": "imagegate.cli.check_streams:check_streams",
+    "key": "imagegate.cli.key:key",
 }
 """Command -> where its function is. Modules are imported when their command is used."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import click
+import orjson
 import yaml
 
 from imagegate import __version__
@@ -88,7 +89,7 @@ def _document(report: Report) -> dict[str, Any]:
 
 
 def _json(report: Report) -> str:
-    return json.dumps(_document(report), indent=2, ensure_ascii=False) + "\n"
+    return orjson.dumps(_document(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def _yaml(report: Report) -> str:

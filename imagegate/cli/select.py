@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from fnmatch2 import fnmatchcase2
 
 from imagegate.errors import InvalidInput
 
-DEFAULT_INCLUDE = ("**/*.yaml", "**/*.yml", "**/*.json")
+SUFFIXES = (".yaml", ".yml", ".json")
+"""Of files that are read where nothing else is asked for."""
 STANDARD_INPUT = "-"
 
 
@@ -25,23 +27,23 @@ def select_files(paths: Iterable[Path], include: Sequence[str] = (), exclude: Se
     """
     for path in paths:
         if path.is_dir():
-            yield from _below(path, include or DEFAULT_INCLUDE, exclude)
+            yield from _below(str(path), include, exclude)
         elif str(path) == STANDARD_INPUT or path.exists():
             yield path
         else:
             raise InvalidInput(f"{path}: no such file or folder")
 
 
-def _below(folder: Path, include: Sequence[str], exclude: Sequence[str]) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if any(part.startswith(".") and part != ".." for part in relative.parts[:-1]):
-            continue
-        text = relative.as_posix()
-        if _selected(text, include) and not _selected(text, exclude) and path.is_file():
-            yield path
+def _below(top: str, include: Sequence[str], exclude: Sequence[str]) -> Iterator[Path]:
+    for folder, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = "" if folder == top else f"{os.path.relpath(folder, top)}/"
+        for name in sorted(names):
+            if not (_selected(inside, name, include) if include else name.endswith(SUFFIXES)):
+                continue
+            if not _selected(inside, name, exclude):
+                yield Path(folder, name)
 
 
-def _selected(path: str, patterns: Sequence[str]) -> bool:
-    name = path.rpartition("/")[2]
-    return any(fnmatchcase2(path if "/" in pattern else name, pattern) for pattern in patterns)
+def _selected(inside: str, name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase2(f"{inside}{name}" if "/" in pattern else name, pattern) for pattern in patterns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
@@ -38,6 +38,11 @@ class BothPasses(NamedTuple):
     def allowed(self) -> bool:
         """Whether both passes allow."""
         return self.mutating.allowed and self.validating.allowed
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether no plug-in denies anything, in whatever mode, or warns of anything."""
+        return not any(decision.denials or decision.warnings for outcome in self for decision, _ in outcome.verdicts)
 
     @property
     def only_lacks_evidence(self) -> bool:
@@ -90,7 +95,7 @@ def decide_both(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace |
     Where the mutating pass denies, the validating pass asks only the plug-ins that had nothing to say before.
     """
     mutating = reviewer.decide(request, trace=trace)
-    again = replace(request, phase=Phase.VALIDATE, object=mutating.object)
+    again = _again(request, mutating.object)
     plugins: Collection[str] | None = None
     if not mutating.allowed:
         spoke = {verdict.decision.plugin for verdict in mutating.verdicts}
@@ -99,6 +104,27 @@ def decide_both(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace |
     retraced = trace if plugins is not None or not mutating.verdicts else None
     validating = reviewer.decide(again, plugins=plugins, trace=retraced)
     return BothPasses(mutating, validating)
+
+
+def _again(request: AdmissionRequest, left: Mapping[str, Any] | None) -> AdmissionRequest:
+    """The request of the validating pass. Spelt out: ``dataclasses.replace`` costs as much as a decision."""
+    return AdmissionRequest(
+        uid=request.uid,
+        phase=Phase.VALIDATE,
+        operation=request.operation,
+        kind=request.kind,
+        resource=request.resource,
+        object=left,
+        old_object=request.old_object,
+        request_kind=request.request_kind,
+        request_resource=request.request_resource,
+        sub_resource=request.sub_resource,
+        namespace=request.namespace,
+        name=request.name,
+        user=request.user,
+        dry_run=request.dry_run,
+        api_version=request.api_version,
+    )
 
 
 def creation(
@@ -121,8 +147,7 @@ def creation(
     name, own = metadata.get("name") or "", metadata.get("namespace") or ""
     if not isinstance(name, str) or not isinstance(own, str):
         raise InvalidInput("metadata: expected name and namespace as texts")
-    group = version.rpartition("/")[0]
-    group_kind, group_resource = GroupKind(group, kind), GroupResource(group, plural(kind))
+    group_kind, group_resource = _types_of(version, kind)
     return AdmissionRequest(
         uid=uid,
         phase=Phase.MUTATE,
@@ -137,6 +162,12 @@ def creation(
         user=user,
         dry_run=dry_run,
     )
+
+
+@lru_cache(maxsize=512)
+def _types_of(version: str, kind: str) -> tuple[GroupKind, GroupResource]:
+    group = version.rpartition("/")[0]
+    return GroupKind(group, kind), GroupResource(group, plural(kind))
 
 
 def plural(kind: str) -> str:
