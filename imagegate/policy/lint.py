@@ -22,9 +22,19 @@ _PLACE = re.compile(
 )
 
 
-def lint(config: MasterConfig, profile: Profile) -> list[Finding]:
-    """Everything that is doubtful in ``config``, in the order of files and lines."""
-    findings = [*findings_of_remarks(config.warnings), *lint_rules(config, profile), *lint_imports(config, profile)]
+def lint(config: MasterConfig, profile: Profile, *, has_integrated_registry: bool = False) -> list[Finding]:
+    """Everything that is doubtful in ``config``, in the order of files and lines.
+
+    Args:
+        config: what was read.
+        profile: whose behaviour is followed.
+        has_integrated_registry: the settings name one, so ``config`` need not.
+    """
+    findings = [
+        *findings_of_remarks(config.warnings),
+        *lint_rules(config, profile, has_integrated_registry=has_integrated_registry),
+        *lint_imports(config, profile),
+    ]
     return sorted(findings, key=lambda finding: (finding.file != config.file, finding.file, finding.line))
 
 

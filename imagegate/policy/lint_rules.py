@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imagegate.core.admission import GroupResource
@@ -50,7 +50,7 @@ def registry_problem(registry: str) -> tuple[str, str] | None:
     return None
 
 
-def lint_rules(config: MasterConfig, profile: Profile) -> Iterator[Finding]:
+def lint_rules(config: MasterConfig, profile: Profile, *, has_integrated_registry: bool = False) -> Iterator[Finding]:
     """Findings about the execution policy; none where there is no policy."""
     if config.image_policy is None:
         return
@@ -59,7 +59,7 @@ def lint_rules(config: MasterConfig, profile: Profile) -> Iterator[Finding]:
     yield from linter.each_resolution_rule()
     yield from linter.pairs()
     yield from linter.lockouts()
-    yield from linter.surroundings()
+    yield from linter.surroundings(has_integrated_registry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +169,17 @@ class _RuleLinter:
         return f"{target} hold no images that are known: every request for them will be denied"
 
     def pairs(self) -> Iterator[Finding]:
-        """Rules that can change nothing because of another one. Long lists are compared only with their wide rules."""
+        """Rules that can change nothing because of another one."""
         rules = self.policy.execution_rules
-        wide = sorted(range(len(rules)), key=lambda index: _narrowness(rules[index]))[:_COMPARED_MAX]
+        candidates = _Candidates(rules)
         for index, rule in enumerate(rules):
             if rule.invert_match or not rule.has_conditions:
                 continue
-            others = (other for other in wide if other != index and _outdoes(rules[other], rule, other < index))
+            others = (
+                other
+                for other in candidates.of(rule)
+                if other != index and _outdoes(rules[other], rule, is_earlier=other < index)
+            )
             if (found := next(others, None)) is not None:
                 yield self._pair(index, rule, found)
 
@@ -205,11 +209,12 @@ class _RuleLinter:
             text = "no accept rule for pods can match: nothing will start any more, imagegate itself included"
             yield self._at(Severity.ERROR, f"executionRules[{index}]", "", text, "lockout")
 
-    def surroundings(self) -> Iterator[Finding]:
+    def surroundings(self, has_integrated_registry: bool) -> Iterator[Finding]:
         """What the rest of the file says."""
         rules = self.policy.execution_rules
         integrated = [index for index, rule in enumerate(rules) if rule.match_integrated_registry]
-        if integrated and not self.config.stand_alone and not self.config.import_policy.internal_registry_hostname:
+        is_named = has_integrated_registry or self.config.import_policy.internal_registry_hostname
+        if integrated and not self.config.stand_alone and not is_named:
             text = "internalRegistryHostname is not set: only images found through image streams can match"
             place = f"executionRules[{integrated[0]}]"
             yield self._at(Severity.WARNING, place, ".matchIntegratedRegistry", text, "no-integrated-registry")
@@ -224,8 +229,26 @@ class _RuleLinter:
             yield self._at(Severity.WARNING, "imageConfig.format", "", text, "infrastructure-images")
 
 
-def _narrowness(rule: ExecutionRule) -> int:
-    return len(rule.match_docker_image_labels) + len(rule.match_image_annotations) + len(rule.match_image_labels)
+class _Candidates:
+    """Which rules could match all that another matches: those of any registry, and those that list one of its own.
+
+    At most ``_COMPARED_MAX`` of each, so that long lists are compared in reasonable time.
+    """
+
+    def __init__(self, rules: Sequence[ExecutionRule]) -> None:
+        self._of_any: list[int] = []
+        self._listing: dict[str, list[int]] = {}
+        for index, rule in enumerate(rules):
+            listed = {*rule.match_registries, *rule.match_registry_patterns}
+            for where in [self._listing.setdefault(one, []) for one in listed] or [self._of_any]:
+                if len(where) < _COMPARED_MAX:
+                    where.append(index)
+
+    def of(self, rule: ExecutionRule) -> Iterator[int]:
+        """Indices of rules worth comparing with ``rule``."""
+        yield from self._of_any
+        for one in (*rule.match_registries, *rule.match_registry_patterns)[:1]:
+            yield from self._listing[one]
 
 
 def _can_match(rule: ExecutionRule) -> bool:
@@ -237,7 +260,7 @@ def _can_match(rule: ExecutionRule) -> bool:
     return any(registry_problem(registry) is None for registry in rule.match_registries)
 
 
-def _outdoes(other: ExecutionRule, rule: ExecutionRule, is_earlier: bool) -> bool:
+def _outdoes(other: ExecutionRule, rule: ExecutionRule, *, is_earlier: bool) -> bool:
     """Whether ``other`` leaves ``rule`` nothing to do. Of two equal rules the later has nothing to do."""
     if not _covers(other, rule) or (rule.reject and not other.reject):
         return False

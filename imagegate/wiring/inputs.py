@@ -15,6 +15,8 @@ from imagegate.core import image_questions as ask
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.plugin import Question
 from imagegate.errors import InvalidPolicy
+from imagegate.policy.findings import Severity
+from imagegate.policy.lint import lint
 from imagegate.policy.master_config import MasterConfig
 from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
@@ -64,7 +66,7 @@ class Inputs:
         policies = PolicySet(
             plugins=plugins,
             version=_version(settings, _documents(self._chosen, settings, config)),
-            warnings=tuple(str(remark) for remark in config.warnings),
+            warnings=tuple(_warnings(settings, config)),
         )
         self.images = images
         return policies
@@ -87,6 +89,14 @@ def _config(settings: Settings) -> MasterConfig:
     if not settings.config:
         return MasterConfig()
     return load_config(Path(settings.config), settings.profile, strict_yaml=settings.strict_yaml)
+
+
+def _warnings(settings: Settings, config: MasterConfig) -> Iterator[str]:
+    """What lint says of the documents, but for what is only good to know."""
+    named = bool(integrated_registries(settings, config.import_policy))
+    for finding in lint(config, settings.profile, has_integrated_registry=named):
+        if finding.severity is not Severity.INFO:
+            yield str(finding)
 
 
 def _hosts(settings: Settings, config: MasterConfig) -> RegistryHosts | None:

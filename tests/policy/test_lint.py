@@ -14,6 +14,8 @@ from tests.policy.test_master_config import Files
 
 DOCUMENTED, EXACT = Profile.DOCUMENTED, Profile.OPENSHIFT_4
 BLOCK = "imagePolicyConfig:\n  internalRegistryHostname: reg:5000\n"
+KIND = "kind: ImagePolicyConfig, apiVersion: image.openshift.io/v1"
+POLICY_HEAD = "admissionConfig:\n  pluginConfig:\n    image.openshift.io/ImagePolicy:\n      configuration:\n        "
 KEEP = "{name: keep, matchRegistries: [keep.io]}"
 
 
@@ -23,11 +25,7 @@ def findings(text: str, profile: Profile = DOCUMENTED) -> list[Finding]:
 
 def of_rules(*rules: str, profile: Profile = DOCUMENTED, rest: str = BLOCK, more: str = "") -> dict[str, Finding]:
     listed = ", ".join(rules)
-    kind = "kind: ImagePolicyConfig, apiVersion: image.openshift.io/v1"
-    text = (
-        "admissionConfig:\n  pluginConfig:\n    image.openshift.io/ImagePolicy:\n      configuration:\n"
-        f"        {{{kind}, executionRules: [{listed}]{more}}}\n{rest}"
-    )
+    text = f"{POLICY_HEAD}{{{KIND}, executionRules: [{listed}]{more}}}\n{rest}"
     return {finding.code: finding for finding in findings(text, profile)}
 
 
@@ -148,6 +146,10 @@ def test_the_integrated_registry_must_have_a_name_to_be_matched_by_it() -> None:
     rule = "{name: r, matchIntegratedRegistry: true}"
     assert "no-integrated-registry" in of_rules(rule, rest="")
     assert "no-integrated-registry" not in of_rules(rule)
+    config = read_config(f"{POLICY_HEAD}{{{KIND}, executionRules: [{rule}]}}\n", "m", EXACT, Files())
+    codes = [finding.code for finding in lint(config, EXACT, has_integrated_registry=True)]
+    assert "no-integrated-registry" not in codes
+    assert "no-integrated-registry" in [finding.code for finding in lint(config, EXACT)]
     stand_alone = (
         "kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules:\n- {name: r, matchIntegratedRegistry: true}\n"
     )
