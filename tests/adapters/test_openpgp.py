@@ -71,6 +71,16 @@ def test_other_key_algorithms(gpg_home: GpgHome, curve: str) -> None:
     assert check(blob, armored) == Verification(PAYLOAD, fingerprint)
 
 
+def test_short_keys_are_refused(gpg_home: GpgHome) -> None:
+    email = "short@openpgp.test.invalid"
+    gpg_home.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", email, "rsa1024", "sign", "0")
+    armored = gpg_home.gpg("--armor", "--export", email).stdout.encode()
+    fingerprint = gpg_home.gpg("--list-keys", "--with-colons", email).stdout.split("fpr:")[1].strip(":").split(":")[0]
+    blob = gpg_home.sign(Key(email, fingerprint, armored), PAYLOAD)
+    with pytest.raises(InvalidKeyRing, match="No public keys imported"):
+        check(blob, armored)
+
+
 def test_any_key_of_any_block_of_the_ring(gpg_home: GpgHome, one: Key, two: Key, subkey: Key) -> None:
     together = gpg_home.gpg("--armor", "--export", one.fingerprint, two.fingerprint).stdout.encode()
     for key in (one, two):
