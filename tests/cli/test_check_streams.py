@@ -1,0 +1,96 @@
+"""``imagegate check-streams``."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from imagegate.cli.check_streams import check_streams
+from imagegate.errors import ConfigError, InvalidInput
+from tests.support.import_world import MANUAL_LISTED, docker_tag, history, stream
+
+CONFIG = """
+imagePolicyConfig:
+  allowedRegistriesForImport:
+  - domainName: registry.access.redhat.com
+  - domainName: "*.mydomain.com"
+    insecure: true
+  - domainName: local.registry.corp:5000
+"""
+INSIDE = stream("good", docker_tag("a", "registry.access.redhat.com/x"))
+OUTSIDE = stream("bad", docker_tag("a", "quay.io/x"), status={"tags": [history("a", "quay.io/x@sha256:" + "d" * 64)]})
+POD = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}}
+LIST = {"kind": "List", "apiVersion": "v1", "items": [INSIDE, POD, OUTSIDE]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str, text: str = "") -> Result:
+    options = ["--config", str(folder / "config.yaml"), *arguments]
+    return CliRunner().invoke(
+        check_streams, options, input=io.BytesIO(text.encode()), standalone_mode=False, catch_exceptions=False
+    )
+
+
+def test_references_outside_the_list_are_listed_with_their_place(folder: Path) -> None:
+    path = folder / "streams.yaml"
+    path.write_text(yaml.safe_dump(LIST), encoding="utf-8")
+    result = run(folder, str(path))
+    refused = f'registry "quay.io" not allowed by whitelist: {MANUAL_LISTED}'
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert result.return_value == 1
+    first, second = result.stdout.splitlines()
+    place, _, said = first.partition(": ")
+    assert said == f"test/bad: spec.tags[a].from.name: quay.io/x: {refused}"
+    assert lines[int(place.rpartition(":")[2]) - 1] == "    - from:"
+    assert second.endswith(f"status.tags[a].items[0].dockerImageReference: quay.io/x@sha256:{'d' * 64}: {refused}")
+    assert result.stderr == "2 references outside the list in 2 image streams\n"
+
+
+def test_nothing_outside_is_exit_code_0(folder: Path) -> None:
+    result = run(folder, "-", text=json.dumps(INSIDE))
+    assert (result.return_value, result.stdout) == (0, "")
+
+
+def test_json(folder: Path) -> None:
+    result = run(folder, "-o", "json", "-", text=json.dumps(OUTSIDE))
+    found = json.loads(result.stdout)
+    assert [each["image"] for each in found] == ["quay.io/x", f"quay.io/x@sha256:{'d' * 64}"]
+    assert (found[0]["namespace"], found[0]["stream"], found[0]["file"]) == ("test", "bad", "-")
+
+
+def test_without_a_list_there_is_nothing_to_check_by(folder: Path) -> None:
+    (folder / "config.yaml").write_text("imagePolicyConfig: {}", encoding="utf-8")
+    with pytest.raises(ConfigError, match="no allowedRegistriesForImport"):
+        run(folder, "-")
+
+
+@pytest.mark.parametrize(
+    "content,error",
+    [
+        (b"\xff", r"streams.yaml: not UTF-8 \(byte 0\)"),
+        (
+            b"kind: ImageStream\napiVersion: image.openshift.io/v1\nspec: 5\n",
+            r"streams.yaml:1: spec: expected an object, got 5",
+        ),
+        (b"kind: [", r"streams.yaml:"),
+    ],
+)
+def test_an_unreadable_file_is_an_error(folder: Path, content: bytes, error: str) -> None:
+    (folder / "streams.yaml").write_bytes(content)
+    with pytest.raises(InvalidInput, match=error):
+        run(folder, str(folder / "streams.yaml"))
+
+
+def test_a_missing_file_is_an_error(folder: Path) -> None:
+    with pytest.raises(InvalidInput, match="no such file or folder"):
+        run(folder, str(folder / "absent.yaml"))
