@@ -15,6 +15,7 @@ from bench.figures import Benchmark, Figure, Options, WrongAnswer
 BENCHMARKS = {
     "mutate_vs_flask_noop": "bench.mutating:mutate",
     "mutate_sizes": "bench.mutating:mutate_sizes",
+    "granian_vs_gunicorn": "bench.mutating:granian",
     "burst_200": "bench.mutating:bursts",
     "stream_scale": "bench.storing:stream_scale",
     "check_vs_parse": "bench.checking:check_vs_parse",

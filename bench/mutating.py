@@ -62,6 +62,26 @@ def mutate(options: Options) -> Iterable[Figure]:
         yield from shown("wsgi_noop", by_wsgi)
 
 
+def granian(options: Options) -> Iterable[Figure]:
+    """The same review under ``--server granian``, beside gunicorn."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        images = stream_files(directory)
+        arguments = ("--config", program.POLICY, "--images", images)
+        with (
+            program.serving("gunicorn", directory, *arguments) as usual,
+            program.serving("granian", directory, *arguments, "--server", "granian") as other,
+        ):
+            documents = [reviews.usual(IMAGE, program.NAMESPACE, number) for number in range(BODIES)]
+            bodies = reviews.write(documents, directory, "usual")
+            check = program.rewrites_to(rewritten())
+            by_gunicorn, by_granian = Target(usual, "/mutate", bodies, check), Target(other, "/mutate", bodies, check)
+            alternate((by_gunicorn, by_granian), options)
+            yield Figure("granian_vs_gunicorn", by_granian.cpu_us / by_gunicorn.cpu_us, "ratio")
+            yield from shown("granian_mutate", by_granian)
+            yield from shown("gunicorn_mutate", by_gunicorn)
+
+
 def shown(name: str, target: Target) -> Iterator[Figure]:
     """What is printed beside the ratios."""
     yield Figure(f"{name}_cpu", target.cpu_us, "us/request")
