@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from imagegate.adapters.config_files import load_config
-from imagegate.adapters.lint_files import lint_file
+from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.admission import AdmissionRequest, Phase
 from imagegate.core.image_policy_config import apply_defaults
 from imagegate.core.import_rules import AllowedRegistry
@@ -96,8 +96,8 @@ def test_the_default_policy_is_the_one_that_openshift_ships() -> None:
     "path", [CONFIG / "master-config.yaml", CONFIG / "default-policy.yaml", CONFIG / "imagegate.yaml"]
 )
 def test_lint_finds_nothing_in_the_samples(path: Path) -> None:
-    assert lint_file(path, Profile.DOCUMENTED) == []
-    assert all(finding.severity is Severity.WARNING for finding in lint_file(path, Profile.OPENSHIFT_4))
+    assert lint_paths([path], Profile.DOCUMENTED) == []
+    assert all(finding.severity is Severity.WARNING for finding in lint_paths([path], Profile.OPENSHIFT_4))
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from imagegate.adapters.config_files import NeighbourFiles
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError, InvalidPolicy
-from imagegate.policy.cluster_image_policy import read_policies
+from imagegate.policy.cluster_image_policy import LoadedPolicies, read_policies
 from imagegate.policy.findings import Finding, Severity
-from imagegate.policy.lint import findings_of_error, findings_of_remarks, lint
+from imagegate.policy.lint import findings_of_error, lint
+from imagegate.policy.lint_cise import lint_cise
 from imagegate.policy.master_config import BLOCKS, read_config
 from imagegate.policy.nodes import Node
 from imagegate.policy.source import decode_utf8, read_source
@@ -18,61 +19,86 @@ from imagegate.settings import Settings, read_settings
 from imagegate.settings_schema import entries
 
 SUFFIXES = (".yaml", ".yml", ".json")
-_CONFIG_KINDS = ("MasterConfig", "ImagePolicyConfig")
-_POLICY_KINDS = ("ClusterImagePolicy", "ImagePolicy", "ClusterImagePolicyList", "ImagePolicyList", "List")
-_SETTINGS = frozenset(entry.path[0] for entry in entries(Settings))
+_CONFIG_KINDS = frozenset({"MasterConfig", "ImagePolicyConfig", ""})
+_POLICY_KINDS = frozenset({"ClusterImagePolicy", "ImagePolicy", "ClusterImagePolicyList", "ImagePolicyList", "List"})
+_SETTINGS_KEYS = frozenset(entry.path[0] for entry in entries(Settings))
+_SETTINGS = "settings"
 
 
-def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = False) -> Iterator[Finding]:
-    """Findings of every file; in a folder, files that hold no policy are passed over.
+def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = False) -> list[Finding]:
+    """Findings of every file.
 
-    A file named by itself that holds no policy is a finding: it was probably meant to.
+    In a folder, files that hold no policy are passed over; a file named by itself that holds none is a finding, since
+    it was probably meant to. ClusterImagePolicy and ImagePolicy objects of one folder, and those of all files named
+    by themselves, are looked at together.
 
     Raises:
         InvalidPolicy: a path cannot be read.
     """
+    linter = _Linter(profile, strict_yaml)
     for path in paths:
         if path.is_dir():
             for file in sorted(path.rglob("*")):
                 if file.suffix in SUFFIXES and file.is_file():
-                    yield from lint_file(file, profile, strict_yaml=strict_yaml, named=False)
+                    linter.add(file, file.parent)
         else:
-            yield from lint_file(path, profile, strict_yaml=strict_yaml)
+            linter.add(path, None)
+    return linter.findings()
 
 
-def lint_file(path: Path, profile: Profile, *, strict_yaml: bool = False, named: bool = True) -> list[Finding]:
-    """Findings of one file.
+class _Linter:
+    """Collects findings; policies that work together are kept until all of them are read."""
 
-    Raises:
-        InvalidPolicy: it cannot be read.
-    """
-    name = str(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidPolicy(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        text = decode_utf8(content, name)
-        documents = read_source(text, name, last_key_wins=True, repair_patterns=not strict_yaml).documents
+    def __init__(self, profile: Profile, strict_yaml: bool) -> None:
+        self._profile = profile
+        self._strict_yaml = strict_yaml
+        self._found: list[Finding] = []
+        self._together: dict[Path | None, LoadedPolicies] = {}
+
+    def findings(self) -> list[Finding]:
+        """Everything found, in the order of files."""
+        together = [finding for loaded in self._together.values() for finding in lint_cise(loaded)]
+        return [*self._found, *together]
+
+    def add(self, path: Path, folder: Path | None) -> None:
+        """Read one file.
+
+        Raises:
+            InvalidPolicy: it cannot be read.
+        """
+        name = str(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InvalidPolicy(f"{path}: cannot be read: {error.strerror or error}") from error
+        try:
+            kinds = self._read(decode_utf8(content, name), path, folder)
+        except ConfigError as error:
+            self._found += findings_of_error(error, name)
+            return
+        if kinds and folder is None:
+            text = f"holds no policy that imagegate reads, only {', '.join(sorted(kinds))}"
+            self._found.append(Finding(Severity.WARNING, name, 1, "", text, "no-policy"))
+
+    def _read(self, text: str, path: Path, folder: Path | None) -> set[str]:
+        """Read a text by what is in it; the kinds that are there if none of them is ours, else nothing."""
+        name = str(path)
+        documents = read_source(text, name, last_key_wins=True, repair_patterns=not self._strict_yaml).documents
         kinds = {_kind(document) for document in documents}
-        if kinds & {*_CONFIG_KINDS, ""}:
-            config = read_config(text, name, profile, NeighbourFiles(path.parent), strict_yaml=strict_yaml)
-            return lint(config, profile)
-        if "settings" in kinds:
+        if kinds & _CONFIG_KINDS:
+            config = read_config(text, name, self._profile, NeighbourFiles(path.parent), strict_yaml=self._strict_yaml)
+            self._found += lint(config, self._profile)
+        elif _SETTINGS in kinds:
             read_settings(read_source(text, name).documents[0], name)
-            return []
-        if kinds & set(_POLICY_KINDS):
-            return findings_of_remarks(read_policies(text, name).warnings)
-    except ConfigError as error:
-        return findings_of_error(error, name)
-    if not named:
-        return []
-    listed = ", ".join(sorted(kinds)) or "nothing"
-    return [Finding(Severity.WARNING, name, 1, "", f"holds no policy that imagegate reads, only {listed}", "no-policy")]
+        elif kinds & _POLICY_KINDS:
+            self._together.setdefault(folder, LoadedPolicies()).add(read_policies(text, name))
+        else:
+            return kinds
+        return set()
 
 
 def _kind(document: Node) -> str:
-    """The kind of a document; ``settings`` for a settings file; empty for a master-config without a kind."""
+    """The kind of a document; empty for a master-config without a kind."""
     if not isinstance(document.value, dict):
         return "no object"
     kind = document.value.get("kind")
@@ -80,4 +106,4 @@ def _kind(document: Node) -> str:
         return kind.value
     if any(block in document.value for block in BLOCKS):
         return ""
-    return "settings" if _SETTINGS & document.value.keys() else "objects without a kind"
+    return _SETTINGS if _SETTINGS_KEYS & document.value.keys() else "objects without a kind"

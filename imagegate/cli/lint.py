@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from pathlib import Path
 
 import click
 
 from imagegate.adapters.lint_files import lint_paths
+from imagegate.cli.lint_output import FORMATS, summary
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.core.profile import Profile
-from imagegate.policy.findings import Finding, Severity
+from imagegate.policy.findings import Severity
 
 _EXAMPLE = """\b
 Example:
@@ -25,7 +24,7 @@ Example:
 @click.option("--strict-yaml", is_flag=True, help="Refuse domainName: *.example.com without quotes.")
 @click.option("--warnings-are-errors", "-W", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--quiet", "-q", is_flag=True, help="Leave out what is only good to know.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 def lint(
     paths: tuple[Path, ...], profile: str, strict_yaml: bool, warnings_are_errors: bool, quiet: bool, output: str
 ) -> int:
@@ -34,20 +33,10 @@ def lint(
     PATH is a master-config.yaml, an ImagePolicyConfig, a settings file, ClusterImagePolicy and ImagePolicy objects,
     or a folder of these. Exit code 1 if anything is an error.
     """
-    found = list(lint_paths(paths, Profile(profile), strict_yaml=strict_yaml))
+    found = lint_paths(paths, Profile(profile), strict_yaml=strict_yaml)
     shown = [finding for finding in found if not (quiet and finding.severity is Severity.INFO)]
-    if output == "json":
-        click.echo(json.dumps([finding._asdict() for finding in shown], indent=2, ensure_ascii=False))
-    else:
-        for finding in shown:
-            click.echo(str(finding))
-        click.echo(_summary(shown), err=True)
+    click.echo(FORMATS[output](shown), nl=False)
+    if output == "text":
+        click.echo(summary(shown), err=True)
     failing = {Severity.ERROR, Severity.WARNING} if warnings_are_errors else {Severity.ERROR}
     return int(any(finding.severity in failing for finding in found))
-
-
-def _summary(findings: list[Finding]) -> str:
-    if not findings:
-        return "nothing found"
-    counts = Counter(finding.severity for finding in findings)
-    return ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from imagegate.cli.lint import lint
@@ -85,6 +87,50 @@ def test_json(tmp_path: Path) -> None:
         }
     ]
     assert json.loads(run("-o", "json", written(tmp_path, GOOD)).stdout) == []
+
+
+def test_yaml(tmp_path: Path) -> None:
+    path = written(tmp_path, BROKEN)
+    assert yaml.safe_load(run("-o", "yaml", path).stdout) == json.loads(run("-o", "json", path).stdout)
+
+
+def test_sarif(tmp_path: Path) -> None:
+    path = written(tmp_path, LOCKOUT)
+    (sarif_run,) = json.loads(run("-o", "sarif", path).stdout)["runs"]
+    assert [(result["ruleId"], result["level"]) for result in sarif_run["results"]] == [
+        ("unreachable-rule", "warning"),
+        ("lockout", "error"),
+    ]
+    assert sarif_run["results"][1]["locations"] == [
+        {"physicalLocation": {"artifactLocation": {"uri": str(path)}, "region": {"startLine": 5}}}
+    ]
+    assert {rule["id"] for rule in sarif_run["tool"]["driver"]["rules"]} == {"lockout", "unreachable-rule"}
+
+
+def test_junit(tmp_path: Path) -> None:
+    suites = ElementTree.fromstring(run("-o", "junit", written(tmp_path, LOCKOUT)).stdout)
+    assert (suites.get("tests"), suites.get("failures")) == ("2", "1")
+    doubtful, wrong = suites.iter("testcase")
+    assert doubtful.find("failure") is None
+    failure = wrong.find("failure")
+    assert failure is not None
+    assert failure.get("type") == "lockout"
+    control = written(tmp_path, GOOD + '- {name: c, matchRegistries: ["a/\\x01"]}\n', "c.yaml")
+    assert ElementTree.fromstring(run("-o", "junit", control).stdout).get("failures") == "0"
+
+
+def test_policies_of_one_folder_are_looked_at_together(tmp_path: Path) -> None:
+    narrow = CISE.replace("{name: c}", "{name: d}").replace("'*'", "a.io/b")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name, CISE)
+    assert run(tmp_path).return_value == 0
+    written(tmp_path / "one", CISE, "again.yaml")
+    twice = run(tmp_path)
+    assert twice.return_value == 1
+    assert "ClusterImagePolicy c is written twice" in twice.stdout
+    written(tmp_path / "one", narrow, "again.yaml")
+    assert run(tmp_path).return_value == 0
 
 
 def test_folders_are_searched_and_what_is_no_policy_in_them_is_passed_over(tmp_path: Path) -> None:
