@@ -56,6 +56,7 @@ class Settings:
     config: str = text("", "A master-config.yaml or a stand-alone ImagePolicyConfig.")
     policies: tuple[str, ...] = texts("Files and folders of ClusterImagePolicy and ImagePolicy objects.")
     images: tuple[str, ...] = texts("Files and folders of image.openshift.io objects.")
+    access_rules: str = text("", "Who may do what, where no cluster is asked: a file of access rules. Empty: nobody.")
     messages: MessageSettings = section(MessageSettings, key="messages")
     integrated_registry: IntegratedRegistrySettings = section(IntegratedRegistrySettings, key="integratedRegistry")
     image_policy: ImagePolicySettings = section(ImagePolicySettings, key="imagePolicy")
@@ -194,6 +195,7 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         config=resolved(settings.config, "config"),
         policies=tuple(resolved(path, "policies") for path in settings.policies),
         images=tuple(resolved(path, "images") for path in settings.images),
+        access_rules=resolved(settings.access_rules, "accessRules"),
         registry=replace(settings.registry, ca_file=resolved(settings.registry.ca_file, "registry", "caFile")),
         store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),
         cise=settings.cise and _with_resolved_trust(settings.cise, directory, environ),

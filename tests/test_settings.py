@@ -187,12 +187,13 @@ def test_what_kubernetes_sets_for_services_is_passed_over() -> None:
 
 
 def test_paths_are_relative_to_the_file_and_those_of_the_environment_are_not(tmp_path: Path) -> None:
-    text = "config: c.yaml\nimages: [i, /abs]\nregistry: {caFile: ca.pem}\nstore: {path: s.db}\n"
+    text = "config: c.yaml\nimages: [i, /abs]\naccessRules: a.yaml\nregistry: {caFile: ca.pem}\nstore: {path: s.db}\n"
     text += "cise: {trust: {store: t, pinning: {ca: {a: ca.pem}}}}\n"
     settings = load(tmp_path, text, IMAGEGATE_POLICIES="p")
     assert settings.config == str(tmp_path / "c.yaml")
     assert settings.images == (str(tmp_path / "i"), "/abs")
     assert settings.policies == ("p",)
+    assert settings.access_rules == str(tmp_path / "a.yaml")
     assert settings.registry.ca_file == str(tmp_path / "ca.pem")
     assert settings.store.path == str(tmp_path / "s.db")
     assert settings.cise is not None

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from imagegate.adapters.access_files import FileAccessReviews, load_access_rules
 from imagegate.adapters.config_files import load_config
 from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.behaviours import integrated_registries
 from imagegate.core import image_questions as ask
+from imagegate.core.access import Access, AccessAnswer
+from imagegate.core.evidence import Lookup
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.plugin import Question
 from imagegate.errors import InvalidPolicy
@@ -44,6 +47,7 @@ class Inputs:
         self._chosen = chosen
         self._files: tuple[Path, ...] = tuple(chosen.files())
         self.images = ImageStreamsFromObjects()
+        self.access = FileAccessReviews()
 
     def files(self) -> tuple[Path, ...]:
         """Everything whose change means reading again."""
@@ -60,6 +64,7 @@ class Inputs:
         paths = tuple(map(Path, settings.images))
         self._files = (*_documents(self._chosen, settings, config), *paths)
         images = load_image_streams(paths, hosts=_hosts(settings, config)) if paths else ImageStreamsFromObjects()
+        access = FileAccessReviews(load_access_rules(Path(settings.access_rules)) if settings.access_rules else ())
         plugins = configured_plugins(settings, config)
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
@@ -68,15 +73,20 @@ class Inputs:
             version=_version(settings, _documents(self._chosen, settings, config)),
             warnings=tuple(_warnings(settings, config)),
         )
-        self.images = images
+        self.images, self.access = images, access
         return policies
 
     def answerers(self) -> dict[type[Question], Answerer]:
-        """Who answers questions about image streams: what was read last."""
-        return {
+        """Who answers questions about image streams and rights: what was read last."""
+        answerers: dict[type[Question], Answerer] = {
             question: Answerer(self._answer(method), immediate=True)
             for question, method in IMAGE_STREAM_QUESTIONS.items()
         }
+        answerers[Access] = Answerer(self._access, immediate=True)
+        return answerers
+
+    def _access(self, question: Access, *, deadline_s: float) -> Lookup[AccessAnswer]:
+        return self.access.access(question, deadline_s=deadline_s)
 
     def _answer(self, method: str) -> Any:
         def answer(question: Any, *, deadline_s: float) -> Any:
@@ -110,6 +120,8 @@ def _documents(chosen: Chosen, settings: Settings, config: MasterConfig) -> Iter
     yield from chosen.files()
     if settings.config:
         yield Path(settings.config)
+    if settings.access_rules:
+        yield Path(settings.access_rules)
     yield from map(Path, config.located_files)
     yield from map(Path, settings.policies)
 
