@@ -74,8 +74,8 @@ def load_cluster_files(paths: Iterable[Path], reading: Reading | None = None) ->
     """
     reading = reading or Reading()
     loaded = ClusterFiles()
-    for file in dict.fromkeys(file for path in paths for file in _files(path)):
-        loaded.add(_text(file), str(file), reading)
+    for file in dict.fromkeys(file for path in paths for file in policy_files(path)):
+        loaded.add(read_text(file), str(file), reading)
     return loaded
 
 
@@ -92,14 +92,20 @@ def _objects(documents: Iterable[Node]) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def _files(path: Path) -> Iterator[Path]:
+def policy_files(path: Path) -> Iterator[Path]:
+    """A file itself, or the documents in a folder and below, in the order of their names."""
     if path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
     else:
         yield path
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        InvalidPolicy: it cannot be read, is too large or not UTF-8.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

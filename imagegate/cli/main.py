@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "imagegate.cli.explain:explain",
     "lint": "imagegate.cli.lint:lint",
     "check-streams": "imagegate.cli.check_streams:check_streams",
+    "convert": "imagegate.cli.convert:convert",
     "key": "imagegate.cli.key:key",
 }
 """Command -> where its function is. Modules are imported when their command is used."""

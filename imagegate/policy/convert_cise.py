@@ -1,0 +1,214 @@
+"""ClusterImagePolicy and ImagePolicy documents from one API group to the other (spec section 4).
+
+Documents are edited, not written anew: comments, the order of entries and everything that is none of ours stay.
+What the other group's products do not know, or what is dropped, is listed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from imagegate.core.cise_policy import ImagePolicyObject, PolicyGroup
+from imagegate.errors import InvalidPolicy
+from imagegate.policy.cluster_image_policy import CLUSTER_DOMAIN, KINDS, Reading, read_policies
+from imagegate.policy.fields import Remark
+
+ACCOUNT_ANNOTATION = "imagegate/iccrva-account."
+_WIDTH = 4096  # no folding of long lines
+
+
+@dataclass(slots=True)
+class Converted:
+    """The text of a file after conversion."""
+
+    text: str
+    objects: int = 0
+    """How many were converted; the text is unchanged where none was."""
+    losses: list[Remark] = field(default_factory=list)
+    """What is lost, moved, or not known to the products of the target group."""
+
+
+def convert_policies(text: str, name: str, target: PolicyGroup) -> Converted:
+    """Convert every policy of the other group in a text; objects of other kinds stay as they are.
+
+    Args:
+        text: YAML documents.
+        name: the file's name, for messages.
+        target: the group to convert to.
+
+    Raises:
+        InvalidPolicy: the documents do not load, or hold the same policy in both groups.
+    """
+    policies = _checked(text, name, target)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = _WIDTH
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    try:
+        documents = list(yaml.load_all(text))
+    except YAMLError as error:
+        raise InvalidPolicy(f"{name}:1: cannot be edited: {error}") from error
+    losses: list[Remark] = []
+    written = [each for document in documents for each in _policies(document)]
+    found = [pair for pair in zip(written, policies, strict=True) if pair[1].group is not target]
+    for each, policy in found:
+        _Conversion(each, policy, name, target, losses).run()
+    if not found:
+        return Converted(text)
+    return Converted(_dumped(yaml, documents, as_json=_is_json(text)), len(found), losses)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _dumped(yaml: YAML, documents: list[Any], *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(documents[0], indent=2, ensure_ascii=False) + "\n"
+    out = io.StringIO()
+    yaml.dump_all(documents, out)
+    return out.getvalue()
+
+
+def _checked(text: str, name: str, target: PolicyGroup) -> list[ImagePolicyObject]:
+    """The policies as they are read; refuses what does not load, and two objects that would become one."""
+    loaded = read_policies(text, name, Reading(cluster_domain=CLUSTER_DOMAIN))
+    for (group, kind, namespace, policy), place in loaded.objects.items():
+        other = loaded.objects.get((target, kind, namespace, policy))
+        if group is not target and other is not None:
+            raise InvalidPolicy(f"{place}: {kind} {policy} is there in {target.value} too (line {other.line})")
+    return loaded.policies
+
+
+def _policies(document: Any) -> Iterator[CommentedMap]:
+    """The policies in a document, lists flattened."""
+    if not isinstance(document, CommentedMap):
+        return
+    groups = {group.value for group in PolicyGroup}
+    if document.get("kind") in KINDS and document.get("apiVersion") in groups:
+        yield document
+        return
+    items = document.get("items")
+    if isinstance(items, CommentedSeq):
+        if document.get("apiVersion") in groups:  # ImagePolicyList
+            document["apiVersion"] = "v1"
+            document["kind"] = "List"
+        for item in items:
+            yield from _policies(item)
+
+
+class _Conversion:
+    """One object."""
+
+    def __init__(
+        self, written: CommentedMap, policy: ImagePolicyObject, file: str, target: PolicyGroup, losses: list[Remark]
+    ) -> None:
+        self._object = written
+        self._vulnerability = {entry.source.position: entry.vulnerability for entry in policy.entries}
+        self._file = file
+        self._target = target
+        self._losses = losses
+
+    def run(self) -> None:
+        """Change the object in place."""
+        self._object["apiVersion"] = self._target.value
+        spec = self._object.get("spec")
+        entries = spec.get("repositories") if isinstance(spec, CommentedMap) else None
+        for position, entry in enumerate(entries or ()):
+            if isinstance(entry, CommentedMap):
+                self._entry(position, entry)
+
+    def _entry(self, position: int, entry: CommentedMap) -> None:
+        path = f"spec.repositories[{position}]"
+        if "policies" in entry:
+            self._lose(
+                entry, "policies", f"{path}.policies", "dropped: it is no field of an entry, and never had effect"
+            )
+            del entry["policies"]
+        policy = entry.get("policy")
+        if "policy" in entry and policy is None and self._target is PolicyGroup.PORTIERIS:
+            empty = CommentedMap()
+            empty.fa.set_flow_style()
+            entry["policy"] = empty  # Portieris' own definition refuses null
+        if not isinstance(policy, CommentedMap):
+            return
+        if self._target is PolicyGroup.PORTIERIS:
+            self._to_portieris(position, policy)
+        else:
+            self._to_cise(position, policy, path)
+
+    def _to_portieris(self, position: int, policy: CommentedMap) -> None:
+        """``va`` becomes ``vulnerability.ICCRVA``; enabled if either was. A kept account comes back."""
+        account = self._take_account(position) or self._vulnerability[position].account
+        if "va" not in policy and not account:
+            return
+        at = list(policy).index("va") if "va" in policy else len(policy)
+        if "vulnerability" in policy:
+            at = min(at, list(policy).index("vulnerability"))
+        for key in ("va", "vulnerability"):
+            policy.pop(key, None)
+        value = CommentedMap({"enabled": self._vulnerability[position].enabled})
+        if account:
+            value["account"] = account
+        policy.insert(at, "vulnerability", CommentedMap({"ICCRVA": value}))
+
+    def _to_cise(self, position: int, policy: CommentedMap, path: str) -> None:
+        """``vulnerability.ICCRVA`` becomes ``va``; its account, which has no place there, an annotation."""
+        if "vulnerability" in policy:
+            vulnerability = self._vulnerability[position]
+            if vulnerability.account:
+                key = f"{ACCOUNT_ANNOTATION}{position}"
+                self._annotations()[key] = vulnerability.account
+                self._lose(
+                    policy, "vulnerability", f"{path}.policy.vulnerability.ICCRVA.account", f"kept as annotation {key}"
+                )
+            at = list(policy).index("vulnerability")
+            if "va" in policy:
+                at = min(at, list(policy).index("va"))
+            for key in ("va", "vulnerability"):
+                policy.pop(key, None)
+            policy.insert(at, "va", CommentedMap({"enabled": vulnerability.enabled}))
+        if "mutateImage" in policy:
+            self._lose(
+                policy, "mutateImage", f"{path}.policy.mutateImage", "kept, but only imagegate knows it in this group"
+            )
+        simple = policy.get("simple")
+        if isinstance(simple, CommentedMap):
+            self._lose(policy, "simple", f"{path}.policy.simple", "kept, but CISE knows no simple signing")
+
+    def _annotations(self) -> CommentedMap:
+        metadata = self._object["metadata"]
+        if not isinstance(metadata.get("annotations"), CommentedMap):
+            metadata["annotations"] = CommentedMap()
+        annotations: CommentedMap = metadata["annotations"]
+        return annotations
+
+    def _take_account(self, position: int) -> str:
+        """The account that an earlier conversion kept for an entry; the annotation goes."""
+        annotations = _mapping(self._object["metadata"], "annotations")
+        account = annotations.pop(f"{ACCOUNT_ANNOTATION}{position}", "")
+        if not annotations:
+            self._object["metadata"].pop("annotations", None)
+        return str(account)
+
+    def _lose(self, parent: CommentedMap, key: str, path: str, text: str) -> None:
+        line = parent.lc.key(key)[0] + 1
+        self._losses.append(Remark(self._file, line, path, text))
+
+
+def _mapping(parent: CommentedMap, key: str) -> CommentedMap:
+    """The mapping under a key; an empty one where there is none."""
+    value = parent.get(key)
+    return value if isinstance(value, CommentedMap) else CommentedMap()
