@@ -56,6 +56,13 @@ class ConfiguredPlugin:
 
     plugin: Plugin
     modes: Modes = Modes()
+    only_as: str = ""
+    """Asked only where this name is asked for; empty: by the plug-in's own name, and where all are asked."""
+
+    @property
+    def name(self) -> str:
+        """What it is asked for by."""
+        return self.only_as or self.plugin.name
 
 
 @dataclass(frozen=True)
@@ -71,14 +78,19 @@ class PolicySet:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names of the plug-ins that are configured."""
-        return frozenset(each.plugin.name for each in self.plugins)
+        """The names by which plug-ins may be asked for."""
+        return frozenset(each.name for each in self.plugins)
+
+    @cached_property
+    def every(self) -> tuple[ConfiguredPlugin, ...]:
+        """The plug-ins that are asked where none is named."""
+        return tuple(each for each in self.plugins if not each.only_as)
 
     def chain(self, names: Collection[str] | None) -> tuple[ConfiguredPlugin, ...]:
         """The plug-ins of ``names`` that are configured, in order; None: all."""
         if names is None:
-            return self.plugins
-        return tuple(each for each in self.plugins if each.plugin.name in names)
+            return self.every
+        return tuple(each for each in self.plugins if each.name in names)
 
 
 @dataclass(frozen=True, slots=True)

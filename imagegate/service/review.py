@@ -61,7 +61,7 @@ class Reviewer:
     @property
     def plugin_names(self) -> frozenset[str]:
         """The plug-ins that are configured now."""
-        return self._policies.current.names
+        return frozenset(each.name for each in self._policies.current.every)
 
     def review(
         self, document: object, phase: Phase, plugins: Collection[str] | None = None, timeout_s: float | None = None

@@ -35,7 +35,6 @@ class Endpoint(NamedTuple):
     """What stands before the reason where a body cannot be read."""
 
 
-_CISE = frozenset({"cise"})
 _PORTIERIS = "bad request, unable to decode admission review body: "
 ENDPOINTS: Mapping[str, Endpoint] = {
     "/mutate": Endpoint(Phase.MUTATE),
@@ -45,9 +44,9 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/mutate/always-pull": Endpoint(Phase.MUTATE, frozenset({"always-pull"})),
     "/validate/always-pull": Endpoint(Phase.VALIDATE, frozenset({"always-pull"})),
     "/validate/imports": Endpoint(Phase.VALIDATE, frozenset({"import-gate"})),
-    "/admit": Endpoint(Phase.MUTATE, _CISE, _PORTIERIS),
-    "/admit/trust": Endpoint(Phase.MUTATE, _CISE, _PORTIERIS),
-    "/admit/va": Endpoint(Phase.VALIDATE, _CISE, _PORTIERIS),
+    "/admit": Endpoint(Phase.MUTATE, frozenset({"cise-admit"}), _PORTIERIS),
+    "/admit/trust": Endpoint(Phase.MUTATE, frozenset({"cise-trust"}), _PORTIERIS),
+    "/admit/va": Endpoint(Phase.VALIDATE, frozenset({"cise-va"}), _PORTIERIS),
 }
 
 

@@ -30,7 +30,7 @@ def ops(service: Service, metrics: Metrics) -> Blueprint:
             "waitingFor": waiting,
             "policies": {
                 "version": service.policies.current.version,
-                "plugins": [each.plugin.name for each in service.policies.current.plugins],
+                "plugins": [each.name for each in service.policies.current.every],
                 "read": state.at.isoformat(timespec="seconds"),
                 "error": state.error,
                 "warnings": list(service.policies.current.warnings),

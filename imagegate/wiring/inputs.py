@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from imagegate.adapters.access_files import FileAccessReviews, load_access_rules
+from imagegate.adapters.access_files import FileAccessReviews
+from imagegate.adapters.cluster_files import load_cluster_files
 from imagegate.adapters.config_files import load_config
-from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
+from imagegate.adapters.files import load_image_streams
 from imagegate.behaviours import integrated_registries
 from imagegate.core import image_questions as ask
-from imagegate.core.access import Access, AccessAnswer
-from imagegate.core.evidence import Lookup
+from imagegate.core.access import Access
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.plugin import Question
+from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.findings import Severity
-from imagegate.policy.lint import lint
+from imagegate.policy.cluster_image_policy import Reading
 from imagegate.policy.master_config import MasterConfig
+from imagegate.ports.image_streams import ImageStreams
+from imagegate.service.image_cache import CachedImages
 from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.evidence import cluster_methods
 from imagegate.wiring.plugins import configured_plugins
 
 _log = logging.getLogger(__name__)
 
-IMAGE_STREAM_QUESTIONS = {
-    ask.StreamTag: "stream_tag",
-    ask.Stream: "stream",
-    ask.StreamImage: "stream_image",
-    ask.Image: "image",
-    ask.PullSpecHolders: "pull_spec_holders",
-    ask.Namespace: "namespace",
-}
-"""Question -> method of the ports ``ImageStreams`` and ``Namespaces``."""
-
 
 class Inputs:
-    """Reads the documents, and keeps what of them is not policy: image streams, images, namespaces."""
+    """Reads the documents, and keeps what of them is not policy: image streams, namespaces, Secrets, roles."""
 
     def __init__(self, chosen: Chosen) -> None:
         self._chosen = chosen
         self._files: tuple[Path, ...] = tuple(chosen.files())
-        self.images = ImageStreamsFromObjects()
-        self.access = FileAccessReviews()
+        self._methods: Mapping[type[Question], Any] = {}
 
     def files(self) -> tuple[Path, ...]:
         """Everything whose change means reading again."""
@@ -61,52 +54,56 @@ class Inputs:
         """
         settings = self._chosen.settings()
         config = _config(settings)
-        paths = tuple(map(Path, settings.images))
-        self._files = (*_documents(self._chosen, settings, config), *paths)
-        images = load_image_streams(paths, hosts=_hosts(settings, config)) if paths else ImageStreamsFromObjects()
-        access = FileAccessReviews(load_access_rules(Path(settings.access_rules)) if settings.access_rules else ())
-        plugins = configured_plugins(settings, config)
+        images = tuple(map(Path, settings.images))
+        documents = tuple(_documents(self._chosen, settings, config))
+        self._files = (*documents, *images)  # also of what turns out to be wrong: to see it repaired
+        domain = settings.cise.cluster_domain if settings.cise is not None else ""
+        cluster = load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain))
+        methods = {
+            **_image_methods(settings, load_image_streams(images, hosts=_hosts(settings, config))),
+            **cluster_methods(cluster),
+            Access: FileAccessReviews().access,
+        }
+        warnings = (*config.warnings, *cluster.policies.warnings)
+        policies = PolicySet(
+            plugins=configured_plugins(settings, config, cluster.policies),
+            version=_version(settings, documents),
+            warnings=tuple(str(remark) for remark in warnings),
+        )
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
-        policies = PolicySet(
-            plugins=plugins,
-            version=_version(settings, _documents(self._chosen, settings, config)),
-            warnings=tuple(_warnings(settings, config)),
-        )
-        self.images, self.access = images, access
+        self._methods = methods
         return policies
 
     def answerers(self) -> dict[type[Question], Answerer]:
-        """Who answers questions about image streams and rights: what was read last."""
-        answerers: dict[type[Question], Answerer] = {
-            question: Answerer(self._answer(method), immediate=True)
-            for question, method in IMAGE_STREAM_QUESTIONS.items()
-        }
-        answerers[Access] = Answerer(self._access, immediate=True)
-        return answerers
+        """Who answers what the documents answer: always from those that were read last."""
+        return {question: Answerer(self._answer, immediate=True) for question in self._methods}
 
-    def _access(self, question: Access, *, deadline_s: float) -> Lookup[AccessAnswer]:
-        return self.access.access(question, deadline_s=deadline_s)
+    def _answer(self, question: Any, /, *, deadline_s: float) -> Any:
+        return self._methods[type(question)](question, deadline_s=deadline_s)
 
-    def _answer(self, method: str) -> Any:
-        def answer(question: Any, *, deadline_s: float) -> Any:
-            return getattr(self.images, method)(question, deadline_s=deadline_s)
 
-        return answer
+def _image_methods(settings: Settings, streams: Any) -> dict[type[Question], Any]:
+    """Who answers questions about image streams."""
+    methods: dict[type[Question], Any] = {
+        ask.StreamTag: streams.stream_tag,
+        ask.Stream: streams.stream,
+        ask.StreamImage: streams.stream_image,
+        ask.Image: streams.image,
+        ask.PullSpecHolders: streams.pull_spec_holders,
+        ask.Namespace: streams.namespace,
+    }
+    if settings.profile is Profile.OPENSHIFT_4:
+        cached: ImageStreams | CachedImages = CachedImages(streams, time.monotonic)
+        methods[ask.Image], methods[ask.StreamTag] = cached.image, cached.stream_tag
+        methods[ask.StreamImage] = cached.stream_image
+    return methods
 
 
 def _config(settings: Settings) -> MasterConfig:
     if not settings.config:
         return MasterConfig()
     return load_config(Path(settings.config), settings.profile, strict_yaml=settings.strict_yaml)
-
-
-def _warnings(settings: Settings, config: MasterConfig) -> Iterator[str]:
-    """What lint says of the documents, but for what is only good to know."""
-    named = bool(integrated_registries(settings, config.import_policy))
-    for finding in lint(config, settings.profile, has_integrated_registry=named):
-        if finding.severity is not Severity.INFO:
-            yield str(finding)
 
 
 def _hosts(settings: Settings, config: MasterConfig) -> RegistryHosts | None:
@@ -120,13 +117,11 @@ def _documents(chosen: Chosen, settings: Settings, config: MasterConfig) -> Iter
     yield from chosen.files()
     if settings.config:
         yield Path(settings.config)
-    if settings.access_rules:
-        yield Path(settings.access_rules)
     yield from map(Path, config.located_files)
     yield from map(Path, settings.policies)
 
 
-def _version(settings: Settings, files: Iterator[Path]) -> str:
+def _version(settings: Settings, files: Iterable[Path]) -> str:
     """SHA-256 over the settings and the contents of the documents; where they lie does not matter."""
     digest = hashlib.sha256(settings.profile.encode())
     for path in files:

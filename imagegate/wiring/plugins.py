@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imagegate.behaviours import image_policy_behaviour, import_gate_behaviour, integrated_registries, plugin_modes
+from imagegate.behaviours import (
+    cise_behaviour,
+    image_policy_behaviour,
+    import_gate_behaviour,
+    integrated_registries,
+    plugin_modes,
+)
 from imagegate.core.always_pull import AlwaysPullPlugin
+from imagegate.core.cise_plugin import CisePlugin, Hook
+from imagegate.core.cise_selection import PolicySet as CisePolicies
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
 from imagegate.core.plugin import Plugin
 from imagegate.errors import InvalidSettings
+from imagegate.policy.cluster_image_policy import LoadedPolicies
 from imagegate.policy.master_config import MasterConfig
-from imagegate.service.policy_set import ConfiguredPlugin
+from imagegate.service.policy_set import ConfiguredPlugin, Modes
 from imagegate.settings import Settings
+from imagegate.settings_sections import CisePathSettings
+
+HOOKS = {"cise-admit": Hook.ADMIT, "cise-trust": Hook.TRUST, "cise-va": Hook.VA}
+"""The CISE plug-in at endpoints of its own (spec cise section 18), by the names they ask for."""
 
 
-def configured_plugins(settings: Settings, config: MasterConfig) -> tuple[ConfiguredPlugin, ...]:
+def configured_plugins(
+    settings: Settings, config: MasterConfig, policies: LoadedPolicies
+) -> tuple[ConfiguredPlugin, ...]:
     """Those that the documents turn on, in the order of the mutating pass.
 
     Raises:
@@ -24,13 +39,22 @@ def configured_plugins(settings: Settings, config: MasterConfig) -> tuple[Config
     """
     _refuse_unsupported(settings)
     modes = plugin_modes(settings)
-    return tuple(ConfiguredPlugin(plugin, modes[plugin.name]) for plugin in _plugins(settings, config))
+    found = []
+    for plugin in _plugins(settings, config, policies):
+        mode = modes.get(plugin.name, Modes())
+        found.append(ConfiguredPlugin(plugin, mode))
+        if isinstance(plugin, CisePlugin):
+            found += (ConfiguredPlugin(plugin.for_hook(hook), mode, name) for name, hook in HOOKS.items())
+    return tuple(found)
 
 
-def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin]:
+def _plugins(settings: Settings, config: MasterConfig, policies: LoadedPolicies) -> Iterator[Plugin]:
     block = config.import_policy
     if config.image_policy is not None:
         yield ImagePolicyPlugin(config.image_policy, image_policy_behaviour(settings, block))
+    if settings.cise is not None or settings.policies:
+        behaviour = cise_behaviour(settings.cise or CisePathSettings())
+        yield CisePlugin(CisePolicies(policies.policies, behaviour.groups), behaviour)
     if config.always_pull:
         yield AlwaysPullPlugin()
     if block.allowed_registries_for_import is not None:

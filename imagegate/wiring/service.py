@@ -15,6 +15,7 @@ from imagegate.service.policy_set import PolicyHolder
 from imagegate.service.review import Recorder, Reviewer
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.evidence import evidence_answerers
 from imagegate.wiring.inputs import Inputs
 
 WATCH_EVERY_S = 1.0
@@ -57,7 +58,7 @@ def build(
     settings = chosen.settings()
     inputs = Inputs(chosen)
     policies = PolicyHolder(inputs.load, now)
-    look_up = LookUp(inputs.answerers(), count=count)
+    look_up = LookUp({**inputs.answerers(), **evidence_answerers(settings)}, count=count)
     if log_decisions:
         recorders = (DecisionLog(JsonLines(sys.stderr.fileno()), now), *recorders)
     reviewer = Reviewer(

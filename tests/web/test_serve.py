@@ -80,7 +80,7 @@ class TestVerdicts:
 
     def test_an_endpoint_without_its_plugin_warns(self, service: Service) -> None:
         response = service.post("/admit", sample_review(ELSEWHERE)).response
-        assert response["warnings"] == ["imagegate: cise not configured; nothing was checked"]
+        assert response["warnings"] == ["imagegate: cise-admit not configured; nothing was checked"]
 
 
 def deep(levels: int) -> bytes:

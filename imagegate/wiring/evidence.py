@@ -1,0 +1,86 @@
+"""Who answers questions about registries, signatures and clusters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+from imagegate.adapters.cluster_files import ClusterFiles
+from imagegate.adapters.http_client import HttpClient, HttpLimits
+from imagegate.adapters.http_egress import AddressPolicy
+from imagegate.adapters.lookaside import LookasideHttp
+from imagegate.adapters.openpgp import OpenPgpVerifier
+from imagegate.adapters.registry_auth import KNOWN_REALMS, TokenRealms
+from imagegate.adapters.registry_cache import CachedRegistry
+from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
+from imagegate.core.owners import Owner
+from imagegate.core.plugin import Question
+from imagegate.core.simple_signing import ImageSignatures
+from imagegate.ports.registry import Registry
+from imagegate.service.look_up import Answerer
+from imagegate.service.manifest_digests import ManifestDigests
+from imagegate.service.signatures import SignatureLimits, SignatureReader
+from imagegate.settings import Settings
+
+
+def http_client(settings: Settings) -> HttpClient:
+    """HTTP to registries and signature stores, within what the settings permit."""
+    given = settings.registry
+    networks = tuple(text for text in given.allow_private_addresses if _is_network(text))
+    hosts = tuple(text for text in given.allow_private_addresses if text not in networks)
+    return HttpClient(
+        addresses=AddressPolicy.of(hosts, networks),
+        ca_files=(given.ca_file,) if given.ca_file else (),
+        limits=HttpLimits(attempts=given.attempts, connect_timeout_s=given.connect_timeout_s),
+    )
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def registry(settings: Settings, http: HttpClient) -> Registry:
+    """Image registries, with what is immutable of their answers kept in memory."""
+    given = settings.registry
+    realms = {**KNOWN_REALMS, **{host: frozenset(allowed) for host, allowed in given.token_realms.items()}}
+    limits = replace(
+        RegistryLimits(),
+        manifest_max_bytes=given.limits.manifest_max_bytes,
+        config_max_bytes=given.limits.config_max_bytes,
+        tags_max=given.limits.tags_max,
+    )
+    upstream = HttpRegistry(
+        http,
+        settings=RegistrySettings(
+            insecure=frozenset(given.insecure),
+            blocked=frozenset(given.blocked),
+            mirrors=given.mirrors,
+            realms=TokenRealms(realms),
+        ),
+        limits=limits,
+    )
+    return CachedRegistry(upstream)
+
+
+def evidence_answerers(settings: Settings) -> dict[type[Question], Answerer]:
+    """Digests and signatures of images."""
+    http = http_client(settings)
+    images = registry(settings, http)
+    cached = settings.cise is None or settings.cise.cache
+    limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)
+    signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
+    return {
+        ManifestDigest: Answerer(ManifestDigests(images).ask),
+        ImageSignatures: Answerer(signatures.ask),
+    }
+
+
+def cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
+    """Secrets, service accounts and owners, from files."""
+    return {Secret: files.secret, ServiceAccount: files.service_account, Owner: files.owner}
