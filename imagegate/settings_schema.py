@@ -149,16 +149,13 @@ def entries(section: type, path: tuple[str, ...] = ()) -> Iterator[Entry]:
         inner = declared.metadata.get("section")
         if inner is not None:
             yield from entries(inner, (*path, declared.metadata["key"]))
-        elif "setting" in declared.metadata:
+        else:
             description: Description = declared.metadata["setting"]
             yield Entry((*path, description.key or camel(declared.name)), description)
 
 
-def section(kind: type[T], *, key: str = "", absent: bool = False) -> T:
-    """A section as a field of another; ``absent``: None where the file has no such block.
-
-    The key is that of the attribute, unless ``key`` says otherwise.
-    """
+def section(kind: type[T], *, key: str, absent: bool = False) -> T:
+    """A section as a field of another; ``absent``: None where the file has no such block."""
     metadata = {"section": kind, "key": key, "absent": absent}
     value: T = field(default=None, metadata=metadata) if absent else field(default_factory=kind, metadata=metadata)  # type: ignore[assignment]
     return value
@@ -172,7 +169,7 @@ def read_section(kind: type[T], fields: Fields) -> T:
         if "setting" in metadata:
             description: Description = metadata["setting"]
             values[declared.name] = description.read(fields, description.key or camel(declared.name))
-        elif "section" in metadata:
+        else:
             values[declared.name] = _read_inner(metadata, fields)
     fields.finish()
     return kind(**values)

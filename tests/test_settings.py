@@ -142,6 +142,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.cise.trust.allow_http
 
 
+def test_a_variable_does_not_hide_what_is_wrong_with_its_section(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "server: x\n", IMAGEGATE_SERVER_PORT="1") == [
+        'imagegate.yaml:1: server: expected a mapping, got "x"'
+    ]
+
+
 def test_the_environment_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("server: {port: 7}\n", encoding="utf-8")

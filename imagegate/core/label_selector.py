@@ -134,7 +134,7 @@ def _value_errors(key: str, values: Sequence[str]) -> list[FieldError]:
     for index, value in enumerate(values):
         texts = []
         if len(value.encode("utf-8", "surrogatepass")) > _NAME_MAX_LENGTH:
-            texts.append(f"must be no more than {_NAME_MAX_LENGTH} bytes")
+            texts.append(f"must be no more than {_NAME_MAX_LENGTH} characters")
         if _VALUE.fullmatch(value) is None:
             texts.append(_VALUE_TEXT)
         if texts:
@@ -154,7 +154,7 @@ def qualified_name_problems(text: str) -> list[str]:
     if not name:
         problems.append("name part must be non-empty")
     elif len(name.encode("utf-8", "surrogatepass")) > _NAME_MAX_LENGTH:
-        problems.append(f"name part must be no more than {_NAME_MAX_LENGTH} bytes")
+        problems.append(f"name part must be no more than {_NAME_MAX_LENGTH} characters")
     if _NAME.fullmatch(name) is None:
         problems.append(f"name part {_NAME_TEXT}")
     return problems
@@ -165,7 +165,7 @@ def _prefix_problems(prefix: str) -> list[str]:
         return ["prefix part must be non-empty"]
     problems = []
     if len(prefix.encode("utf-8", "surrogatepass")) > _SUBDOMAIN_MAX_LENGTH:
-        problems.append(f"prefix part must be no more than {_SUBDOMAIN_MAX_LENGTH} bytes")
+        problems.append(f"prefix part must be no more than {_SUBDOMAIN_MAX_LENGTH} characters")
     if _SUBDOMAIN.fullmatch(prefix) is None:
         problems.append(f"prefix part {_SUBDOMAIN_TEXT}")
     return problems

@@ -8,7 +8,7 @@ from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-define
 
 from imagegate.policy.nodes import Node, Scalar
 
-_SPACE = re.compile(r"[ \t\r\n]*")
+_NO_SPACE = re.compile(r"[^ \t\r\n]")
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
@@ -58,9 +58,8 @@ class _Parser:
         return BadJson(f"not JSON: {what}, at {where}", self._line(self._at), certain=certain)
 
     def _skip_space(self) -> None:
-        found = _SPACE.match(self._text, self._at)
-        if found is not None:
-            self._at = found.end()
+        found = _NO_SPACE.search(self._text, self._at)
+        self._at = len(self._text) if found is None else found.start()
 
     def _next(self) -> str:
         self._skip_space()

@@ -9,7 +9,6 @@ from imagegate.core.go_quote import go_quote
 from imagegate.core.import_rules import AllowedRegistry, ImportRule
 from imagegate.core.matching import Wildcard
 from imagegate.core.profile import Profile
-from imagegate.errors import InvalidPolicy
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.master_config import MasterConfig
 
@@ -67,7 +66,7 @@ def _of_entry(entry: AllowedRegistry, profile: Profile) -> Iterator[Found]:
 
 def _of_pairs(config: MasterConfig, entries: Sequence[AllowedRegistry], lines: Sequence[int]) -> Iterator[Finding]:
     """Rules that say the same as another, or less."""
-    rules = _parsed(entries)
+    rules = [ImportRule.parse(entry, index) for index, entry in enumerate(entries)]
     last = {(rule.host, rule.port): rule.position for rule in rules}
     wide = [rule for rule in rules if "*" in rule.host or "?" in rule.host][:_COMPARED_MAX]
     covers = [(rule, _covering(rule)) for rule in wide]
@@ -82,16 +81,6 @@ def _of_pairs(config: MasterConfig, entries: Sequence[AllowedRegistry], lines: S
         if wider is not None:
             text = f"{rule.label} is covered by {LIST}[{wider.position}] {wider.label}"
             yield Finding(Severity.INFO, config.file, line, place, text, "import-shadowed")
-
-
-def _parsed(entries: Sequence[AllowedRegistry]) -> list[ImportRule]:
-    rules = []
-    for index, entry in enumerate(entries):
-        try:
-            rules.append(ImportRule.parse(entry, index))
-        except InvalidPolicy:  # the reader has refused it
-            continue
-    return rules
 
 
 def _covering(rule: ImportRule) -> Callable[[ImportRule], bool]:

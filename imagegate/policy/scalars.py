@@ -89,6 +89,6 @@ def key_text(value: Scalar) -> str | None:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return str(value)
+            return str(value).removesuffix(".0")
         case _:
             return None

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import yaml
 
@@ -232,11 +233,11 @@ class _Builder:
             self._root = node
             return
         parent = self._open[-1]
-        if isinstance(parent.node.value, list):
-            parent.node.value.append(node)
-            parent.node.weight += node.weight
-        elif isinstance(parent.node.value, dict):
+        if isinstance(parent.node.value, dict):
             self._place_in_mapping(parent, parent.node.value, node)
+        else:
+            cast("list[Node]", parent.node.value).append(node)
+            parent.node.weight += node.weight
 
     def _place_in_mapping(self, parent: _Open, entries: dict[str, Node], node: Node) -> None:
         if parent.merging:

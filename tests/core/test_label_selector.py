@@ -38,9 +38,10 @@ def test_matches(selector: LabelSelector, matches: bool) -> None:
     [
         (LabelSelector.of({"example.com/a": "b_1"}), ""),
         (LabelSelector.of({}, [Requirement("a", "In", ("b",))]), ""),
+        (LabelSelector.of({}, [Requirement("a", "Exists")]), ""),
         (LabelSelector.of({"a b": "c"}), "key: Invalid value"),
         (LabelSelector.of({"a": "c d"}), "values[0][a]: Invalid value"),
-        (LabelSelector.of({"a": "c" * 64}), "must be no more than 63 bytes"),
+        (LabelSelector.of({"a": "c" * 64}), "must be no more than 63 characters"),
         (LabelSelector.of({}, [Requirement("a", "In")]), "values set can't be empty"),
         (
             LabelSelector.of({}, [Requirement("a", "Exists", ("b",))]),
@@ -63,8 +64,8 @@ def test_problem(selector: LabelSelector, words: str) -> None:
         ("", 2, "name part must be non-empty"),
         ("/a", 1, "prefix part must be non-empty"),
         ("Example.com/a", 1, "prefix part a lowercase RFC 1123 subdomain"),
-        (f"{'a' * 254}/a", 1, "prefix part must be no more than 253 bytes"),
-        ("a" * 64, 1, "name part must be no more than 63 bytes"),
+        (f"{'a' * 254}/a", 1, "prefix part must be no more than 253 characters"),
+        ("a" * 64, 1, "name part must be no more than 63 characters"),
         ("a/b/c", 1, "with an optional DNS subdomain prefix"),
         ("a\n", 1, "name part must consist of"),
     ],

@@ -103,7 +103,9 @@ def test_api_version_v1_is_one_of_3_x_only() -> None:
 
 
 def test_nothing_at_all_is_the_default_configuration_in_openshift_4() -> None:
-    assert len(load_image_policy("", profile=EXACT).config.resolution_rules) == 13
+    loaded = load_image_policy("", profile=EXACT)
+    assert len(loaded.config.resolution_rules) == 13
+    assert set(config_to_json(loaded)) == {"resolveImages", "resolutionRules", "executionRules"}
     assert "kind: expected ImagePolicyConfig" in refusal("")
 
 

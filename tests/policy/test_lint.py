@@ -225,6 +225,9 @@ def test_long_lists_are_linted_in_reasonable_steps() -> None:
         f"kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules: [{rules}, {{name: dup, matchRegistries: [r0.io]}}]\n"
     )
     assert [finding.code for finding in findings(text)] == ["redundant-rule"]
+    same = ", ".join(f"{{name: r{index}, matchRegistries: [a.io]}}" for index in range(400))
+    text = f"kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules: [{same}]\n"
+    assert [finding.code for finding in findings(text)] == ["redundant-rule"] * 399
 
 
 @pytest.mark.parametrize("registry", ["", "docker.io", "reg:5000", "localhost", "localhost:5000", "[::1]:5000"])

@@ -65,4 +65,12 @@ def test_tags_that_fit() -> None:
 
 
 def test_keys() -> None:
-    assert [key_text(value) for value in ("a", True, False, 5, 1.5, None)] == ["a", "true", "false", "5", "1.5", None]
+    assert [key_text(value) for value in ("a", True, False, 5, 1.5, 2.0, None)] == [
+        "a",
+        "true",
+        "false",
+        "5",
+        "1.5",
+        "2",
+        None,
+    ]

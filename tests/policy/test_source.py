@@ -41,6 +41,12 @@ def test_a_key_without_value_has_the_line_of_the_key() -> None:
     assert node.value["a"].line == 1
 
 
+def test_kinds_of_values() -> None:
+    node = document("[{}, [], yes, x, ~, 1, 1.5]")
+    assert isinstance(node.value, list)
+    assert [kind_of(item) for item in node.value] == ["mapping", "list", "bool", "text", "null", "number", "number"]
+
+
 def test_several_documents_and_none() -> None:
     assert [plain(node) for node in read_source("a: 1\n---\nb: 2\n", "f").documents] == [{"a": 1}, {"b": 2}]
     assert [plain(node) for node in read_source("a: 1\n---\n[\n", "f", first_document_only=True).documents] == [
