@@ -8,6 +8,7 @@ were revoked since, and signatures past their lifetime.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -43,7 +44,10 @@ class _SigningKey:
     @property
     def expires(self) -> datetime | None:
         """From when on the key no longer counts; None: never."""
-        ends = [end for end in (self.certificate.expiration, self.subkey_expires) if end is not None]
+        try:
+            ends = [end for end in (self.certificate.expiration, self.subkey_expires) if end is not None]
+        except RuntimeError:  # its self-signature is no longer acceptable
+            return _EPOCH
         return min(ends) if ends else None
 
     @property
@@ -119,7 +123,8 @@ def _signer(message: SignedMessage, keys: Sequence[_SigningKey]) -> _SigningKey:
 def _read_keys(ring: KeyRing) -> tuple[_SigningKey, ...]:
     keys: list[_SigningKey] = []
     for certificate in _certificates(ring):
-        keys.extend(_signing_keys(certificate))
+        with suppress(RuntimeError):  # packets that Sequoia keeps and cannot take apart: not a key to rely on
+            keys.extend(_signing_keys(certificate))
     return tuple(keys)
 
 
@@ -146,7 +151,7 @@ def _signing_keys(certificate: Cert) -> list[_SigningKey]:
     keys: list[_SigningKey] = []
     subkey: Packet | None = None
     bindings: list[Packet] = []
-    for packet in [*PacketPile.from_bytes(bytes(certificate)), None]:
+    for packet in [*filter(_is_known, PacketPile.from_bytes(bytes(certificate))), None]:
         if packet is None or packet.tag == Tag.PublicSubkey:
             if subkey is not None:
                 keys.append(_subkey(certificate, subkey, bindings))
@@ -156,6 +161,14 @@ def _signing_keys(certificate: Cert) -> list[_SigningKey]:
         elif packet.tag == Tag.Signature and subkey is not None:
             bindings.append(packet)
     return keys
+
+
+def _is_known(packet: Packet) -> bool:
+    """A key may carry packets of kinds still to be invented."""
+    try:
+        return packet.tag is not None
+    except RuntimeError:
+        return False
 
 
 def _subkey(certificate: Cert, subkey: Packet, signatures: Sequence[Packet]) -> _SigningKey:

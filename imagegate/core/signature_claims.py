@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from imagegate.core import strict_json
 from imagegate.core.docker_reference import check_digest
@@ -16,6 +17,7 @@ from imagegate.core.strict_json import InvalidJson, Members, StrictValue
 from imagegate.errors import InvalidDigest, VerificationError
 
 SIGNATURE_TYPE = "atomic container signature"
+CACHED_MAX_BYTES = 2048
 
 _INT64_END = 2.0**63
 
@@ -38,20 +40,27 @@ class Claims:
         Raises:
             InvalidClaims: with the original's text where that is its own, not its JSON library's.
         """
-        try:
-            document = strict_json.parse(payload)
-        except InvalidJson as error:
-            raise InvalidClaims(f"payload is not JSON: {error}") from error
-        top = _exactly(document, ("critical", "optional"))
-        _check_optional(top["optional"])
-        critical = _exactly(top["critical"], ("type", "image", "identity"))
-        kind = _string(critical["type"])
-        if kind != SIGNATURE_TYPE:
-            raise InvalidClaims(f"Unrecognized signature type {kind}")
-        image = _exactly(critical["image"], ("docker-manifest-digest",))
-        digest = _digest(image["docker-manifest-digest"])
-        identity = _exactly(critical["identity"], ("docker-reference",))
-        return cls(digest, _string(identity["docker-reference"]))
+        return _parse_cached(payload) if len(payload) <= CACHED_MAX_BYTES else _parse(payload)
+
+
+def _parse(payload: bytes) -> Claims:
+    try:
+        document = strict_json.parse(payload)
+    except InvalidJson as error:
+        raise InvalidClaims(f"payload is not JSON: {error}") from error
+    top = _exactly(document, ("critical", "optional"))
+    _check_optional(top["optional"])
+    critical = _exactly(top["critical"], ("type", "image", "identity"))
+    kind = _string(critical["type"])
+    if kind != SIGNATURE_TYPE:
+        raise InvalidClaims(f"Unrecognized signature type {kind}")
+    image = _exactly(critical["image"], ("docker-manifest-digest",))
+    digest = _digest(image["docker-manifest-digest"])
+    identity = _exactly(critical["identity"], ("docker-reference",))
+    return Claims(digest, _string(identity["docker-reference"]))
+
+
+_parse_cached = lru_cache(maxsize=4096)(_parse)  # the same signatures are judged at every review
 
 
 def _object(value: StrictValue) -> Members:

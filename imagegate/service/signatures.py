@@ -156,8 +156,8 @@ class SignatureReader:
             return None
         age = self._monotonic() - evidence.since
         if evidence.checks and not _open(question, evidence.checks):
-            return Found(evidence.checks, "cache") if age <= self._limits.accepted_s else None
-        return Found(evidence.checks, "cache") if evidence.complete and age <= self._limits.refused_s else None
+            return Found(evidence.checks, "cache") if age < self._limits.accepted_s else None
+        return Found(evidence.checks, "cache") if evidence.complete and age < self._limits.refused_s else None
 
     def _read(
         self, key: _Key, evidence: _Evidence, question: ImageSignatures, until: float

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
@@ -236,6 +239,25 @@ def test_unusable_rings() -> None:
 def test_a_broken_block_does_not_spoil_the_others(gpg_home: GpgHome, one: Key) -> None:
     ring = KeyRing((b"junk", *KeyRing.parse(one.armored).blocks))
     assert OpenPgpVerifier().verify(gpg_home.sign(one, PAYLOAD), ring).fingerprint == one.fingerprint
+
+
+def test_packets_still_to_be_invented_are_passed_over(gpg_home: GpgHome, one: Key, subkey: Key) -> None:
+    for key in (one, subkey):
+        (block,) = KeyRing.parse(key.armored).blocks
+        ring = KeyRing((block + bytes((0xC0 | 41, 3)) + b"new",))
+        assert OpenPgpVerifier().verify(gpg_home.sign(key, PAYLOAD), ring).fingerprint == key.fingerprint
+
+
+@given(st.data())
+def test_damaged_rings_are_unusable_or_read(data: st.DataObject) -> None:
+    """Nothing but ``InvalidKeyRing`` leaves the verifier, whatever a Secret holds."""
+    (block,) = KeyRing.parse(sample_key(data.draw(st.sampled_from(["signer1", "signer2", "revoked"])))).blocks
+    damaged = bytearray(block)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))
+    verifier = OpenPgpVerifier()
+    with contextlib.suppress(InvalidKeyRing):
+        verifier.check(KeyRing((bytes(damaged),)))
 
 
 def test_threads_share_a_verifier(gpg_home: GpgHome, one: Key, two: Key) -> None:

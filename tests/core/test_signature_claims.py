@@ -103,6 +103,7 @@ def test_refuses_with_a_reason(text: bytes, error: str) -> None:
         payload(optional__timestamp=-(2**63)),
         payload(optional__timestamp=1e3),
         payload(optional__nested={"deep": [[[]]]}),
+        payload(optional__long="x" * 5000),
     ],
 )
 def test_the_twins_pass(text: bytes) -> None:
