@@ -209,7 +209,8 @@ class HttpClient:
         if left <= 0:
             raise Unreachable(f"no time left to ask {_shown(url)}")
         parts = _split(url)
-        if not parts.hostname or parts.username or (parts.scheme == "http" and verify):
+        permitted = parts.scheme == "https" or (parts.scheme == "http" and not verify)
+        if not permitted or not parts.hostname or parts.username:
             raise Refused(f"{_shown(url)} may not be asked")
         adapter = self._verified if verify else self._unverified
         with deadline(until), _troubles(url):

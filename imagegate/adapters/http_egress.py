@@ -16,7 +16,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
@@ -62,6 +62,20 @@ class AddressPolicy:
             ValueError: a network is no CIDR block.
         """
         return cls(frozenset(host.lower() for host in hosts), tuple(ip_network(network) for network in networks))
+
+    @classmethod
+    def of_texts(cls, texts: Iterable[str]) -> AddressPolicy:
+        """From texts that are hosts (``HOST``, ``HOST:PORT``) or networks (CIDR, or an address)."""
+        hosts: list[str] = []
+        networks: list[str] = []
+        for text in texts:
+            try:
+                ip_network(text)
+            except ValueError:
+                hosts.append(text)
+            else:
+                networks.append(text)
+        return cls.of(tuple(hosts), tuple(networks))
 
     def names(self, host: str, port: int) -> bool:
         """Whether the settings name this host."""
@@ -172,7 +186,9 @@ def connect(
     permitted = [address for address in addresses if policy.permits(bare, port, address)]
     if not permitted:
         shown = ", ".join(map(str, addresses)) or "no address"
-        raise Refused(f"{host} has an address that may not be connected to ({shown}); see registries.allowPrivate")
+        raise Refused(
+            f"{host} has an address that may not be connected to ({shown}); see registry.allowPrivateAddresses"
+        )
     trouble: OSError | None = None
     for address in permitted:
         sock = _DeadlineSocket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)

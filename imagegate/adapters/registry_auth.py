@@ -52,6 +52,12 @@ class TokenRealms:
 
     allowed: Mapping[str, frozenset[str]] = field(default_factory=lambda: dict(KNOWN_REALMS))
 
+    @classmethod
+    def with_known(cls, more: Mapping[str, Iterable[str]]) -> TokenRealms:
+        """The well-known ones, and what the settings add."""
+        registries = {*KNOWN_REALMS, *more}
+        return cls({name: KNOWN_REALMS.get(name, frozenset()).union(more.get(name, ())) for name in registries})
+
     def may_have_credentials(self, realm: str, base_url: str) -> bool:
         """Whether the credentials for the registry at ``base_url`` may be sent to ``realm``."""
         if same_origin(realm, base_url):
@@ -138,7 +144,7 @@ class Authenticator:
         if credential is not None and not self._realms.may_have_credentials(realm, base_url):
             raise RealmRefused(
                 f"{base_url} names the token realm {realm[:200]!r} on another host; credentials are sent there only if"
-                " registries.tokenRealms names it"
+                " registry.tokenRealms names it"
             )
         return TokenRequest(realm, challenge.parameters.get("service", ""), scope, credential, verify)
 

@@ -311,7 +311,7 @@ class _Place:
         if answer.content_type not in MEDIA_TYPES:
             raise Malformed(f"{self.shown}: {answer.content_type or 'no Content-Type'!r} is not an image manifest")
         algorithm = self.image.id.partition(":")[0] if self.image.id else "sha256"
-        manifest = parse_manifest(answer.body, answer.content_type, algorithm=algorithm)
+        manifest = parse_manifest(answer.body, answer.content_type, algorithm=algorithm, max_bytes=limit)
         if self.image.id and manifest.digest != self.image.id:
             raise _Trouble(
                 Trouble.INTEGRITY,

@@ -109,11 +109,13 @@ def digest_of(content: bytes, algorithm: str = "sha256") -> str:
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
-def parse_manifest(raw: bytes, media_type: str = "", *, algorithm: str = "sha256") -> Manifest:
+def parse_manifest(
+    raw: bytes, media_type: str = "", *, algorithm: str = "sha256", max_bytes: int = MANIFEST_MAX_BYTES
+) -> Manifest:
     """Read a manifest.
 
     Args:
-        raw: the bytes as received, at most ``MANIFEST_MAX_BYTES``.
+        raw: the bytes as received, at most ``max_bytes``.
         media_type: as the server said, parameters (``; charset=...``) already cut off. Empty: what the document says
             of itself (a layout on disk has no headers).
         algorithm: for ``Manifest.digest``.
@@ -122,8 +124,8 @@ def parse_manifest(raw: bytes, media_type: str = "", *, algorithm: str = "sha256
         Malformed: it has not the form it must have.
         TooLarge: more bytes, entries or depth than allowed.
     """
-    if len(raw) > MANIFEST_MAX_BYTES:
-        raise TooLarge(f"manifest is larger than {MANIFEST_MAX_BYTES} bytes")
+    if len(raw) > max_bytes:
+        raise TooLarge(f"manifest is larger than {max_bytes} bytes")
     document = bounded_json_object(raw, "manifest")
     kind = _media_type(document, media_type)
     if kind in SCHEMA1_TYPES:

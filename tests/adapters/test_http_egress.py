@@ -10,9 +10,10 @@ import pytest
 
 from imagegate.adapters.http_client import HttpClient
 from imagegate.adapters.http_egress import Address, AddressPolicy, connect, deadline, resolve
-from imagegate.errors import Refused, Unreachable
+from imagegate.errors import Malformed, Refused, Unreachable
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import RegistrySimulator
+from tests.support.simulator import Response
 
 PUBLIC = ("93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946")
 PRIVATE = (
@@ -71,6 +72,12 @@ def test_metadata_and_link_local_only_by_network(address: str) -> None:
     assert not AddressPolicy().permits("r.corp", 443, at)
     assert not AddressPolicy.of(hosts=("r.corp", "r.corp:443")).permits("r.corp", 443, at)
     assert AddressPolicy.of(networks=(f"{address}/{at.max_prefixlen}",)).permits("r.corp", 443, at)
+
+
+def test_hosts_and_networks_as_settings_have_them() -> None:
+    policy = AddressPolicy.of_texts(["10.0.0.0/8", "Registry.Corp:5000", "fd00::/8", "r.corp", "192.168.1.1"])
+    assert policy.hosts == {"registry.corp:5000", "r.corp"}
+    assert [str(network) for network in policy.networks] == ["10.0.0.0/8", "fd00::/8", "192.168.1.1/32"]
 
 
 def test_a_network_counts_for_every_way_to_write_its_addresses() -> None:
@@ -155,3 +162,25 @@ def test_deadlines_nest_and_the_earlier_counts() -> None:
     early = time.monotonic() - 1
     with deadline(early), deadline(time.monotonic() + 100), pytest.raises(Unreachable):
         connect(AddressPolicy.of(networks=("127.0.0.0/8",)), "127.0.0.1", 9, 1.0)
+
+
+def test_a_form_is_posted_and_never_redirected(ca: Authority) -> None:
+    """It holds a password: nobody but the server that was named may have it."""
+    client = HttpClient(addresses=AddressPolicy.of(networks=("127.0.0.1/32",)), ca_files=(str(ca.bundle),))
+    with RegistrySimulator(tls=ca.server) as simulator:
+        url = f"{simulator.url}/token"
+        answer = client.post_form(url, {"password": "a&b"}, until=time.monotonic() + 10, max_bytes=1000)
+        assert answer.status == 200
+        assert simulator.requests[-1].method == "POST"
+        assert simulator.requests[-1].body == b"password=a%26b"
+        simulator.misbehave["/token"] = lambda request, honest: Response(307, headers={"Location": "/token2"})
+        with pytest.raises(Refused, match="holds a password"):
+            client.post_form(url, {"password": "x"}, until=time.monotonic() + 10, max_bytes=1000)
+        assert simulator.count(path="/token2") == 0
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "https://a:b@127.0.0.1/", "https://", "ftp://127.0.0.1/", "x"])
+def test_urls_that_are_not_asked(url: str) -> None:
+    client = HttpClient(addresses=AddressPolicy.of(networks=("127.0.0.1/32",)))
+    with pytest.raises((Refused, Malformed)):
+        client.get(url, until=time.monotonic() + 10, max_bytes=10)

@@ -383,7 +383,7 @@ def test_private_addresses_only_where_allowed(make: MakeClient, simulator: Regis
     answer = make(addresses=AddressPolicy()).manifest(simulator.host)
     assert trouble(answer) is Trouble.BLOCKED
     assert isinstance(answer, RegistryUnknown)
-    assert "registries.allowPrivate" in answer.why
+    assert "registry.allowPrivateAddresses" in answer.why
     assert simulator.requests == []
 
 

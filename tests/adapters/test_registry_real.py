@@ -174,7 +174,7 @@ class TestToken(RegistryContract):
         answer = client(ca).manifest(place.image(":v1"), access=place.access, deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
         assert answer.trouble is Trouble.REALM
-        assert "registries.tokenRealms" in answer.why
+        assert "registry.tokenRealms" in answer.why
         sent = [request.headers.get("authorization") for request in token_server.requests[before:]]
         assert sent == [None]  # only the anonymous attempt
 

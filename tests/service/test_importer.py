@@ -33,6 +33,7 @@ from tests.support.simulator import Response
 
 JsonObject = dict[str, Any]
 NOW = "2018-06-01T10:00:00Z"
+NO_SECRETS: Lookup[tuple[PullSecret, ...]] = Found(())
 INTEGRATED = RegistryHosts("registry.internal:5000")
 
 
@@ -40,7 +41,7 @@ INTEGRATED = RegistryHosts("registry.internal:5000")
 class Secrets:
     """The ``NamespacePullSecrets`` of a test."""
 
-    answer: Lookup[tuple[PullSecret, ...]] = Found[tuple[PullSecret, ...]](())  # noqa: RUF009 - frozen
+    answer: Lookup[tuple[PullSecret, ...]] = field(default_factory=lambda: NO_SECRETS)
     asked: list[str] = field(default_factory=list)
 
     def pull_secrets(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[PullSecret, ...]]:
@@ -527,6 +528,74 @@ def test_one_failure_does_not_stop_the_others(world: World, registry_tls: Regist
     assert [tag["name"] for tag in answer["status"]["import"]["spec"]["tags"]] == ["a", "b", "c"]
 
 
+def simulated(world: World, simulator: RegistrySimulator, rest: str = ":v1", **options: Any) -> JsonObject:
+    return the_status(world.run(images(entry(f"{simulator.host}/team/app{rest}", **options))))
+
+
+def test_lists_that_lead_to_no_image(make: Callable[..., World], ca: Authority) -> None:
+    world = make()
+    manifest, config = image("there")
+    with RegistrySimulator(tls=ca.server) as simulator:
+        repo = simulator.repository("team/app")
+        repo.put(index({}), tag="empty", media_type=OCI_INDEX)
+        inner = index({"linux/amd64": manifest})
+        repo.put(inner, media_type=OCI_INDEX)
+        repo.put(index({"linux/amd64": inner}), tag="nested", media_type=OCI_INDEX)
+        repo.put(index({"linux/amd64": manifest}), tag="gone", media_type=OCI_INDEX)
+        assert simulated(world, simulator, ":empty")["message"].endswith(": no manifests in manifest list")
+        assert "a list inside a list" in simulated(world, simulator, ":nested")["message"]
+        assert simulated(world, simulator, ":gone")["reason"] == "NotFound"
+        repo.put(manifest, config)
+        assert simulated(world, simulator, ":gone")["status"] == "Success"
+
+
+def test_a_configuration_that_is_missing_or_none(make: Callable[..., World], ca: Authority) -> None:
+    world = make()
+    with RegistrySimulator(tls=ca.server) as simulator:
+        repo = simulator.repository("team/app")
+        manifest, config = image("bad", labels={"a": "b"})
+        repo.put(manifest, tag="v1")
+        assert simulated(world, simulator)["reason"] == "NotFound"
+        repo.put(manifest, config)
+        assert simulated(world, simulator)["status"] == "Success"
+        broken = b'{"config": []}'
+        repo.blobs[sha256(broken)] = broken
+        text = manifest.replace(sha256(config).encode(), sha256(broken).encode())
+        repo.put(text, tag="v2")
+        status = simulated(world, simulator, ":v2")
+        assert status["message"].endswith("failed to parse dockerImageConfig: config is not an object")
+        assert status["reason"] == "InternalError"
+
+
+def test_a_user_who_may_not_and_a_realm_that_is_not_named(make: Callable[..., World], ca: Authority) -> None:
+    world = make()
+    with RegistrySimulator(tls=ca.server) as simulator:
+        world.secrets.answer = Found(
+            (PullSecret("pull", (PullSecretEntry(simulator.host, "", Credential(USER, PASSWORD)),)),)
+        )
+        simulator.authorized = lambda header: False
+        simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+        status = simulated(world, simulator)
+        expected = f'you may not have access to the container image "{simulator.host}/team/app:v1"'
+        assert (status["code"], status["message"]) == (401, expected)
+    with RegistrySimulator(tls=ca.server) as simulator:
+        world.secrets.answer = Found(
+            (PullSecret("pull", (PullSecretEntry(simulator.host, "", Credential(USER, PASSWORD)),)),)
+        )
+        simulator.authorized = lambda header: False
+        simulator.challenge = 'Bearer realm="https://127.0.0.1:1/token",service="s"'
+        status = simulated(world, simulator)
+        assert status["code"] == 401
+        assert "registry.tokenRealms" in status["message"]
+
+
+def test_addresses_that_may_not_be_asked(make: Callable[..., World]) -> None:
+    world = make()
+    status = the_status(world.run(images(entry("169.254.169.254/latest/meta-data:v1"))))
+    assert (status["code"], status["reason"]) == (403, "Forbidden")
+    assert "may not be connected to" in status["message"]
+
+
 # Repositories
 
 
@@ -573,6 +642,11 @@ def test_a_repository_with_failures(make: Callable[..., World], ca: Authority) -
         # a repository's failed tags get a condition and no spec tag
         assert [tag["name"] for tag in answer["status"]["import"]["spec"]["tags"]] == ["fine"]
         assert [tag["tag"] for tag in answer["status"]["import"]["status"]["tags"]] == ["fine", "gone", "lost"]
+
+
+def test_a_repository_that_is_no_name(world: World) -> None:
+    status = world.run(repository("A"))["status"]["repository"]["status"]
+    assert (status["code"], status["reason"]) == (422, "Invalid")
 
 
 def test_repositories_that_cannot_be_listed(make: Callable[..., World], ca: Authority) -> None:
