@@ -15,6 +15,9 @@ from bench.figures import Benchmark, Figure, Options, WrongAnswer
 BENCHMARKS = {
     "mutate_vs_flask_noop": "bench.mutating:mutate",
     "mutate_sizes": "bench.mutating:mutate_sizes",
+    "cise_pattern_vs_flask_noop": "bench.enforcing:cise",
+    "simple_cold": "bench.enforcing:simple",
+    "merge_lookups": "bench.enforcing:merge",
     "granian_vs_gunicorn": "bench.mutating:granian",
     "burst_200": "bench.mutating:bursts",
     "stream_scale": "bench.storing:stream_scale",
