@@ -43,6 +43,8 @@ TYPES: Mapping[str, Fields] = {
         "labels": Field("{string}", "Keys and values to select objects by."),
         "annotations": Field("{string}", "Keys and values that tools keep at the object."),
         "ownerReferences": Field("[object]", "Objects this object depends on."),
+        "selfLink": Field("string", "Not used any more."),
+        "deletionGracePeriodSeconds": Field("integer", "Seconds until the object is deleted."),
         "finalizers": Field("[string]", "Must be empty before the object is deleted."),
         "managedFields": Field("[object]", "Which manager set which field."),
     },
@@ -282,3 +284,26 @@ def _map_problems(item: str, value: object, path: str) -> Iterator[TypeProblem]:
         if entry is None:
             continue
         yield from type_problems(item, entry, f"{path}[{key}]")
+
+
+def unknown_fields(type_: str, value: object, path: str = "") -> Iterator[str]:
+    """The path of every field that the type does not have; for strict field validation."""
+    if type_[0] in "[{":
+        entries = _entries(type_, value, path)
+        for entry, at in entries:
+            yield from unknown_fields(type_[1:-1], entry, at)
+    elif type_ in TYPES and isinstance(value, dict):
+        fields = TYPES[type_]
+        for name, entry in value.items():
+            at = f"{path}.{name}" if path else name
+            if name not in fields:
+                yield at
+            else:
+                yield from unknown_fields(fields[name].type, entry, at)
+
+
+def _entries(type_: str, value: object, path: str) -> Iterator[tuple[object, str]]:
+    if type_[0] == "[" and isinstance(value, list):
+        yield from ((entry, f"{path}[{index}]") for index, entry in enumerate(value))
+    elif type_[0] == "{" and isinstance(value, dict):
+        yield from ((entry, f"{path}[{key}]") for key, entry in value.items())

@@ -1,0 +1,140 @@
+"""Which resources the API serves, as data: for discovery, for paths and for what may be done with each.
+
+The group image.openshift.io is spec import-gate section 7. The others are what a newcomer needs to try it without a
+cluster: they are checked by the admission path, kept and listed, and nothing is ever scheduled or run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from imagegate.core.api_status import IMAGE_GROUP, qualified
+
+STORED_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+TAG_VERBS = ("create", "delete", "get", "list", "patch", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class SubResource:
+    """A part of a resource with a path of its own."""
+
+    name: str
+    kind: str
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResource:
+    """One resource of one group version."""
+
+    group: str
+    version: str
+    name: str
+    """Plural, as in paths."""
+    kind: str
+    singular: str
+    namespaced: bool = True
+    verbs: tuple[str, ...] = STORED_VERBS
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    sub_resources: tuple[SubResource, ...] = ()
+
+    @property
+    def api_version(self) -> str:
+        """``GROUP/VERSION``, or the version alone in the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified_name(self) -> str:
+        """``RESOURCE.GROUP``, as errors name it."""
+        return qualified(self.name, self.group)
+
+    def sub_resource(self, name: str) -> SubResource | None:
+        """The sub-resource of this name."""
+        return next((found for found in self.sub_resources if found.name == name), None)
+
+
+def _image(name: str, kind: str, **fields: object) -> ApiResource:
+    return ApiResource(IMAGE_GROUP, "v1", name, kind, kind.lower(), **fields)  # type: ignore[arg-type]
+
+
+_READ_ONLY, _READ_WRITE = ("get",), ("get", "patch", "update")
+IMAGES = _image("images", "Image", namespaced=False)
+STREAMS = _image(
+    "imagestreams",
+    "ImageStream",
+    short_names=("is",),
+    categories=("all",),
+    sub_resources=(
+        SubResource("layers", "ImageStreamLayers", _READ_ONLY),
+        SubResource("secrets", "SecretList", _READ_ONLY),
+        SubResource("status", "ImageStream", _READ_WRITE),
+    ),
+)
+STREAM_TAGS = _image("imagestreamtags", "ImageStreamTag", verbs=TAG_VERBS, short_names=("istag",))
+IMAGE_TAGS = _image("imagetags", "ImageTag", verbs=TAG_VERBS, short_names=("itag",))
+STREAM_IMAGES = _image("imagestreamimages", "ImageStreamImage", verbs=("get",), short_names=("isimage",))
+STREAM_IMPORTS = _image("imagestreamimports", "ImageStreamImport", verbs=("create",))
+STREAM_MAPPINGS = _image("imagestreammappings", "ImageStreamMapping", verbs=("create",))
+SIGNATURES = _image("imagesignatures", "ImageSignature", namespaced=False, verbs=("create", "delete"))
+
+NAMESPACES = ApiResource("", "v1", "namespaces", "Namespace", "namespace", namespaced=False, short_names=("ns",))
+PODS = ApiResource("", "v1", "pods", "Pod", "pod", short_names=("po",), categories=("all",))
+SECRETS = ApiResource("", "v1", "secrets", "Secret", "secret")
+EVENTS = ApiResource("", "v1", "events", "Event", "event", short_names=("ev",))
+_OTHERS = (
+    ("", "v1", "configmaps", "ConfigMap", ("cm",)),
+    ("", "v1", "podtemplates", "PodTemplate", ()),
+    ("", "v1", "replicationcontrollers", "ReplicationController", ("rc",)),
+    ("", "v1", "serviceaccounts", "ServiceAccount", ("sa",)),
+    ("", "v1", "services", "Service", ("svc",)),
+    ("apps", "v1", "daemonsets", "DaemonSet", ("ds",)),
+    ("apps", "v1", "deployments", "Deployment", ("deploy",)),
+    ("apps", "v1", "replicasets", "ReplicaSet", ("rs",)),
+    ("apps", "v1", "statefulsets", "StatefulSet", ("sts",)),
+    ("apps.openshift.io", "v1", "deploymentconfigs", "DeploymentConfig", ("dc",)),
+    ("batch", "v1", "cronjobs", "CronJob", ("cj",)),
+    ("batch", "v1", "jobs", "Job", ()),
+    ("build.openshift.io", "v1", "buildconfigs", "BuildConfig", ("bc",)),
+    ("build.openshift.io", "v1", "builds", "Build", ()),
+)
+
+RESOURCES: tuple[ApiResource, ...] = (
+    IMAGES,
+    STREAM_IMAGES,
+    STREAM_IMPORTS,
+    STREAM_MAPPINGS,
+    STREAMS,
+    STREAM_TAGS,
+    SIGNATURES,
+    IMAGE_TAGS,
+    NAMESPACES,
+    PODS,
+    SECRETS,
+    EVENTS,
+    *(
+        ApiResource(group, version, name, kind, kind.lower(), short_names=short, categories=("all",))
+        for group, version, name, kind, short in _OTHERS
+    ),
+)
+
+_BY_NAME: Mapping[tuple[str, str, str], ApiResource] = {
+    (resource.group, resource.version, resource.name): resource for resource in RESOURCES
+}
+
+
+def find_resource(group: str, version: str, name: str) -> ApiResource | None:
+    """The resource of this name."""
+    return _BY_NAME.get((group, version, name))
+
+
+def group_versions() -> Iterator[tuple[str, str]]:
+    """Every group and version, the core group first, each once."""
+    yield from dict.fromkeys(sorted((resource.group, resource.version) for resource in RESOURCES))
+
+
+def resources_of(group: str, version: str) -> list[ApiResource]:
+    """The resources of a group version, sorted by name."""
+    found = (resource for resource in RESOURCES if (resource.group, resource.version) == (group, version))
+    return sorted(found, key=lambda resource: resource.name)

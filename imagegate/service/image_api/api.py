@@ -1,0 +1,136 @@
+"""The image API as a whole: which object does what for each resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Protocol, runtime_checkable
+
+from imagegate.core.api_resources import (
+    EVENTS,
+    IMAGE_TAGS,
+    IMAGES,
+    NAMESPACES,
+    RESOURCES,
+    SECRETS,
+    SIGNATURES,
+    STREAM_IMAGES,
+    STREAM_IMPORTS,
+    STREAM_MAPPINGS,
+    STREAM_TAGS,
+    STREAMS,
+    ApiResource,
+)
+from imagegate.ports.image_store import ObjectExists, ObjectKey
+from imagegate.service.image_api.call import Call, Change, DeleteOptions, JsonObject, ListOptions
+from imagegate.service.image_api.cluster import Admit, ClusterRules, NamespaceRules, PlainRules, WorkloadRules
+from imagegate.service.image_api.images import ImageRules, Mappings, Signatures, StreamImages
+from imagegate.service.image_api.imports import Imports
+from imagegate.service.image_api.stored import StoredObjects
+from imagegate.service.image_api.streams import (
+    ImageObjects,
+    StreamRules,
+    StreamStatusRules,
+    pull_secrets,
+    stream_layers,
+)
+from imagegate.service.image_api.tags import ImageTags, StreamTags
+from imagegate.service.importer import Importer
+
+DEFAULT_NAMESPACE = "default"
+_PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name})
+SubRead = Callable[[Call, str], JsonObject]
+
+
+@runtime_checkable
+class Gets(Protocol):
+    """Answers ``get``."""
+
+    def get(self, call: Call, name: str) -> JsonObject:
+        """One object."""
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """Answers ``list``."""
+
+    def list_objects(self, call: Call, options: ListOptions) -> JsonObject:
+        """A list."""
+
+
+@runtime_checkable
+class Creates(Protocol):
+    """Answers ``create``."""
+
+    def create(self, call: Call, body: JsonObject) -> JsonObject:
+        """What was made."""
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """Answers ``delete``."""
+
+    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
+        """A Status."""
+
+
+class ImageApi:
+    """Every resource of ``core.api_resources`` with what serves it.
+
+    Args:
+        objects: store, gate, clock and rights.
+        importer: None where no registry can be asked.
+        admit: the admission path for objects of the dry cluster.
+    """
+
+    def __init__(self, objects: ImageObjects, *, importer: Importer | None, admit: Admit) -> None:
+        self.objects = objects
+        store = objects.store
+        self.streams = StoredObjects(store, STREAMS, StreamRules(objects))
+        self.images = StoredObjects(store, IMAGES, ImageRules())
+        self._status_rules = StreamStatusRules(objects)
+        self.imports = Imports(objects, importer)
+        self.endpoints: Mapping[ApiResource, object] = {
+            **{each: StoredObjects(store, each, _rules(each, admit)) for each in RESOURCES if "list" in each.verbs},
+            NAMESPACES: StoredObjects(store, NAMESPACES, NamespaceRules(admit, store)),
+            STREAMS: self.streams,
+            IMAGES: self.images,
+            STREAM_TAGS: StreamTags(objects, self.streams),
+            IMAGE_TAGS: ImageTags(objects, self.streams),
+            STREAM_IMAGES: StreamImages(objects),
+            STREAM_IMPORTS: self.imports,
+            SIGNATURES: Signatures(self.images),
+            STREAM_MAPPINGS: Mappings(objects, self.images, self.streams, self.update_stream_status),
+        }
+
+    def ensure_default_namespace(self) -> None:
+        """Make the namespace that clients use when they name none."""
+        labels = {"kubernetes.io/metadata.name": DEFAULT_NAMESPACE}
+        body = {
+            "kind": "Namespace",
+            "apiVersion": "v1",
+            "metadata": {"name": DEFAULT_NAMESPACE, "labels": labels},
+            "spec": {},
+            "status": {"phase": "Active"},
+        }
+        with suppress(ObjectExists):
+            self.objects.store.create(ObjectKey("", "namespaces", "", DEFAULT_NAMESPACE), body)
+
+    def sub_read(self, call: Call, name: str, sub_resource: str) -> JsonObject:
+        """``imagestreams/NAME/layers``, ``/secrets`` or ``/status``."""
+        if sub_resource == "layers":
+            return stream_layers(self.objects, call, name)
+        if sub_resource == "secrets":
+            return pull_secrets(self.objects, call)
+        return self.streams.get(call, name)
+
+    def update_stream_status(self, call: Call, name: str, change: Change, *, is_patch: bool = True) -> JsonObject:
+        """Change ``imagestreams/NAME/status``."""
+        status = StoredObjects(self.objects.store, STREAMS, self._status_rules)
+        return status.update(call, name, change, is_patch=is_patch)
+
+
+def _rules(resource: ApiResource, admit: Admit) -> ClusterRules:
+    if resource.name in _PLAIN:
+        return PlainRules(resource, admit)
+    return WorkloadRules(resource, admit)

@@ -1,0 +1,102 @@
+"""One call of the API, taken apart, and what may be asked of a list."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import orjson
+
+from imagegate.core.admission import User
+from imagegate.core.api_selectors import FieldSelector
+from imagegate.core.api_status import StatusError, bad_request
+from imagegate.core.label_selector import LabelSelector
+
+JsonObject: TypeAlias = dict[str, Any]
+Change: TypeAlias = Callable[[JsonObject], JsonObject]
+"""What an update or a patch makes of the object as it is."""
+
+CONFLICTS_MAX = 10
+"""How often a write that does not name a version is tried again when others were quicker."""
+
+
+@dataclass(slots=True)
+class Call:
+    """Who calls, where, and how the result is meant. ``warnings`` are shown to the user with any result."""
+
+    user: User
+    namespace: str = ""
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """Preconditions of a delete."""
+
+    uid: str | None = None
+    version: str | None = None
+
+
+_ALL_LABELS, _ALL_FIELDS = LabelSelector(), FieldSelector()
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """What a list or a watch is restricted to."""
+
+    labels: LabelSelector = _ALL_LABELS
+    fields: FieldSelector = _ALL_FIELDS
+    limit: int = 0
+    after: tuple[str, str] | None = None
+    version: str = ""
+    """Of a continued list: the version the list began with."""
+
+    @property
+    def selects_all(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.labels.match_expressions and not self.fields.conditions
+
+    def matches(self, found: JsonObject) -> bool:
+        """Whether the object is selected."""
+        labels = (found.get("metadata") or {}).get("labels") or {}
+        return self.labels.matches(labels) and self.fields.matches(found)
+
+
+def continue_token(version: str, after: tuple[str, str]) -> str:
+    """What a client sends to have the next part of a list."""
+    return base64.urlsafe_b64encode(orjson.dumps([version, *after])).decode("ascii")
+
+
+def read_continue_token(token: str) -> tuple[str, tuple[str, str]]:
+    """Version and name of a token of ours.
+
+    Raises:
+        StatusError: 400, it is none.
+    """
+    try:
+        version, namespace, name = orjson.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+    except (ValueError, TypeError) as error:
+        raise StatusError(bad_request(f"continue key is not valid: {error}")) from error
+    if not all(isinstance(part, str) for part in (version, namespace, name)):
+        raise StatusError(bad_request("continue key is not valid"))
+    return version, (namespace, name)
+
+
+def list_of(kind: str, api_version: str, items: list[JsonObject], version: str, **metadata: Any) -> JsonObject:
+    """A list object."""
+    return {
+        "kind": f"{kind}List",
+        "apiVersion": api_version,
+        "metadata": {"resourceVersion": version, **metadata},
+        "items": items,
+    }
+
+
+def success(**details: str) -> JsonObject:
+    """The Status of something done that has no object to show."""
+    status: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    shown = {key: value for key, value in details.items() if value}
+    return {**status, "details": shown} if shown else status

@@ -1,0 +1,227 @@
+"""The dry cluster: enough of Kubernetes to create workloads under the policies, with nothing that runs them.
+
+Every write goes the same way through the admission plug-ins as a webhook's review. What is admitted is kept, listed
+and deleted; nothing is scheduled, pulled or run, and every answer to a creation says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from imagegate.core.admission import API_VERSIONS, Phase, User
+from imagegate.core.api_resources import NAMESPACES, RESOURCES, ApiResource
+from imagegate.core.api_status import StatusError, forbidden, invalid
+from imagegate.core.decision import Cause, PatchOp, Status
+from imagegate.core.json_patch import apply_patch
+from imagegate.core.object_meta import (
+    namespace_name_errors,
+    path_segment_errors,
+    validate_metadata,
+    validate_metadata_update,
+)
+from imagegate.ports.image_store import Collection, ImageStore, ObjectKey, ObjectMissing
+from imagegate.service.image_api.call import Call, JsonObject
+from imagegate.service.image_api.streams import check_types, metadata_of
+from imagegate.service.review import Reviewer
+
+DRY_CLUSTER = "imagegate is a dry cluster: objects are checked and kept, nothing is scheduled or run"
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    f"'{_SUBDOMAIN.pattern}')"
+)
+_NAME_MAX_LENGTH = 253
+_KEPT_NAMESPACES = frozenset({"default"})
+Admit = Callable[[Call, str, ApiResource, JsonObject, JsonObject | None], JsonObject]
+"""(call, operation, resource, object, old object) -> the object as the plug-ins leave it; raises ``StatusError``."""
+
+
+def subdomain_errors(name: str, prefix: bool = False) -> list[str]:
+    """What keeps ``name`` from being a DNS subdomain, as most objects' names must be."""
+    checked = f"{name.rstrip('-')}x" if prefix else name
+    errors = []
+    if len(name) > _NAME_MAX_LENGTH:
+        errors.append(f"must be no more than {_NAME_MAX_LENGTH} characters")
+    if _SUBDOMAIN.fullmatch(checked) is None:
+        errors.append(_SUBDOMAIN_TEXT)
+    return errors
+
+
+class Admission:
+    """Both passes of admission over a write, through the service's own reviewer."""
+
+    def __init__(self, reviewer: Reviewer) -> None:
+        self._reviewer = reviewer
+
+    def __call__(
+        self, call: Call, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
+    ) -> JsonObject:
+        """The object as the mutating pass leaves it, once the validating pass has allowed that.
+
+        Raises:
+            StatusError: what the plug-ins answered.
+        """
+        review = _review(call, operation, resource, new, old)
+        for phase in (Phase.MUTATE, Phase.VALIDATE):
+            review["request"]["object"] = new
+            response = self._reviewer.review(review, phase)["response"]
+            call.warnings.extend(response.get("warnings") or ())
+            if not response["allowed"]:
+                raise StatusError(_status(response.get("status") or {}))
+            if response.get("patch"):
+                operations = orjson.loads(base64.b64decode(response["patch"]))
+                new = apply_patch(new, [PatchOp(each["op"], each["path"], each.get("value")) for each in operations])
+        return new
+
+
+def _review(
+    call: Call, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
+) -> dict[str, Any]:
+    user: User = call.user
+    metadata = new.get("metadata") or {}
+    request: dict[str, Any] = {
+        "uid": str(uuid.uuid4()),
+        "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "resource": {"group": resource.group, "version": resource.version, "resource": resource.name},
+        "name": metadata.get("name") or "",
+        "namespace": metadata.get("name") or "" if resource.name == NAMESPACES.name else call.namespace,
+        "operation": operation,
+        "userInfo": {"username": user.name, "uid": user.uid, "groups": list(user.groups)},
+        "object": new,
+        "oldObject": old,
+        "dryRun": call.dry_run,
+    }
+    return {"kind": "AdmissionReview", "apiVersion": API_VERSIONS[0], "request": request}
+
+
+def _status(given: dict[str, Any]) -> Status:
+    """A review's status as the answer to the request itself. A webhook's denial without a code is a 403."""
+    details = given.get("details") or {}
+    return Status(
+        code=given.get("code") or 403,
+        reason=given.get("reason") or "Forbidden",
+        message=given.get("message") or "",
+        group=details.get("group", ""),
+        kind=details.get("kind", ""),
+        name=details.get("name", ""),
+        causes=tuple(
+            Cause(cause.get("reason", ""), cause.get("message", ""), cause.get("field", ""))
+            for cause in details.get("causes") or ()
+        ),
+        retry_after_s=details.get("retryAfterSeconds", 0),
+    )
+
+
+class ClusterRules:
+    """What writing an object of the dry cluster means: names, admission, and a word that nothing runs."""
+
+    unconditional_updates = True
+
+    def __init__(self, resource: ApiResource, admit: Admit) -> None:
+        self._resource = resource
+        self._admit = admit
+
+    def shown(self, found: JsonObject) -> JsonObject:
+        """As it is kept."""
+        return found
+
+    def created(self, call: Call, new: JsonObject) -> JsonObject:
+        """Admission first, as in an API server; then the name."""
+        self._check_form(new)
+        new = self._admit(call, "CREATE", self._resource, new, None)
+        namespaced = self._resource.namespaced
+        errors = validate_metadata(metadata_of(new), self.name_errors, namespaced=namespaced, path="metadata")
+        self._refuse(new, errors)
+        return self.begun(call, new)
+
+    def begun(self, call: Call, new: JsonObject) -> JsonObject:  # noqa: ARG002
+        """The object at the beginning of its life."""
+        return new
+
+    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+        """Admission, then what may not change."""
+        self._check_form(new)
+        new = self._admit(call, "UPDATE", self._resource, new, old)
+        self._refuse(new, validate_metadata_update(metadata_of(new), metadata_of(old)))
+        return new
+
+    def deleted(self, call: Call, old: JsonObject) -> None:
+        """Nothing depends on it."""
+
+    def name_errors(self, name: str, prefix: bool) -> list[str]:
+        """What keeps ``name`` from being the name of such an object."""
+        return subdomain_errors(name, prefix)
+
+    def _check_form(self, new: JsonObject) -> None:
+        check_types("ObjectMeta", new.get("metadata") or {})
+
+    def _refuse(self, new: JsonObject, errors: list[Any]) -> None:
+        if errors:
+            name = (new.get("metadata") or {}).get("name") or ""
+            raise StatusError(invalid(self._resource.kind, name, errors, group=self._resource.group))
+
+
+class WorkloadRules(ClusterRules):
+    """Pods and everything that has pods or builds in it."""
+
+    def begun(self, call: Call, new: JsonObject) -> JsonObject:
+        """Kept as pending for ever."""
+        call.warnings.append(DRY_CLUSTER)
+        if self._resource.kind != "Pod":
+            return new
+        condition = {"type": "PodScheduled", "status": "False", "reason": "DryCluster", "message": DRY_CLUSTER}
+        return {**new, "status": {"phase": "Pending", "conditions": [condition]}}
+
+
+class NamespaceRules(ClusterRules):
+    """Namespaces; deleting one deletes what is in it."""
+
+    def __init__(self, admit: Admit, store: ImageStore) -> None:
+        super().__init__(NAMESPACES, admit)
+        self._store = store
+
+    def name_errors(self, name: str, prefix: bool) -> list[str]:
+        """A DNS label."""
+        return namespace_name_errors(f"{name.rstrip('-')}x" if prefix else name)
+
+    def begun(self, call: Call, new: JsonObject) -> JsonObject:  # noqa: ARG002
+        """Labelled with its name, as everywhere."""
+        metadata = new["metadata"]
+        labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name") or ""}
+        return {**new, "metadata": {**metadata, "labels": labels}, "status": {"phase": "Active"}}
+
+    def deleted(self, call: Call, old: JsonObject) -> None:
+        """Everything in it goes first."""
+        name = old["metadata"]["name"]
+        if name in _KEPT_NAMESPACES:
+            raise StatusError(forbidden(NAMESPACES.name, name, "this namespace may not be deleted", group=""))
+        if call.dry_run:
+            return
+        for resource in RESOURCES:
+            if not resource.namespaced or "list" not in resource.verbs:
+                continue
+            collection = Collection(resource.group, resource.name, name)
+            for item in self._store.list_objects(collection).items:
+                _delete_quietly(self._store, ObjectKey(resource.group, resource.name, name, item["metadata"]["name"]))
+
+
+def _delete_quietly(store: ImageStore, key: ObjectKey) -> None:
+    try:
+        store.delete(key)
+    except ObjectMissing:
+        return  # somebody was quicker
+
+
+class PlainRules(ClusterRules):
+    """Config maps, secrets, events and the like: kept, with admission, without a word."""
+
+    def name_errors(self, name: str, prefix: bool) -> list[str]:
+        """Anything that can be in a path."""
+        return path_segment_errors(name, prefix)

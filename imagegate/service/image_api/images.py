@@ -1,0 +1,262 @@
+"""Images, ImageStreamImages, signatures, and mappings (an image that was pushed).
+
+Rule: spec import-gate 6.2.3, 6.3 and 7. Source: openshift-apiserver, registry/image, imagestreamimage,
+imagesignature and imagestreammapping.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from imagegate.core.api_resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
+from imagegate.core.api_status import (
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    not_found,
+)
+from imagegate.core.field_errors import FieldError, required
+from imagegate.core.field_errors import invalid as invalid_field
+from imagegate.core.image_stream_objects import read_mapping
+from imagegate.core.image_stream_validation import validate_mapping
+from imagegate.core.image_stream_views import image_stream_image
+from imagegate.core.image_streams import latest_event, split_stream_image, with_event, with_tracking_tags
+from imagegate.core.object_meta import path_segment_errors, validate_metadata, validate_metadata_update
+from imagegate.core.reference import DEFAULT_TAG, ImageReference
+from imagegate.errors import InvalidInput, InvalidReference
+from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, success
+from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects, checked_body
+from imagegate.service.image_api.streams import ImageObjects, check_types, metadata_of
+
+BLOB_STORED = "image.openshift.io/manifestBlobStored"
+MANAGED = "openshift.io/image.managed"
+_FREE = ("kind", "apiVersion", "metadata", "signatures")
+"""What an update of an Image may change; all else stays as it was imported."""
+
+
+class ImageRules:
+    """What writing an Image means."""
+
+    unconditional_updates = False
+
+    def shown(self, found: JsonObject) -> JsonObject:
+        """As it is kept."""
+        return found
+
+    def created(self, call: Call, new: JsonObject) -> JsonObject:  # noqa: ARG002
+        """A new Image, without its manifest text where the registry keeps it."""
+        check_types("Image", new)
+        new = _without_stored_manifest(new)
+        errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
+        _refuse(new, [*errors, *_reference_errors(new)])
+        return new
+
+    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:  # noqa: ARG002
+        """Labels, annotations and signatures are free; a manifest only if its digest is the name."""
+        check_types("Image", new)
+        kept = {key: value for key, value in old.items() if key not in _FREE}
+        changed = {key: new[key] for key in _FREE if key in new}
+        manifest = new.get("dockerImageManifest")
+        if manifest and manifest != old.get("dockerImageManifest") and _digest(manifest) == old["metadata"]["name"]:
+            kept["dockerImageManifest"] = manifest
+        changed = _without_stored_manifest({**kept, **changed})
+        _refuse(changed, validate_metadata_update(metadata_of(changed), metadata_of(old)))
+        return changed
+
+    def deleted(self, call: Call, old: JsonObject) -> None:
+        """Streams keep naming it; reads of their tags then answer 404 of images."""
+
+
+def _digest(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _without_stored_manifest(image: JsonObject) -> JsonObject:
+    if (image["metadata"].get("annotations") or {}).get(BLOB_STORED) != "true":
+        return image
+    return {key: value for key, value in image.items() if key not in ("dockerImageManifest", "dockerImageConfig")}
+
+
+def _reference_errors(image: Mapping[str, Any]) -> list[FieldError]:
+    text = image.get("dockerImageReference") or ""
+    if not text:
+        return [required("dockerImageReference")]
+    try:
+        ImageReference.parse(text)
+    except InvalidReference as error:
+        return [invalid_field("dockerImageReference", text, str(error))]
+    return []
+
+
+def _refuse(image: JsonObject, errors: list[FieldError]) -> None:
+    if errors:
+        raise StatusError(invalid("Image", image["metadata"].get("name") or "", errors))
+
+
+class StreamImages:
+    """ImageStreamImages: images by ``STREAM@ID``."""
+
+    resource = STREAM_IMAGES
+
+    def __init__(self, objects: ImageObjects) -> None:
+        self._objects = objects
+
+    def get(self, call: Call, name: str) -> JsonObject:
+        """One image of a stream, by its digest or a prefix of it."""
+        try:
+            stream, asked = split_stream_image(name)
+        except InvalidInput as error:
+            raise StatusError(bad_request(str(error))) from error
+        return image_stream_image(self._objects.required_stream(call.namespace, stream), asked, self._objects.image)
+
+
+class Signatures:
+    """ImageSignatures: entries of an Image's ``signatures``, named ``IMAGE@SIGNATURE``."""
+
+    resource = SIGNATURES
+
+    def __init__(self, images: StoredObjects) -> None:
+        self._images = images
+
+    def create(self, call: Call, body: JsonObject) -> JsonObject:
+        """Add a signature to its Image."""
+        check_types("ImageSignature", body)
+        new = checked_body(self.resource, call, body)
+        name = new["metadata"].get("name") or ""
+        image = name.partition("@")[0]
+        if name and "@" not in name:
+            raise StatusError(bad_request("ImageSignatures must be retrieved with <imageName>@<signatureName>"))
+        errors = [required(key) for key in ("type", "content") if not new.get(key)]
+        if not name:
+            errors.insert(0, required("metadata.name", "name or generateName is required"))
+        if errors:
+            raise StatusError(invalid("ImageSignature", name, errors))
+        if name.endswith("@"):
+            name = f"{name}{secrets.token_hex(16)}"
+        new = {**new, "metadata": {**new["metadata"], "name": name}}
+
+        def add(found: JsonObject) -> JsonObject:
+            if any(each["metadata"]["name"] == name for each in found.get("signatures") or ()):
+                raise StatusError(already_exists(self.resource.name, name))
+            return {**found, "signatures": [*(found.get("signatures") or ()), new]}
+
+        self._images.update(call, image, add, is_patch=True)
+        return new
+
+    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:  # noqa: ARG002
+        """Take a signature from its Image."""
+        image, at, _ = name.partition("@")
+        if not at:
+            raise StatusError(bad_request("ImageSignatures must be retrieved with <imageName>@<signatureName>"))
+
+        def remove(found: JsonObject) -> JsonObject:
+            before = found.get("signatures") or []
+            kept = [each for each in before if each["metadata"]["name"] != name]
+            if len(kept) == len(before):
+                raise StatusError(not_found(self.resource.name, name))
+            return {**found, "signatures": kept}
+
+        self._images.update(call, image, remove, is_patch=True)
+        return success()
+
+
+class Mappings:
+    """ImageStreamMappings: an image was pushed to the integrated registry and becomes a tag's newest event."""
+
+    resource = STREAM_MAPPINGS
+
+    def __init__(
+        self,
+        objects: ImageObjects,
+        images: StoredObjects,
+        streams: StoredObjects,
+        update_status: Callable[[Call, str, Callable[[JsonObject], JsonObject]], JsonObject],
+    ) -> None:
+        self._objects = objects
+        self._images = images
+        self._streams = streams
+        self._update_status = update_status
+
+    def create(self, call: Call, body: JsonObject) -> JsonObject:
+        """Create the Image, unless it is there, and put it into the tag's history.
+
+        The gate is asked first, so that no Image is left behind by a push it refuses.
+        """
+        check_types("ImageStreamMapping", body)
+        new = self._prepared(call, checked_body(self.resource, call, body))
+        self._objects.refuse_findings(
+            call, self.resource.kind, new["metadata"].get("name") or "", validate_mapping(read_mapping(new))
+        )
+        stream = self._stream(call, new)
+        image, tag = new["image"], new.get("tag") or DEFAULT_TAG
+        stored = self._objects.image(image["metadata"]["name"])
+        event = {
+            "created": self._objects.now(),
+            "dockerImageReference": self._reference(stream, image, is_known=stored is not None),
+            "image": image["metadata"]["name"],
+        }
+        trial = Call(call.user, call.namespace, True, call.warnings)
+        self._put(trial, stream["metadata"]["name"], tag, event)
+        if stored is None:
+            self._create_image(call, image)
+        self._put(call, stream["metadata"]["name"], tag, event)
+        return success()
+
+    def _create_image(self, call: Call, image: JsonObject) -> None:
+        try:
+            self._images.create(call, image)
+        except StatusError as error:
+            if error.status.reason != "AlreadyExists":
+                raise
+
+    def _prepared(self, call: Call, new: JsonObject) -> JsonObject:
+        """The mapping with the image's reference filled in: the stream's repository, by digest."""
+        image = {**(new.get("image") or {})}
+        metadata = image.get("metadata") or {}
+        name, stream = metadata.get("name") or "", new["metadata"].get("name") or ""
+        if not image.get("dockerImageReference") and stream and name:
+            host = self._objects.hosts().internal
+            if host:
+                image["dockerImageReference"] = ImageReference(host, call.namespace, stream, "", name).exact
+        return {**new, "image": {**image, "metadata": metadata}}
+
+    def _stream(self, call: Call, new: JsonObject) -> JsonObject:
+        name = new["metadata"].get("name") or ""
+        if not name:
+            raise StatusError(not_found("imagestream", ""))
+        return self._objects.required_stream(call.namespace, name)
+
+    def _reference(self, stream: JsonObject, image: JsonObject, *, is_known: bool) -> str:
+        own: str = image.get("dockerImageReference") or ""
+        if not is_known or (image["metadata"].get("annotations") or {}).get(MANAGED) != "true":
+            return own
+        repository = stream["status"].get("dockerImageRepository") or ""
+        try:
+            parsed = ImageReference.parse(repository)
+        except InvalidReference:
+            return own
+        return ImageReference(parsed.registry, parsed.namespace, parsed.name, "", image["metadata"]["name"]).exact
+
+    def _put(self, call: Call, name: str, tag: str, event: JsonObject) -> None:
+        """Add the event by a status update; again if others were quicker and the tag is still the same."""
+        newest = latest_event(self._objects.required_stream(call.namespace, name), tag)
+
+        def add(found: JsonObject) -> JsonObject:
+            if _is_other(latest_event(found, tag), newest):
+                raise StatusError(conflict(STREAMS.name, name, CHANGED_MEANWHILE))
+            dated = {**event, "generation": found["metadata"].get("generation") or 0}
+            changed, is_changed = with_event(found, tag, dated)
+            return with_tracking_tags(changed, tag, dated) if is_changed else found
+
+        self._update_status(call, name, add)
+
+
+def _is_other(now: JsonObject | None, before: JsonObject | None) -> bool:
+    """Whether a tag names another image than before; time and generation do not matter."""
+    keys = ("image", "dockerImageReference")
+    return before is not None and any((now or {}).get(key) != before.get(key) for key in keys)

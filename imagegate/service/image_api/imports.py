@@ -1,0 +1,132 @@
+"""ImageStreamImports: the gate first, then the registries, then Images and stream.
+
+Rule: spec import-gate 3.3, 6.1, 6.2 and item 7 of section 10: what the stream's own validation would refuse in the
+end is refused before anything is fetched.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase
+from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS
+from imagegate.core.api_status import StatusError
+from imagegate.core.decision import Status
+from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.core.image_stream_events import with_followed_tags
+from imagegate.core.image_stream_objects import read_stream
+from imagegate.core.image_stream_validation import validate_stream, validate_stream_update
+from imagegate.core.import_writes import ImportWrite
+from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
+from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
+from imagegate.service.image_api.call import Call, JsonObject
+from imagegate.service.image_api.stored import checked_body
+from imagegate.service.image_api.streams import ImageObjects, check_types, is_pull_secret
+from imagegate.service.import_fetches import Progress
+from imagegate.service.importer import Importer, StoredTarget
+
+_NOT_CONFIGURED = Status(
+    code=503, reason="ServiceUnavailable", message="imports are not possible: no registry client is configured"
+)
+
+
+class Imports:
+    """Creates ImageStreamImports, which are not kept: the answer is all there is of them."""
+
+    resource = STREAM_IMPORTS
+
+    def __init__(self, objects: ImageObjects, importer: Importer | None) -> None:
+        self._objects = objects
+        self._importer = importer
+
+    def create(self, call: Call, body: JsonObject, progress: Progress | None = None) -> JsonObject:
+        """Import, or with ``spec.import`` false only look.
+
+        Raises:
+            StatusError: 422 from validation and gate, 404 and 409 if the stream is not the one that was meant.
+        """
+        check_types(self.resource.kind, body)
+        new = checked_body(self.resource, call, body)
+        new = {key: value for key, value in new.items() if key != "status"}
+        self._objects.check_write(call, ImportWrite(new, _request(call, new)))
+        if self._importer is None:
+            raise StatusError(_NOT_CONFIGURED)
+        wanted = new
+        if call.dry_run:
+            wanted = {**new, "spec": {**new["spec"], "import": False}}
+        target = _Target(self._objects, call, new["metadata"]["name"])
+        answer = self._importer.run(wanted, call.namespace, target, progress=progress)
+        return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
+
+
+class _Target(StoredTarget):
+    """The store, written under the gate; tags that track imported ones follow."""
+
+    def __init__(self, objects: ImageObjects, call: Call, name: str) -> None:
+        super().__init__(objects.store, call.namespace, name, hosts=objects.hosts(), check=self._pass_gate)
+        self._objects = objects
+        self._call = call
+
+    def create_stream(self, stream: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        return super().create_stream(with_followed_tags(stream, None))
+
+    def update_stream(self, stream: JsonObject, old: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        return super().update_stream(with_followed_tags(stream, old), old)
+
+    def _pass_gate(self, stream: JsonObject, old: JsonObject | None) -> None:
+        in_force = self._objects.gate(self._call.namespace)
+        read = read_stream(stream)
+        if old is None:
+            findings = validate_stream(in_force.gate, read)
+        else:
+            versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version(old)}}
+            findings = validate_stream_update(in_force.gate, read_stream(versioned), read_stream(old))
+        self._objects.refuse_findings(self._call, "ImageStream", read.metadata.name, findings, in_force.mode)
+
+
+def _version(stream: JsonObject) -> str:
+    version: str = stream["metadata"]["resourceVersion"]
+    return version
+
+
+def _request(call: Call, new: JsonObject) -> AdmissionRequest:
+    kind = GroupKind(STREAM_IMPORTS.group, STREAM_IMPORTS.kind)
+    resource = GroupResource(STREAM_IMPORTS.group, STREAM_IMPORTS.name)
+    return AdmissionRequest(
+        uid=str(uuid.uuid4()),
+        phase=Phase.VALIDATE,
+        operation="CREATE",
+        kind=kind,
+        resource=resource,
+        object=new,
+        request_kind=kind,
+        request_resource=resource,
+        namespace=call.namespace,
+        name=new["metadata"].get("name") or "",
+        user=call.user,
+        dry_run=call.dry_run,
+    )
+
+
+class StoredPullSecrets:
+    """The port ``NamespacePullSecrets`` over Secrets in the store."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+
+    def pull_secrets(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[PullSecret, ...]]:  # noqa: ARG002
+        """Those that can be read, by name."""
+        try:
+            page = self._store.list_objects(Collection(SECRETS.group, SECRETS.name, namespace), matches=is_pull_secret)
+        except StoreError as error:
+            return Unknown(str(error), retryable=isinstance(error, StoreBusy))
+        return Found(tuple(found for secret in page.items for found in _readable(secret)), "store")
+
+
+def _readable(secret: JsonObject) -> list[PullSecret]:
+    try:
+        return [read_pull_secret(secret)]
+    except InvalidPullSecret:
+        return []

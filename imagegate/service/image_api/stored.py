@@ -1,0 +1,297 @@
+"""What all kept objects have in common: names, versions, conflicts, dry runs, lists and watches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from imagegate.core.api_resources import NAMESPACES, ApiResource
+from imagegate.core.api_status import StatusError, already_exists, bad_request, conflict, not_found
+from imagegate.core.decision import Status
+from imagegate.ports.image_store import (
+    Change as StoreChange,
+)
+from imagegate.ports.image_store import (
+    ChangesExpired,
+    ChangeType,
+    Collection,
+    ImageStore,
+    ObjectChanged,
+    ObjectExists,
+    ObjectKey,
+    ObjectMissing,
+)
+from imagegate.service.image_api.call import (
+    CONFLICTS_MAX,
+    Call,
+    Change,
+    DeleteOptions,
+    JsonObject,
+    ListOptions,
+    continue_token,
+    list_of,
+    success,
+)
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_SUFFIX_LENGTH = 5
+_GENERATED_NAME_MAX_LENGTH = 63
+CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
+_DROPPED = ("managedFields", "selfLink")
+
+
+class Rules(Protocol):
+    """What a kind adds to keeping its objects. Methods raise ``StatusError`` to refuse."""
+
+    unconditional_updates: bool
+    """Whether an update without a resourceVersion replaces whatever there is."""
+
+    def shown(self, found: JsonObject) -> JsonObject:
+        """The object as it is read."""
+
+    def created(self, call: Call, new: JsonObject) -> JsonObject:
+        """A new object as it is kept. Its name may still be missing (``generateName``)."""
+
+    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+        """A changed object as it is kept."""
+
+    def deleted(self, call: Call, old: JsonObject) -> None:
+        """Called before an object is deleted."""
+
+
+class StoredObjects:
+    """The verbs of a resource whose objects are kept as they are."""
+
+    def __init__(self, store: ImageStore, resource: ApiResource, rules: Rules) -> None:
+        self.resource = resource
+        self.rules = rules
+        self._store = store
+        self._random = random.SystemRandom()
+
+    def get(self, call: Call, name: str) -> JsonObject:
+        """The object as it is read."""
+        return self.rules.shown(self.stored(call, name))
+
+    def stored(self, call: Call, name: str) -> JsonObject:
+        """The object as it is kept.
+
+        Raises:
+            StatusError: 404.
+        """
+        found = self._store.get(self.key(call, name))
+        if found is None:
+            raise StatusError(not_found(self.resource.name, name, group=self.resource.group))
+        return found
+
+    def key(self, call: Call, name: str) -> ObjectKey:
+        """What names the object in the store."""
+        return ObjectKey(self.resource.group, self.resource.name, self._namespace(call), name)
+
+    def collection(self, call: Call) -> Collection:
+        """All objects of the call's namespace, or of all if it names none."""
+        return Collection(self.resource.group, self.resource.name, self._namespace(call) or None)
+
+    def _namespace(self, call: Call) -> str:
+        return call.namespace if self.resource.namespaced else ""
+
+    def list_objects(self, call: Call, options: ListOptions) -> JsonObject:
+        """A list, or a part of one."""
+        page = self._store.list_objects(
+            self.collection(call),
+            limit=options.limit,
+            after=options.after,
+            matches=None if options.selects_all else options.matches,
+        )
+        items = [self.rules.shown(item) for item in page.items]
+        version = options.version or page.version
+        more = {"continue": continue_token(version, page.after)} if page.after is not None else {}
+        return list_of(self.resource.kind, self.resource.api_version, items, version, **more)
+
+    def watch(
+        self, call: Call, options: ListOptions, *, since: str, timeout_s: float
+    ) -> Iterator[tuple[str, JsonObject] | None]:
+        """Pairs of event type and object; None now and then while nothing happens.
+
+        Without a version to begin ``since``, all objects come first, as added.
+
+        Raises:
+            StatusError: 410, changes since that version are not known any more.
+        """
+        collection = self.collection(call)
+        if since in ("", "0"):
+            page = self._store.list_objects(collection, matches=None if options.selects_all else options.matches)
+            for item in page.items:
+                yield ChangeType.ADDED.value, self.rules.shown(item)
+            since = page.version
+        try:
+            for change in self._store.watch(collection, since=since, timeout_s=timeout_s):
+                if change is None:
+                    yield None
+                    continue
+                type_ = _selected(change, options)
+                if type_ is not None:
+                    yield type_, self.rules.shown(change.object)
+        except ChangesExpired as error:
+            raise StatusError(Status(code=410, reason="Expired", message=str(error))) from error
+
+    def create(self, call: Call, body: JsonObject) -> JsonObject:
+        """Keep a new object."""
+        new = checked_body(self.resource, call, body)
+        if self.resource.namespaced and self._store.get(ObjectKey("", "namespaces", "", call.namespace)) is None:
+            raise StatusError(not_found(NAMESPACES.name, call.namespace, group=""))
+        metadata = {
+            key: value
+            for key, value in new["metadata"].items()
+            if key not in ("uid", "creationTimestamp", "resourceVersion", "deletionTimestamp")
+        }
+        new = self.rules.created(call, {**new, "metadata": metadata})
+        for _ in range(CONFLICTS_MAX):
+            named = self._named(new)
+            key = self.key(call, named["metadata"]["name"])
+            try:
+                return self.rules.shown(self._write_new(call, key, named))
+            except ObjectExists as error:
+                if new["metadata"].get("name"):
+                    status = already_exists(self.resource.name, key.name, group=self.resource.group)
+                    raise StatusError(status) from error
+        raise StatusError(
+            already_exists(self.resource.name, new["metadata"]["generateName"], group=self.resource.group)
+        )
+
+    def _write_new(self, call: Call, key: ObjectKey, new: JsonObject) -> JsonObject:
+        if not call.dry_run:
+            return self._store.create(key, new)
+        if self._store.get(key) is not None:
+            raise ObjectExists(key.name)
+        return new
+
+    def _named(self, new: JsonObject) -> JsonObject:
+        metadata = new["metadata"]
+        prefix = metadata.get("generateName") or ""
+        if metadata.get("name") or not prefix:
+            return new
+        suffix = "".join(self._random.choices(_SUFFIX_LETTERS, k=_SUFFIX_LENGTH))
+        name = f"{prefix[: _GENERATED_NAME_MAX_LENGTH - _SUFFIX_LENGTH]}{suffix}"
+        return {**new, "metadata": {**metadata, "name": name}}
+
+    def update(self, call: Call, name: str, change: Change, *, is_patch: bool = False) -> JsonObject:
+        """Change an object. A patch, or an update without a version, is tried again when others were quicker."""
+        for _ in range(CONFLICTS_MAX):
+            old = self.stored(call, name)
+            given = change(self.rules.shown(old)) if is_patch else change(old)
+            try:
+                return self.rules.shown(
+                    self.replace(call, checked_body(self.resource, call, given, name), old, self.rules)
+                )
+            except ObjectChanged:
+                if given.get("metadata", {}).get("resourceVersion") and not is_patch:
+                    break
+            except ObjectMissing as error:
+                raise StatusError(not_found(self.resource.name, name, group=self.resource.group)) from error
+        raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
+
+    def replace(self, call: Call, new: JsonObject, old: JsonObject, rules: Rules) -> JsonObject:
+        """Put ``new`` in the place of ``old``.
+
+        Raises:
+            StatusError: 409 if the new object was made of another version, 422 from the rules.
+            ObjectChanged: somebody was quicker.
+        """
+        metadata, before = dict(new["metadata"]), old["metadata"]
+        version, name = before["resourceVersion"], before["name"]
+        given = metadata.get("resourceVersion") or ""
+        if not given and rules.unconditional_updates:
+            given = metadata["resourceVersion"] = version
+        if given and given != version:
+            raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
+        if metadata.get("uid") and metadata["uid"] != before.get("uid"):
+            why = (
+                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {before.get('uid')}"
+            )
+            raise StatusError(conflict(self.resource.name, name, why, group=self.resource.group))
+        for key in ("uid", "creationTimestamp"):
+            if not metadata.get(key) and before.get(key):
+                metadata[key] = before[key]
+        kept = rules.updated(call, {**new, "metadata": metadata}, old)
+        if call.dry_run:
+            return {**kept, "metadata": {**kept["metadata"], "resourceVersion": version}}
+        return self._store.update(self.key(call, name), kept, version=version)
+
+    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
+        """Remove an object."""
+        old = self.stored(call, name)
+        self.rules.deleted(call, old)
+        try:
+            if not call.dry_run:
+                self._store.delete(self.key(call, name), version=options.version, uid=options.uid)
+        except ObjectMissing as error:
+            raise StatusError(not_found(self.resource.name, name, group=self.resource.group)) from error
+        except ObjectChanged as error:
+            why = f"Precondition failed: {error}"
+            raise StatusError(conflict(self.resource.name, name, why, group=self.resource.group)) from error
+        uid = old["metadata"].get("uid", "")
+        return success(name=name, group=self.resource.group, kind=self.resource.name, uid=uid)
+
+    def delete_collection(self, call: Call, options: ListOptions) -> JsonObject:
+        """Remove every object that is selected; the list of what was removed."""
+        found = self.list_objects(call, ListOptions(labels=options.labels, fields=options.fields))
+        for item in found["items"]:
+            metadata: dict[str, Any] = item["metadata"]
+            inside = Call(call.user, metadata.get("namespace") or "", call.dry_run, call.warnings)
+            try:
+                self.delete(inside, metadata["name"], DeleteOptions(uid=metadata.get("uid")))
+            except StatusError as error:
+                if error.status.code != 404:
+                    raise
+        return found
+
+
+def checked_body(resource: ApiResource, call: Call, body: JsonObject, name: str = "") -> JsonObject:
+    """The object with kind, API version and namespace filled in.
+
+    Args:
+        resource: what it must be.
+        call: where it shall be.
+        body: as sent.
+        name: from the path; empty where the path names no object.
+
+    Raises:
+        StatusError: 400, the object is not of the request's kind, namespace or name.
+    """
+    for key, wanted in (("kind", resource.kind), ("apiVersion", resource.api_version)):
+        if (body.get(key) or wanted) != wanted:
+            raise StatusError(bad_request(f"{key} {body[key]!r} of the object does not match the expected {wanted!r}"))
+    metadata = {
+        key: value
+        for key, value in (body.get("metadata") or {}).items()
+        if key not in _DROPPED and value not in (None, "", {}, [])
+    }
+    if resource.namespaced:
+        if (metadata.get("namespace") or call.namespace) != call.namespace:
+            what = "the namespace of the provided object does not match the namespace sent on the request"
+            raise StatusError(bad_request(what))
+        metadata["namespace"] = call.namespace
+    if name:
+        given = metadata.get("name") or name
+        if given != name:
+            what = f"the name of the object ({given}) does not match the name on the URL ({name})"
+            raise StatusError(bad_request(what))
+        metadata["name"] = name
+    return {**body, "kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+
+
+def _selected(change: StoreChange, options: ListOptions) -> str | None:
+    """How a change looks to a watcher with a selector: objects that enter are added, those that leave deleted."""
+    if options.selects_all:
+        return change.type.value
+    now = options.matches(change.object)
+    metadata = {**change.object["metadata"], "labels": change.labels_before}
+    before = options.matches({**change.object, "metadata": metadata})
+    if change.type is ChangeType.DELETED:
+        return ChangeType.DELETED.value if before else None
+    if change.type is ChangeType.ADDED:
+        return ChangeType.ADDED.value if now else None
+    if now:
+        return ChangeType.MODIFIED.value if before else ChangeType.ADDED.value
+    return ChangeType.DELETED.value if before else None

@@ -1,0 +1,255 @@
+"""Image streams: what the server sets, derives and checks when one is written; layers and secrets of one.
+
+Rule: spec import-gate sections 3, 4, 6.2.2 and 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from imagegate.core.access import Access
+from imagegate.core.api_resources import SECRETS, STREAMS
+from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, invalid, not_found
+from imagegate.core.decision import Status
+from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.image_questions import Image, Stream
+from imagegate.core.image_schema import type_problems
+from imagegate.core.image_stream_events import with_derived_events
+from imagegate.core.image_stream_generations import (
+    prepared_for_create,
+    prepared_for_status_update,
+    prepared_for_update,
+)
+from imagegate.core.image_stream_objects import Metadata, read_stream
+from imagegate.core.image_stream_validation import Finding
+from imagegate.core.image_stream_views import layers
+from imagegate.core.image_streams import RegistryHosts, decorated
+from imagegate.core.import_gate import ImportGate
+from imagegate.core.import_writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
+from imagegate.core.plugin import Question
+from imagegate.errors import InvalidInput
+from imagegate.ports.image_store import Collection, ImageStore, ObjectKey
+from imagegate.service.image_api.call import Call, JsonObject, list_of
+from imagegate.service.policy_set import Mode
+
+EXCLUDED_SECRET = "openshift.io/image.excludeSecret"  # noqa: S105 - an annotation
+PULL_SECRET_TYPES = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
+AskAccess = Callable[[Access], Lookup[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class GateInForce:
+    """The import gate and what its refusals do in a namespace."""
+
+    gate: ImportGate
+    mode: Mode = Mode.ENFORCE
+
+
+class ImageObjects:
+    """What every part of the image API needs: the store, the gate, the clock, and who may do what.
+
+    Args:
+        store: where objects are kept.
+        hosts: names of the integrated registry, asked on every use since policies may be read again.
+        gate: the import gate in force for a namespace.
+        access: answers "may this user do that".
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        *,
+        hosts: Callable[[], RegistryHosts],
+        gate: Callable[[str], GateInForce],
+        access: AskAccess,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.store = store
+        self.hosts = hosts
+        self.gate = gate
+        self._access = access
+        self._now = now
+
+    def now(self) -> str:
+        """The time as Kubernetes writes it."""
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def image(self, digest: str) -> JsonObject | None:
+        """The Image of a digest."""
+        return self.store.get(ObjectKey(IMAGE_GROUP, "images", "", digest))
+
+    def stream(self, namespace: str, name: str) -> JsonObject | None:
+        """The stream as it is read."""
+        found = self.store.get(ObjectKey(IMAGE_GROUP, "imagestreams", namespace, name))
+        return None if found is None else decorated(found, self.hosts())
+
+    def required_stream(self, namespace: str, name: str) -> JsonObject:
+        """The stream as it is read.
+
+        Raises:
+            StatusError: 404.
+        """
+        found = self.stream(namespace, name)
+        if found is None:
+            raise StatusError(not_found(STREAMS.name, name))
+        return found
+
+    def answers(self, questions: Iterable[Question]) -> dict[Question, Lookup[Any]]:
+        """Answers to what the gate must know of other objects and of the user."""
+        return {question: self._answer(question) for question in questions}
+
+    def _answer(self, question: Question) -> Lookup[Any]:
+        match question:
+            case Access():
+                return self._access(question)
+            case Stream(namespace, name):
+                found = self.stream(namespace, name)
+                return Absent(name, "imagestreams") if found is None else Found(found)
+            case Image(digest):
+                image = self.image(digest)
+                return Absent(digest, "images") if image is None else Found(image)
+        raise TypeError(f"the image API is not asked {type(question).__name__}")
+
+    def check_write(self, call: Call, write: Write) -> None:
+        """Let the gate and all other checks see what a request leads to.
+
+        Raises:
+            StatusError: 422 with every cause, 500 if something could not be found out.
+        """
+        in_force = self.gate(call.namespace)
+        answers: dict[Question, Lookup[Any]] = {}
+        while missing := [each for each in write.questions(in_force.gate, answers) if each not in answers]:
+            answers.update(self.answers(missing))
+        self.refuse(call, write.verdict(in_force.gate, answers), in_force.mode)
+
+    def refuse(self, call: Call, verdict: Verdict, mode: Mode) -> None:
+        """Raise what is wrong; what only the list refuses becomes a warning where the mode says so."""
+        if isinstance(verdict, Unanswered):
+            raise StatusError(
+                Status(
+                    code=500, reason="InternalError", message=f"Internal error occurred: {verdict.what}: {verdict.why}"
+                )
+            )
+        if isinstance(verdict, Refusal):
+            self.refuse_findings(call, verdict.kind, verdict.name, verdict.findings, mode)
+
+    def refuse_findings(
+        self, call: Call, kind: str, name: str, findings: Iterable[Finding], mode: Mode | None = None
+    ) -> None:
+        """Raise 422 with these findings, if any count.
+
+        Raises:
+            StatusError: 422.
+        """
+        mode = mode or self.gate(call.namespace).mode
+        counting = []
+        for finding in findings:
+            if finding.refused and mode is not Mode.ENFORCE:
+                if mode is Mode.WARN:
+                    call.warnings.append(f"import-gate would deny: {finding.error}")
+                continue
+            counting.append(finding.error)
+        if counting:
+            raise StatusError(invalid(kind, name, counting))
+
+
+def check_types(kind: str, body: JsonObject) -> None:
+    """Refuse an object whose fields are not of their types, as decoding would.
+
+    Raises:
+        StatusError: 400.
+    """
+    for problem in type_problems(kind, body):
+        what = f'{kind} in version "v1" cannot be handled as a {kind}: {problem}'
+        raise StatusError(bad_request(what))
+
+
+def metadata_of(found: JsonObject) -> Metadata:
+    """The metadata as validation reads it; its types must have been checked."""
+    metadata = found.get("metadata") or {}
+    return Metadata(
+        name=metadata.get("name") or "",
+        namespace=metadata.get("namespace") or "",
+        annotations=metadata.get("annotations") or {},
+        raw=metadata,
+    )
+
+
+class StreamRules:
+    """What writing an image stream means."""
+
+    unconditional_updates = False
+
+    def __init__(self, objects: ImageObjects) -> None:
+        self._objects = objects
+
+    def shown(self, found: JsonObject) -> JsonObject:
+        """With the repositories computed on reading."""
+        return decorated(found, self._objects.hosts())
+
+    def created(self, call: Call, new: JsonObject) -> JsonObject:
+        """Status is the server's alone; every tag is of generation 1."""
+        check_types("ImageStream", new)
+        return self._checked(call, prepared_for_create(new, self._objects.hosts()), None)
+
+    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+        """The old status, with events for what changed."""
+        check_types("ImageStream", new)
+        return self._checked(call, prepared_for_update(new, old, self._objects.hosts()), old)
+
+    def deleted(self, call: Call, old: JsonObject) -> None:
+        """Images stay."""
+
+    def _checked(self, call: Call, stream: JsonObject, old: JsonObject | None) -> JsonObject:
+        before = read_stream(old) if old is not None else None
+        self._objects.check_write(call, StreamWrite(_read(stream), before, call.user))
+        return with_derived_events(
+            stream,
+            old,
+            self._objects.stream,
+            now=self._objects.now(),
+            integrated_registry=self._objects.hosts().internal,
+        )
+
+
+class StreamStatusRules(StreamRules):
+    """What writing ``imagestreams/status`` means."""
+
+    def created(self, call: Call, new: JsonObject) -> JsonObject:
+        """Never called: a sub-resource creates nothing."""
+        raise NotImplementedError
+
+    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+        """The old spec; new references pass the gate."""
+        check_types("ImageStream", new)
+        stream = prepared_for_status_update(new, old, self._objects.hosts())
+        self._objects.check_write(call, StatusWrite(_read(stream), read_stream(old)))
+        return stream
+
+
+def _read(stream: JsonObject) -> Any:
+    try:
+        return read_stream(stream)
+    except InvalidInput as error:
+        raise StatusError(bad_request(str(error))) from error
+
+
+def stream_layers(objects: ImageObjects, call: Call, name: str) -> JsonObject:
+    """``imagestreams/NAME/layers``."""
+    return layers(objects.required_stream(call.namespace, name), objects.image)
+
+
+def pull_secrets(objects: ImageObjects, call: Call) -> JsonObject:
+    """``imagestreams/NAME/secrets``: what imports in the namespace may use. The stream does not matter."""
+    page = objects.store.list_objects(Collection(SECRETS.group, SECRETS.name, call.namespace), matches=is_pull_secret)
+    return list_of("Secret", "v1", list(page.items), page.version)
+
+
+def is_pull_secret(secret: JsonObject) -> bool:
+    """Whether imports may use the Secret."""
+    annotations = secret["metadata"].get("annotations") or {}
+    return secret.get("type") in PULL_SECRET_TYPES and annotations.get(EXCLUDED_SECRET) != "true"

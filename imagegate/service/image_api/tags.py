@@ -1,0 +1,328 @@
+"""ImageStreamTags and ImageTags: two views of the tags in a stream, written through the stream.
+
+Rule: spec import-gate 6.3 and 7. Source: openshift-apiserver, registry/imagestreamtag and registry/imagetag.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from imagegate.core.api_resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
+from imagegate.core.api_status import (
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    not_found,
+    server_timeout,
+)
+from imagegate.core.go_quote import go_quote
+from imagegate.core.image_stream_objects import read_image_tag, read_stream_tag
+from imagegate.core.image_stream_validation import (
+    Finding,
+    validate_image_tag,
+    validate_image_tag_update,
+    validate_stream_tag,
+    validate_stream_tag_update,
+)
+from imagegate.core.image_stream_views import image_stream_tag, image_stream_tags, image_tag, image_tags
+from imagegate.core.image_streams import (
+    spec_tag,
+    split_stream_tag,
+    status_tag,
+    with_spec_tag,
+    with_status_tag,
+)
+from imagegate.core.reference import DEFAULT_TAG
+from imagegate.errors import InvalidInput
+from imagegate.ports.image_store import Collection, ObjectChanged, ObjectMissing
+from imagegate.service.image_api.call import (
+    CONFLICTS_MAX,
+    Call,
+    Change,
+    DeleteOptions,
+    JsonObject,
+    ListOptions,
+    continue_token,
+    list_of,
+    success,
+)
+from imagegate.service.image_api.stored import StoredObjects, checked_body
+from imagegate.service.image_api.streams import ImageObjects, check_types
+
+
+class Written(NamedTuple):
+    """The tag after a write, and whether its spec tag is new (201)."""
+
+    object: JsonObject
+    is_new: bool
+
+
+class TagObjects:
+    """What both views have in common."""
+
+    resource: ApiResource
+    already_exists_as: str
+    """How the original names the resource where a tag is there already."""
+
+    def __init__(self, objects: ImageObjects, streams: StoredObjects) -> None:
+        self._objects = objects
+        self._streams = streams
+
+    def view(self, stream: JsonObject, tag: str, *, allow_empty: bool) -> JsonObject:
+        """One tag of a stream as this resource."""
+        raise NotImplementedError
+
+    def views(self, stream: JsonObject) -> list[JsonObject]:
+        """All tags of a stream as this resource's list shows them."""
+        raise NotImplementedError
+
+    def with_tag(self, call: Call, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
+        """The stream with what ``body`` makes of its spec tag."""
+        raise NotImplementedError
+
+    def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
+        """The object as it is validated; ``old`` is None on creation."""
+        raise NotImplementedError
+
+    def findings(self, call: Call, new: JsonObject, old: JsonObject | None) -> list[Finding]:
+        """What is wrong with a new or changed tag."""
+        raise NotImplementedError
+
+    def get(self, call: Call, name: str) -> JsonObject:
+        """One tag."""
+        stream, tag = self._split(name)
+        return self.view(self._objects.required_stream(call.namespace, stream), tag, allow_empty=False)
+
+    def _split(self, name: str) -> tuple[str, str]:
+        try:
+            return split_stream_tag(name)
+        except InvalidInput as error:
+            why = f"{self.resource.kind}s must be retrieved with <name>:<tag>"
+            raise StatusError(bad_request(why)) from error
+
+    def list_objects(self, call: Call, options: ListOptions) -> JsonObject:
+        """Tags of all streams, by namespace and name; labels are those of the stream."""
+        page = self._objects.store.list_objects(Collection(self.resource.group, "imagestreams", call.namespace or None))
+        views = [view for stream in page.items for view in self.views(self._streams.rules.shown(stream))]
+        found = sorted((view for view in views if options.matches(view)), key=_place)
+        if options.after is not None:
+            found = [view for view in found if _place(view) > options.after]
+        version, more = options.version or page.version, {}
+        if options.limit and len(found) > options.limit:
+            found = found[: options.limit]
+            more = {"continue": continue_token(version, _place(found[-1]))}
+        return list_of(self.resource.kind, self.resource.api_version, found, version, **more)
+
+    def create(self, call: Call, body: JsonObject) -> JsonObject:
+        """A new spec tag; the stream is made if it is missing."""
+        check_types(self.resource.kind, body)
+        new = self.prepared(checked_body(self.resource, call, body), None)
+        name = new["metadata"].get("name") or ""
+        self._objects.refuse_findings(call, self.resource.kind, name, self.findings(call, new, None))
+        stream_name, colon, tag = name.partition(":")
+        if not colon:
+            raise StatusError(bad_request(f"{go_quote(name)} must be of the form <stream_name>:<tag>"))
+        tag = tag or DEFAULT_TAG
+        for _ in range(CONFLICTS_MAX):
+            stored = self._objects.stream(call.namespace, stream_name)
+            stream = stored or _new_stream(call.namespace, stream_name)
+            if spec_tag(stream, tag) is not None:
+                raise StatusError(already_exists(self.already_exists_as, name))
+            try:
+                written = self._write(call, self.with_created_tag(stream, tag, new), stored)
+            except ObjectChanged:
+                continue
+            return self.view(written, tag, allow_empty=True)
+        raise StatusError(server_timeout(self.resource.name, "create"))
+
+    def with_created_tag(self, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
+        """The stream with the spec tag of a new object, if it has one."""
+        raise NotImplementedError
+
+    def update(self, call: Call, name: str, change: Change, *, is_patch: bool = False) -> Written:
+        """Change a spec tag; without a version whatever the stream is, making it if it is missing."""
+        stream_name, tag = self._split(name)
+        for _ in range(CONFLICTS_MAX):
+            stored = self._objects.stream(call.namespace, stream_name)
+            if stored is None and is_patch:
+                raise StatusError(not_found("imagestreams", stream_name))
+            stream = stored or _new_stream(call.namespace, stream_name)
+            old = self.view(stream, tag, allow_empty=True)
+            given = checked_body(self.resource, call, change(old), name)
+            check_types(self.resource.kind, given)
+            can_retry = is_patch or not given["metadata"].get("resourceVersion")
+            new = self.prepared(self._completed(given, old, stored, name), old if stored is not None else None)
+            findings = self.findings(call, new, old if stored is not None else None)
+            self._objects.refuse_findings(call, self.resource.kind, name, findings)
+            is_new = spec_tag(stream, tag) is None
+            try:
+                written = self._write(call, self.with_tag(call, stream, tag, new), stored)
+            except ObjectChanged as error:
+                if can_retry:
+                    continue
+                raise StatusError(conflict(self.resource.name, name, str(error))) from error
+            return Written(self.view(written, tag, allow_empty=True), is_new)
+        raise StatusError(server_timeout(self.resource.name, "update"))
+
+    def _completed(self, given: JsonObject, old: JsonObject, stored: JsonObject | None, name: str) -> JsonObject:
+        """The object with what was left out taken from the stream.
+
+        Raises:
+            StatusError: 404 or 409 if it was made of another version of the stream.
+        """
+        metadata, before = dict(given["metadata"]), old["metadata"]
+        version = metadata.get("resourceVersion")
+        if version and stored is None:
+            raise StatusError(not_found(self.resource.name, name))
+        if version and version != before.get("resourceVersion"):
+            why = f"another caller has updated the resource version to {before.get('resourceVersion')}"
+            raise StatusError(conflict(self.resource.name, name, why))
+        for key in ("resourceVersion", "uid", "creationTimestamp", "labels"):
+            if not metadata.get(key) and before.get(key):
+                metadata[key] = before[key]
+        return {**given, "metadata": metadata}
+
+    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
+        """Remove spec and status tag. The Image stays."""
+        stream_name, tag = self._split(name)
+        for _ in range(CONFLICTS_MAX):
+            stream = self._objects.required_stream(call.namespace, stream_name)
+            if options.uid is not None and options.uid != stream["metadata"].get("uid"):
+                raise StatusError(conflict(self.resource.name, name, "the UID precondition was not met"))
+            if spec_tag(stream, tag) is None and status_tag(stream, tag) is None:
+                raise StatusError(not_found(self.resource.name, name))
+            without = with_status_tag(with_spec_tag(stream, tag, None), tag, None)
+            try:
+                self._write(call, without, stream, removed=tag)
+            except ObjectChanged:
+                continue
+            except ObjectMissing as error:
+                raise StatusError(not_found("imagestreams", stream_name)) from error
+            return success()
+        raise StatusError(server_timeout(self.resource.name, "delete"))
+
+    def _write(
+        self, call: Call, stream: JsonObject, stored: JsonObject | None, *, removed: str | None = None
+    ) -> JsonObject:
+        """Create or replace the stream.
+
+        Raises:
+            ObjectChanged: somebody was quicker.
+            StatusError: what is wrong with the stream.
+        """
+        if stored is None:
+            try:
+                return self._streams.create(call, stream)
+            except StatusError as error:
+                if error.status.reason == "AlreadyExists":
+                    raise ObjectChanged(str(error)) from error
+                raise
+        if removed is not None:  # a user's update keeps the old status, so the tag goes from there first
+            stored = with_status_tag(stored, removed, None)
+        return self._streams.rules.shown(self._streams.replace(call, stream, stored, self._streams.rules))
+
+
+class StreamTags(TagObjects):
+    """ImageStreamTags."""
+
+    resource = STREAM_TAGS
+    already_exists_as = "imagestreamtag"
+
+    def view(self, stream: JsonObject, tag: str, *, allow_empty: bool) -> JsonObject:
+        """With the image, its annotations under those of the spec tag."""
+        return image_stream_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
+
+    def views(self, stream: JsonObject) -> list[JsonObject]:
+        """One a status tag with an image, of which only the name is shown."""
+        return image_stream_tags(stream)
+
+    def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
+        """``image`` and ``conditions`` are not the client's; the spec tag's name and annotations follow the object."""
+        tag = body.get("tag")
+        if tag is not None and old is None and not tag.get("name"):
+            tag = {**tag, "name": body["metadata"]["name"].partition(":")[2] or DEFAULT_TAG}
+        if tag is not None and old is not None:
+            tag = {**tag, "annotations": body["metadata"].get("annotations")}
+        kept = {key: value for key, value in body.items() if key not in ("image", "conditions")}
+        shown: JsonObject = {key: old[key] for key in ("image", "conditions") if key in old} if old is not None else {}
+        return {**kept, **shown, "tag": tag}
+
+    def findings(self, call: Call, new: JsonObject, old: JsonObject | None) -> list[Finding]:
+        """The tag's own errors and what the gate says of its source."""
+        gate = self._objects.gate(call.namespace).gate
+        if old is None:
+            return validate_stream_tag(gate, read_stream_tag(new))
+        return validate_stream_tag_update(gate, read_stream_tag(new), read_stream_tag(old))
+
+    def with_created_tag(self, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
+        """``tag`` may be null: then only the stream is made."""
+        return stream if body.get("tag") is None else with_spec_tag(stream, tag, body["tag"])
+
+    def with_tag(self, call: Call, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
+        """The spec tag is ``tag``, or stays; its annotations are those of the object.
+
+        Raises:
+            StatusError: 400, there is neither.
+        """
+        reference = spec_tag(stream, tag)
+        if reference is None and body.get("tag") is None:
+            name = stream["metadata"]["name"]
+            what = f"imagestreamtag {tag} is not a spec tag in imagestream {call.namespace}/{name}, cannot be updated"
+            raise StatusError(bad_request(what))
+        if body.get("tag") is not None:
+            reference = body["tag"]
+        annotations = body["metadata"].get("annotations")
+        return with_spec_tag(stream, tag, {**(reference or {}), "name": tag, "annotations": annotations})
+
+
+class ImageTags(TagObjects):
+    """ImageTags."""
+
+    resource = IMAGE_TAGS
+    already_exists_as = "imagetags"
+
+    def view(self, stream: JsonObject, tag: str, *, allow_empty: bool) -> JsonObject:
+        """Spec and status tag side by side."""
+        return image_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
+
+    def views(self, stream: JsonObject) -> list[JsonObject]:
+        """One a spec or status tag."""
+        return image_tags(stream)
+
+    def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
+        """``image`` is the server's; on creation ``status`` is too."""
+        spec = body.get("spec")
+        if old is not None:
+            return {**body, "image": old.get("image")}
+        if spec is not None and not spec.get("name"):
+            spec = {**spec, "name": body["metadata"]["name"].partition(":")[2] or DEFAULT_TAG}
+        return {**body, "spec": spec, "status": None, "image": None}
+
+    def findings(self, call: Call, new: JsonObject, old: JsonObject | None) -> list[Finding]:
+        """The tag's own errors and what the gate says of its source."""
+        gate = self._objects.gate(call.namespace).gate
+        if old is None:
+            return validate_image_tag(gate, read_image_tag(new))
+        return validate_image_tag_update(gate, read_image_tag(new), read_image_tag(old))
+
+    def with_created_tag(self, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
+        """A new spec tag."""
+        return with_spec_tag(stream, tag, body["spec"])
+
+    def with_tag(self, call: Call, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:  # noqa: ARG002
+        """The spec tag is ``spec``; null removes it."""
+        spec = body.get("spec")
+        return with_spec_tag(stream, tag, None if spec is None else {**spec, "name": tag})
+
+
+def _new_stream(namespace: str, name: str) -> JsonObject:
+    return {
+        "kind": "ImageStream",
+        "apiVersion": "image.openshift.io/v1",
+        "metadata": {"name": name, "namespace": namespace},
+    }
+
+
+def _place(view: JsonObject) -> tuple[str, str]:
+    return view["metadata"].get("namespace") or "", view["metadata"]["name"]

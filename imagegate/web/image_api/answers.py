@@ -1,0 +1,115 @@
+"""Answers of the API: JSON in the form the client accepts, Status errors, warnings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+from flask import Response
+
+from imagegate.core.api_status import StatusError
+from imagegate.core.api_tables import partial_metadata, table
+from imagegate.core.decision import Status
+from imagegate.service.image_api.call import JsonObject
+
+JSON = "application/json"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+class Form(NamedTuple):
+    """In which form an object is wanted: ``Table``, ``PartialObjectMetadata``, or empty for the object itself."""
+
+    name: str = ""
+
+
+_NOT_ACCEPTABLE = Status(
+    code=406,
+    reason="NotAcceptable",
+    message="only the following media types are accepted: application/json",
+)
+
+
+def accepted_form(accept: str) -> Form:
+    """The first form of the ``Accept`` header that there is.
+
+    Raises:
+        StatusError: 406, there is none.
+    """
+    for part in accept.split(",") if accept.strip() else (JSON,):
+        media_type, *parameters = (piece.strip() for piece in part.split(";"))
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if media_type not in (JSON, "application/*", "*/*"):
+            continue
+        wanted = given.get("as", "")
+        if not wanted:
+            return Form()
+        if given.get("g") == "meta.k8s.io" and given.get("v") == "v1":
+            name = wanted.removesuffix("List")
+            if name in ("Table", "PartialObjectMetadata"):
+                return Form(name)
+    raise StatusError(_NOT_ACCEPTABLE)
+
+
+def shaped(found: JsonObject, form: Form, now: datetime, *, include: str = "") -> JsonObject:
+    """An object or list in the wanted form; Status objects stay what they are.
+
+    Args:
+        found: the object or list.
+        form: what the client accepts.
+        now: what ages are counted from.
+        include: ``includeObject``: ``None``, ``Object`` or, by default, metadata only.
+    """
+    kind = found.get("kind") or ""
+    if not form.name or kind == "Status":
+        return found
+    is_list = kind.endswith("List") and isinstance(found.get("items"), list)
+    items = found["items"] if is_list else [found]
+    metadata = dict(found.get("metadata") or {}) if is_list else _version_of(found)
+    if form.name == "Table":
+        made = table(kind.removesuffix("List") if is_list else kind, items, now, **metadata)
+        if include == "Object":
+            for row, item in zip(made["rows"], items, strict=True):
+                row["object"] = item
+        elif include == "None":
+            for row in made["rows"]:
+                row.pop("object")
+        return made
+    if not is_list:
+        return partial_metadata(found)
+    reduced = [partial_metadata(item) for item in items]
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "items": reduced,
+    }
+
+
+def _version_of(found: JsonObject) -> JsonObject:
+    version = (found.get("metadata") or {}).get("resourceVersion")
+    return {"resourceVersion": version} if version else {}
+
+
+def answer(body: JsonObject, code: int = 200, warnings: Iterable[str] = ()) -> Response:
+    """A JSON answer."""
+    response = Response(orjson.dumps(body), status=code, content_type=JSON)
+    for text in dict.fromkeys(warnings):
+        response.headers.add("Warning", warning_value(text))
+    return response
+
+
+def status_answer(status: Status, warnings: Iterable[str] = ()) -> Response:
+    """An error."""
+    response = answer(status.to_json(), status.code, warnings)
+    if status.retry_after_s:
+        response.headers["Retry-After"] = str(status.retry_after_s)
+    return response
+
+
+def warning_value(text: str) -> str:
+    """A ``Warning`` header (RFC 7234) that clients show to their users."""
+    plain = _CONTROL.sub(" ", text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{plain}"'.encode("utf-8", "replace").decode("latin-1")

@@ -1,0 +1,221 @@
+"""The paths of the API: what is asked goes to the use case, what comes back goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Blueprint, Request, Response, request
+
+from imagegate.core import api_patches
+from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request
+from imagegate.core.decision import Status
+from imagegate.core.image_schema import TYPES, unknown_fields
+from imagegate.errors import InvalidInput
+from imagegate.ports.image_store import StoreBusy, StoreError
+from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists
+from imagegate.service.image_api.call import Call, Change, JsonObject
+from imagegate.service.image_api.stored import StoredObjects
+from imagegate.service.image_api.tags import TagObjects
+from imagegate.web.image_api import discovery, openapi
+from imagegate.web.image_api.answers import accepted_form, answer, shaped, status_answer
+from imagegate.web.image_api.identity import Identify, local_user
+from imagegate.web.image_api.requests import (
+    NO_METHOD,
+    NO_RESOURCE,
+    Target,
+    is_true,
+    read_body,
+    read_delete_options,
+    read_dry_run,
+    read_list_options,
+    read_number,
+    read_patch,
+    read_path,
+    verb_of,
+)
+from imagegate.web.image_api.watching import DEFAULT_S, LONGEST_S, Watches
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2"
+
+
+def image_api(api: ImageApi, *, now: Callable[[], datetime], identify: Identify = local_user) -> Blueprint:
+    """The API's paths: ``/api``, ``/apis``, ``/openapi``."""
+    pages = Blueprint("image_api", __name__)
+    requests = _Requests(api, now, identify)
+    pages.register_error_handler(StatusError, lambda error: status_answer(error.status))
+    pages.register_error_handler(StoreError, _store_error)
+
+    @pages.get("/api")
+    @pages.get("/apis")
+    def groups() -> Response:
+        core = request.path == "/api"
+        version = discovery.aggregated_version(request.headers.get("Accept", ""))
+        if version is None:
+            return answer(discovery.api_versions() if core else discovery.api_group_list())
+        response = answer(discovery.aggregated(core, version))
+        response.content_type = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+        return response
+
+    @pages.get("/apis/<group>")
+    def one_group(group: str) -> Response:
+        return _found(discovery.api_group(group))
+
+    @pages.get("/api/<version>", defaults={"group": ""})
+    @pages.get("/apis/<group>/<version>")
+    def one_version(group: str, version: str) -> Response:
+        return _found(discovery.api_resource_list(group, version))
+
+    @pages.route("/api/<version>/<path:rest>", methods=_METHODS, defaults={"group": ""})
+    @pages.route("/apis/<group>/<version>/<path:rest>", methods=_METHODS)
+    def resources(group: str, version: str, rest: str) -> Response:
+        return requests.answer(group, version, rest)
+
+    @pages.get("/openapi/v2")
+    def openapi_v2() -> Response:
+        if _PROTOBUF_V2 in request.headers.get("Accept", "").partition(",")[0]:
+            return Response(openapi.openapi_v2_protobuf(), content_type=f"{_PROTOBUF_V2}@v1.0+protobuf")
+        return answer(openapi.openapi_v2())
+
+    @pages.get("/openapi/v3")
+    def openapi_v3_index() -> Response:
+        return answer(openapi.openapi_v3_index())
+
+    @pages.get("/openapi/v3/api/<version>", defaults={"group": ""})
+    @pages.get("/openapi/v3/apis/<group>/<version>")
+    def openapi_v3(group: str, version: str) -> Response:
+        return _found(openapi.openapi_v3(group, version))
+
+    return pages
+
+
+def _found(document: JsonObject | None) -> Response:
+    if document is None:
+        raise StatusError(NO_RESOURCE)
+    return answer(document)
+
+
+def _store_error(error: StoreError) -> Response:
+    if isinstance(error, StoreBusy):
+        return status_answer(Status(code=503, reason="ServiceUnavailable", message=str(error), retry_after_s=1))
+    return status_answer(Status(code=507, reason="InternalError", message=f"the store cannot be used: {error}"))
+
+
+class _Requests:
+    """Requests for resources."""
+
+    def __init__(self, api: ImageApi, now: Callable[[], datetime], identify: Identify) -> None:
+        self._api = api
+        self._now = now
+        self._identify = identify
+        self._watches = Watches(now)
+
+    def answer(self, group: str, version: str, rest: str) -> Response:
+        """Answer ``request``."""
+        target = read_path(group, version, rest.rstrip("/").split("/"))
+        verb = verb_of(request.method, target, request.args)
+        call = Call(self._identify(request), target.namespace, read_dry_run(request.args.getlist("dryRun")))
+        try:
+            if verb == "watch":
+                return self._watch(call, target)
+            body, code = self._do(verb, call, target)
+        except StatusError as error:
+            return status_answer(error.status, call.warnings)
+        form = accepted_form(request.headers.get("Accept", ""))
+        shown = shaped(body, form, self._now(), include=request.args.get("includeObject", ""))
+        return answer(shown, code, call.warnings)
+
+    def _do(self, verb: str, call: Call, target: Target) -> tuple[JsonObject, int]:
+        endpoint = self._api.endpoints[target.resource]
+        if verb == "get" and target.sub_resource:
+            return self._api.sub_read(call, target.name, target.sub_resource), 200
+        if verb == "get" and isinstance(endpoint, Gets):
+            return endpoint.get(call, target.name), 200
+        if verb == "list" and isinstance(endpoint, Lists):
+            return endpoint.list_objects(call, read_list_options(target, request.args)), 200
+        if verb == "create" and isinstance(endpoint, Creates):
+            return self._create(call, target, endpoint), 201
+        if verb in ("update", "patch"):
+            return self._change(verb, call, target, endpoint)
+        if verb == "delete" and isinstance(endpoint, Deletes):
+            return self._delete(call, target, endpoint), 200
+        if verb == "deletecollection" and isinstance(endpoint, StoredObjects):
+            return endpoint.delete_collection(call, read_list_options(target, request.args)), 200
+        raise StatusError(NO_METHOD)
+
+    def _create(self, call: Call, target: Target, endpoint: Creates) -> JsonObject:
+        if target.resource.namespaced and not target.namespace:
+            raise StatusError(bad_request("an empty namespace may not be set during creation"))
+        body = read_body(request.get_data(), request.mimetype)
+        _validate_fields(call, target, body, request)
+        return endpoint.create(call, body)
+
+    def _change(self, verb: str, call: Call, target: Target, endpoint: object) -> tuple[JsonObject, int]:
+        is_patch = verb == "patch"
+        change = _patch(target, request) if is_patch else self._replacement(call, target)
+        if target.sub_resource == "status":
+            return self._api.update_stream_status(call, target.name, change, is_patch=is_patch), 200
+        if isinstance(endpoint, TagObjects):
+            written = endpoint.update(call, target.name, change, is_patch=is_patch)
+            return written.object, 201 if written.is_new and not is_patch else 200
+        if isinstance(endpoint, StoredObjects):
+            return endpoint.update(call, target.name, change, is_patch=is_patch), 200
+        raise StatusError(NO_METHOD)
+
+    def _replacement(self, call: Call, target: Target) -> Change:
+        body = read_body(request.get_data(), request.mimetype)
+        _validate_fields(call, target, body, request)
+        return lambda _: body
+
+    def _delete(self, call: Call, target: Target, endpoint: Deletes) -> JsonObject:
+        options, dry_run = read_delete_options(request.get_data(), request.mimetype)
+        call.dry_run = call.dry_run or dry_run
+        return endpoint.delete(call, target.name, options)
+
+    def _watch(self, call: Call, target: Target) -> Response:
+        endpoint = self._api.endpoints[target.resource]
+        if not isinstance(endpoint, StoredObjects):
+            raise StatusError(NO_METHOD)
+        form = accepted_form(request.headers.get("Accept", ""))
+        timeout_s = min(read_number(request.args, "timeoutSeconds") or DEFAULT_S, LONGEST_S)
+        options = read_list_options(target, request.args)
+        since = request.args.get("resourceVersion", "")
+        events = endpoint.watch(call, options, since=since, timeout_s=timeout_s)
+        resource = target.resource
+        with_bookmarks = is_true(request.args.get("allowWatchBookmarks")) and not form.name
+        bookmarks = f"{resource.kind} {resource.api_version}" if with_bookmarks else ""
+        return self._watches.answer(events, form, bookmarks=bookmarks)
+
+
+def _patch(target: Target, asked: Request) -> Change:
+    media_type = asked.mimetype
+    patch = read_patch(asked.get_data(), media_type)
+    merges_lists = target.resource.group != IMAGE_GROUP
+
+    def change(found: JsonObject) -> JsonObject:
+        try:
+            return api_patches.apply(media_type, found, patch, merges_lists=merges_lists)
+        except InvalidInput as error:
+            if media_type == api_patches.JSON_PATCH:
+                raise StatusError(Status(code=422, reason="Invalid", message=str(error))) from error
+            raise StatusError(bad_request(str(error))) from error
+
+    return change
+
+
+def _validate_fields(call: Call, target: Target, body: JsonObject, asked: Request) -> None:
+    """``fieldValidation``: unknown fields of the image API's own kinds are an error, a warning, or nothing.
+
+    Raises:
+        StatusError: 400.
+    """
+    how = asked.args.get("fieldValidation", "Warn")
+    kind = target.resource.kind
+    if how == "Ignore" or kind not in TYPES or target.resource.group != IMAGE_GROUP:
+        return
+    unknown = [f'unknown field "{path}"' for path in unknown_fields(kind, body)]
+    if unknown and how == "Strict":
+        what = f'{kind} in version "v1" cannot be handled as a {kind}: strict decoding error: {", ".join(unknown)}'
+        raise StatusError(bad_request(what))
+    call.warnings.extend(unknown)

@@ -1,0 +1,226 @@
+"""OpenAPI documents made from the type table: for ``kubectl explain`` and for what kubectl asks before it writes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from imagegate import __version__
+from imagegate.core.api_patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from imagegate.core.api_resources import RESOURCES, ApiResource, group_versions, resources_of
+from imagegate.core.api_status import IMAGE_GROUP
+from imagegate.core.image_schema import TYPES, Field
+
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_SHARED = {"ObjectMeta": _META, "ObjectReference": "io.k8s.api.core.v1.ObjectReference"}
+_SCALARS: dict[str, dict[str, Any]] = {
+    "string": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer", "format": "int64"},
+    "time": {"type": "string", "format": "date-time"},
+    "object": {"type": "object"},
+    "any": {},
+}
+_KIND_DESCRIPTIONS = {
+    "Image": "An Image is an immutable container image with its metadata, named by its digest.",
+    "ImageStream": "An ImageStream keeps, for each of its tags, the images the tag named, newest first.",
+    "ImageStreamTag": "An ImageStreamTag is the newest image of a stream's tag, read by STREAM:TAG.",
+    "ImageTag": "An ImageTag is a stream's tag with what it asks for and what it is, read by STREAM:TAG.",
+    "ImageStreamImage": "An ImageStreamImage is an image that a stream holds, read by STREAM@DIGEST.",
+    "ImageStreamImport": "An ImageStreamImport looks up images in their registries and tags them into a stream.",
+    "ImageStreamMapping": "An ImageStreamMapping tags an image that was pushed to the integrated registry.",
+    "ImageStreamLayers": "ImageStreamLayers lists the layers and blobs of a stream's images.",
+    "ImageSignature": "An ImageSignature is a signature of an Image.",
+}
+
+
+def definition_name(type_: str, group: str = IMAGE_GROUP) -> str:
+    """The name of a type in the documents."""
+    if type_ in _SHARED:
+        return _SHARED[type_]
+    if group == IMAGE_GROUP:
+        return f"com.github.openshift.api.image.v1.{type_}"
+    return f"io.k8s.api.{group.partition('.')[0] or 'core'}.v1.{type_}"
+
+
+def _schema(type_: str, prefix: str) -> dict[str, Any]:
+    """The schema of a type as the table writes it."""
+    if type_[0] == "[":
+        return {"type": "array", "items": _schema(type_[1:-1], prefix)}
+    if type_[0] == "{":
+        return {"type": "object", "additionalProperties": _schema(type_[1:-1], prefix)}
+    if type_ in _SCALARS:
+        return dict(_SCALARS[type_])
+    return {"$ref": f"{prefix}{definition_name(type_)}"}
+
+
+def _property(field: Field, prefix: str) -> dict[str, Any]:
+    schema = _schema(field.type, prefix)
+    if "$ref" in schema and not prefix.startswith("#/definitions"):
+        return {"description": field.description, "allOf": [schema], "default": {}}
+    return {"description": field.description, **schema}
+
+
+def _definitions(prefix: str) -> dict[str, Any]:
+    """All types of the table."""
+    made: dict[str, Any] = {}
+    by_kind = {resource.kind: resource for resource in RESOURCES if resource.group == IMAGE_GROUP}
+    for type_, fields in TYPES.items():
+        if type_ == "Namespace":
+            continue
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {name: _property(field, prefix) for name, field in fields.items()},
+        }
+        if type_ in _KIND_DESCRIPTIONS:
+            schema["description"] = _KIND_DESCRIPTIONS[type_]
+        required = [name for name, field in fields.items() if field.required]
+        if required:
+            schema["required"] = required
+        if type_ in by_kind:
+            schema["x-kubernetes-group-version-kind"] = [_gvk(by_kind[type_])]
+        made[definition_name(type_)] = schema
+    return made
+
+
+def _open_definitions(group: str, version: str, prefix: str) -> dict[str, Any]:
+    """Kinds whose fields this API does not know: anything goes."""
+    made: dict[str, Any] = {_META: _definitions(prefix)[_META]}
+    for resource in resources_of(group, version):
+        made[definition_name(resource.kind, group)] = {
+            "description": f"{resource.kind}. imagegate knows only its images; see the documentation of Kubernetes.",
+            "type": "object",
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                "metadata": {"$ref": f"{prefix}{_META}"},
+            },
+            "x-kubernetes-preserve-unknown-fields": True,
+            "x-kubernetes-group-version-kind": [_gvk(resource)],
+        }
+    return made
+
+
+def _gvk(resource: ApiResource) -> dict[str, str]:
+    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
+
+
+def _path(resource: ApiResource) -> str:
+    base = f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"
+    return f"{base}/namespaces/{{namespace}}/{resource.name}" if resource.namespaced else f"{base}/{resource.name}"
+
+
+_ACTIONS = {"create": "post", "list": "get", "get": "get", "update": "put", "patch": "patch", "delete": "delete"}
+
+
+def _paths(resources: list[ApiResource], *, version: int) -> dict[str, Any]:
+    """Paths with the operations that clients look for: who may send dryRun and fieldValidation where."""
+    made: dict[str, Any] = {}
+    for resource in resources:
+        path = _path(resource)
+        collection = {
+            _ACTIONS[verb]: _operation(resource, verb, version) for verb in ("create", "list") if verb in resource.verbs
+        }
+        single = {
+            _ACTIONS[verb]: _operation(resource, verb, version)
+            for verb in ("get", "update", "patch", "delete")
+            if verb in resource.verbs
+        }
+        if collection:
+            made[path] = collection
+        if single:
+            made[f"{path}/{{name}}"] = single
+    return made
+
+
+def _operation(resource: ApiResource, verb: str, version: int) -> dict[str, Any]:
+    group = "".join(part.capitalize() for part in (resource.group or "core").split("."))
+    operation: dict[str, Any] = {
+        "operationId": f"{verb}{group}{resource.version.capitalize()}{resource.kind}",
+        "parameters": [_parameter(name, version) for name in _query_parameters(verb)],
+        "responses": {"200": {"description": "OK"}},
+        "x-kubernetes-action": _ACTIONS[verb] if verb != "create" else "post",
+        "x-kubernetes-group-version-kind": _gvk(resource),
+    }
+    if verb == "patch" and version == 3:
+        types = [JSON_PATCH, MERGE_PATCH]
+        if resource.group != IMAGE_GROUP:
+            types.append(STRATEGIC_MERGE_PATCH)
+        operation["requestBody"] = {"content": {each: {"schema": {"type": "object"}} for each in types}}
+    elif verb in ("create", "update") and version == 3:
+        reference = {"$ref": f"#/components/schemas/{definition_name(resource.kind, resource.group)}"}
+        operation["requestBody"] = {"content": {"application/json": {"schema": reference}}}
+    return operation
+
+
+def _query_parameters(verb: str) -> tuple[str, ...]:
+    if verb in ("create", "update", "patch"):
+        return ("dryRun", "fieldManager", "fieldValidation")
+    return ("dryRun",) if verb == "delete" else ("pretty",)
+
+
+def _parameter(name: str, version: int) -> dict[str, Any]:
+    kind: dict[str, Any] = {"schema": {"type": "string"}} if version == 3 else {"type": "string"}
+    return {"name": name, "in": "query", "description": name, **kind}
+
+
+def _info() -> dict[str, str]:
+    return {"title": "imagegate", "version": __version__}
+
+
+@lru_cache(maxsize=1)
+def openapi_v2() -> dict[str, Any]:
+    """``/openapi/v2``."""
+    prefix = "#/definitions/"
+    definitions: dict[str, Any] = {}
+    for group, version in group_versions():
+        if group != IMAGE_GROUP:
+            definitions.update(_open_definitions(group, version, prefix))
+    definitions.update(_definitions(prefix))
+    return {
+        "swagger": "2.0",
+        "info": _info(),
+        "paths": _paths(list(RESOURCES), version=2),
+        "definitions": definitions,
+    }
+
+
+@lru_cache(maxsize=1)
+def openapi_v3_index() -> dict[str, Any]:
+    """``/openapi/v3``: where the document of each group version is."""
+    paths = {}
+    for group, version in group_versions():
+        name = f"apis/{group}/{version}" if group else f"api/{version}"
+        paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={__version__}"}
+    return {"paths": paths}
+
+
+@lru_cache(maxsize=32)
+def openapi_v3(group: str, version: str) -> dict[str, Any] | None:
+    """``/openapi/v3/apis/GROUP/VERSION``."""
+    resources = resources_of(group, version)
+    if not resources:
+        return None
+    prefix = "#/components/schemas/"
+    is_image = group == IMAGE_GROUP
+    schemas = _definitions(prefix) if is_image else _open_definitions(group, version, prefix)
+    return {
+        "openapi": "3.0.0",
+        "info": _info(),
+        "paths": _paths(resources, version=3),
+        "components": {"schemas": schemas},
+    }
+
+
+def openapi_v2_protobuf() -> bytes:
+    """The smallest OpenAPI v2 document in protobuf, for old clients that read nothing else and then validate nothing.
+
+    Fields of gnostic's openapi.v2: Document {1: swagger, 2: Info {1: title, 2: version}}.
+    """
+    info = _text_field(1, "imagegate") + _text_field(2, __version__)
+    return _text_field(1, "2.0") + bytes((0x12, len(info))) + info
+
+
+def _text_field(number: int, text: str) -> bytes:
+    content = text.encode("ascii")
+    return bytes((number << 3 | 2, len(content))) + content
