@@ -42,9 +42,7 @@ _TEXTS = {
     ErrorType.TOO_MANY: "Too many",
     ErrorType.INTERNAL: "Internal error",
 }
-_WITHOUT_VALUE = frozenset(
-    {ErrorType.REQUIRED, ErrorType.FORBIDDEN, ErrorType.TOO_LONG, ErrorType.TOO_MANY, ErrorType.INTERNAL}
-)
+_WITHOUT_VALUE = frozenset({ErrorType.REQUIRED, ErrorType.FORBIDDEN, ErrorType.TOO_LONG, ErrorType.INTERNAL})
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,10 @@ from imagegate.core.go_quote import JsonValue, go_json, go_quote
         (not_found("a", "x"), 'a: Not found: "x"'),
         (internal_error("a", "boom"), "a: Internal error: boom"),
         (
+            FieldError(ErrorType.TOO_MANY, "a", "must have at most 1 item", 2),
+            "a: Too many: 2: must have at most 1 item",
+        ),
+        (
             FieldError(ErrorType.TOO_LONG, "a", "may not be more than 5 bytes"),
             "a: Too long: may not be more than 5 bytes",
         ),
