@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 import click
 
 from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
-from imagegate.errors import ConfigError
 
 if TYPE_CHECKING:  # what takes time to import is imported when it is used
     from imagegate.cli.manifests import Manifest
@@ -52,13 +51,10 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) 
     allowed. PATH is a file or folder of ImageStream objects, or - for standard input; other kinds are passed over.
     Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration or an unreadable file.
     """
-    from imagegate.core.import_gate_plugin import ImportGatePlugin
+    from imagegate.cli.imports import gate_in_force
     from imagegate.wiring.service import build
 
-    plugins = (configured.plugin for configured in build(chosen(named)).policies.current.plugins)
-    gate = next((plugin.gate for plugin in plugins if isinstance(plugin, ImportGatePlugin)), None)
-    if gate is None or gate.allows_all:
-        raise ConfigError("no allowedRegistriesForImport: everything may be imported; name a list with --config")
+    gate = gate_in_force(build(chosen(named)).policies.current)
     found: list[Outside] = []
     streams = 0
     for outside in _each_stream(paths, gate):

@@ -13,8 +13,9 @@ from imagegate.policy.convert_cise import Converted, convert_policies
 
 TARGETS = {"portieris": PolicyGroup.PORTIERIS, "cise": PolicyGroup.CISE}
 _EXAMPLE = """\b
-Example:
+Examples:
   imagegate convert --to portieris policies/ --output-folder converted/
+  imagegate convert --imports-to-rules master-config.yaml > image-policy.yaml
 """
 
 
@@ -34,13 +35,32 @@ Example:
     help="Write files of the same names there; otherwise everything goes to standard output.",
 )
 @click.option("--in-place", is_flag=True, help="Write the files back.")
-def convert(paths: tuple[Path, ...], target: str, output_folder: Path | None, in_place: bool) -> int:
+@click.option(
+    "--imports-to-rules",
+    is_flag=True,
+    help="PATH is a master-config.yaml: write executionRules from its allowedRegistriesForImport.",
+)
+@click.option("--no-patterns", is_flag=True, help="With --imports-to-rules: leave out rules with wildcards.")
+def convert(
+    paths: tuple[Path, ...],
+    target: str,
+    output_folder: Path | None,
+    in_place: bool,
+    imports_to_rules: bool,
+    no_patterns: bool,
+) -> int:
     """Rewrite ClusterImagePolicy and ImagePolicy objects for the other API group.
 
     Comments, the order of entries and objects of other kinds are kept. What is lost, moved, or not known to the
     products of the target group is listed on standard error. imagegate enforces both groups: nothing has to be
     converted for it.
     """
+    if imports_to_rules:
+        from imagegate.cli.imports import print_execution_rules
+
+        if in_place or output_folder is not None:
+            raise click.UsageError("--imports-to-rules writes to standard output")
+        return print_execution_rules(paths, patterns=not no_patterns)
     if in_place and output_folder is not None:
         raise click.UsageError("--in-place and --output-folder exclude each other")
     converted = [

@@ -16,8 +16,9 @@ from imagegate.errors import ConfigError
 from imagegate.service.offline import BothPasses, creation, decide_both
 
 _EXAMPLE = """\b
-Example:
+Examples:
   imagegate explain --settings imagegate.yaml --namespace shop docker.io/library/nginx:1.27
+  imagegate explain --config master-config.yaml --import --insecure reg.mydomain.com/app:v1
 """
 
 
@@ -27,9 +28,18 @@ Example:
 @click.option("-n", "--namespace", default="default", show_default=True, help="Where it would run.")
 @click.option("--as-user", default="", metavar="NAME", help="Who would create the pod.")
 @click.option("--as-group", multiple=True, metavar="NAME", help="A group of that user; may be repeated.")
+@click.option("--import", "as_import", is_flag=True, help="Say which rule of the import list admits IMAGE instead.")
+@click.option("--insecure", is_flag=True, help="With --import: as if imported or tagged with --insecure.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 def explain(
-    image: str, namespace: str, as_user: str, as_group: tuple[str, ...], output: str, **named: Unpack[Named]
+    image: str,
+    namespace: str,
+    as_user: str,
+    as_group: tuple[str, ...],
+    as_import: bool,
+    insecure: bool,
+    output: str,
+    **named: Unpack[Named],
 ) -> int:
     """Say why a pod with IMAGE is allowed, rewritten or denied: every rule, every look-up, and the time it took.
 
@@ -40,6 +50,11 @@ def explain(
     service = build(chosen(named))
     if not service.policies.current.plugins:
         raise ConfigError("nothing to explain by: name a policy with --config, --policies or --settings")
+    if as_import:
+        from imagegate.cli.imports import gate_in_force, print_import_explanation
+
+        gate = gate_in_force(service.policies.current)
+        return print_import_explanation(gate, image, insecure=insecure, output=output)
     request = creation(_pod(image, namespace), uid="explain", user=User(name=as_user, groups=as_group))
     trace = Trace()
     started = time.perf_counter()

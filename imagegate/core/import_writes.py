@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from imagegate.core.access import Access, is_granted
 from imagegate.core.admission import AdmissionRequest, User
@@ -76,20 +76,18 @@ class Unanswered(NamedTuple):
 Verdict = Refusal | Unanswered | None
 
 
-class Write:
+class Write(Protocol):
     """One request. ``questions`` may be asked again with more answers; ``verdict`` is the end."""
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:
         """What must be looked up, given what is known."""
-        raise NotImplementedError
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
         """What is wrong with the request; None: nothing."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class StreamWrite(Write):
+class StreamWrite:
     """An ImageStream that is created (``old`` is None) or updated."""
 
     stream: StreamObject
@@ -118,7 +116,7 @@ class StreamWrite(Write):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusWrite(Write):
+class StatusWrite:
     """An update of ``imagestreams/status``. The server keeps the old spec."""
 
     stream: StreamObject
@@ -135,7 +133,7 @@ class StatusWrite(Write):
 
 
 @dataclass(frozen=True, slots=True)
-class TagWrite(Write):
+class TagWrite:
     """An ImageStreamTag or ImageTag, and the image stream behind it."""
 
     kind: str
@@ -191,7 +189,7 @@ class TagWrite(Write):
 
 
 @dataclass(frozen=True, slots=True)
-class ImportWrite(Write):
+class ImportWrite:
     """An ImageStreamImport, and the image stream that it creates or updates."""
 
     document: Mapping[str, Any]
@@ -245,7 +243,7 @@ class ImportWrite(Write):
 
 
 @dataclass(frozen=True, slots=True)
-class MappingWrite(Write):
+class MappingWrite:
     """An ImageStreamMapping: an image is pushed, and becomes an event of a tag."""
 
     document: Mapping[str, Any]

@@ -624,3 +624,16 @@ def test_ten_thousand_tags_from_one_stream_read_it_once() -> None:
     decision = plugin.decide(request, {Stream("test", "src"): Found(source)}, now=NOW)
     assert decision.allowed
     assert source.reads == 1
+
+
+def test_a_star_that_is_stored_is_no_reference() -> None:
+    """Profile openshift-4 lets ``*`` through the import; with a target it still is no source of a tag."""
+    world = ImportWorld((AllowedRegistry("docker.io"),), behaviour=OPENSHIFT_4)
+    decision = world.decide(request_of("imagestreamimports", stream_import("app", "*")))
+    assert [denial.because for denial in decision.denials] == ['Invalid value: "*": invalid reference format'] * 2
+
+
+def test_a_mapping_by_repository_is_checked_as_one() -> None:
+    document = {**mapping("registry.access.redhat.com/x"), "dockerImageRepository": "Bad Name"}
+    decision = ImportWorld(stored=[stream("app")]).decide(request_of("imagestreammappings", document))
+    assert [denial.at for denial in decision.denials] == ["dockerImageRepository"]
