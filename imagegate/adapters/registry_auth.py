@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from imagegate.adapters.http_client import HttpClient, same_origin
-from imagegate.adapters.single_flight import BoundedCache
+from imagegate.adapters.single_flight import BoundedCache, SingleFlight
 from imagegate.core.challenge import Challenge
 from imagegate.core.manifest import bounded_json_object
 from imagegate.core.pull_secrets import Credential
@@ -96,6 +96,7 @@ class Authenticator:
         self._http = http
         self._realms = realms or TokenRealms()
         self._tokens: BoundedCache[TokenRequest, str] = BoundedCache(tokens)
+        self._flights: SingleFlight[tuple[TokenRequest, bool], str] = SingleFlight()
 
     def authorization(
         self,
@@ -127,7 +128,7 @@ class Authenticator:
             if challenge.scheme == "bearer":
                 request = self._token_request(challenge, base_url, scope, credential, verify=verify)
                 kept = None if fresh else self._tokens.get(request)
-                token = kept or self._token(request, base_url, until=until)
+                token = kept or self._token(request, base_url, until=until, fresh=fresh)
                 return Authorization(f"Bearer {token}", kept=kept is not None)
             if challenge.scheme == "basic":
                 return Authorization(basic(credential)) if credential else NOTHING
@@ -148,7 +149,19 @@ class Authenticator:
             )
         return TokenRequest(realm, challenge.parameters.get("service", ""), scope, credential, verify)
 
-    def _token(self, request: TokenRequest, base_url: str, *, until: float) -> str:
+    def _token(self, request: TokenRequest, base_url: str, *, until: float, fresh: bool) -> str:
+        """A new token, one for all who need it now."""
+
+        def ask() -> str:
+            kept = None if fresh else self._tokens.get(request)  # who was here before may just have left
+            return kept or self._new_token(request, base_url, until=until)
+
+        try:
+            return self._flights.do_within((request, fresh), ask, until=until, failures=Unreachable)
+        except TimeoutError as error:
+            raise Unreachable(f"token server {urlsplit(request.realm).netloc} did not answer in time") from error
+
+    def _new_token(self, request: TokenRequest, base_url: str, *, until: float) -> str:
         answer = self._http.get(
             _with_query(request),
             until=until,

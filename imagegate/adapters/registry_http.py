@@ -194,10 +194,13 @@ class HttpRegistry:
         kept = self._endpoints.get(key)
         if kept is not None:
             return kept
+
+        def ask() -> _Endpoint:
+            # who was here before may just have left
+            return self._endpoints.get(key) or self._ping(host, insecure=insecure, until=until)
+
         try:
-            return self._pings.do(
-                key, lambda: self._ping(host, insecure=insecure, until=until), wait_s=max(0.0, until - time.monotonic())
-            )
+            return self._pings.do_within(key, ask, until=until, failures=Unreachable)
         except TimeoutError as error:
             raise Unreachable(f"{host} did not answer in time") from error
 
@@ -264,14 +267,18 @@ class HttpRegistry:
         )
 
     def _get(self, place: _Place, url: str, accept: str, max_bytes: int, authorization: Authorization) -> HttpAnswer:
-        return self._http.get(
-            url,
-            until=place.until,
-            max_bytes=max_bytes,
-            headers={"Accept": accept},
-            authorization=authorization.header,
-            verify=place.endpoint.verify,
-        )
+        try:
+            return self._http.get(
+                url,
+                until=place.until,
+                max_bytes=max_bytes,
+                headers={"Accept": accept},
+                authorization=authorization.header,
+                verify=place.endpoint.verify,
+            )
+        except Unreachable:
+            self._endpoints.discard((place.host, place.insecure))  # it may be another server by now
+            raise
 
 
 @dataclass(slots=True)

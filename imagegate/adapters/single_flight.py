@@ -42,6 +42,25 @@ class SingleFlight(Generic[K, V]):
                 raise TimeoutError("the same look-up is under way and has no answer yet") from error
         return self._fly(key, flight, work)
 
+    def do_within(self, key: K, work: Callable[[], V], *, until: float, failures: type[Exception]) -> V:
+        """``do``, until an instant of ``time.monotonic``.
+
+        Who joined a call that failed with ``failures`` (its own time was up, perhaps) and has time left makes one
+        himself. Raises as ``do``.
+        """
+        while True:
+            made: list[bool] = []
+
+            def ours(made: list[bool] = made) -> V:
+                made.append(True)
+                return work()
+
+            try:
+                return self.do(key, ours, wait_s=max(0.0, until - time.monotonic()))
+            except failures:
+                if made or time.monotonic() >= until:
+                    raise
+
     def _fly(self, key: K, flight: Future[V], work: Callable[[], V]) -> V:
         try:
             value = work()

@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,13 @@ from imagegate.adapters.http_client import HttpClient, HttpLimits
 from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.adapters.single_flight import SingleFlight
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.manifest import Manifest
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.reference import ImageReference
+from imagegate.errors import Unreachable
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import (
@@ -734,3 +737,56 @@ def test_connections_are_kept(client: Client, simulator: RegistrySimulator) -> N
     for _ in range(5):
         found(client.manifest(simulator.host))
     assert count == 1
+
+
+def test_many_questions_at_once_are_one_introduction_and_one_token(
+    client: Client, simulator: RegistrySimulator
+) -> None:
+    """Sixteen images of one repository; what they share is asked for once, though nothing is cached yet."""
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.authorized = lambda header: header == "Bearer simulated"
+    together = threading.Barrier(16)
+    answers: list[Lookup[Manifest]] = []
+
+    def ask() -> None:
+        together.wait(30)
+        answers.append(client.manifest(simulator.host))
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {found(answer).digest for answer in answers} == {DIGEST}
+    assert len(answers) == 16
+    assert simulator.count(path="/token") == 1
+    assert sum(request.path == "/v2/" for request in simulator.requests) == 1
+
+
+def test_who_joined_a_question_that_ran_out_of_time_asks_himself() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    entered, release = threading.Event(), threading.Event()
+    results: list[int | str] = []
+
+    def slow() -> int:
+        entered.set()
+        release.wait(30)
+        raise Unreachable("out of time")
+
+    def first() -> None:
+        try:
+            flights.do_within("k", slow, until=time.monotonic() + 30, failures=Unreachable)
+        except Unreachable as error:
+            results.append(str(error))
+
+    def second() -> None:
+        results.append(flights.do_within("k", lambda: 7, until=time.monotonic() + 30, failures=Unreachable))
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert entered.wait(30)
+    threads[1].start()
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, results)) == ["7", "out of time"]

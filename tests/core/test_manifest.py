@@ -161,6 +161,13 @@ def test_depth_is_counted_outside_of_strings() -> None:
     assert bounded_json_object(json.dumps(text).encode(), "x") == text
 
 
+@pytest.mark.parametrize("piece", [b'\\"', b'"', b"\\", b"[", b'"\\', b'{"a":', b'"a",'])
+def test_no_text_takes_more_than_linear_time(piece: bytes) -> None:
+    """Quadratic time would be hours here."""
+    with pytest.raises((Malformed, TooLarge)):
+        bounded_json_object(b'{"' + piece * (MANIFEST_MAX_BYTES // len(piece)), "x")
+
+
 @pytest.mark.parametrize("text, strict", [(DIGEST, True), ("sha512:" + "0" * 128, True), (None, False), (7, False)])
 def test_strict_digests(text: object, strict: bool) -> None:
     assert is_strict_digest(text) is strict
