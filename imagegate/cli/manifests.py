@@ -209,11 +209,13 @@ def _key(key: Any) -> str | None:
 
 
 def _check_aliases(root: Any, file: str, offset: int) -> None:
-    """Refuse aliases that stand inside themselves, or that unfold to more than ``ALIASED_NODES_MAX`` nodes."""
+    """Refuse aliases that stand inside themselves, or that unfold to far more nodes than were written."""
     weights: dict[int, int] = {}
     open_nodes: set[int] = set()
+    written = 0
 
     def weigh(node: Any) -> int:
+        nonlocal written
         if isinstance(node, yaml.ScalarNode):
             return 1
         known = weights.get(id(node))
@@ -222,13 +224,15 @@ def _check_aliases(root: Any, file: str, offset: int) -> None:
         if id(node) in open_nodes:
             raise BadManifest(f"{file}:{node.start_mark.line + 1 + offset}: an alias stands inside its own anchor")
         open_nodes.add(id(node))
-        children = (part for pair in node.value for part in pair) if node.id == "mapping" else node.value
+        children = [part for pair in node.value for part in pair] if node.id == "mapping" else node.value
+        written += 1 + len(children)
         weight = 1 + sum(map(weigh, children))
         open_nodes.discard(id(node))
         weights[id(node)] = weight
         return weight
 
-    if weigh(root) > ALIASED_NODES_MAX and weigh(root) > 2 * len(weights):
+    weight = weigh(root)
+    if weight > max(ALIASED_NODES_MAX, 2 * written):
         raise BadManifest(f"{file}:{root.start_mark.line + 1 + offset}: aliases unfold to too many nodes")
 
 

@@ -79,8 +79,17 @@ class TestVerdicts:
         assert 'rejected by rule "execution-denied"' in response["status"]["message"]
 
     def test_an_endpoint_without_its_plugin_warns(self, service: Service) -> None:
-        response = service.post("/admit", sample_review(ELSEWHERE)).response
-        assert response["warnings"] == ["imagegate: cise-admit not configured; nothing was checked"]
+        response = service.post("/mutate/always-pull", sample_review(ELSEWHERE)).response
+        assert response["warnings"] == ["imagegate: always-pull not configured; nothing was checked"]
+
+    @pytest.mark.parametrize("path", ["/admit", "/admit/trust", "/admit/va"])
+    def test_image_enforcement_has_endpoints_of_its_own(self, service: Service, path: str) -> None:
+        review = sample_review(ELSEWHERE)
+        assert service.post(path, review).response["allowed"] is True  # the image policy is not asked
+        review["request"]["namespace"] = "signed-demo"
+        response = service.post(path, review).response
+        assert response["allowed"] is False
+        assert "simple" in response["status"]["message"]
 
 
 def deep(levels: int) -> bytes:

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from tests.cli.commands import SETTINGS, Command
+from tests.support.service import CONFIG
+
+BAD = "quay.io/x/y:1"
+
+
+def test_every_rule_is_told_with_its_reason(imagegate: Command) -> None:
+    ran = imagegate("explain", *SETTINGS, BAD)
+    assert ran.code == 1
+    lines = ran.out.splitlines()
+    assert lines[0] == f"{BAD} in namespace default: denied"
+    assert "  image-policy: this image is prohibited by policy: no rule allows it" in ran.out
+    for rule in ("execution-denied: skipped", "internal-registry: not-matched", "dockerhub: not-matched"):
+        assert rule in ran.out
+    assert lines[-1].startswith("Policies ")
+
+
+def test_an_allowed_image_is_exit_code_0(imagegate: Command) -> None:
+    ran = imagegate("explain", *SETTINGS, "docker.io/library/nginx:1")
+    assert ran.code == 0
+    assert "allow-images-from-dockerhub: matched" in ran.out
+
+
+def test_a_rewritten_image_tells_its_digest(imagegate: Command) -> None:
+    ran = imagegate("explain", *SETTINGS, "172.30.1.1:5000/default/image-policy-check:latest")
+    assert ran.code == 0
+    assert "  runs as openshift/image-policy-check@sha256:09ce3d8b" in ran.out
+
+
+def test_json_and_yaml_hold_the_steps(imagegate: Command) -> None:
+    as_json = json.loads(imagegate("explain", *SETTINGS, BAD, "-o", "json").out)
+    as_yaml = yaml.safe_load(imagegate("explain", *SETTINGS, BAD, "-o", "yaml").out)
+    assert as_json["verdict"] == as_yaml["verdict"] == "denied"
+    assert as_json["steps"] == as_yaml["steps"]
+    assert any(step["what"] == "rule" for step in as_json["steps"])
+
+
+def test_lack_of_evidence_is_exit_code_3(imagegate: Command) -> None:
+    ran = imagegate("explain", "--policies", CONFIG / "policies" / "sample", "-n", "signed-demo", "127.0.0.1:1/a/b:1")
+    assert ran.code == 3
+    assert ran.out.startswith("127.0.0.1:1/a/b:1 in namespace signed-demo: unknown")
+
+
+def test_without_a_policy_there_is_nothing_to_explain(imagegate: Command) -> None:
+    assert imagegate("explain", BAD).code == 2

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.policy.source import DEPTH_MAX
+from tests.cli.commands import pod
+
+
+def read(text: str) -> list[Manifest]:
+    return list(read_manifests(text, "f.yaml"))
+
+
+def value(text: str) -> Any:
+    (manifest,) = read(f"apiVersion: v1\nkind: X\nvalue: {text}\n")
+    return manifest.object["value"]
+
+
+def test_objects_know_where_they_were_written() -> None:
+    first, second = read(f"# a comment\n---\n{pod('a')}---\n\n{pod('b')}---\n---\n")
+    assert (first.line, second.line) == (3, 13)
+    assert first.line_of("spec.containers[0].image") == 10
+    assert second.line_of("spec.containers[0].image") == 20
+    assert second.line_of("spec.containers[7].image") == 19
+    assert second.line_of("status.nothing") == 13
+    assert second.line_of("") == 13
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("yes", True),
+        ("off", False),
+        ("y", True),
+        ("~", None),
+        ("010", 8),
+        ("0x1F", 31),
+        ("1.5", 1.5),
+        ("2024-01-02", "2024-01-02"),
+        ("'yes'", "yes"),
+        ('"1"', "1"),
+        ("!!str 1", "1"),
+        ("!!int '7'", 7),
+        ("|\n  text\n", "text\n"),
+        ("[1, {a: b}]", [1, {"a": "b"}]),
+    ],
+)
+def test_scalars_mean_what_they_mean_to_kubernetes(text: str, expected: object) -> None:
+    assert value(text) == expected
+    assert type(value(text)) is type(expected)
+
+
+def test_lists_are_flattened_with_the_lines_of_their_items() -> None:
+    items = "".join("- " + pod(name).replace("\n", "\n  ").rstrip(" ") for name in ("a", "b"))
+    first, second = read(f"apiVersion: v1\nkind: List\nitems:\n{items}")
+    assert [each.object["spec"]["containers"][0]["image"] for each in (first, second)] == ["a", "b"]
+    assert (first.line, second.line) == (4, 12)
+    assert second.line_of("spec.containers[0].image") == 19
+
+
+def test_items_of_a_typed_list_get_its_type() -> None:
+    (item,) = read("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n")
+    assert (item.object["apiVersion"], item.object["kind"]) == ("v1", "Pod")
+
+
+def test_json_is_read() -> None:
+    document = {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(pod("a"))]}
+    (manifest,) = read(json.dumps(document))
+    assert manifest.object == document["items"][0]
+    (flow,) = read("{apiVersion: v1, kind: Pod}")
+    assert flow.object == {"apiVersion": "v1", "kind": "Pod"}
+
+
+def test_anchors_aliases_and_merge_keys_are_read() -> None:
+    text = "apiVersion: v1\nkind: X\nbase: &base {a: 1, b: 2}\nvalue: {<<: *base, b: 3}\nlist: {<<: [*base, {c: 4}]}\n"
+    (manifest,) = read(text)
+    assert manifest.object["value"] == {"a": 1, "b": 3}
+    assert manifest.object["list"] == {"a": 1, "b": 2, "c": 4}
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("kind: Pod\napiVersion: v1\nkind: Pod\n", "f.yaml:3: key 'kind' is repeated"),
+        ("a: [\n", "f.yaml:2: not YAML"),
+        ("- 1\n- 2\n", "f.yaml:1: expected an object, got list"),
+        ("text\n", "f.yaml:1: expected an object, got str"),
+        ("\n\nkind: Pod\n", "f.yaml:3: not a Kubernetes object: apiVersion and kind are required"),
+        ("apiVersion: v1\nkind: [Pod]\n", "f.yaml:1: not a Kubernetes object"),
+        ("apiVersion: v1\nkind: X\n[1, 2]: x\n", "f.yaml:3: a key must be a text"),
+        ("apiVersion: v1\nkind: X\n<<: 1\n", "f.yaml:3: a merge key (<<) takes a mapping"),
+        ("apiVersion: v1\nkind: X\na: !!int x\n", "f.yaml:3: 'x' is not a int"),
+        ("apiVersion: v1\nkind: X\na: &a [*a]\n", "an alias stands inside its own anchor"),
+        ("apiVersion: v1\nkind: X\na: *nothing\n", "f.yaml:3: not YAML: found undefined alias"),
+        ("[" * 50_000 + "]" * 50_000, f"f.yaml:1: nested deeper than {DEPTH_MAX} levels"),
+        ("{a: " * 50_000 + "}" * 50_000, f"f.yaml:1: nested deeper than {DEPTH_MAX} levels"),
+        ("- " * 50_000 + "1", f"f.yaml:1: nested deeper than {DEPTH_MAX} levels"),
+        ("".join(" " * n + "a:\n" for n in range(300)), f"nested deeper than {DEPTH_MAX} levels"),
+    ],
+)
+def test_what_is_no_manifest_is_refused_with_its_place(text: str, why: str) -> None:
+    with pytest.raises(BadManifest) as refused:
+        read(text)
+    assert why in str(refused.value)
+    assert str(refused.value).startswith("f.yaml:")
+
+
+def test_nesting_that_is_deep_but_bounded_is_read() -> None:
+    assert value("[" * 100 + "]" * 100) is not None
+
+
+def test_aliases_that_unfold_without_end_are_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    with pytest.raises(BadManifest, match="aliases unfold to too many nodes"):
+        read("apiVersion: v1\nkind: X\n" + "\n".join(lines))
+    assert read("apiVersion: v1\nkind: X\n" + "\n".join(lines[:3]))
+
+
+def test_a_large_document_without_many_aliases_is_read() -> None:
+    entries = "\n".join(f"- {n}" for n in range(150_000))
+    (manifest,) = read(f"apiVersion: v1\nkind: X\na: &a 1\nb: *a\nlist:\n{entries}\n")
+    assert len(manifest.object["list"]) == 150_000
+
+
+@given(count=st.integers(1, 40), pieces=st.integers(1, 8), data=st.data())
+def test_cutting_a_text_changes_nothing(count: int, pieces: int, data: st.DataObject) -> None:
+    gaps = data.draw(
+        st.lists(st.sampled_from(["---\n", "--- \n", "---\n---\n", "---\n# x\n"]), min_size=count, max_size=count)
+    )
+    text = "".join(f"{gap}{pod(f'i{n}')}" for n, gap in enumerate(gaps))
+    whole = [(each.line, each.line_of("spec.containers[0].image"), each.object) for each in read(text)]
+    cut = [
+        (each.line, each.line_of("spec.containers[0].image"), each.object)
+        for part, line in split_documents(text, pieces)
+        for each in read_manifests(part, "f.yaml", first_line=line)
+    ]
+    assert cut == whole
+    assert len(split_documents(text, pieces)) <= pieces
+
+
+def test_a_text_with_directives_is_not_cut() -> None:
+    text = f"%YAML 1.1\n---\n{pod('a')}...\n%YAML 1.1\n---\n{pod('b')}"
+    assert split_documents(text, 4) == [(text, 1)]
+    assert len(read(text)) == 2
