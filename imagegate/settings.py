@@ -198,13 +198,17 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         access_rules=resolved(settings.access_rules, "accessRules"),
         registry=replace(settings.registry, ca_file=resolved(settings.registry.ca_file, "registry", "caFile")),
         store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),
-        cise=settings.cise and _with_resolved_trust(settings.cise, directory, environ),
+        cise=settings.cise and _with_resolved_cise(settings.cise, directory, environ),
     )
 
 
-def _with_resolved_trust(cise: CisePathSettings, directory: Path, environ: Mapping[str, str]) -> CisePathSettings:
+def _with_resolved_cise(cise: CisePathSettings, directory: Path, environ: Mapping[str, str]) -> CisePathSettings:
     store = cise.trust.store
     if store and "IMAGEGATE_CISE_TRUST_STORE" not in environ:
         store = str(directory / store)
+    key_file = cise.record_key_file
+    if key_file and "IMAGEGATE_CISE_RECORD_KEY_FILE" not in environ:
+        key_file = str(directory / key_file)
     ca = {name: str(directory / path) for name, path in cise.trust.pinning.ca.items()}
-    return replace(cise, trust=replace(cise.trust, store=store, pinning=replace(cise.trust.pinning, ca=ca)))
+    trust = replace(cise.trust, store=store, pinning=replace(cise.trust.pinning, ca=ca))
+    return replace(cise, trust=trust, record_key_file=key_file)

@@ -292,6 +292,10 @@ class CisePathSettings:
     report_all: bool = flag(False, "Report everything that is wrong, not only the first.")
     rewriting: str = choice("all", ("all", "pods", "never"), "Which objects are rewritten to digests.")
     keep_tag: bool = flag(False, "Rewrite to `NAME:TAG@DIGEST` instead of `NAME@DIGEST`.")
+    record_key_file: str = text(
+        "",
+        "File with the key of the records of rewritten images, the same for all replicas; empty: new at every start.",
+    )
     cache: bool = flag(True, "Keep results of verification for a while.")
     exclude_own_namespace: bool = flag(True, "Leave imagegate's own namespace out of its webhooks.")
     trust: TrustSettings = section(TrustSettings, key="trust")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from imagegate.core.access import Access
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
-from imagegate.errors import InvalidPolicy
+from imagegate.errors import InvalidPolicy, InvalidSettings
 from imagegate.policy.cluster_image_policy import Reading
 from imagegate.policy.master_config import MasterConfig
 from imagegate.ports.image_streams import ImageStreams
@@ -31,6 +32,8 @@ from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.evidence import cluster_methods
 from imagegate.wiring.plugins import configured_plugins
 
+RECORD_KEY_MIN_BYTES = 16
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +44,7 @@ class Inputs:
         self._chosen = chosen
         self._files: tuple[Path, ...] = tuple(chosen.files())
         self._methods: Mapping[type[Question], Any] = {}
+        self._own_record_key = secrets.token_bytes(32)  # before any fork, so that all workers have the same
 
     def files(self) -> tuple[Path, ...]:
         """Everything whose change means reading again."""
@@ -66,7 +70,7 @@ class Inputs:
         }
         warnings = (*config.warnings, *cluster.policies.warnings)
         policies = PolicySet(
-            plugins=configured_plugins(settings, config, cluster.policies),
+            plugins=configured_plugins(settings, config, cluster.policies, self._record_key(settings)),
             version=_version(settings, documents),
             warnings=tuple(str(remark) for remark in warnings),
         )
@@ -74,6 +78,19 @@ class Inputs:
             _log.info("admission plug-in %s is none of imagegate's", name)
         self._methods = methods
         return policies
+
+    def _record_key(self, settings: Settings) -> bytes:
+        """The key of the records of rewritten images."""
+        name = settings.cise.record_key_file if settings.cise is not None else ""
+        if not name:
+            return self._own_record_key
+        try:
+            key = Path(name).read_bytes().strip()
+        except OSError as error:
+            raise InvalidSettings(f"cise.recordKeyFile: {name}: {error.strerror or error}") from error
+        if len(key) < RECORD_KEY_MIN_BYTES:
+            raise InvalidSettings(f"cise.recordKeyFile: {name}: shorter than {RECORD_KEY_MIN_BYTES} bytes")
+        return key
 
     def answerers(self) -> dict[type[Question], Answerer]:
         """Who answers what the documents answer: always from those that were read last."""

@@ -30,9 +30,12 @@ HOOKS = {"cise-admit": Hook.ADMIT, "cise-trust": Hook.TRUST, "cise-va": Hook.VA}
 
 
 def configured_plugins(
-    settings: Settings, config: MasterConfig, policies: LoadedPolicies
+    settings: Settings, config: MasterConfig, policies: LoadedPolicies, record_key: bytes
 ) -> tuple[ConfiguredPlugin, ...]:
     """Those that the documents turn on, in the order of the mutating pass.
+
+    Args:
+        record_key: of the records of rewritten images (spec cise section 15.2).
 
     Raises:
         ConfigError: a setting or a document is wrong.
@@ -40,7 +43,7 @@ def configured_plugins(
     _refuse_unsupported(settings)
     modes = plugin_modes(settings)
     found = []
-    for plugin in _plugins(settings, config, policies):
+    for plugin in _plugins(settings, config, policies, record_key):
         mode = modes.get(plugin.name, Modes())
         found.append(ConfiguredPlugin(plugin, mode))
         if isinstance(plugin, CisePlugin):
@@ -48,13 +51,13 @@ def configured_plugins(
     return tuple(found)
 
 
-def _plugins(settings: Settings, config: MasterConfig, policies: LoadedPolicies) -> Iterator[Plugin]:
+def _plugins(settings: Settings, config: MasterConfig, policies: LoadedPolicies, record_key: bytes) -> Iterator[Plugin]:
     block = config.import_policy
     if config.image_policy is not None:
         yield ImagePolicyPlugin(config.image_policy, image_policy_behaviour(settings, block))
     if settings.cise is not None or settings.policies:
         behaviour = cise_behaviour(settings.cise or CisePathSettings())
-        yield CisePlugin(CisePolicies(policies.policies, behaviour.groups), behaviour)
+        yield CisePlugin(CisePolicies(policies.policies, behaviour.groups), behaviour, record_key)
     if config.always_pull:
         yield AlwaysPullPlugin()
     if block.allowed_registries_for_import is not None:
