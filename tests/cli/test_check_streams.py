@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,13 @@ def test_an_unreadable_file_is_an_error(folder: Path, content: bytes, error: str
 def test_a_missing_file_is_an_error(folder: Path) -> None:
     with pytest.raises(InvalidInput, match="no such file or folder"):
         run(folder, str(folder / "absent.yaml"))
+
+
+def test_a_file_that_cannot_be_read_or_is_too_large_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "streams.yaml"))
+        with pytest.raises(InvalidInput, match=r"streams.yaml: cannot be read: "):
+            run(folder, str(folder / "streams.yaml"))
+    monkeypatch.setattr("imagegate.cli.check_streams.STREAM_MAX_BYTES", 10)
+    with pytest.raises(InvalidInput, match=r"^-: larger than 10 bytes$"):
+        run(folder, "-", text="x" * 11)

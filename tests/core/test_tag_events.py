@@ -310,3 +310,11 @@ A = SpecTag("a", Source("DockerImage", "x"), generation=2)
 )
 def test_which_tags_count_as_changed(old: SpecTag | None, new: SpecTag, changed: bool) -> None:
     assert is_changed(old, new, "test") is changed
+
+
+def test_an_image_whose_name_is_no_digest_is_found_by_its_name_only() -> None:
+    other = stream("src", status={"tags": [{"tag": "a", "items": [events("quay.io/x", "sha256:x")]}]})
+    answers: Answers = {Stream("test", "src"): Found(other)}
+    found = derived(stream("app", tag("a", "ImageStreamImage", "src@sha256")), answers=answers)
+    assert references(found) == {"a": ["quay.io/x"]}
+    assert derived(stream("app", tag("a", "ImageStreamImage", "src@x")), answers=answers).error is not None
