@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase
+from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS
 from imagegate.core.api_status import StatusError
 from imagegate.core.decision import Status
@@ -23,7 +23,7 @@ from imagegate.service.image_api.call import Call, JsonObject
 from imagegate.service.image_api.stored import checked_body
 from imagegate.service.image_api.streams import ImageObjects, check_types, is_pull_secret
 from imagegate.service.import_fetches import Progress
-from imagegate.service.importer import Importer, StoredTarget
+from imagegate.service.importer import Importer, ImportTarget, StoredTarget
 
 _NOT_CONFIGURED = Status(
     code=503, reason="ServiceUnavailable", message="imports are not possible: no registry client is configured"
@@ -57,6 +57,13 @@ class Imports:
         target = _Target(self._objects, call, new["metadata"]["name"])
         answer = self._importer.run(wanted, call.namespace, target, progress=progress)
         return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
+
+    def controller_target(self, namespace: str, name: str) -> ImportTarget:
+        """Where imports go that nobody asked for by hand: under the stream's own checks (spec 6.5)."""
+        return _Target(self._objects, Call(_CONTROLLER, namespace), name)
+
+
+_CONTROLLER = User("system:imagegate:import-controller", "", ("system:masters", "system:authenticated"))
 
 
 class _Target(StoredTarget):

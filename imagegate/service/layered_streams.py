@@ -1,0 +1,98 @@
+"""Image streams from two places: the store, which changes, over files, which an operator wrote.
+
+What the store has counts. An Image or a namespace that both have shows the labels and annotations of both, the
+store's where they differ, so that a mark set in either place is seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.ports.image_streams import ImageStreams, Namespaces
+
+JsonObject = dict[str, Any]
+
+
+class Layer(ImageStreams, Namespaces, Protocol):
+    """An adapter of both ports."""
+
+
+class LayeredImageStreams:
+    """See ``ports.image_streams``."""
+
+    def __init__(self, store: Layer, files: Layer) -> None:
+        self._store = store
+        self._files = files
+
+    def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:
+        """From the files only where the store has no such stream."""
+        answer = self._store.stream_tag(question, deadline_s=deadline_s)
+        if _lacks(answer, "imagestreams"):
+            return self._files.stream_tag(question, deadline_s=deadline_s)
+        return self._with_marks(answer, deadline_s)
+
+    def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:
+        """From the files only where the store has no such stream."""
+        answer = self._store.stream(question, deadline_s=deadline_s)
+        if _lacks(answer, "imagestreams"):
+            return self._files.stream(question, deadline_s=deadline_s)
+        return answer
+
+    def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:
+        """From the files only where the store has no such stream."""
+        answer = self._store.stream_image(question, deadline_s=deadline_s)
+        if _lacks(answer, "imagestreams"):
+            return self._files.stream_image(question, deadline_s=deadline_s)
+        return self._with_marks(answer, deadline_s)
+
+    def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:
+        """Of both."""
+        answer = self._store.image(question, deadline_s=deadline_s)
+        return _merged(answer, self._files.image(question, deadline_s=deadline_s))
+
+    def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:
+        """Of both."""
+        answer = self._store.namespace(question, deadline_s=deadline_s)
+        return _merged(answer, self._files.namespace(question, deadline_s=deadline_s))
+
+    def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:
+        """Namespaces of both."""
+        answers = [layer.pull_spec_holders(question, deadline_s=deadline_s) for layer in (self._store, self._files)]
+        unknown = next((answer for answer in answers if not isinstance(answer, Found)), None)
+        if unknown is not None:
+            return unknown
+        found = (answer.value for answer in answers if isinstance(answer, Found))
+        return Found(frozenset().union(*found), "store, files")
+
+    def _with_marks(self, answer: Lookup[JsonObject], deadline_s: float) -> Lookup[JsonObject]:
+        """A tag or stream image whose Image has marks in the files too."""
+        if not isinstance(answer, Found):
+            return answer
+        image = answer.value.get("image") or {}
+        written = self._files.image(Image(image["metadata"]["name"]), deadline_s=deadline_s)
+        merged = _merged(Found(image), written)
+        if not isinstance(merged, Found) or merged.value is image:
+            return answer
+        return Found({**answer.value, "image": merged.value}, answer.source)
+
+
+def _lacks(answer: Lookup[Any], kind: str) -> bool:
+    return isinstance(answer, Absent) and answer.kind == kind
+
+
+def _merged(own: Lookup[JsonObject], written: Lookup[JsonObject]) -> Lookup[JsonObject]:
+    if isinstance(own, Unknown) or isinstance(written, Absent):
+        return own
+    if isinstance(own, Absent) or isinstance(written, Unknown):
+        return written
+    metadata, other = own.value.get("metadata") or {}, written.value.get("metadata") or {}
+    marks = {
+        key: {**(other.get(key) or {}), **(metadata.get(key) or {})}
+        for key in ("labels", "annotations")
+        if other.get(key)
+    }
+    if not marks:
+        return own
+    return Found({**own.value, "metadata": {**metadata, **marks}}, own.source)

@@ -1,0 +1,150 @@
+"""The image API, its store and its imports."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from imagegate.adapters.store_sqlite.database import Database
+from imagegate.adapters.store_sqlite.image_streams import terms_of
+from imagegate.adapters.store_sqlite.objects import SqliteStore
+from imagegate.core.access import Access
+from imagegate.core.evidence import Lookup
+from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.import_gate import ImportGate
+from imagegate.core.import_gate_plugin import ImportGatePlugin
+from imagegate.core.master_config import ImagePolicyBlock
+from imagegate.errors import InvalidSettings
+from imagegate.ports.image_store import ObjectKey, StoreError
+from imagegate.ports.registry import Registry
+from imagegate.service.image_api.api import ImageApi
+from imagegate.service.image_api.cluster import Admission
+from imagegate.service.image_api.imports import StoredPullSecrets
+from imagegate.service.image_api.local import ADMINISTRATORS, local_access
+from imagegate.service.image_api.streams import GateInForce, ImageObjects
+from imagegate.service.import_fetches import ImportSettings
+from imagegate.service.importer import Importer
+from imagegate.service.policy_set import PolicyHolder
+from imagegate.service.review import Reviewer, labels_of
+from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
+from imagegate.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[[], datetime]) -> SqliteStore | None:
+    """The store that the settings name, or that of this user.
+
+    Returns:
+        None where none is named and this user's state directory cannot be written: then there is no image API.
+
+    Raises:
+        InvalidSettings: the store that is named cannot be used.
+    """
+    named = settings.store.path
+    path = Path(named) if named else default_store_path(environ)
+    try:
+        return SqliteStore(Database(path), terms_of=terms_of, now=now)
+    except StoreError as error:
+        if named:
+            raise InvalidSettings(f"store.path: {error}") from error
+        _log.warning("no image API: %s; name a file with store.path", error)
+        return None
+
+
+def default_store_path(environ: Mapping[str, str]) -> Path:
+    """``imagegate/images.db`` in the user's state directory (XDG Base Directory Specification)."""
+    state = environ.get("XDG_STATE_HOME") or ""
+    base = Path(state) if state.startswith("/") else Path(environ.get("HOME") or "/") / ".local" / "state"
+    return base / "imagegate" / "images.db"
+
+
+@dataclass(slots=True)
+class ImageService:
+    """The image API and what runs beside it."""
+
+    api: ImageApi
+    store: SqliteStore
+    importer: Importer
+    schedule: ScheduleSettings
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def start_imports(self) -> None:
+        """Import new and scheduled tags in a thread, in one process of all that share the store."""
+        threading.Thread(target=self._run_imports, name="scheduled-imports", daemon=True).start()
+
+    def _run_imports(self) -> None:
+        lock = os.open(f"{self.store.database.path}.imports.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # freed by the system when its process ends, however it ends
+        imports = ScheduledImports(
+            self.store, self.importer, self.api.imports.controller_target, settings=self.schedule
+        )
+        imports.run(self._stop)
+
+
+def image_service(
+    store: SqliteStore,
+    *,
+    block: ImagePolicyBlock,
+    hosts: Callable[[], RegistryHosts],
+    policies: PolicyHolder,
+    reviewer: Reviewer,
+    registry: Registry,
+    access: Callable[[Access], Lookup[Any]] | None,
+    now: Callable[[], datetime],
+) -> ImageService:
+    """The image API over ``store``.
+
+    Args:
+        store: where everything is kept.
+        block: limits of imports.
+        hosts: names of the integrated registry, as they are now.
+        policies: has the import gate.
+        reviewer: reviews what is created in the dry cluster.
+        registry: is asked by imports.
+        access: who may do what, besides administrators; None: what any user may.
+        now: the clock.
+    """
+    objects = ImageObjects(
+        store,
+        hosts=hosts,
+        gate=lambda namespace: _gate_in_force(policies, store, hosts(), namespace),
+        access=lambda question: _ask_access(question, access),
+        now=now,
+    )
+    imports = ImportSettings(
+        max_images_per_repository=block.max_images_bulk_imported_per_repository,
+        default_import_mode=block.image_stream_import_mode,
+    )
+    schedule = ScheduleSettings(
+        interval_s=block.scheduled_image_import_minimum_interval_s,
+        per_minute=block.max_scheduled_image_imports_per_minute,
+        disabled=block.disable_scheduled_import,
+    )
+    importer = Importer(registry, StoredPullSecrets(store), settings=imports, now=now)
+    api = ImageApi(objects, importer=importer, admit=Admission(reviewer))
+    api.ensure_default_namespace()
+    store.database.close()  # nothing stays open that a fork could inherit
+    return ImageService(api, store, importer, schedule)
+
+
+def _ask_access(question: Access, access: Callable[[Access], Lookup[Any]] | None) -> Lookup[Any]:
+    if access is None or ADMINISTRATORS in question.user.groups:
+        return local_access(question)
+    return access(question)
+
+
+def _gate_in_force(policies: PolicyHolder, store: SqliteStore, hosts: RegistryHosts, namespace: str) -> GateInForce:
+    for configured in policies.current.plugins:
+        if isinstance(configured.plugin, ImportGatePlugin):
+            found = store.get(ObjectKey("", "namespaces", "", namespace)) if configured.modes.by_namespace else None
+            mode = configured.modes.for_labels(labels_of(found)) if found else configured.modes.default
+            return GateInForce(configured.plugin.gate, mode)
+    return GateInForce(ImportGate(None, integrated_registry=hosts.internal))
