@@ -1,7 +1,7 @@
 """A registry that is asked once: identical questions under way are merged, and what cannot change is remembered.
 
 Manifests and configurations are kept by digest; a tag's digest only for ``tag_ttl_s``, and never where that is zero
-(the default in admission: a tag that was moved must be seen). Outages and absences are not remembered. The access is
+(the default: a tag that was moved is seen at once). Outages and absences are not remembered. The access is
 part of every key: what one pull secret may see is not shown to somebody without it.
 """
 
@@ -76,21 +76,37 @@ class CachedRegistry:
     ) -> Lookup[Manifest]:
         """See ``ports.registry``."""
         wanted = _normal(image)
-        digest = wanted.id or self._tags.get(_Key("tag", wanted, access))
-        if digest is not None:
-            kept = self._manifests.get(_Key("manifest", _pinned(wanted, digest), access))
-            if kept is not None:
-                return Found(kept, CACHE)
-        key = _Key("manifest", wanted, access)
-        answer = self._merged(
-            key, deadline_s, lambda left: self._upstream.manifest(image, access=access, deadline_s=left)
+        kept = self._kept(wanted, access)
+        if kept is not None:
+            return Found(kept, CACHE)
+        return self._merged(
+            _Key("manifest", wanted, access), deadline_s, lambda left: self._asked(image, wanted, access, left)
         )
+
+    def _asked(
+        self, image: ImageReference, wanted: ImageReference, access: RegistryAccess, deadline_s: float
+    ) -> Lookup[Manifest]:
+        """The upstream's answer, kept before anybody else may ask for it again."""
+        kept = self._kept(wanted, access)
+        if kept is not None:
+            return Found(kept, CACHE)
+        answer = self._upstream.manifest(image, access=access, deadline_s=deadline_s)
         if isinstance(answer, Found):
             manifest = answer.value
             self._manifests.put(_Key("manifest", _pinned(wanted, manifest.digest), access), manifest)
             if not wanted.id:
                 self._tags.put(_Key("tag", wanted, access), manifest.digest, ttl_s=self._tag_ttl_s)
         return answer
+
+    def kept(self, image: ImageReference, access: RegistryAccess) -> Manifest | None:
+        """The manifest if nothing needs to be asked for it. Never waits."""
+        return self._kept(_normal(image), access)
+
+    def _kept(self, wanted: ImageReference, access: RegistryAccess) -> Manifest | None:
+        digest = wanted.id or self._tags.get(_Key("tag", wanted, access))
+        if digest is None:
+            return None
+        return self._manifests.get(_Key("manifest", _pinned(wanted, digest), access))
 
     def config(
         self, image: ImageReference, manifest: Manifest, *, access: RegistryAccess = ANONYMOUS, deadline_s: float

@@ -105,6 +105,15 @@ def test_64_at_once_are_one_question() -> None:
     assert upstream.asked == []
 
 
+def test_a_digest_is_asked_once_however_many_ask_and_whenever() -> None:
+    for _ in range(20):
+        upstream = Upstream()
+        cached = CachedRegistry(upstream)
+        answers = in_threads(16, lambda cached=cached: cached.manifest(PINNED, deadline_s=30))  # type: ignore[misc]
+        assert len(answers) == 16
+        assert len(upstream.asked) == 1
+
+
 def test_a_digest_is_asked_once_and_a_tag_every_time() -> None:
     upstream = Upstream()
     cached = CachedRegistry(upstream)
