@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagegate.core.cise_checks import Verified
 from imagegate.core.cise_image import CiseImage
 from imagegate.core.cise_judge import Judged
-from imagegate.core.cise_matching import compare_image_ref, quality
+from imagegate.core.cise_matching import compare, compare_image_ref, quality
 from imagegate.core.cise_policy import Entry
 from imagegate.core.cise_selection import PolicySet, Scope, Selected
 from imagegate.core.trace import Step, Trace
@@ -28,15 +28,28 @@ def _entry_step(entry: Entry, spelling: str, best: Entry | None) -> Step:
     matches = matches or compare_image_ref(entry.name, spelling)
     detail = {"name": entry.name, "group": entry.source.group.value}
     if not matches:
-        return Step(ENTRY, str(entry.source), "not-matched", detail=detail)
+        return Step(ENTRY, entry.rule, "not-matched", _why_not(entry.name, spelling), detail)
     exact = entry.name == spelling and "*" not in entry.name
     detail["quality"] = "exact" if exact else str(quality(entry.name))
     if entry is best:
-        return Step(ENTRY, str(entry.source), "decides", "the most specific match", detail)
+        return Step(ENTRY, entry.rule, "decides", "the most specific match", detail)
     because = f"less specific than {best.source}" if best is not None else ""
     if best is not None and not exact and quality(entry.name) == quality(best.name):
         because = f"as specific as {best.source}, which comes first"
-    return Step(ENTRY, str(entry.source), "matched", because, detail)
+    return Step(ENTRY, entry.rule, "matched", because, detail)
+
+
+def _why_not(name: str, image: str) -> str:
+    """Which part of an image string an entry's name does not cover."""
+    host_pattern, slash, path_pattern = name.partition("/")
+    if not slash:
+        return f"{image} is not {name}" if "*" not in name else f"{image} does not match {name}"
+    host, slash, path = image.partition("/")
+    if not slash:
+        return f"{image} has no / and so no host part"
+    if not compare(host_pattern, host):
+        return f"host {host} does not match {host_pattern}"
+    return f"path {path} does not match {path_pattern}"
 
 
 def trace_scope(trace: Trace, policies: PolicySet, namespace: str) -> None:

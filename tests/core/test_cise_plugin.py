@@ -503,12 +503,45 @@ def test_trace_tells_every_entry_and_every_requirement() -> None:
     CiseWorld(documents).decide(request(pod(SIGNED_IMAGE)), trace)
     steps = [(step.what, step.subject, step.outcome) for at, step in trace.steps if at]
     assert steps == [
-        ("policy-entry", "ClusterImagePolicy p repositories[0]", "matched"),
-        ("policy-entry", "ClusterImagePolicy p repositories[1]", "decides"),
-        ("policy-entry", "ClusterImagePolicy p repositories[2]", "not-matched"),
+        ("policy-entry", "ClusterImagePolicy p repositories[0] *", "matched"),
+        ("policy-entry", "ClusterImagePolicy p repositories[1] 127.0.0.1:5000/*", "decides"),
+        ("policy-entry", "ClusterImagePolicy p repositories[2] quay.io/*", "not-matched"),
         ("requirement", "simple", "holds"),
     ]
-    assert trace.steps[0][1].because == "3 entries"
+    assert [step.because for _, step in trace.steps][:4] == [
+        "3 entries",
+        "less specific than ClusterImagePolicy p repositories[1]",
+        "the most specific match",
+        "host 127.0.0.1:5000 does not match quay.io",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, image, because",
+    [
+        ("nginx", "nginy", "nginy is not nginx"),
+        ("n*x", "nginy", "nginy does not match n*x"),
+        ("docker.io/*", "nginx", "nginx has no / and so no host part"),
+        ("docker.io/a*", "docker.io/b", "path b does not match a*"),
+    ],
+)
+def test_trace_says_what_does_not_match(name: str, image: str, because: str) -> None:
+    trace = Trace()
+    CiseWorld(policy(f'{{name: "{name}"}}')).decide(request(pod(image)), trace)
+    assert [step.because for _, step in trace.steps if step.what == "policy-entry"] == [because]
+
+
+def test_trace_tells_ties_and_spellings() -> None:
+    trace = Trace()
+    image = f"icr.io/a/a@{OTHER_DIGEST}"
+    CiseWorld(policy('{name: "icr.io/a/a"}')).decide(request(pod(image)), trace)
+    assert [(step.what, step.outcome) for at, step in trace.steps if at][1:] == [
+        ("spelling", "matched"),
+        ("requirement", "holds"),
+    ]
+    trace = Trace()
+    CiseWorld(policy('{name: "icr.io/*/a"}', '{name: "icr.io/a/*"}')).decide(request(pod("icr.io/a/a")), trace)
+    assert trace.steps[2][1].because == "as specific as ClusterImagePolicy p repositories[0], which comes first"
 
 
 def test_trace_tells_refusals() -> None:
