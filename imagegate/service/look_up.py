@@ -53,6 +53,8 @@ class Answerer(NamedTuple):
     ask: Asker
     immediate: bool = False
     """Answers from memory: called in the review's own thread."""
+    remembered: Callable[[Any], Lookup[Any] | None] | None = None
+    """The answer if it is known already, else None; never waits. Then nothing is asked or counted."""
 
 
 Count = Callable[[str, str], None]
@@ -158,9 +160,11 @@ class LookUp:
     def from_memory(self, question: Question) -> Lookup[Any] | None:
         """The answer, None if it must be fetched."""
         answerer = self._answerers.get(type(question))
-        if answerer is None or not answerer.immediate:
+        if answerer is None:
             return None
-        return self._call(question, answerer, IMMEDIATE_S)
+        if answerer.immediate:
+            return self._call(question, answerer, IMMEDIATE_S)
+        return answerer.remembered(question) if answerer.remembered is not None else None
 
     def one(self, question: Question, deadline: Deadline) -> Lookup[Any]:
         """The answer to a single question."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -12,13 +13,14 @@ from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import KNOWN_REALMS, TokenRealms
-from imagegate.adapters.registry_cache import CachedRegistry
+from imagegate.adapters.registry_cache import CACHE, CachedRegistry, CacheLimits
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
 from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
+from imagegate.core.evidence import Found
 from imagegate.core.owners import Owner
 from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
-from imagegate.ports.registry import Registry
+from imagegate.ports.registry import RegistryAccess
 from imagegate.service.look_up import Answerer
 from imagegate.service.manifest_digests import ManifestDigests
 from imagegate.service.signatures import SignatureLimits, SignatureReader
@@ -45,8 +47,12 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def registry(settings: Settings, http: HttpClient) -> Registry:
-    """Image registries, with what is immutable of their answers kept in memory."""
+TAG_TTL_S = 10.0
+"""How long a review may take a tag to be where it was. What is rewritten runs as the digest that was verified."""
+
+
+def registry(settings: Settings, http: HttpClient, *, tag_ttl_s: float = 0.0) -> CachedRegistry:
+    """Image registries, with what is immutable of their answers kept in memory, and tags for ``tag_ttl_s``."""
     given = settings.registry
     realms = {**KNOWN_REALMS, **{host: frozenset(allowed) for host, allowed in given.token_realms.items()}}
     limits = replace(
@@ -65,20 +71,28 @@ def registry(settings: Settings, http: HttpClient) -> Registry:
         ),
         limits=limits,
     )
-    return CachedRegistry(upstream)
+    return CachedRegistry(upstream, limits=CacheLimits(tag_ttl_s=tag_ttl_s))
 
 
 def evidence_answerers(settings: Settings) -> dict[type[Question], Answerer]:
     """Digests and signatures of images."""
     http = http_client(settings)
-    images = registry(settings, http)
     cached = settings.cise is None or settings.cise.cache
+    images = registry(settings, http, tag_ttl_s=TAG_TTL_S if cached else 0.0)
     limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)
     signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
     return {
-        ManifestDigest: Answerer(ManifestDigests(images).ask),
-        ImageSignatures: Answerer(signatures.ask),
+        ManifestDigest: Answerer(ManifestDigests(images).ask, remembered=_remembered_digests(images)),
+        ImageSignatures: Answerer(signatures.ask, remembered=signatures.remembered),
     }
+
+
+def _remembered_digests(images: CachedRegistry) -> Callable[[ManifestDigest], Found[str] | None]:
+    def remembered(question: ManifestDigest) -> Found[str] | None:
+        manifest = images.kept(question.image, RegistryAccess(question.secrets, anonymous_first=True))
+        return None if manifest is None else Found(manifest.digest, CACHE)
+
+    return remembered
 
 
 def cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
