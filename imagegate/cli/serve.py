@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -11,7 +13,7 @@ import click
 
 from imagegate import logs
 from imagegate.cli.options import FILE, Named, chosen, chosen_options
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.chosen import SAMPLES, Chosen
 
 if TYPE_CHECKING:
     from imagegate.web.server import ServerOptions
@@ -79,7 +81,7 @@ def _serve(choices: Chosen, options: ServerOptions, server: str) -> int:
         from imagegate.web.wsgi import application
 
         app = application(choices)
-        _say_what_to_try(options)
+        _say_what_to_try(options, samples=not choices.names_policies())
         if server == "granian":
             from imagegate.web import granian_server
 
@@ -91,9 +93,25 @@ def _serve(choices: Chosen, options: ServerOptions, server: str) -> int:
     return 0
 
 
-def _say_what_to_try(options: ServerOptions) -> None:
-    """For people at a terminal; everybody else reads the log line."""
+def _say_what_to_try(options: ServerOptions, *, samples: bool) -> None:
+    """For people; programs read the log line."""
     url = f"{'https' if options.certificate else 'http'}://{options.bind[0]}"
-    if sys.stdout.isatty():
-        click.echo(f"imagegate serves at {url} (stop with Ctrl-C). Try:\n  curl {url}/readyz")
     logging.getLogger("imagegate.server").info("starting", extra={"url": url})
+    if not samples and not sys.stdout.isatty():
+        return
+    click.echo(f"imagegate serves {'the sample policies ' if samples else ''}at {url} (Ctrl-C stops it).")
+    if samples and SAMPLES.is_dir():
+        folder = os.path.relpath(SAMPLES)
+        post = "curl -H 'Content-Type: application/json' --data-binary"
+        click.echo("Try in another terminal: a pod that is denied, one that is rewritten, and the same from files:")
+        click.echo(f"  {post} @{folder}/examples/reviews/step-3-other-registry.json {url}/mutate")
+        click.echo(f"  {post} @{folder}/examples/reviews/step-4-internal-registry.json {url}/mutate")
+        click.echo(f"  {_command()} check --settings {folder}/imagegate.yaml {folder}/examples/pods")
+    click.echo(f"  curl {url}/readyz", nl=True)
+    sys.stdout.flush()
+
+
+def _command() -> str:
+    """How this command is called where it is not on the path."""
+    found = Path(sys.argv[0])
+    return "imagegate" if shutil.which(found.name) == str(found) else os.path.relpath(found)

@@ -35,8 +35,7 @@ class Chosen:
         """
         path = self.settings_file
         found = load_settings(path, environ=self.environ)
-        nothing_named = not (self.named_settings or self.config or self.policies or found.config or found.policies)
-        if self.samples and nothing_named:
+        if self.samples and not self.names_policies(found):
             found = load_settings(SAMPLES / "imagegate.yaml", environ=self.environ)
         return replace(
             found,
@@ -45,6 +44,13 @@ class Chosen:
             policies=tuple(map(str, self.policies)) or found.policies,
             images=tuple(map(str, self.images)) or found.images,
         )
+
+    def names_policies(self, found: Settings | None = None) -> bool:
+        """Whether anything names the policies to follow, so that no samples are needed."""
+        if self.named_settings or self.config or self.policies:
+            return True
+        found = found or load_settings(None, environ=self.environ)
+        return bool(found.config or found.policies)
 
     @property
     def named_settings(self) -> Path | None:
@@ -56,3 +62,5 @@ class Chosen:
         """The settings file, for watching it."""
         if self.named_settings is not None:
             yield self.named_settings
+        elif self.samples and not self.names_policies():
+            yield SAMPLES / "imagegate.yaml"

@@ -19,6 +19,7 @@ from tests.support.processes import Running, free_port, started
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIG = ROOT / "config"
+PROSE = ("imagegate serves ", "Try in another terminal")
 IMAGEGATE = Path(sys.executable).parent / "imagegate"
 """The installed script."""
 
@@ -86,8 +87,8 @@ class Service:
         return {int(pid) for pid in children.split()}
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """The log so far; every line must be JSON."""
-        return [json.loads(line) for line in self.running.output().splitlines()]
+        """The log so far; every line of it must be JSON. What is said to people stands before or between."""
+        return [json.loads(line) for line in self.running.output().splitlines() if not line.startswith(("  ", *PROSE))]
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric; 0 where it is not there."""
