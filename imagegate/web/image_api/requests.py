@@ -151,7 +151,8 @@ def _decoded_yaml(content: bytes) -> object:
     return plain(documents[0])
 
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# A string without an end takes the rest: looking for its end from every later quote would take quadratic time.
+_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def _is_deep(content: bytes) -> bool:
