@@ -8,9 +8,10 @@ from flask import Flask, jsonify
 from werkzeug.exceptions import HTTPException
 
 from imagegate.web.admission import BODY_MAX_BYTES, AdmissionEndpoints
+from imagegate.web.image_api.blueprint import image_api
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
-from imagegate.wiring.service import Service
+from imagegate.wiring.service import Service, now
 
 
 class Application(AdmissionEndpoints):
@@ -28,6 +29,8 @@ class Application(AdmissionEndpoints):
         self._metrics.reloaded(not policies.state.error)
         self._metrics.start()
         self.service.watch.start()
+        if self.service.images is not None:
+            self.service.images.start_imports()
 
 
 def create_app(service: Service, metrics: Metrics) -> Flask:
@@ -35,6 +38,8 @@ def create_app(service: Service, metrics: Metrics) -> Flask:
     app = Flask("imagegate")
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.register_blueprint(ops(service, metrics))
+    if service.images is not None:
+        app.register_blueprint(image_api(service.images.api, now=now))
     app.register_error_handler(HTTPException, _status)
     return app
 

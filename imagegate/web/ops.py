@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -9,6 +10,9 @@ from flask import Blueprint, Response, jsonify
 from imagegate import __version__
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
 from imagegate.wiring.service import Service
+
+KUBERNETES = "v1.32.0"
+"""The version of Kubernetes whose API conventions the image API follows."""
 
 
 def ops(service: Service, metrics: Metrics) -> Blueprint:
@@ -40,7 +44,13 @@ def ops(service: Service, metrics: Metrics) -> Blueprint:
 
     @pages.get("/version")
     def version() -> dict[str, Any]:
-        return {"version": __version__, "policies": service.policies.current.version}
+        return {
+            "version": __version__,
+            "policies": service.policies.current.version,
+            "gitVersion": f"{KUBERNETES}+imagegate-{__version__}",  # for kubectl: the API it may expect
+            **dict(zip(("major", "minor"), KUBERNETES.removeprefix("v").split("."), strict=False)),
+            "platform": f"{platform.system().lower()}/{platform.machine()}",
+        }
 
     @pages.get("/metrics")
     def scrape() -> Response:

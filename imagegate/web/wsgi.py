@@ -19,5 +19,5 @@ def application(chosen: Chosen | None = None) -> Application:
         chosen = Chosen()
         logs.configure(chosen.settings().log.level, as_json=True)
     metrics = Metrics()
-    service = build(chosen, recorders=(metrics,), count=metrics.looked_up, log_decisions=True)
+    service = build(chosen, recorders=(metrics,), count=metrics.looked_up, log_decisions=True, keeps_images=True)
     return Application(service, metrics)

@@ -14,10 +14,13 @@ from imagegate.adapters.access_files import FileAccessReviews
 from imagegate.adapters.cluster_files import load_cluster_files
 from imagegate.adapters.config_files import load_config
 from imagegate.adapters.files import load_image_streams
+from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
+from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.behaviours import integrated_registries
 from imagegate.core import image_questions as ask
 from imagegate.core.access import Access
 from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy, InvalidSettings
@@ -25,6 +28,7 @@ from imagegate.policy.cluster_image_policy import Reading
 from imagegate.policy.master_config import MasterConfig
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.image_cache import CachedImages
+from imagegate.service.layered_streams import Layer, LayeredImageStreams
 from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
 from imagegate.settings import Settings
@@ -40,8 +44,13 @@ _log = logging.getLogger(__name__)
 class Inputs:
     """Reads the documents, and keeps what of them is not policy: image streams, namespaces, Secrets, roles."""
 
-    def __init__(self, chosen: Chosen) -> None:
+    def __init__(self, chosen: Chosen, store: SqliteStore | None = None) -> None:
         self._chosen = chosen
+        self._store = store
+        self.hosts = RegistryHosts()
+        """Of the integrated registry, as the documents name them now."""
+        self.imports = ImagePolicyBlock()
+        """How images are imported."""
         self._files: tuple[Path, ...] = tuple(chosen.files())
         self._methods: Mapping[type[Question], Any] = {}
         self._own_record_key = secrets.token_bytes(32)  # before any fork, so that all workers have the same
@@ -64,7 +73,7 @@ class Inputs:
         domain = settings.cise.cluster_domain if settings.cise is not None else ""
         cluster = load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain))
         methods = {
-            **_image_methods(settings, load_image_streams(images, hosts=_hosts(settings, config))),
+            **_image_methods(settings, self._streams(images, _hosts(settings, config))),
             **cluster_methods(cluster),
             Access: FileAccessReviews().access,
         }
@@ -77,7 +86,15 @@ class Inputs:
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
         self._methods = methods
+        self.hosts, self.imports = _hosts(settings, config) or RegistryHosts(), config.import_policy
         return policies
+
+    def _streams(self, images: Iterable[Path], hosts: RegistryHosts | None) -> LayeredImageStreams | Layer:
+        """Image streams from files, under those of the store if there is one."""
+        files = load_image_streams(images, hosts=hosts)
+        if self._store is None:
+            return files
+        return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
 
     def _record_key(self, settings: Settings) -> bytes:
         """The key of the records of rewritten images."""

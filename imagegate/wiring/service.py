@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from imagegate.adapters.file_watch import FileWatch
 from imagegate.adapters.json_lines import JsonLines
+from imagegate.core.access import Access
+from imagegate.core.evidence import Lookup
 from imagegate.service.audit import DecisionLog
-from imagegate.service.look_up import Count, LookUp
+from imagegate.service.look_up import Count, Deadline, LookUp
 from imagegate.service.policy_set import PolicyHolder
 from imagegate.service.review import Recorder, Reviewer
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.evidence import evidence_answerers
+from imagegate.wiring.evidence import evidence_answerers, http_client, registry
+from imagegate.wiring.image_api import ImageService, image_service, open_store
 from imagegate.wiring.inputs import Inputs
 
 WATCH_EVERY_S = 1.0
+ACCESS_WITHIN_S = 5.0
 
 
 def now() -> datetime:
@@ -36,6 +41,8 @@ class Service:
     look_up: LookUp
     reviewer: Reviewer
     watch: FileWatch
+    images: ImageService | None = None
+    """The image API, where there is a store for it."""
 
     def not_ready(self) -> list[str]:
         """What the service still waits for; empty once it can answer."""
@@ -43,7 +50,12 @@ class Service:
 
 
 def build(
-    chosen: Chosen, *, recorders: Sequence[Recorder] = (), count: Count | None = None, log_decisions: bool = False
+    chosen: Chosen,
+    *,
+    recorders: Sequence[Recorder] = (),
+    count: Count | None = None,
+    log_decisions: bool = False,
+    keeps_images: bool = False,
 ) -> Service:
     """Everything that reviews need. No thread is started.
 
@@ -51,12 +63,14 @@ def build(
         recorders: are told of every decision.
         count: is told of every look-up.
         log_decisions: write a line for every decision to standard error.
+        keeps_images: open the store, and serve the image API from it.
 
     Raises:
         ConfigError: the settings or a document is wrong.
     """
     settings = chosen.settings()
-    inputs = Inputs(chosen)
+    store = open_store(settings, chosen.environ, now=now) if keeps_images else None
+    inputs = Inputs(chosen, store)
     policies = PolicyHolder(inputs.load, now)
     look_up = LookUp({**inputs.answerers(), **evidence_answerers(settings)}, count=count)
     if log_decisions:
@@ -65,4 +79,20 @@ def build(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )
     watch = FileWatch(inputs.files, policies.reload, every_s=WATCH_EVERY_S)
-    return Service(settings, policies, look_up, reviewer, watch)
+    service = Service(settings, policies, look_up, reviewer, watch)
+    if store is not None:
+        service.images = image_service(
+            store,
+            block=inputs.imports,
+            hosts=lambda: inputs.hosts,
+            policies=policies,
+            reviewer=reviewer,
+            registry=registry(settings, http_client(settings)),
+            access=_access(look_up) if settings.access_rules else None,
+            now=now,
+        )
+    return service
+
+
+def _access(look_up: LookUp) -> Callable[[Access], Lookup[Any]]:
+    return lambda question: look_up.one(question, Deadline.after(ACCESS_WITHIN_S))

@@ -240,7 +240,9 @@ class TestOperations:
         policies = service.get("/readyz").json["policies"]
         assert "image-policy" in policies["plugins"]
         assert policies["error"] == ""
-        assert service.get("/version").json == {"version": "0.1.0", "policies": policies["version"]}
+        version = service.get("/version").json
+        assert (version["version"], version["policies"]) == ("0.1.0", policies["version"])
+        assert version["gitVersion"].startswith("v1.")  # what kubectl reads
 
     def test_metrics_count_decisions_by_plugin_verdict_and_rule(self, service: Service) -> None:
         labels = {"plugin": "image-policy", "verdict": "allowed", "rule": "allow-images-from-dockerhub"}

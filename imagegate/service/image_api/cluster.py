@@ -10,6 +10,7 @@ import base64
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -123,6 +124,7 @@ class ClusterRules:
     """What writing an object of the dry cluster means: names, admission, and a word that nothing runs."""
 
     unconditional_updates = True
+    named_late = True
 
     def __init__(self, resource: ApiResource, admit: Admit) -> None:
         self._resource = resource
@@ -137,7 +139,10 @@ class ClusterRules:
         self._check_form(new)
         new = self._admit(call, "CREATE", self._resource, new, None)
         namespaced = self._resource.namespaced
-        errors = validate_metadata(metadata_of(new), self.name_errors, namespaced=namespaced, path="metadata")
+        metadata = metadata_of(new)
+        if not metadata.name and metadata.raw.get("generateName"):
+            metadata = replace(metadata, name=f"{metadata.raw['generateName']}x")  # the name comes next
+        errors = validate_metadata(metadata, self.name_errors, namespaced=namespaced, path="metadata")
         self._refuse(new, errors)
         return self.begun(call, new)
 

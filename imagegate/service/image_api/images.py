@@ -43,6 +43,7 @@ class ImageRules:
     """What writing an Image means."""
 
     unconditional_updates = False
+    named_late = False
 
     def shown(self, found: JsonObject) -> JsonObject:
         """As it is kept."""

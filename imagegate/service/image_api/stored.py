@@ -46,6 +46,8 @@ class Rules(Protocol):
 
     unconditional_updates: bool
     """Whether an update without a resourceVersion replaces whatever there is."""
+    named_late: bool
+    """Whether ``created`` sees objects with ``generateName`` before they have a name, as admission does."""
 
     def shown(self, found: JsonObject) -> JsonObject:
         """The object as it is read."""
@@ -145,9 +147,13 @@ class StoredObjects:
             for key, value in new["metadata"].items()
             if key not in ("uid", "creationTimestamp", "resourceVersion", "deletionTimestamp")
         }
-        new = self.rules.created(call, {**new, "metadata": metadata})
+        new = {**new, "metadata": metadata}
+        if self.rules.named_late:
+            new = self.rules.created(call, new)
         for _ in range(CONFLICTS_MAX):
             named = self._named(new)
+            if not self.rules.named_late:
+                named = self.rules.created(call, named)
             key = self.key(call, named["metadata"]["name"])
             try:
                 return self.rules.shown(self._write_new(call, key, named))

@@ -183,6 +183,7 @@ class StreamRules:
     """What writing an image stream means."""
 
     unconditional_updates = False
+    named_late = False
 
     def __init__(self, objects: ImageObjects) -> None:
         self._objects = objects
