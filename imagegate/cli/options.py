@@ -36,7 +36,9 @@ def chosen_options(command: F) -> F:
             "--images", type=FILE_OR_FOLDER, multiple=True, help="image.openshift.io objects: file or folder."
         ),
         click.option("--settings", type=FILE, help="Settings file (imagegate.yaml)."),
-        click.option("--profile", type=click.Choice([profile.value for profile in Profile]), help="Whose behaviour to follow."),
+        click.option(
+            "--profile", type=click.Choice([profile.value for profile in Profile]), help="Whose behaviour to follow."
+        ),
     )
     for option in reversed(options):
         command = option(command)
