@@ -50,6 +50,8 @@ def judge(
     Returns:
         None where something must be awaited.
     """
+    if not entry.requires:
+        return Judged(entry, "", ())
     subject = Subject(namespace, written, image, pinned, entry, pulls, settings)
     tried: list[tuple[str, Outcome]] = []
     pending = False

@@ -71,6 +71,14 @@ class CisePlugin:
     """Shared by all replicas; without it no record of rewrites is kept or believed (spec section 15.2)."""
     hook: Hook = Hook.ANY
     checks: Sequence[Check] = CHECKS
+    applied: tuple[Check, ...] = field(init=False, repr=False)
+    """Those of ``checks`` that run at this endpoint."""
+    recorder: Recorder = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        without = VulnerabilityCheck.kind if self.hook is Hook.TRUST else ""
+        object.__setattr__(self, "applied", tuple(check for check in self.checks if check.kind != without))
+        object.__setattr__(self, "recorder", Recorder(self.record_key))
 
     def for_hook(self, hook: Hook) -> CisePlugin:
         """The same plug-in for another endpoint."""
@@ -180,12 +188,8 @@ class _Review:
         self._workload = workload
         self._asking = asking
         self._trace = trace
-        self._recorder = Recorder(plugin.record_key)
-        self._resolved = self._recorder.resolved(request.object or {}, request.namespace)
+        self._resolved = plugin.recorder.resolved(request.object or {}, request.namespace)
         self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod)
-        self._checks = tuple(
-            check for check in plugin.checks if plugin.hook is not Hook.TRUST or check.kind != VulnerabilityCheck.kind
-        )
 
     def decide(self) -> Decision:
         """The decision over all images."""
@@ -218,7 +222,7 @@ class _Review:
             return self._denied(use, "", self._no_entry(selected, use.name))
         judged = judge(
             selected.entry,
-            self._checks,
+            self._plugin.applied,
             self._asking,
             namespace=self._request.namespace,
             written=use.name,
@@ -307,7 +311,7 @@ class _Review:
     def _records(self, records: Mapping[str, Resolved]) -> list[PatchOp]:
         path = self._workload.spec_path
         paths = (("metadata",),) if self._workload.is_pod else (("metadata",), (*path[:-1], "metadata"))
-        return self._recorder.patch(self._request.object or {}, paths, records, self._request.namespace)
+        return self._plugin.recorder.patch(self._request.object or {}, paths, records, self._request.namespace)
 
 
 def _denied_object(code: DenialCode, text: str) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -77,21 +77,36 @@ class InvalidSecret(InvalidInput):
     """A Secret is not one."""
 
 
-def secret_item(secret: Mapping[str, Any], key: str) -> bytes | None:
-    """One item of a Secret's ``data`` (base64) or ``stringData``; None where there is none.
+@dataclass(frozen=True, slots=True)
+class SecretItem:
+    """One item of a Secret, as text; hashing it does not decode it."""
 
-    Raises:
-        InvalidSecret: it is not base64.
-    """
-    plain, data = secret.get("stringData"), secret.get("data")
-    if isinstance(plain, Mapping) and isinstance(plain.get(key), str):
-        return str(plain[key]).encode()
-    if not isinstance(data, Mapping) or not isinstance(data.get(key), str):
-        return None
-    try:
-        return base64.b64decode("".join(data[key].split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidSecret(f"{key} is not base64") from error
+    key: str
+    text: str = field(repr=False)
+    encoded: bool
+
+    @property
+    def content(self) -> bytes:
+        """What it holds.
+
+        Raises:
+            InvalidSecret: it is not base64.
+        """
+        if not self.encoded:
+            return self.text.encode()
+        try:
+            return base64.b64decode("".join(self.text.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidSecret(f"{self.key} is not base64") from error
+
+
+def secret_item(secret: Mapping[str, Any], key: str) -> SecretItem | None:
+    """One item of a Secret's ``stringData`` or ``data`` (base64); None where there is none."""
+    for part in ("stringData", "data"):
+        items = secret.get(part)
+        if isinstance(items, Mapping) and isinstance(items.get(key), str):
+            return SecretItem(key, items[key], part == "data")
+    return None
 
 
 def pull_secret(secret: Mapping[str, Any], name: str) -> PullSecret:

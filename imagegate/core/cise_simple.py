@@ -5,7 +5,9 @@ What the requirements mean is ``core.simple_signing``; here is which keys, which
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from imagegate.core.cise_checks import Outcome, Refused, Subject, Verified
 from imagegate.core.cise_policy import (
@@ -15,7 +17,15 @@ from imagegate.core.cise_policy import (
     SignedIdentity,
     SimpleRequirement,
 )
-from imagegate.core.cise_questions import Asking, InvalidSecret, ManifestDigest, NeedsCredentials, Secret, secret_item
+from imagegate.core.cise_questions import (
+    Asking,
+    InvalidSecret,
+    ManifestDigest,
+    NeedsCredentials,
+    Secret,
+    SecretItem,
+    secret_item,
+)
 from imagegate.core.decision import DenialCode
 from imagegate.core.docker_reference import DockerReference
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
@@ -133,32 +143,27 @@ def _key_ring(requirement: SimpleRequirement, subject: Subject, keys: dict[Secre
         own = go_quote(subject.entry.source.namespace)
         text = f"imagegate: an ImagePolicy of namespace {own} may not use keys of namespace {go_quote(namespace)}"
         raise _Unmet(Refused(DenialCode.SIGNATURE, text))
-    data = _secret_data(subject, keys.get(Secret(namespace, requirement.key_secret)), (SECRET_ITEM,))
+    secret = _secret(subject, keys.get(Secret(namespace, requirement.key_secret)))
     try:
-        return _cached_key_ring(requirement.key_secret, namespace, data.get(SECRET_ITEM))
-    except InvalidKeyRing as error:
+        return _cached_key_ring(requirement.key_secret, namespace, secret_item(secret, SECRET_ITEM))
+    except (InvalidKeyRing, InvalidSecret) as error:
         raise _Unmet(Refused(DenialCode.SIGNATURE, str(error))) from error
 
 
 @lru_cache(maxsize=1024)
-def _cached_key_ring(name: str, namespace: str, item: bytes | None) -> KeyRing:
-    return KeyRing.of_secret(name, namespace, {} if item is None else {SECRET_ITEM: item})
+def _cached_key_ring(name: str, namespace: str, item: SecretItem | None) -> KeyRing:
+    return KeyRing.of_secret(name, namespace, {} if item is None else {SECRET_ITEM: item.content})
 
 
-def _secret_data(subject: Subject, answer: Lookup[object] | None, items: tuple[str, ...]) -> dict[str, bytes]:
-    """The items that are there. A Secret that cannot be read denies with the reader's text."""
+def _secret(subject: Subject, answer: Lookup[object] | None) -> Mapping[str, Any]:
+    """The Secret. One that cannot be read denies with the reader's text."""
     if answer is None:
         raise _Unmet(subject.out_of_time())
+    if isinstance(answer, Absent):
+        raise _Unmet(Refused(DenialCode.SIGNATURE, answer.why))
     if not isinstance(answer, Found):
-        code = DenialCode.SIGNATURE if isinstance(answer, Absent) else DenialCode.LOOK_UP_FAILED
-        refused = Refused(code, answer.why)
-        raise _Unmet(refused if isinstance(answer, Absent) else subject.lacks(answer, answer.why))
-    secret = answer.value if isinstance(answer.value, dict) else {}
-    try:
-        found = {item: secret_item(secret, item) for item in items}
-    except InvalidSecret as error:
-        raise _Unmet(Refused(DenialCode.SIGNATURE, str(error))) from error
-    return {item: value for item, value in found.items() if value is not None}
+        raise _Unmet(subject.lacks(answer, answer.why))
+    return answer.value if isinstance(answer.value, Mapping) else {}
 
 
 @lru_cache(maxsize=1024)
@@ -185,10 +190,11 @@ def _store(subject: Subject, answer: Lookup[object] | None) -> LookasideStore | 
     credential: Credential | None = None
     try:
         if simple.store_secret:
-            data = _secret_data(subject, answer, STORE_ITEMS)
-            credential = store_credential(simple.store_secret, data)
+            secret = _secret(subject, answer)
+            items = {name: item for name in STORE_ITEMS if (item := secret_item(secret, name)) is not None}
+            credential = store_credential(simple.store_secret, {name: item.content for name, item in items.items()})
         return LookasideStore.create(simple.store_url, credential) if simple.store_url else None
-    except (InvalidPolicy, InvalidStoreSecret) as error:
+    except (InvalidPolicy, InvalidSecret, InvalidStoreSecret) as error:
         raise _Unmet(Refused(DenialCode.SIGNATURE, str(error))) from error
 
 

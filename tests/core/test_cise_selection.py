@@ -115,3 +115,17 @@ def test_texts_in_both_dialects(situation: Situation, portieris: str) -> None:
     assert text(Profile.CISE) == (DOCUMENT_003 if situation is Situation.NO_POLICIES else portieris)
     assert text(Profile.PORTIERIS, Dialect.CISE) == DOCUMENT_003
     assert text(Profile.CISE, Dialect.PORTIERIS) == portieris
+
+
+def test_what_was_asked_before_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = PolicySet([policy("a/*")]).scope("default")
+    assert scope is not None
+    monkeypatch.setattr("imagegate.core.cise_selection.REMEMBERED_IMAGES_MAX", 2)
+    for number in range(10):
+        for image in (f"a/{number}", f"b/{number}"):
+            found = scope.best(image)
+            assert (found is not None) is image.startswith("a")
+            assert scope.best(image) is found
+            assert len(scope._found) <= 2
+    assert scope.best("a/" + "x" * 1000) is not None
+    assert len(scope._found) <= 2
