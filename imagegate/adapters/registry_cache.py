@@ -98,11 +98,8 @@ class CachedRegistry:
                 self._tags.put(_Key("tag", wanted, access), manifest.digest, ttl_s=self._tag_ttl_s)
         return answer
 
-    def kept(self, image: ImageReference, access: RegistryAccess) -> Manifest | None:
-        """The manifest if nothing needs to be asked for it. Never waits."""
-        return self._kept(_normal(image), access)
-
     def _kept(self, wanted: ImageReference, access: RegistryAccess) -> Manifest | None:
+        """The manifest if nothing needs to be asked for it."""
         digest = wanted.id or self._tags.get(_Key("tag", wanted, access))
         if digest is None:
             return None

@@ -2,25 +2,74 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials
 from imagegate.core.evidence import Found, Lookup, Unknown
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, Trouble
 
+CACHE = "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class DigestLimits:
+    """What is kept of answers, by one process.
+
+    Attributes:
+        tag_s: seconds for which a tag may be thought to stay where it is; 0: it is asked every time.
+        digest_s: seconds for which an image that was there by its digest counts as being there.
+        answers_max: answers kept; the oldest goes first.
+    """
+
+    tag_s: float = 0.0
+    digest_s: float = 300.0
+    answers_max: int = 4096
+
 
 class ManifestDigests:
-    """The answerer of ``ManifestDigest``."""
+    """The answerer of ``ManifestDigest``. Only digests that were found are kept, for who asked alike."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        limits: DigestLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._registry = registry
+        self._limits = limits or DigestLimits(digest_s=0.0)
+        self._clock = clock
+        self._kept: dict[ManifestDigest, tuple[Found[str], float]] = {}
+
+    def remembered(self, question: ManifestDigest) -> Found[str] | None:
+        """The answer if it was had lately, else None. Never waits."""
+        kept = self._kept.get(question)
+        return kept[0] if kept is not None and self._clock() < kept[1] else None
 
     def ask(self, question: ManifestDigest, *, deadline_s: float) -> Lookup[str]:
         """The digest of the manifest's bytes; of a list, that of the list."""
+        kept = self.remembered(question)
+        if kept is not None:
+            return kept
         access = RegistryAccess(question.secrets, anonymous_first=True)
         answer = self._registry.manifest(question.image, access=access, deadline_s=deadline_s)
         if isinstance(answer, Found):
+            self._keep(question, answer.value.digest)
             return Found(answer.value.digest, answer.source)
         if isinstance(answer, RegistryUnknown) and answer.trouble is Trouble.NO_CREDENTIALS:
             return NeedsCredentials(answer.why, answer.retryable)
         if isinstance(answer, RegistryUnknown) and answer.trouble is Trouble.INTEGRITY and question.image.id:
             return Unknown(f"Manifest does not match provided manifest digest {question.image.id}", retryable=False)
         return answer
+
+    def _keep(self, question: ManifestDigest, digest: str) -> None:
+        seconds = self._limits.digest_s if question.image.id else self._limits.tag_s
+        if seconds <= 0:
+            return
+        kept = self._kept
+        kept.pop(question, None)
+        kept[question] = Found(digest, CACHE), self._clock() + seconds
+        while len(kept) > self._limits.answers_max:
+            kept.pop(next(iter(kept)), None)

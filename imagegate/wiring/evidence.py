@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -13,16 +12,15 @@ from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import KNOWN_REALMS, TokenRealms
-from imagegate.adapters.registry_cache import CACHE, CachedRegistry, CacheLimits
+from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
 from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
-from imagegate.core.evidence import Found
 from imagegate.core.owners import Owner
 from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
-from imagegate.ports.registry import RegistryAccess
+from imagegate.ports.registry import Registry
 from imagegate.service.look_up import Answerer
-from imagegate.service.manifest_digests import ManifestDigests
+from imagegate.service.manifest_digests import DigestLimits, ManifestDigests
 from imagegate.service.signatures import SignatureLimits, SignatureReader
 from imagegate.settings import Settings
 
@@ -47,12 +45,12 @@ def _is_network(text: str) -> bool:
     return True
 
 
-TAG_TTL_S = 10.0
+TAG_KEPT_S = 10.0
 """How long a review may take a tag to be where it was. What is rewritten runs as the digest that was verified."""
 
 
-def registry(settings: Settings, http: HttpClient, *, tag_ttl_s: float = 0.0) -> CachedRegistry:
-    """Image registries, with what is immutable of their answers kept in memory, and tags for ``tag_ttl_s``."""
+def registry(settings: Settings, http: HttpClient) -> Registry:
+    """Image registries, with what is immutable of their answers kept in memory."""
     given = settings.registry
     realms = {**KNOWN_REALMS, **{host: frozenset(allowed) for host, allowed in given.token_realms.items()}}
     limits = replace(
@@ -71,28 +69,21 @@ def registry(settings: Settings, http: HttpClient, *, tag_ttl_s: float = 0.0) ->
         ),
         limits=limits,
     )
-    return CachedRegistry(upstream, limits=CacheLimits(tag_ttl_s=tag_ttl_s))
+    return CachedRegistry(upstream)
 
 
 def evidence_answerers(settings: Settings) -> dict[type[Question], Answerer]:
     """Digests and signatures of images."""
     http = http_client(settings)
     cached = settings.cise is None or settings.cise.cache
-    images = registry(settings, http, tag_ttl_s=TAG_TTL_S if cached else 0.0)
+    images = registry(settings, http)
+    digests = ManifestDigests(images, limits=DigestLimits(tag_s=TAG_KEPT_S) if cached else None)
     limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)
     signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
     return {
-        ManifestDigest: Answerer(ManifestDigests(images).ask, remembered=_remembered_digests(images)),
+        ManifestDigest: Answerer(digests.ask, remembered=digests.remembered),
         ImageSignatures: Answerer(signatures.ask, remembered=signatures.remembered),
     }
-
-
-def _remembered_digests(images: CachedRegistry) -> Callable[[ManifestDigest], Found[str] | None]:
-    def remembered(question: ManifestDigest) -> Found[str] | None:
-        manifest = images.kept(question.image, RegistryAccess(question.secrets, anonymous_first=True))
-        return None if manifest is None else Found(manifest.digest, CACHE)
-
-    return remembered
 
 
 def cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
