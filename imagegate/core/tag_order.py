@@ -83,5 +83,4 @@ class _Descending:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Descending) and self._of == other._of
 
-    def __hash__(self) -> int:
-        return hash(self._of)
+    __hash__ = None  # type: ignore[assignment]

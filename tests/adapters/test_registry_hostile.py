@@ -304,6 +304,24 @@ def test_retry_after_is_obeyed_up_to_a_limit(client: Client, simulator: Registry
     assert client.pauses == [3.0]
 
 
+@pytest.mark.parametrize(
+    "text, pauses",
+    [
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 1),  # long past: the usual pause
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 0),
+        ("soon", 1),
+        ("-5", 1),
+        ("9" * 400, 0),
+    ],
+)
+def test_other_forms_of_retry_after(client: Client, simulator: RegistrySimulator, text: str, pauses: int) -> None:
+    simulator.misbehave["/v2/team"] = failing(1, Response(429, headers={"Retry-After": text}))
+    answer = client.manifest(simulator.host)
+    assert isinstance(answer, Found) is bool(pauses)
+    assert len(client.pauses) == pauses
+    assert all(pause < 1 for pause in client.pauses)
+
+
 def test_no_pause_beyond_the_deadline(client: Client, simulator: RegistrySimulator) -> None:
     simulator.misbehave["/v2/team"] = failing(1, Response(429, headers={"Retry-After": "3"}))
     assert trouble(client.manifest(simulator.host, deadline_s=2.0)) is Trouble.UNREACHABLE
@@ -514,6 +532,43 @@ def test_a_private_repository_that_looks_absent_to_strangers(client: Client, sim
     first = RegistryAccess(secrets=own.secrets, anonymous_first=True)
     assert isinstance(client.manifest(simulator.host), Absent)
     assert found(client.manifest(simulator.host, access=first)).digest == DIGEST
+
+
+def test_realms_of_the_settings_come_beside_the_known_ones() -> None:
+    realms = TokenRealms.with_known({"r.corp:5000": ["auth.corp"], "registry-1.docker.io": ["mine.test"]})
+    for realm, registry, allowed in (
+        ("https://auth.docker.io/token", "https://registry-1.docker.io", True),
+        ("https://mine.test/token", "https://registry-1.docker.io", True),
+        ("https://auth.corp/token", "https://r.corp:5000", True),
+        ("https://auth.corp/token", "https://r.corp", False),
+        ("https://auth.corp:8443/token", "https://r.corp:5000", False),
+        ("http://auth.corp/token", "https://r.corp:5000", False),
+        ("https://auth.corp.evil.test/token", "https://r.corp:5000", False),
+        ("https://r.other/token", "https://r.other", True),
+        ("https://r.other:444/token", "https://r.other", False),
+    ):
+        assert realms.may_have_credentials(realm, registry) is allowed, (realm, registry)
+    anything = TokenRealms({"r.corp": frozenset({"*"})})
+    assert anything.may_have_credentials("https://x.test/token", "https://r.corp")
+    assert not anything.may_have_credentials("http://x.test/token", "https://r.corp")
+
+
+@pytest.mark.parametrize("scheme", ["Digest", "Negotiate"])
+def test_a_way_to_log_in_that_is_not_known(client: Client, simulator: RegistrySimulator, scheme: str) -> None:
+    simulator.challenge, simulator.authorized = f'{scheme} realm="x"', lambda header: False
+    own = secret(simulator.host)
+    assert trouble(client.manifest(simulator.host, access=own)) is Trouble.NO_CREDENTIALS
+    assert all("authorization" not in request.headers for request in simulator.requests)
+
+
+def test_a_token_server_in_trouble(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.authorized = lambda header: header == "Bearer simulated"
+    simulator.misbehave["/token"] = always(Response(418))
+    assert trouble(client.manifest(simulator.host)) is Trouble.UNREACHABLE
+    simulator.misbehave["/token"] = always(Response(401))
+    assert trouble(client.manifest(simulator.host)) is Trouble.NO_CREDENTIALS
+    assert trouble(client.manifest(simulator.host, access=secret(simulator.host))) is Trouble.BAD_CREDENTIALS
 
 
 # Not a registry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -223,6 +224,50 @@ class TestOciLayout(RegistryContract):
             answer = place.registry.manifest(place.image(rest), deadline_s=DEADLINE_S)
             assert isinstance(answer, RegistryUnknown)
             assert answer.trouble is Trouble.INTEGRITY
+
+
+@pytest.mark.parametrize(
+    "index, trouble",
+    [
+        (b"{", Trouble.MALFORMED),
+        (b'{"manifests": 1}', Trouble.MALFORMED),
+        (b'{"manifests": [1]}', Trouble.MALFORMED),
+        (b'{"manifests": [{"digest": "sha256:../../../etc/passwd"}]}', Trouble.MALFORMED),
+        (b" " * (4 * 1024 * 1024 + 1), Trouble.TOO_LARGE),
+        (b'{"manifests": [{"digest": "sha256:%s", "annotations": {"org.opencontainers.image.ref.name": 1}}]}', None),
+        (b'{"manifests": []}', None),
+    ],
+)
+def test_a_layout_that_is_none(tmp_path: Path, index: bytes, trouble: Trouble | None) -> None:
+    layout = tmp_path / "r.example.test" / "team" / "app"
+    layout.mkdir(parents=True)
+    (layout / "index.json").write_bytes(index.replace(b"%s", b"0" * 64))
+    image = ImageReference.parse("r.example.test/team/app:v1")
+    answer = OciLayoutRegistry(tmp_path).manifest(image, deadline_s=DEADLINE_S)
+    if trouble is None:
+        assert isinstance(answer, Absent)
+    else:
+        assert isinstance(answer, RegistryUnknown)
+        assert answer.trouble is trouble
+
+
+def test_a_layout_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "r.example.test" / "team" / "app" / "index.json").mkdir(parents=True)
+    image = ImageReference.parse("r.example.test/team/app:v1")
+    answer = OciLayoutRegistry(tmp_path).manifest(image, deadline_s=DEADLINE_S)
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.trouble is Trouble.UNREACHABLE
+    assert answer.retryable
+
+
+def test_nobody_at_all_behind_an_insecure_name() -> None:
+    """TLS is tried first, then plain HTTP; that nobody listens is no reason to say that it is HTTP only."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    image = ImageReference.parse(f"127.0.0.1:{port}/team/app:v1")
+    answer = client().manifest(image, access=RegistryAccess(insecure=True), deadline_s=DEADLINE_S)
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.trouble is Trouble.UNREACHABLE
 
 
 def test_a_deleted_image_is_absent(ca: Authority, registry_tls: Registry) -> None:
