@@ -369,20 +369,22 @@ def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Fi
     except InvalidReference:
         reference = ImageReference()
     insecure = image.import_policy.insecure
-    host = _import_host(reference, insecure)
-    admission = gate.admit_at(path, ImageReference(registry=host), Transport.SECURE)
+    asked = as_imported(reference, insecure=insecure)
+    admission = gate.admit_at(path, asked, Transport.SECURE)
     if not admission.allowed and insecure and gate.behaviour.insecure_import_falls_back:
-        secure_host = ImageReference(registry=_import_host(reference, False))
-        secure = gate.admit_at(path, secure_host, Transport.SECURE)
+        secure = gate.admit_at(path, as_imported(reference, insecure=False), Transport.SECURE)
         admission = secure if secure.allowed else admission
     if admission.allowed:
         return []
-    text = f"importing images from registry {go_quote(host)} is forbidden: {admission.error}"
+    text = f"importing images from registry {go_quote(asked.registry)} is forbidden: {admission.error}"
     return [Finding(forbidden(path, text), image.source.name, True)]
 
 
-def _import_host(reference: ImageReference, insecure: bool) -> str:
-    return join_host_port(*reference.host_and_port(insecure=insecure))
+def as_imported(reference: ImageReference, *, insecure: bool) -> ImageReference:
+    """The reference that an import asks the list for: with host and port filled in."""
+    defaults = reference.with_docker_defaults()
+    registry = join_host_port(*reference.host_and_port(insecure=insecure))
+    return ImageReference(registry, defaults.namespace, defaults.name)
 
 
 def _is_insecure(stream: StreamObject, tag: str) -> bool:

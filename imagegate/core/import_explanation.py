@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from imagegate.core.go_quote import go_quote
-from imagegate.core.import_gate import ImportGate, Transport, hosts_to_try
+from imagegate.core.image_stream_validation import as_imported
+from imagegate.core.import_gate import ImportGate, Transport, hosts_to_try, repository_of
 from imagegate.core.import_rules import PORTS_OF_NO_PORT, ImportRule, join_host_port
 from imagegate.core.matching import Wildcard
 from imagegate.core.reference import ImageReference
@@ -35,10 +36,10 @@ def explain_import(gate: ImportGate, text: str, *, insecure: bool = False) -> Tr
     _explain(gate, text, reference, transport, TAGGING, trace)
     flags = (True, False) if insecure and gate.behaviour.insecure_import_falls_back else (insecure,)
     for flag in flags:
-        filled_in = join_host_port(*reference.host_and_port(insecure=flag))
-        because = f"{filled_in}: an import fills in the port before the list is asked"
+        filled_in = as_imported(reference, insecure=flag)
+        because = f"{filled_in.registry}: an import fills in the port before the list is asked"
         trace.add(IMPORTING, Step("import-host", text, "asked", because))
-        if _explain(gate, text, ImageReference(registry=filled_in), Transport.SECURE, IMPORTING, trace):
+        if _explain(gate, text, filled_in, Transport.SECURE, IMPORTING, trace):
             break
     return trace
 
@@ -54,11 +55,11 @@ def _explain(
     """Note every rule and the verdict; whether it is a permission."""
     host, port = gate.host_and_port(reference.registry, transport)
     for rule in gate.rules:
-        because = _mismatch(gate, rule, host, port)
+        because = _mismatch(gate, rule, host, port) or _other_repository(rule, reference)
         if because:
             trace.add(way, Step("import-rule", rule.name, "not-matched", because))
         else:
-            trace.add(way, Step("import-rule", rule.name, "matched", f"host and port match {go_quote(rule.label)}"))
+            trace.add(way, Step("import-rule", rule.name, "matched", f"matches {go_quote(rule.label)}"))
     admission = gate.admit(reference, transport)
     if admission.rule is not None:
         trace.add(way, Step("verdict", text, "allowed", f"by {admission.rule.name}"))
@@ -91,3 +92,11 @@ def _mismatch(gate: ImportGate, rule: ImportRule, host: str, port: str) -> str:
     if Wildcard(rule.port).matches(port):
         return ""
     return f"port {port} does not match {go_quote(rule.port)}"
+
+
+def _other_repository(rule: ImportRule, reference: ImageReference) -> str:
+    """Why the rule does not admit the repository; empty if it does."""
+    repository = repository_of(reference)
+    if not rule.repository or Wildcard(rule.repository).matches(repository):
+        return ""
+    return f"repository {go_quote(repository)} does not match {go_quote(rule.repository)}"

@@ -168,12 +168,13 @@ class ImportGate:
             return _ALLOWED
         if repositories and reference.canonical_repository in repositories:
             return _ALLOWED
-        return self._admit_registry(reference.registry, transport)
+        repository = repository_of(reference) if self._index.names_repositories else ""
+        return self._admit_registry(reference.registry, transport, repository)
 
-    def _admit_registry(self, registry: str, transport: Transport) -> Admission:
+    def _admit_registry(self, registry: str, transport: Transport, repository: str) -> Admission:
         host, port = self.host_and_port(registry, transport)
         for candidate in hosts_to_try(host):
-            rule = self._admitting(candidate, port)
+            rule = self._admitting(candidate, port, repository)
             if rule is not None:
                 return Admission(True, rule=rule)
         return Admission(False, self._refusal(registry, host, port))
@@ -207,13 +208,13 @@ class ImportGate:
         """The host as it is compared: in lower case, if case is folded."""
         return self._index.folded(host)
 
-    def _admitting(self, host: str, port: str) -> ImportRule | None:
+    def _admitting(self, host: str, port: str, repository: str) -> ImportRule | None:
         integrated = self._integrated
         if integrated is not None:
             rule = integrated.admitting(host, port)
             if rule is not None:
                 return rule
-        return self._index.admitting(host, port)
+        return self._index.admitting(host, port, repository)
 
     def _integrated_rules(self) -> tuple[ImportRule, ...]:
         return self._integrated.rules if self._integrated is not None else ()
@@ -256,7 +257,7 @@ class RecordingGate(ImportGate):
         for name in ImportGate.__slots__:
             setattr(self, name, getattr(gate, name))
         self.asked: list[Asked] = []
-        self._answers: dict[tuple[str, Transport], Admission] = {}
+        self._answers: dict[tuple[str, Transport, str], Admission] = {}
 
     def admit_at(
         self,
@@ -271,11 +272,16 @@ class RecordingGate(ImportGate):
         self.asked.append(Asked(path, reference, transport, admission))
         return admission
 
-    def _admit_registry(self, registry: str, transport: Transport) -> Admission:
-        key = (registry, transport)
+    def _admit_registry(self, registry: str, transport: Transport, repository: str) -> Admission:
+        key = (registry, transport, repository)
         if key not in self._answers:
-            self._answers[key] = super()._admit_registry(registry, transport)
+            self._answers[key] = super()._admit_registry(registry, transport, repository)
         return self._answers[key]
+
+
+def repository_of(reference: ImageReference) -> str:
+    """``NAMESPACE/NAME`` as rules name it: with ``library`` for Docker Hub's own images."""
+    return reference.with_docker_defaults().repository_name
 
 
 def hosts_to_try(host: str) -> Iterator[str]:

@@ -25,6 +25,8 @@ class AllowedRegistry(NamedTuple):
 
     domain_name: str
     insecure: bool = False
+    repository: str = ""
+    """imagegate's own: a pattern for ``NAMESPACE/NAME``; empty: every repository of the registry."""
 
 
 class ImportRule(NamedTuple):
@@ -34,11 +36,14 @@ class ImportRule(NamedTuple):
     port: str
     position: int
     """Position in the configured list; -1 for the integrated registry."""
+    repository: str = ""
+    """Pattern for ``NAMESPACE/NAME``; empty: every repository."""
 
     @property
     def label(self) -> str:
-        """``HOST:PORT``, as messages list it."""
-        return join_host_port(self.host, self.port)
+        """``HOST:PORT[/REPOSITORY]``, as messages list it."""
+        registry = join_host_port(self.host, self.port)
+        return f"{registry}/{self.repository}" if self.repository else registry
 
     @property
     def name(self) -> str:
@@ -55,9 +60,9 @@ class ImportRule(NamedTuple):
         """
         parts = entry.domain_name.split(":", 2)
         if len(parts) == 1:
-            return cls(parts[0], INSECURE_PORT if entry.insecure else SECURE_PORT, position)
+            return cls(parts[0], INSECURE_PORT if entry.insecure else SECURE_PORT, position, entry.repository)
         if len(parts) == 2:
-            return cls(parts[0], parts[1], position)
+            return cls(parts[0], parts[1], position, entry.repository)
         raise InvalidPolicy(f"failed to parse allowed registry {go_quote(entry.domain_name)}: too many colons")
 
 
@@ -67,7 +72,7 @@ def join_host_port(host: str, port: str) -> str:
 
 
 def parse_rules(entries: Sequence[AllowedRegistry]) -> tuple[ImportRule, ...]:
-    """The rules in the order of the file; of equal host and port pairs only the last is kept.
+    """The rules in the order of the file; of rules that are equal but for their place only the last is kept.
 
     Raises:
         InvalidPolicy: every entry that cannot be read, the last one first, as the original lists them.
@@ -81,34 +86,53 @@ def parse_rules(entries: Sequence[AllowedRegistry]) -> tuple[ImportRule, ...]:
             errors.append(error)
     if errors:
         raise InvalidPolicy(aggregate(reversed(errors)))
-    last = {(rule.host, rule.port): rule for rule in rules}
-    return tuple(rule for rule in rules if last[rule.host, rule.port] is rule)
+    last = {rule.label: rule for rule in rules}
+    return tuple(rule for rule in rules if last[rule.label] is rule)
+
+
+class _Repositories:
+    """The rules of one host and port pattern, by repository pattern."""
+
+    __slots__ = ("_by_repository", "_whole")
+
+    def __init__(self, rules: Sequence[ImportRule]) -> None:
+        self._whole = next((rule for rule in rules if not rule.repository), None)
+        patterns = [(rule.repository, rule) for rule in reversed(rules) if rule.repository]
+        self._by_repository = PatternIndex(patterns) if patterns else None
+
+    def admitting(self, repository: str) -> ImportRule | None:
+        if self._whole is not None or self._by_repository is None:
+            return self._whole
+        return next(self._by_repository.matching(repository), None)
 
 
 class _Ports:
     """The rules of one host pattern, by port pattern."""
 
-    __slots__ = ("_by_port", "without_port")
+    __slots__ = ("_by_port", "_without_port")
 
     def __init__(self, rules: Sequence[ImportRule]) -> None:
-        rule_of = {rule.port: rule for rule in reversed(rules)}
-        self._by_port: PatternIndex[ImportRule] = PatternIndex(rule_of.items())
-        self.without_port = next((rule for rule in rules if rule.port in PORTS_OF_NO_PORT), None)
+        groups: dict[str, list[ImportRule]] = {}
+        for rule in rules:
+            groups.setdefault(rule.port, []).append(rule)
+        self._by_port: PatternIndex[_Repositories] = PatternIndex(
+            (port, _Repositories(group)) for port, group in groups.items()
+        )
+        self._without_port = _Repositories([rule for rule in rules if rule.port in PORTS_OF_NO_PORT])
 
-    def matching(self, port: str) -> Iterator[ImportRule]:
-        if port:
-            yield from self._by_port.matching(port)
-        elif self.without_port is not None:
-            yield self.without_port
+    def matching(self, port: str) -> Iterator[_Repositories]:
+        return self._by_port.matching(port) if port else iter((self._without_port,))
 
 
 class RuleIndex:
     """Rules, asked by host and port. What a question costs does not grow with the number of rules."""
 
-    __slots__ = ("_by_host", "_fold", "rules")
+    __slots__ = ("_by_host", "_fold", "names_repositories", "rules")
 
     def __init__(self, rules: Iterable[ImportRule], *, fold_case: bool) -> None:
         self.rules = tuple(rules)
+        self.names_repositories = any(rule.repository for rule in self.rules)
+        """Whether a rule is for some repositories only; if none is, repositories need not be told apart."""
         self._fold = fold_case
         groups: dict[str, list[ImportRule]] = {}
         for rule in self.rules:
@@ -121,11 +145,13 @@ class RuleIndex:
             return host
         return host.lower() if host.isascii() else host.translate(_LOWER)
 
-    def admitting(self, host: str, port: str) -> ImportRule | None:
-        """A rule that accepts the host and the port; an empty port is one that is not known."""
+    def admitting(self, host: str, port: str, repository: str = "") -> ImportRule | None:
+        """A rule that accepts the host, the port and the repository; an empty port is one that is not known."""
         for ports in self._by_host.matching(self.folded(host)):
-            for rule in ports.matching(port):
-                return rule
+            for repositories in ports.matching(port):
+                rule = repositories.admitting(repository)
+                if rule is not None:
+                    return rule
         return None
 
 

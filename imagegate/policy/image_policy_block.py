@@ -91,7 +91,7 @@ def _import_mode(fields: Fields) -> str:
 
 
 def _allowed_registry(fields: Fields) -> AllowedRegistry:
-    return AllowedRegistry(fields.text("domainName"), fields.flag("insecure"))
+    return AllowedRegistry(fields.text("domainName"), fields.flag("insecure"), fields.text("repository"))
 
 
 def _check_allowed_registries(fields: Fields, registries: tuple[AllowedRegistry, ...], profile: Profile) -> None:

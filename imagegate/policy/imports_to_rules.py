@@ -75,8 +75,10 @@ class _Work:
 
     def add(self, rule: ImportRule) -> None:
         """Translate one rule."""
-        if rule.host == "*" and rule.port == "*":
+        if rule.host == "*" and rule.port == "*" and not rule.repository:
             self.everything = rule
+        elif rule.repository:
+            self.remarks.append(f"{rule.name}: execution rules compare registries, not repositories; left out")
         elif "/" in rule.host:
             self.remarks.append(f"{rule.name}: a path or scheme never matches a registry; left out")
         elif Wildcard(rule.host).is_literal and Wildcard(rule.port).is_literal:

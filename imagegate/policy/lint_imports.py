@@ -67,12 +67,12 @@ def _of_entry(entry: AllowedRegistry, profile: Profile) -> Iterator[Found]:
 def _of_pairs(config: MasterConfig, entries: Sequence[AllowedRegistry], lines: Sequence[int]) -> Iterator[Finding]:
     """Rules that say the same as another, or less."""
     rules = [ImportRule.parse(entry, index) for index, entry in enumerate(entries)]
-    last = {(rule.host, rule.port): rule.position for rule in rules}
+    last = {rule.label: rule.position for rule in rules}
     wide = [rule for rule in rules if "*" in rule.host or "?" in rule.host][:_COMPARED_MAX]
     covers = [(rule, _covering(rule)) for rule in wide]
     for rule in rules:
         place, line = f"{LIST}[{rule.position}].domainName", lines[rule.position]
-        same = last[rule.host, rule.port]
+        same = last[rule.label]
         if same != rule.position:
             text = f"{rule.label} is repeated as {LIST}[{same}]; only the last counts"
             yield Finding(Severity.WARNING, config.file, line, place, text, "import-duplicate")
@@ -85,12 +85,14 @@ def _of_pairs(config: MasterConfig, entries: Sequence[AllowedRegistry], lines: S
 
 def _covering(rule: ImportRule) -> Callable[[ImportRule], bool]:
     """Whether another rule is covered; a pattern covers a pattern whose own text it matches."""
-    host, port = Wildcard(rule.host), Wildcard(rule.port)
+    host, port, repository = Wildcard(rule.host), Wildcard(rule.port), Wildcard(rule.repository or "*")
 
     def covers(other: ImportRule) -> bool:
-        if "?" in rule.host + rule.port and "*" in other.host + other.port:
+        if "?" in rule.host + rule.port + rule.repository and "*" in other.host + other.port + other.repository:
             return False
-        return host.matches(other.host) and port.matches(other.port)
+        if rule.repository and not other.repository:
+            return False
+        return host.matches(other.host) and port.matches(other.port) and repository.matches(other.repository)
 
     return covers
 

@@ -34,7 +34,7 @@ def test_an_image_that_a_rule_admits() -> None:
         (
             "allowedRegistriesForImport[1] *.mydomain.com:80",
             "matched",
-            'host and port match "*.mydomain.com:80"',
+            'matches "*.mydomain.com:80"',
         ),
         (
             "allowedRegistriesForImport[2] local.registry.corp:5000",
@@ -135,3 +135,13 @@ def test_the_explanation_says_what_the_gate_does(rules: list[AllowedRegistry], t
     assert is_admitted(trace, TAGGING) is world.decide(tag).allowed
     dry_run = request_of("imagestreamimports", stream_import("app", text, insecure=insecure, imports=False))
     assert is_admitted(trace, IMPORTING) is world.decide(dry_run).allowed
+
+
+def test_a_rule_for_some_repositories() -> None:
+    gate = ImportGate([AllowedRegistry("docker.io", repository="library/*")])
+    assert steps(gate, "busybox", TAGGING)[1:] == [
+        ("allowedRegistriesForImport[0] docker.io:443/library/*", "matched", 'matches "docker.io:443/library/*"'),
+        ("busybox", "allowed", "by allowedRegistriesForImport[0] docker.io:443/library/*"),
+    ]
+    because = 'repository "evil/busybox" does not match "library/*"'
+    assert steps(gate, "evil/busybox", IMPORTING)[1][1:] == ("not-matched", because)

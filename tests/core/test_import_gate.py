@@ -159,3 +159,32 @@ def test_a_recording_gate_asks_once_a_registry() -> None:
     assert asked == ["quay.io"]
     assert len(recording.asked) == 100
     assert not any(each.admission.allowed for each in recording.asked)
+
+
+@pytest.mark.parametrize(
+    "text,allowed",
+    [
+        ("quay.io/org/app:v1", True),
+        ("quay.io/org/team/app", True),
+        ("quay.io/other/app", False),
+        ("quay.io/app", False),
+        ("busybox", True),
+        ("docker.io/library/busybox", True),
+        ("docker.io/busybox", True),
+        ("docker.io/evil/busybox", False),
+    ],
+)
+def test_rules_for_some_repositories(text: str, allowed: bool) -> None:
+    entries = [AllowedRegistry("quay.io", repository="org/*"), AllowedRegistry("docker.io", repository="library/*")]
+    limited = ImportGate(entries)
+    recording = RecordingGate(limited)
+    for transport in (Transport.SECURE, Transport.ANY):
+        assert limited.admit(ImageReference.parse(text), transport).allowed is allowed
+        assert recording.admit(ImageReference.parse(text), transport).allowed is allowed
+
+
+def test_a_recording_gate_tells_repositories_apart_where_a_rule_does() -> None:
+    recording = RecordingGate(ImportGate([AllowedRegistry("quay.io", repository="org/*")]))
+    assert recording.admit(ImageReference.parse("quay.io/org/app"), Transport.SECURE).allowed
+    refused = recording.admit(ImageReference.parse("quay.io/other/app"), Transport.SECURE)
+    assert refused.error == 'registry "quay.io" not allowed by whitelist: "quay.io:443/org/*"'

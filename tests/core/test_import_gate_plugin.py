@@ -637,3 +637,10 @@ def test_a_mapping_by_repository_is_checked_as_one() -> None:
     document = {**mapping("registry.access.redhat.com/x"), "dockerImageRepository": "Bad Name"}
     decision = ImportWorld(stored=[stream("app")]).decide(request_of("imagestreammappings", document))
     assert [denial.at for denial in decision.denials] == ["dockerImageRepository"]
+
+
+@pytest.mark.parametrize("source,allowed", [("busybox", True), ("docker.io/busybox", True), ("evil/busybox", False)])
+def test_imports_and_tags_agree_on_rules_for_some_repositories(source: str, allowed: bool) -> None:
+    world = ImportWorld((AllowedRegistry("docker.io", repository="library/*"),))
+    assert world.decide(request_of("imagestreamimports", stream_import("app", source))).allowed is allowed
+    assert world.decide(request_of("imagestreamtags", stream_tag("app:a", source))).allowed is allowed

@@ -146,3 +146,32 @@ def test_the_index_agrees_with_one_rule_after_the_other(entries: list[AllowedReg
     together = RuleIndex(rules, fold_case=True).admitting(host, port)
     assert (together is not None) == bool(alone)
     assert together is None or together in alone
+
+
+REPOSITORIES = st.sampled_from(["", "org/*", "org/a", "*"])
+
+
+@given(
+    st.lists(st.builds(AllowedRegistry, HOSTS, st.booleans(), REPOSITORIES), max_size=8),
+    st.sampled_from(["a.io", "docker.io"]),
+    st.sampled_from(["", "443"]),
+    st.sampled_from(["org/a", "org/b", "other/a", ""]),
+)
+def test_repositories_agree_with_one_rule_after_the_other(
+    entries: list[AllowedRegistry], host: str, port: str, repository: str
+) -> None:
+    rules = parse_rules(entries)
+    alone = [rule for rule in rules if RuleIndex([rule], fold_case=True).admitting(host, port, repository)]
+    together = RuleIndex(rules, fold_case=True).admitting(host, port, repository)
+    assert (together is not None) == bool(alone)
+    assert together is None or together in alone
+
+
+def test_a_rule_may_be_for_some_repositories() -> None:
+    entries = [AllowedRegistry("quay.io", repository="org/*"), AllowedRegistry("quay.io", repository="other/app")]
+    rules = RuleIndex(parse_rules(entries), fold_case=True)
+    assert [rule.label for rule in rules.rules] == ["quay.io:443/org/*", "quay.io:443/other/app"]
+    assert rules.names_repositories
+    assert not index("quay.io").names_repositories
+    admitting = {name: rules.admitting("quay.io", "443", name) for name in ("org/a/b", "other/app", "other/apps", "")}
+    assert [rule and rule.position for rule in admitting.values()] == [0, 1, None, None]

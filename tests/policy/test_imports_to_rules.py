@@ -95,6 +95,12 @@ def test_a_path_is_left_out() -> None:
     assert "a path or scheme never matches a registry; left out" in found.remarks[0]
 
 
+def test_a_rule_for_some_repositories_is_left_out() -> None:
+    found = imports_to_rules([AllowedRegistry("*:*", repository="org/*"), AllowedRegistry("quay.io")])
+    assert conditions(found) == {"allow-import-registries": {"matchRegistries": ["quay.io", "quay.io:443"]}}
+    assert "execution rules compare registries, not repositories; left out" in found.remarks[0]
+
+
 def test_an_empty_list_rejects_everything_but_the_integrated_registry() -> None:
     assert conditions(imports_to_rules([])) == {"allow-no-registry": {"reject": True}}
     assert list(conditions(imports_to_rules([], integrated_registry="r:5000"))) == ["allow-integrated-registry"]
