@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -55,7 +56,7 @@ def check(
     from imagegate.cli.render import render
     from imagegate.wiring.service import build
 
-    choices = chosen(named)
+    choices = replace(chosen(named), manifests=True)
     service = build(choices)
     if not service.policies.current.plugins:
         raise ConfigError("nothing to check by: name a policy with --config, --policies or --settings")

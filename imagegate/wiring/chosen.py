@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imagegate.core.profile import Profile
 from imagegate.settings import SETTINGS_VARIABLE, Settings, load_settings
+from imagegate.settings_sections import CisePathSettings
 
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "config"
 """The samples that come with imagegate."""
@@ -25,6 +26,8 @@ class Chosen:
     profile: Profile | None = None
     samples: bool = False
     """Fall back on the samples where no configuration is named anywhere."""
+    manifests: bool = False
+    """What a cluster examines in the Pods alone is examined in the manifest that makes them."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def settings(self) -> Settings:
@@ -37,12 +40,17 @@ class Chosen:
         found = load_settings(path, environ=self.environ)
         if self.samples and not self.names_policies(found):
             found = load_settings(SAMPLES / "imagegate.yaml", environ=self.environ)
+        policies = tuple(map(str, self.policies)) or found.policies
+        cise = found.cise
+        if self.manifests and (cise is not None or policies):
+            cise = replace(cise or CisePathSettings(), pods_only=False)
         return replace(
             found,
             profile=self.profile or found.profile,
             config=str(self.config) if self.config else found.config,
-            policies=tuple(map(str, self.policies)) or found.policies,
+            policies=policies,
             images=tuple(map(str, self.images)) or found.images,
+            cise=cise,
         )
 
     def names_policies(self, found: Settings | None = None) -> bool:
