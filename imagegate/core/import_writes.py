@@ -360,6 +360,8 @@ def _with_sent(
 
     The server has derived events before it calls, also for tags that it alone knows to be renewed.
     """
+    if sent == histories:
+        return histories
     known = set(old.status_references)
     known.update(event.reference for items in histories.values() for event in items)
     extra = {tag: items for tag, items in sent.items() if any(event.reference not in known for event in items)}
