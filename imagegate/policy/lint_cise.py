@@ -154,10 +154,10 @@ def _lint_requirements(entry: Entry, note: Note) -> Iterator[Finding]:
     types = [requirement.type for requirement in entry.simple.requirements]
     if RequirementType.REJECT in types:
         yield note(Severity.INFO, "a requirement of type reject denies every image of this entry", "always-denies")
-    elif RequirementType.SIGNED_BY in types and not entry.simple.store_url:
+    elif RequirementType.SIGNED_BY in types and not entry.simple.store_url and not _is_ibm(entry.name):
         yield note(
             Severity.INFO,
-            "without storeURL, signatures are found only in registries with the signature extension (OpenShift's)",
+            "without storeURL, signatures are found only in registries that keep them themselves (IBM's, OpenShift's)",
             "no-store",
         )
     own = entry.source.namespace
@@ -169,6 +169,15 @@ def _lint_requirements(entry: Entry, note: Note) -> Iterator[Finding]:
                 f"keys of namespace {go_quote(other)} may be used only if cise.simple.keyNamespaces names it",
                 "foreign-keys",
             )
+
+
+def _is_ibm(name: str) -> bool:
+    """Whether every host a name covers is one of IBM Cloud Container Registry."""
+    host = name.partition("/")[0].replace("*", "a")
+    try:
+        return "/" in name and parse_image(f"{host}/a").is_ibm_registry
+    except InvalidReference:
+        return False
 
 
 def _lint_registry(entry: Entry, note: Note) -> Iterator[Finding]:

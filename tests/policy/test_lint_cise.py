@@ -115,6 +115,7 @@ def test_names(name: str, expected: list[str]) -> None:
         ("a/*", "mutateImage: false", CISE_GROUP, []),
         ("a/*", "simple: {requirements: [{type: reject}]}", CISE_GROUP, ["always-denies"]),
         ("a/*", "simple: {requirements: [{type: signedBy, keySecret: k}]}", CISE_GROUP, ["no-store"]),
+        ("us.icr.io/*", "simple: {requirements: [{type: signedBy, keySecret: k}]}", CISE_GROUP, []),
         (
             "a/*",
             "simple: {storeURL: 'https://s.example.com', requirements: [{type: signedBy, keySecret: k}]}",
