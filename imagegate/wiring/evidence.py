@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
-from typing import Any
 
-from imagegate.adapters.cluster_files import ClusterFiles
 from imagegate.adapters.http_client import HttpClient, HttpLimits
 from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.lookaside import LookasideHttp
@@ -14,8 +12,7 @@ from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import KNOWN_REALMS, TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
-from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
-from imagegate.core.owners import Owner
+from imagegate.core.cise_questions import ManifestDigest
 from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.ports.registry import Registry
@@ -84,8 +81,3 @@ def evidence_answerers(settings: Settings) -> dict[type[Question], Answerer]:
         ManifestDigest: Answerer(digests.ask, remembered=digests.remembered),
         ImageSignatures: Answerer(signatures.ask, remembered=signatures.remembered),
     }
-
-
-def cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
-    """Secrets, service accounts and owners, from files."""
-    return {Secret: files.secret, ServiceAccount: files.service_account, Owner: files.owner}

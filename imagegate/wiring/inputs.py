@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from imagegate.adapters.access_files import FileAccessReviews
-from imagegate.adapters.cluster_files import load_cluster_files
+from imagegate.adapters.access_files import AccessRule, FileAccessReviews, load_access_rules
+from imagegate.adapters.cluster_files import ClusterFiles, load_cluster_files
 from imagegate.adapters.config_files import load_config
 from imagegate.adapters.files import load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
@@ -19,8 +19,10 @@ from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.behaviours import integrated_registries
 from imagegate.core import image_questions as ask
 from imagegate.core.access import Access
+from imagegate.core.cise_questions import Secret, ServiceAccount
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.master_config import ImagePolicyBlock
+from imagegate.core.owners import Owner
 from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy, InvalidSettings
@@ -33,7 +35,6 @@ from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.evidence import cluster_methods
 from imagegate.wiring.plugins import configured_plugins
 
 RECORD_KEY_MIN_BYTES = 16
@@ -74,8 +75,8 @@ class Inputs:
         cluster = load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain))
         methods = {
             **_image_methods(settings, self._streams(images, _hosts(settings, config))),
-            **cluster_methods(cluster),
-            Access: FileAccessReviews().access,
+            **_cluster_methods(cluster),
+            Access: FileAccessReviews(_access_rules(settings)).access,
         }
         warnings = (*config.warnings, *cluster.policies.warnings)
         policies = PolicySet(
@@ -117,6 +118,11 @@ class Inputs:
         return self._methods[type(question)](question, deadline_s=deadline_s)
 
 
+def _cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
+    """Who answers questions about Secrets, service accounts and owners."""
+    return {Secret: files.secret, ServiceAccount: files.service_account, Owner: files.owner}
+
+
 def _image_methods(settings: Settings, streams: Any) -> dict[type[Question], Any]:
     """Who answers questions about image streams."""
     methods: dict[type[Question], Any] = {
@@ -132,6 +138,10 @@ def _image_methods(settings: Settings, streams: Any) -> dict[type[Question], Any
         methods[ask.Image], methods[ask.StreamTag] = cached.image, cached.stream_tag
         methods[ask.StreamImage] = cached.stream_image
     return methods
+
+
+def _access_rules(settings: Settings) -> tuple[AccessRule, ...]:
+    return load_access_rules(Path(settings.access_rules)) if settings.access_rules else ()
 
 
 def _config(settings: Settings) -> MasterConfig:
@@ -153,6 +163,8 @@ def _documents(chosen: Chosen, settings: Settings, config: MasterConfig) -> Iter
         yield Path(settings.config)
     yield from map(Path, config.located_files)
     yield from map(Path, settings.policies)
+    if settings.access_rules:
+        yield Path(settings.access_rules)
 
 
 def _version(settings: Settings, files: Iterable[Path]) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.file_watch import FileWatch
 from imagegate.adapters.json_lines import JsonLines
@@ -18,9 +18,11 @@ from imagegate.service.policy_set import PolicyHolder
 from imagegate.service.review import Recorder, Reviewer
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.evidence import evidence_answerers, http_client, registry
-from imagegate.wiring.image_api import ImageService, image_service, open_store
 from imagegate.wiring.inputs import Inputs
+
+if TYPE_CHECKING:
+    from imagegate.adapters.store_sqlite.objects import SqliteStore
+    from imagegate.wiring.image_api import ImageService
 
 WATCH_EVERY_S = 1.0
 ACCESS_WITHIN_S = 5.0
@@ -69,10 +71,15 @@ def build(
         ConfigError: the settings or a document is wrong.
     """
     settings = chosen.settings()
-    store = open_store(settings, chosen.environ, now=now) if keeps_images else None
+    store = _store(chosen, settings) if keeps_images else None
     inputs = Inputs(chosen, store)
     policies = PolicyHolder(inputs.load, now)
-    look_up = LookUp({**inputs.answerers(), **evidence_answerers(settings)}, count=count)
+    answerers = inputs.answerers()
+    if keeps_images or settings.cise is not None or settings.policies:
+        from imagegate.wiring.evidence import evidence_answerers  # what takes time to import is imported when used
+
+        answerers |= evidence_answerers(settings)
+    look_up = LookUp(answerers, count=count)
     if log_decisions:
         recorders = (DecisionLog(JsonLines(sys.stderr.fileno()), now), *recorders)
     reviewer = Reviewer(
@@ -81,17 +88,31 @@ def build(
     watch = FileWatch(inputs.files, policies.reload, every_s=WATCH_EVERY_S)
     service = Service(settings, policies, look_up, reviewer, watch)
     if store is not None:
-        service.images = image_service(
-            store,
-            block=inputs.imports,
-            hosts=lambda: inputs.hosts,
-            policies=policies,
-            reviewer=reviewer,
-            registry=registry(settings, http_client(settings)),
-            access=_access(look_up) if settings.access_rules else None,
-            now=now,
-        )
+        service.images = _images(service, inputs, store)
     return service
+
+
+def _store(chosen: Chosen, settings: Settings) -> SqliteStore | None:
+    from imagegate.wiring.image_api import open_store
+
+    return open_store(settings, chosen.environ, now=now)
+
+
+def _images(service: Service, inputs: Inputs, store: SqliteStore) -> ImageService:
+    from imagegate.wiring.evidence import http_client, registry
+    from imagegate.wiring.image_api import image_service
+
+    settings = service.settings
+    return image_service(
+        store,
+        block=inputs.imports,
+        hosts=lambda: inputs.hosts,
+        policies=service.policies,
+        reviewer=service.reviewer,
+        registry=registry(settings, http_client(settings)),
+        access=_access(service.look_up) if settings.access_rules else None,
+        now=now,
+    )
 
 
 def _access(look_up: LookUp) -> Callable[[Access], Lookup[Any]]:
