@@ -132,6 +132,20 @@ class TestVerdicts:
         assert second["problems"][0]["plugin"] == "import-gate"
         assert "not allowed by whitelist" in second["problems"][0]["because"]
 
+    def test_streams_of_another_namespace_need_access(self, imagegate: Command, tmp_path: Path, file: Path) -> None:
+        rules, settings = tmp_path / "access.yaml", tmp_path / "settings.yaml"
+        rules.write_text(
+            "kind: AccessRules\nrules:\n- {users: [alice], verbs: [get], apiGroups: [image.openshift.io], "
+            "resources: [imagestreams/layers], namespaces: [default]}\n"
+        )
+        images = CONFIG / "examples" / "images"
+        settings.write_text(f"config: {CONFIG / 'master-config.yaml'}\nimages: [{images}]\naccessRules: access.yaml\n")
+        file.write_text(pod(INTERNAL, namespace="other"))
+        alice = imagegate("check", "--settings", settings, "--as-user", "alice", file, "-o", "json")
+        bob = imagegate("check", "--settings", settings, "--as-user", "bob", file, "-o", "json")
+        verdicts = [json.loads(ran.out)["results"][0]["verdict"] for ran in (alice, bob)]
+        assert verdicts == ["rewritten", "allowed"]  # the name of the registry is enough for the rule
+
     def test_modes_that_do_not_enforce_allow_and_tell(self, imagegate: Command, tmp_path: Path, file: Path) -> None:
         settings = tmp_path / "settings.yaml"
         settings.write_text(f"config: {CONFIG / 'master-config.yaml'}\nimagePolicy:\n  mode: warn\n")
