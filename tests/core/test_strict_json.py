@@ -100,3 +100,11 @@ def test_counting_depth_is_linear(unit: str) -> None:
         return lines_run(call)
 
     assert work(20_000) <= 10 * work(2_000) + 1000
+
+
+def test_a_text_without_an_end_is_read_once() -> None:
+    """Megabytes of escaped quotes: looking for the end from each of them would take days."""
+    with pytest.raises(InvalidJson):
+        parse("[" * MAX_DEPTH + '["' + '\\"' * 2_000_000)
+    with pytest.raises(InvalidJson, match="nested"):
+        parse("[" * (MAX_DEPTH + 1) + '"' + '\\"' * 2_000_000)

@@ -278,8 +278,21 @@ def test_evidence_is_not_shared_across(changes: dict[str, Any]) -> None:
 
 def test_without_a_store_there_are_none() -> None:
     bench = Bench()
-    assert bench.refusal(question(store=None)).endswith("no signature exists")
+    for _ in range(3):
+        assert bench.refusal(question(store=None)).endswith("no signature exists")
     assert bench.store.asked == []
+    assert len(bench.registry.asked) == 1
+
+
+def test_nothing_is_kept_where_the_settings_say_so() -> None:
+    bench = Bench(store=FakeStore([GOOD]), limits=SignatureLimits(accepted_s=0, refused_s=0))
+    for _ in range(3):
+        assert bench.refusal(question()) == ""
+    assert bench.store.asked == [1, 1, 1]
+    bench = Bench(limits=SignatureLimits(accepted_s=0, refused_s=0))
+    for _ in range(3):
+        assert bench.refusal(question())
+    assert bench.store.asked == [1, 1, 1]
 
 
 def test_the_registrys_own_signatures_are_the_only_source() -> None:
@@ -309,13 +322,38 @@ def test_128_signatures_are_too_many_from_either_source() -> None:
     bench = Bench(registry=FakeRegistry(Found((BAD,) * 10_000)))
     assert bench.refusal(question()) == f"simple: {TOO_MANY_SIGNATURES}"
     assert bench.verifier.verified == []
-    bench = Bench(registry=FakeRegistry(Found((BAD,) * 126 + (GOOD,))))
-    assert bench.refusal(question()) == ""
+    for count, refusal in ((128, f"simple: {TOO_MANY_SIGNATURES}"), (127, "")):
+        bench = Bench(registry=FakeRegistry(Found((BAD,) * (count - 1) + (GOOD,))))
+        assert bench.refusal(question()) == refusal
+    assert "None of the signatures" in Bench(store=FakeStore([BAD] * 127)).refusal(question())
 
 
 def test_bytes_of_all_signatures_are_limited() -> None:
-    bench = Bench(store=FakeStore([b"x" * 60, b"x" * 60]), limits=SignatureLimits(total_max_bytes=100))
-    assert bench.refusal(question()) == "simple: signatures of more than 100 bytes"
+    for size, reason in ((51, "simple: signatures of more than 100 bytes"), (50, "payload is not JSON")):
+        bench = Bench(store=FakeStore([b"x" * size] * 2), limits=SignatureLimits(total_max_bytes=100))
+        assert reason in bench.refusal(question())
+    again = bench.ask(question())
+    assert isinstance(again, Found)
+    assert len(again.value) == 2
+
+
+def test_what_is_beyond_the_limits_is_not_worth_asking_again() -> None:
+    many = FakeStore([BAD] * 200)
+    for bench in (
+        Bench(store=many),
+        Bench(registry=FakeRegistry(Found((BAD,) * 200))),
+        Bench(store=many, limits=SignatureLimits(total_max_bytes=1)),
+    ):
+        answer = bench.ask(question())
+        assert isinstance(answer, Unknown)
+        assert not answer.retryable
+
+
+def test_bytes_are_counted_anew_for_every_reading() -> None:
+    bench = Bench(store=FakeStore([BAD * 20]), limits=SignatureLimits(total_max_bytes=100))
+    for _ in range(3):
+        assert "more than" not in bench.refusal(question())
+        bench.pass_time(31)
 
 
 def test_unusable_keys_are_told_before_anything_is_asked() -> None:
