@@ -141,7 +141,10 @@ class ImageStore(Protocol):
     def watch(
         self, collection: Collection, *, since: str, timeout_s: float, tick_s: float = 1.0
     ) -> Iterator[Change | None]:
-        """Changes after version ``since``, as they come, until ``timeout_s`` is over; a None about every ``tick_s``.
+        """Changes after version ``since``, as they come, until ``timeout_s`` is over.
+
+        Comes with a None at the beginning, when it has been seen that there is nothing in the way, and about every
+        ``tick_s``.
 
         Raises:
             ChangesExpired: ``since`` is too old (also later, if the watcher falls behind).

@@ -25,6 +25,7 @@ from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi
@@ -133,7 +134,7 @@ def _reviewer(streams: StoredImageStreams, hosts: RegistryHosts, now: Callable[[
     assert config.image_policy is not None
     plugin = ImagePolicyPlugin(config.image_policy, Behaviour(integrated_registries=(hosts.internal,)))
     policies = PolicyHolder(lambda: PolicySet(plugins=(ConfiguredPlugin(plugin),)), now)
-    methods = {
+    methods: dict[type[Question], Any] = {
         ask.StreamTag: streams.stream_tag,
         ask.Stream: streams.stream,
         ask.StreamImage: streams.stream_image,

@@ -141,7 +141,7 @@ class SqliteStore:
         """See the port."""
         seen = _version_number(since)
         ends = time.monotonic() + timeout_s
-        next_tick = time.monotonic() + tick_s
+        next_tick = 0.0  # the first at once: then it is known that the watch can be served
         with self.database.own_connection() as connection:
             noticed = -1
             while True:

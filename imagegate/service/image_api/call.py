@@ -12,6 +12,7 @@ import orjson
 from imagegate.core.admission import User
 from imagegate.core.api_selectors import FieldSelector
 from imagegate.core.api_status import StatusError, bad_request
+from imagegate.core.image_schema import type_problems
 from imagegate.core.label_selector import LabelSelector
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -100,3 +101,18 @@ def success(**details: str) -> JsonObject:
     status: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
     shown = {key: value for key, value in details.items() if value}
     return {**status, "details": shown} if shown else status
+
+
+def check_types(kind: str, body: object, path: str = "") -> None:
+    """Refuse an object whose fields are not of their types, as decoding would.
+
+    Args:
+        kind: the type of ``body``.
+        body: what was sent.
+        path: where in the object ``body`` is.
+
+    Raises:
+        StatusError: 400.
+    """
+    for problem in type_problems(kind, body, path):
+        raise StatusError(bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {problem}'))

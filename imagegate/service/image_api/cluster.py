@@ -27,8 +27,8 @@ from imagegate.core.object_meta import (
     validate_metadata_update,
 )
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey, ObjectMissing
-from imagegate.service.image_api.call import Call, JsonObject
-from imagegate.service.image_api.streams import check_types, metadata_of
+from imagegate.service.image_api.call import Call, JsonObject, check_types
+from imagegate.service.image_api.streams import metadata_of
 from imagegate.service.review import Reviewer
 
 DRY_CLUSTER = "imagegate is a dry cluster: objects are checked and kept, nothing is scheduled or run"

@@ -29,9 +29,9 @@ from imagegate.core.image_streams import latest_event, split_stream_image, with_
 from imagegate.core.object_meta import path_segment_errors, validate_metadata, validate_metadata_update
 from imagegate.core.reference import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidInput, InvalidReference
-from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, success
+from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, check_types, success
 from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects, checked_body
-from imagegate.service.image_api.streams import ImageObjects, check_types, metadata_of
+from imagegate.service.image_api.streams import ImageObjects, metadata_of
 
 BLOB_STORED = "image.openshift.io/manifestBlobStored"
 MANAGED = "openshift.io/image.managed"

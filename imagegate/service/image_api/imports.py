@@ -19,9 +19,9 @@ from imagegate.core.image_stream_validation import validate_stream, validate_str
 from imagegate.core.import_writes import ImportWrite
 from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
-from imagegate.service.image_api.call import Call, JsonObject
+from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.stored import checked_body
-from imagegate.service.image_api.streams import ImageObjects, check_types, is_pull_secret
+from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
 from imagegate.service.import_fetches import Progress
 from imagegate.service.importer import Importer, ImportTarget, StoredTarget
 

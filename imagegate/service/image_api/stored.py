@@ -29,6 +29,7 @@ from imagegate.service.image_api.call import (
     DeleteOptions,
     JsonObject,
     ListOptions,
+    check_types,
     continue_token,
     list_of,
     success,
@@ -268,6 +269,7 @@ def checked_body(resource: ApiResource, call: Call, body: JsonObject, name: str 
     for key, wanted in (("kind", resource.kind), ("apiVersion", resource.api_version)):
         if (body.get(key) or wanted) != wanted:
             raise StatusError(bad_request(f"{key} {body[key]!r} of the object does not match the expected {wanted!r}"))
+    check_types("ObjectMeta", body.get("metadata"), "metadata")
     metadata = {
         key: value
         for key, value in (body.get("metadata") or {}).items()

@@ -16,7 +16,6 @@ from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, inv
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.image_questions import Image, Stream
-from imagegate.core.image_schema import type_problems
 from imagegate.core.image_stream_events import with_derived_events
 from imagegate.core.image_stream_generations import (
     prepared_for_create,
@@ -32,7 +31,7 @@ from imagegate.core.import_writes import Refusal, StatusWrite, StreamWrite, Unan
 from imagegate.core.plugin import Question
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey
-from imagegate.service.image_api.call import Call, JsonObject, list_of
+from imagegate.service.image_api.call import Call, JsonObject, check_types, list_of
 from imagegate.service.policy_set import Mode
 
 EXCLUDED_SECRET = "openshift.io/image.excludeSecret"  # noqa: S105 - an annotation
@@ -155,17 +154,6 @@ class ImageObjects:
             counting.append(finding.error)
         if counting:
             raise StatusError(invalid(kind, name, counting))
-
-
-def check_types(kind: str, body: JsonObject) -> None:
-    """Refuse an object whose fields are not of their types, as decoding would.
-
-    Raises:
-        StatusError: 400.
-    """
-    for problem in type_problems(kind, body):
-        what = f'{kind} in version "v1" cannot be handled as a {kind}: {problem}'
-        raise StatusError(bad_request(what))
 
 
 def metadata_of(found: JsonObject) -> Metadata:

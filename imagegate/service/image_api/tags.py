@@ -43,12 +43,13 @@ from imagegate.service.image_api.call import (
     DeleteOptions,
     JsonObject,
     ListOptions,
+    check_types,
     continue_token,
     list_of,
     success,
 )
 from imagegate.service.image_api.stored import StoredObjects, checked_body
-from imagegate.service.image_api.streams import ImageObjects, check_types
+from imagegate.service.image_api.streams import ImageObjects
 
 
 class Written(NamedTuple):

@@ -64,13 +64,13 @@ class Watches:
     def _lines(
         self, first: tuple[str, JsonObject] | None, events: Events, form: Form, bookmarks: str
     ) -> Iterator[bytes]:
-        sent_at, has_header, version = time.monotonic(), False, ""
+        sent_at, has_header, version = float("-inf"), False, ""
         try:
             for event in _chained(first, events):
                 if event is None:
                     if time.monotonic() - sent_at >= KEEP_ALIVE_S:
                         sent_at = time.monotonic()
-                        yield b"\n"  # a blank between JSON values: only to notice a client that has gone
+                        yield b"\n"  # a blank between JSON values: sends the headers, notices clients that have gone
                     continue
                 type_, found = event
                 version = (found.get("metadata") or {}).get("resourceVersion") or version

@@ -17,7 +17,7 @@ TABLE = (
 )
 
 
-def import_image(source: str, name: str, *, do: bool = True, **more: Any) -> dict[str, Any]:
+def import_image(source: str, name: str, *, do: bool = True, **more: dict[str, Any]) -> dict[str, Any]:
     """Body of ``oc import-image``: section 8.1."""
     entry = {
         "from": {"kind": "DockerImage", "name": source},
@@ -163,7 +163,7 @@ class TestImportImage:
         assert (condition["type"], condition["status"], condition["reason"]) == ("ImportSuccess", "False", "NotFound")
 
     def test_insecure_scheduled_local(self, importing: Api, pushed: str) -> None:
-        more = {
+        more: dict[str, Any] = {
             "importPolicy": {"insecure": True, "scheduled": True, "importMode": "Legacy"},
             "referencePolicy": {"type": "Local"},
         }
