@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from imagegate.service.outcome import Outcome
+from imagegate.web.cise_metrics import PLUGIN, CiseMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -52,6 +53,7 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._reload_failed.set(0)
+        self._cise = CiseMetrics(self._registry)
         self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
         self._by_phase: dict[object, Callable[[float], None]] = {}
         self._looked_up: deque[tuple[str, str]] = deque()
@@ -68,6 +70,8 @@ class Metrics:
                 if count is None:
                     count = self._by_decision[key] = self._decisions.labels(*key).inc
                 count()
+            if decision.plugin == PLUGIN:
+                self._cise.decided(outcome.request, verdict)
         phase = outcome.request.phase
         observe = self._by_phase.get(phase)
         if observe is None:

@@ -252,6 +252,18 @@ class TestOperations:
         assert service.metric("imagegate_decisions_total", **labels) == before + 1
         assert service.metric("imagegate_review_duration_seconds_count", phase="mutate") == reviews + 1
 
+    def test_metrics_of_image_enforcement_and_those_that_portieris_had(self, service: Service) -> None:
+        allowed, denied = (f"portieris_pod_admission_decision_{word}_count" for word in ("allow", "deny"))
+        before = service.metric(allowed), service.metric(denied)
+        review = sample_review(DOCKER_HUB)
+        service.post("/admit", review)
+        review["request"]["namespace"] = "signed-demo"
+        review["request"]["object"]["spec"]["containers"][0]["image"] = "No Such Image"
+        service.post("/admit", review)
+        assert (service.metric(allowed), service.metric(denied)) == (before[0] + 1, before[1] + 1)
+        labels = {"result": "denied", "hook": "mutate", "reason": "invalid-image-name"}
+        assert service.metric("imagegate_cise_decisions_total", **labels) >= 1
+
     def test_every_decision_is_one_json_line(self, service: Service) -> None:
         review = sample_review(ELSEWHERE)
         review["request"]["uid"] = "one-line"
