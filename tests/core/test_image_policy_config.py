@@ -124,7 +124,10 @@ def test_validation_reports_everything_in_the_original_order() -> None:
             f"{at}.resolutionRules[0].targetResource.resource: Required value: "
             "a target resource name or '*' must be provided"
         ),
-        f'{at}.executionRules[0].matchImageAnnotations: Invalid value: [{{"key":"x","set":false,"value":"y"}}]: {unresolved}',
+        (
+            f"{at}.executionRules[0].matchImageAnnotations: Invalid value: "
+            f'[{{"key":"x","set":false,"value":"y"}}]: {unresolved}'
+        ),
         (
             f"{at}.executionRules[1].matchImageLabels: Invalid value: "
             f'[{{}},{{"matchExpressions":[{{"key":"a","operator":"in","values":["b"]}}]}}]: {unresolved}'
