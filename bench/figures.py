@@ -66,4 +66,4 @@ def median(values: Sequence[float]) -> float:
 
 
 def _rounded(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import checking, deciding, plot, storing
-from bench.__main__ import BENCHMARKS, NOT_BY_DEFAULT, load
+from bench.__main__ import chosen, load
 from bench.figures import Figure, Options, WrongAnswer
 from bench.servers import ROOT
 
@@ -42,15 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(options: Options, failures: list[str]) -> list[Figure]:
     figures: list[Figure] = []
-    for name in BENCHMARKS:
-        if name in NOT_BY_DEFAULT:
-            continue
+    for place in chosen(()):
         try:
-            for figure in load(name)(options):
+            for figure in load(place)(options):
                 figures.append(figure)
                 print(figure.line(), flush=True)
         except WrongAnswer as error:
-            failures.append(f"{name}: {error}")
+            failures.append(f"{place}: {error}")
     return figures
 
 
