@@ -2,7 +2,7 @@
 
 Answers are kept while nothing changed. SQLite itself says whether anything did (``PRAGMA data_version``, a look
 into shared memory), so a change by any process, such as an annotation put on an Image, is in force with the next
-question in every worker, and a repeated question costs no query.
+review in every worker (after two milliseconds at most), and a repeated question costs no query.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError
 
 SOURCE = "store"
 ANSWERS_KEPT = 512
+FRESH_S = 0.002
 _KINDS = frozenset(
     {kind_column(IMAGE_GROUP, "imagestreams"), kind_column(IMAGE_GROUP, "images"), kind_column("", "namespaces")}
 )
@@ -71,6 +73,7 @@ class StoredImageStreams:
         self._noticed = -1
         self._version = 0
         self._answers: _Answers = {}
+        self._fresh: tuple[float, int, _Answers] = (0.0, 0, self._answers)
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See the port."""
@@ -119,7 +122,20 @@ class StoredImageStreams:
             kept[question] = found
 
     def _valid_answers(self) -> _Answers:
-        """The answers that hold now: all kept ones, or none if a stream, image or namespace has changed."""
+        """The answers that hold now: all kept ones, or none if a stream, image or namespace has changed.
+
+        The several questions of one review need to look only once: again after ``FRESH_S``, or after a write of
+        this process.
+        """
+        until, writes, kept = self._fresh
+        if time.monotonic() < until and writes == self._store.writes:
+            return kept
+        writes = self._store.writes
+        kept = self._checked_answers()
+        self._fresh = time.monotonic() + FRESH_S, writes, kept
+        return kept
+
+    def _checked_answers(self) -> _Answers:
         with self._lock:
             if self._pid != os.getpid():
                 if self._connection is not None:

@@ -65,6 +65,8 @@ class SqliteStore:
         self._terms_of = terms_of
         self._now = now
         self._changes_kept = changes_kept
+        self.writes = 0
+        """How many writes this process has begun."""
 
     def create(self, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
         """See the port."""
@@ -209,6 +211,7 @@ class SqliteStore:
         text: bytes,
     ) -> int:
         """Write the change down; its number is the new resource version."""
+        self.writes += 1
         labels = ((before or {}).get("metadata") or {}).get("labels")
         cursor = connection.execute(
             "INSERT INTO changes (kind, namespace, name, type, labels_before, body) VALUES (?, ?, ?, ?, ?, ?)",
