@@ -42,6 +42,7 @@ class _Given(TypedDict):
     out: Path
     secret: str
     policy: str
+    store_url: str
     user_name: str
     email: str
     algorithm: str
@@ -89,6 +90,7 @@ class _Files:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="Folder. [this one]")
 @click.option("--secret", default="image-signing-public-key", show_default=True, help="Name of the Secret.")
 @click.option("--policy", default="", help="Name of the policy. [made from the repository]")
+@click.option("--store-url", default="", help="Lookaside store, if the registry keeps no signatures.")
 @click.option("--user-name", default="Image signing", show_default=True, help="Whose key it is.")
 @click.option("--email", default="image-signing@example.com", show_default=True, help="Whose key it is.")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="rsa3072", show_default=True)
@@ -128,6 +130,8 @@ def create(repository: str, **given: Unpack[_Given]) -> int:
 def _check_usage(repository: str, given: _Given) -> None:
     if not repository or any(character.isspace() for character in repository):
         raise click.UsageError(f"{repository!r} is no repository pattern")
+    if given["store_url"] and not given["store_url"].startswith(("https://", "http://")):
+        raise click.UsageError(f"--store-url: expecting https:// or http:// URL, got: {given['store_url']}")
     if given["image_policy"] and not given["namespace"]:
         raise click.UsageError("--image-policy needs --namespace")
     if given["print_private_key"] and given["vault"]:
@@ -164,6 +168,7 @@ def _manifests(repository: str, public: str, given: _Given) -> str:
         namespace=given["namespace"],
         cluster_wide=cluster_wide,
         mutate_image=given["mutate"],
+        store_url=given["store_url"],
     )
     secret = public_key_secret(given["secret"], given["namespace"], public)
     text: str = yaml.safe_dump_all([secret, policy], sort_keys=False, explicit_start=True)

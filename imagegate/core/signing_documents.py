@@ -27,7 +27,14 @@ def public_key_secret(name: str, namespace: str, armored: str) -> dict[str, Any]
 
 
 def signed_by_policy(
-    name: str, repository: str, *, key_secret: str, namespace: str, cluster_wide: bool, mutate_image: bool
+    name: str,
+    repository: str,
+    *,
+    key_secret: str,
+    namespace: str,
+    cluster_wide: bool,
+    mutate_image: bool,
+    store_url: str = "",
 ) -> dict[str, Any]:
     """A policy that requires images of ``repository`` to be signed.
 
@@ -35,6 +42,7 @@ def signed_by_policy(
         repository: pattern, ``icr.io/team/*``.
         namespace: of the Secret; of the policy too if it is not cluster-wide. Empty: the Secret is looked up
             in each workload's namespace.
+        store_url: of a lookaside store; empty: the registry keeps the signatures.
     """
     requirement = {"type": "signedBy", "keySecret": key_secret}
     metadata = {"name": name}
@@ -42,7 +50,9 @@ def signed_by_policy(
         requirement["keySecretNamespace"] = namespace
     elif namespace:
         metadata["namespace"] = namespace
-    entry = {"name": repository, "policy": {"mutateImage": mutate_image, "simple": {"requirements": [requirement]}}}
+    simple: dict[str, Any] = {"storeURL": store_url} if store_url else {}
+    simple["requirements"] = [requirement]
+    entry = {"name": repository, "policy": {"mutateImage": mutate_image, "simple": simple}}
     return {
         "apiVersion": PolicyGroup.PORTIERIS.value,
         "kind": CLUSTER_IMAGE_POLICY if cluster_wide else IMAGE_POLICY,

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
@@ -61,19 +61,35 @@ class _Key:
     key_rings: tuple[KeyRing, ...]
 
 
-@dataclass(slots=True)
-class _Evidence:
-    """What was read of one manifest so far. Changed only by who holds ``lock``; ``checks`` is replaced, not changed."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of one manifest so far; replaced whole, so that looking at it needs no lock."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    since: float
     checks: tuple[SignatureCheck, ...] = ()
     complete: bool = False
-    since: float = 0.0
     valid_until: datetime | None = None
     size: int = 0
+    """Of all blobs, in bytes."""
 
-    def restart(self, now: float) -> None:
-        self.checks, self.complete, self.since, self.valid_until, self.size = (), False, now, None, 0
+    def with_check(self, check: SignatureCheck, size: int) -> _Read:
+        ends = [one.valid_until for one in check.by_ring.values() if one.valid_until is not None]
+        if self.valid_until is not None:
+            ends.append(self.valid_until)
+        return replace(
+            self,
+            checks=(*self.checks, check),
+            valid_until=min(ends) if ends else None,
+            size=self.size + size,
+        )
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """Who holds ``lock`` reads; everybody else waits for him or takes what there is."""
+
+    read: _Read
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class SignatureReader:
@@ -105,31 +121,18 @@ class SignatureReader:
         if unusable is not None:
             return unusable
         until = time.monotonic() + deadline_s
-        key = _Key(question.image.repository, question.digest, question.store, question.secrets, key_rings)
-        evidence = self._evidence(key)
+        evidence = self._evidence(_key(question, key_rings))
         if not evidence.lock.acquire(timeout=max(deadline_s, 0.0)):
             return OutOfTime(NOT_IN_TIME)
         try:
-            return self._read(key, evidence, question, until)
+            return self._kept_answer(evidence, question) or self._read(evidence, question, key_rings, until)
         finally:
             evidence.lock.release()
 
-    def remembered(self, question: ImageSignatures) -> Lookup[tuple[SignatureCheck, ...]] | None:
+    def remembered(self, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
         """The answer if it can be given at once from what is kept, else None. Never waits."""
-        key = _Key(
-            question.image.repository,
-            question.digest,
-            question.store,
-            question.secrets,
-            rings(question.requirements),
-        )
-        evidence = self._kept.get(key)
-        if evidence is None or not evidence.lock.acquire(blocking=False):
-            return None
-        try:
-            return self._kept_answer(evidence, question)
-        finally:
-            evidence.lock.release()
+        evidence = self._kept.get(_key(question, rings(question.requirements)))
+        return None if evidence is None else self._kept_answer(evidence, question)
 
     def _unusable(self, key_rings: tuple[KeyRing, ...]) -> UnusableKeys | None:
         for ring in key_rings:
@@ -143,7 +146,7 @@ class SignatureReader:
         with self._lock:
             evidence = self._kept.get(key)
             if evidence is None:
-                evidence = self._kept[key] = _Evidence(since=self._monotonic())
+                evidence = self._kept[key] = _Evidence(_Read(self._monotonic()))
                 if len(self._kept) > self._limits.images_max:
                     self._kept.popitem(last=False)
             else:
@@ -152,23 +155,20 @@ class SignatureReader:
 
     def _kept_answer(self, evidence: _Evidence, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
         """What is kept, if it is fresh enough for what it says."""
-        if evidence.valid_until is not None and evidence.valid_until <= self._now():
+        read = evidence.read
+        if read.valid_until is not None and read.valid_until <= self._now():
             return None
-        age = self._monotonic() - evidence.since
-        if evidence.checks and not _open(question, evidence.checks):
-            return Found(evidence.checks, "cache") if age < self._limits.accepted_s else None
-        return Found(evidence.checks, "cache") if evidence.complete and age < self._limits.refused_s else None
+        age = self._monotonic() - read.since
+        if read.checks and not _open(question, read.checks):
+            return Found(read.checks, "cache") if age < self._limits.accepted_s else None
+        return Found(read.checks, "cache") if read.complete and age < self._limits.refused_s else None
 
     def _read(
-        self, key: _Key, evidence: _Evidence, question: ImageSignatures, until: float
+        self, evidence: _Evidence, question: ImageSignatures, key_rings: tuple[KeyRing, ...], until: float
     ) -> Lookup[tuple[SignatureCheck, ...]]:
-        kept = self._kept_answer(evidence, question)
-        if kept is not None:
-            return kept
-        evidence.restart(self._monotonic())
-        image = _image_reference(question)
+        evidence.read = _Read(self._monotonic())
         own = self._registry.signatures(
-            image,
+            _image_reference(question),
             question.digest,
             access=RegistryAccess(question.secrets, anonymous_first=True),
             deadline_s=until - time.monotonic(),
@@ -176,24 +176,29 @@ class SignatureReader:
         if isinstance(own, Unknown):
             return own
         if isinstance(own, Found):
-            return self._from_registry(key, evidence, own)
-        if key.store is None:
-            evidence.complete = True
+            return self._from_registry(evidence, own, key_rings)
+        if question.store is None:
+            evidence.read = replace(evidence.read, complete=True)
             return Found(())
-        return self._from_store(key, key.store, evidence, question, until)
+        return self._from_store(evidence, question, question.store, key_rings, until)
 
     def _from_registry(
-        self, key: _Key, evidence: _Evidence, own: Found[tuple[bytes, ...]]
+        self, evidence: _Evidence, own: Found[tuple[bytes, ...]], key_rings: tuple[KeyRing, ...]
     ) -> Lookup[tuple[SignatureCheck, ...]]:
         if len(own.value) >= SIGNATURES_MAX:
             return Unknown(TOO_MANY_SIGNATURES, retryable=False)
         for blob in own.value:
-            self._add(key, evidence, blob, own.source)
-        evidence.complete = True
-        return Found(evidence.checks, own.source)
+            self._add(evidence, blob, own.source, key_rings)
+        evidence.read = replace(evidence.read, complete=True)
+        return Found(evidence.read.checks, own.source)
 
     def _from_store(
-        self, key: _Key, store: LookasideStore, evidence: _Evidence, question: ImageSignatures, until: float
+        self,
+        evidence: _Evidence,
+        question: ImageSignatures,
+        store: LookasideStore,
+        key_rings: tuple[KeyRing, ...],
+        until: float,
     ) -> Lookup[tuple[SignatureCheck, ...]]:
         still_open: tuple[Requirement, ...] = question.requirements
         for number in range(1, SIGNATURES_MAX + 1):
@@ -204,27 +209,25 @@ class SignatureReader:
             if isinstance(blob, Unknown):
                 return blob
             if isinstance(blob, Absent):
-                evidence.complete = True
-                return Found(evidence.checks, store.url)
-            check = self._add(key, evidence, blob.value, blob.source)
-            if evidence.size > self._limits.total_max_bytes:
+                evidence.read = replace(evidence.read, complete=True)
+                return Found(evidence.read.checks, store.url)
+            check = self._add(evidence, blob.value, blob.source, key_rings)
+            if evidence.read.size > self._limits.total_max_bytes:
                 why = f"signatures of more than {self._limits.total_max_bytes} bytes"
                 return Unknown(why, retryable=False)
             still_open = unmet(still_open, question.image, question.digest, check)
             if not still_open:
-                return Found(evidence.checks, store.url)
+                return Found(evidence.read.checks, store.url)
         return Unknown(TOO_MANY_SIGNATURES, retryable=False)
 
-    def _add(self, key: _Key, evidence: _Evidence, blob: bytes, source: str) -> SignatureCheck:
-        by_ring = {ring: self._verifier.verify(blob, ring) for ring in key.key_rings}
-        check = SignatureCheck(source, by_ring)
-        evidence.checks = (*evidence.checks, check)
-        evidence.size += len(blob)
-        ends = [one.valid_until for one in by_ring.values() if one.valid_until is not None]
-        if evidence.valid_until is not None:
-            ends.append(evidence.valid_until)
-        evidence.valid_until = min(ends) if ends else None
+    def _add(self, evidence: _Evidence, blob: bytes, source: str, key_rings: tuple[KeyRing, ...]) -> SignatureCheck:
+        check = SignatureCheck(source, {ring: self._verifier.verify(blob, ring) for ring in key_rings})
+        evidence.read = evidence.read.with_check(check, len(blob))
         return check
+
+
+def _key(question: ImageSignatures, key_rings: tuple[KeyRing, ...]) -> _Key:
+    return _Key(question.image.repository, question.digest, question.store, question.secrets, key_rings)
 
 
 def _open(question: ImageSignatures, checks: tuple[SignatureCheck, ...]) -> tuple[Requirement, ...]:

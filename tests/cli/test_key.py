@@ -78,7 +78,9 @@ def test_the_users_own_key_ring_is_not_touched(tmp_path: Path, home: GpgHome, mo
     assert home.gpg("--list-keys").stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "security"), ("-n", "team", "--image-policy")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("-n", "security"), ("-n", "team", "--image-policy"), ("--store-url", "https://sigs.example.com")]
+)
 def test_manifests_are_read_by_the_policy_reader(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     create("icr.io/team/*", "--algorithm", "ed25519", *arguments, directory=tmp_path)
     secret, policy = documents(tmp_path)
@@ -90,6 +92,7 @@ def test_manifests_are_read_by_the_policy_reader(tmp_path: Path, arguments: tupl
     (entry,) = read.policies[0].entries
     (requirement,) = entry.simple.requirements
     assert requirement.key_secret == secret["metadata"]["name"]
+    assert entry.simple.store_url == ("https://sigs.example.com" if "--store-url" in arguments else "")
     if "--image-policy" in arguments:
         assert policy["metadata"]["namespace"] == secret["metadata"]["namespace"] == "team"
     else:
@@ -192,6 +195,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         (("",), "is no repository pattern"),
         (("a b",), "is no repository pattern"),
         (("r", "--image-policy"), "--image-policy needs --namespace"),
+        (("r", "--store-url", "sigs.example.com"), "expecting https:// or http:// URL, got: sigs.example.com"),
         (("r", "--vault", "--print-private-key"), "--vault writes the private key to a file"),
         (("r", "--algorithm", "dsa"), "'dsa' is not one of"),
     ],
