@@ -75,7 +75,7 @@ def image_api(api: ImageApi, *, now: Callable[[], datetime], identify: Identify 
     @pages.get("/openapi/v2")
     def openapi_v2() -> Response:
         if _PROTOBUF_V2 in request.headers.get("Accept", "").partition(",")[0]:
-            return Response(openapi.openapi_v2_protobuf(), content_type=f"{_PROTOBUF_V2}@v1.0+protobuf")
+            return Response(openapi.openapi_v2_protobuf(), content_type=f"{_PROTOBUF_V2}.v1.0+protobuf")
         return answer(openapi.openapi_v2())
 
     @pages.get("/openapi/v3")

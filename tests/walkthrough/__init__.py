@@ -1,0 +1,1 @@
+"""The documented examples from beginning to end, with real programs: ``python -m tests.walkthrough``."""
