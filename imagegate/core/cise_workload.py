@@ -92,7 +92,8 @@ def has_parent_kind(document: Mapping[str, Any]) -> bool:
     references = metadata.get("ownerReferences") if isinstance(metadata, Mapping) else None
     if not isinstance(references, list):
         return False
-    return any(isinstance(reference, Mapping) and reference.get("kind") in _PARENT_KINDS for reference in references)
+    kinds = (reference.get("kind") for reference in references if isinstance(reference, Mapping))
+    return any(isinstance(kind, str) and kind in _PARENT_KINDS for kind in kinds)
 
 
 def parent_question(document: Mapping[str, Any], namespace: str) -> Owner | None:

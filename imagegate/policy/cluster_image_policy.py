@@ -162,19 +162,25 @@ def read_install_values(node: Node, name: str, reading: Reading, policy_name: st
 def _objects(documents: Iterable[Node], report: Report) -> Iterator[tuple[Node, str]]:
     """Every object with the path of its fields, lists flattened."""
     for node in documents:
-        if node.value is None:
+        if node.value is None or not _is_object(node, "", report):
             continue
-        if not isinstance(node.value, dict):
-            report.error(node.line, "", "expected an object with apiVersion and kind")
-            continue
-        kind, items = node.value.get("kind"), node.value.get("items")
+        fields = Fields(node, "", report)
+        kind, items = fields.entries.get("kind"), fields.entries.get("items")
         is_list = kind is not None and isinstance(kind.value, str) and kind.value.endswith("List")
         if not is_list:
             yield node, ""
         elif items is not None and isinstance(items.value, list):
-            yield from ((item, f"items[{index}]") for index, item in enumerate(items.value))
+            places = ((item, f"items[{index}]") for index, item in enumerate(items.value))
+            yield from ((item, path) for item, path in places if _is_object(item, path, report))
         elif items is not None and items.value is not None:
             report.error(items.line, "items", "expected a list")
+
+
+def _is_object(node: Node, path: str, report: Report) -> bool:
+    if isinstance(node.value, dict):
+        return True
+    report.error(node.line, path, "expected an object with apiVersion and kind")
+    return False
 
 
 class _Object:

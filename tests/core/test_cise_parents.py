@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.cise_settings import CiseSettings, Parents, Profile
+from imagegate.core.cise_workload import parent_vouches, read_workload
 from imagegate.core.evidence import Unknown
 from imagegate.core.owners import Owner
 from tests.support.cise_world import CiseWorld, containers, pod, policy, request, workload
@@ -98,6 +99,23 @@ class TestVerify:
         document = child(BAD)
         document["metadata"]["ownerReferences"] = references
         assert not passes(world(Parents.VERIFY, parent(BAD)), document)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet"},
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"uid": "1"}, "spec": {"template": {"spec": "x"}}},
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"uid": "1"}},
+        {"apiVersion": "example.com/v1", "kind": "ReplicaSet", "metadata": {"uid": "1"}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"uid": "1"}},
+        {},
+    ],
+)
+def test_a_malformed_owner_vouches_for_nothing(owner: dict[str, Any]) -> None:
+    document = child(BAD)
+    asked = request(document)
+    assert not parent_vouches(owner, document, read_workload(asked))
 
 
 def test_examine_reads_no_owner() -> None:

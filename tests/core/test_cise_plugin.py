@@ -14,6 +14,7 @@ from imagegate.core.evidence import OutOfTime, Unknown
 from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.core.trace import Trace
+from imagegate.policy.cluster_image_policy import Reading, read_policies
 from tests.support.cise_world import (
     CISE_GROUP,
     KINDS,
@@ -23,6 +24,7 @@ from tests.support.cise_world import (
     SIGNED_ENTRY,
     SIGNED_IMAGE,
     CiseWorld,
+    again,
     containers,
     key_secret,
     pod,
@@ -529,6 +531,51 @@ def test_trace_says_what_does_not_match(name: str, image: str, because: str) -> 
     trace = Trace()
     CiseWorld(policy(f'{{name: "{name}"}}')).decide(request(pod(image)), trace)
     assert [step.because for _, step in trace.steps if step.what == "policy-entry"] == [because]
+
+
+@pytest.mark.parametrize("documents, outcome", [("", "none"), (ALLOW_REGISTRY, "ClusterImagePolicy")])
+def test_trace_tells_which_policies_are_in_force(documents: str, outcome: str) -> None:
+    trace = Trace()
+    world = CiseWorld(documents)
+    world.decide(request(pod(BAD)), trace)
+    assert (trace.steps[0][1].what, trace.steps[0][1].outcome) == ("policies", outcome)
+    trace = Trace()
+    object.__setattr__(world.plugin, "policies", PolicySet((), unavailable="no API"))
+    world.decide(request(pod(BAD)), trace)
+    assert (trace.steps[0][1].outcome, trace.steps[0][1].because) == ("unavailable", "no API")
+
+
+def test_trace_tells_records_and_refused_requirements() -> None:
+    world = CiseWorld(SIGNED_POLICY)
+    _, left, _ = world.both_passes(request(pod(SIGNED_IMAGE)))
+    trace = Trace()
+    world.decide(request(left), trace)
+    (record,) = [step for _, step in trace.steps if step.what == "record"]
+    assert record.because == f"was {SIGNED_IMAGE} before it was rewritten"
+    trace = Trace()
+    CiseWorld(simple("{type: reject}")).decide(request(pod(SIGNED_IMAGE)), trace)
+    assert [step.outcome for _, step in trace.steps if step.what == "requirement"] == ["refused"]
+
+
+def test_an_unknown_requirement_type_that_a_cluster_has_stored() -> None:
+    world = CiseWorld("")
+    loaded = read_policies(simple("{type: sigstoreSigned}"), "stored", Reading(lenient=True))
+    object.__setattr__(world.plugin, "policies", PolicySet(loaded.policies))
+    assert world.texts(request(pod(SIGNED_IMAGE))) == ["simple policy invalid Type: sigstoreSigned"]
+
+
+def test_report_all_waits_for_every_check() -> None:
+    settings = CiseSettings(profile=Profile.PORTIERIS, report_all=True)
+    entry = SIGNED_ENTRY.replace("policy: {", "policy: {va: {enabled: true}, ")
+    texts = CiseWorld(policy(entry) + key_secret("revoked"), settings).texts(request(pod(SIGNED_IMAGE)))
+    assert [text.partition(" ")[0] for text in texts] == ["Cannot", "simple:"]
+
+
+def test_name_and_object_that_is_missing() -> None:
+    world = CiseWorld(ALLOW_REGISTRY)
+    assert world.plugin.name == "cise"
+    asked = again(request(pod(GOOD)), None, Phase.MUTATE)
+    assert world.texts(asked) == ["the request has no object"]
 
 
 def test_trace_tells_ties_and_spellings() -> None:

@@ -258,6 +258,17 @@ def test_lists_and_many_documents() -> None:
     assert read_policies(f"apiVersion: {V1}\nkind: ImagePolicyList\nitems:\n", "p.yaml").policies == []
 
 
+def test_a_cluster_policy_with_a_namespace_is_one_of_the_whole_cluster() -> None:
+    text = document("- name: a\n").replace("name: p\n", "name: p\n  namespace: team\n")
+    loaded = read_policies(text, "p.yaml")
+    assert loaded.policies[0].namespace == ""
+    assert [remark.path for remark in loaded.warnings] == ["metadata.namespace"]
+
+
+def test_a_list_whose_items_are_none() -> None:
+    assert refused(f"apiVersion: {V1}\nkind: ImagePolicyList\nitems: x\n") == "p.yaml:3: items: expected a list"
+
+
 def test_an_object_written_twice_is_refused_in_one_file_and_over_two() -> None:
     text = document("- name: a\n")
     assert refused(text + "---\n" + text) == "p.yaml:9: ClusterImagePolicy p is written twice (first in p.yaml:1)"

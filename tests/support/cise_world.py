@@ -252,7 +252,7 @@ def request(
     )
 
 
-def again(request: AdmissionRequest, document: dict[str, Any], phase: Phase) -> AdmissionRequest:
+def again(request: AdmissionRequest, document: dict[str, Any] | None, phase: Phase) -> AdmissionRequest:
     """The same request for another pass, with the object as it is by then."""
     fields = {name: getattr(request, name) for name in request.__dataclass_fields__}
     return AdmissionRequest(**{**fields, "object": document, "phase": phase})
