@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -92,17 +92,13 @@ def _denied_places(outcome: Outcome) -> dict[tuple[str, str], list[Denial]]:
 def decide_both(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace | None = None) -> BothPasses:
     """Put ``request`` (of the mutating pass) through both passes.
 
-    Where the mutating pass denies, the validating pass asks only the plug-ins that had nothing to say before.
+    The validating pass asks only the plug-ins that can say anything new.
     """
     mutating = reviewer.decide(request, trace=trace)
     again = _again(request, mutating.object)
-    plugins: Collection[str] | None = None
-    if not mutating.allowed:
-        spoke = {verdict.decision.plugin for verdict in mutating.verdicts}
-        plugins = reviewer.plugin_names - spoke
     # what the mutating pass has traced need not be told twice
-    retraced = trace if plugins is not None or not mutating.verdicts else None
-    validating = reviewer.decide(again, plugins=plugins, trace=retraced)
+    retraced = None if mutating.patch else trace
+    validating = reviewer.decide(again, plugins=reviewer.validating(mutating), trace=retraced)
     return BothPasses(mutating, validating)
 
 

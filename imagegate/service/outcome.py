@@ -51,6 +51,8 @@ class Outcome:
     request: AdmissionRequest
     verdicts: tuple[Verdict, ...]
     policy_version: str
+    allowed: bool
+    """Whether no plug-in in mode ``enforce`` denies."""
     patch: tuple[PatchOp, ...] = ()
     """Empty unless the mutating pass allowed the request."""
     notes: tuple[str, ...] = ()
@@ -62,11 +64,6 @@ class Outcome:
         """The object as patched by all plug-ins; the request's own where nothing was patched."""
         document = self.request.object
         return apply_patch(document, self.patch) if self.patch and document is not None else document
-
-    @property
-    def allowed(self) -> bool:
-        """Whether no plug-in in mode ``enforce`` denies."""
-        return not any(verdict.denies for verdict in self.verdicts)
 
     @property
     def denials(self) -> tuple[Denial, ...]:

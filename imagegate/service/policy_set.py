@@ -58,6 +58,8 @@ class ConfiguredPlugin:
     modes: Modes = Modes()
     only_as: str = ""
     """Asked only where this name is asked for; empty: by the plug-in's own name, and where all are asked."""
+    settled: bool = False
+    """Of an object that its mutating pass allows as it is, its validating pass never says anything else."""
 
     @property
     def name(self) -> str:

@@ -58,10 +58,21 @@ class Reviewer:
         self._recorders = tuple(recorders)
         self._default_timeout_s = default_timeout_s
 
-    @property
-    def plugin_names(self) -> frozenset[str]:
-        """The plug-ins that are configured now."""
-        return frozenset(each.name for each in self._policies.current.every)
+    def validating(self, mutating: Outcome) -> frozenset[str]:
+        """The plug-ins that the validating pass must ask after ``mutating``.
+
+        Where that denies, those that had nothing to say; where it left the object as it was, not those that
+        would only say the same again; else all.
+        """
+        every = self._policies.current.every
+        spoke = {verdict.decision.plugin: verdict.decision for verdict in mutating.verdicts}
+        if not mutating.allowed:
+            return frozenset(each.name for each in every if each.name not in spoke)
+        if mutating.patch:
+            return frozenset(each.name for each in every)
+        return frozenset(
+            each.name for each in every if not (each.settled and each.name in spoke and not spoke[each.name].rewrites)
+        )
 
     def review(
         self, document: object, phase: Phase, plugins: Collection[str] | None = None, timeout_s: float | None = None
@@ -124,11 +135,13 @@ class Reviewer:
                     _log.error("plug-in made a patch that does not fit", extra={"plugin": decision.plugin})
                     decision = _failed(decision.plugin)
             verdicts.append(Verdict(decision, mode))
+        allowed = not any(verdict.denies for verdict in verdicts)
         return Outcome(
             request=request,
+            allowed=allowed,
             verdicts=tuple(verdicts),
             policy_version=policy.version,
-            patch=() if any(verdict.denies for verdict in verdicts) else patch,
+            patch=patch if allowed else (),
             notes=_missing(plugins, policy.names),
             trace=trace,
         )

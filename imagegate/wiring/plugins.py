@@ -18,6 +18,7 @@ from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
 from imagegate.core.plugin import Plugin
+from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
 from imagegate.policy.cluster_image_policy import LoadedPolicies
 from imagegate.policy.master_config import MasterConfig
@@ -45,10 +46,16 @@ def configured_plugins(
     found = []
     for plugin in _plugins(settings, config, policies, record_key):
         mode = modes.get(plugin.name, Modes())
-        found.append(ConfiguredPlugin(plugin, mode))
+        found.append(ConfiguredPlugin(plugin, mode, settled=_is_settled(plugin, settings)))
         if isinstance(plugin, CisePlugin):
             found += (ConfiguredPlugin(plugin.for_hook(hook), mode, name) for name, hook in HOOKS.items())
     return tuple(found)
+
+
+def _is_settled(plugin: Plugin, settings: Settings) -> bool:
+    """Whether both passes are the same procedure; in openshift-4 the image cache lies between them."""
+    documented = settings.profile is Profile.DOCUMENTED
+    return isinstance(plugin, AlwaysPullPlugin) or (documented and isinstance(plugin, ImagePolicyPlugin))
 
 
 def _plugins(settings: Settings, config: MasterConfig, policies: LoadedPolicies, record_key: bytes) -> Iterator[Plugin]:
