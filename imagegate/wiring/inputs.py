@@ -8,10 +8,9 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.access_files import AccessRule, FileAccessReviews, load_access_rules
-from imagegate.adapters.cluster_files import ClusterFiles, load_cluster_files
 from imagegate.adapters.config_files import load_config
 from imagegate.adapters.files import load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
@@ -19,14 +18,12 @@ from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.behaviours import integrated_registries
 from imagegate.core import image_questions as ask
 from imagegate.core.access import Access
-from imagegate.core.cise_questions import Secret, ServiceAccount
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.core.owners import Owner
 from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy, InvalidSettings
-from imagegate.policy.cluster_image_policy import Reading
 from imagegate.policy.master_config import MasterConfig
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.image_cache import CachedImages
@@ -35,7 +32,10 @@ from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.plugins import configured_plugins
+from imagegate.wiring.plugins import configured_plugins, enforces_images
+
+if TYPE_CHECKING:
+    from imagegate.adapters.cluster_files import ClusterFiles
 
 RECORD_KEY_MIN_BYTES = 16
 
@@ -45,8 +45,15 @@ _log = logging.getLogger(__name__)
 class Inputs:
     """Reads the documents, and keeps what of them is not policy: image streams, namespaces, Secrets, roles."""
 
-    def __init__(self, chosen: Chosen, store: SqliteStore | None = None) -> None:
+    def __init__(self, chosen: Chosen, store: SqliteStore | None = None, *, whole: bool = False) -> None:
+        """Nothing is read yet.
+
+        Args:
+            store: image streams kept by imagegate, over those from files.
+            whole: be ready for everything that a later change of the settings may turn on.
+        """
         self._chosen = chosen
+        self._whole = whole
         self._store = store
         self.hosts = RegistryHosts()
         """Of the integrated registry, as the documents name them now."""
@@ -71,16 +78,19 @@ class Inputs:
         images = tuple(map(Path, settings.images))
         documents = tuple(_documents(self._chosen, settings, config))
         self._files = (*documents, *images)  # also of what turns out to be wrong: to see it repaired
-        domain = settings.cise.cluster_domain if settings.cise is not None else ""
-        cluster = load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain))
         methods = {
             **_image_methods(settings, self._streams(images, _hosts(settings, config))),
-            **_cluster_methods(cluster),
             Access: FileAccessReviews(_access_rules(settings)).access,
         }
-        warnings = (*config.warnings, *cluster.policies.warnings)
+        plugins = configured_plugins(settings, config)
+        warnings = config.warnings
+        if self._whole or enforces_images(settings):
+            cluster = _cluster_files(settings)
+            methods |= _cluster_methods(cluster)
+            warnings = (*warnings, *cluster.policies.warnings)
+            plugins = configured_plugins(settings, config, cluster.policies, self._record_key(settings))
         policies = PolicySet(
-            plugins=configured_plugins(settings, config, cluster.policies, self._record_key(settings)),
+            plugins=plugins,
             version=_version(settings, documents),
             warnings=tuple(str(remark) for remark in warnings),
         )
@@ -118,8 +128,19 @@ class Inputs:
         return self._methods[type(question)](question, deadline_s=deadline_s)
 
 
+def _cluster_files(settings: Settings) -> ClusterFiles:
+    """Policies, Secrets, service accounts and owners."""
+    from imagegate.adapters.cluster_files import load_cluster_files  # what takes time to import is imported when used
+    from imagegate.policy.cluster_image_policy import Reading
+
+    domain = settings.cise.cluster_domain if settings.cise is not None else ""
+    return load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain))
+
+
 def _cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
     """Who answers questions about Secrets, service accounts and owners."""
+    from imagegate.core.cise_questions import Secret, ServiceAccount
+
     return {Secret: files.secret, ServiceAccount: files.service_account, Owner: files.owner}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from imagegate.behaviours import (
     cise_behaviour,
@@ -12,30 +13,36 @@ from imagegate.behaviours import (
     plugin_modes,
 )
 from imagegate.core.always_pull import AlwaysPullPlugin
-from imagegate.core.cise_plugin import CisePlugin, Hook
-from imagegate.core.cise_selection import PolicySet as CisePolicies
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
 from imagegate.core.plugin import Plugin
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
-from imagegate.policy.cluster_image_policy import LoadedPolicies
 from imagegate.policy.master_config import MasterConfig
 from imagegate.service.policy_set import ConfiguredPlugin, Modes
 from imagegate.settings import Settings
 from imagegate.settings_sections import CisePathSettings
 
-HOOKS = {"cise-admit": Hook.ADMIT, "cise-trust": Hook.TRUST, "cise-va": Hook.VA}
-"""The CISE plug-in at endpoints of its own (spec cise section 18), by the names they ask for."""
+if TYPE_CHECKING:
+    from imagegate.policy.cluster_image_policy import LoadedPolicies
+
+HOOKS = ("admit", "trust", "va")
+"""Endpoints of its own that the CISE plug-in has (spec cise section 18); asked for as ``cise-HOOK``."""
+
+
+def enforces_images(settings: Settings) -> bool:
+    """Whether the CISE path is on."""
+    return settings.cise is not None or bool(settings.policies)
 
 
 def configured_plugins(
-    settings: Settings, config: MasterConfig, policies: LoadedPolicies, record_key: bytes
+    settings: Settings, config: MasterConfig, policies: LoadedPolicies | None = None, record_key: bytes = b""
 ) -> tuple[ConfiguredPlugin, ...]:
     """Those that the documents turn on, in the order of the mutating pass.
 
     Args:
+        policies: of the CISE path; None: not read, and the path is left out.
         record_key: of the records of rewritten images (spec cise section 15.2).
 
     Raises:
@@ -43,13 +50,27 @@ def configured_plugins(
     """
     _refuse_unsupported(settings)
     modes = plugin_modes(settings)
-    found = []
-    for plugin in _plugins(settings, config, policies, record_key):
-        mode = modes.get(plugin.name, Modes())
-        found.append(ConfiguredPlugin(plugin, mode, settled=_is_settled(plugin, settings)))
-        if isinstance(plugin, CisePlugin):
-            found += (ConfiguredPlugin(plugin.for_hook(hook), mode, name) for name, hook in HOOKS.items())
+    image_policy, *others = _plugins(settings, config)
+    plugins = (each for each in (image_policy, *others) if each is not None)
+    found = [ConfiguredPlugin(each, modes[each.name], settled=_is_settled(each, settings)) for each in plugins]
+    if policies is not None and enforces_images(settings):
+        first = int(image_policy is not None)
+        found[first:first] = _image_enforcement(settings, policies, record_key, modes.get("cise", Modes()))
     return tuple(found)
+
+
+def _image_enforcement(
+    settings: Settings, policies: LoadedPolicies, record_key: bytes, modes: Modes
+) -> Iterator[ConfiguredPlugin]:
+    """The CISE plug-in, and the same for endpoints of its own."""
+    from imagegate.core.cise_plugin import CisePlugin, Hook  # what takes time to import is imported when used
+    from imagegate.core.cise_selection import PolicySet
+
+    behaviour = cise_behaviour(settings.cise or CisePathSettings())
+    plugin = CisePlugin(PolicySet(policies.policies, behaviour.groups), behaviour, record_key)
+    yield ConfiguredPlugin(plugin, modes)
+    for hook in HOOKS:
+        yield ConfiguredPlugin(plugin.for_hook(Hook(hook)), modes, only_as=f"cise-{hook}")
 
 
 def _is_settled(plugin: Plugin, settings: Settings) -> bool:
@@ -58,13 +79,11 @@ def _is_settled(plugin: Plugin, settings: Settings) -> bool:
     return isinstance(plugin, AlwaysPullPlugin) or (documented and isinstance(plugin, ImagePolicyPlugin))
 
 
-def _plugins(settings: Settings, config: MasterConfig, policies: LoadedPolicies, record_key: bytes) -> Iterator[Plugin]:
+def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin | None]:
+    """The image policy (None if it is off), then the others of the master-config."""
     block = config.import_policy
-    if config.image_policy is not None:
-        yield ImagePolicyPlugin(config.image_policy, image_policy_behaviour(settings, block))
-    if settings.cise is not None or settings.policies:
-        behaviour = cise_behaviour(settings.cise or CisePathSettings())
-        yield CisePlugin(CisePolicies(policies.policies, behaviour.groups), behaviour, record_key)
+    policy = config.image_policy
+    yield None if policy is None else ImagePolicyPlugin(policy, image_policy_behaviour(settings, block))
     if config.always_pull:
         yield AlwaysPullPlugin()
     if block.allowed_registries_for_import is not None:

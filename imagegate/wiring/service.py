@@ -19,6 +19,7 @@ from imagegate.service.review import Recorder, Reviewer
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.inputs import Inputs
+from imagegate.wiring.plugins import enforces_images
 
 if TYPE_CHECKING:
     from imagegate.adapters.store_sqlite.objects import SqliteStore
@@ -72,10 +73,10 @@ def build(
     """
     settings = chosen.settings()
     store = _store(chosen, settings) if keeps_images else None
-    inputs = Inputs(chosen, store)
+    inputs = Inputs(chosen, store, whole=keeps_images)
     policies = PolicyHolder(inputs.load, now)
     answerers = inputs.answerers()
-    if keeps_images or settings.cise is not None or settings.policies:
+    if keeps_images or enforces_images(settings):
         from imagegate.wiring.evidence import evidence_answerers  # what takes time to import is imported when used
 
         answerers |= evidence_answerers(settings)
