@@ -20,17 +20,19 @@ DEFAULT_TAG = "latest"
 PATH_MAX_LENGTH = 255
 CACHED_MAX_LENGTH = 1024
 
-_DOMAIN_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*+(?<!-))?+"
-DOMAIN_PATTERN = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*+|\[[A-Fa-f0-9:]++\])(?::[0-9]++)?+"
-_COMPONENT = r"[a-z0-9]++(?:(?:__|[._]|-++)[a-z0-9]++)*+"
-PATH_PATTERN = rf"{_COMPONENT}(?:/{_COMPONENT})*+"
+# Possessive groups, "(...)*+", are wrong before CPython 3.11.5 (gh-106052): a group that fails half way keeps what it
+# has read. Single characters may be possessive; no group here can begin where another one ends, so none needs to be.
+_DOMAIN_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*+(?<!-))?"
+DOMAIN_PATTERN = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[A-Fa-f0-9:]++\])(?::[0-9]++)?"
+_COMPONENT = r"[a-z0-9]++(?:(?:__|[._]|-++)[a-z0-9]++)*"
+PATH_PATTERN = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_ALGORITHM = r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*+"
+_ALGORITHM = r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*"
 _REST = rf"(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_ALGORITHM}:[0-9a-fA-F]{{32,}}+))?"
 _WITH_DOMAIN = re.compile(rf"(?P<domain>{DOMAIN_PATTERN})/(?P<path>{PATH_PATTERN}){_REST}")
 _WITHOUT_DOMAIN = re.compile(rf"(?P<path>{PATH_PATTERN}){_REST}")
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
-_DIGEST = re.compile(r"[a-z0-9]++(?:[.+_-][a-z0-9]++)*+:[a-zA-Z0-9=_-]++")
+_DIGEST = re.compile(r"[a-z0-9]++(?:[.+_-][a-z0-9]++)*:[a-zA-Z0-9=_-]++")
 _LOWER_HEX = re.compile(r"[a-f0-9]*+")
 _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 

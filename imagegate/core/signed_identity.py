@@ -18,7 +18,7 @@ DEFAULT_TYPE = "matchRepoDigestOrExact"
 ALIASES = {"": DEFAULT_TYPE, "exactReference": "matchExactReference", "exactRepository": "matchExactRepository"}
 TAG_AND_DIGEST = "Docker references with both a tag and digest are currently not supported"
 
-_PREFIX = re.compile(rf"{DOMAIN_PATTERN}(?:/{PATH_PATTERN})?+")
+_PREFIX = re.compile(rf"{DOMAIN_PATTERN}(?:/{PATH_PATTERN})?")
 
 
 class IdentityRule(Protocol):

@@ -60,7 +60,20 @@ def test_damage_is_found() -> None:
     assert refused(ONE[:middle] + b"!" + ONE[middle + 1 :]) == "Unable to decode key: armor invalid"
 
 
+def test_damage_is_found_without_a_checksum_too() -> None:
+    lines = [line for line in ONE.decode().splitlines() if not line.startswith("=")]
+    lines[5] = lines[5].replace(lines[5][7], "!")
+    assert refused("\n".join(lines).encode()) == "Unable to decode key: armor invalid"
+    wrong = [*lines[:5], *ONE.decode().splitlines()[6:-2], "=!!!!", ONE.decode().splitlines()[-1]]
+    assert refused("\n".join(wrong).encode()) == "Unable to decode key: armor invalid"
+
+
+def test_a_line_that_only_begins_like_armour_is_none() -> None:
+    assert refused(b"-----BEGIN PGP PUBLIC KEY BLOCK\n\n" + ONE.split(b"\n", 2)[2]) == "Unable to decode key: EOF"
+
+
 def test_size_is_limited() -> None:
+    assert refused(b"x" * KEY_RING_MAX_BYTES) == "Unable to decode key: EOF"
     assert refused(b"x" * (KEY_RING_MAX_BYTES + 1)) == f"Key: more than {KEY_RING_MAX_BYTES} bytes"
 
 

@@ -115,6 +115,30 @@ def test_formats() -> None:
     assert refused(b"\xa3" * (BLOB_MAX_BYTES + 1)) == f"signature error: signature of more than {BLOB_MAX_BYTES} bytes"
 
 
+def test_first_bytes() -> None:
+    """Those that spec cise 13.4 lists, and zero for a named format."""
+    openpgp = {0xA0, 0xA1, 0xA2, 0xA3, 0xC8, 0x90, 0x91, 0x92, 0xC4, 0x88, 0x89, 0x8A, 0x8B, 0xC2}
+    unrecognized = {
+        first for first in range(1, 256) if refused(bytes((first, 0))).startswith("unrecognized signature format")
+    }
+    assert unrecognized == set(range(1, 256)) - openpgp
+
+
+def message_of(size: int) -> bytes:
+    """A message of exactly ``size`` bytes, uncompressed; the signature fits no longer."""
+    rest = size - len(MESSAGE.packets)
+    return written(ONE_PASS, (11, LITERAL.body + b" " * rest), SIGNATURE)
+
+
+def test_the_limits_are_what_they_say() -> None:
+    assert len(message_of(BLOB_MAX_BYTES)) == BLOB_MAX_BYTES == 65_536
+    assert SignedMessage.read(message_of(BLOB_MAX_BYTES)).content
+    assert "more than 65536 bytes" in refused(message_of(BLOB_MAX_BYTES + 1))
+    for algorithm in (1, 2, 3):
+        assert SignedMessage.read(compressed(algorithm, message_of(CONTENT_MAX_BYTES))).content
+        assert "more than 262144 bytes" in refused(compressed(algorithm, message_of(CONTENT_MAX_BYTES + 1)))
+
+
 def test_nothing_may_follow() -> None:
     reason = "signature error: trailing data after the signed message"
     assert refused(BLOB + b"\n") == reason
@@ -196,6 +220,9 @@ def test_packet_lengths() -> None:
     assert list(read_packets(old)) == [Packet(2, short), Packet(2, middle), Packet(2, long)]
     new = b"\xc2\x03" + short + b"\xc2\xc3\x28" + middle + b"\xc2\xff" + (9000).to_bytes(4) + long
     assert list(read_packets(new)) == list(read_packets(old))
+    longest = b"\xc2\xdf\xff" + bytes(8383)  # of the two-byte lengths; the next first byte means a partial one
+    assert list(read_packets(longest)) == [Packet(2, bytes(8383))]
+    assert list(read_packets(b"\xcb\xe0a\x00")) == [Packet(11, b"a")]
     partial = b"\xcb\xe1ab\xe0c\x02de"
     assert list(read_packets(partial)) == [Packet(11, b"abcde")]
     assert len(list(read_packets(b"\xc2\x00" * 8))) == 8

@@ -145,6 +145,8 @@ def test_signed_for_another_repository(world: World, signer: Key) -> None:
     assert world.verdict(image, signed_by(signer.armored)) == (
         f'{DENIED}Signature for identity "{signed_name}" is not accepted'
     )
+    same = signed_by(signer.armored, identity="matchRepository")
+    assert world.verdict(image, same).endswith("is not accepted")
     moved = signed_by(signer.armored, identity="matchExactRepository", docker_repository=world.image("elsewhere/app"))
     assert world.verdict(image, moved) == digest
     mirrored = signed_by(
@@ -157,7 +159,11 @@ def test_signed_for_another_repository(world: World, signer: Key) -> None:
     "identity, parameters, accepted",
     [
         ("", {}, False),
+        ("matchRepoDigestOrExact", {}, False),
         ("matchExact", {}, False),
+        ("remapIdentity", {"prefix": "HOST/tags", "signed_prefix": "HOST/other"}, False),
+        ("exactReference", {"docker_reference": "HOST/tags/app:v1"}, True),
+        ("exactRepository", {"docker_repository": "HOST/tags/app"}, True),
         ("matchRepository", {}, True),
         ("matchExactReference", {"docker_reference": "HOST/tags/app:v1"}, True),
         ("matchExactReference", {"docker_reference": "HOST/tags/app:v2"}, False),
