@@ -22,6 +22,7 @@ _PLAIN = "!plain"
 _TEXT = "tag:yaml.org,2002:str"
 _LIST = "tag:yaml.org,2002:seq"
 _MAP = "tag:yaml.org,2002:map"
+_NO_KEY = "a key must be a text"
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _plain = lru_cache(maxsize=8192)(resolve_plain)
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
@@ -182,8 +183,10 @@ def _mapping(node: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     merged: list[Any] = []
     for key, value in node.value:
-        name = key.value if key.tag is _TEXT else _key(key)
+        name = _plain_key(key.value) if key.tag is _PLAIN else key.value if key.tag is _TEXT else _key(key)
         if name is None:
+            if key.value != "<<":
+                raise _Bad(key, _NO_KEY)
             merged.append(value)
             continue
         if name in found:
@@ -198,14 +201,18 @@ def _mapping(node: Any) -> dict[str, Any]:
     return found
 
 
-def _key(key: Any) -> str | None:
-    """The text of a key; None for a merge key."""
-    if key.tag is _PLAIN and key.value == "<<":
-        return None
-    name = key_text(_plain(key.value)) if isinstance(key, yaml.ScalarNode) else None
+def _key(key: Any) -> str:
+    """The text of a key with a tag of its own."""
+    name = key_text(_value(key)) if isinstance(key, yaml.ScalarNode) else None
     if name is None:
-        raise _Bad(key, "a key must be a text")
+        raise _Bad(key, _NO_KEY)
     return name
+
+
+@lru_cache(maxsize=4096)
+def _plain_key(text: str) -> str | None:
+    """The text of a key without quotes; None for a merge key, and for what is no key."""
+    return None if text == "<<" else key_text(resolve_plain(text))
 
 
 def _check_aliases(root: Any, file: str, offset: int) -> None:

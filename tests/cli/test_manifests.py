@@ -94,6 +94,7 @@ def test_anchors_aliases_and_merge_keys_are_read() -> None:
         ("\n\nkind: Pod\n", "f.yaml:3: not a Kubernetes object: apiVersion and kind are required"),
         ("apiVersion: v1\nkind: [Pod]\n", "f.yaml:1: not a Kubernetes object"),
         ("apiVersion: v1\nkind: X\n[1, 2]: x\n", "f.yaml:3: a key must be a text"),
+        ("apiVersion: v1\nkind: X\n~: x\n", "f.yaml:3: a key must be a text"),
         ("apiVersion: v1\nkind: X\n<<: 1\n", "f.yaml:3: a merge key (<<) takes a mapping"),
         ("apiVersion: v1\nkind: X\na: !!int x\n", "f.yaml:3: 'x' is not a int"),
         ("apiVersion: v1\nkind: X\na: &a [*a]\n", "an alias stands inside its own anchor"),
