@@ -1,0 +1,315 @@
+"""``imagegate image``: image streams from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar, cast
+
+import click
+
+from imagegate.cli.image_clients import ImageClient, LocalClient, RemoteClient
+from imagegate.cli.image_output import ImportProgress, print_import, print_objects, print_refusal
+from imagegate.cli.options import FILE
+from imagegate.core.api_resources import IMAGES, STREAM_TAGS, STREAMS, ApiResource
+from imagegate.core.api_status import StatusError
+from imagegate.core.image_streams import split_stream_tag
+from imagegate.core.reference import DEFAULT_TAG, ImageReference, is_digest
+from imagegate.errors import InvalidInput, InvalidReference, InvalidSettings
+from imagegate.wiring.chosen import Chosen
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+_EXAMPLES = """\b
+Examples:
+  imagegate image import openshift/image-policy-check:latest
+  imagegate image list --server http://127.0.0.1:8080
+  imagegate image annotate image-policy-check:latest images.openshift.io/deny-execution=true
+"""
+_DOCKER, _STREAM_TAG, _STREAM_IMAGE = "DockerImage", "ImageStreamTag", "ImageStreamImage"
+_SOURCES = {"docker": _DOCKER, "istag": _STREAM_TAG, "isimage": _STREAM_IMAGE}
+OUTPUTS = ("table", "json", "yaml")
+
+
+@click.group(epilog=_EXAMPLES)
+def image() -> None:
+    """Image streams, tags and images: of a running service (--server), or of the store on this machine."""
+
+
+def client_options(command: F) -> F:
+    """``--server``, ``--token``, ``--namespace`` and what names a local store."""
+    options = (
+        click.option("--server", help="URL of a running service; default: the store on this machine."),
+        click.option("--token", envvar="IMAGEGATE_TOKEN", default="", help="Bearer token for --server."),
+        click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the stream."),
+        click.option("--settings", type=FILE, help="Settings file (imagegate.yaml) that names the store."),
+        click.option("--config", type=FILE, help="master-config.yaml, for the import list."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def output_option(command: F) -> F:
+    """``-o``."""
+    return click.option("-o", "--output", type=click.Choice(OUTPUTS), default="table", help="Form of the output.")(
+        command
+    )
+
+
+class Options(TypedDict):
+    """The values of ``client_options``."""
+
+    server: str | None
+    token: str
+    namespace: str
+    settings: Path | None
+    config: Path | None
+
+
+def client_of(options: Options) -> ImageClient:
+    """Who does the work.
+
+    Raises:
+        ImagegateError: the settings are wrong or the store cannot be used.
+    """
+    if options["server"]:
+        return RemoteClient(options["server"], token=options["token"])
+    from imagegate.wiring.service import build
+
+    named = Chosen(settings_file=options["settings"], config=options["config"], samples=True)
+    service = build(named, keeps_images=True)
+    if service.images is None:
+        raise InvalidSettings("there is no store on this machine: name a file with store.path, or use --server")
+    return LocalClient(service.images.api)
+
+
+@image.command("import", epilog="\b\nExample:\n  imagegate image import openshift/image-policy-check:latest --to check")
+@click.argument("source", metavar="IMAGE")
+@click.option("--to", "target", help="Stream, or STREAM:TAG; default: named like the image.")
+@click.option("--all", "all_tags", is_flag=True, help="IMAGE is a repository: import all its tags.")
+@click.option("--insecure", is_flag=True, help="Plain HTTP and unknown certificates will do.")
+@click.option("--scheduled", is_flag=True, help="Import again from time to time.")
+@click.option("--reference-policy", type=click.Choice(["source", "local"]), default="source", show_default=True)
+@click.option("--import-mode", type=click.Choice(["Legacy", "PreserveOriginal"]), default="Legacy", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Look at the registry, write nothing.")
+@client_options
+def import_image(
+    source: str,
+    target: str | None,
+    all_tags: bool,
+    insecure: bool,
+    scheduled: bool,
+    reference_policy: str,
+    import_mode: str,
+    dry_run: bool,
+    **options: Any,
+) -> int:
+    """Look up IMAGE in its registry and tag it, by its digest, into an image stream."""
+    stream, tag = _target(source, target)
+    entry: dict[str, Any] = {
+        "from": {"kind": _DOCKER, "name": source},
+        "importPolicy": {"insecure": insecure, "scheduled": scheduled, "importMode": import_mode},
+        "referencePolicy": {"type": reference_policy.capitalize()},
+    }
+    wanted = {"repository": entry} if all_tags else {"images": [{**entry, "to": {"name": tag}}]}
+    body = {"metadata": {"name": stream}, "spec": {"import": not dry_run, **wanted}}
+    client = client_of(_options(options))
+    with ImportProgress() as progress:
+        answer = _asked(lambda: client.run_import(options["namespace"], body, progress))
+    return _warned(client, 1 if answer is None else print_import(answer, stream))
+
+
+def _target(source: str, target: str | None) -> tuple[str, str]:
+    """Stream and tag of an import.
+
+    Raises:
+        InvalidInput: there is no name to be had.
+    """
+    try:
+        reference = ImageReference.parse(source)
+    except InvalidReference as error:
+        raise InvalidInput(f"{source}: {error}") from error
+    stream, _, tag = (target or "").partition(":")
+    name = stream or reference.name.rpartition("/")[2]
+    if not name:
+        raise InvalidInput(f"{source}: names no image; name a stream with --to")
+    return name, tag or reference.tag or DEFAULT_TAG
+
+
+@image.command(epilog="\b\nExample:\n  imagegate image tag quay.io/org/app:v1 app:v1")
+@click.argument("source")
+@click.argument("targets", nargs=-1, metavar="STREAM:TAG...")
+@click.option("--source", "kind", type=click.Choice(list(_SOURCES)), help="What SOURCE is; default: by its form.")
+@click.option("--insecure", is_flag=True, help="Plain HTTP and unknown certificates will do.")
+@click.option("--scheduled", is_flag=True, help="Import again from time to time.")
+@click.option("--reference", is_flag=True, help="Only point to the source, import nothing.")
+@click.option("--alias", is_flag=True, help="Follow the source stream's tag.")
+@click.option("-d", "--delete", is_flag=True, help="SOURCE and STREAM:TAG are tags to remove.")
+@client_options
+def tag(
+    source: str,
+    targets: tuple[str, ...],
+    kind: str | None,
+    insecure: bool,
+    scheduled: bool,
+    reference: bool,
+    alias: bool,
+    delete: bool,
+    **options: Any,
+) -> int:
+    """Give images another tag: SOURCE is an image, a STREAM:TAG or a STREAM@DIGEST."""
+    client, namespace = client_of(_options(options)), options["namespace"]
+    if delete:
+        return _warned(client, max(_remove(client, namespace, name) for name in (source, *targets)))
+    if not targets:
+        raise click.UsageError("name at least one STREAM:TAG")
+    source_kind = _SOURCES[kind] if kind else _kind_of(source)
+    origin = _origin(client, namespace, source, source_kind, alias=alias)
+    if origin is None:
+        return 1
+    code = 0
+    for target in targets:
+        _, name = split_stream_tag(target)
+        body = {
+            "metadata": {"name": target},
+            "tag": {
+                "name": name,
+                "from": origin,
+                "reference": reference,
+                "generation": 0,
+                "importPolicy": {"insecure": insecure, "scheduled": scheduled},
+            },
+        }
+        if _asked(partial(client.put, STREAM_TAGS, namespace, target, body)) is None:
+            code = 1
+        else:
+            click.echo(f"Tag {target} set to {origin['name']}.")
+    return _warned(client, code)
+
+
+def _kind_of(source: str) -> str:
+    """What a source is, by its form, as ``oc tag`` guesses."""
+    try:
+        reference = ImageReference.parse(source)
+    except InvalidReference as error:
+        raise InvalidInput(f"{source}: {error}") from error
+    if reference.registry:
+        return _DOCKER
+    if reference.id:
+        return _STREAM_IMAGE
+    return _STREAM_TAG if reference.tag else _DOCKER
+
+
+def _origin(client: ImageClient, namespace: str, source: str, kind: str, *, alias: bool) -> dict[str, str] | None:
+    """The ``from`` of the new tag: of another tag, the image that it names now, unless it is to be followed."""
+    if kind == _DOCKER:
+        return {"kind": kind, "name": source}
+    own, _, name = source.rpartition("/")
+    where = {"namespace": own} if own else {}
+    if kind == _STREAM_IMAGE or alias:
+        return {"kind": kind, "name": name, **where}
+    found = _asked(lambda: client.get(STREAM_TAGS, own or namespace, name))
+    if found is None:
+        return None
+    stream, _ = split_stream_tag(name)
+    return {"kind": _STREAM_IMAGE, "name": f"{stream}@{found['image']['metadata']['name']}", **where}
+
+
+def _remove(client: ImageClient, namespace: str, name: str) -> int:
+    if _asked(lambda: client.delete(STREAM_TAGS, namespace, name)) is None:
+        return 1
+    click.echo(f"Deleted tag {namespace}/{name}.")
+    return 0
+
+
+@image.command(epilog="\b\nExample:\n  imagegate image annotate app:v1 images.openshift.io/deny-execution=true")
+@click.argument("name", metavar="DIGEST|STREAM:TAG")
+@click.argument("annotations", nargs=-1, required=True, metavar="KEY=VALUE|KEY-...")
+@click.option("--overwrite", is_flag=True, help="Replace other values.")
+@client_options
+def annotate(name: str, annotations: tuple[str, ...], overwrite: bool, **options: Any) -> int:
+    """Mark an Image, for every stream and digest that stands for it. KEY- takes a mark away."""
+    client = client_of(_options(options))
+    wanted = dict(map(_annotation, annotations))
+    digest = name
+    if not is_digest(name):
+        found = _asked(lambda: client.get(STREAM_TAGS, options["namespace"], name))
+        if found is None:
+            return 1
+        digest = found["image"]["metadata"]["name"]
+    stored = _asked(lambda: client.get(IMAGES, "", digest))
+    if stored is None:
+        return 1
+    present = stored["metadata"].get("annotations") or {}
+    for key, value in wanted.items():
+        if not overwrite and value is not None and present.get(key, value) != value:
+            raise click.UsageError(f"{key} is {present[key]!r} already: use --overwrite")
+    patch = {"metadata": {"annotations": wanted}}
+    if _asked(lambda: client.patch(IMAGES, "", digest, patch)) is None:
+        return 1
+    click.echo(f"image.image.openshift.io/{digest} annotated")
+    return _warned(client, 0)
+
+
+def _annotation(text: str) -> tuple[str, str | None]:
+    key, equals, value = text.partition("=")
+    if equals and key:
+        return key, value
+    if text.endswith("-") and len(text) > 1:
+        return text[:-1], None
+    raise click.UsageError(f"expected KEY=VALUE or KEY-, got {text!r}")
+
+
+@image.command("list", epilog="\b\nExample:\n  imagegate image list --tags -A")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces.")
+@click.option("--tags", "what", flag_value="tags", help="Every tag with its image, not only the streams.")
+@click.option("--images", "what", flag_value="images", help="Images, by digest.")
+@output_option
+@client_options
+def list_images(all_namespaces: bool, what: str | None, output: str, **options: Any) -> int:
+    """The image streams, their tags, or all images."""
+    resource: ApiResource = {"tags": STREAM_TAGS, "images": IMAGES}.get(what or "", STREAMS)
+    client = client_of(_options(options))
+    namespace = "" if all_namespaces or not resource.namespaced else options["namespace"]
+    found = _asked(lambda: client.list_objects(resource, namespace))
+    if found is None:
+        return 1
+    print_objects(resource.kind, found, output, datetime.now(UTC), with_namespace=all_namespaces)
+    return 0
+
+
+@image.command(epilog="\b\nExample:\n  imagegate image show app:v1 -o yaml")
+@click.argument("name", metavar="STREAM|STREAM:TAG|DIGEST")
+@output_option
+@client_options
+def show(name: str, output: str, **options: Any) -> int:
+    """One stream, tag or image."""
+    client, namespace = client_of(_options(options)), options["namespace"]
+    resource = IMAGES if is_digest(name) else STREAM_TAGS if ":" in name else STREAMS
+    found = _asked(lambda: client.get(resource, namespace if resource.namespaced else "", name))
+    if found is None:
+        return 1
+    print_objects(resource.kind, [found], output, datetime.now(UTC), is_list=False)
+    return 0
+
+
+def _asked(ask: Callable[[], T]) -> T | None:
+    """The answer; None after a refusal was printed."""
+    try:
+        return ask()
+    except StatusError as error:
+        print_refusal(error.status)
+        return None
+
+
+def _warned(client: ImageClient, code: int) -> int:
+    for warning in client.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    return code
+
+
+def _options(given: dict[str, Any]) -> Options:
+    return cast(Options, given)  # click makes exactly these
