@@ -15,7 +15,15 @@ from imagegate.core.cise_judge import Judged, judge
 from imagegate.core.cise_policy import Entry
 from imagegate.core.cise_questions import Asking
 from imagegate.core.cise_record import Recorder, Resolved, record_place
-from imagegate.core.cise_selection import PolicySet, Selected, Situation, no_entry_text, select
+from imagegate.core.cise_selection import (
+    PolicySet,
+    Scope,
+    Selected,
+    Settled,
+    Situation,
+    no_entry_text,
+    select,
+)
 from imagegate.core.cise_settings import CiseSettings, Parents, Rewriting
 from imagegate.core.cise_simple import SimpleCheck
 from imagegate.core.cise_texts import status_message
@@ -32,6 +40,7 @@ from imagegate.core.cise_workload import (
     parent_question,
     parent_vouches,
     read_workload,
+    settled_rules,
     unsupported_text,
 )
 from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
@@ -74,6 +83,7 @@ class CisePlugin:
     applied: tuple[Check, ...] = field(init=False, repr=False)
     """Those of ``checks`` that run at this endpoint."""
     recorder: Recorder = field(init=False, repr=False)
+    _settled: dict[Scope, Settled] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         without = VulnerabilityCheck.kind if self.hook is Hook.TRUST else ""
@@ -107,6 +117,8 @@ class CisePlugin:
         verifies = self.settings.parents is Parents.VERIFY
         if not verifies and (scope is None or scope.only_names):
             return ()
+        if scope is not None and settled_rules(request, self.settled(scope)) is not None:
+            return ()
         try:
             workload = read_workload(request)
         except InvalidObject:
@@ -132,6 +144,11 @@ class CisePlugin:
             return Decision(plugin=NAME, annotations={"bypass": "reserved-namespace"})
         if request.resource not in RESOURCES:
             return _denied_object(DenialCode.INVALID_OBJECT, unsupported_text(request))
+        if trace is None and not self.policies.unavailable:
+            scope = self.policies.scope(request.namespace)
+            rules = None if scope is None else settled_rules(request, self.settled(scope))
+            if rules is not None:
+                return Decision(plugin=NAME, rules=rules)
         try:
             workload = read_workload(request)
         except InvalidObject as error:
@@ -144,6 +161,13 @@ class CisePlugin:
         if trace is not None:
             trace_scope(trace, self.policies, request.namespace)
         return _Review(self, request, workload, asking, trace).decide()
+
+    def settled(self, scope: Scope) -> Settled:
+        """What is known of images in a scope under these settings."""
+        found = self._settled.get(scope)
+        if found is None:
+            found = self._settled[scope] = Settled()
+        return found
 
     def _passes_unread(self, request: AdmissionRequest, workload: Workload, asking: Asking) -> bool:
         """Whether a parent stands for the object (spec section 10.3)."""
@@ -233,11 +257,18 @@ class _Review:
         )
         if judged is None:
             return None
+        if record is None and not judged.entry.requires:
+            self._settle(use.name, judged.entry)
         if self._trace is not None:
             trace_judged(self._trace, use, image, selected, judged)
         return _Verdict(
             use, image, judged, tuple(self._denial(use, judged.entry.rule, refused) for refused in judged.refused)
         )
+
+    def _settle(self, image: str, entry: Entry) -> None:
+        scope = self._plugin.policies.scope(self._request.namespace)
+        if scope is not None:
+            self._plugin.settled(scope).add(image, entry.rule)
 
     def _blank(self, use: ImageUse) -> _Verdict:
         """A blank image: left to an image trigger in a template, and to a later webhook before a Pod is final."""

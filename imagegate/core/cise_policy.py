@@ -102,9 +102,12 @@ class EntrySource(NamedTuple):
         return f"{self.kind} {place} repositories[{self.position}]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Entry:
-    """One of ``repositories``: a name pattern and what is required of the images it covers."""
+    """One of ``repositories``: a name pattern and what is required of the images it covers.
+
+    Two entries are never equal: each is a place in a document.
+    """
 
     name: str
     source: EntrySource

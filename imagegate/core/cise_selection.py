@@ -41,6 +41,26 @@ class Selected:
     spelling: str
 
 
+class Settled:
+    """Images that an entry without requirements allows, and that entry's rule: nothing else decides about them."""
+
+    __slots__ = ("_rules",)
+
+    def __init__(self) -> None:
+        self._rules: dict[str, str] = {}
+
+    def get(self, image: str) -> str | None:
+        """The rule that allows an image string, if that is known."""
+        return self._rules.get(image)
+
+    def add(self, image: str, rule: str) -> None:
+        """Note the rule that allows an image string."""
+        if len(image) <= REMEMBERED_IMAGE_MAX_LENGTH:
+            if len(self._rules) >= REMEMBERED_IMAGES_MAX:
+                self._rules.clear()
+            self._rules[image] = rule
+
+
 class Scope:
     """All entries of one namespace or of the cluster, as one list."""
 

@@ -6,6 +6,7 @@ What the requirements mean is ``core.simple_signing``; here is which keys, which
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -69,12 +70,15 @@ class SimpleCheck:
         return entry.simple.enabled
 
     def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
-        """See ``Check``. First the Secrets, then the manifest, then its signatures."""
-        keys = {question: asking(question) for question in _key_questions(subject)}
-        store_secret = subject.entry.simple.store_secret
-        stored = asking(Secret(subject.namespace, store_secret)) if store_secret else None
+        """See ``Check``. Secrets and manifest together, then the signatures."""
+        plan = _plan(subject.entry, subject.namespace, subject.settings.simple_key_namespaces)
+        keys = {question: asking(question) for question in plan.keys}
+        stored = None if plan.store is None else asking(plan.store)
         pulls = subject.pulls.secrets(asking)
-        if pulls is None or None in keys.values() or (store_secret and stored is None):
+        manifest = asking(_manifest(subject, pulls)) if plan.is_sound and pulls is not None else None
+        if pulls is None or (plan.store is not None and stored is None):
+            return None
+        if any(answer is None for answer in keys.values()):
             return None
         try:
             requirements = tuple(_compiled(each, subject, keys) for each in subject.entry.simple.requirements)
@@ -84,7 +88,6 @@ class SimpleCheck:
             return unmet.outcome
         if isinstance(requirements[0], Reject):  # nothing that could be read would change the answer
             return _outcome(conclude(requirements, identity, "", None), "", subject)
-        manifest = asking(_manifest(subject, pulls))
         if manifest is None:
             return None
         if not isinstance(manifest, Found):
@@ -98,28 +101,43 @@ class SimpleCheck:
         return _outcome(conclude(requirements, identity, digest, signatures), digest, subject, signatures)
 
 
-def _key_namespace(requirement: SimpleRequirement, subject: Subject) -> str:
-    return requirement.key_secret_namespace or subject.namespace
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be asked for an entry, as far as it depends on the entry alone."""
+
+    keys: tuple[Secret, ...]
+    """Of the keys, up to the first requirement that cannot hold anyway."""
+    store: Secret | None
+    is_sound: bool
+    """Whether the manifest matters: no requirement fails by what is written in it, the first is no ``reject``."""
 
 
-def _may_read(namespace: str, subject: Subject) -> bool:
-    """An ImagePolicy's author may use the keys of no other namespace unless the settings say so."""
-    source = subject.entry.source
-    if source.kind != IMAGE_POLICY or namespace == source.namespace:
-        return True
-    return namespace in subject.settings.simple_key_namespaces
-
-
-def _key_questions(subject: Subject) -> list[Secret]:
-    """The Secrets of the keys, up to the first requirement that cannot hold anyway."""
-    questions = []
-    for requirement in subject.entry.simple.requirements:
+@lru_cache(maxsize=4096)
+def _plan(entry: Entry, namespace: str, key_namespaces: frozenset[str]) -> _Plan:
+    keys: list[Secret] = []
+    simple = entry.simple
+    is_sound = simple.requirements[0].type != RequirementType.REJECT
+    for requirement in simple.requirements:
         if requirement.type == RequirementType.SIGNED_BY:
-            namespace = _key_namespace(requirement, subject)
-            if not requirement.key_secret or not _may_read(namespace, subject):
+            key_namespace = _key_namespace(requirement, namespace)
+            if not requirement.key_secret or not _may_read(key_namespace, entry, key_namespaces):
+                is_sound = False
                 break
-            questions.append(Secret(namespace, requirement.key_secret))
-    return questions
+            keys.append(Secret(key_namespace, requirement.key_secret))
+        elif requirement.type not in tuple(RequirementType):
+            is_sound = False
+            break
+    return _Plan(tuple(keys), Secret(namespace, simple.store_secret) if simple.store_secret else None, is_sound)
+
+
+def _key_namespace(requirement: SimpleRequirement, namespace: str) -> str:
+    return requirement.key_secret_namespace or namespace
+
+
+def _may_read(namespace: str, entry: Entry, key_namespaces: frozenset[str]) -> bool:
+    """An ImagePolicy's author may use the keys of no other namespace unless the settings say so."""
+    source = entry.source
+    return source.kind != IMAGE_POLICY or namespace == source.namespace or namespace in key_namespaces
 
 
 def _compiled(
@@ -131,28 +149,29 @@ def _compiled(
         case RequirementType.REJECT:
             return Reject()
         case RequirementType.SIGNED_BY:
-            return SignedBy(_key_ring(requirement, subject, keys), _identity_rule(requirement.signed_identity))
+            return _signed_by(requirement, subject, keys)
     raise _Unmet(Refused(DenialCode.SIGNATURE, f"simple policy invalid Type: {requirement.type}"))
 
 
-def _key_ring(requirement: SimpleRequirement, subject: Subject, keys: dict[Secret, Lookup[object] | None]) -> KeyRing:
+def _signed_by(requirement: SimpleRequirement, subject: Subject, keys: dict[Secret, Lookup[object] | None]) -> SignedBy:
     if not requirement.key_secret:
         raise _Unmet(Refused(DenialCode.SIGNATURE, "KeySecret missing in signedBy requirement"))
-    namespace = _key_namespace(requirement, subject)
-    if not _may_read(namespace, subject):
+    namespace = _key_namespace(requirement, subject.namespace)
+    if not _may_read(namespace, subject.entry, subject.settings.simple_key_namespaces):
         own = go_quote(subject.entry.source.namespace)
         text = f"imagegate: an ImagePolicy of namespace {own} may not use keys of namespace {go_quote(namespace)}"
         raise _Unmet(Refused(DenialCode.SIGNATURE, text))
     secret = _secret(subject, keys.get(Secret(namespace, requirement.key_secret)))
     try:
-        return _cached_key_ring(requirement.key_secret, namespace, secret_item(secret, SECRET_ITEM))
-    except (InvalidKeyRing, InvalidSecret) as error:
+        return _cached_signed_by(requirement, namespace, secret_item(secret, SECRET_ITEM))
+    except (InvalidKeyRing, InvalidSecret, InvalidPolicy) as error:
         raise _Unmet(Refused(DenialCode.SIGNATURE, str(error))) from error
 
 
 @lru_cache(maxsize=1024)
-def _cached_key_ring(name: str, namespace: str, item: SecretItem | None) -> KeyRing:
-    return KeyRing.of_secret(name, namespace, {} if item is None else {SECRET_ITEM: item.content})
+def _cached_signed_by(requirement: SimpleRequirement, namespace: str, item: SecretItem | None) -> SignedBy:
+    ring = KeyRing.of_secret(requirement.key_secret, namespace, {} if item is None else {SECRET_ITEM: item.content})
+    return SignedBy(ring, _identity_rule(requirement.signed_identity))
 
 
 def _secret(subject: Subject, answer: Lookup[object] | None) -> Mapping[str, Any]:
@@ -166,8 +185,7 @@ def _secret(subject: Subject, answer: Lookup[object] | None) -> Mapping[str, Any
     return answer.value if isinstance(answer.value, Mapping) else {}
 
 
-@lru_cache(maxsize=1024)
-def _cached_identity_rule(identity: SignedIdentity) -> IdentityRule:
+def _identity_rule(identity: SignedIdentity) -> IdentityRule:
     return signed_identity(
         identity.type,
         docker_reference=identity.docker_reference,
@@ -175,13 +193,6 @@ def _cached_identity_rule(identity: SignedIdentity) -> IdentityRule:
         prefix=identity.prefix,
         signed_prefix=identity.signed_prefix,
     )
-
-
-def _identity_rule(identity: SignedIdentity) -> IdentityRule:
-    try:
-        return _cached_identity_rule(identity)
-    except InvalidPolicy as error:
-        raise _Unmet(Refused(DenialCode.SIGNATURE, str(error))) from error
 
 
 def _store(subject: Subject, answer: Lookup[object] | None) -> LookasideStore | None:

@@ -17,6 +17,7 @@ from imagegate.core.cise_settings import CiseSettings, Parents, Profile
 from imagegate.core.evidence import Unknown
 from imagegate.core.owners import Owner
 from imagegate.core.simple_signing import ImageSignatures
+from imagegate.core.trace import Trace
 from tests.support.cise_world import SIGNED_ENTRY, SIGNED_IMAGE, CiseWorld, key_secret, pod, policy, request, workload
 
 GOOD, BAD = "r.example.com/a:1", "evil.example.com/a:1"
@@ -82,8 +83,10 @@ def test_there_is_always_a_decision(
     else:
         document["spec"]["jobTemplate"]["spec"]["template"] = {"metadata": metadata, "spec": spec}
     before = copy.deepcopy(document)
-    decision = world.decide(request(document, phase=phase, operation=operation, old=workload(kind, GOOD)))
+    asked = request(document, phase=phase, operation=operation, old=workload(kind, GOOD))
+    decision = world.decide(asked)
     assert document == before
+    assert world.decide(asked, Trace()) == decision, "what is remembered must answer what a closer look answers"
     assert decision.allowed or decision.status is not None
     if world.settings.parents is Parents.EXAMINE and decision.allowed and not decision.annotations:
         assert BAD not in images(spec)
@@ -122,3 +125,47 @@ def test_adding_an_entry_that_denies_lets_nothing_in() -> None:
     for entries in ((reject, '{name: "*"}'), ('{name: "*"}', reject)):
         assert not CiseWorld(policy(*entries)).decide(request(pod(GOOD))).allowed
         assert CiseWorld(policy(*entries)).decide(request(pod(BAD))).allowed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spec": {"containers": [{"name": "a", "image": GOOD}, {"name": "b", "image": BAD}]}},
+        {"spec": {"containers": [{"name": "a", "image": GOOD}], "initContainers": [{"name": "b", "image": BAD}]}},
+        {"spec": {"containers": [{"name": "a", "image": GOOD}], "ephemeralContainers": [{"name": "b", "image": BAD}]}},
+        {
+            "spec": {
+                "containers": [{"name": "a", "image": GOOD}],
+                "volumes": [{"name": "v", "image": {"reference": BAD}}],
+            }
+        },
+        {"spec": {"containers": [{"name": "a", "image": GOOD}], "volumes": ["x"]}},
+        {"spec": {"containers": [{"name": 5, "image": GOOD}]}},
+        {"spec": {"containers": {"name": "a", "image": GOOD}}},
+        {"spec": [{"name": "a", "image": GOOD}]},
+    ],
+)
+def test_an_image_that_is_known_answers_for_no_other(changes: dict[str, Any]) -> None:
+    world = CiseWorld(policy('{name: "r.example.com/*"}'))
+    for _ in range(3):
+        assert world.decide(request(pod(GOOD))).allowed
+    assert not world.decide(request(pod(GOOD) | changes)).allowed
+
+
+def test_an_image_that_is_known_answers_for_no_other_namespace() -> None:
+    world = CiseWorld(policy('{name: "*"}') + policy('{name: "quay.io/*"}', namespace="team"))
+    for _ in range(3):
+        assert world.decide(request(pod(GOOD))).allowed
+        assert not world.decide(request(pod(GOOD), namespace="team")).allowed
+
+
+def test_a_record_is_read_also_of_an_image_that_is_known() -> None:
+    """The rewritten name is allowed for whoever writes it; where imagegate wrote it, the entry of the tag decides."""
+    reject = policy(
+        f'{{name: "{SIGNED_IMAGE}", policy: {{simple: {{requirements: [{{type: reject}}]}}}}}}', '{name: "*"}'
+    )
+    _, left, _ = CiseWorld(policy(SIGNED_ENTRY) + key_secret("signer1")).both_passes(request(pod(SIGNED_IMAGE)))
+    world = CiseWorld(reject)
+    for _ in range(3):
+        assert world.decide(request(pod(left["spec"]["containers"][0]["image"]))).allowed
+        assert not world.decide(request(left)).allowed
