@@ -1,12 +1,13 @@
-"""Guards the namespace annotation that switches execution rules off.
+"""Guards what switches rules off for a namespace: the ignore-rules annotation, and labels that choose a mode.
 
 The original honours ``ignore-rules`` from whoever can write the namespace. Here a change of it needs an access
-review: verb ``override`` on ``imagepolicies`` of group ``imagegate`` (spec image-policy section 14, row 11).
+review: verb ``override`` on ``imagepolicies`` of group ``imagegate`` (spec image-policy section 14, row 11). So
+does a change of labels after which some plug-in only warns or notes what it denied before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +23,29 @@ from imagegate.core.trace import Step, Trace
 NAME = "namespace-guard"
 NAMESPACE = GroupKind("", "Namespace")
 FIELD = f"metadata.annotations[{IGNORE_RULES_ANNOTATION}]"
+LABELS = "metadata.labels"
+
+Weakness = Callable[[dict[str, str]], tuple[int, ...]]
+"""By the labels of a namespace, one figure for each plug-in: the higher, the less its denials count."""
+
+
+def _same_everywhere(labels: dict[str, str]) -> tuple[int, ...]:  # noqa: ARG001 - no mode depends on them
+    return ()
 
 
 class NamespaceGuard:
-    """The plug-in. Validating pass only."""
+    """The plug-in. Validating pass only.
 
-    __slots__ = ()
+    Args:
+        weakness: how seriously plug-ins are taken by a namespace's labels.
+        annotation: whether the ignore-rules annotation is guarded too.
+    """
+
+    __slots__ = ("_annotation", "_weakness")
+
+    def __init__(self, weakness: Weakness = _same_everywhere, *, annotation: bool = True) -> None:
+        self._weakness = weakness
+        self._annotation = annotation
 
     @property
     def name(self) -> str:
@@ -35,14 +53,21 @@ class NamespaceGuard:
         return NAME
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """A namespace whose annotation is set, changed or removed."""
+        """A namespace whose annotation is set, changed or removed, or whose labels make a plug-in less strict."""
         return (
             request.phase is Phase.VALIDATE
             and request.kind == NAMESPACE
             and request.operation in ("CREATE", "UPDATE")
             and request.sub_resource in ("", "status", "finalize")
-            and _annotation(request.object) != _annotation(request.old_object)
+            and (self._overrides(request) or self._weakens(request))
         )
+
+    def _overrides(self, request: AdmissionRequest) -> bool:
+        return self._annotation and _annotation(request.object) != _annotation(request.old_object)
+
+    def _weakens(self, request: AdmissionRequest) -> bool:
+        before, after = self._weakness(_labels(request.old_object)), self._weakness(_labels(request.object))
+        return any(now > then for then, now in zip(before, after, strict=True))
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
         """May the user override rules for this namespace?"""
@@ -59,18 +84,19 @@ class NamespaceGuard:
         """Allowed with the right, else 403 that names the right."""
         answer = answers.get(_question(request), Unknown("it was not looked up in time"))
         allowed = isinstance(answer, Found) and answer.value.allowed
-        value = _annotation(request.object)
+        value = _annotation(request.object) if self._overrides(request) else None
+        at, change = (FIELD, f"annotation {IGNORE_RULES_ANNOTATION}") if self._overrides(request) else (LABELS, _MODES)
         if trace is not None:
-            trace.add(FIELD, Step("access", request.user.name, "allowed" if allowed else "denied", f"to set {value!r}"))
+            trace.add(at, Step("access", request.user.name, "allowed" if allowed else "denied", f"to set {value!r}"))
         if allowed:
             return Decision(plugin=NAME, annotations={"rules-overridden": "" if value is None else str(value)})
-        because = (
-            f'changing annotation {IGNORE_RULES_ANNOTATION} needs verb "override" on imagepolicies.imagegate'
-            f"{_why_not(answer)}"
-        )
+        because = f'changing {change} needs verb "override" on imagepolicies.imagegate{_why_not(answer)}'
         code = DenialCode.LOOK_UP_FAILED if isinstance(answer, Unknown) else DenialCode.REJECTED_BY_RULE
-        denial = Denial(code=code, image="", at=FIELD, rule=NAME, because=because)
+        denial = Denial(code=code, image="", at=at, rule=NAME, because=because)
         return Decision(plugin=NAME, denials=(denial,), status=_forbidden(request, because))
+
+
+_MODES = "labels by which image policies are enforced"
 
 
 def _why_not(answer: object) -> str:
@@ -98,3 +124,9 @@ def _annotation(document: Mapping[str, Any] | None) -> object:
     metadata = (document or {}).get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     return annotations.get(IGNORE_RULES_ANNOTATION) if isinstance(annotations, Mapping) else None
+
+
+def _labels(document: Mapping[str, Any] | None) -> dict[str, str]:
+    metadata = (document or {}).get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return labels if isinstance(labels, dict) else {}

@@ -45,6 +45,10 @@ class Modes:
                 return mode
         return self.default
 
+    def weakness(self, labels: dict[str, str]) -> int:
+        """How little a denial counts in a namespace with ``labels``: 0 where it denies."""
+        return _STRICTNESS.index(self.for_labels(labels))
+
     def strictest(self) -> Mode:
         """The mode where the namespace's labels cannot be had."""
         return min((self.default, *(mode for _, mode in self.by_namespace)), key=_STRICTNESS.index)

@@ -16,6 +16,7 @@ from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
+from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.plugin import Plugin
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
@@ -52,7 +53,9 @@ def configured_plugins(
     modes = plugin_modes(settings)
     image_policy, *others = _plugins(settings, config)
     plugins = (each for each in (image_policy, *others) if each is not None)
-    found = [ConfiguredPlugin(each, modes[each.name], settled=_is_settled(each, settings)) for each in plugins]
+    found = [
+        ConfiguredPlugin(each, modes.get(each.name, Modes()), settled=_is_settled(each, settings)) for each in plugins
+    ]
     if policies is not None and enforces_images(settings):
         first = int(image_policy is not None)
         found[first:first] = _image_enforcement(settings, policies, record_key, modes.get("cise", Modes()))
@@ -93,6 +96,10 @@ def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin | None
             behaviour=import_gate_behaviour(settings),
         )
         yield ImportGatePlugin(gate)
+    by_labels = tuple(modes for modes in plugin_modes(settings).values() if modes.by_namespace)
+    overrides = config.image_policy is not None and settings.profile is Profile.DOCUMENTED
+    if overrides or by_labels:
+        yield NamespaceGuard(lambda labels: tuple(each.weakness(labels) for each in by_labels), annotation=overrides)
 
 
 def _refuse_unsupported(settings: Settings) -> None:

@@ -69,3 +69,35 @@ def test_everything_else_passes_unseen() -> None:
     assert not GUARD.covers(request("a", "a"))
     assert not GUARD.covers(request(None, None, operation="CREATE"))
     assert not GUARD.covers(request("a", None, operation="DELETE"))
+
+
+MODES = {"": 0, "warn": 1, "audit": 2}
+
+
+def labelled(new: str, old: str | None = None) -> AdmissionRequest:
+    """A namespace whose label changes; ``old`` None: it is created."""
+    asked = request(None, None, operation="CREATE" if old is None else "UPDATE")
+    documents = [{"metadata": {"labels": {"mode": each}}} for each in (new, old or "")]
+    changed = {"object": documents[0], "old_object": None if old is None else documents[1]}
+    return AdmissionRequest(**{name: getattr(asked, name) for name in asked.__dataclass_fields__} | changed)
+
+
+@pytest.mark.parametrize("new, old", [("warn", ""), ("audit", "warn"), ("warn", None)])
+def test_labels_that_make_a_plug_in_less_strict_need_the_right(new: str, old: str | None) -> None:
+    guard = NamespaceGuard(lambda labels: (0, MODES[labels.get("mode", "")]))
+    asked = labelled(new, old)
+    assert guard.covers(asked)
+    (question,) = guard.questions(asked, {})
+    assert guard.decide(asked, {question: Found(AccessAnswer(True))}, now=NOW).allowed
+    denied = guard.decide(asked, {question: Found(AccessAnswer(False))}, now=NOW)
+    assert denied.denials[0].at == "metadata.labels"
+    assert not GUARD.covers(asked), "modes do not depend on labels here"
+
+
+@pytest.mark.parametrize("new, old", [("", "warn"), ("warn", "warn"), ("", None), ("warn", "audit")])
+def test_other_labels_are_nobodys_business(new: str, old: str | None) -> None:
+    assert not NamespaceGuard(lambda labels: (0, MODES[labels.get("mode", "")])).covers(labelled(new, old))
+
+
+def test_the_annotation_is_guarded_only_where_it_counts() -> None:
+    assert not NamespaceGuard(annotation=False).covers(request("a", None))
