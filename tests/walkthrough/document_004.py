@@ -34,7 +34,7 @@ spec:
 
 
 @contextlib.contextmanager
-def cluster(directory: Path) -> Iterator[tuple[Registry, Service]]:
+def cluster(directory: Path, *, workers: int = 1) -> Iterator[tuple[Registry, Service]]:
     """What plays Docker Hub, and imagegate with the sample policies."""
     for name in ("registry", "ca", "service"):
         (directory / name).mkdir()
@@ -42,7 +42,7 @@ def cluster(directory: Path) -> Iterator[tuple[Registry, Service]]:
     with start_registry(directory / "registry", tls=authority) as registry:
         settings = directory / "imagegate.yaml"
         settings.write_text(yaml.safe_dump(_settings(registry, authority)), encoding="utf-8")
-        with serving(directory / "service", "--settings", settings) as service:
+        with serving(directory / "service", "--settings", settings, workers=workers) as service:
             yield registry, service
 
 
