@@ -73,6 +73,12 @@ def judge(
 
 
 def _judged(entry: Entry, pinned: str, tried: Sequence[tuple[str, Outcome]]) -> Judged:
+    if len(tried) == 1:
+        ((_, only),) = tried
+        if isinstance(only, Refused):
+            return Judged(entry, "", (only,), tuple(tried))
+        if not pinned or only.digest in ("", pinned):
+            return Judged(entry, only.digest, (), tuple(tried))
     refused = [(kind, outcome) for kind, outcome in tried if isinstance(outcome, Refused)]
     refused.sort(key=lambda each: REPORTED_ORDER.index(each[0]))
     digests = {kind: outcome.digest for kind, outcome in tried if isinstance(outcome, Verified) and outcome.digest}

@@ -12,6 +12,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from imagegate.core.decision import PatchOp
@@ -72,15 +73,17 @@ class Recorder:
         """
         if not self.key or not records:
             return []
-        text = json.dumps(
-            {
-                place: {"from": entry.was, "to": entry.now, "mac": entry.mac(self.key, namespace)}
-                for place, entry in records.items()
-            },
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
+        text = _annotation(self.key, namespace, tuple(records.items()))
         return [operation for path in metadata_paths if (operation := _annotate(document, path, text)) is not None]
+
+
+@lru_cache(maxsize=1024)
+def _annotation(key: bytes, namespace: str, records: tuple[tuple[str, Resolved], ...]) -> str:
+    """The annotation's text; replicas of one Deployment have the same."""
+    entries = {
+        place: {"from": was, "to": now, "mac": Resolved(was, now).mac(key, namespace)} for place, (was, now) in records
+    }
+    return json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
 
 
 def record_place(use: ImageUse) -> str:

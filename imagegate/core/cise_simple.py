@@ -5,7 +5,7 @@ What the requirements mean is ``core.simple_signing``; here is which keys, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -72,16 +72,18 @@ class SimpleCheck:
     def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
         """See ``Check``. Secrets and manifest together, then the signatures."""
         plan = _plan(subject.entry, subject.namespace, subject.settings.simple_key_namespaces)
-        keys = {question: asking(question) for question in plan.keys}
+        keys = [asking(question) for question in plan.keys]
         stored = None if plan.store is None else asking(plan.store)
         pulls = subject.pulls.secrets(asking)
         manifest = asking(_manifest(subject, pulls)) if plan.is_sound and pulls is not None else None
         if pulls is None or (plan.store is not None and stored is None):
             return None
-        if any(answer is None for answer in keys.values()):
-            return None
+        for answer in keys:
+            if answer is None:
+                return None
         try:
-            requirements = tuple(_compiled(each, subject, keys) for each in subject.entry.simple.requirements)
+            unread = iter(keys)
+            requirements = tuple([_compiled(each, subject, unread) for each in subject.entry.simple.requirements])
             store = _store(subject, stored)
             identity = _identity(subject)
         except _Unmet as unmet:
@@ -140,9 +142,8 @@ def _may_read(namespace: str, entry: Entry, key_namespaces: frozenset[str]) -> b
     return source.kind != IMAGE_POLICY or namespace == source.namespace or namespace in key_namespaces
 
 
-def _compiled(
-    requirement: SimpleRequirement, subject: Subject, keys: dict[Secret, Lookup[object] | None]
-) -> Requirement:
+def _compiled(requirement: SimpleRequirement, subject: Subject, keys: Iterator[Lookup[object] | None]) -> Requirement:
+    """The requirement with its keys; ``keys`` has the answers for the ``signedBy`` that follow, in order."""
     match requirement.type:
         case RequirementType.INSECURE_ACCEPT_ANYTHING:
             return InsecureAcceptAnything()
@@ -153,7 +154,7 @@ def _compiled(
     raise _Unmet(Refused(DenialCode.SIGNATURE, f"simple policy invalid Type: {requirement.type}"))
 
 
-def _signed_by(requirement: SimpleRequirement, subject: Subject, keys: dict[Secret, Lookup[object] | None]) -> SignedBy:
+def _signed_by(requirement: SimpleRequirement, subject: Subject, keys: Iterator[Lookup[object] | None]) -> SignedBy:
     if not requirement.key_secret:
         raise _Unmet(Refused(DenialCode.SIGNATURE, "KeySecret missing in signedBy requirement"))
     namespace = _key_namespace(requirement, subject.namespace)
@@ -161,7 +162,7 @@ def _signed_by(requirement: SimpleRequirement, subject: Subject, keys: dict[Secr
         own = go_quote(subject.entry.source.namespace)
         text = f"imagegate: an ImagePolicy of namespace {own} may not use keys of namespace {go_quote(namespace)}"
         raise _Unmet(Refused(DenialCode.SIGNATURE, text))
-    secret = _secret(subject, keys.get(Secret(namespace, requirement.key_secret)))
+    secret = _secret(subject, next(keys, None))
     try:
         return _cached_signed_by(requirement, namespace, secret_item(secret, SECRET_ITEM))
     except (InvalidKeyRing, InvalidSecret, InvalidPolicy) as error:
