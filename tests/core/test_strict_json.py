@@ -83,6 +83,15 @@ def test_depth_is_limited(opened: str, closed: str) -> None:
             parse(nested(depth))
 
 
+def test_depth_is_counted_where_it_is() -> None:
+    def after_many(depth: int) -> str:
+        return "[" + "[],{}," * 1000 + "[" * (depth - 1) + "]" * depth
+
+    parse(after_many(MAX_DEPTH))
+    with pytest.raises(InvalidJson, match="nested more than 400 levels"):
+        parse(after_many(MAX_DEPTH + 1))
+
+
 def test_brackets_in_texts_and_beside_each_other_do_not_count() -> None:
     assert parse('"' + "[" * 1000 + '\\"["') == "[" * 1000 + '"['
     assert parse("[" + ",".join(["[]"] * 1000) + "]") == [[]] * 1000
