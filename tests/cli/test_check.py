@@ -42,6 +42,23 @@ class TestVerdicts:
             "step-5-unknown-tag.yaml": "allowed",
         }
 
+    def test_the_manuals_pods_as_openshift_4_takes_them(self, imagegate: Command) -> None:
+        """Spec section 11, last column: both passes, and the image cache that lies between them."""
+        options = ("--config", CONFIG / "master-config.yaml", "--images", CONFIG / "examples" / "images")
+        ran = imagegate("check", "--profile", "openshift-4", *options, PODS, "-o", "json")
+        found = {Path(each["file"]).name[:6]: each for each in json.loads(ran.out)["results"]}
+        assert {step: each["verdict"] for step, each in found.items()} == {
+            "step-2": "allowed",
+            "step-3": "denied",
+            "step-4": "denied",
+            "step-5": "denied",
+        }
+        (validating,) = found["step-4"]["problems"]
+        assert validating["because"].startswith(
+            "this image is prohibited by policy: error in image policy validation: "
+        )
+        assert found["step-5"]["problems"][0]["because"] == "this image is prohibited by policy: "
+
     def test_step_7_is_denied_once_the_image_is_annotated(self, imagegate: Command) -> None:
         denied = CONFIG / "examples" / "images-denied"
         ran = imagegate("check", *SETTINGS, "--images", denied, PODS / "step-4-internal-registry.yaml")
@@ -218,6 +235,17 @@ class TestInput:
         assert ran.code == 2
         assert why in ran.err
         assert ran.out == ""
+
+    @pytest.mark.parametrize(
+        "setting", ["imagePolicy:\n  extraResources:\n  - {group: a, resource: b, kind: C, podSpecs: [spec]}\n"]
+    )
+    def test_a_setting_that_is_not_followed_yet_is_refused(
+        self, imagegate: Command, tmp_path: Path, setting: str
+    ) -> None:
+        (tmp_path / "settings.yaml").write_text(f"config: {CONFIG / 'master-config.yaml'}\n{setting}")
+        ran = imagegate("check", "--settings", tmp_path / "settings.yaml", PODS)
+        assert ran.code == 2
+        assert "not supported by this version" in ran.err
 
     def test_a_wrong_policy_names_file_and_line(self, imagegate: Command, tmp_path: Path) -> None:
         config = tmp_path / "policy.yaml"
