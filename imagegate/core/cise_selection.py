@@ -64,7 +64,7 @@ class Settled:
 class Scope:
     """All entries of one namespace or of the cluster, as one list."""
 
-    __slots__ = ("_found", "_index", "entries", "kind", "only_names")
+    __slots__ = ("_index", "entries", "kind", "only_names")
 
     def __init__(self, kind: str, entries: Sequence[Entry]) -> None:
         self.kind = kind
@@ -72,20 +72,11 @@ class Scope:
         self.only_names = not any(entry.requires for entry in self.entries)
         """Whether no entry requires anything beyond its name, so that nothing has to be looked up."""
         self._index = NameIndex([entry.name for entry in self.entries])
-        self._found: dict[str, Entry | None] = {}
 
     def best(self, image: str) -> Entry | None:
-        """The best entry for an image string exactly as given. What was asked before is remembered."""
-        try:
-            return self._found[image]
-        except KeyError:
-            position = self._index.best(image)
-        entry = None if position is None else self.entries[position]
-        if len(image) <= REMEMBERED_IMAGE_MAX_LENGTH:
-            if len(self._found) >= REMEMBERED_IMAGES_MAX:
-                self._found.clear()
-            self._found[image] = entry
-        return entry
+        """The best entry for an image string exactly as given."""
+        position = self._index.best(image)
+        return None if position is None else self.entries[position]
 
 
 class PolicySet:

@@ -13,7 +13,15 @@ from imagegate.core.cise_policy import (
     ImagePolicyObject,
     PolicyGroup,
 )
-from imagegate.core.cise_selection import REMEMBERED_IMAGES_MAX, PolicySet, Selected, Situation, no_entry_text, select
+from imagegate.core.cise_selection import (
+    REMEMBERED_IMAGES_MAX,
+    PolicySet,
+    Selected,
+    Settled,
+    Situation,
+    no_entry_text,
+    select,
+)
 from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
 
 HEX = "ab" * 32
@@ -117,14 +125,11 @@ def test_texts_in_both_dialects(situation: Situation, portieris: str) -> None:
     assert text(Profile.CISE, Dialect.PORTIERIS) == portieris
 
 
-def test_what_was_asked_before_is_remembered_within_bounds() -> None:
-    scope = PolicySet([policy("a/*")]).scope("default")
-    assert scope is not None
-    for number in range(REMEMBERED_IMAGES_MAX):
-        for image in (f"a/{number}", f"b/{number}"):
-            found = scope.best(image)
-            assert (found is not None) is image.startswith("a")
-            assert scope.best(image) is found
-    assert len(scope._found) <= REMEMBERED_IMAGES_MAX
-    scope.best("a/" + "x" * 1000)
-    assert all(len(image) < 1000 for image in scope._found)
+def test_what_is_settled_is_remembered_within_bounds() -> None:
+    settled = Settled()
+    for number in range(2 * REMEMBERED_IMAGES_MAX):
+        settled.add(f"a/{number}", "rule")
+        assert settled.get(f"a/{number}") == "rule"
+    assert settled.get("a/0") is None
+    settled.add("a/" + "x" * 1000, "rule")
+    assert settled.get("a/" + "x" * 1000) is None
