@@ -10,7 +10,7 @@ from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
 from imagegate.core.cise_record import ANNOTATION
 from imagegate.core.cise_selection import Settled
 from imagegate.core.owners import Owner, controller_reference, owner_question
-from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, pod_images
+from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, misfit, pod_images
 
 EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")
@@ -66,9 +66,10 @@ def read_workload(request: AdmissionRequest) -> Workload:
         InvalidObject: it does not have the form its kind must have.
     """
     path = RESOURCES[request.resource]
-    if request.object is None:
-        raise InvalidObject("the request has no object")
-    spec = dig(request.object, path) or {}
+    if because := misfit(request):
+        raise InvalidObject(because)
+    document = request.object or {}
+    spec = dig(document, path) or {}
     uses = tuple(pod_images(spec, ".".join(path), Extent()))
     unchanged = False
     if request.operation == UPDATE and request.old_object is not None and _may_stay(request, path):
@@ -87,7 +88,7 @@ def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...
     volume. What this answers is what the closer look would answer; it only costs less.
     """
     document = request.object
-    if document is None or request.operation != CREATE or request.sub_resource:
+    if document is None or request.operation != CREATE or request.sub_resource or misfit(request):
         return None
     metadata = document.get("metadata")
     if type(metadata) is not dict or metadata.get("ownerReferences"):

@@ -81,6 +81,8 @@ class RuleList:
         keys = {attributes.name.registry, canonical_host(attributes.name.registry, self._behaviour)}
         if self._behaviour.unqualified_is_docker_hub and not attributes.name.registry:
             keys.add("docker.io")
+        if not attributes.name.name:
+            keys.add(canonical_host("", self._behaviour))
         found = {rule.index: rule for key in keys for rule in self._by_registry.get(key, ())}
         if not found:
             return self._general
@@ -171,8 +173,10 @@ def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> Compi
 def canonical_host(registry: str, behaviour: Behaviour) -> str:
     """The host a node would ask: lower case, default port removed, Docker Hub's names equal."""
     host = registry.lower() or behaviour.default_registry
-    for port in (":443", ":80"):
-        host = host.removesuffix(port)
+    if ":" in host:
+        name, _, port = host.partition(":")
+        digits = port.lstrip("0") if port.isdecimal() else port  # a node dials port 0443 as 443
+        host = name if digits in ("443", "80") else f"{name}:{digits}"
     return "docker.io" if host in DOCKER_HUB_HOSTS else host
 
 
@@ -232,11 +236,15 @@ def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: B
         return True
     if not registry and behaviour.unqualified_is_docker_hub and "docker.io" in compiled.registries:
         return True
-    if compiled.canonical and canonical_host(registry, behaviour) in compiled.registries:
-        return True
+    texts = {registry}
+    if compiled.canonical:
+        texts.add(canonical_host(registry, behaviour))
+        if not name.name:  # "some.name" reads as a registry; a node takes it for a name, as it would any other
+            texts.add(canonical_host("", behaviour))
+        if not compiled.registries.isdisjoint(texts):
+            return True
     if not compiled.patterns:
         return False
-    texts = {registry, canonical_host(registry, behaviour)} if compiled.canonical else {registry}
     return any(pattern.matches(text) for pattern in compiled.patterns for text in texts)
 
 

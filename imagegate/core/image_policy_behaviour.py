@@ -77,6 +77,10 @@ class Behaviour:
     """Every place with a denied image is reported (row 10)."""
     trim_ignored_rules: bool = True
     """Blanks and empty items of the ignore-rules annotation are dropped (section 4, step 6)."""
+    refuses_misfits: bool = True
+    """A request without object, or whose kind, resource and object disagree, is denied."""
+    refuses_bad_names: bool = True
+    """What is no image reference is denied where rules would let it pass: what a node makes of it is unknown."""
     template_optional: bool = True
     """A replication controller or deployment config without a template is admitted (section 3)."""
     upstream_messages: bool = False
@@ -111,6 +115,8 @@ def openshift_4(integrated_registry: str = "") -> Behaviour:
         keep_tag_beside_digest=False,
         report_all=False,
         trim_ignored_rules=False,
+        refuses_misfits=False,
+        refuses_bad_names=False,
         template_optional=False,
         upstream_messages=True,
         go_type_names=True,

@@ -18,6 +18,7 @@ from imagegate.core.image_policy_config import ImagePolicyConfig
 from imagegate.core.image_policy_coverage import Coverage, Plan
 from imagegate.core.image_policy_request import PolicyRequest
 from imagegate.core.image_policy_texts import (
+    bad_name_detail,
     documented_detail,
     forbidden_status,
     invalid_status,
@@ -31,7 +32,8 @@ from imagegate.core.owners import controller_reference
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.resolution import Attributes, Pending, Resolver, Unresolved
 from imagegate.core.trace import Trace
-from imagegate.core.workload import DOCKER_IMAGE, ImageUse, InvalidObject
+from imagegate.core.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfit
+from imagegate.errors import InvalidReference
 
 NAME = "image-policy"
 CRASHED = "the original server crashes on this image (profile openshift-4)"
@@ -63,7 +65,9 @@ class ImagePolicyPlugin:
 
     def covers(self, request: AdmissionRequest) -> bool:
         """Whether any rule of either kind covers the request (spec section 4, steps 1 to 4)."""
-        if request.operation not in ("CREATE", "UPDATE") or request.object is None:
+        if request.operation not in ("CREATE", "UPDATE"):
+            return False
+        if request.object is None and not self.behaviour.refuses_misfits:
             return False
         if request.sub_resource and not self._checks_sub_resource(request):
             return False
@@ -72,7 +76,7 @@ class ImagePolicyPlugin:
         if self._coverage.plan(request.resources) is None:
             return False
         skip = self.behaviour.controller_owned is ControllerOwned.SKIP
-        return not (skip and controller_reference(request.object) is not None)
+        return not (skip and controller_reference(request.object or {}) is not None)
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
         """Namespace and owner first, then what each image needs, round by round."""
@@ -104,6 +108,8 @@ class ImagePolicyPlugin:
         plan = self._coverage.plan(request.resources)
         if plan is None:
             return _ALLOWED
+        if self.behaviour.refuses_misfits and (because := misfit(request)):
+            return _denied_object(request, DenialCode.INVALID_OBJECT, because)
         try:
             work = PolicyRequest(request, self.behaviour)
         except InvalidObject as error:
@@ -253,6 +259,9 @@ class _Review:
         """Ask the rules; the denial, if there is one."""
         rules = self._plan.rules
         outcome = rules.decide(attributes, self._excluded) if rules is not None else Outcome(True)
+        bad_name = self._bad_name(use) if outcome.accepted and rules is not None else ""
+        if bad_name:
+            outcome = Outcome(False)
         if self._trace is not None:
             trace_image(self._trace, use, attributes, error, rules, self._excluded, outcome, self._behaviour)
         for softened in outcome.softened:
@@ -263,6 +272,8 @@ class _Review:
             self._rules[outcome.rule.rule.name or outcome.rule.label] = None
         if outcome.accepted:
             return None
+        if bad_name:
+            return self._deny(use, DenialCode.INVALID_IMAGE_NAME, "", bad_name_detail(bad_name))
         code = DenialCode.REJECTED_BY_RULE if outcome.rule is not None else DenialCode.NO_RULE_ALLOWS
         label = outcome.rule.label if outcome.rule is not None else ""
         if self._behaviour.upstream_messages:
@@ -270,6 +281,16 @@ class _Review:
         else:
             because = documented_detail(outcome.rule, attributes, error, str(self._request.request_resource))
         return self._deny(use, code, label, because)
+
+    def _bad_name(self, use: ImageUse) -> str:
+        """Why the text is no image reference; empty for one, and for a blank that something else will fill in."""
+        if use.kind != DOCKER_IMAGE or not self._behaviour.refuses_bad_names or not use.name.strip():
+            return ""
+        try:
+            self._resolver.parse(use.name)
+        except InvalidReference as error:
+            return str(error)
+        return ""
 
     def _deny_unresolved(self, use: ImageUse, error: Unresolved) -> Denial:
         code = DenialCode.LOOK_UP_FAILED if error.failed else DenialCode.UNRESOLVED

@@ -37,6 +37,11 @@ def documented_detail(
     return f"{text}; image could not be resolved: {error.because}" if error is not None else text
 
 
+def bad_name_detail(because: str) -> str:
+    """The text for what is no image reference."""
+    return f"{PROHIBITED}: it is no image reference: {because}"
+
+
 def unresolved_detail(error: Unresolved) -> str:
     """The text where resolution itself is what is missing."""
     return f"{PROHIBITED}: image could not be resolved: {error.because}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from imagegate.core.admission import GroupKind
+from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
 from imagegate.errors import InvalidInput
 
 DOCKER_IMAGE = "DockerImage"
@@ -99,6 +99,10 @@ MAY_LACK_TEMPLATE = frozenset(
 )
 """Kinds whose template is optional in the API: without one nothing can run from the object."""
 
+_RESOURCES: Mapping[GroupKind, GroupResource] = {
+    kind: GroupResource(kind.group, f"{kind.kind.lower()}s") for kind in (*WORKLOADS, *BUILDS)
+}
+
 _BUILD_STRATEGIES = ("customStrategy", "dockerStrategy", "sourceStrategy")
 
 
@@ -108,6 +112,23 @@ class Extent:
 
     ephemeral_containers: bool = True
     image_volumes: bool = True
+
+
+def misfit(request: AdmissionRequest) -> str:
+    """Why the request's object cannot be what its resource holds; empty where it can.
+
+    Kind, resource and object say the same thing three times in what an API server sends. Where images are found
+    depends on the kind, which policy counts on the resource: a request that is not of one mind is not looked into.
+    """
+    kind, document = request.kind, request.object
+    if document is None:
+        return "the request has no object"
+    if _RESOURCES.get(kind, request.resource) != request.resource:
+        return f"an object of kind {kind} is not one of {request.resource}"
+    written = document.get("kind")
+    if written and written != kind.kind:
+        return f"the object says it is of kind {written!s:.80}, the request {kind.kind}"
+    return ""
 
 
 def dig(document: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
