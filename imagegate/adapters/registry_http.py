@@ -42,7 +42,8 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.
 _PATH = re.compile(r"[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*)*")
 _ACCEPT = ", ".join(MEDIA_TYPES)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|")
-_NEXT_PAGE = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
+_LINK = re.compile(r"<([^<>]*+)>\s*+;([^,<]*+)")  # possessive, and stops at the next "<": linear for every text
+_IS_NEXT = re.compile(r'\brel="?next"?')
 _SIGNATURES_HEADER = "X-Registry-Supports-Signatures"
 
 
@@ -345,10 +346,10 @@ class _Place:
             tags.extend(_tags(answer.body))
             if len(tags) > limits.tags_max:
                 raise TooLarge(f"{self.shown}: more than {limits.tags_max} tags")
-            page = _NEXT_PAGE.search(answer.headers.get("Link", ""))
-            if page is None:
+            link = _next_link(answer.headers.get("Link", ""))
+            if link is None:
                 return Found(tuple(dict.fromkeys(tags)), _source(answer))
-            url = self._next_page(url, page.group(1))
+            url = self._next_page(url, link)
 
     def _next_page(self, url: str, link: str) -> str:
         target = urljoin(url, link)
@@ -442,6 +443,11 @@ def _challenges(answer: HttpAnswer) -> tuple[Challenge, ...]:
 def _source(answer: HttpAnswer) -> str:
     parts = urlsplit(answer.url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _next_link(header: str) -> str | None:
+    """The target of ``rel="next"`` in a ``Link`` header (RFC 8288)."""
+    return next((link[1] for link in _LINK.finditer(header) if _IS_NEXT.search(link[2])), None)
 
 
 def _tags(body: bytes) -> list[str]:

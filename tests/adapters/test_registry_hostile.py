@@ -633,6 +633,15 @@ def test_the_next_page_is_elsewhere(client: Client, simulator: RegistrySimulator
     assert trouble(tags_of(client, simulator.host)) is Trouble.MALFORMED
 
 
+@pytest.mark.parametrize("unit", ["<", "<>;", "<>; rel", "<> ", '<>; rel="next', "<a,"])
+def test_a_long_link_is_read_once(client: Client, simulator: RegistrySimulator, unit: str) -> None:
+    """A header of 64 KB that a pattern going back would look at for a minute."""
+    link = unit * (60_000 // len(unit))
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Link": link})
+    assert isinstance(tags_of(client, simulator.host), Found | RegistryUnknown)
+    assert simulator.count(path="/v2/team/app/tags/list") == 1
+
+
 def test_too_many_tags(make: MakeClient, simulator: RegistrySimulator) -> None:
     simulator.repository("team/app").tags = [f"v{number}" for number in range(11)]
     assert isinstance(tags_of(make(limits=RegistryLimits(tags_max=11)), simulator.host), Found)
