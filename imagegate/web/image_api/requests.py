@@ -18,6 +18,7 @@ from imagegate.errors import ConfigError, InvalidInput
 from imagegate.policy.nodes import plain
 from imagegate.policy.source import read_source
 from imagegate.service.image_api.call import DeleteOptions, JsonObject, ListOptions, read_continue_token
+from imagegate.web.image_api import protobuf
 
 DEPTH_MAX = 200
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
@@ -127,8 +128,10 @@ def _unsupported(why: str) -> Status:
 def _decoded(content: bytes, media_type: str) -> object:
     if media_type in ("application/yaml", "application/x-yaml"):
         return _decoded_yaml(content)
+    if media_type == protobuf.MEDIA_TYPE:
+        return _decoded_protobuf(content)
     if media_type not in ("application/json", ""):
-        accepted = "application/json, application/yaml"
+        accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
         why = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(_unsupported(why))
     if _is_deep(content):
@@ -152,6 +155,13 @@ def _decoded_yaml(content: bytes) -> object:
 
 
 # A string without an end takes the rest: looking for its end from every later quote would take quadratic time.
+def _decoded_protobuf(content: bytes) -> object:
+    try:
+        return protobuf.decode(content)
+    except InvalidInput as error:
+        raise StatusError(_unsupported(f"the object provided cannot be read: {error}")) from error
+
+
 _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
