@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from imagegate.core.cise_policy import ImagePolicyObject, PolicyGroup
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.cluster_image_policy import CLUSTER_DOMAIN, KINDS, Reading, read_policies
+from imagegate.policy.cluster_image_policy import CLUSTER_DOMAIN, KINDS, LoadedPolicies, Reading, read_policies
 from imagegate.policy.fields import Remark
 
 ACCOUNT_ANNOTATION = "imagegate/iccrva-account."
@@ -45,7 +45,8 @@ def convert_policies(text: str, name: str, target: PolicyGroup) -> Converted:
         target: the group to convert to.
 
     Raises:
-        InvalidPolicy: the documents do not load, or hold the same policy in both groups.
+        InvalidPolicy: the documents do not load, hold the same policy in both groups, or cannot be edited without
+            changing what they mean.
     """
     policies = _checked(text, name, target)
     yaml = YAML()
@@ -60,10 +61,38 @@ def convert_policies(text: str, name: str, target: PolicyGroup) -> Converted:
     written = [each for document in documents for each in _policies(document)]
     found = [pair for pair in zip(written, policies, strict=True) if pair[1].group is not target]
     for each, policy in found:
+        _refuse_merges(each, name)
         _Conversion(each, policy, name, target, losses).run()
     if not found:
         return Converted(text)
-    return Converted(_dumped(yaml, documents, as_json=_is_json(text)), len(found), losses)
+    result = _dumped(yaml, documents, as_json=_is_json(text))
+    if _meaning(_loaded(result, name).policies) != _meaning(policies):
+        raise InvalidPolicy(f"{name}:1: cannot be converted without changing what it means: write out its aliases")
+    return Converted(result, len(found), losses)
+
+
+def _refuse_merges(written: Any, name: str) -> None:
+    """Merge keys are not edited: what is changed in one place would change in others."""
+    if isinstance(written, CommentedMap):
+        if written.merge:
+            raise InvalidPolicy(f'{name}:{written.lc.line + 1}: "<<" cannot be converted: write out what it merges')
+        for value in written.values():
+            _refuse_merges(value, name)
+    elif isinstance(written, CommentedSeq):
+        for value in written:
+            _refuse_merges(value, name)
+
+
+def _meaning(policies: list[ImagePolicyObject]) -> list[tuple[object, ...]]:
+    """What policies decide, without their group, and without accounts, which one group keeps in annotations."""
+    return [
+        (
+            *(policy.kind, policy.namespace, policy.name, entry.name),
+            *(entry.mutate_image, entry.trust, entry.simple, entry.vulnerability.enabled),
+        )
+        for policy in policies
+        for entry in policy.entries
+    ]
 
 
 def _is_json(text: str) -> bool:
@@ -84,12 +113,16 @@ def _dumped(yaml: YAML, documents: list[Any], *, as_json: bool) -> str:
 
 def _checked(text: str, name: str, target: PolicyGroup) -> list[ImagePolicyObject]:
     """The policies as they are read; refuses what does not load, and two objects that would become one."""
-    loaded = read_policies(text, name, Reading(cluster_domain=CLUSTER_DOMAIN))
+    loaded = _loaded(text, name)
     for (group, kind, namespace, policy), place in loaded.objects.items():
         other = loaded.objects.get((target, kind, namespace, policy))
         if group is not target and other is not None:
             raise InvalidPolicy(f"{place}: {kind} {policy} is there in {target.value} too (line {other.line})")
     return loaded.policies
+
+
+def _loaded(text: str, name: str) -> LoadedPolicies:
+    return read_policies(text, name, Reading(cluster_domain=CLUSTER_DOMAIN))
 
 
 def _policies(document: Any) -> Iterator[CommentedMap]:

@@ -137,9 +137,20 @@ def test_json_stays_json() -> None:
     assert json.loads(convert(json.dumps(document)).text) == document | {"apiVersion": V1.value}
 
 
+def test_aliases_are_kept_where_that_keeps_the_meaning() -> None:
+    text = policy("{name: one, policy: &base {va: {enabled: true}}}", "{name: two, policy: *base}", group=CISE_GROUP)
+    assert meaning(convert(text).text) == meaning(text)
+
+
 @pytest.mark.parametrize(
     "text, error",
     [
+        (
+            policy(
+                "{name: a, policy: &base {va: {enabled: true}}}", "{name: b, policy: {<<: *base}}", group=CISE_GROUP
+            ),
+            r'p\.yaml:8: "<<" cannot be converted: write out what it merges',
+        ),
         (policy("{name: 5}"), r"p\.yaml:7: .*expected text"),
         (
             policy("{name: a}") + policy("{name: a}", group=CISE_GROUP),
