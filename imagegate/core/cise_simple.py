@@ -177,12 +177,10 @@ def _cached_signed_by(requirement: SimpleRequirement, namespace: str, item: Secr
 
 def _secret(subject: Subject, answer: Lookup[object] | None) -> Mapping[str, Any]:
     """The Secret. One that cannot be read denies with the reader's text."""
-    if answer is None:
-        raise _Unmet(subject.out_of_time())
     if isinstance(answer, Absent):
         raise _Unmet(Refused(DenialCode.SIGNATURE, answer.why))
     if not isinstance(answer, Found):
-        raise _Unmet(subject.lacks(answer, answer.why))
+        raise _Unmet(subject.out_of_time() if answer is None else subject.lacks(answer, answer.why))
     return answer.value if isinstance(answer.value, Mapping) else {}
 
 

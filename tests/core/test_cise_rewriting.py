@@ -179,6 +179,20 @@ class TestRecord:
         assert set(json.loads(left["metadata"]["annotations"][ANNOTATION])) == {"containers/c0", "containers/two"}
         assert validated.allowed
 
+    def test_where_it_is_put(self) -> None:
+        records = {"containers/a": Resolved(SIGNED_IMAGE, REWRITTEN)}
+
+        def patch(document: dict[str, Any]) -> list[tuple[str, str]]:
+            return [(op.op, op.path) for op in Recorder(KEY).patch(document, (("metadata",),), records, "one")]
+
+        assert patch({}) == [("add", "/metadata")]
+        assert patch({"metadata": {}}) == [("add", "/metadata/annotations")]
+        assert patch({"metadata": {"annotations": None}}) == [("add", "/metadata/annotations")]
+        assert patch({"metadata": {"annotations": {"a": "b"}}}) == [
+            ("add", "/metadata/annotations/imagegate~1resolved-images")
+        ]
+        assert Recorder(b"").patch({}, (("metadata",),), records, "one") == []
+
     def test_other_annotations_stay(self) -> None:
         document = pod(SIGNED_IMAGE)
         document["metadata"]["annotations"] = {"team": "a"}

@@ -132,6 +132,14 @@ def test_other_objects_and_lists() -> None:
     assert meaning(listed.text) == meaning(item.replace("  - ", "    "))
 
 
+def test_annotations_of_others_stay() -> None:
+    text = policy("{name: a, policy: {vulnerability: {ICCRVA: {enabled: true, account: acc}}}}")
+    text = text.replace("metadata: {name: p}", "metadata: {name: p, annotations: {team: a}}")
+    there = convert(text, V1BETA1)
+    assert "team: a" in there.text
+    assert "team: a" in convert(there.text, V1).text
+
+
 def test_json_stays_json() -> None:
     document = {"apiVersion": CISE_GROUP, "kind": "ClusterImagePolicy", "metadata": {"name": "p"}, "spec": None}
     assert json.loads(convert(json.dumps(document)).text) == document | {"apiVersion": V1.value}
