@@ -108,7 +108,7 @@ def _text(found: dict[str, Any], output: str) -> str:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    from imagegate.cli.render import step_in_words
+    from imagegate.service.words import step_in_words
 
     lines = [f"{found['image']} in namespace {found['namespace']}: {found['verdict']}"]
     if found["runs"] != found["image"]:

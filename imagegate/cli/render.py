@@ -14,6 +14,7 @@ import yaml
 
 from imagegate import __version__
 from imagegate.cli.checking import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
+from imagegate.service.words import step_in_words
 
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -51,13 +52,6 @@ def _sentence(problem: Problem) -> str:
     place = f"{problem.at}: " if problem.at else ""
     image = f"{problem.image}: " if problem.image else ""
     return f"{place}{image}{problem.because} [{problem.plugin}: {problem.code}]{note}"
-
-
-def step_in_words(step: Mapping[str, Any]) -> str:
-    """One step of a trace as a line."""
-    at = f"{step['at']}: " if step["at"] else ""
-    because = f": {step['because']}" if step.get("because") else ""
-    return f"{at}{step['what']} {step['subject']}: {step['outcome']}{because}"
 
 
 def as_json(result: Result) -> dict[str, Any]:

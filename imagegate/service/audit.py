@@ -101,12 +101,14 @@ def _some(texts: Iterable[str]) -> list[str]:
 
 
 class DecisionLog:
-    """Writes one record a decision."""
+    """Makes one record a decision, and appends it wherever records go."""
 
-    def __init__(self, audit: Audit, clock: Callable[[], datetime]) -> None:
-        self._audit = audit
+    def __init__(self, clock: Callable[[], datetime], *audits: Audit) -> None:
+        self._audits = audits
         self._clock = clock
 
     def decided(self, outcome: Outcome, seconds: float) -> None:
         """Append the record of ``outcome``."""
-        self._audit.append(audit_record(outcome, self._clock(), seconds))
+        record = audit_record(outcome, self._clock(), seconds)
+        for audit in self._audits:
+            audit.append(record)

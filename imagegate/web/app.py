@@ -8,6 +8,7 @@ from flask import Flask, jsonify
 from werkzeug.exceptions import HTTPException
 
 from imagegate.web.admission import BODY_MAX_BYTES, AdmissionEndpoints
+from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
@@ -29,6 +30,7 @@ class Application(AdmissionEndpoints):
         self._metrics.reloaded(not policies.state.error)
         self._metrics.start()
         self.service.watch.start()
+        self.service.recent.start()
         if self.service.images is not None:
             self.service.images.start_imports()
 
@@ -38,6 +40,7 @@ def create_app(service: Service, metrics: Metrics) -> Flask:
     app = Flask("imagegate")
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.register_blueprint(ops(service, metrics))
+    app.register_blueprint(console(service))
     if service.images is not None:
         app.register_blueprint(image_api(service.images.api, now=now))
     app.register_error_handler(HTTPException, _status)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from imagegate import logs
 from imagegate.web.app import Application
-from imagegate.web.metrics import Metrics
+from imagegate.web.metrics import MULTIPROCESS, Metrics
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.service import build
 
@@ -19,5 +22,13 @@ def application(chosen: Chosen | None = None) -> Application:
         chosen = Chosen()
         logs.configure(chosen.settings().log.level, as_json=True)
     metrics = Metrics()
-    service = build(chosen, recorders=(metrics,), count=metrics.looked_up, log_decisions=True, keeps_images=True)
+    shared = os.environ.get(MULTIPROCESS)
+    service = build(
+        chosen,
+        recorders=(metrics,),
+        count=metrics.looked_up,
+        log_decisions=True,
+        keeps_images=True,
+        shared=Path(shared) if shared else None,
+    )
     return Application(service, metrics)

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.file_watch import FileWatch
 from imagegate.adapters.json_lines import JsonLines
+from imagegate.adapters.recent_records import RecentRecords
 from imagegate.core.access import Access
 from imagegate.core.evidence import Lookup
 from imagegate.service.audit import DecisionLog
@@ -44,6 +46,8 @@ class Service:
     look_up: LookUp
     reviewer: Reviewer
     watch: FileWatch
+    recent: RecentRecords
+    """The last decisions, if they are logged."""
     images: ImageService | None = None
     """The image API, where there is a store for it."""
 
@@ -59,6 +63,7 @@ def build(
     count: Count | None = None,
     log_decisions: bool = False,
     keeps_images: bool = False,
+    shared: Path | None = None,
 ) -> Service:
     """Everything that reviews need. No thread is started.
 
@@ -67,6 +72,7 @@ def build(
         count: is told of every look-up.
         log_decisions: write a line for every decision to standard error.
         keeps_images: open the store, and serve the image API from it.
+        shared: a folder through which processes of one service tell each other their last decisions.
 
     Raises:
         ConfigError: the settings or a document is wrong.
@@ -81,13 +87,14 @@ def build(
 
         answerers |= evidence_answerers(settings)
     look_up = LookUp(answerers, count=count)
+    recent = RecentRecords(shared)
     if log_decisions:
-        recorders = (DecisionLog(JsonLines(sys.stderr.fileno()), now), *recorders)
+        recorders = (DecisionLog(now, JsonLines(sys.stderr.fileno()), recent), *recorders)
     reviewer = Reviewer(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )
     watch = FileWatch(inputs.files, policies.reload, every_s=WATCH_EVERY_S)
-    service = Service(settings, policies, look_up, reviewer, watch)
+    service = Service(settings, policies, look_up, reviewer, watch, recent)
     if store is not None:
         service.images = _images(service, inputs, store)
     return service

@@ -22,7 +22,7 @@ class Kept:
 
 def record_of(*plugins: Any, modes: Modes | None = None, **more: Any) -> dict[str, Any]:
     kept = Kept()
-    service = reviewer(*plugins, recorders=(DecisionLog(kept, lambda: NOW),), modes=modes)
+    service = reviewer(*plugins, recorders=(DecisionLog(lambda: NOW, kept),), modes=modes)
     document = review(**more)
     document["request"]["object"]["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "value": SECRET}]
     service.review(document, Phase.MUTATE)

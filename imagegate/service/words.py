@@ -1,0 +1,13 @@
+"""Steps of a trace as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def step_in_words(step: Mapping[str, Any]) -> str:
+    """One step as a line."""
+    at = f"{step['at']}: " if step["at"] else ""
+    because = f": {step['because']}" if step.get("because") else ""
+    return f"{at}{step['what']} {step['subject']}: {step['outcome']}{because}"

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from imagegate.adapters.recent_records import KEPT, RecentRecords
+from tests.support.processes import wait_until
+
+
+def record(second: int, uid: str = "u") -> dict[str, object]:
+    return {"time": f"2026-01-02T03:04:{second:02}.000+00:00", "uid": uid}
+
+
+def uids(records: RecentRecords) -> list[object]:
+    return [each["uid"] for each in records.latest()]
+
+
+def test_the_newest_come_first() -> None:
+    records = RecentRecords()
+    for second in (1, 3, 2):
+        records.append(record(second, f"u{second}"))
+    assert uids(records) == ["u3", "u2", "u1"]
+    assert [each["uid"] for each in records.latest(1)] == ["u3"]
+
+
+def test_only_so_many_are_kept() -> None:
+    records = RecentRecords()
+    for number in range(KEPT + 5):
+        records.append({"time": f"{number:05}", "uid": str(number)})
+    assert len(records.latest()) == KEPT
+    assert uids(records)[0] == str(KEPT + 4)
+
+
+def test_records_of_another_process_are_seen(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys; from imagegate.adapters.recent_records import RecentRecords\n"
+        "records = RecentRecords(pathlib.Path(sys.argv[1]))\n"
+        "records.append({'time': '2026-01-02T03:04:01', 'uid': 'theirs'}); records.share()"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True, timeout=60)
+    own = RecentRecords(tmp_path)
+    own.append(record(2, "ours"))
+    own.share()
+    assert uids(own) == ["ours", "theirs"]
+
+
+def test_nothing_new_is_not_written_again(tmp_path: Path) -> None:
+    records = RecentRecords(tmp_path)
+    records.share()
+    assert not list(tmp_path.iterdir())
+    records.append(record(1))
+    records.share()
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    records.share()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_thread_keeps_sharing(tmp_path: Path) -> None:
+    records = RecentRecords(tmp_path)
+    records.append(record(1, "of the parent"))
+    records.start()
+    records.append(record(2, "own"))
+    wait_until(lambda: bool(list(tmp_path.glob("recent-*"))), "the shared file")
+    assert uids(records) == ["own"]
