@@ -42,7 +42,7 @@ def create_app(service: Service, metrics: Metrics) -> Flask:
     app.register_blueprint(ops(service, metrics))
     app.register_blueprint(console(service))
     if service.images is not None:
-        app.register_blueprint(image_api(service.images.api, now=now))
+        app.register_blueprint(image_api(service.images.api, now=now, stopping=service.images.is_stopping))
     app.register_error_handler(HTTPException, _status)
     return app
 

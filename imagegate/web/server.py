@@ -135,6 +135,9 @@ def pre_fork(server: Any, _worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Each worker follows the policy files by itself."""
     worker.wsgi.start_worker()
+    images = worker.wsgi.service.images
+    if images is not None:
+        images.ends = lambda: not worker.alive
 
 
 def on_reload(server: Any) -> None:

@@ -74,7 +74,13 @@ class ImageService:
     store: SqliteStore
     importer: Importer
     schedule: ScheduleSettings
+    ends: Callable[[], bool] = field(default=lambda: False)
+    """Whether this process is stopping; set by the server."""
     _stop: threading.Event = field(default_factory=threading.Event)
+
+    def is_stopping(self) -> bool:
+        """Whether watches should end, so that the process can."""
+        return self.ends()
 
     def start_imports(self) -> None:
         """Import new and scheduled tags in a thread, in one process of all that share the store."""

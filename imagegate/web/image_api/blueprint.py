@@ -40,10 +40,23 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2"
 
 
-def image_api(api: ImageApi, *, now: Callable[[], datetime], identify: Identify = local_user) -> Blueprint:
-    """The API's paths: ``/api``, ``/apis``, ``/openapi``."""
+def image_api(
+    api: ImageApi,
+    *,
+    now: Callable[[], datetime],
+    identify: Identify = local_user,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Blueprint:
+    """The API's paths: ``/api``, ``/apis``, ``/openapi``.
+
+    Args:
+        api: the use cases.
+        now: the clock.
+        identify: who calls.
+        stopping: whether the server is stopping: then watches end.
+    """
     pages = Blueprint("image_api", __name__)
-    requests = _Requests(api, now, identify)
+    requests = _Requests(api, now, identify, Watches(now, stopping=stopping))
     pages.register_error_handler(StatusError, lambda error: status_answer(error.status))
     pages.register_error_handler(StoreError, _store_error)
 
@@ -105,11 +118,11 @@ def _store_error(error: StoreError) -> Response:
 class _Requests:
     """Requests for resources."""
 
-    def __init__(self, api: ImageApi, now: Callable[[], datetime], identify: Identify) -> None:
+    def __init__(self, api: ImageApi, now: Callable[[], datetime], identify: Identify, watches: Watches) -> None:
         self._api = api
         self._now = now
         self._identify = identify
-        self._watches = Watches(now)
+        self._watches = watches
 
     def answer(self, group: str, version: str, rest: str) -> Response:
         """Answer ``request``."""

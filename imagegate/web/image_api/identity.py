@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from flask import Request
 
@@ -31,7 +32,8 @@ def local_user(request: Request) -> User:
     Raises:
         StatusError: 403, the request comes from elsewhere, or was sent by a web page of another name.
     """
-    if not _is_loopback(request.remote_addr or "") or not _is_local_name(request.host):
+    from_here = _is_loopback(request.remote_addr or "") and _is_local_name(request.host)
+    if not from_here or not _is_local_origin(request.headers.get("Origin", "")):
         status = Status(
             code=403,
             reason="Forbidden",
@@ -45,6 +47,11 @@ def local_user(request: Request) -> User:
     return User(name, request.headers.get("Impersonate-Uid", ""), (*groups, AUTHENTICATED))
 
 
+def _is_local_origin(origin: str) -> bool:
+    """Whether the page that made a browser send this, if any, is one of this machine."""
+    return not origin or _is_local_name(urlsplit(origin).netloc)
+
+
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
@@ -55,4 +62,4 @@ def _is_loopback(address: str) -> bool:
 def _is_local_name(host: str) -> bool:
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     name = name.strip("[]").lower()
-    return name in _LOCAL_NAMES or _is_loopback(name)
+    return bool(name) and (name in _LOCAL_NAMES or _is_loopback(name))

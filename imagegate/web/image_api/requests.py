@@ -130,7 +130,7 @@ def _decoded(content: bytes, media_type: str) -> object:
         return _decoded_yaml(content)
     if media_type == protobuf.MEDIA_TYPE:
         return _decoded_protobuf(content)
-    if media_type not in ("application/json", ""):
+    if media_type != "application/json":  # also none: a web page can send that to any server
         accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
         why = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(_unsupported(why))

@@ -36,8 +36,15 @@ _TOO_MANY = Status(
 class Watches:
     """Answers watches, a bounded number at a time."""
 
-    def __init__(self, now: Callable[[], datetime], *, watches_max: int = WATCHES_MAX) -> None:
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        watches_max: int = WATCHES_MAX,
+    ) -> None:
         self._now = now
+        self._stopping = stopping
         self._free = threading.BoundedSemaphore(watches_max)
 
     def answer(self, events: Events, form: Form, *, bookmarks: str = "") -> Response:
@@ -68,6 +75,8 @@ class Watches:
         try:
             for event in _chained(first, events):
                 if event is None:
+                    if self._stopping():
+                        break
                     if time.monotonic() - sent_at >= KEEP_ALIVE_S:
                         sent_at = time.monotonic()
                         yield b"\n"  # a blank between JSON values: sends the headers, notices clients that have gone

@@ -96,3 +96,16 @@ def test_imports_survive_killed_workers(tmp_path: Path) -> None:
         spec = {entry["name"] for entry in found["spec"]["tags"]}
         assert {entry["tag"] for entry in found["status"]["tags"]} == spec
         assert all(entry["items"][0]["generation"] for entry in found["status"]["tags"])
+
+
+def test_a_watch_does_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
+    with cluster(tmp_path) as (_, service):
+        connection = service.connection()
+        connection.request("GET", f"/apis/{GROUP}/v1/imagestreams?watch=1")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        began = time.monotonic()
+        service.running.end()
+        assert answer.read().strip() == b""
+        assert time.monotonic() - began < 9, "the server had to be killed"
+        connection.close()
