@@ -102,6 +102,7 @@ MAY_LACK_TEMPLATE = frozenset(
 _RESOURCES: Mapping[GroupKind, GroupResource] = {
     kind: GroupResource(kind.group, f"{kind.kind.lower()}s") for kind in (*WORKLOADS, *BUILDS)
 }
+_KINDS: Mapping[GroupResource, GroupKind] = {resource: kind for kind, resource in _RESOURCES.items()}
 
 _BUILD_STRATEGIES = ("customStrategy", "dockerStrategy", "sourceStrategy")
 
@@ -123,8 +124,9 @@ def misfit(request: AdmissionRequest) -> str:
     kind, document = request.kind, request.object
     if document is None:
         return "the request has no object"
-    if _RESOURCES.get(kind, request.resource) != request.resource:
-        return f"an object of kind {kind} is not one of {request.resource}"
+    resource = request.resource
+    if _RESOURCES.get(kind, resource) != resource or _KINDS.get(resource, kind) != kind:
+        return f"an object of kind {kind} is not one of {resource}"
     written = document.get("kind")
     if written and written != kind.kind:
         return f"the object says it is of kind {written!s:.80}, the request {kind.kind}"
