@@ -58,11 +58,9 @@ def apply(patch_type: str, target: Mapping[str, Any], patch: Json, *, merges_lis
         return _json_patched(target, patch)
     if not isinstance(patch, dict):
         raise InvalidInput("the patch is not an object")
-    is_plain = patch_type == MERGE_PATCH
-    merged = merge(target, patch) if is_plain else _strategic(target, patch, merges_lists=merges_lists)
-    if not isinstance(merged, dict):
-        raise InvalidInput("the patched document is not an object")
-    return merged
+    if patch_type == MERGE_PATCH:
+        return dict(merge(target, patch))
+    return _strategic(target, patch, merges_lists=merges_lists)
 
 
 def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
@@ -92,7 +90,7 @@ def merge(target: Json, patch: Json) -> Json:
     return merged
 
 
-def _strategic(target: Mapping[str, Any], patch: Mapping[str, Any], *, merges_lists: bool) -> Json:
+def _strategic(target: Mapping[str, Any], patch: Mapping[str, Any], *, merges_lists: bool) -> dict[str, Any]:
     """Strategic merge patch of an object."""
     directive = patch.get("$patch")
     if directive == "replace":

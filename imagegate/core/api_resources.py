@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imagegate.core.api_status import IMAGE_GROUP, qualified
+from imagegate.core.api_status import IMAGE_GROUP
 
 STORED_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 TAG_VERBS = ("create", "delete", "get", "list", "patch", "update")
@@ -44,11 +44,6 @@ class ApiResource:
     def api_version(self) -> str:
         """``GROUP/VERSION``, or the version alone in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def qualified_name(self) -> str:
-        """``RESOURCE.GROUP``, as errors name it."""
-        return qualified(self.name, self.group)
 
     def sub_resource(self, name: str) -> SubResource | None:
         """The sub-resource of this name."""

@@ -42,11 +42,6 @@ class WrittenObject:
     object: dict[str, Any]
     where: str
 
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        return str(self.object["metadata"]["name"])
-
 
 def read_image_objects(text: str, name: str, *, namespace: str) -> list[WrittenObject]:
     """The objects of one file, lists flattened.

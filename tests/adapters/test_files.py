@@ -97,6 +97,13 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, message:
     assert message in str(error.value)
 
 
+def test_a_large_json_file_is_told_without_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagegate.policy.image_objects.DOCUMENT_MAX_BYTES", 10)
+    path = written(tmp_path, json.dumps({"kind": "Image", "apiVersion": "v1"}), "x.json")
+    with pytest.raises(ConfigError, match=r"x.json: Image: metadata.name: required"):
+        load_image_streams([path])
+
+
 def test_an_image_of_another_group_is_not_ours(tmp_path: Path) -> None:
     found = load_image_streams([written(tmp_path, "kind: Image\napiVersion: kpack.io/v1\nspec: 1\n")])
     assert isinstance(found.image(Image(DIGEST_1), deadline_s=1), Absent)
@@ -173,6 +180,8 @@ def test_namespace_not_found() -> None:
         ("stream_tag", StreamTag("t", "a", "b:c"), "ImageStreamTags must be retrieved with <name>:<tag>"),
         ("stream_image", StreamImage("t", "a", ""), "ImageStreamImages must be retrieved with <name>@<id>"),
         ("stream_image", StreamImage("t", "a", "b@c"), "ImageStreamImages must be retrieved with <name>@<id>"),
+        ("stream_image", StreamImage("t", "a/b", "c"), "invalid resource name \"a/b@c\": [may not contain '/']"),
+        ("namespace", Namespace("a/b"), "invalid resource name \"a/b\": [may not contain '/']"),
         ("stream", Stream("t", ".."), "invalid resource name \"..\": [may not be '..']"),
         ("image", Image(""), "resource name may not be empty"),
     ],

@@ -89,6 +89,15 @@ def test_a_copy_from_the_integrated_registry_is_made_local() -> None:
     assert kept["dockerImageReference"] == "Not A Reference"
 
 
+def test_without_an_integrated_registry_nothing_is_made_local() -> None:
+    tag = spec_tag("t", "src:1", kind="ImageStreamTag")
+    tag["from"]["namespace"] = "other"
+    written = stream(spec_tags=[tag], generation=5)
+    found = newest(with_derived_events(written, None, lambda *_: SOURCE, now=NOW))
+    assert found is not None
+    assert found["dockerImageReference"] == f"quay.io/a/b@{DIGEST_1}"
+
+
 def test_only_changed_tags_count() -> None:
     tag = spec_tag("t", "quay.io/a/b", reference=True)
     old = stream(spec_tags=[tag])
@@ -119,3 +128,10 @@ def test_an_unchanged_tag_is_not_followed_again() -> None:
     assert with_followed_tags(same, same) == same
     emptied = with_followed_tags(stream(spec_tags=tags, tags={"a": []}), same)
     assert status_tags(emptied)["a"]["items"] == []
+
+
+def test_a_tag_of_the_same_stream_needs_no_stream_name() -> None:
+    found = derived([spec_tag("t", "latest", kind="ImageStreamTag")], history={"latest": [event(DIGEST_1, "x")]})
+    assert (newest(found) or {})["image"] == DIGEST_1
+    by_id = derived([spec_tag("t", "sha256:11", kind="ImageStreamImage")], history={"latest": [event(DIGEST_1, "x")]})
+    assert (newest(by_id) or {})["image"] == DIGEST_1

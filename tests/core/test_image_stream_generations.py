@@ -99,6 +99,27 @@ def test_status_update_keeps_spec_tags_and_gives_events_a_generation() -> None:
     assert status_tags(found)["a"]["items"][0]["generation"] == 1
 
 
+def test_status_update_keeps_the_repository_and_an_unchanged_event() -> None:
+    old = stored()
+    old = {**old, "spec": {**old["spec"], "dockerImageRepository": "q/own"}}
+    old = {**old, "status": {"tags": [{"tag": "a", "items": [event(DIGEST_1, "q/a@1", 0)]}]}}
+    new = {**old, "spec": {"dockerImageRepository": "q/other"}}
+    found = prepared_for_status_update(new, old, HOSTS)
+    assert found["spec"]["dockerImageRepository"] == "q/own"
+    assert status_tags(found)["a"]["items"][0]["generation"] == 1
+    older = {**old, "status": {"tags": [{"tag": "a", "items": [event(DIGEST_1, "q/a@1", 3)]}]}}
+    assert status_tags(prepared_for_status_update(old, older, HOSTS))["a"]["items"][0]["generation"] == 1
+
+
+def test_conditions_and_tags_without_a_source_are_kept() -> None:
+    failed = {"type": "ImportSuccess", "status": "False"}
+    written = stream(spec_tags=[{"name": "t"}])
+    written["status"]["tags"] = [{"tag": "t", "items": None, "conditions": [failed]}]
+    found = normalized(written)
+    assert "from" not in found["spec"]["tags"][0]
+    assert found["status"]["tags"] == [{"tag": "t", "items": None, "conditions": [failed]}]
+
+
 def test_a_changed_event_answers_the_spec_generation() -> None:
     old = stored()
     old = {**old, "metadata": {**old["metadata"], "generation": 4}}

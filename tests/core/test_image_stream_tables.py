@@ -105,6 +105,12 @@ def test_image_and_tag_rows() -> None:
         (spec_tag("t", "other:1", kind="ImageStreamTag"), None, ["Tag", "istag/other:1", None, ""]),
         (spec_tag("t", "latest", kind="ImageStreamTag"), None, ["Track", "istag/latest", None, ""]),
         (spec_tag("t", "x", kind="Odd"), None, ["Tag", "InvalidRefKind", None, ""]),
+        ({"name": "t"}, None, ["", "", None, ""]),
+        (
+            {"name": "t", "from": {"kind": "ImageStreamTag", "namespace": "ns", "name": "a:b"}},
+            {"items": [event("", "")], "conditions": [{"type": "Other", "status": "False"}]},
+            ["Tag", "istag ns/a:b", 1, "2 hours ago"],
+        ),
         (None, {"items": [event("sha256:1", "q/a")]}, ["Push", "image/sha256:1", 1, "2 hours ago"]),
         (
             spec_tag("t", "q/a:1", generation=2),

@@ -173,6 +173,24 @@ def test_stream_image_finds_manifests_of_a_list() -> None:
     assert shown["image"]["metadata"]["name"] == DIGEST_2
 
 
+def test_conditions_of_a_failed_import_are_shown() -> None:
+    found = stream(tags={"t": [event(DIGEST_1, "x@1")]})
+    failed = [{"type": "ImportSuccess", "status": "False"}]
+    found["status"]["tags"][0]["conditions"] = failed
+    assert image_stream_tag(found, "t", images(image(DIGEST_1)))["conditions"] == failed
+
+
+def test_an_image_in_two_tags_is_listed_once_and_may_be_gone() -> None:
+    found = stream(tags={"a": [event(DIGEST_1, "x@1")], "b": [event(DIGEST_1, "x@1")]})
+    assert list(layers(found, images(image(DIGEST_1)))["images"]) == [DIGEST_1]
+    assert image_stream_image(found, "11", images(image(DIGEST_1)))["metadata"]["name"] == "app@11"
+    assert refused(lambda: image_stream_image(found, DIGEST_1, images())) == (
+        404,
+        "images",
+        f'images.image.openshift.io "{DIGEST_1}" not found',
+    )
+
+
 def test_layers() -> None:
     listed = image(
         DIGEST_1,

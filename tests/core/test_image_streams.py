@@ -9,6 +9,7 @@ import pytest
 
 from imagegate.core.image_streams import (
     RegistryHosts,
+    condition,
     decorated,
     is_image_id,
     is_tag_changed,
@@ -176,3 +177,11 @@ def test_repositories_are_computed() -> None:
     plain = decorated(shown, RegistryHosts())
     assert plain["status"]["dockerImageRepository"] == "quay.io/a/b"
     assert "publicDockerImageRepository" not in plain["status"]
+
+
+def test_conditions_are_found_by_their_type() -> None:
+    other = {"type": "Other", "status": "True"}
+    failed = {"type": "ImportSuccess", "status": "False"}
+    assert condition({"conditions": [other, failed]}) == failed
+    assert condition({"conditions": [other]}) is None
+    assert condition(None) is None
