@@ -76,7 +76,8 @@ def serving(
     """``imagegate serve OPTIONS`` on a free port; log lines and metrics on, as shipped."""
     port = free_port()
     command: list[str | Path] = [BIN / "imagegate", "serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
-    with running(name, [*command, *options], port=port, cpus=cpus, log=directory / f"{name}.log") as server:
+    env = {"XDG_STATE_HOME": str(directory / f"{name}-state")}  # a store of its own, not the user's
+    with running(name, [*command, *options], port=port, env=env, cpus=cpus, log=directory / f"{name}.log") as server:
         yield server
 
 
