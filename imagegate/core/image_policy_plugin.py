@@ -16,6 +16,7 @@ from imagegate.core.execution import Crash, Outcome
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned
 from imagegate.core.image_policy_config import ImagePolicyConfig
 from imagegate.core.image_policy_coverage import Coverage, Plan
+from imagegate.core.image_policy_memory import Memory, Verdict
 from imagegate.core.image_policy_request import PolicyRequest
 from imagegate.core.image_policy_texts import (
     bad_name_detail,
@@ -29,7 +30,7 @@ from imagegate.core.image_policy_texts import (
 )
 from imagegate.core.image_policy_trace import trace_image, trace_request
 from imagegate.core.owners import controller_reference
-from imagegate.core.plugin import Answers, Question
+from imagegate.core.plugin import Answers, Question, stamp_of
 from imagegate.core.resolution import Attributes, Pending, Resolver, Unresolved
 from imagegate.core.trace import Trace
 from imagegate.core.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfit
@@ -48,7 +49,7 @@ class ImagePolicyPlugin:
         kinds: the kinds whose images are known; None: all of ``core.workload``.
     """
 
-    __slots__ = ("_coverage", "_kinds", "behaviour", "config")
+    __slots__ = ("_coverage", "_kinds", "_memory", "behaviour", "config")
 
     def __init__(
         self, config: ImagePolicyConfig, behaviour: Behaviour, *, kinds: frozenset[GroupKind] | None = None
@@ -57,6 +58,7 @@ class ImagePolicyPlugin:
         self.behaviour = behaviour
         self._kinds = kinds
         self._coverage = Coverage(config, behaviour)
+        self._memory = Memory(None)
 
     @property
     def name(self) -> str:
@@ -125,9 +127,20 @@ class ImagePolicyPlugin:
         if work.is_exempt or work.is_trusted(answers):
             return Decision(plugin=NAME, annotations={"skipped": work.skip_reason})
         try:
-            return _Review(request, plan, work, answers, self.behaviour, trace).decide()
+            memory = self._remembered(answers) if trace is None else None
+            return _Review(request, plan, work, answers, self.behaviour, trace, memory).decide()
         except Crash as crash:
             return _crashed(request, str(crash))
+
+    def _remembered(self, answers: Answers) -> Memory | None:
+        """Verdicts from answers that still hold; None where answers come from elsewhere or change by being asked."""
+        stamp = stamp_of(answers)
+        if stamp is None or self.behaviour.cache_forgets_integrated:
+            return None
+        memory = self._memory
+        if memory.stamp is not stamp:
+            memory = self._memory = Memory(stamp)
+        return memory
 
     def _checks_sub_resource(self, request: AdmissionRequest) -> bool:
         return (
@@ -148,14 +161,18 @@ class _Review:
         answers: Answers,
         behaviour: Behaviour,
         trace: Trace | None,
+        memory: Memory | None,
     ) -> None:
         self._request = request
         self._plan = plan
         self._work = work
+        self._answers = answers
         self._behaviour = behaviour
         self._trace = trace
-        self._resolver: Resolver = work.resolver(_asking(answers))
-        self._excluded = work.exclusions(answers)
+        self._asked: Resolver | None = None
+        self._excluded = work.exclusions(answers) if memory is None else memory.exclusions(request, work, answers)
+        self._memory = memory if self._excluded.are_none else None
+        self._facets = (request.resources, request.namespace, work.resolve_all)
         self._mutating = (
             request.phase is Phase.MUTATE
             and work.may_rewrite
@@ -198,15 +215,47 @@ class _Review:
         key = use.reference
         if key in self._seen and self._remember_repeat(use, self._seen[key]):
             return
+        verdict = self._verdict(use)
+        if verdict.outcome is None:
+            self._seen[key] = self._deny_unresolved(use, verdict)
+            return
+        if verdict.error is None and self._rewrites_to(use, verdict):
+            self._rewrite(use, verdict.exact)
+            if self._behaviour.dedupe_by_rewritten_reference:
+                key = (DOCKER_IMAGE, "", verdict.exact)
+        self._seen[key] = self._note(use, verdict, verdict.outcome)
+
+    def _verdict(self, use: ImageUse) -> Verdict:
+        """What becomes of the image: remembered while nothing that was asked for it has changed."""
+        memory = self._memory
+        if memory is None:
+            return self._new_verdict(use)
+        key = (self._facets, use.reference)
+        verdict = memory.verdicts.get(key)
+        if verdict is None:
+            verdict = self._new_verdict(use)
+            certain = verdict.error is None or not verdict.error.failed
+            if certain and not self._resolver.is_personal:
+                memory.keep(key, verdict)
+        return verdict
+
+    def _new_verdict(self, use: ImageUse) -> Verdict:
+        """Resolve, then ask the rules."""
         attributes, error = self._resolve(use)
         if error is not None and (self._plan.fatal or self._failure_denies(error)):
-            self._seen[key] = self._deny_unresolved(use, error)
-            return
-        if error is None and self._rewrites_to(use, attributes):
-            self._rewrite(use, attributes)
-            if self._behaviour.dedupe_by_rewritten_reference:
-                key = (DOCKER_IMAGE, "", attributes.name.exact)
-        self._seen[key] = self._test(use, attributes, error)
+            return Verdict(attributes, error, None, "", "")
+        rules = self._plan.rules
+        outcome = rules.decide(attributes, self._excluded) if rules is not None else Outcome(True)
+        bad_name = self._bad_name(use) if outcome.accepted and rules is not None else ""
+        if bad_name:
+            outcome = Outcome(False)
+        return Verdict(attributes, error, outcome, bad_name, attributes.name.exact)
+
+    @property
+    def _resolver(self) -> Resolver:
+        if self._asked is None:
+            self._asked = self._work.resolver(_asking(self._answers))
+        return self._asked
 
     def _remember_repeat(self, use: ImageUse, earlier: Denial | None) -> bool:
         """Whether a repeated image needs no second look. A rewritten one does: its own place is rewritten too."""
@@ -232,18 +281,16 @@ class _Review:
         rules = self._plan.rules
         return error.failed and self._behaviour.unknown_is_failure and rules is not None and rules.needs_certainty
 
-    def _rewrites_to(self, use: ImageUse, attributes: Attributes) -> bool:
-        if not self._mutating:
+    def _rewrites_to(self, use: ImageUse, verdict: Verdict) -> bool:
+        if not self._mutating or not verdict.exact:
             return False
-        if not attributes.name.exact or not self._plan.rewrites(local=attributes.local_rewrite):
+        name = verdict.attributes.name
+        if not self._plan.rewrites(local=verdict.attributes.local_rewrite):
             return False
-        return not (self._behaviour.keep_tag_beside_digest and self._only_drops_tag(use, attributes))
+        only_drops_tag = use.kind == DOCKER_IMAGE and bool(name.id and name.tag)
+        return not (self._behaviour.keep_tag_beside_digest and only_drops_tag)
 
-    def _only_drops_tag(self, use: ImageUse, attributes: Attributes) -> bool:
-        return use.kind == DOCKER_IMAGE and bool(attributes.name.id and attributes.name.tag)
-
-    def _rewrite(self, use: ImageUse, attributes: Attributes) -> None:
-        text = attributes.name.exact
+    def _rewrite(self, use: ImageUse, text: str) -> None:
         if use.kind == DOCKER_IMAGE and use.name == text and not use.namespace:
             return
         at = pointer(use.field)
@@ -255,15 +302,13 @@ class _Review:
         if use.namespace:
             self._rewrites.append(PatchOp("remove", f"{at}/namespace"))
 
-    def _test(self, use: ImageUse, attributes: Attributes, error: Unresolved | None) -> Denial | None:
-        """Ask the rules; the denial, if there is one."""
-        rules = self._plan.rules
-        outcome = rules.decide(attributes, self._excluded) if rules is not None else Outcome(True)
-        bad_name = self._bad_name(use) if outcome.accepted and rules is not None else ""
-        if bad_name:
-            outcome = Outcome(False)
+    def _note(self, use: ImageUse, verdict: Verdict, outcome: Outcome) -> Denial | None:
+        """What the rules said; the denial, if there is one."""
         if self._trace is not None:
-            trace_image(self._trace, use, attributes, error, rules, self._excluded, outcome, self._behaviour)
+            rules = self._plan.rules
+            trace_image(
+                self._trace, use, verdict.attributes, verdict.error, rules, self._excluded, outcome, self._behaviour
+            )
         for softened in outcome.softened:
             text = f"{use.error_field}: image {use.name} would be rejected by rule {softened.rule.name!r}"
             if softened.rule.mode == "warn":
@@ -272,14 +317,15 @@ class _Review:
             self._rules[outcome.rule.rule.name or outcome.rule.label] = None
         if outcome.accepted:
             return None
-        if bad_name:
-            return self._deny(use, DenialCode.INVALID_IMAGE_NAME, "", bad_name_detail(bad_name))
+        if verdict.bad_name:
+            return self._deny(use, DenialCode.INVALID_IMAGE_NAME, "", bad_name_detail(verdict.bad_name))
         code = DenialCode.REJECTED_BY_RULE if outcome.rule is not None else DenialCode.NO_RULE_ALLOWS
         label = outcome.rule.label if outcome.rule is not None else ""
         if self._behaviour.upstream_messages:
-            because = upstream_detail(error, validating=self._request.phase is Phase.VALIDATE)
+            because = upstream_detail(verdict.error, validating=self._request.phase is Phase.VALIDATE)
         else:
-            because = documented_detail(outcome.rule, attributes, error, str(self._request.request_resource))
+            resource = str(self._request.request_resource)
+            because = documented_detail(outcome.rule, verdict.attributes, verdict.error, resource)
         return self._deny(use, code, label, because)
 
     def _bad_name(self, use: ImageUse) -> str:
@@ -292,15 +338,16 @@ class _Review:
             return str(error)
         return ""
 
-    def _deny_unresolved(self, use: ImageUse, error: Unresolved) -> Denial:
+    def _deny_unresolved(self, use: ImageUse, verdict: Verdict) -> Denial:
+        error = verdict.error or Unresolved("")
         code = DenialCode.LOOK_UP_FAILED if error.failed else DenialCode.UNRESOLVED
         if self._behaviour.upstream_messages:
             because = upstream_detail(error, validating=self._request.phase is Phase.VALIDATE)
         else:
             because = unresolved_detail(error)
         if self._trace is not None:
-            attributes = self._resolver.best_effort(use, error)
-            trace_image(self._trace, use, attributes, error, None, self._excluded, Outcome(False), self._behaviour)
+            seen = verdict.attributes
+            trace_image(self._trace, use, seen, error, None, self._excluded, Outcome(False), self._behaviour)
         rule = "resolveImages" if self._plan.fatal else ""
         return self._deny(use, code, rule, because)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from imagegate.core.admission import AdmissionRequest, User
-from imagegate.core.evidence import Found
+from imagegate.core.evidence import Absent, Found
 from imagegate.core.execution import CompiledRule
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
 from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
@@ -26,19 +26,25 @@ from imagegate.core.workload import (
     strategy_from,
 )
 
+_NO_NAMESPACE = Absent("the request has no namespace")
+
 
 class Exclusions:
     """Names of rules that the namespace switches off. ``used`` collects those that were in the way of one."""
 
-    __slots__ = ("_names", "_restricted", "used")
+    __slots__ = ("_names", "_restricted", "are_none", "used")
 
-    def __init__(self, names: frozenset[str], *, restricted: bool) -> None:
+    def __init__(self, names: frozenset[str], *, restricted: bool, certain: bool = True) -> None:
         self._names = names
         self._restricted = restricted
+        self.are_none = certain and not names
+        """Certainly no rule is switched off."""
         self.used: set[str] = set()
 
     def __call__(self, compiled: CompiledRule) -> bool:
         """Whether the rule is switched off."""
+        if not self._names:
+            return False
         rule = compiled.rule
         if rule.name not in self._names or rule.ignore_namespace_override:
             return False
@@ -52,16 +58,16 @@ class PolicyRequest:
     """What the plug-in reads of a request, read once."""
 
     __slots__ = (
+        "_account",
         "_behaviour",
         "_owner",
         "_request",
-        "_resolve_all",
-        "_subjects",
         "is_exempt",
         "may_lack_template",
         "may_rewrite",
         "mismatched",
         "no_images",
+        "resolve_all",
         "skip_reason",
         "uses",
     )
@@ -83,15 +89,20 @@ class PolicyRequest:
         )
         spec = _spec(document, request)
         self.no_images = spec is None
-        self._resolve_all = _resolves_all(document, request)
-        self._subjects: tuple[User, ...] = ()
+        self.resolve_all = _resolves_all(document, request)
+        self._account = "default"
         self.uses: tuple[ImageUse, ...] = ()
         if spec is None:
             return
         self.uses = tuple(_uses(spec, request, behaviour.extent))
         if request.operation == "UPDATE" and request.old_object is not None:
             self.uses = self._changed(spec, self.uses, request.old_object)
-        self._set_subjects(spec)
+        account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+        if isinstance(account, str):
+            self._account = account
+        if behaviour.exempt_service_accounts and self._account_name in behaviour.exempt_service_accounts:
+            self.is_exempt = True
+            self.skip_reason = f"service account {self._account_name} is exempt"
 
     def first_questions(self) -> Iterable[Question]:
         """The namespace (for its annotation) and, where trusted owners count, the owner."""
@@ -103,19 +114,19 @@ class PolicyRequest:
     def resolver(self, ask: Ask) -> Resolver:
         """A resolver for this request's namespace and people."""
         return Resolver(
-            self._behaviour, ask, self._request.namespace, resolve_all=self._resolve_all, subjects=self._subjects
+            self._behaviour, ask, self._request.namespace, resolve_all=self.resolve_all, subjects=self._subjects()
         )
 
     def exclusions(self, answers: Answers) -> Exclusions:
         """Rules that the namespace's annotation switches off (section 4, step 6)."""
         restricted = self._behaviour.namespace_override is NamespaceOverride.RESTRICTED
-        answer = answers.get(Namespace(self._request.namespace)) if self._request.namespace else None
+        answer = answers.get(Namespace(self._request.namespace)) if self._request.namespace else _NO_NAMESPACE
         text = ""
         if isinstance(answer, Found):
             namespace: Mapping[str, Any] = answer.value
             text = ((namespace.get("metadata") or {}).get("annotations") or {}).get(IGNORE_RULES_ANNOTATION) or ""
         if not text:
-            return Exclusions(frozenset(), restricted=restricted)
+            return Exclusions(frozenset(), restricted=restricted, certain=isinstance(answer, (Found, Absent)))
         names = text.split(",")
         if self._behaviour.trim_ignored_rules:
             names = [name.strip() for name in names if name.strip()]
@@ -141,19 +152,18 @@ class PolicyRequest:
             and self._request.user.name in behaviour.trusted_controllers
         )
 
-    def _set_subjects(self, spec: Mapping[str, Any]) -> None:
+    @property
+    def _account_name(self) -> str:
+        return f"system:serviceaccount:{self._request.namespace}:{self._account}"
+
+    def _subjects(self) -> tuple[User, ...]:
         """Who pulls: the requesting user and the pod's service account."""
-        namespace = self._request.namespace
-        account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
-        subjects = [self._request.user] if self._request.user.name else []
-        if isinstance(account, str) and namespace:
-            name = f"system:serviceaccount:{namespace}:{account}"
-            self.is_exempt = name in self._behaviour.exempt_service_accounts
-            if self.is_exempt:
-                self.skip_reason = f"service account {name} is exempt"
-            groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
-            subjects.append(User(name, "", groups))
-        self._subjects = tuple(subjects)
+        user, namespace = self._request.user, self._request.namespace
+        subjects = (user,) if user.name else ()
+        if not namespace:
+            return subjects
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+        return (*subjects, User(self._account_name, "", groups))
 
     def _changed(
         self, spec: Mapping[str, Any], uses: tuple[ImageUse, ...], old: Mapping[str, Any]
@@ -168,7 +178,7 @@ class PolicyRequest:
         if old_spec is None:
             self.mismatched = not self._behaviour.template_optional
             return uses
-        if _resolves_all(old, request) != self._resolve_all:
+        if _resolves_all(old, request) != self.resolve_all:
             return uses
         if request.kind in BUILDS:
             return tuple(use for use in uses if not _build_unchanged(use, spec, old_spec))

@@ -26,6 +26,15 @@ class Question:
 Answers: TypeAlias = Mapping[Question, Lookup[Any]]
 
 
+def stamp_of(answers: Answers) -> object | None:
+    """What stands for the state of memory that all of ``answers`` come from; None if they come from elsewhere.
+
+    While the stamp is the same object, the same question has the same answer, so what was concluded from answers
+    may be kept with it.
+    """
+    return getattr(answers, "stamp", None)
+
+
 class Plugin(Protocol):
     """One admission plug-in, made from one set of documents. Immutable; shared by all threads."""
 

@@ -76,7 +76,7 @@ class _Failed(Exception):
 class Resolver:
     """Resolves the images of one request. ``cached`` is profile openshift-4's image cache within the request."""
 
-    __slots__ = ("_ask", "_behaviour", "_namespace", "_resolve_all", "_subjects", "cached")
+    __slots__ = ("_ask", "_behaviour", "_namespace", "_resolve_all", "_subjects", "cached", "is_personal")
 
     def __init__(
         self, behaviour: Behaviour, ask: Ask, namespace: str, *, resolve_all: bool, subjects: tuple[User, ...]
@@ -87,6 +87,8 @@ class Resolver:
         self._resolve_all = resolve_all
         self._subjects = subjects
         self.cached: dict[str, Mapping[str, Any]] = {}
+        self.is_personal = False
+        """An access review, or a question nobody could answer, had a part in what was resolved."""
 
     def resolve(self, use: ImageUse) -> Resolution:
         """The attributes of ``use``, or why there are none, or what must be asked first."""
@@ -175,6 +177,7 @@ class Resolver:
             return False
         holders = self._ask(credit)
         if not isinstance(holders, Found):
+            self.is_personal = True
             return False
         if self._namespace in holders.value:
             return True
@@ -250,6 +253,7 @@ class Resolver:
         """Streams of another namespace need an access review of the user or the pod's service account (row 17)."""
         if namespace == self._namespace or not self._behaviour.cross_namespace_review:
             return
+        self.is_personal = True
         reviews = [
             Access(user, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream) for user in self._subjects
         ]

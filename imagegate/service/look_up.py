@@ -83,12 +83,14 @@ class OnDemand(dict[Question, Lookup[Any]]):
     which must be fetched: then what it decided does not count, and its questions are asked first.
     """
 
-    __slots__ = ("_look_up", "incomplete")
+    __slots__ = ("_look_up", "incomplete", "stamp")
 
-    def __init__(self, look_up: LookUp) -> None:
+    def __init__(self, look_up: LookUp, stamp: object | None) -> None:
         super().__init__()
         self._look_up = look_up
         self.incomplete = False
+        self.stamp = stamp
+        """See ``core.plugin.stamp_of``."""
 
     def get(self, question: Question, default: Any = None) -> Any:
         """The answer; ``default`` where it must be fetched."""
@@ -125,8 +127,18 @@ class LookUp:
         *,
         parallel_max: int = PARALLEL_MAX,
         count: Count | None = None,
+        stamp: Callable[[], object | None] = lambda: None,
     ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            answerers: who answers which class of questions.
+            parallel_max: threads that ask.
+            count: is told of every look-up.
+            stamp: the state of memory that immediate answerers answer from: see ``core.plugin.stamp_of``.
+        """
         self._answerers = dict(answerers)
+        self._stamp = stamp
         self._pool = ThreadPoolExecutor(parallel_max, thread_name_prefix="look-up")
         self._count = count
         self._lock = threading.Lock()
@@ -155,7 +167,7 @@ class LookUp:
 
     def on_demand(self) -> OnDemand:
         """What one review knows: nothing yet, but everything that can be answered from memory."""
-        return OnDemand(self)
+        return OnDemand(self, self._stamp())
 
     def from_memory(self, question: Question) -> Lookup[Any] | None:
         """The answer, None if it must be fetched."""

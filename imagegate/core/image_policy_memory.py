@@ -1,0 +1,63 @@
+"""Verdicts on images, kept while nothing that was asked for them has changed.
+
+A verdict follows from the policy, the image as written, the request's resource and namespace, and answers. While
+the answers come from the same state of memory (``core.plugin.stamp_of``), so does the verdict.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from imagegate.core.admission import AdmissionRequest, GroupResource
+from imagegate.core.execution import Outcome
+from imagegate.core.image_policy_request import Exclusions, PolicyRequest
+from imagegate.core.plugin import Answers
+from imagegate.core.resolution import Attributes, Unresolved
+
+VERDICTS_MAX = 4096
+NAMESPACES_MAX = 4096
+
+Key = tuple[tuple[tuple[GroupResource, ...], str, bool], tuple[str, str, str]]
+"""Resources, namespace and whether all names resolve; kind, namespace and name of the image."""
+
+
+class Verdict(NamedTuple):
+    """What becomes of one image, whatever its place in the object."""
+
+    attributes: Attributes
+    error: Unresolved | None
+    """Why it could not be resolved."""
+    outcome: Outcome | None
+    """What the rules say; None if they were not asked because of ``error``."""
+    bad_name: str
+    """Why the text is no image reference, where that denies."""
+    exact: str
+    """What a rewrite would write; empty if nothing."""
+
+
+class Memory:
+    """What was concluded under one stamp. Bounded; safe for threads, which at worst conclude the same twice."""
+
+    __slots__ = ("_without_exclusions", "stamp", "verdicts")
+
+    def __init__(self, stamp: object | None) -> None:
+        self.stamp = stamp
+        self.verdicts: dict[Key, Verdict] = {}
+        self._without_exclusions: dict[str, Exclusions] = {}
+
+    def keep(self, key: Key, verdict: Verdict) -> None:
+        """Remember a verdict, in place of all if there are too many."""
+        if len(self.verdicts) >= VERDICTS_MAX:
+            self.verdicts.clear()
+        self.verdicts[key] = verdict
+
+    def exclusions(self, request: AdmissionRequest, work: PolicyRequest, answers: Answers) -> Exclusions:
+        """The rules that the request's namespace switches off; remembered where it certainly switches off none."""
+        found = self._without_exclusions.get(request.namespace)
+        if found is None:
+            found = work.exclusions(answers)
+            if found.are_none:
+                if len(self._without_exclusions) >= NAMESPACES_MAX:
+                    self._without_exclusions.clear()
+                self._without_exclusions[request.namespace] = found
+        return found
