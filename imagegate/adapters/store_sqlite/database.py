@@ -20,6 +20,8 @@ from imagegate.ports.image_store import StoreBusy, StoreError, StoreFull
 APPLICATION_ID = 0x696D6774  # "imgt"
 BUSY_TIMEOUT_S = 10.0
 MMAP_BYTES = 64 * 1024 * 1024
+CACHE_KIB = 512
+"""Of each connection; what is read comes from the mapped file."""
 
 MIGRATIONS = (
     """
@@ -144,6 +146,7 @@ class Database:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA mmap_size = {MMAP_BYTES}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if self._max_bytes:
             page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page_bytes)}")

@@ -75,6 +75,13 @@ class StoredImageStreams:
         self._answers: _Answers = {}
         self._fresh: tuple[float, int, _Answers] = (0.0, 0, self._answers)
 
+    def stamp(self) -> object | None:
+        """Another object after every change: see ``core.plugin.stamp_of``. None while the store cannot be read."""
+        try:
+            return self._valid_answers()
+        except StoreError:
+            return None
+
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See the port."""
         return self._answer(question, lambda: self._stream_tag(question))

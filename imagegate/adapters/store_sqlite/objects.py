@@ -70,21 +70,37 @@ class SqliteStore:
 
     def create(self, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
         """See the port."""
+        with self.database.transaction() as connection:
+            if _row(connection, key) is not None:
+                raise ObjectExists(f"{kind_column(key.group, key.resource)} {key.name} exists")
+            return self._insert(connection, key, body)
+
+    def create_missing(self, objects: Iterable[tuple[ObjectKey, dict[str, Any]]]) -> int:
+        """Keep those objects whose names are free, in one transaction; how many these were."""
+        missing = [(key, body) for key, body in objects if self.get(key) is None]
+        if not missing:
+            return 0
+        created = 0
+        with self.database.transaction() as connection:
+            for key, body in missing:
+                if _row(connection, key) is None:
+                    self._insert(connection, key, body)
+                    created += 1
+        return created
+
+    def _insert(self, connection: sqlite3.Connection, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
         metadata = dict(body.get("metadata") or {})
         metadata["uid"] = metadata.get("uid") or str(uuid.uuid4())
         if not metadata.get("creationTimestamp"):
             metadata["creationTimestamp"] = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {**body, "metadata": metadata}
         text = _encoded(body)
-        with self.database.transaction() as connection:
-            if _row(connection, key) is not None:
-                raise ObjectExists(f"{kind_column(key.group, key.resource)} {key.name} exists")
-            version = self._note(connection, key, ChangeType.ADDED, None, text)
-            cursor = connection.execute(
-                "INSERT INTO objects (kind, namespace, name, version, body) VALUES (?, ?, ?, ?, ?)",
-                (*_columns(key), version, text),
-            )
-            self._write_terms(connection, int(cursor.lastrowid or 0), key, body)
+        version = self._note(connection, key, ChangeType.ADDED, None, text)
+        cursor = connection.execute(
+            "INSERT INTO objects (kind, namespace, name, version, body) VALUES (?, ?, ?, ?, ?)",
+            (*_columns(key), version, text),
+        )
+        self._write_terms(connection, int(cursor.lastrowid or 0), key, body)
         return _decoded(text, version)
 
     def get(self, key: ObjectKey) -> dict[str, Any] | None:

@@ -242,7 +242,7 @@ class StreamTags(TagObjects):
         """``image`` and ``conditions`` are not the client's; the spec tag's name and annotations follow the object."""
         tag = body.get("tag")
         if tag is not None and old is None and not tag.get("name"):
-            tag = {**tag, "name": body["metadata"]["name"].partition(":")[2] or DEFAULT_TAG}
+            tag = {**tag, "name": _tag_name(body)}
         if tag is not None and old is not None:
             tag = {**tag, "annotations": body["metadata"].get("annotations")}
         kept = {key: value for key, value in body.items() if key not in ("image", "conditions")}
@@ -297,7 +297,7 @@ class ImageTags(TagObjects):
         if old is not None:
             return {**body, "image": old.get("image")}
         if spec is not None and not spec.get("name"):
-            spec = {**spec, "name": body["metadata"]["name"].partition(":")[2] or DEFAULT_TAG}
+            spec = {**spec, "name": _tag_name(body)}
         return {**body, "spec": spec, "status": None, "image": None}
 
     def findings(self, call: Call, new: JsonObject, old: JsonObject | None) -> list[Finding]:
@@ -323,6 +323,10 @@ def _new_stream(namespace: str, name: str) -> JsonObject:
         "apiVersion": "image.openshift.io/v1",
         "metadata": {"name": name, "namespace": namespace},
     }
+
+
+def _tag_name(body: JsonObject) -> str:
+    return (body["metadata"].get("name") or "").partition(":")[2] or DEFAULT_TAG
 
 
 def _place(view: JsonObject) -> tuple[str, str]:
