@@ -60,6 +60,19 @@ class ImageStreamsFromObjects:
         self._known: dict[Question, Lookup[JsonObject]] = {}
         self._streams_of = _streams_by_image_and_repository(self._streams)
 
+    def stamp(self) -> object:
+        """See ``core.plugin.stamp_of``: the objects never change."""
+        return self
+
+    def storable(self) -> Iterator[tuple[str, JsonObject]]:
+        """Everything that a store could keep: plural resource name and object."""
+        for resource, objects in (
+            ("namespaces", self._namespaces),
+            ("images", self._images),
+            ("imagestreams", self._streams),
+        ):
+            yield from ((resource, found) for found in objects.values())
+
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
         return self._known.get(question) or self._keep(question, self._stream_tag(question))

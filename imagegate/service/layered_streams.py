@@ -16,7 +16,10 @@ JsonObject = dict[str, Any]
 
 
 class Layer(ImageStreams, Namespaces, Protocol):
-    """An adapter of both ports."""
+    """An adapter of both ports that says when its answers change."""
+
+    def stamp(self) -> object | None:
+        """See ``core.plugin.stamp_of``."""
 
 
 class LayeredImageStreams:
@@ -25,6 +28,17 @@ class LayeredImageStreams:
     def __init__(self, store: Layer, files: Layer) -> None:
         self._store = store
         self._files = files
+        self._stamped: tuple[object | None, object | None, object] = (None, None, object())
+
+    def stamp(self) -> object | None:
+        """Of both: another object when either has changed."""
+        store, files = self._store.stamp(), self._files.stamp()
+        if store is None or files is None:
+            return None
+        stamped = self._stamped
+        if stamped[0] is not store or stamped[1] is not files:
+            stamped = self._stamped = (store, files, object())
+        return stamped[2]
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:
         """From the files only where the store has no such stream."""

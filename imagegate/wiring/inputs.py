@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.access_files import AccessRule, FileAccessReviews, load_access_rules
 from imagegate.adapters.config_files import load_config
-from imagegate.adapters.files import load_image_streams
+from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.behaviours import integrated_registries
@@ -25,6 +25,7 @@ from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy, InvalidSettings
 from imagegate.policy.master_config import MasterConfig
+from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.image_cache import CachedImages
 from imagegate.service.layered_streams import Layer, LayeredImageStreams
@@ -32,6 +33,7 @@ from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.filling import fill
 from imagegate.wiring.plugins import configured_plugins, enforces_images
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Inputs:
         """How images are imported."""
         self._files: tuple[Path, ...] = tuple(chosen.files())
         self._methods: Mapping[type[Question], Any] = {}
+        self._streams: Layer = ImageStreamsFromObjects()
         self._own_record_key = secrets.token_bytes(32)  # before any fork, so that all workers have the same
 
     def files(self) -> tuple[Path, ...]:
@@ -78,8 +81,9 @@ class Inputs:
         images = tuple(map(Path, settings.images))
         documents = tuple(_documents(self._chosen, settings, config))
         self._files = (*documents, *images)  # also of what turns out to be wrong: to see it repaired
+        streams = self._image_streams(images, _hosts(settings, config))
         methods = {
-            **_image_methods(settings, self._streams(images, _hosts(settings, config))),
+            **_image_methods(settings, streams),
             Access: FileAccessReviews(_access_rules(settings)).access,
         }
         plugins = configured_plugins(settings, config)
@@ -96,15 +100,19 @@ class Inputs:
         )
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
-        self._methods = methods
+        self._methods, self._streams = methods, streams
         self.hosts, self.imports = _hosts(settings, config) or RegistryHosts(), config.import_policy
         return policies
 
-    def _streams(self, images: Iterable[Path], hosts: RegistryHosts | None) -> LayeredImageStreams | Layer:
-        """Image streams from files, under those of the store if there is one."""
+    def _image_streams(self, images: Iterable[Path], hosts: RegistryHosts | None) -> Layer:
+        """Image streams from files, under those of the store if there is one, which keeps what it does not have."""
         files = load_image_streams(images, hosts=hosts)
         if self._store is None:
             return files
+        try:
+            fill(self._store, files.storable())
+        except StoreError as error:
+            _log.warning("image streams from files do not show in the image API: %s", error)
         return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
 
     def _record_key(self, settings: Settings) -> bytes:
@@ -123,6 +131,10 @@ class Inputs:
     def answerers(self) -> dict[type[Question], Answerer]:
         """Who answers what the documents answer: always from those that were read last."""
         return {question: Answerer(self._answer, immediate=True) for question in self._methods}
+
+    def stamp(self) -> object | None:
+        """What stands for all that is answered from memory now: see ``core.plugin.stamp_of``."""
+        return self._streams.stamp()
 
     def _answer(self, question: Any, /, *, deadline_s: float) -> Any:
         return self._methods[type(question)](question, deadline_s=deadline_s)

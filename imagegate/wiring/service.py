@@ -86,7 +86,7 @@ def build(
         from imagegate.wiring.evidence import evidence_answerers  # what takes time to import is imported when used
 
         answerers |= evidence_answerers(settings)
-    look_up = LookUp(answerers, count=count)
+    look_up = LookUp(answerers, count=count, stamp=inputs.stamp)
     recent = RecentRecords(shared)
     if log_decisions:
         recorders = (DecisionLog(now, JsonLines(sys.stderr.fileno()), recent), *recorders)

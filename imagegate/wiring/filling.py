@@ -1,0 +1,40 @@
+"""Objects from files into the store, so that the image API shows them and marks can be put on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from imagegate.adapters.store_sqlite.objects import SqliteStore
+from imagegate.core.api_status import IMAGE_GROUP
+from imagegate.ports.image_store import ObjectKey
+
+JsonObject = dict[str, Any]
+
+
+def fill(store: SqliteStore, objects: Iterable[tuple[str, JsonObject]]) -> int:
+    """Keep what the store does not have; how many objects these were. What it has stays as it is.
+
+    Args:
+        store: where to keep them.
+        objects: plural resource name (``namespaces``, ``images``, ``imagestreams``) and object.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    return store.create_missing(_keyed(objects))
+
+
+def _keyed(objects: Iterable[tuple[str, JsonObject]]) -> Iterator[tuple[ObjectKey, JsonObject]]:
+    """Every object under its key, and before a stream the namespace it is in."""
+    namespaces: set[str] = set()
+    for resource, found in objects:
+        name, namespace = found["metadata"]["name"], found["metadata"].get("namespace") or ""
+        if resource == "namespaces":
+            yield ObjectKey("", resource, "", name), {**found, "kind": "Namespace", "apiVersion": "v1"}
+            continue
+        if namespace and namespace not in namespaces:
+            namespaces.add(namespace)
+            plain = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}}
+            yield ObjectKey("", "namespaces", "", namespace), plain
+        yield ObjectKey(IMAGE_GROUP, resource, namespace, name), found
