@@ -56,7 +56,9 @@ def worlds(
     return world
 
 
-@pytest.mark.parametrize("name, documents, case", [pytest.param(*each, id=f"{each[0]}/{each[2]['name']}") for each in ALL])
+@pytest.mark.parametrize(
+    "name, documents, case", [pytest.param(*each, id=f"{each[0]}/{each[2]['name']}") for each in ALL]
+)
 def test_way_round(
     name: str,
     documents: dict[str, Any],

@@ -112,6 +112,11 @@ class Notes:
 
     last: Outcome | None = None
 
+    def taken(self) -> Outcome | None:
+        """The last outcome, once."""
+        last, self.last = self.last, None
+        return last
+
     def decided(self, outcome: Outcome, seconds: float) -> None:
         """See ``Recorder``."""
         self.last = outcome
@@ -138,7 +143,6 @@ class World:
 
     def ask(self, review: Mapping[str, Any], phase: Phase) -> Answer:
         """One pass over a whole AdmissionReview. An unreadable one is a refusal too: the API server gets a 400."""
-        self.notes.last = None
         before = copy.deepcopy(review)
         try:
             answer = self.reviewer.review(review, phase)
@@ -150,7 +154,7 @@ class World:
         assert isinstance(response["allowed"], bool)
         patch = _patch(response)
         assert phase is Phase.MUTATE or not patch
-        outcome = self.notes.last
+        outcome = self.notes.taken()
         assert response["allowed"] or not patch
         return Answer(
             response["allowed"],
