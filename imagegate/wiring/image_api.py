@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +37,8 @@ from imagegate.service.review import Reviewer, labels_of
 from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
 from imagegate.settings import Settings
 
+LOOK_FOR_CHANGES_EVERY_S = 1.0
+LOOK_ANYWAY_EVERY_S = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +95,23 @@ class ImageService:
         imports = ScheduledImports(
             self.store, self.importer, self.api.imports.controller_target, settings=self.schedule
         )
-        imports.run(self._stop)
+        self._import_after_changes(imports)
+
+    def _import_after_changes(self, imports: ScheduledImports) -> None:
+        """Look at all streams soon after something has changed, and now and then for what is due by time."""
+        seen, looked_at = "", 0.0
+        while not self._stop.wait(LOOK_FOR_CHANGES_EVERY_S):
+            try:
+                version = self.store.version()
+                if version == seen and time.monotonic() - looked_at < LOOK_ANYWAY_EVERY_S:
+                    continue
+                looked_at = time.monotonic()
+                imports.run_round(self._stop)
+                seen = version
+            except StoreError as error:
+                _log.warning("image streams cannot be read for imports: %s", error)
+            except Exception:  # noqa: BLE001 - logged with its traceback; the thread must live to see the repair
+                _log.exception("background imports failed unexpectedly")
 
 
 def image_service(
