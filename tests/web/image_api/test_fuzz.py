@@ -43,6 +43,7 @@ def of_type(type_: str, depth: int = 0) -> st.SearchStrategy[Any]:
     """Mostly values of a type of the table, sometimes anything."""
     if depth > 5:
         return SCALARS
+    made: st.SearchStrategy[Any]
     if type_[0] == "[":
         made = st.lists(of_type(type_[1:-1], depth + 1), max_size=2)
     elif type_[0] == "{":
@@ -51,7 +52,12 @@ def of_type(type_: str, depth: int = 0) -> st.SearchStrategy[Any]:
         fields = {name: of_type(field.type, depth + 1) for name, field in TYPES[type_].items() if name != "apiVersion"}
         made = st.fixed_dictionaries({}, optional={key: value for key, value in fields.items() if key != "kind"})
     else:
-        scalars = {"boolean": st.booleans(), "integer": st.integers(-1, 3), "string": WORDS, "time": WORDS}
+        scalars: dict[str, st.SearchStrategy[Any]] = {
+            "boolean": st.booleans(),
+            "integer": st.integers(-1, 3),
+            "string": WORDS,
+            "time": WORDS,
+        }
         made = scalars.get(type_, st.dictionaries(WORDS, SCALARS, max_size=2))
     return st.one_of(made, made, made, made, made, made, made, SCALARS, ANYTHING)
 
