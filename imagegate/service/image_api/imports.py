@@ -6,6 +6,7 @@ end is refused before anything is fetched.
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
@@ -25,6 +26,15 @@ from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
 from imagegate.service.import_fetches import Progress
 from imagegate.service.importer import Importer, ImportTarget, StoredTarget
 
+IMPORTS_AT_ONCE = 4
+"""Of one process. An import may take minutes and keeps a thread; admission needs threads too."""
+
+_TOO_MANY = Status(
+    code=429,
+    reason="TooManyRequests",
+    message=f"this server is doing {IMPORTS_AT_ONCE} imports already, please try again later",
+    retry_after_s=2,
+)
 _NOT_CONFIGURED = Status(
     code=503, reason="ServiceUnavailable", message="imports are not possible: no registry client is configured"
 )
@@ -38,12 +48,14 @@ class Imports:
     def __init__(self, objects: ImageObjects, importer: Importer | None) -> None:
         self._objects = objects
         self._importer = importer
+        self._free = threading.BoundedSemaphore(IMPORTS_AT_ONCE)
 
     def create(self, call: Call, body: JsonObject, progress: Progress | None = None) -> JsonObject:
         """Import, or with ``spec.import`` false only look.
 
         Raises:
-            StatusError: 422 from validation and gate, 404 and 409 if the stream is not the one that was meant.
+            StatusError: 422 from validation and gate, 404 and 409 if the stream is not the one that was meant,
+                429 if too many imports are under way.
         """
         check_types(self.resource.kind, body)
         new = checked_body(self.resource, call, body)
@@ -55,7 +67,12 @@ class Imports:
         if call.dry_run:
             wanted = {**new, "spec": {**new["spec"], "import": False}}
         target = _Target(self._objects, call, new["metadata"]["name"])
-        answer = self._importer.run(wanted, call.namespace, target, progress=progress)
+        if not self._free.acquire(blocking=False):
+            raise StatusError(_TOO_MANY)
+        try:
+            answer = self._importer.run(wanted, call.namespace, target, progress=progress)
+        finally:
+            self._free.release()
         return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
 
     def controller_target(self, namespace: str, name: str) -> ImportTarget:

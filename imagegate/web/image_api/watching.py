@@ -20,7 +20,7 @@ from imagegate.web.image_api.answers import Form, shaped
 DEFAULT_S = 1800.0
 LONGEST_S = 3600.0
 KEEP_ALIVE_S = 10.0
-WATCHES_MAX = 8
+WATCHES_MAX = 6
 """Of one process: a watch keeps a thread, and admission needs threads too."""
 
 Events = Iterator[tuple[str, JsonObject] | None]

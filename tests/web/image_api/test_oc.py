@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from imagegate.service.image_api.imports import IMPORTS_AT_ONCE
 from tests.support.image_api import INTEGRATED, Api
 from tests.support.image_objects import DIGEST_1, event, image, stream
 from tests.support.registry import Registry
@@ -111,6 +112,18 @@ class TestImportImage:
         versioned = {**body, "metadata": {**body["metadata"], "resourceVersion": first}}
         again = importing.post(f"{B}/imagestreamimports", versioned)["status"]["import"]["metadata"]["resourceVersion"]
         assert again == first
+
+    def test_more_imports_than_the_server_has_room_for(self, importing: Api, pushed: str) -> None:
+        body = import_image("openshift/image-policy-check:latest", "app")
+        free = importing.api.imports._free
+        for _ in range(IMPORTS_AT_ONCE):
+            assert free.acquire(blocking=False)
+        refused = importing.ask("POST", f"{B}/imagestreamimports", body)
+        assert refused.status_code == 429
+        assert refused.headers["Retry-After"] == "2"
+        free.release(IMPORTS_AT_ONCE)
+        for _ in range(IMPORTS_AT_ONCE + 1):
+            importing.post(f"{B}/imagestreamimports", body)
 
     def test_a_stream_that_was_changed_meanwhile(self, importing: Api, pushed: str) -> None:
         body = import_image("openshift/image-policy-check:latest", "app")
