@@ -77,6 +77,8 @@ class Behaviour:
     """Every place with a denied image is reported (row 10)."""
     trim_ignored_rules: bool = True
     """Blanks and empty items of the ignore-rules annotation are dropped (section 4, step 6)."""
+    judges_what_is_pulled: bool = True
+    """A local name that stays as it is written is judged by that too: a node does not know the stream it stood for."""
     refuses_misfits: bool = True
     """A request without object, or whose kind, resource and object disagree, is denied."""
     refuses_bad_names: bool = True
@@ -115,6 +117,7 @@ def openshift_4(integrated_registry: str = "") -> Behaviour:
         keep_tag_beside_digest=False,
         report_all=False,
         trim_ignored_rules=False,
+        judges_what_is_pulled=False,
         refuses_misfits=False,
         refuses_bad_names=False,
         template_optional=False,

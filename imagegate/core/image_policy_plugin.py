@@ -37,6 +37,7 @@ from imagegate.core.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfi
 from imagegate.errors import InvalidReference
 
 NAME = "image-policy"
+NOT_REWRITTEN = "it names an image stream, but stays as it is written, which a node reads as another image"
 CRASHED = "the original server crashes on this image (profile openshift-4)"
 
 
@@ -172,12 +173,12 @@ class _Review:
         self._asked: Resolver | None = None
         self._excluded = work.exclusions(answers) if memory is None else memory.exclusions(request, work, answers)
         self._memory = memory if self._excluded.are_none else None
-        self._facets = (request.resources, request.namespace, work.resolve_all)
         self._mutating = (
             request.phase is Phase.MUTATE
             and work.may_rewrite
             and not (plan.fixed_on_update and request.operation == "UPDATE")
         )
+        self._facets = (request.resources, request.namespace, work.resolve_all, self._mutating)
         self._denials: list[Denial] = []
         self._rewrites: list[PatchOp] = []
         self._warnings: list[str] = []
@@ -246,10 +247,22 @@ class _Review:
             return Verdict(attributes, error, None, "", "")
         rules = self._plan.rules
         outcome = rules.decide(attributes, self._excluded) if rules is not None else Outcome(True)
+        if outcome.accepted and rules is not None and attributes.local_rewrite and self._stays_local(use, attributes):
+            as_pulled = Unresolved(NOT_REWRITTEN)
+            seen = self._resolver.best_effort(use, as_pulled)
+            judged = rules.decide(seen, self._excluded)
+            if not judged.accepted:
+                return Verdict(seen, as_pulled, judged, "", seen.name.exact)
         bad_name = self._bad_name(use) if outcome.accepted and rules is not None else ""
         if bad_name:
             outcome = Outcome(False)
         return Verdict(attributes, error, outcome, bad_name, attributes.name.exact)
+
+    def _stays_local(self, use: ImageUse, attributes: Attributes) -> bool:
+        """Whether a container keeps a name that only imagegate reads as a stream's."""
+        if use.kind != DOCKER_IMAGE or not self._behaviour.judges_what_is_pulled:
+            return False
+        return not (self._mutating and attributes.name.exact and self._plan.rewrites(local=True))
 
     @property
     def _resolver(self) -> Resolver:
