@@ -94,7 +94,8 @@ class Fields:
 
     def at(self, name: str) -> str:
         """The path of an entry."""
-        return f"{self.path}.{name}" if self.path else name
+        shown = name if name.isprintable() else go_quote(name)  # a line break would tear the message apart
+        return f"{self.path}.{shown}" if self.path else shown
 
     def line_of(self, name: str) -> int:
         """The line of an entry, or of the mapping where it is not there."""

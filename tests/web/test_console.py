@@ -64,7 +64,9 @@ def test_pages_allow_no_scripts_and_no_frames(service: Service) -> None:
 
 
 def test_images_of_the_store_are_listed_with_their_marks(service: Service) -> None:
-    assert "None was imported." in page(service, "/console/images")
+    before = page(service, "/console/images")
+    assert "openshift/image-policy-check" in before  # of the sample files
+    assert "images.openshift.io/deny-execution=true" not in before
     image = {
         "apiVersion": "image.openshift.io/v1",
         "kind": "Image",
