@@ -16,10 +16,16 @@ from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls, same_origin
+from imagegate.adapters.http_client import HttpAnswer, HttpClient, same_origin
 from imagegate.adapters.registry_auth import Authenticator, Authorization, CredentialRefused, RealmRefused, TokenRealms
-from imagegate.adapters.single_flight import BoundedCache, SingleFlight
-from imagegate.core.challenge import Challenge, parse_challenges
+from imagegate.adapters.registry_endpoints import (
+    Endpoint,
+    Endpoints,
+    Opening,
+    RegistryTrouble,
+    challenges_of,
+)
+from imagegate.core.challenge import Challenge
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.manifest import (
     MANIFEST_MAX_BYTES,
@@ -44,7 +50,6 @@ _ACCEPT = ", ".join(MEDIA_TYPES)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|")
 _LINK = re.compile(r"<([^<>]*+)>\s*+;([^,<]*+)")  # possessive, and stops at the next "<": linear for every text
 _IS_NEXT = re.compile(r'\brel="?next"?')
-_SIGNATURES_HEADER = "X-Registry-Supports-Signatures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +82,6 @@ class RegistrySettings:
     realms: TokenRealms | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """A registry that answered ``GET /v2/``."""
-
-    base_url: str
-    verify: bool
-    challenges: tuple[Challenge, ...]
-    signatures: bool
-
-
-class _Trouble(EvidenceError):
-    """Carries a ``Trouble`` to the end of a port method."""
-
-    def __init__(self, trouble: Trouble, why: str, *, retryable: bool = False) -> None:
-        super().__init__(why)
-        self.trouble = trouble
-        self.retryable = retryable
-
-
 class _NotFound(EvidenceError):
     """The registry says that there is none."""
 
@@ -116,8 +102,7 @@ class HttpRegistry:
         self._settings = settings or RegistrySettings()
         self._limits = limits or RegistryLimits()
         self._auth = Authenticator(http, self._settings.realms)
-        self._endpoints: BoundedCache[tuple[str, bool], _Endpoint] = BoundedCache(1024)
-        self._pings: SingleFlight[tuple[str, bool], _Endpoint] = SingleFlight()
+        self.endpoints = Endpoints(http, ttl_s=self._limits.endpoint_ttl_s, max_bytes=self._limits.manifest_max_bytes)
 
     def manifest(
         self, image: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
@@ -189,65 +174,30 @@ class HttpRegistry:
                 break
         return shown or RegistryUnknown("nothing was asked", retryable=False)
 
-    def endpoint(self, host: str, *, insecure: bool, until: float) -> _Endpoint:
-        """The registry at ``host``, asked once in ``endpoint_ttl_s``. Raises ``EvidenceError``."""
-        key = (host, insecure)
-        kept = self._endpoints.get(key)
-        if kept is not None:
-            return kept
-
-        def ask() -> _Endpoint:
-            # who was here before may just have left
-            return self._endpoints.get(key) or self._ping(host, insecure=insecure, until=until)
-
-        try:
-            return self._pings.do_within(key, ask, until=until, failures=Unreachable)
-        except TimeoutError as error:
-            raise Unreachable(f"{host} did not answer in time") from error
-
-    def _ping(self, host: str, *, insecure: bool, until: float) -> _Endpoint:
-        answer, verify = self._first_answer(host, insecure=insecure, until=until)
-        if answer.status not in {200, 401, 403}:
-            raise _Trouble(Trouble.NOT_V2, f'registry "{host}" does not support the v2 Registry API')
-        parts = urlsplit(answer.url)
-        base_url = f"{parts.scheme}://{host}"
-        if not same_origin(answer.url, base_url):
-            raise Refused(f"{host} redirects its API to {parts.netloc}")
-        supported = answer.headers.get(_SIGNATURES_HEADER, "").strip() == "1"
-        endpoint = _Endpoint(base_url, verify, _challenges(answer), supported)
-        self._endpoints.put((host, insecure), endpoint, ttl_s=self._limits.endpoint_ttl_s)
-        return endpoint
-
-    def _first_answer(self, host: str, *, insecure: bool, until: float) -> tuple[HttpAnswer, bool]:
-        """``GET /v2/``: over TLS, and only for an insecure registry without certificate or TLS."""
-        limit = self._limits.manifest_max_bytes
-        now = time.monotonic()
-        tls_until = now + (until - now) / 2 if insecure else until  # half the time for TLS, half for what may follow
-        try:
-            answer = self._http.get(f"https://{host}/v2/", until=tls_until, max_bytes=limit, verify=not insecure)
-        except NotTls as error:
-            if not insecure:
-                raise _Trouble(Trouble.HTTP_ONLY, f"{host} is HTTP only") from error
-        except Unreachable:
-            if not insecure:
-                raise
-        else:
-            return answer, not insecure
-        return self._http.get(f"http://{host}/v2/", until=until, max_bytes=limit, verify=False), False
-
     @property
     def limits(self) -> RegistryLimits:
         """As given."""
         return self._limits
 
-    def get(self, place: _Place, url: str, *, accept: str, max_bytes: int) -> HttpAnswer:
-        """GET below a repository, with the place's credential. Raises ``EvidenceError``."""
+    def get(
+        self, place: _Place, url: str, *, accept: str, max_bytes: int, opening: Opening | None = None
+    ) -> HttpAnswer:
+        """GET below a repository, with the place's credential. Raises ``EvidenceError``.
+
+        Args:
+            opening: the same question as it was just answered to a stranger; enough where nothing would be sent.
+        """
         endpoint = place.endpoint
         authorization = self._authorization(place, endpoint, endpoint.challenges)
-        answer = self._get(place, url, accept, max_bytes, authorization)
-        if answer.status == 401 and same_origin(answer.url, url) and (authorization.kept or not authorization.header):
-            # the token has been ended, or this repository is guarded and /v2/ is not
-            authorization = self._authorization(place, endpoint, _challenges(answer), fresh=True)
+        if opening is not None and opening.url == url and authorization.header is None:
+            answer = opening.answer
+        else:
+            answer = self._get(place, url, accept, max_bytes, authorization)
+        if answer.status == 401 and same_origin(answer.url, url) and _worth_a_token(answer, endpoint, authorization):
+            # the token has been ended, or this repository is guarded in another way than what made us acquainted
+            challenges = challenges_of(answer)
+            self.endpoints.learn_challenges(place.host, challenges, insecure=place.insecure)
+            authorization = self._authorization(place, endpoint, challenges, fresh=True)
             if authorization.header:
                 answer = self._get(place, url, accept, max_bytes, authorization)
         if answer.status != 200:
@@ -255,7 +205,7 @@ class HttpRegistry:
         return answer
 
     def _authorization(
-        self, place: _Place, endpoint: _Endpoint, challenges: tuple[Challenge, ...], *, fresh: bool = False
+        self, place: _Place, endpoint: Endpoint, challenges: tuple[Challenge, ...], *, fresh: bool = False
     ) -> Authorization:
         return self._auth.authorization(
             challenges,
@@ -278,7 +228,7 @@ class HttpRegistry:
                 verify=place.endpoint.verify,
             )
         except Unreachable:
-            self._endpoints.discard((place.host, place.insecure))  # it may be another server by now
+            self.endpoints.discard(place.host, insecure=place.insecure)
             raise
 
 
@@ -304,8 +254,8 @@ class _Place:
         return self.image.most_specific().exact
 
     @property
-    def endpoint(self) -> _Endpoint:
-        return self.registry.endpoint(self.host, insecure=self.insecure, until=self.until)
+    def endpoint(self) -> Endpoint:
+        return self.registry.endpoints.get(self.host, insecure=self.insecure, until=self.until)
 
     def _url(self, rest: str, *, root: str = "v2") -> str:
         return f"{self.endpoint.base_url}/{root}/{self.path}/{rest}"
@@ -315,13 +265,16 @@ class _Place:
         if not (is_strict_digest(wanted) if self.image.id else wanted and _TAG.fullmatch(wanted)):
             raise Malformed(f"{wanted[:200]!r} is no tag, sha256 or sha512 digest")
         limit = self.registry.limits.manifest_max_bytes
-        answer = self.registry.get(self, self._url(f"manifests/{wanted}"), accept=_ACCEPT, max_bytes=limit)
+        path = f"/v2/{self.path}/manifests/{wanted}"
+        opening = self.registry.endpoints.open(self.host, path, _ACCEPT, insecure=self.insecure, until=self.until)
+        url = self._url(f"manifests/{wanted}")
+        answer = self.registry.get(self, url, accept=_ACCEPT, max_bytes=limit, opening=opening)
         if answer.content_type not in MEDIA_TYPES:
             raise Malformed(f"{self.shown}: {answer.content_type or 'no Content-Type'!r} is not an image manifest")
         algorithm = self.image.id.partition(":")[0] if self.image.id else "sha256"
         manifest = parse_manifest(answer.body, answer.content_type, algorithm=algorithm, max_bytes=limit)
         if self.image.id and manifest.digest != self.image.id:
-            raise _Trouble(
+            raise RegistryTrouble(
                 Trouble.INTEGRITY,
                 f"content integrity error: the manifest retrieved (media type: {manifest.media_type}) with digest"
                 f" {self.image.id} does not match the digest calculated from the content {manifest.digest}",
@@ -332,7 +285,7 @@ class _Place:
         limit = self.registry.limits.config_max_bytes
         answer = self.registry.get(self, self._url(f"blobs/{digest}"), accept="*/*", max_bytes=limit)
         if digest_of(answer.body, digest.partition(":")[0]) != digest:
-            raise _Trouble(Trouble.INTEGRITY, f"content integrity error: a blob of {self.shown} is not {digest}")
+            raise RegistryTrouble(Trouble.INTEGRITY, f"content integrity error: a blob of {self.shown} is not {digest}")
         return Found(answer.body, _source(answer))
 
     def tags(self) -> Found[tuple[str, ...]]:
@@ -358,7 +311,8 @@ class _Place:
         return target
 
     def signatures(self, digest: str) -> Found[tuple[bytes, ...]]:
-        if not self.endpoint.signatures:
+        known = self.registry.endpoints.get(self.host, insecure=self.insecure, until=self.until, for_signatures=True)
+        if not known.signatures:
             raise _NotFound(f"registry {self.host} has no signature extension")
         url = self._url(f"signatures/{digest}", root="extensions/v2")
         limit = self.registry.limits.signatures_max_bytes
@@ -366,9 +320,9 @@ class _Place:
             answer = self.registry.get(self, url, accept="application/json", max_bytes=limit)
             return Found(_signature_blobs(answer.body), _source(answer))
         except (_NotFound, EvidenceError) as error:
-            trouble = error.trouble if isinstance(error, _Trouble) else _kind(error)
+            trouble = error.trouble if isinstance(error, RegistryTrouble) else _kind(error)
             why = f"downloading signatures for {digest} in {self.image.as_repository().exact}: {error}"
-            raise _Trouble(trouble, why, retryable=_retryable(error)) from error
+            raise RegistryTrouble(trouble, why, retryable=_retryable(error)) from error
 
 
 def _worth_another(outcome: Absent | RegistryUnknown, credential: Credential | None) -> bool:
@@ -384,7 +338,7 @@ def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] 
     except _NotFound as error:
         return Absent(str(error))
     except EvidenceError as error:
-        trouble = error.trouble if isinstance(error, _Trouble) else _kind(error, place)
+        trouble = error.trouble if isinstance(error, RegistryTrouble) else _kind(error, place)
         why = str(error)
         if isinstance(error, CredentialRefused):
             why = _unauthorized_text(place, sent=place.credential is not None, wrong=True)
@@ -407,7 +361,7 @@ def _kind(error: EvidenceError, place: _Place | None = None) -> Trouble:
 
 
 def _retryable(error: EvidenceError) -> bool:
-    return error.retryable if isinstance(error, _Trouble) else isinstance(error, Unreachable)
+    return error.retryable if isinstance(error, RegistryTrouble) else isinstance(error, Unreachable)
 
 
 def _raise_status(answer: HttpAnswer, place: _Place, *, sent: bool) -> NoReturn:
@@ -418,10 +372,10 @@ def _raise_status(answer: HttpAnswer, place: _Place, *, sent: bool) -> NoReturn:
         wrong = answer.status == 401 and credential and not _insufficient_scope(answer)
         trouble = Trouble.UNAUTHORIZED if credential else Trouble.NO_CREDENTIALS
         text = _unauthorized_text(place, sent=credential, wrong=wrong)
-        raise _Trouble(Trouble.BAD_CREDENTIALS if wrong else trouble, text)
+        raise RegistryTrouble(Trouble.BAD_CREDENTIALS if wrong else trouble, text)
     retryable = answer.status >= 500 or answer.status == 429
     why = f"{place.shown}: {urlsplit(answer.url).netloc} answered status {answer.status}"
-    raise _Trouble(Trouble.UNREACHABLE, why, retryable=retryable)
+    raise RegistryTrouble(Trouble.UNREACHABLE, why, retryable=retryable)
 
 
 def _unauthorized_text(place: _Place, *, sent: bool, wrong: bool) -> str:
@@ -433,11 +387,18 @@ def _unauthorized_text(place: _Place, *, sent: bool, wrong: bool) -> str:
 
 def _insufficient_scope(answer: HttpAnswer) -> bool:
     """A registry that took the token and refuses what is asked says so; a wrong password is another thing."""
-    return any(challenge.scheme == "bearer" for challenge in _challenges(answer))
+    return any(challenge.scheme == "bearer" for challenge in challenges_of(answer))
 
 
-def _challenges(answer: HttpAnswer) -> tuple[Challenge, ...]:
-    return parse_challenges(answer.authenticate) if answer.status == 401 else ()
+def _worth_a_token(answer: HttpAnswer, endpoint: Endpoint, sent: Authorization) -> bool:
+    """Whether a refusal may end with a new token: nothing or an old one was sent, or another realm is named."""
+    if sent.kept or not sent.header:
+        return True
+    return _realms(challenges_of(answer)) != _realms(endpoint.challenges)
+
+
+def _realms(challenges: tuple[Challenge, ...]) -> set[tuple[str, str, str]]:
+    return {(each.scheme, each.parameters.get("realm", ""), each.parameters.get("service", "")) for each in challenges}
 
 
 def _source(answer: HttpAnswer) -> str:

@@ -43,6 +43,7 @@ DEADLINE_S = 20.0
 LOOPBACK = AddressPolicy.of(networks=("127.0.0.0/8",))
 MANIFEST, CONFIG = image("honest")
 DIGEST = sha256(MANIFEST)
+MANIFEST_PATH = "/v2/team/app/manifests/v1"
 PASSWORD = "a secret that must not leave"
 BASIC = "Basic " + base64.b64encode(f"alice:{PASSWORD}".encode()).decode()
 
@@ -112,6 +113,10 @@ def trouble(answer: Lookup[Any]) -> Trouble:
     assert isinstance(answer, RegistryUnknown), answer
     assert PASSWORD not in answer.why
     return answer.trouble
+
+
+def paths(simulator: RegistrySimulator) -> list[str]:
+    return [request.path for request in simulator.requests]
 
 
 def always(response: Response) -> Callable[[Request, Response], Response]:
@@ -352,7 +357,7 @@ def test_a_redirect_to_another_host_goes_without_credentials(
     assert isinstance(answer, Found)
     assert answer.source == f"{other.url}/v2/team/app/manifests/v1"
     assert simulator.requests[-1].headers["authorization"] == BASIC
-    assert [request.headers.get("authorization") for request in other.requests] == [None]
+    assert {request.headers.get("authorization") for request in other.requests} == {None}
 
 
 def test_a_redirect_within_the_host_keeps_credentials(client: Client, simulator: RegistrySimulator) -> None:
@@ -435,7 +440,7 @@ def test_401_for_ever(client: Client, simulator: RegistrySimulator) -> None:
     simulator.authorized = lambda header: False
     assert trouble(client.manifest(simulator.host)) is Trouble.NO_CREDENTIALS
     assert simulator.count(path="/token") == 1
-    assert simulator.count(path="/v2/team") == 1
+    assert simulator.count(path="/v2/") == 2  # as a stranger, and with the token
     assert trouble(client.manifest(simulator.host, access=secret(simulator.host))) is Trouble.UNAUTHORIZED
     assert len(simulator.requests) < 12
 
@@ -454,10 +459,106 @@ def test_first_question_costs_two_requests_and_a_token(client: Client, simulator
     simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
     simulator.authorized = lambda header: header == "Bearer simulated"
     found(client.manifest(simulator.host, access=secret(simulator.host)))
-    assert [request.path for request in simulator.requests] == ["/v2/", "/token", "/v2/team/app/manifests/v1"]
+    assert paths(simulator) == [MANIFEST_PATH, "/token", MANIFEST_PATH]
+    assert "authorization" not in simulator.requests[0].headers
     asked = simulator.requests[1]
     assert asked.headers["authorization"] == BASIC
     assert asked.query == {"service": ["s"], "scope": ["repository:team/app:pull"], "account": ["alice"]}
+
+
+def test_a_public_image_costs_one_request(client: Client, simulator: RegistrySimulator) -> None:
+    found(client.manifest(simulator.host, access=secret(simulator.host)))
+    assert paths(simulator) == [MANIFEST_PATH]
+    assert "authorization" not in simulator.requests[0].headers
+
+
+def test_a_public_image_and_its_signatures_cost_two_requests(client: Client, simulator: RegistrySimulator) -> None:
+    header = {"X-Registry-Supports-Signatures": "1"}
+    simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers=header)
+    found(client.manifest(simulator.host))
+    assert isinstance(signatures_of(client, simulator.host), Found)
+    assert paths(simulator) == [MANIFEST_PATH, f"/extensions/v2/team/app/signatures/{DIGEST}"]
+
+
+@pytest.mark.parametrize("supports", [True, False])
+def test_whether_there_are_signatures_is_asked_where_the_manifest_does_not_say(
+    client: Client, simulator: RegistrySimulator, supports: bool
+) -> None:
+    simulator.supports_signatures = supports
+    found(client.manifest(simulator.host))
+    assert isinstance(signatures_of(client, simulator.host), Found) is supports
+    assert paths(simulator)[:2] == [MANIFEST_PATH, "/v2/"]
+    assert simulator.count(path="/extensions") == int(supports)
+
+
+def test_signatures_are_not_announced_by_another_host(
+    client: Client, simulator: RegistrySimulator, other: RegistrySimulator
+) -> None:
+    header = {"X-Registry-Supports-Signatures": "1"}
+    other.misbehave["/v2/team"] = lambda _, r: replaced(r, headers=header)
+    simulator.misbehave["/v2/team"] = redirect(f"{other.url}{MANIFEST_PATH}")
+    found(client.manifest(simulator.host))
+    assert isinstance(signatures_of(client, simulator.host), Absent)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_refusal_without_a_challenge_is_believed_of_a_registry_only(
+    client: Client, simulator: RegistrySimulator, status: int
+) -> None:
+    simulator.misbehave["/v2/team"] = always(Response(status))
+    answer = client.manifest(simulator.host)
+    assert isinstance(answer, Absent) if status == 404 else trouble(answer) is Trouble.NO_CREDENTIALS
+    assert paths(simulator) == [MANIFEST_PATH, "/v2/"]
+
+
+def test_a_page_is_no_introduction(client: Client, simulator: RegistrySimulator) -> None:
+    """A web server that has a page for every address."""
+    simulator.misbehave["/v2/team"] = always(Response(200, b"<html>", {"Content-Type": "text/html"}))
+    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+    assert paths(simulator) == [MANIFEST_PATH, "/v2/"]
+
+
+def test_a_page_of_what_is_no_registry(client: Client, simulator: RegistrySimulator) -> None:
+    simulator.misbehave["/v2/team"] = always(Response(200, b"<html>", {"Content-Type": "text/html"}))
+    simulator.misbehave["/v2/"] = always(Response(404))
+    assert trouble(client.manifest(simulator.host)) is Trouble.NOT_V2
+
+
+def test_a_guarded_repository_beside_a_public_one(client: Client, simulator: RegistrySimulator) -> None:
+    """How a registry wants to be asked is learned with the first repository that is guarded."""
+    simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
+    simulator.misbehave["/v2/team"] = lambda request, _: (
+        simulator._content(request)
+        if request.headers.get("authorization") == "Bearer simulated" or request.path.endswith("/v1")
+        else Response(401, headers={"WWW-Authenticate": simulator.challenge})
+    )
+    found(client.manifest(simulator.host))
+    assert paths(simulator) == [MANIFEST_PATH]
+    pinned = MANIFEST_PATH.replace("v1", DIGEST)
+    found(client.manifest(simulator.host, "@" + DIGEST))
+    assert paths(simulator)[1:] == [pinned, "/token", pinned]
+    found(client.manifest(simulator.host, "@" + DIGEST))
+    assert paths(simulator)[4:] == [pinned]
+
+
+def test_repositories_with_realms_of_their_own(client: Client, simulator: RegistrySimulator) -> None:
+    """A registry that names another token service for each repository is asked as it says."""
+    services = {"v1": "one", DIGEST: "two"}
+
+    def answer(request: Request, _: Response) -> Response:
+        service = services[request.path.rpartition("/")[2]]
+        if request.headers.get("authorization") == f"Bearer {service}":
+            return simulator._content(request)
+        realm = f'Bearer realm="{simulator.url}/token",service="{service}"'
+        return Response(401, headers={"WWW-Authenticate": realm})
+
+    simulator.misbehave["/v2/team"] = answer
+    simulator.misbehave["/token"] = lambda request, _: Response(
+        200, json.dumps({"token": request.query["service"][0], "expires_in": 300}).encode()
+    )
+    for _ in range(2):
+        assert found(client.manifest(simulator.host)).digest == DIGEST
+        assert found(client.manifest(simulator.host, "@" + DIGEST)).digest == DIGEST
 
 
 def test_a_realm_on_another_host_gets_no_password(
@@ -824,7 +925,8 @@ def test_many_questions_at_once_are_one_introduction_and_one_token(
     assert {found(answer).digest for answer in answers} == {DIGEST}
     assert len(answers) == 16
     assert simulator.count(path="/token") == 1
-    assert sum(request.path == "/v2/" for request in simulator.requests) == 1
+    assert sum(request.path == "/v2/" for request in simulator.requests) <= 1
+    assert sum("authorization" not in request.headers for request in simulator.requests) <= 1 + 1 + 1
 
 
 def test_who_joined_a_question_that_ran_out_of_time_asks_himself() -> None:

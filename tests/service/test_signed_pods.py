@@ -160,7 +160,7 @@ def test_requests_of_a_first_and_a_repeated_review(site: Site) -> None:
         return [request.path for request in site.server.requests]
 
     signatures = f"/extensions/v2/app/count/signatures/{digest}"
-    assert asked() == ["/v2/", "/v2/app/count/manifests/v1", signatures]
+    assert asked() == ["/v2/app/count/manifests/v1", signatures]
     assert asked() == []
     site.server.requests.clear()
     assert answer(reviewer, site.image(f"app/count@{digest}"), Phase.VALIDATE)["allowed"]
@@ -174,7 +174,7 @@ def test_a_thousand_reviews_at_once_ask_once(site: Site) -> None:
     with ThreadPoolExecutor(64) as pool:
         answers = list(pool.map(lambda _: answer(reviewer, site.image("app/burst:v1"))["allowed"], range(1000)))
     assert answers == [True] * 1000
-    assert len(site.server.requests) == 3
+    assert len(site.server.requests) == 2
 
 
 def test_a_registry_that_is_down_is_no_permission(site: Site, tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""Which registry is at a host: its scheme, how it wants to be asked, whether it has signatures.
+
+``GET /v2/`` tells. A registry that answers the first question for a manifest as only a registry does needs no such
+introduction (spec cise 13.4, import-gate 6.1).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls, same_origin
+from imagegate.adapters.single_flight import BoundedCache, SingleFlight
+from imagegate.core.challenge import Challenge, parse_challenges
+from imagegate.core.manifest import MEDIA_TYPES
+from imagegate.errors import EvidenceError, Refused, Unreachable
+from imagegate.ports.registry import Trouble
+
+_SIGNATURES_HEADER = "X-Registry-Supports-Signatures"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A registry that answered ``GET /v2/``, or a question for a manifest as only a registry does."""
+
+    base_url: str
+    verify: bool
+    challenges: tuple[Challenge, ...]
+    signatures: bool | None
+    """Whether it has the signature extension; None: only ``GET /v2/`` can tell."""
+
+
+class Opening(NamedTuple):
+    """What came of the first question to a registry."""
+
+    url: str
+    answer: HttpAnswer
+
+
+class RegistryTrouble(EvidenceError):
+    """Carries a ``Trouble`` to the end of a port method."""
+
+    def __init__(self, trouble: Trouble, why: str, *, retryable: bool = False) -> None:
+        super().__init__(why)
+        self.trouble = trouble
+        self.retryable = retryable
+
+
+class Endpoints:
+    """The registries that were met, each for a while. Safe for threads.
+
+    Args:
+        http: asks.
+        ttl_s: seconds for which what a registry said of itself holds.
+        max_bytes: of its first answer.
+    """
+
+    def __init__(self, http: HttpClient, *, ttl_s: float, max_bytes: int) -> None:
+        self._http = http
+        self._ttl_s = ttl_s
+        self._max_bytes = max_bytes
+        self._known: BoundedCache[tuple[str, bool], Endpoint] = BoundedCache(1024)
+        self._pings: SingleFlight[tuple[str, bool], Endpoint] = SingleFlight()
+        self._opening: set[tuple[str, bool]] = set()
+        self._lock = threading.Lock()
+
+    def get(self, host: str, *, insecure: bool, until: float, for_signatures: bool = False) -> Endpoint:
+        """The registry at ``host``, asked once in ``ttl_s``. Raises ``EvidenceError``.
+
+        Args:
+            for_signatures: it must be known whether it has the signature extension.
+        """
+        key = (host, insecure)
+
+        def known() -> Endpoint | None:
+            kept = self._known.get(key)
+            return None if kept is not None and for_signatures and kept.signatures is None else kept
+
+        kept = known()
+        if kept is not None:
+            return kept
+
+        def ask() -> Endpoint:
+            # who was here before may just have left
+            return known() or self._ping(host, insecure=insecure, until=until)
+
+        try:
+            return self._pings.do_within(key, ask, until=until, failures=Unreachable)
+        except TimeoutError as error:
+            raise Unreachable(f"{host} did not answer in time") from error
+
+    def _ping(self, host: str, *, insecure: bool, until: float) -> Endpoint:
+        answer, verify = self._first_answer(host, "/v2/", "*/*", insecure=insecure, until=until)
+        if answer.status not in {200, 401, 403}:
+            raise RegistryTrouble(Trouble.NOT_V2, f'registry "{host}" does not support the v2 Registry API')
+        parts = urlsplit(answer.url)
+        base_url = f"{parts.scheme}://{host}"
+        if not same_origin(answer.url, base_url):
+            raise Refused(f"{host} redirects its API to {parts.netloc}")
+        return self._learn((host, insecure), Endpoint(base_url, verify, challenges_of(answer), _has_extension(answer)))
+
+    def _learn(self, key: tuple[str, bool], endpoint: Endpoint) -> Endpoint:
+        self._known.put(key, endpoint, ttl_s=self._ttl_s)
+        return endpoint
+
+    def open(self, host: str, path: str, accept: str, *, insecure: bool, until: float) -> Opening | None:
+        """Ask a registry that is not known yet for a manifest at once, without credentials.
+
+        The manifest itself, and a 401 with its challenges, say all that ``GET /v2/`` would have said; after any
+        other answer that is asked before the answer is believed. Raises ``EvidenceError``.
+
+        Returns:
+            None where the registry is known, or somebody else is about to know it.
+        """
+        key = (host, insecure)
+        with self._lock:
+            if self._known.get(key) is not None or key in self._opening:
+                return None
+            self._opening.add(key)
+        try:
+            answer, verify = self._first_answer(host, path, accept, insecure=insecure, until=until)
+        finally:
+            with self._lock:
+                self._opening.discard(key)
+        base_url = f"{urlsplit(answer.url).scheme}://{host}"
+        speaks = answer.status == 200 and answer.content_type in MEDIA_TYPES
+        is_registry = (speaks or challenges_of(answer)) and same_origin(answer.url, base_url)
+        if is_registry and self._known.get(key) is None:
+            self._learn(key, Endpoint(base_url, verify, challenges_of(answer), _has_extension(answer) or None))
+        return Opening(f"{base_url}{path}", answer)
+
+    def _first_answer(
+        self, host: str, path: str, accept: str, *, insecure: bool, until: float
+    ) -> tuple[HttpAnswer, bool]:
+        """GET over TLS, and only for an insecure registry without certificate or TLS."""
+        limit, headers = self._max_bytes, {"Accept": accept}
+        now = time.monotonic()
+        tls_until = now + (until - now) / 2 if insecure else until  # half the time for TLS, half for what may follow
+        try:
+            url = f"https://{host}{path}"
+            answer = self._http.get(url, until=tls_until, max_bytes=limit, headers=headers, verify=not insecure)
+        except NotTls as error:
+            if not insecure:
+                raise RegistryTrouble(Trouble.HTTP_ONLY, f"{host} is HTTP only") from error
+        except Unreachable:
+            if not insecure:
+                raise
+        else:
+            return answer, not insecure
+        plain = f"http://{host}{path}"
+        return self._http.get(plain, until=until, max_bytes=limit, headers=headers, verify=False), False
+
+    def learn_challenges(self, host: str, challenges: tuple[Challenge, ...], *, insecure: bool) -> None:
+        """Remember how a registry wants to be asked that had opened with something public."""
+        kept = self._known.get((host, insecure))
+        if kept is not None and not kept.challenges:
+            self._learn((host, insecure), replace(kept, challenges=challenges))
+
+    def discard(self, host: str, *, insecure: bool) -> None:
+        """Forget a registry that does not answer: it may be another server by now."""
+        self._known.discard((host, insecure))
+
+
+def _has_extension(answer: HttpAnswer) -> bool:
+    return answer.headers.get(_SIGNATURES_HEADER, "").strip() == "1"
+
+
+def challenges_of(answer: HttpAnswer) -> tuple[Challenge, ...]:
+    """The challenges of a 401; none of another answer."""
+    return parse_challenges(answer.authenticate) if answer.status == 401 else ()
