@@ -237,7 +237,7 @@ def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: B
     if not registry and behaviour.unqualified_is_docker_hub and "docker.io" in compiled.registries:
         return True
     texts = {registry}
-    if compiled.canonical:
+    if compiled.canonical and (registry or name.name):  # a blank image names nothing yet: something else fills it in
         texts.add(canonical_host(registry, behaviour))
         if not name.name:  # "some.name" reads as a registry; a node takes it for a name, as it would any other
             texts.add(canonical_host("", behaviour))

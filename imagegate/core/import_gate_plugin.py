@@ -52,7 +52,7 @@ class ImportGatePlugin:
         return (
             request.phase is Phase.VALIDATE
             and request.operation in ("CREATE", "UPDATE")
-            and request.resource.group == IMAGE_GROUP
+            and request.resource.group in (IMAGE_GROUP, "")  # without a group: 3.x served them so, too
             and request.sub_resource in SUB_RESOURCES.get(request.resource.resource, ())
             and not self.gate.allows_all
         )

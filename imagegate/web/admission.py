@@ -62,10 +62,15 @@ class AdmissionEndpoints:
     """WSGI: the paths of ``ENDPOINTS``; everything else goes to ``fallback``."""
 
     def __init__(
-        self, reviewer: Reviewer, fallback: Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+        self,
+        reviewer: Reviewer,
+        fallback: Callable[[dict[str, Any], StartResponse], Iterable[bytes]],
+        *,
+        body_max_bytes: int = BODY_MAX_BYTES,
     ) -> None:
         self._review = reviewer.review
         self._fallback = fallback
+        self._body_max_bytes = body_max_bytes
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -73,7 +78,7 @@ class AdmissionEndpoints:
         if endpoint is None:
             return self._fallback(environ, start_response)
         try:
-            document = read_document(environ)
+            document = read_document(environ, self._body_max_bytes)
             answer = self._review(
                 document, endpoint.phase, endpoint.plugins, timeout_s(environ.get("QUERY_STRING", ""))
             )
@@ -89,11 +94,11 @@ class AdmissionEndpoints:
         return [body]
 
 
-def read_document(environ: Mapping[str, Any]) -> object:
+def read_document(environ: Mapping[str, Any], max_bytes: int = BODY_MAX_BYTES) -> object:
     """The request's body, decoded from JSON.
 
     Raises:
-        Refusal: it is not a POST of JSON, is larger than ``BODY_MAX_BYTES``, or is not JSON.
+        Refusal: it is not a POST of JSON, is larger than ``max_bytes``, or is not JSON.
     """
     if environ["REQUEST_METHOD"] != "POST":
         raise Refusal("405 Method Not Allowed", "an AdmissionReview is sent by POST")
@@ -102,7 +107,7 @@ def read_document(environ: Mapping[str, Any]) -> object:
     media_type = environ.get("CONTENT_TYPE", "")
     if media_type != "application/json" and media_type.partition(";")[0].strip().lower() != "application/json":
         raise Refusal("415 Unsupported Media Type", "the Content-Type must be application/json")
-    body = read_body(environ)
+    body = read_body(environ, max_bytes)
     if not body:
         raise Refusal("400 Bad Request", "the body is empty")
     try:
@@ -111,8 +116,8 @@ def read_document(environ: Mapping[str, Any]) -> object:
         raise Refusal("400 Bad Request", f"the body is not JSON: {error}") from error
 
 
-def read_body(environ: Mapping[str, Any]) -> bytes:
-    """The body, never reading more than ``BODY_MAX_BYTES`` and one.
+def read_body(environ: Mapping[str, Any], max_bytes: int = BODY_MAX_BYTES) -> bytes:
+    """The body, never reading more than ``max_bytes`` and one.
 
     Raises:
         Refusal: it is too large, or shorter than announced.
@@ -122,22 +127,22 @@ def read_body(environ: Mapping[str, Any]) -> bytes:
     if announced:
         if not announced.isdecimal():
             raise Refusal("400 Bad Request", "the Content-Length is not a number")
-        if len(announced) > 18 or int(announced) > BODY_MAX_BYTES:
-            raise _too_large()
+        if len(announced) > 18 or int(announced) > max_bytes:
+            raise _too_large(max_bytes)
         body: bytes = stream.read(int(announced))
         if len(body) < int(announced):
             raise Refusal("400 Bad Request", f"the body ended after {len(body)} of {announced} bytes")
         return body
     if not environ.get("wsgi.input_terminated"):
         return b""
-    body = stream.read(BODY_MAX_BYTES + 1)
-    if len(body) > BODY_MAX_BYTES:
-        raise _too_large()
+    body = stream.read(max_bytes + 1)
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
     return body
 
 
-def _too_large() -> Refusal:
-    return Refusal("413 Content Too Large", f"the body is larger than {BODY_MAX_BYTES} bytes")
+def _too_large(max_bytes: int) -> Refusal:
+    return Refusal("413 Content Too Large", f"the body is larger than {max_bytes} bytes")
 
 
 def _encode(answer: dict[str, Any], document: object) -> bytes:

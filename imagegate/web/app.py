@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, jsonify
 from werkzeug.exceptions import HTTPException
 
-from imagegate.web.admission import BODY_MAX_BYTES, AdmissionEndpoints
+from imagegate.web.admission import AdmissionEndpoints
 from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
 from imagegate.web.metrics import Metrics
@@ -19,7 +19,9 @@ class Application(AdmissionEndpoints):
     """What the server calls. ``service`` is for the server's hooks."""
 
     def __init__(self, service: Service, metrics: Metrics) -> None:
-        super().__init__(service.reviewer, create_app(service, metrics))
+        super().__init__(
+            service.reviewer, create_app(service, metrics), body_max_bytes=service.settings.server.body_max_bytes
+        )
         self.service = service
         self._metrics = metrics
 
@@ -38,7 +40,7 @@ class Application(AdmissionEndpoints):
 def create_app(service: Service, metrics: Metrics) -> Flask:
     """Probes, metrics and version (and whatever else is asked seldom)."""
     app = Flask("imagegate")
-    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = service.settings.server.body_max_bytes
     app.register_blueprint(ops(service, metrics))
     app.register_blueprint(console(service))
     if service.images is not None:

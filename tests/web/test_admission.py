@@ -25,8 +25,8 @@ def nothing_here(_environ: dict[str, Any], start_response: Any) -> Iterable[byte
 
 
 class Client:
-    def __init__(self, service: Reviewer) -> None:
-        self._app = AdmissionEndpoints(service, nothing_here)
+    def __init__(self, service: Reviewer, *, body_max_bytes: int = BODY_MAX_BYTES) -> None:
+        self._app = AdmissionEndpoints(service, nothing_here, body_max_bytes=body_max_bytes)
 
     def __call__(self, body: bytes, path: str = "/mutate", **environ: Any) -> tuple[int, Any]:
         """Status and decoded body; ``environ`` replaces what a server would say, None takes it away."""
@@ -206,3 +206,10 @@ def test_any_review_gets_a_valid_answer(changes: dict[str, Any]) -> None:
     else:
         assert (status, answer["kind"]) == (400, "Status")
         assert answer["message"]
+
+
+def test_the_largest_body_is_a_setting() -> None:
+    exact = Client(reviewer(allowing()), body_max_bytes=len(BODY))
+    assert exact(BODY)[0] == 200
+    status, answer = exact(BODY + b" ")
+    assert (status, answer["message"]) == (413, f"the body is larger than {len(BODY)} bytes")
