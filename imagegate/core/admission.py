@@ -11,6 +11,7 @@ from imagegate.errors import InvalidReview
 
 API_VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 _MEMO_MAX = 1024
+_TEXT_ONLY = {str}
 
 
 class GroupResource(NamedTuple):
@@ -188,7 +189,7 @@ def _user(value: object) -> User:
     if not isinstance(value, dict):
         raise InvalidReview("request.userInfo: expected an object")
     groups = value.get("groups") or ()
-    if not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) for group in groups):
+    if not isinstance(groups, (list, tuple)) or {type(group) for group in groups} - _TEXT_ONLY:
         raise InvalidReview("request.userInfo.groups: expected a list of strings")
     name, uid = value.get("username") or "", value.get("uid") or ""
     if not isinstance(name, str) or not isinstance(uid, str):

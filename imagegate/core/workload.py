@@ -215,7 +215,7 @@ def _containers(entries: object, path: str) -> Iterator[ImageUse]:
 
 def _image_volumes(entries: object, path: str) -> Iterator[ImageUse]:
     for index, volume in enumerate(_list(entries, path)):
-        source = _mapping(volume, f"{path}[{index}]").get("image")
+        source = (volume if type(volume) is dict else _mapping(volume, f"{path}[{index}]")).get("image")
         if source is None:
             continue
         field = f"{path}[{index}].image.reference"
