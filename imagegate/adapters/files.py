@@ -1,17 +1,19 @@
 """Image streams, images and namespaces from files and folders: the image API without a cluster.
 
 Everything is read and checked once; look-ups are in memory and cost the same for ten images as for a hundred
-thousand. What the API derives (an ImageStreamTag from a stream's history and its Image) is derived here too.
+thousand. Objects are kept packed: a server holds them all its life, and asks for few of them. What the API derives
+(an ImageStreamTag from a stream's history and its Image) is derived here too.
 ImageStreamTag and ImageStreamImage objects that are written out answer where the streams themselves do not.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from imagegate.adapters.packed_objects import PackedObjects
 from imagegate.core import image_stream_answers as answers
 from imagegate.core.evidence import Found, Lookup, Unknown
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
@@ -25,7 +27,7 @@ from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, Writte
 SUFFIXES = (".yaml", ".yml", ".json")
 FILE_MAX_BYTES = 1 << 30
 SOURCE = "files"
-ANSWERS_KEPT = 10_000
+ANSWERS_KEPT = 1_000
 _Key = tuple[str, str]
 
 
@@ -55,8 +57,8 @@ class ImageStreamsFromObjects:
         self._streams = _by_key(streams)
         self._tags = _by_key(image_stream_tags)
         self._stream_images = _by_key(image_stream_images)
-        self._images = {image["metadata"]["name"]: image for image in images}
-        self._namespaces = {namespace["metadata"]["name"]: namespace for namespace in namespaces}
+        self._images = _by_name(images)
+        self._namespaces = _by_name(namespaces)
         self._known: dict[Question, Lookup[JsonObject]] = {}
         self._streams_of = _streams_by_image_and_repository(self._streams)
 
@@ -71,7 +73,7 @@ class ImageStreamsFromObjects:
             ("images", self._images),
             ("imagestreams", self._streams),
         ):
-            yield from ((resource, found) for found in objects.values())
+            yield from ((resource, found) for _, found in objects.items())
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
@@ -116,39 +118,58 @@ class ImageStreamsFromObjects:
         return answer if written is None else Found(written, SOURCE)
 
     def _keep(self, question: Question, answer: Lookup[JsonObject]) -> Lookup[JsonObject]:
-        """Answers are made once: the objects never change."""
-        if len(self._known) < ANSWERS_KEPT:
-            self._known[question] = answer
+        """Answers are kept, in place of all if there are too many: the objects never change."""
+        if len(self._known) >= ANSWERS_KEPT:
+            self._known.clear()
+        self._known[question] = answer
         return answer
 
-    def _candidates(self, pull_spec: str) -> Sequence[JsonObject]:
+    def _candidates(self, pull_spec: str) -> Iterator[JsonObject]:
         """Streams that may hold the pull spec: those that had its image, or anything of its repository."""
         try:
             asked = ImageReference.parse(pull_spec)
         except InvalidReference:
-            return ()
-        return self._streams_of.get(asked.id or asked.as_repository().exact, ())
+            return
+        for key in self._streams_of.get(asked.id or asked.as_repository().exact, ()):
+            stream = self._streams.get(key)
+            if stream is not None:
+                yield stream
 
 
-def _by_key(objects: Iterable[JsonObject]) -> dict[_Key, JsonObject]:
-    return {_key(found): found for found in objects}
+def _by_key(objects: Iterable[JsonObject]) -> PackedObjects[_Key]:
+    return PackedObjects((_key(found), found) for found in objects)
+
+
+def _by_name(objects: Iterable[JsonObject]) -> PackedObjects[str]:
+    return PackedObjects((_key(found)[1], found) for found in objects)
 
 
 def _key(found: Mapping[str, Any]) -> _Key:
     metadata = found["metadata"]
-    return metadata.get("namespace") or "", metadata["name"]
+    return _copied(metadata.get("namespace") or ""), _copied(metadata["name"])
 
 
-def _streams_by_image_and_repository(streams: Mapping[_Key, JsonObject]) -> dict[str, list[JsonObject]]:
-    found: dict[str, dict[_Key, JsonObject]] = defaultdict(dict)
+def _copied(text: str) -> str:
+    """The same text elsewhere: one that is kept would keep the memory around it, where a whole file's values lie."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+
+
+def _streams_by_image_and_repository(streams: PackedObjects[_Key]) -> dict[str, tuple[_Key, ...]]:
+    """Digests of images and names of repositories -> the streams that had them."""
+    found: dict[str, tuple[_Key, ...]] = {}
     for key, stream in streams.items():
-        local = (stream.get("status") or {}).get("dockerImageRepository") or ""
-        if local:
-            found[repository_of(local)][key] = stream
-        for _, event in events(stream):
-            found[event.get("image") or ""][key] = stream
-            found[repository_of(event.get("dockerImageReference") or "")][key] = stream
-    return {term: list(holders.values()) for term, holders in found.items() if term}
+        only = (key,)  # one for all terms of the stream: there are many
+        for term in _terms(stream):
+            others = found.get(term)
+            found[term] = only if others is None else (*others, key)
+    return found
+
+
+def _terms(stream: JsonObject) -> set[str]:
+    terms = {repository_of((stream.get("status") or {}).get("dockerImageRepository") or "")}
+    for _, event in events(stream):
+        terms |= {event.get("image") or "", repository_of(event.get("dockerImageReference") or "")}
+    return terms - {""}
 
 
 def load_image_streams(
@@ -164,9 +185,8 @@ def load_image_streams(
     Raises:
         InvalidPolicy: a file cannot be read, is not YAML or JSON, or holds a malformed or repeated object.
     """
-    objects = [found for path in paths for file in _files(path) for found in _read(file, namespace)]
     kinds: dict[str, dict[_Key, WrittenObject]] = defaultdict(dict)
-    for found in objects:
+    for found in (found for path in paths for file in _files(path) for found in _read(file, namespace)):
         _add(kinds[found.kind], found)
     listed = {kind: [written.object for written in entries.values()] for kind, entries in kinds.items()}
     return ImageStreamsFromObjects(

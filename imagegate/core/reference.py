@@ -17,6 +17,8 @@ DOCKER_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker
 DEFAULT_TAG = "latest"
 NAME_MAX_LENGTH = 255
 CACHED_REFERENCE_MAX_LENGTH = 1024
+REMEMBERED = 2048
+"""Parsed references and checked digests; each takes half a kilobyte, in every worker."""
 
 _COMPONENT = r"[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*"
 _HOST_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -46,7 +48,7 @@ def check_digest(text: str) -> None:
         raise InvalidDigest("invalid checksum digest length")
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=REMEMBERED)
 def is_digest(text: str) -> bool:
     """Whether ``text`` is a digest of a supported algorithm and length."""
     try:
@@ -231,7 +233,7 @@ def _parse(text: str) -> ImageReference:
     return ImageReference(registry, "", name, tag, digest)
 
 
-_parse_cached = lru_cache(maxsize=8192)(_parse)
+_parse_cached = lru_cache(maxsize=REMEMBERED)(_parse)
 
 
 def _go_lower(text: str) -> str:

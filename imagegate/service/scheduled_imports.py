@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from imagegate.core.api_status import IMAGE_GROUP, StatusError
@@ -20,6 +20,7 @@ from imagegate.service.importer import Importer, ImportTarget
 
 _log = logging.getLogger(__name__)
 _STREAMS = Collection(IMAGE_GROUP, "imagestreams")
+_STREAMS_AT_ONCE = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 1000.0
 
 TargetOf = Callable[[str, str], ImportTarget]
@@ -101,14 +102,25 @@ class ScheduledImports:
             StoreError: the streams cannot be read.
         """
         tried: list[str] = []
-        streams = self._store.list_objects(_STREAMS).items
-        self._forget({_id(stream) for stream in streams})
-        for stream in streams:
+        present: set[str] = set()
+        for stream in self._streams():
             if stop is not None and stop.is_set():
-                break
+                return tried
+            present.add(_id(stream))
             if self._run_stream(stream):
                 tried.append(f"{stream['metadata']['namespace']}/{stream['metadata']['name']}")
+        self._forget(present)
         return tried
+
+    def _streams(self) -> Iterator[JsonObject]:
+        """All streams, a page at a time: in a large store they are more than a worker should hold at once."""
+        after: tuple[str, str] | None = None
+        while True:
+            page = self._store.list_objects(_STREAMS, limit=_STREAMS_AT_ONCE, after=after)
+            yield from page.items
+            after = page.after
+            if after is None:
+                return
 
     def _run_stream(self, stream: JsonObject) -> bool:
         now = self._monotonic()

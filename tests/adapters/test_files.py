@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
+from imagegate.adapters.packed_objects import PackedObjects
 from imagegate.core.evidence import Absent, Found, Unknown
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams import RegistryHosts
@@ -203,16 +204,27 @@ def test_pull_spec_holders() -> None:
     assert holders("Not A Reference") == Found(frozenset(), "files")
 
 
-def test_look_ups_do_not_walk_all_images() -> None:
-    class Counted(dict[str, Any]):
-        reads = 0
-
-        def get(self, key: Any, default: Any = None) -> Any:
-            Counted.reads += 1
-            return super().get(key, default)
-
-    streams = [Counted(stream(f"s{i}", tags={"t": [event(DIGEST_1, "x")]})) for i in range(200)]
+def test_look_ups_do_not_walk_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = [stream(f"s{i}", tags={"t": [event(DIGEST_1, "x")]}) for i in range(200)]
     found = ImageStreamsFromObjects(image_streams=streams, images=[image(DIGEST_1)])
-    Counted.reads = 0
+    made: list[int] = []
+    unpacked = PackedObjects._unpacked
+
+    def counted(self: PackedObjects[Any], number: int) -> dict[str, Any]:
+        made.append(number)
+        return unpacked(self, number)
+
+    monkeypatch.setattr(PackedObjects, "_unpacked", counted)
     assert isinstance(found.stream_tag(StreamTag("test", "s7", "t"), deadline_s=1), Found)
-    assert Counted.reads < 20
+    assert made == [7, 0]  # the stream and its image
+
+
+def test_answers_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagegate.adapters.files.ANSWERS_KEPT", 3)
+    found = ImageStreamsFromObjects(namespaces=[{"metadata": {"name": f"n{i}"}} for i in range(9)])
+    for _ in range(2):
+        for i in range(9):
+            answer = found.namespace(Namespace(f"n{i}"), deadline_s=1)
+            assert isinstance(answer, Found) and answer.value["metadata"]["name"] == f"n{i}"
+            assert len(found._known) <= 3
+    assert found.namespace(Namespace("n8"), deadline_s=1) is answer

@@ -111,6 +111,20 @@ def test_a_scheduled_tag_is_imported_when_its_time_has_come(world: World, regist
     assert world.images("app") == [two, one]
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 5, 6])
+def test_streams_are_read_a_few_at_a_time(
+    world: World, registry_tls: Registry, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("imagegate.service.scheduled_imports._STREAMS_AT_ONCE", at_once)
+    registry_tls.push_sample("tiny-oci", "schedule/pages:v1")
+    for number in range(5):
+        world.create(f"app-{number}", f"{registry_tls.host}/schedule/pages:v1", scheduled=True)
+    assert world.imports.run_round() == [f"test/app-{number}" for number in range(5)]
+    assert world.imports.run_round() == []
+    world.now = 901
+    assert world.imports.run_round() == [f"test/app-{number}" for number in range(5)]
+
+
 def test_scheduling_can_be_turned_off(world: World, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "schedule/off:v1")
     world.create("app", f"{registry_tls.host}/schedule/off:v1", scheduled=True)

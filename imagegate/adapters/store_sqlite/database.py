@@ -19,9 +19,9 @@ from imagegate.ports.image_store import StoreBusy, StoreError, StoreFull
 
 APPLICATION_ID = 0x696D6774  # "imgt"
 BUSY_TIMEOUT_S = 10.0
-MMAP_BYTES = 64 * 1024 * 1024
-CACHE_KIB = 512
-"""Of each connection; what is read comes from the mapped file."""
+CACHE_KIB = 64
+"""Of each connection; the rest is in the system's cache. The file is not mapped: every thread of every worker would
+map it, and a disk's read error would end the process instead of being an answer."""
 
 MIGRATIONS = (
     """
@@ -145,7 +145,6 @@ class Database:
         )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA mmap_size = {MMAP_BYTES}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if self._max_bytes:
             page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]

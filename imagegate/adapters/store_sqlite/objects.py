@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,16 +78,21 @@ class SqliteStore:
 
     def create_missing(self, objects: Iterable[tuple[ObjectKey, dict[str, Any]]]) -> int:
         """Keep those objects whose names are free, in one transaction; how many these were."""
-        missing = [(key, body) for key, body in objects if self.get(key) is None]
-        if not missing:
+        missing = ((key, body) for key, body in objects if not self._has(key))  # never all bodies in memory at once
+        first = next(missing, None)
+        if first is None:
             return 0
         created = 0
         with self.database.transaction() as connection:
-            for key, body in missing:
+            for key, body in chain((first,), missing):
                 if _row(connection, key) is None:
                     self._insert(connection, key, body)
                     created += 1
         return created
+
+    def _has(self, key: ObjectKey) -> bool:
+        with self.database.reading_once() as connection:
+            return _row(connection, key) is not None
 
     def _insert(self, connection: sqlite3.Connection, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
         metadata = dict(body.get("metadata") or {})
@@ -145,7 +151,8 @@ class SqliteStore:
         items: list[dict[str, Any]] = []
         with self.database.reading() as connection:
             version = _latest_version(connection)
-            for found in _objects(connection, collection, after):
+            at_once = min(limit + 1, LIST_CHUNK) if limit else LIST_CHUNK
+            for found in _objects(connection, collection, after, at_once):
                 if matches is not None and not matches(found):
                     continue
                 if limit and len(items) == limit:
@@ -272,7 +279,7 @@ def _expected_row(connection: sqlite3.Connection, key: ObjectKey, version: str |
 
 
 def _objects(
-    connection: sqlite3.Connection, collection: Collection, after: tuple[str, str] | None
+    connection: sqlite3.Connection, collection: Collection, after: tuple[str, str] | None, at_once: int
 ) -> Iterator[dict[str, Any]]:
     """Objects in order of namespace and name, fetched in chunks."""
     select = "SELECT version, body FROM objects WHERE kind = ?"
@@ -284,7 +291,7 @@ def _objects(
         select += " AND (namespace, name) > (?, ?)"
         values.extend(after)
     cursor = connection.execute(f"{select} ORDER BY namespace, name", values)
-    while rows := cursor.fetchmany(LIST_CHUNK):
+    while rows := cursor.fetchmany(at_once):
         for version, body in rows:
             yield _decoded(body, version)
 
