@@ -42,16 +42,18 @@ class Exclusions:
         self.used: set[str] = set()
 
     def __call__(self, compiled: CompiledRule) -> bool:
-        """Whether the rule is switched off."""
-        if not self._names:
-            return False
+        """Whether the rule is switched off; notes that it was."""
+        off = bool(self._names) and self.switches_off(compiled)
+        if off:
+            self.used.add(compiled.rule.name)
+        return off
+
+    def switches_off(self, compiled: CompiledRule) -> bool:
+        """Whether the rule is switched off, for those who only look."""
         rule = compiled.rule
         if rule.name not in self._names or rule.ignore_namespace_override:
             return False
-        if self._restricted and not rule.allow_namespace_override:
-            return False
-        self.used.add(rule.name)
-        return True
+        return rule.allow_namespace_override or not self._restricted
 
 
 class PolicyRequest:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from imagegate.core.admission import AdmissionRequest
-from imagegate.core.execution import CompiledRule, Excluded, Outcome, RuleList, matches
+from imagegate.core.execution import CompiledRule, Outcome, RuleList, matches
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_coverage import Plan
+from imagegate.core.image_policy_request import Exclusions
 from imagegate.core.resolution import Attributes, Unresolved
 from imagegate.core.trace import Step, Trace
 from imagegate.core.workload import ImageUse
 
 
-def trace_request(trace: Trace, request: AdmissionRequest, plan: Plan, excluded: Excluded) -> None:
+def trace_request(trace: Trace, request: AdmissionRequest, plan: Plan, excluded: Exclusions) -> None:
     """What configuration says of the resource."""
     rules = plan.rules
-    ignored = [rule.label for rule in rules.rules if excluded(rule)] if rules is not None else []
+    ignored = [rule.label for rule in rules.rules if excluded.switches_off(rule)] if rules is not None else []
     trace.add(
         "",
         Step(
@@ -39,7 +40,7 @@ def trace_image(
     attributes: Attributes,
     error: Unresolved | None,
     rules: RuleList | None,
-    excluded: Excluded,
+    excluded: Exclusions,
     outcome: Outcome,
     behaviour: Behaviour,
 ) -> None:
@@ -61,9 +62,9 @@ def _resolution_step(use: ImageUse, attributes: Attributes, error: Unresolved | 
     return Step("look-up", use.name, "found", f"resolved to {attributes.name.exact}", detail)
 
 
-def _rule_step(rule: CompiledRule, attributes: Attributes, excluded: Excluded, behaviour: Behaviour) -> Step:
+def _rule_step(rule: CompiledRule, attributes: Attributes, excluded: Exclusions, behaviour: Behaviour) -> Step:
     effect = "reject" if rule.rule.reject else "accept"
-    if excluded(rule):
+    if excluded.switches_off(rule):
         return Step("rule", rule.label, "skipped", "the namespace's annotation switches it off", {"effect": effect})
     if attributes.image is None and rule.rule.skip_on_resolution_failure:
         because = "there is no Image object and skipOnResolutionFailure is set"
