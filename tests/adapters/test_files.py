@@ -225,6 +225,7 @@ def test_answers_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     for _ in range(2):
         for i in range(9):
             answer = found.namespace(Namespace(f"n{i}"), deadline_s=1)
-            assert isinstance(answer, Found) and answer.value["metadata"]["name"] == f"n{i}"
+            assert isinstance(answer, Found)
+            assert answer.value["metadata"]["name"] == f"n{i}"
             assert len(found._known) <= 3
     assert found.namespace(Namespace("n8"), deadline_s=1) is answer
