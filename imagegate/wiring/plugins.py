@@ -108,3 +108,8 @@ def _refuse_unsupported(settings: Settings) -> None:
         raise InvalidSettings("imagePolicy.extraResources: not supported by this version")
     if settings.import_gate.check_mirrors:
         raise InvalidSettings("importGate.checkMirrors: not supported by this version")
+    cise = settings.cise
+    if cise is not None and cise.trust != CisePathSettings().trust:
+        raise InvalidSettings("cise.trust: content trust cannot be checked by this version")
+    if cise is not None and cise.va != CisePathSettings().va:
+        raise InvalidSettings("cise.va: vulnerability verdicts cannot be had by this version")

@@ -237,15 +237,24 @@ class TestInput:
         assert ran.out == ""
 
     @pytest.mark.parametrize(
-        "setting", ["imagePolicy:\n  extraResources:\n  - {group: a, resource: b, kind: C, podSpecs: [spec]}\n"]
+        "setting, why",
+        [
+            (
+                "imagePolicy:\n  extraResources:\n  - {group: a, resource: b, kind: C, podSpecs: [spec]}\n",
+                "imagePolicy.extraResources: not supported by this version",
+            ),
+            ("importGate: {checkMirrors: true}\n", "importGate.checkMirrors: not supported by this version"),
+            ("cise: {trust: {allowHTTP: true}}\n", "cise.trust: content trust cannot be checked by this version"),
+            ("cise: {va: {account: abc}}\n", "cise.va: vulnerability verdicts cannot be had by this version"),
+        ],
     )
     def test_a_setting_that_is_not_followed_yet_is_refused(
-        self, imagegate: Command, tmp_path: Path, setting: str
+        self, imagegate: Command, tmp_path: Path, setting: str, why: str
     ) -> None:
         (tmp_path / "settings.yaml").write_text(f"config: {CONFIG / 'master-config.yaml'}\n{setting}")
         ran = imagegate("check", "--settings", tmp_path / "settings.yaml", PODS)
         assert ran.code == 2
-        assert "not supported by this version" in ran.err
+        assert why in ran.err
 
     def test_a_wrong_policy_names_file_and_line(self, imagegate: Command, tmp_path: Path) -> None:
         config = tmp_path / "policy.yaml"
