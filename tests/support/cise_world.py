@@ -30,10 +30,10 @@ from imagegate.core.trace import Trace
 from imagegate.policy.cluster_image_policy import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.service.signatures import SignatureReader
+from tests.support.answering import answered
 from tests.support.samples import SAMPLES
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-ROUNDS = 6
 KEY = b"a key that all replicas share"
 SIGNING = SAMPLES / "simple-signing"
 SIGNED_IMAGE = "127.0.0.1:5000/signed/app:v1"
@@ -144,15 +144,7 @@ class CiseWorld:
         """The decision of one pass."""
         if not self.plugin.covers(request):
             return Decision(plugin=self.plugin.name, annotations={"skipped": "not-covered"})
-        answers: dict[Question, Lookup[Any]] = {}
-        for _ in range(ROUNDS):
-            asked = [each for each in dict.fromkeys(self.plugin.questions(request, answers)) if each not in answers]
-            if not asked:
-                break
-            self.asked.extend(asked)
-            answers.update((question, self._answer(question)) for question in asked)
-        else:
-            raise AssertionError(f"still asking after {ROUNDS} rounds: {asked}")
+        answers = answered(self.plugin, request, self._answer, self.asked)
         return self.plugin.decide(request, answers, now=NOW, trace=trace)
 
     def texts(self, request: AdmissionRequest) -> list[str]:

@@ -19,9 +19,9 @@ from imagegate.core.import_gate_plugin import ImportGatePlugin
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.plugin import Question
 from imagegate.core.trace import Trace
+from tests.support.answering import answered
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ROUNDS = 6
 KINDS = {
     "imagestreams": "ImageStream",
     "imagestreamtags": "ImageStreamTag",
@@ -69,15 +69,7 @@ class ImportWorld:
         """The plug-in's decision; allowed if it does not cover the request."""
         if not self.plugin.covers(request):
             return Decision(plugin=self.plugin.name)
-        answers: dict[Question, Lookup[Any]] = {}
-        for _ in range(ROUNDS):
-            asked = [each for each in dict.fromkeys(self.plugin.questions(request, answers)) if each not in answers]
-            if not asked:
-                break
-            self.asked.extend(asked)
-            answers.update((question, self._answer(question)) for question in asked)
-        else:
-            raise AssertionError(f"still asking after {ROUNDS} rounds: {asked}")
+        answers = answered(self.plugin, request, self._answer, self.asked)
         return self.plugin.decide(request, answers, now=NOW, trace=trace)
 
     def _answer(self, question: Question) -> Lookup[Any]:

@@ -21,9 +21,9 @@ from imagegate.core.owners import Owner
 from imagegate.core.plugin import Question
 from imagegate.core.trace import Trace
 from imagegate.policy.image_policy_config import load_image_policy
+from tests.support.answering import answered
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ROUNDS = 6
 
 
 @dataclass
@@ -59,15 +59,7 @@ class PolicyWorld:
         """The decision of one pass."""
         if not self.plugin.covers(request):
             return Decision(plugin=self.plugin.name)
-        answers: dict[Question, Lookup[Any]] = {}
-        for _ in range(ROUNDS):
-            asked = [each for each in dict.fromkeys(self.plugin.questions(request, answers)) if each not in answers]
-            if not asked:
-                break
-            self.asked.extend(asked)
-            answers.update((question, self.answer(question)) for question in asked)
-        else:
-            raise AssertionError(f"still asking after {ROUNDS} rounds: {asked}")
+        answers = answered(self.plugin, request, self.answer, self.asked)
         return self.plugin.decide(request, answers, now=NOW, trace=trace)
 
     def both_passes(self, request: AdmissionRequest) -> tuple[Decision, dict[str, Any] | None, Decision | None]:

@@ -1,0 +1,25 @@
+"""Asks a plug-in's questions round by round, as the service does, with answers from a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from imagegate.core.admission import AdmissionRequest
+from imagegate.core.evidence import Lookup
+from imagegate.core.plugin import Plugin, Question
+from imagegate.service.look_up import ROUNDS_MAX
+
+
+def answered(
+    plugin: Plugin, request: AdmissionRequest, answer: Callable[[Question], Lookup[Any]], asked: list[Question]
+) -> dict[Question, Lookup[Any]]:
+    """Every answer the plug-in wants; ``asked`` collects its questions. More rounds than the service makes fail."""
+    answers: dict[Question, Lookup[Any]] = {}
+    for _ in range(ROUNDS_MAX):
+        new = [each for each in dict.fromkeys(plugin.questions(request, answers)) if each not in answers]
+        if not new:
+            return answers
+        asked.extend(new)
+        answers.update((question, answer(question)) for question in new)
+    raise AssertionError(f"still asking after {ROUNDS_MAX} rounds: {new}")
