@@ -24,6 +24,7 @@ from imagegate.wiring.inputs import Inputs
 from imagegate.wiring.plugins import enforces_images
 
 if TYPE_CHECKING:
+    from imagegate.adapters.http_client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.wiring.image_api import ImageService
 
@@ -82,10 +83,12 @@ def build(
     inputs = Inputs(chosen, store, whole=keeps_images)
     policies = PolicyHolder(inputs.load, now)
     answerers = inputs.answerers()
+    http = None
     if keeps_images or enforces_images(settings):
-        from imagegate.wiring.evidence import evidence_answerers  # what takes time to import is imported when used
+        from imagegate.wiring.evidence import evidence_answerers, http_client  # imported when used: takes time
 
-        answerers |= evidence_answerers(settings)
+        http = http_client(settings)
+        answerers |= evidence_answerers(settings, http)
     look_up = LookUp(answerers, count=count, stamp=inputs.stamp)
     recent = RecentRecords(shared)
     if log_decisions:
@@ -95,8 +98,8 @@ def build(
     )
     watch = FileWatch(inputs.files, policies.reload, every_s=WATCH_EVERY_S)
     service = Service(settings, policies, look_up, reviewer, watch, recent)
-    if store is not None:
-        service.images = _images(service, inputs, store)
+    if store is not None and http is not None:
+        service.images = _images(service, inputs, store, http)
     return service
 
 
@@ -106,8 +109,8 @@ def _store(chosen: Chosen, settings: Settings) -> SqliteStore | None:
     return open_store(settings, chosen.environ, now=now)
 
 
-def _images(service: Service, inputs: Inputs, store: SqliteStore) -> ImageService:
-    from imagegate.wiring.evidence import http_client, registry
+def _images(service: Service, inputs: Inputs, store: SqliteStore, http: HttpClient) -> ImageService:
+    from imagegate.wiring.evidence import registry
     from imagegate.wiring.image_api import image_service
 
     settings = service.settings
@@ -117,7 +120,7 @@ def _images(service: Service, inputs: Inputs, store: SqliteStore) -> ImageServic
         hosts=lambda: inputs.hosts,
         policies=service.policies,
         reviewer=service.reviewer,
-        registry=registry(settings, http_client(settings)),
+        registry=registry(settings, http),
         access=_access(service.look_up) if settings.access_rules else None,
         now=now,
     )
