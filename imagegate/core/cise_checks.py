@@ -45,6 +45,17 @@ class PullSource:
     is_pod: bool
     """The API server has copied the service account's secrets into a Pod already."""
 
+    @property
+    def facets(self) -> tuple[object, ...]:
+        """What ``secrets`` asks depends on, to tell one workload's credentials from another's."""
+        names = _names(self.spec.get("imagePullSecrets"))
+        return self.namespace, names, "" if names or self.is_pod else self._account
+
+    @property
+    def _account(self) -> str:
+        account = self.spec.get("serviceAccountName") or self.spec.get("serviceAccount")
+        return account if isinstance(account, str) and account else DEFAULT_SERVICE_ACCOUNT
+
     def secrets(self, asking: Asking) -> tuple[PullSecret, ...] | None:
         """The pull secrets that can be read, in order; None where they must be awaited.
 
@@ -52,9 +63,7 @@ class PullSource:
         """
         names = _names(self.spec.get("imagePullSecrets"))
         if not names and not self.is_pod:
-            account = self.spec.get("serviceAccountName") or self.spec.get("serviceAccount")
-            name = account if isinstance(account, str) and account else DEFAULT_SERVICE_ACCOUNT
-            answer = asking(ServiceAccount(self.namespace, name))
+            answer = asking(ServiceAccount(self.namespace, self._account))
             if answer is None:
                 return None
             names = _names(answer.value.get("imagePullSecrets")) if isinstance(answer, Found) else ()

@@ -12,6 +12,7 @@ from imagegate.core.cise_checks import Check, PullSource, Refused
 from imagegate.core.cise_explain import trace_judged, trace_scope, trace_selection
 from imagegate.core.cise_image import CiseImage, invalid_image_text, parse_image
 from imagegate.core.cise_judge import Judged, judge
+from imagegate.core.cise_memory import Memory, Result
 from imagegate.core.cise_policy import Entry
 from imagegate.core.cise_questions import Asking
 from imagegate.core.cise_record import Recorder, Resolved, record_place
@@ -84,6 +85,8 @@ class CisePlugin:
     """Those of ``checks`` that run at this endpoint."""
     recorder: Recorder = field(init=False, repr=False)
     _settled: dict[Scope, Settled] = field(init=False, repr=False, default_factory=dict)
+    memory: Memory = field(init=False, repr=False, compare=False, default_factory=Memory)
+    """What images came to before; of this endpoint alone."""
 
     def __post_init__(self) -> None:
         without = VulnerabilityCheck.kind if self.hook is Hook.TRUST else ""
@@ -214,6 +217,8 @@ class _Review:
         self._trace = trace
         self._resolved = plugin.recorder.resolved(request.object or {}, request.namespace)
         self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod)
+        self._memory = plugin.memory if trace is None and asking.final else None
+        self._facets = self._pulls.facets if self._memory is not None else ()
 
     def decide(self) -> Decision:
         """The decision over all images."""
@@ -232,6 +237,12 @@ class _Review:
         if not use.name.strip():
             return self._blank(use)
         record = self._resolved.get(use.name)
+        key = (use.name, None if record is None else record.was, self._facets)
+        if self._memory is not None:
+            result = self._memory.recall(key, self._asking.answers)
+            if result is not None:
+                return _Verdict(use, result.image, result.judged)
+            self._asking.asked = []
         try:
             written = parse_image(use.name)
             image = parse_image(record.was) if record is not None else written
@@ -257,8 +268,11 @@ class _Review:
         )
         if judged is None:
             return None
-        if record is None and not judged.entry.requires:
-            self._settle(use.name, judged.entry)
+        if not judged.entry.requires:
+            if record is None:
+                self._settle(use.name, judged.entry)
+        elif self._memory is not None and not judged.refused:
+            self._memory.keep(key, Result(image, judged, tuple(self._asking.asked or ())))
         if self._trace is not None:
             trace_judged(self._trace, use, image, selected, judged)
         return _Verdict(

@@ -41,6 +41,13 @@ class ManifestDigest(Question):
 
     image: ImageReference
     secrets: tuple[PullSecret, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.image, self.secrets)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +63,25 @@ class Asking:
         final: whether this is the decision: what is not known then counts as out of time.
     """
 
-    __slots__ = ("_answers", "_final", "missing")
+    __slots__ = ("answers", "asked", "final", "missing")
 
     def __init__(self, answers: Answers, *, final: bool) -> None:
-        self._answers = answers
-        self._final = final
+        self.answers = answers
+        self.final = final
         self.missing: list[Question] = []
+        self.asked: list[tuple[Question, Lookup[Any]]] | None = None
+        """While it is a list: everything that is asked, and the answer."""
 
     def __call__(self, question: Question) -> Lookup[Any] | None:
         """The answer; None where it must be awaited."""
-        answer = self._answers.get(question)
+        answer = self.answers.get(question)
         if answer is None:
-            if self._final:
-                return OutOfTime("not looked up in time")
-            self.missing.append(question)
+            if not self.final:
+                self.missing.append(question)
+                return None
+            answer = OutOfTime("not looked up in time")
+        if self.asked is not None:
+            self.asked.append((question, answer))
         return answer
 
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from imagegate.core.decision import PatchOp
 from imagegate.core.workload import ImageUse
@@ -88,14 +88,20 @@ def _annotation(key: bytes, namespace: str, records: tuple[tuple[str, Resolved],
 
 def record_place(use: ImageUse) -> str:
     """The key of a container's record: ``containers/NAME``."""
-    container_list = use.field.rpartition("[")[0].rpartition(".")[2]
-    return f"{container_list}/{use.owner}"
+    return f"{_list_of(use.field)}/{use.owner}"
+
+
+@lru_cache(maxsize=1024)
+def _list_of(place: str) -> str:
+    return place.rpartition("[")[0].rpartition(".")[2]
 
 
 def _entries(document: Mapping[str, Any]) -> dict[str, Any]:
     """The annotation's entries; none where there is no annotation that can be read."""
     metadata = document.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    annotations = metadata.get("annotations") if _is_mapping(metadata) else None
+    if annotations is None:
+        return {}
     text = annotations.get(ANNOTATION) if isinstance(annotations, Mapping) else None
     if not isinstance(text, str) or len(text) > ANNOTATION_MAX_LENGTH:
         return {}
@@ -106,6 +112,10 @@ def _entries(document: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return type(value) is dict or isinstance(value, Mapping)
+
+
 def _annotate(document: Mapping[str, Any], path: tuple[str, ...], text: str) -> PatchOp | None:
     """The one operation that sets the annotation under the metadata at ``path``; None where it stands there."""
     parent: Any = document
@@ -113,10 +123,10 @@ def _annotate(document: Mapping[str, Any], path: tuple[str, ...], text: str) -> 
         parent = parent.get(key) or {}
     pointer = "/" + "/".join(path)
     metadata = parent.get(path[-1])
-    if not isinstance(metadata, Mapping):
+    if not _is_mapping(metadata):
         return PatchOp("add", pointer, {"annotations": {ANNOTATION: text}})
     annotations = metadata.get("annotations")
-    if not isinstance(annotations, Mapping):
+    if not _is_mapping(annotations):
         return PatchOp("add", f"{pointer}/annotations", {ANNOTATION: text})
     if annotations.get(ANNOTATION) == text:
         return None

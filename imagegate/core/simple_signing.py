@@ -8,7 +8,7 @@ docs/containers-policy.json.5.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -132,6 +132,14 @@ class ImageSignatures(Question):
     store: LookasideStore | None = None
     secrets: tuple[PullSecret, ...] = ()
     """For the registry's own signature extension."""
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        fields = (self.image, self.digest, self.requirements, self.store, self.secrets)
+        object.__setattr__(self, "_hash", hash(fields))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
@@ -59,6 +60,14 @@ class _Key:
     store: LookasideStore | None
     secrets: tuple[PullSecret, ...]
     key_rings: tuple[KeyRing, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        fields = (self.repository, self.digest, self.store, self.secrets, self.key_rings)
+        object.__setattr__(self, "_hash", hash(fields))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,18 @@ class _Evidence:
 
     read: _Read
     lock: threading.Lock = field(default_factory=threading.Lock)
+    met: tuple[_Read, ImageSignatures] | None = None
+    """What was found last to meet the requirements of a question."""
+
+    def meets(self, read: _Read, question: ImageSignatures) -> bool:
+        """Whether what was read meets all requirements; the same two again are not looked at again."""
+        met = self.met
+        if met is not None and met[0] is read and met[1] is question:
+            return True
+        if not read.checks or _open(question, read.checks):
+            return False
+        self.met = (read, question)
+        return True
 
 
 class SignatureReader:
@@ -121,7 +142,7 @@ class SignatureReader:
         if unusable is not None:
             return unusable
         until = time.monotonic() + deadline_s
-        evidence = self._evidence(_key(question, key_rings))
+        evidence = self._evidence(_key(question))
         if not evidence.lock.acquire(timeout=max(deadline_s, 0.0)):
             return OutOfTime(NOT_IN_TIME)
         try:
@@ -131,7 +152,7 @@ class SignatureReader:
 
     def remembered(self, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
         """The answer if it can be given at once from what is kept, else None. Never waits."""
-        evidence = self._kept.get(_key(question, rings(question.requirements)))
+        evidence = self._kept.get(_key(question))
         return None if evidence is None else self._kept_answer(evidence, question)
 
     def _unusable(self, key_rings: tuple[KeyRing, ...]) -> UnusableKeys | None:
@@ -159,7 +180,7 @@ class SignatureReader:
         if read.valid_until is not None and read.valid_until <= self._now():
             return None
         age = self._monotonic() - read.since
-        if read.checks and not _open(question, read.checks):
+        if evidence.meets(read, question):
             return Found(read.checks, "cache") if age < self._limits.accepted_s else None
         return Found(read.checks, "cache") if read.complete and age < self._limits.refused_s else None
 
@@ -226,7 +247,9 @@ class SignatureReader:
         return check
 
 
-def _key(question: ImageSignatures, key_rings: tuple[KeyRing, ...]) -> _Key:
+@lru_cache(maxsize=4096)
+def _key(question: ImageSignatures) -> _Key:
+    key_rings = rings(question.requirements)
     return _Key(question.image.repository, question.digest, question.store, question.secrets, key_rings)
 
 

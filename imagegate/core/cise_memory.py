@@ -1,0 +1,62 @@
+"""What entries' requirements came to, kept while everything that was asked for it is answered as it was.
+
+What an image comes to follows from the policies, the namespace, the image as written, where its pull credentials come
+from, and the answers to what was asked. So with each result stand the questions and their answers, and every later
+review asks them again: how long an answer holds stays the business of who answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from imagegate.core.cise_image import CiseImage
+from imagegate.core.cise_judge import Judged
+from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.plugin import Answers, Question
+
+RESULTS_MAX = 4096
+
+
+class Result(NamedTuple):
+    """What came of one image."""
+
+    image: CiseImage
+    judged: Judged
+    asked: tuple[tuple[Question, Lookup[Any]], ...]
+    """Everything the result follows from, in the order in which it was asked."""
+
+
+class Memory:
+    """Results by whatever tells one image's circumstances from another's. Bounded; safe for threads."""
+
+    __slots__ = ("_results",)
+
+    def __init__(self) -> None:
+        self._results: dict[Hashable, Result] = {}
+
+    def recall(self, key: Hashable, answers: Answers) -> Result | None:
+        """The result, if all its questions still have the same answers; they are asked."""
+        result = self._results.get(key)
+        if result is None:
+            return None
+        for question, before in result.asked:
+            if not _is_same(answers.get(question), before):
+                return None
+        return result
+
+    def keep(self, key: Hashable, result: Result) -> None:
+        """Remember a result, in place of all if there are too many. One that rests on nothing known is not kept."""
+        if not all(isinstance(answer, Found | Absent) for _, answer in result.asked):
+            return
+        if len(self._results) >= RESULTS_MAX:
+            self._results.clear()
+        self._results[key] = result
+
+
+def _is_same(answer: Lookup[Any] | None, before: Lookup[Any]) -> bool:
+    """Whether an answer is what it was: found values are the same object, or equal texts."""
+    if type(answer) is Found and type(before) is Found:
+        value = before.value
+        return answer.value is value or (type(value) is str and answer.value == value)
+    return type(answer) is Absent and answer == before

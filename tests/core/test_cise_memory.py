@@ -1,0 +1,149 @@
+"""What is remembered of images: the same answers, the same verdict; any other answer, another look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from imagegate.core.cise_checks import Outcome, Subject
+from imagegate.core.cise_memory import RESULTS_MAX
+from imagegate.core.cise_policy import Entry
+from imagegate.core.cise_questions import Asking, ManifestDigest, Secret, ServiceAccount
+from imagegate.core.cise_simple import SimpleCheck
+from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.plugin import Question
+from imagegate.core.simple_signing import ImageSignatures
+from imagegate.core.trace import Trace
+from tests.support.cise_world import (
+    NOW,
+    OTHER_DIGEST,
+    SIGNED_ENTRY,
+    SIGNED_IMAGE,
+    CiseWorld,
+    key_secret,
+    pod,
+    policy,
+    request,
+    workload,
+)
+
+Answers = dict[Question, Lookup[Any]]
+
+
+class Counted(SimpleCheck):
+    """The check itself; counts how often it must decide."""
+
+    def __init__(self) -> None:
+        self.decided = 0
+
+    def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
+        self.decided += asking.final
+        return super().evaluate(subject, asking)
+
+    def applies(self, entry: Entry) -> bool:
+        return super().applies(entry)
+
+
+@pytest.fixture
+def check() -> Counted:
+    return Counted()
+
+
+@pytest.fixture
+def world(check: Counted) -> CiseWorld:
+    documents = policy(SIGNED_ENTRY) + key_secret("signer1")
+    return CiseWorld(documents, checks=(check,))
+
+
+def answers(world: CiseWorld, *images: str, **spec: Any) -> Answers:
+    """What a first review is told."""
+    told: Answers = {}
+    asked = request(pod(*images, **spec))
+    while missing := [each for each in world.plugin.questions(asked, told) if each not in told]:
+        told.update((each, world._answer(each)) for each in missing)
+    return told
+
+
+def decided(world: CiseWorld, told: Answers, **spec: Any) -> list[str]:
+    return [denial.because for denial in world.plugin.decide(request(pod(SIGNED_IMAGE, **spec)), told, now=NOW).denials]
+
+
+def test_the_same_answers_are_not_judged_again(world: CiseWorld, check: Counted) -> None:
+    told = answers(world, SIGNED_IMAGE)
+    asked = request(pod(SIGNED_IMAGE))
+    first = world.plugin.decide(asked, told, now=NOW)
+    assert first.rewrites
+    assert not first.denials
+    assert world.plugin.decide(asked, dict(told), now=NOW) == first
+    assert check.decided == 1
+    world.plugin.decide(asked, told, now=NOW, trace=Trace())  # an explanation is always of a real look
+    assert check.decided == 2
+
+
+def _changed(told: Answers, kind: type[Question], change: Callable[[Any], Lookup[Any]]) -> Answers:
+    return {each: change(answer) if isinstance(each, kind) else answer for each, answer in told.items()}
+
+
+@pytest.mark.parametrize(
+    "kind, change",
+    [
+        (ManifestDigest, lambda _: Found(OTHER_DIGEST)),
+        (ManifestDigest, lambda _: Unknown("down")),
+        (ManifestDigest, lambda _: Absent("gone")),
+        (ImageSignatures, lambda _: Found(())),
+        (ImageSignatures, lambda _: Unknown("down")),
+        (ImageSignatures, lambda _: Absent("none")),
+        (Secret, lambda _: Absent('secrets "key" not found')),
+        (Secret, lambda _: Unknown("down")),
+        (Secret, lambda answer: replace(answer, value={**answer.value, "stringData": {"key": "none"}})),
+    ],
+)
+def test_another_answer_is_judged(world: CiseWorld, kind: type[Question], change: Callable[[Any], Lookup[Any]]) -> None:
+    told = answers(world, SIGNED_IMAGE)
+    assert decided(world, told) == []
+    other = _changed(told, kind, change)
+    assert decided(world, other) != []
+    assert decided(world, other) != []  # a refusal is not replaced by what was kept before it
+    assert decided(world, told) == []
+
+
+@pytest.mark.parametrize("kind", [ManifestDigest, ImageSignatures, Secret])
+def test_an_answer_that_is_missing_now_denies(world: CiseWorld, kind: type[Question]) -> None:
+    told = answers(world, SIGNED_IMAGE)
+    assert decided(world, told) == []
+    assert decided(world, {each: answer for each, answer in told.items() if not isinstance(each, kind)}) != []
+
+
+def test_other_circumstances_are_judged(world: CiseWorld, check: Counted) -> None:
+    """Namespace, pull secrets and service account belong to the question that is asked."""
+    told = answers(world, SIGNED_IMAGE)
+    assert decided(world, told) == []
+    seen = check.decided
+    in_another = request(pod(SIGNED_IMAGE), namespace="other")
+    assert world.plugin.decide(in_another, told, now=NOW).denials  # the key is in namespace default
+    config = json.dumps({"auths": {"127.0.0.1:5000": {"username": "a", "password": "b"}}})
+    mine = Secret("default", "mine"), Found({"stringData": {".dockerconfigjson": config}})
+    robot = ServiceAccount("default", "robot"), Found({"imagePullSecrets": [{"name": "mine"}]})
+    more = {**told, mine[0]: mine[1], robot[0]: robot[1]}
+    assert decided(world, more, imagePullSecrets=[{"name": "mine"}])  # nobody asked the registry with that one
+    with_account = request(workload("Deployment", SIGNED_IMAGE, serviceAccountName="robot"))
+    assert world.plugin.decide(with_account, more, now=NOW).denials  # nor for that account
+    assert check.decided == seen + 3
+    assert decided(world, more) == []
+    assert check.decided == seen + 3
+
+
+def test_what_is_remembered_has_an_end(world: CiseWorld) -> None:
+    assert decided(world, {}) != []
+    assert not world.plugin.memory._results  # refusals are not kept
+    told = answers(world, SIGNED_IMAGE)
+    assert decided(world, told) == []
+    (kept,) = world.plugin.memory._results.values()
+    for number in range(RESULTS_MAX + 10):
+        world.plugin.memory.keep(number, kept)
+        assert len(world.plugin.memory._results) <= RESULTS_MAX
+    assert decided(world, told) == []
