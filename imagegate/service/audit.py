@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypedDict
@@ -9,6 +10,7 @@ from typing import TypedDict
 from imagegate.ports.audit import Audit
 from imagegate.service.outcome import Outcome
 
+_DIGEST = re.compile(r"[^@\"]*@([a-z0-9]+:[0-9a-f]+)")
 LISTED_MAX = 20
 """Longest list in a record: a line stays short however many images an object has."""
 
@@ -76,7 +78,8 @@ def audit_record(outcome: Outcome, now: datetime, seconds: float) -> AuditRecord
         record["subResource"] = request.sub_resource
     if outcome.patch:
         values = (op.value for op in outcome.patch)
-        if digests := [value.rpartition("@")[2] for value in values if isinstance(value, str) and "@" in value]:
+        digests = [found[1] for value in values if isinstance(value, str) and (found := _DIGEST.fullmatch(value))]
+        if digests:
             record["digests"] = _some(digests)
     return record
 

@@ -69,6 +69,18 @@ def test_a_record_names_the_digests_and_never_the_object() -> None:
     assert SECRET not in json.dumps(record)
 
 
+def test_what_is_written_beside_an_image_is_no_digest() -> None:
+    digest = "sha256:" + "0" * 64
+    image = PatchOp("replace", "/spec/containers/0/image", f"nginx@{digest}")
+    annotations = {
+        "/spec/a": '{"to":"nginx@sha256:00","mac":"x"}',
+        "/spec/b": "me@test",
+    }
+    beside = [PatchOp("add", path, text) for path, text in annotations.items()]
+    assert record_of(rewriting("cise", image, *beside))["digests"] == [digest]
+    assert "digests" not in record_of(rewriting("cise", *beside))
+
+
 def test_a_denial_that_does_not_count_is_recorded_as_such() -> None:
     record = record_of(denying("image-policy", "no"), modes=Modes(Mode.AUDIT))
     assert record["allowed"] is True
