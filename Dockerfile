@@ -1,10 +1,12 @@
 # imagegate as a container: any user id, root group, read-only root file system (OpenShift's restricted-v2).
-# Writable at run time: /tmp (an emptyDir) and /dev/shm.
+# Writable at run time: /tmp (an emptyDir) and /dev/shm. Without further arguments it serves the sample policies, which
+# lie in /opt/imagegate/share/imagegate; others are named with --config, --policies, --settings or IMAGEGATE_SETTINGS.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY setup.cfg setup.py pyproject.toml README.md LICENSE ./
 COPY imagegate imagegate
+COPY config config
 RUN python -m venv /opt/imagegate \
  && /opt/imagegate/bin/pip install --no-cache-dir --disable-pip-version-check . \
  && /opt/imagegate/bin/python -m compileall -q /opt/imagegate/lib
@@ -15,8 +17,6 @@ LABEL org.opencontainers.image.title="imagegate" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/imagegate /opt/imagegate
 COPY LICENSE /licenses/LICENSE
-COPY config /etc/imagegate
-RUN chgrp -R 0 /etc/imagegate && chmod -R g=u,a+rX /etc/imagegate
 ENV PATH=/opt/imagegate/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \

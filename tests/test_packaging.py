@@ -54,6 +54,59 @@ def test_nothing_else_is_installed(built: Path) -> None:
     assert [path.name for path in built.iterdir()] == ["imagegate"]
 
 
+@pytest.fixture(scope="module")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prefix of an environment with imagegate installed as from a wheel, outside of any checkout."""
+    prefix = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(prefix)], check=True, timeout=60)
+    (library,) = prefix.glob("lib/python*/site-packages")
+    shutil.copytree(built, library, dirs_exist_ok=True)
+    (library / "requirements.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    return prefix
+
+
+def data_files() -> dict[Path, list[Path]]:
+    """Folder below the prefix -> files of the checkout that are installed there."""
+    found: dict[Path, list[Path]] = {}
+    for line in raw_section("options.data_files").splitlines():
+        folder, equals, pattern = line.partition(" = ")
+        if equals and not line.startswith("#"):
+            found[Path(folder)] = sorted(ROOT.glob(pattern))
+    return found
+
+
+def run_outside(prefix: Path, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("IMAGEGATE_", "PYTHON"))}
+    command = [str(prefix / "bin" / "python"), *arguments]
+    return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+_SAMPLE_SETTINGS = """
+from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.inputs import Inputs
+chosen = Chosen(samples=True)
+print(chosen.settings().config)
+print(*(each.plugin.name for each in Inputs(chosen).load().plugins))
+"""
+
+
+def test_an_installed_package_has_the_samples(installed: Path, tmp_path: Path) -> None:
+    for folder, files in data_files().items():
+        assert files, folder
+        (installed / folder).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, installed / folder)
+    done = run_outside(installed, tmp_path, "-c", _SAMPLE_SETTINGS)
+    assert done.returncode == 0, done.stderr
+    config, plugins = done.stdout.splitlines()
+    assert config == str(installed / "share" / "imagegate" / "master-config.yaml")
+    assert len(plugins.split()) > 1
+    shutil.rmtree(installed / "share" / "imagegate")
+    done = run_outside(installed, tmp_path, "-m", "imagegate", "serve")
+    assert done.returncode == 2
+    assert f"the samples are not in {installed / 'share' / 'imagegate'}: name some with --config" in done.stderr
+
+
 def test_manifests_do_not_shadow_the_client_library() -> None:
     assert not (ROOT / "openshift" / "__init__.py").exists()
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagegate.core.profile import Profile
+from imagegate.errors import InvalidSettings
 from imagegate.settings import SETTINGS_VARIABLE, Settings, load_settings
 from imagegate.settings_sections import CisePathSettings
 
-SAMPLES = Path(__file__).resolve().parent.parent.parent / "config"
-"""The samples that come with imagegate."""
+_CHECKOUT = Path(__file__).resolve().parent.parent.parent
+SAMPLES = _CHECKOUT / "config" if (_CHECKOUT / "setup.cfg").is_file() else Path(sys.prefix) / "share" / "imagegate"
+"""The samples that come with imagegate: those of the checkout, else those that were installed (``data_files``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class Chosen:
         path = self.settings_file
         found = load_settings(path, environ=self.environ)
         if self.samples and not self.names_policies(found):
-            found = load_settings(SAMPLES / "imagegate.yaml", environ=self.environ)
+            found = load_settings(_sample_settings(), environ=self.environ)
         policies = tuple(map(str, self.policies)) or found.policies
         cise = found.cise
         if self.manifests and (cise is not None or policies):
@@ -72,3 +75,18 @@ class Chosen:
             yield self.named_settings
         elif self.samples and not self.names_policies():
             yield SAMPLES / "imagegate.yaml"
+
+
+def _sample_settings() -> Path:
+    """The settings file of the samples.
+
+    Raises:
+        InvalidSettings: there are none, as after ``pip install --target``.
+    """
+    path = SAMPLES / "imagegate.yaml"
+    if not path.is_file():
+        raise InvalidSettings(
+            f"no policies are named, and the samples are not in {SAMPLES}: "
+            f"name some with --config, --policies, --settings or {SETTINGS_VARIABLE}"
+        )
+    return path
