@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 IMAGE_POLICY = "ImagePolicy"
@@ -130,7 +131,12 @@ class Entry:
     @property
     def rule(self) -> str:
         """The entry in denials, metrics and traces."""
-        return f"{self.source} {self.name}" if self.name else str(self.source)
+        return _rule(self)
+
+
+@lru_cache(maxsize=1024)
+def _rule(entry: Entry) -> str:
+    return f"{entry.source} {entry.name}" if entry.name else str(entry.source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

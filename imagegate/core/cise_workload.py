@@ -88,7 +88,15 @@ def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...
     volume. What this answers is what the closer look would answer; it only costs less.
     """
     document = request.object
-    if document is None or request.operation != CREATE or request.sub_resource or misfit(request):
+    if document is None or request.operation != CREATE or request.sub_resource:
+        return None
+    spec: Any = document
+    for key in RESOURCES[request.resource]:
+        spec = spec.get(key) if type(spec) is dict else None
+    rules = _settled_containers(spec, settled) if type(spec) is dict else None
+    if rules is None:  # the most likely reason comes first
+        return None
+    if spec.get("ephemeralContainers") is not None or not _without_image_volumes(spec.get("volumes")):
         return None
     metadata = document.get("metadata")
     if type(metadata) is not dict or metadata.get("ownerReferences"):
@@ -96,15 +104,11 @@ def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...
     annotations = metadata.get("annotations")
     if annotations and (type(annotations) is not dict or ANNOTATION in annotations):
         return None
-    spec: Any = document
-    for key in RESOURCES[request.resource]:
-        spec = spec.get(key) if type(spec) is dict else None
-    if (
-        type(spec) is not dict
-        or spec.get("ephemeralContainers") is not None
-        or not _without_image_volumes(spec.get("volumes"))
-    ):
-        return None
+    return None if misfit(request) else tuple(rules)
+
+
+def _settled_containers(spec: Mapping[str, Any], settled: Settled) -> dict[str, None] | None:
+    """The rules that allow the image of every container; None where one is not settled."""
     rules: dict[str, None] = {}
     for group in ("initContainers", "containers"):
         containers = spec.get(group)
@@ -118,7 +122,7 @@ def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...
             if rule is None:
                 return None
             rules[rule] = None
-    return tuple(rules)
+    return rules
 
 
 def _without_image_volumes(volumes: object) -> bool:

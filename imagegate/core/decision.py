@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 
@@ -146,6 +147,7 @@ class Decision:
         return bool(self.denials) and all(denial.code in LACK_OF_EVIDENCE for denial in self.denials)
 
 
+@lru_cache(maxsize=4096)
 def pointer(field_path: str) -> str:
     """The JSON Pointer of a field path: ``spec.containers[0].image`` -> ``/spec/containers/0/image``.
 
