@@ -80,3 +80,10 @@ def test_every_file_that_the_readme_names_is_there() -> None:
     assert links
     for link in links:
         assert (ROOT / link).exists(), link
+
+
+def test_the_walk_through_is_the_one_of_the_image_api_page() -> None:
+    page = (ROOT / "docs" / "image-api.md").read_text(encoding="utf-8")
+    found = re.search(r"```console\n(# 1\. Import.*?)```", page, re.DOTALL)
+    assert found is not None
+    assert found[1] in README.read_text(encoding="utf-8")
