@@ -151,3 +151,20 @@ def test_default_list_of_document_000() -> None:
     text = (ROOT / "config/policies/cloudpak/cluster-image-policy.yaml").read_text()
     assert set(codes(text)) == {"load", "unanchored-path"}
     assert len(codes(text)) == 8
+
+
+@pytest.mark.parametrize(
+    "kind, namespace, secret, expected",
+    [
+        ("ClusterImagePolicy", "", "keySecret: k", ["tenant-keys"]),
+        ("ClusterImagePolicy", "", "keySecret: k, keySecretNamespace: security", []),
+        ("ImagePolicy", "namespace: shop, ", "keySecret: k", []),
+    ],
+)
+def test_a_key_that_tenants_can_choose(kind: str, namespace: str, secret: str, expected: list[str]) -> None:
+    simple = f"simple: {{storeURL: 'https://s.example.com', requirements: [{{type: signedBy, {secret}}}]}}"
+    text = (
+        f"apiVersion: portieris.cloud.ibm.com/v1\nkind: {kind}\nmetadata: {{{namespace}name: p}}\n"
+        f"spec: {{repositories: [{{name: 'a/*', policy: {{{simple}}}}}]}}\n"
+    )
+    assert codes(text) == expected
