@@ -163,7 +163,7 @@ def _lint_requirements(entry: Entry, note: Note) -> Iterator[Finding]:
     own = entry.source.namespace
     for requirement in entry.simple.requirements:
         other = requirement.key_secret_namespace
-        if entry.source.kind != IMAGE_POLICY and requirement.type is RequirementType.SIGNED_BY and not other:
+        if entry.source.kind != IMAGE_POLICY and requirement.type == RequirementType.SIGNED_BY and not other:
             yield note(
                 Severity.INFO,
                 "the key is read from the workload's own namespace, so whoever may write Secrets there chooses it; "

@@ -14,6 +14,9 @@ from tests.support.cise_world import CISE_GROUP, policy
 ROOT = Path(__file__).parents[2]
 
 
+SIGNED = "{type: signedBy, keySecret: k, keySecretNamespace: security}"
+
+
 def codes(text: str) -> list[str]:
     return [finding.code for finding in lint_cise(read_policies(text, "p.yaml")) if finding.code != "no-cluster-policy"]
 
@@ -114,11 +117,11 @@ def test_names(name: str, expected: list[str]) -> None:
         ("a/*", "mutateImage: true", CISE_GROUP, ["no-effect"]),
         ("a/*", "mutateImage: false", CISE_GROUP, []),
         ("a/*", "simple: {requirements: [{type: reject}]}", CISE_GROUP, ["always-denies"]),
-        ("a/*", "simple: {requirements: [{type: signedBy, keySecret: k}]}", CISE_GROUP, ["no-store"]),
-        ("us.icr.io/*", "simple: {requirements: [{type: signedBy, keySecret: k}]}", CISE_GROUP, []),
+        ("a/*", f"simple: {{requirements: [{SIGNED}]}}", CISE_GROUP, ["no-store"]),
+        ("us.icr.io/*", f"simple: {{requirements: [{SIGNED}]}}", CISE_GROUP, []),
         (
             "a/*",
-            "simple: {storeURL: 'https://s.example.com', requirements: [{type: signedBy, keySecret: k}]}",
+            f"simple: {{storeURL: 'https://s.example.com', requirements: [{SIGNED}]}}",
             CISE_GROUP,
             [],
         ),
