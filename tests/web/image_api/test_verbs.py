@@ -64,7 +64,7 @@ class TestErrors:
             (b"[]", "application/json", 400, "the body of the request is not an object"),
             (b"{}", "application/vnd.kubernetes.protobuf", 415, "does not begin as"),
             (b"{}", "text/plain", 415, "unknown format"),
-            (b"{}", "", 415, "unknown format"),
+            (b"{}", "", 422, "name or generateName is required"),
             (b'{"metadata":7}', "application/json", 400, "metadata"),
             (b'{"metadata":{"name":"x"},"spec":{"tags":{}}}', "application/json", 400, "spec.tags: expected a list"),
             (b'{"metadata":{"name":"x"},"kind":"Pod"}', "application/json", 400, "does not match the expected"),
