@@ -8,11 +8,15 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PACKAGING := setup.cfg setup.py pyproject.toml imagegate/__init__.py
+PACKAGING := setup.cfg setup.py pyproject.toml imagegate/__init__.py requirements/build.in
 ARGS ?=
+# Exact versions with hashes come from requirements/*.txt; the package itself is added without asking any registry.
+INSTALL = $(PIP) install --require-hashes -r requirements/$(1).txt && $(PIP) install --no-deps --no-build-isolation -e .
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .NOTPARALLEL:
-.PHONY: help run test dev lint coverage conformance walkthrough bench bench-report clean
+.PHONY: help run test dev lint coverage conformance walkthrough bench bench-report lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -20,9 +24,12 @@ help: ## what can be made
 run: $(VENV)/.installed ## install into .venv and serve the sample policies on 127.0.0.1:8080
 	$(BIN)/imagegate serve $(ARGS)
 
+# Conformance runs also where a test failed: which of the two is wrong is then plain at once.
 test: $(VENV)/.installed-test system-packages lint ## everything: lint, unit tests, real peers, conformance
-	$(BIN)/python -m pytest -q $(ARGS)
-	$(BIN)/python -m tests.conformance
+	@status=0; \
+	$(BIN)/python -m pytest -q $(ARGS) || status=$$?; \
+	$(BIN)/python -m tests.conformance || status=$$?; \
+	exit $$status
 
 lint: $(VENV)/.installed-test ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check
@@ -46,6 +53,11 @@ bench: $(VENV)/.installed-dev system-packages ## all figures, side by side with 
 bench-report: $(VENV)/.installed-dev system-packages ## regenerate docs/performance.md and its plots
 	$(BIN)/python -m bench.report $(ARGS)
 
+lock: $(VENV)/.installed-dev ## choose the newest allowed version of every dependency, and write it down with its hashes
+	$(LOCK) setup.cfg requirements/build.in --extra test --extra dev --extra granian --upgrade -o requirements/dev.txt
+	$(LOCK) setup.cfg requirements/build.in --extra test -c requirements/dev.txt -o requirements/test.txt
+	$(LOCK) setup.cfg requirements/build.in -c requirements/dev.txt -o requirements/run.txt
+
 dev: $(VENV)/.installed-dev ## a virtual environment with everything for working on imagegate
 
 clean: ## remove what make made
@@ -60,17 +72,17 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tests/system-packages.sh --install python3-venv
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(BIN)/python $(PACKAGING)
+$(VENV)/.installed: $(BIN)/python $(PACKAGING) requirements/run.txt
 	@echo "Installing imagegate into $(VENV) ..."
-	$(PIP) install -e .
+	$(call INSTALL,run)
 	@touch $@
 
-$(VENV)/.installed-test: $(BIN)/python $(PACKAGING)
+$(VENV)/.installed-test: $(BIN)/python $(PACKAGING) requirements/test.txt
 	@echo "Installing imagegate and what its tests need into $(VENV) ..."
-	$(PIP) install -e '.[test]'
+	$(call INSTALL,test)
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-dev: $(BIN)/python $(PACKAGING)
+$(VENV)/.installed-dev: $(BIN)/python $(PACKAGING) requirements/dev.txt
 	@echo "Installing imagegate and everything for working on it into $(VENV) ..."
-	$(PIP) install -e '.[test,dev,granian]'
+	$(call INSTALL,dev)
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from imagegate import __version__
 
@@ -174,7 +175,59 @@ def test_the_container_runs_as_no_particular_user() -> None:
     assert any(instruction == "USER" for instruction, _ in dockerfile()[last_stage:])
 
 
-@pytest.mark.parametrize("target", ["run", "test", "lint", "bench", "bench-report", "dev", "conformance", "clean"])
+def pinned(name: str) -> dict[str, str]:
+    """Package -> version of one of the files that `make lock` writes; every entry must have hashes."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    found = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            entry, *hashes = line.split("--hash=sha256:")
+            assert hashes, f"{entry}: no hash"
+            package, _, version = entry.partition(";")[0].strip().partition("==")
+            found[package] = version
+    return found
+
+
+def wanted(section: str, key: str) -> list[Requirement]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = parser[section][key].splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name, extras", [("run", ()), ("test", ("test",)), ("dev", ("test", "dev", "granian"))])
+def test_pinned_versions_are_what_setup_cfg_allows(name: str, extras: tuple[str, ...]) -> None:
+    versions = pinned(name)
+    needed = wanted("options", "install_requires")
+    for extra in extras:
+        needed += wanted("options.extras_require", extra)
+    wrong = [str(each) for each in needed if not each.specifier.contains(versions.get(canonical(each.name), "0"))]
+    assert wrong == [], "run `make lock`"
+    assert "setuptools" in versions  # builds the package itself without asking a registry
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_all_environments_have_the_same_versions() -> None:
+    run, test, dev = pinned("run"), pinned("test"), pinned("dev")
+    assert run.items() <= test.items() <= dev.items()
+
+
+def test_only_pinned_versions_are_installed() -> None:
+    commands = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "install" in line]
+    commands += [arguments for instruction, arguments in dockerfile() if instruction == "RUN"]
+    installs = [
+        part for line in commands for part in line.split("&&") if "pip install" in part or "$(PIP) install" in part
+    ]
+    assert len(installs) == 4
+    assert [part for part in installs if "--require-hashes -r" not in part and "--no-deps" not in part] == []
+
+
+@pytest.mark.parametrize(
+    "target", ["run", "test", "lint", "bench", "bench-report", "dev", "lock", "conformance", "clean"]
+)
 def test_make_knows_its_targets(target: str) -> None:
     make = shutil.which("make")
     assert make

@@ -16,7 +16,7 @@ import yaml
 
 from imagegate.errors import InvalidInput
 from imagegate.policy.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
-from imagegate.policy.source import ALIASED_NODES_MAX, DEPTH_MAX
+from imagegate.policy.source import ALIASED_NODES_MAX, DEPTH_MAX, yaml_problem
 
 _PLAIN = "!plain"
 _TEXT = "tag:yaml.org,2002:str"
@@ -118,7 +118,7 @@ def _nodes(text: str, file: str, first_line: int) -> Iterator[Any]:
         while loader.check_node():
             yield loader.get_node()
     except yaml.YAMLError as error:
-        raise BadManifest(f"{file}:{_line(error, first_line)}: {_problem(error)}") from error
+        raise BadManifest(f"{file}:{_line(error, first_line)}: {yaml_problem(error)}") from error
     finally:
         loader.dispose()
 
@@ -142,7 +142,7 @@ def _check_depth(text: str, file: str, first_line: int) -> None:
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
     except yaml.YAMLError as error:
-        raise BadManifest(f"{file}:{_line(error, first_line)}: {_problem(error)}") from error
+        raise BadManifest(f"{file}:{_line(error, first_line)}: {yaml_problem(error)}") from error
 
 
 def _value_of(node: Any, file: str, offset: int, *, aliases: bool) -> Any:
@@ -265,8 +265,3 @@ def _flattened(document: Any, node: Any, file: str, line: int, offset: int) -> I
 def _line(error: yaml.YAMLError, first_line: int) -> int:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     return (mark.line if mark is not None else 0) + first_line
-
-
-def _problem(error: yaml.YAMLError) -> str:
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    return f"not YAML: {problem}"

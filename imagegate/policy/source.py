@@ -100,6 +100,17 @@ def read_source(
     return Source(name, list(builder.documents(repaired, first_only=first_document_only)), repairs)
 
 
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """What is wrong with a text that the parser refuses, without its place.
+
+    PyYAML bounds nesting itself since 6.0.4, and words it in its own way: both versions give one sentence here.
+    """
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    if "nesting depth" in problem:
+        return f"nested deeper than {DEPTH_MAX} levels"
+    return f"not YAML: {problem}"
+
+
 def _check_size(text: str, name: str) -> None:
     try:
         size = len(text) if text.isascii() else len(text.encode("utf-8"))
@@ -173,7 +184,7 @@ class _Builder:
             line = mark.line + 1 if mark else 1
             column = mark.column if mark else 0
             hint = hint_for_broken_yaml(text, line, column, str(error.problem))
-            raise BadSource(f"{self._name}:{line}: not YAML: {error.problem}{hint}") from error
+            raise BadSource(f"{self._name}:{line}: {yaml_problem(error)}{hint}") from error
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             raise BadSource(f"{self._name}:{line}: not YAML: {error.reason}") from error

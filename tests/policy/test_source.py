@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import yaml
 
 from imagegate.policy.nodes import Node, kind_of, plain
 from imagegate.policy.source import (
@@ -12,6 +13,7 @@ from imagegate.policy.source import (
     BadSource,
     decode_utf8,
     read_source,
+    yaml_problem,
 )
 
 
@@ -66,6 +68,12 @@ def test_depth_is_bounded(opening: str, closing: str) -> None:
     fits = opening * (DEPTH_MAX - 1) + "x" + closing * (DEPTH_MAX - 1)
     assert kind_of(document(fits)) in ("list", "mapping")
     assert "nested deeper than 200 levels" in refusal(opening * 100_000 + "x" + closing * 100_000)
+
+
+def test_depth_has_one_sentence_whoever_bounds_it() -> None:
+    bounded_by_the_parser = yaml.MarkedYAMLError(problem="exceeded maximum nesting depth")
+    assert yaml_problem(bounded_by_the_parser) == "nested deeper than 200 levels"
+    assert yaml_problem(yaml.MarkedYAMLError(problem="found undefined alias")) == "not YAML: found undefined alias"
 
 
 def test_depth_of_json_is_bounded() -> None:
