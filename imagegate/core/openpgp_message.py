@@ -26,7 +26,9 @@ FORMAT_PREFIX = b"simple-signing\n"
 TAG_SIGNATURE, TAG_ONE_PASS, TAG_COMPRESSED, TAG_LITERAL = 2, 4, 8, 11
 BINARY_DOCUMENT = 0x00
 
-_CREATED, _LIFETIME = 2, 3
+_CREATED, _LIFETIME, _ISSUER, _ISSUER_FINGERPRINT = 2, 3, 16, 33
+_SIGNATURE_OF_ONE_PASS = {3: 4, 6: 6}  # version of the signature that a one-pass packet of a version announces
+_FINGERPRINT_BYTES = {4: 20, 6: 32}
 _WEAK_HASHES = {1: "MD5", 2: "SHA1", 3: "RIPEMD160"}
 _FIRST_BYTES = frozenset({*range(0xA0, 0xA4), 0xC8, *range(0x90, 0x93), 0xC4, *range(0x88, 0x8C), 0xC2})
 _DATA_TAGS = frozenset({TAG_COMPRESSED, TAG_LITERAL})
@@ -41,10 +43,14 @@ class Packet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SignaturePacket:
-    """What a version 4 or 6 signature says of itself in its hashed part."""
+    """What a version 4 or 6 signature says of itself; but for ``issuers`` only what it covers itself."""
 
+    version: int
     kind: int
+    key_algorithm: int
     hash_algorithm: int
+    issuers: tuple[str, ...]
+    """Key ids and fingerprints of its maker in lower-case hex, from the hashed and from the unhashed part."""
     created: datetime
     expires: datetime | None
     """From when on the signature itself no longer counts; None: never."""
@@ -56,7 +62,8 @@ class SignedMessage:
 
     content: bytes
     signer: str
-    """Key id of the signing key or subkey, 16 lower-case hex digits."""
+    """Key id that the one-pass packet names, 16 lower-case hex digits. No signature covers it: it may help to find
+    a key and to word a refusal, the maker is the key that verifies."""
     signature: SignaturePacket
     packets: bytes
     """The same message uncompressed, with definite lengths: what is given to the verifier."""
@@ -77,9 +84,13 @@ class SignedMessage:
         weak = _WEAK_HASHES.get(signature.hash_algorithm)
         if weak:
             raise BadSignature(f"signature error: hash algorithm {weak} is not accepted")
-        return cls(
-            _literal_content(literal.body), _one_pass_signer(one_pass.body), signature, b"".join(map(_written, packets))
-        )
+        announced = _OnePass.read(one_pass.body)
+        announced.check(signature)
+        return cls(_literal_content(literal.body), announced.signer, signature, b"".join(map(_written, packets)))
+
+    def names_only(self, fingerprint: str, key_id: str) -> bool:
+        """Whether everything in the message that names its maker names this key (lower-case hex)."""
+        return {self.signer, *self.signature.issuers} <= {fingerprint, key_id}
 
 
 def read_packets(data: bytes, packets_max: int = PACKETS_MAX) -> Iterator[Packet]:
@@ -109,13 +120,24 @@ def read_signature(body: bytes) -> SignaturePacket:
         raise BadSignature(f"signature error: signature of version {version} is not accepted")
     size = 2 if version == 4 else 4
     hashed_length = int.from_bytes(_take(body, 4, size))
-    hashed = dict(_subpackets(_take(body, 4 + size, hashed_length)))
-    if _CREATED not in hashed:
+    unhashed_at = 4 + size + hashed_length
+    hashed = list(_subpackets(_take(body, 4 + size, hashed_length)))
+    unhashed_length = int.from_bytes(_take(body, unhashed_at, size))
+    unhashed = list(_subpackets(_take(body, unhashed_at + size, unhashed_length)))
+    created = _number(hashed, _CREATED)
+    if created is None:
         raise BadSignature("signature error: signature without a creation time")
-    created = datetime.fromtimestamp(int.from_bytes(hashed[_CREATED][:4]), UTC)
-    lifetime_s = int.from_bytes(hashed.get(_LIFETIME, b"")[:4])
-    expires = created + timedelta(seconds=lifetime_s) if lifetime_s else None
-    return SignaturePacket(kind=body[1], hash_algorithm=body[3], created=created, expires=expires)
+    lifetime_s = _number(hashed, _LIFETIME)
+    since = datetime.fromtimestamp(created, UTC)
+    return SignaturePacket(
+        version=version,
+        kind=body[1],
+        key_algorithm=body[2],
+        hash_algorithm=body[3],
+        issuers=tuple(dict.fromkeys(_issuers([*hashed, *unhashed]))),
+        created=since,
+        expires=since + timedelta(seconds=lifetime_s) if lifetime_s else None,
+    )
 
 
 def _openpgp_part(blob: bytes) -> bytes:
@@ -193,6 +215,8 @@ def _packet_at(data: bytes, at: int) -> tuple[Packet, int]:
         return _new_format(data, at + 1, header & 0x3F)
     tag, width = header >> 2 & 0x0F, header & 3
     if width == 3:  # until the end of the data
+        if tag not in _DATA_TAGS:
+            raise BadSignature(f"signature error: packet of type {tag} without a length")
         return Packet(tag, data[at + 1 :]), len(data)
     size = 1 << width
     start = at + 1 + size
@@ -239,15 +263,55 @@ def _literal_content(body: bytes) -> bytes:
     return body[2 + name_length + 4 :]
 
 
-def _one_pass_signer(body: bytes) -> str:
-    """The key id a one-pass signature names; version 6 names a fingerprint, whose first half is the id."""
-    version = _take(body, 0, 1)[0]
-    if version == 3 and len(body) == 13:
-        return body[4:12].hex()
-    if version == 6 and len(body) > 5:
-        salt = _take(body, 4, 1)[0]
-        return _take(body, 5 + salt, 33)[:8].hex()
-    raise BadSignature(f"signature error: one-pass signature of version {version} is not accepted")
+@dataclass(frozen=True, slots=True)
+class _OnePass:
+    """What a one-pass packet announces. Nothing signs it."""
+
+    version: int
+    kind: int
+    hash_algorithm: int
+    key_algorithm: int
+    signer: str
+    """Key id, 16 lower-case hex digits."""
+
+    @classmethod
+    def read(cls, body: bytes) -> _OnePass:
+        """Version 6 names a fingerprint, whose first half is the id."""
+        version = _take(body, 0, 1)[0]
+        if version == 3 and len(body) == 13:
+            signer = body[4:12]
+        elif version == 6 and len(body) > 5 and len(body) == 5 + body[4] + 33:
+            signer = body[-33:-1][:8]
+        else:
+            raise BadSignature(f"signature error: one-pass signature of version {version} is not accepted")
+        if body[-1] == 0:
+            raise BadSignature("signature error: the one-pass signature announces another one")
+        kind, hash_algorithm, key_algorithm = body[1:4]
+        return cls(version, kind, hash_algorithm, key_algorithm, signer.hex())
+
+    def check(self, signature: SignaturePacket) -> None:
+        """Refuse an announcement of another signature than the one that follows."""
+        announced = (_SIGNATURE_OF_ONE_PASS[self.version], self.kind, self.hash_algorithm, self.key_algorithm)
+        if announced != (signature.version, signature.kind, signature.hash_algorithm, signature.key_algorithm):
+            raise BadSignature("signature error: the one-pass signature announces another kind of signature")
+
+
+def _number(subpackets: Sequence[tuple[int, bytes]], kind: int) -> int | None:
+    """The four-byte number of a subpacket; None where there is none. Of two, readers could choose."""
+    values = [body for found, body in subpackets if found == kind]
+    if len(values) > 1 or any(len(value) != 4 for value in values):
+        raise BadSignature(f"signature error: signature subpacket {kind} is damaged or there twice")
+    return int.from_bytes(values[0]) if values else None
+
+
+def _issuers(subpackets: Sequence[tuple[int, bytes]]) -> Iterator[str]:
+    for kind, body in subpackets:
+        if kind == _ISSUER and len(body) == 8:
+            yield body.hex()
+        elif kind == _ISSUER_FINGERPRINT and body and len(body) - 1 == _FINGERPRINT_BYTES.get(body[0]):
+            yield body[1:].hex()
+        elif kind in {_ISSUER, _ISSUER_FINGERPRINT}:
+            raise BadSignature("signature error: the issuer of the signature cannot be read")
 
 
 def _subpackets(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -191,7 +191,7 @@ def test_signatures_of_other_kinds() -> None:
 
 def signature(hashed: bytes, version: int = 4) -> bytes:
     """The start of a signature packet with these hashed subpackets."""
-    return bytes((version, 0, 1, 8)) + len(hashed).to_bytes(2 if version == 4 else 4) + hashed + b"\0\0"
+    return bytes((version, 0, 1, 8)) + len(hashed).to_bytes(2 if version == 4 else 4) + hashed + bytes(4)
 
 
 def test_lifetimes() -> None:
@@ -238,8 +238,16 @@ def test_one_pass_signatures_name_their_signer() -> None:
     )
     fingerprint = bytes(range(32))
     six = bytes((6, 0, 8, 27, 16)) + bytes(16) + fingerprint + b"\x01"
-    message = SignedMessage.read(written((4, six), LITERAL, SIGNATURE))
-    assert message.signer == fingerprint[:8].hex()
+    created = b"\x05\x02" + (1_700_000_000).to_bytes(4)
+    of_six = signature(created, version=6)
+    made = SignedMessage.read(written((4, six), LITERAL, (2, of_six[:2] + b"\x1b" + of_six[3:])))
+    assert made.signer == fingerprint[:8].hex()
+    assert refused(written((4, six), LITERAL, SIGNATURE)) == (
+        "signature error: the one-pass signature announces another kind of signature"
+    )
+    assert refused(written((4, six[:-1]), LITERAL, SIGNATURE)) == (
+        "signature error: one-pass signature of version 6 is not accepted"
+    )
 
 
 def test_literal_data_must_be_complete() -> None:
