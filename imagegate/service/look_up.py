@@ -1,21 +1,26 @@
-"""Asks the outside what plug-ins must know: in parallel, merged when identical, inside one deadline."""
+"""Asks the outside what plug-ins must know: in parallel, merged when identical, inside one deadline.
+
+Waiting holds no thread. ``in_steps`` methods are generators that stop wherever something must be waited for and give a
+``Wait``; ``finish`` runs one to its end in the caller's thread, an event loop takes it up again when the wait is over.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotInTime
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Future, wait
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from imagegate.core.admission import AdmissionRequest
 from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.plugin import Plugin, Question
+from imagegate.service.look_up_shares import HostShares, Shares
+
+T = TypeVar("T")
 
 ROUNDS_MAX = 6
-PARALLEL_MAX = 32
 IMMEDIATE_S = 1.0
 """The deadline told to answerers that answer from memory."""
 
@@ -31,13 +36,38 @@ class Deadline(NamedTuple):
     """How long it was at the start, for the user's text."""
 
     @classmethod
-    def after(cls, seconds: float) -> Deadline:
-        """The deadline ``seconds`` from now."""
-        return cls(time.monotonic() + seconds, seconds)
+    def after(cls, seconds: float, since: float | None = None) -> Deadline:
+        """The deadline ``seconds`` after ``since`` on the monotonic clock; None: from now."""
+        return cls((time.monotonic() if since is None else since) + seconds, seconds)
 
     def left_s(self) -> float:
         """Seconds that are left; zero or less once it has passed."""
         return self.at - time.monotonic()
+
+
+class Wait(NamedTuple):
+    """What a review waits for before it can go on."""
+
+    futures: tuple[Future[Any], ...]
+    deadline: Deadline
+
+    def block(self) -> None:
+        """Wait in this thread, until everything is there or the deadline has passed."""
+        wait(self.futures, timeout=max(self.deadline.left_s(), 0))
+
+
+Steps: TypeAlias = Generator[Wait, None, T]
+"""Work that stops to wait. To be taken up again when all futures are done, or the deadline has passed."""
+
+
+def finish(steps: Steps[T]) -> T:
+    """The result of ``steps``, waiting in this thread."""
+    try:
+        while True:
+            next(steps).block()
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
 
 
 class Asker(Protocol):
@@ -55,6 +85,8 @@ class Answerer(NamedTuple):
     """Answers from memory: called in the review's own thread."""
     remembered: Callable[[Any], Lookup[Any] | None] | None = None
     """The answer if it is known already, else None; never waits. Then nothing is asked or counted."""
+    host: Callable[[Any], str] | None = None
+    """Where a question is asked, ``host[:port]``; each host has a share of the threads. None: the kind has one."""
 
 
 Count = Callable[[str, str], None]
@@ -71,9 +103,19 @@ class _Pending:
 
     def __init__(self, deadline_at: float) -> None:
         self.deadline_at = deadline_at
-        self.asked_until = 0.0
+        self.asked_until = float("-inf")
         self.waiting = 1
         self.future: Future[Lookup[Any]] = Future()
+
+    def answer(self, deadline: Deadline) -> Lookup[Any]:
+        """What is known now."""
+        return self.future.result() if self.future.done() else OutOfTime(f"no answer within {deadline.within_s:g} s")
+
+    def was_cut_short(self, deadline: Deadline) -> bool:
+        """Whether the answer failed for lack of time, and there is more of it until ``deadline``."""
+        answer = self.answer(deadline)
+        failed = self.future.done() and isinstance(answer, Unknown) and answer.retryable
+        return failed and self.asked_until < deadline.at and deadline.left_s() > 0
 
 
 class OnDemand(dict[Question, Lookup[Any]]):
@@ -125,7 +167,7 @@ class LookUp:
         self,
         answerers: Mapping[type[Question], Answerer],
         *,
-        parallel_max: int = PARALLEL_MAX,
+        shares: Shares | None = None,
         count: Count | None = None,
         stamp: Callable[[], object | None] = lambda: None,
     ) -> None:
@@ -133,13 +175,13 @@ class LookUp:
 
         Args:
             answerers: who answers which class of questions.
-            parallel_max: threads that ask.
+            shares: how many look-ups are made at a time, at one host and altogether.
             count: is told of every look-up.
             stamp: the state of memory that immediate answerers answer from: see ``core.plugin.stamp_of``.
         """
         self._answerers = dict(answerers)
         self._stamp = stamp
-        self._pool = ThreadPoolExecutor(parallel_max, thread_name_prefix="look-up")
+        self._shares = HostShares(shares)
         self._count = count
         self._lock = threading.Lock()
         self._in_flight: dict[Question, _Pending] = {}
@@ -151,18 +193,22 @@ class LookUp:
         deadline: Deadline,
         known: dict[Question, Lookup[Any]] | None = None,
     ) -> Mapping[Question, Lookup[Any]]:
+        """Everything ``plugin`` wants to know of ``request``; see ``answers_in_steps``."""
+        return finish(self.answers_in_steps(plugin, request, deadline, {} if known is None else known))
+
+    def answers_in_steps(
+        self, plugin: Plugin, request: AdmissionRequest, deadline: Deadline, known: dict[Question, Lookup[Any]]
+    ) -> Steps[Mapping[Question, Lookup[Any]]]:
         """Everything ``plugin`` wants to know of ``request``.
 
         Whatever could not be had by ``deadline``, or within six rounds, is ``Unknown`` or missing, which
         plug-ins treat alike. ``known`` holds what was learned before and is added to.
         """
-        if known is None:
-            known = {}
         for _ in range(ROUNDS_MAX):
             asked = [question for question in plugin.questions(request, known) if question not in known]
             if not asked:
                 break
-            self._ask_all(asked, known, deadline)
+            yield from self._ask_all(asked, known, deadline)
         return known
 
     def on_demand(self) -> OnDemand:
@@ -180,8 +226,12 @@ class LookUp:
 
     def one(self, question: Question, deadline: Deadline) -> Lookup[Any]:
         """The answer to a single question."""
+        return finish(self.one_in_steps(question, deadline))
+
+    def one_in_steps(self, question: Question, deadline: Deadline) -> Steps[Lookup[Any]]:
+        """The answer to a single question."""
         known: dict[Question, Lookup[Any]] = {}
-        self._ask_all((question,), known, deadline)
+        yield from self._ask_all((question,), known, deadline)
         return known[question]
 
     def waiting(self) -> int:
@@ -191,10 +241,12 @@ class LookUp:
 
     def close(self) -> None:
         """Stop the threads; questions under way end by their deadlines."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._shares.close()
 
-    def _ask_all(self, questions: Iterable[Question], known: dict[Question, Lookup[Any]], deadline: Deadline) -> None:
-        waiting: dict[Question, Answerer] = {}
+    def _ask_all(
+        self, questions: Iterable[Question], known: dict[Question, Lookup[Any]], deadline: Deadline
+    ) -> Steps[None]:
+        elsewhere: dict[Question, Answerer] = {}
         at_once: list[tuple[Question, Answerer]] = []
         for question in questions:
             answerer = self._answerers.get(type(question))
@@ -203,13 +255,22 @@ class LookUp:
             elif answerer.immediate:
                 at_once.append((question, answerer))
             else:
-                waiting[question] = answerer
-        pending = {question: self._start(question, answerer, deadline) for question, answerer in waiting.items()}
+                elsewhere[question] = answerer
+        pending = {question: self._start(question, answerer, deadline) for question, answerer in elsewhere.items()}
         for question, answerer in at_once:
             if question not in known:
                 known[question] = self._call(question, answerer, deadline.left_s())
-        for question, started in pending.items():
-            known[question] = self._await(question, waiting[question], started, deadline)
+        while pending:
+            futures = tuple(started.future for started in pending.values() if not started.future.done())
+            if futures:
+                yield Wait(futures, deadline)
+            again: dict[Question, _Pending] = {}
+            for question, started in pending.items():
+                if started.was_cut_short(deadline):  # had joined a review with less time than ours
+                    again[question] = self._start(question, elsewhere[question], deadline)
+                else:
+                    known[question] = started.answer(deadline)
+            pending = again
 
     def _start(self, question: Question, answerer: Answerer, deadline: Deadline) -> _Pending:
         with self._lock:
@@ -219,12 +280,25 @@ class LookUp:
                 pending.waiting += 1
                 return pending
             pending = self._in_flight[question] = _Pending(deadline.at)
+        host = type(question).__name__ if answerer.host is None else answerer.host(question)
         try:
-            self._pool.submit(self._run, question, answerer, pending)
+            taken = self._shares.submit(host, lambda: self._run(question, answerer, pending))
         except RuntimeError as error:  # no thread can be started, or the service is stopping
-            pending.asked_until = deadline.at
-            self._finish(question, pending, Unknown(f"could not be asked: {error}"))
+            self._refuse(question, pending, f"could not be asked: {error}")
+        else:
+            if not taken:
+                self._refuse(question, pending, self._too_many(host))
         return pending
+
+    def _too_many(self, host: str) -> str:
+        running, waiting = self._shares.under_way(host)
+        return f"not asked: too many look-ups at {host} ({running} under way, {waiting} waiting); try again later"
+
+    def _refuse(self, question: Question, pending: _Pending, why: str) -> None:
+        """Answer everybody who waits, whatever time they have left: asking again at once would not help."""
+        pending.asked_until = float("inf")
+        self._tell(question, Unknown(why))
+        self._finish(question, pending, Unknown(why))
 
     def _run(self, question: Question, answerer: Answerer, pending: _Pending) -> None:
         pending.asked_until = pending.deadline_at
@@ -239,26 +313,18 @@ class LookUp:
             self._in_flight.pop(question, None)
         pending.future.set_result(answer)
 
-    def _await(self, question: Question, answerer: Answerer, pending: _Pending, deadline: Deadline) -> Lookup[Any]:
-        while True:
-            try:
-                answer = pending.future.result(timeout=max(deadline.left_s(), 0))
-            except NotInTime:
-                return OutOfTime(f"no answer within {deadline.within_s:g} s")
-            cut_short = isinstance(answer, Unknown) and answer.retryable and pending.asked_until < deadline.at
-            if not cut_short or deadline.left_s() <= 0:
-                return answer
-            pending = self._start(question, answerer, deadline)  # had joined a review with less time than ours
-
     def _call(self, question: Question, answerer: Answerer, left_s: float) -> Lookup[Any]:
         try:
             answer = answerer.ask(question, deadline_s=left_s)
         except Exception:  # noqa: BLE001 - fail closed: an adapter's bug is no answer
             _log.exception("look-up failed unexpectedly", extra={"question": type(question).__name__})
             answer = Unknown("internal error while looking this up; see the log")
+        self._tell(question, answer)
+        return answer
+
+    def _tell(self, question: Question, answer: Lookup[Any]) -> None:
         if self._count is not None:
             self._count(type(question).__name__, _outcome(answer))
-        return answer
 
 
 def _outcome(answer: Lookup[Any]) -> str:

@@ -20,7 +20,7 @@ from imagegate.core.json_patch import apply_patch, fits
 from imagegate.core.plugin import Plugin, Question
 from imagegate.core.trace import Step, Trace
 from imagegate.errors import InvalidReview
-from imagegate.service.look_up import Deadline, LookUp, OnDemand
+from imagegate.service.look_up import Deadline, LookUp, OnDemand, Steps, finish
 from imagegate.service.outcome import Outcome, Verdict, review_json, status_json
 from imagegate.service.policy_set import Mode, Modes, PolicyHolder
 
@@ -77,13 +77,25 @@ class Reviewer:
     def review(
         self, document: object, phase: Phase, plugins: Collection[str] | None = None, timeout_s: float | None = None
     ) -> dict[str, Any]:
-        """Answer a decoded AdmissionReview.
+        """Answer a decoded AdmissionReview, waiting in this thread; see ``review_in_steps``."""
+        return finish(self.review_in_steps(document, phase, plugins, timeout_s))
+
+    def review_in_steps(
+        self,
+        document: object,
+        phase: Phase,
+        plugins: Collection[str] | None = None,
+        timeout_s: float | None = None,
+        arrived: float | None = None,
+    ) -> Steps[dict[str, Any]]:
+        """Answer a decoded AdmissionReview. Stops nowhere if memory answers all its questions.
 
         Whatever goes wrong unexpectedly is answered as a denial (code 500) that carries the request's uid.
 
         Args:
             plugins: names of the plug-ins asked; None means all that are configured.
             timeout_s: how long the caller waits altogether.
+            arrived: when its first byte arrived, on the monotonic clock: the caller's time runs from there. None: now.
 
         Raises:
             InvalidReview: ``document`` cannot be answered at all.
@@ -91,7 +103,7 @@ class Reviewer:
         started = time.perf_counter()
         try:
             request = AdmissionRequest.parse(document, phase)
-            outcome = self.decide(request, plugins=plugins, timeout_s=timeout_s)
+            outcome = yield from self.decide_in_steps(request, plugins=plugins, timeout_s=timeout_s, arrived=arrived)
             answer = outcome.to_review()
         except InvalidReview:
             raise
@@ -109,12 +121,24 @@ class Reviewer:
         timeout_s: float | None = None,
         trace: Trace | None = None,
     ) -> Outcome:
+        """Put ``request`` through the plug-ins, waiting in this thread; see ``decide_in_steps``."""
+        return finish(self.decide_in_steps(request, plugins=plugins, timeout_s=timeout_s, trace=trace))
+
+    def decide_in_steps(
+        self,
+        request: AdmissionRequest,
+        *,
+        plugins: Collection[str] | None = None,
+        timeout_s: float | None = None,
+        arrived: float | None = None,
+        trace: Trace | None = None,
+    ) -> Steps[Outcome]:
         """Put ``request`` through the plug-ins, each seeing the object as patched by those before it.
 
         A plug-in that fails unexpectedly counts as one that denies.
         """
         policy = self._policies.current
-        deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT)
+        deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT, arrived)
         now = self._clock()
         known = self._look_up.on_demand()
         verdicts: list[Verdict] = []
@@ -126,8 +150,8 @@ class Reviewer:
                 continue
             if applied < len(patch):  # only where another plug-in follows
                 seen, applied = replace(seen, object=apply_patch(seen.object or {}, patch[applied:])), len(patch)
-            decision = self._ask(plugin, seen, deadline, known, now, trace)
-            mode = self._mode(configured.modes, request.namespace, known, deadline)
+            decision = yield from self._ask(plugin, seen, deadline, known, now, trace)
+            mode = yield from self._mode(configured.modes, request.namespace, known, deadline)
             if decision.rewrites and mode is Mode.ENFORCE and request.phase is Phase.MUTATE:
                 if fits(seen.object, decision.rewrites):
                     patch += decision.rewrites
@@ -165,7 +189,7 @@ class Reviewer:
         known: OnDemand,
         now: datetime,
         trace: Trace | None,
-    ) -> Decision:
+    ) -> Steps[Decision]:
         """The plug-in's decision: in one pass where memory answers everything, else after its questions."""
         try:
             if trace is None:
@@ -173,19 +197,21 @@ class Reviewer:
                 decision = plugin.decide(request, known, now=now)
                 if not known.incomplete:
                     return decision
-            answers = self._look_up.answers(plugin, request, deadline, known)
+            answers = yield from self._look_up.answers_in_steps(plugin, request, deadline, known)
             return plugin.decide(request, answers, now=now, trace=trace)
         except Exception:  # noqa: BLE001 - fail closed, and let the other plug-ins speak
             _log.exception("plug-in failed unexpectedly", extra={"plugin": plugin.name, "uid": request.uid})
             return _failed(plugin.name)
 
-    def _mode(self, modes: Modes, namespace: str, known: dict[Question, Lookup[Any]], deadline: Deadline) -> Mode:
+    def _mode(
+        self, modes: Modes, namespace: str, known: dict[Question, Lookup[Any]], deadline: Deadline
+    ) -> Steps[Mode]:
         if not modes.by_namespace or not namespace:
             return modes.default
         question = Namespace(namespace)
         answer = known.get(question)
         if answer is None:
-            answer = known[question] = self._look_up.one(question, deadline)
+            answer = known[question] = yield from self._look_up.one_in_steps(question, deadline)
         if isinstance(answer, Found):
             return modes.for_labels(labels_of(answer.value))
         return modes.for_labels({}) if isinstance(answer, Absent) else modes.strictest()

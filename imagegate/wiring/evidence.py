@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from imagegate.adapters.http_client import HttpClient, HttpLimits
 from imagegate.adapters.http_egress import AddressPolicy
@@ -80,6 +81,16 @@ def evidence_answerers(settings: Settings, http: HttpClient) -> dict[type[Questi
     limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)
     signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
     return {
-        ManifestDigest: Answerer(digests.ask, remembered=digests.remembered),
-        ImageSignatures: Answerer(signatures.ask, remembered=signatures.remembered),
+        ManifestDigest: Answerer(digests.ask, remembered=digests.remembered, host=_registry_of_digest),
+        ImageSignatures: Answerer(signatures.ask, remembered=signatures.remembered, host=_host_of_signatures),
     }
+
+
+def _registry_of_digest(question: ManifestDigest) -> str:
+    return question.image.with_docker_defaults().registry.lower()
+
+
+def _host_of_signatures(question: ImageSignatures) -> str:
+    if question.store is not None:
+        return urlsplit(question.store.url).netloc.rpartition("@")[2].lower()
+    return question.image.domain.lower()

@@ -205,3 +205,9 @@ def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete(
     assert memory.incomplete
     assert Digest("b") not in memory
     assert asked == [Digest("a")]
+
+
+def test_the_callers_time_counts_from_the_arrival() -> None:
+    deadline = Deadline.after(2, since=time.monotonic() - 1.5)
+    assert 0 < deadline.left_s() <= 0.5
+    assert deadline.within_s == 2

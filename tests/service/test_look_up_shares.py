@@ -1,0 +1,172 @@
+"""A slow registry takes its own share of the threads, and nobody waits beyond it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.service.look_up import Answerer, Deadline, LookUp, Wait
+from imagegate.service.look_up_shares import HostShares, Shares
+from tests.service.plugins import Digest
+from tests.support.processes import wait_until
+
+SHARES = Shares(threads=6, per_host=2, reserved=2, waiting_per_host=3)
+
+
+class Slow:
+    """Answers for ``host/name`` once the host's gate is open; counts what is under way."""
+
+    def __init__(self) -> None:
+        self.gates: dict[str, threading.Event] = {}
+        self.lock = threading.Lock()
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    def gate(self, host: str) -> threading.Event:
+        with self.lock:
+            return self.gates.setdefault(host, threading.Event())
+
+    def ask(self, question: Any, /, *, deadline_s: float) -> Lookup[Any]:
+        host = host_of(question)
+        with self.lock:
+            self.now[host] += 1
+            self.now[""] += 1
+            for key in (host, ""):
+                self.most[key] = max(self.most[key], self.now[key])
+        answered = self.gate(host).wait(deadline_s)
+        with self.lock:
+            self.now[host] -= 1
+            self.now[""] -= 1
+        return Found(question.name) if answered else Unknown("no answer in time")
+
+
+def host_of(question: Any) -> str:
+    host: str = question.name.partition("/")[0]
+    return host
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    made = Slow()
+    yield made
+    for host in list(made.gates):
+        made.gate(host).set()
+
+
+def looking_up(slow: Slow) -> LookUp:
+    return LookUp({Digest: Answerer(slow.ask, host=host_of)}, shares=SHARES)
+
+
+def started(look_up: LookUp, name: str, deadline: Deadline) -> Wait | Lookup[Any]:
+    """A look-up begun: what it waits for, or its answer if there is one at once."""
+    steps = look_up.one_in_steps(Digest(name), deadline)
+    try:
+        return next(steps)
+    except StopIteration as ended:
+        answer: Lookup[Any] = ended.value
+        return answer
+
+
+def test_beyond_a_hosts_share_a_look_up_is_refused_at_once_and_says_so(slow: Slow) -> None:
+    look_up = looking_up(slow)
+    begun = [started(look_up, f"slow/{n}", Deadline.after(20)) for n in range(2 + 3 + 4)]
+    assert [isinstance(each, Wait) for each in begun] == [True] * 5 + [False] * 4
+    for refused in begun[5:]:
+        assert isinstance(refused, Unknown)
+        assert "too many look-ups at slow (2 under way, 3 waiting)" in refused.why
+
+
+def test_one_that_is_within_the_share_is_answered(slow: Slow) -> None:
+    look_up = looking_up(slow)
+    begun = [started(look_up, f"slow/{n}", Deadline.after(20)) for n in range(5)]
+    slow.gate("slow").set()
+    for wait in begun:
+        assert isinstance(wait, Wait)
+        wait.block()
+        assert isinstance(wait.futures[0].result(), Found)
+    assert slow.most["slow"] == 2
+
+
+def test_hanging_hosts_leave_the_others_theirs(slow: Slow) -> None:
+    look_up = looking_up(slow)
+    for host in ("slow-a", "slow-b", "slow-c"):
+        for n in range(5):
+            started(look_up, f"{host}/{n}", Deadline.after(20))
+    slow.gate("quick").set()
+    begun = time.monotonic()
+    assert look_up.one(Digest("quick/1"), Deadline.after(20)) == Found("quick/1")
+    assert time.monotonic() - begun < 5
+    assert slow.most[""] <= SHARES.threads
+
+
+def test_what_waits_for_its_turn_until_its_deadline_is_answered_by_then(slow: Slow) -> None:
+    look_up = looking_up(slow)
+    begun = time.monotonic()
+    steps = [look_up.one_in_steps(Digest(f"slow/{n}"), Deadline.after(0.5)) for n in range(5)]
+    waits = [next(each) for each in steps]
+    for each, wait in zip(steps, waits, strict=True):
+        wait.block()
+        with pytest.raises(StopIteration) as ended:
+            next(each)
+        assert isinstance(ended.value.value, Unknown)
+    assert time.monotonic() - begun < 2
+
+
+def test_identical_questions_take_one_place_and_no_thread_each(slow: Slow) -> None:
+    look_up = looking_up(slow)
+    before = threading.active_count()
+    begun = [started(look_up, "slow/same", Deadline.after(20)) for _ in range(500)]
+    assert all(isinstance(each, Wait) for each in begun)
+    assert threading.active_count() <= before + 1
+    slow.gate("slow").set()
+    for wait in begun:
+        assert isinstance(wait, Wait)
+        wait.block()
+    assert slow.most["slow"] == 1
+
+
+def test_a_refused_question_is_asked_again_by_the_next_review(slow: Slow) -> None:
+    look_up = looking_up(slow)
+    for n in range(5):
+        started(look_up, f"slow/{n}", Deadline.after(20))
+    assert isinstance(started(look_up, "slow/more", Deadline.after(20)), Unknown)
+    slow.gate("slow").set()
+    wait_until(lambda: look_up.waiting() == 0, "the look-ups under way")
+    assert look_up.one(Digest("slow/more"), Deadline.after(20)) == Found("slow/more")
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=60))
+@settings(max_examples=30, deadline=None)
+def test_everything_that_was_taken_is_run_and_never_too_much_at_once(hosts: list[str]) -> None:
+    shares, lock = HostShares(SHARES), threading.Lock()
+    now: Counter[str] = Counter()
+    wrong: list[str] = []
+    ran: list[int] = []
+
+    def work(number: int, host: str) -> None:
+        with lock:
+            now[host] += 1
+            if now[host] > SHARES.per_host or now.total() > SHARES.threads:
+                wrong.append(host)
+        time.sleep(0.0005)
+        with lock:
+            now[host] -= 1
+            ran.append(number)
+
+    taken = [
+        number
+        for number, host in enumerate(hosts)
+        if shares.submit(host, lambda number=number, host=host: work(number, host))  # type: ignore[misc]
+    ]
+    wait_until(lambda: len(ran) == len(taken), "all that was taken", timeout_s=10)
+    shares.close()
+    assert sorted(ran) == taken
+    assert wrong == []
