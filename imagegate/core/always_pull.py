@@ -1,7 +1,8 @@
 """AlwaysPullImages: every pod pulls its images with its own credentials.
 
 Source: Kubernetes plugin/pkg/admission/alwayspullimages; spec image-policy section 1.5. Beside the original,
-ephemeral containers added through ``pods/ephemeralcontainers`` are covered. Pod templates are never touched.
+ephemeral containers added through ``pods/ephemeralcontainers`` are covered; the containers that the pod had before
+are not, whose pull policy can no longer be changed. Pod templates are never touched.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, pod_im
 
 NAME = "always-pull"
 ALWAYS = "Always"
+EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")
 POD = GroupKind("", "Pod")
 _EXTENT = Extent()
@@ -49,7 +51,7 @@ class AlwaysPullPlugin:
             request.resource == PODS
             and request.kind == POD
             and request.operation in ("CREATE", "UPDATE")
-            and request.sub_resource in ("", "ephemeralcontainers")
+            and request.sub_resource in ("", EPHEMERAL_CONTAINERS)
             and request.object is not None
         )
 
@@ -68,9 +70,13 @@ class AlwaysPullPlugin:
         """Write ``Always`` in the mutating pass, refuse anything else in the validating pass."""
         document = request.object or {}
         try:
-            if request.operation == "UPDATE" and not _introduces_images(document, request.old_object):
+            if request.sub_resource == EPHEMERAL_CONTAINERS:
+                looked_at: Iterable[_Place] = _added(document, request.old_object)
+            elif request.operation == "UPDATE" and not _introduces_images(document, request.old_object):
                 return Decision(plugin=NAME)
-            places = [place for place in _places(document) if place.policy != ALWAYS]
+            else:
+                looked_at = _places(document)
+            places = [place for place in looked_at if place.policy != ALWAYS]
         except InvalidObject as error:
             denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at="", rule=NAME, because=str(error))
             return Decision(plugin=NAME, denials=(denial,), status=_status(request, [str(error)]))
@@ -122,6 +128,20 @@ def _places(document: Mapping[str, Any]) -> Iterable[_Place]:
         else:
             holder, name = entry, "imagePullPolicy"
         yield _Place(use, f"{use.field.rpartition('.')[0]}.{name}", holder.get(name))
+
+
+def _added(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[_Place]:
+    """The ephemeral containers that the old pod did not have as they are: all that the subresource can change."""
+    before = {_stored(place) for place in _ephemeral(old or {})}
+    return [place for place in _ephemeral(document) if _stored(place) not in before]
+
+
+def _ephemeral(document: Mapping[str, Any]) -> Iterable[_Place]:
+    return (place for place in _places(document) if place.field.startswith("spec.ephemeralContainers["))
+
+
+def _stored(place: _Place) -> tuple[str, str, str]:
+    return place.use.owner, place.use.name, place.policy if isinstance(place.policy, str) else ""
 
 
 def _introduces_images(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> bool:

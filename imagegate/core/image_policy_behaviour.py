@@ -85,6 +85,10 @@ class Behaviour:
     """What is no image reference is denied where rules would let it pass: what a node makes of it is unknown."""
     template_optional: bool = True
     """A replication controller or deployment config without a template is admitted (section 3)."""
+    pins_ephemeral: bool = True
+    """A container that ``kubectl debug`` adds is pinned as any other, whoever controls its pod."""
+    restores_pinned: bool = True
+    """An image that cannot be changed any more is written back where its tag still means the digest it has."""
     upstream_messages: bool = False
     """Texts without the rule's name (section 10.1, first table)."""
     go_type_names: bool = False
@@ -121,6 +125,8 @@ def openshift_4(integrated_registry: str = "") -> Behaviour:
         refuses_misfits=False,
         refuses_bad_names=False,
         template_optional=False,
+        pins_ephemeral=False,
+        restores_pinned=False,
         upstream_messages=True,
         go_type_names=True,
         dedupe_by_rewritten_reference=True,

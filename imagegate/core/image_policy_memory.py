@@ -17,8 +17,8 @@ from imagegate.core.resolution import Attributes, Unresolved
 VERDICTS_MAX = 4096
 NAMESPACES_MAX = 4096
 
-Key = tuple[tuple[tuple[GroupResource, ...], str, bool, bool], tuple[str, str, str]]
-"""Resources, namespace, whether all names resolve, whether they are rewritten; kind, namespace, name of the image."""
+Key = tuple[tuple[tuple[GroupResource, ...], str, bool], bool, tuple[str, str, str]]
+"""Resources, namespace, whether all names resolve; whether it may be rewritten; kind, namespace, name of the image."""
 
 
 class Verdict(NamedTuple):

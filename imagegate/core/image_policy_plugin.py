@@ -20,6 +20,7 @@ from imagegate.core.image_policy_memory import Memory, Verdict
 from imagegate.core.image_policy_request import PolicyRequest
 from imagegate.core.image_policy_texts import (
     bad_name_detail,
+    cannot_change,
     documented_detail,
     forbidden_status,
     invalid_status,
@@ -173,12 +174,8 @@ class _Review:
         self._asked: Resolver | None = None
         self._excluded = work.exclusions(answers) if memory is None else memory.exclusions(request, work, answers)
         self._memory = memory if self._excluded.are_none else None
-        self._mutating = (
-            request.phase is Phase.MUTATE
-            and work.may_rewrite
-            and not (plan.fixed_on_update and request.operation == "UPDATE")
-        )
-        self._facets = (request.resources, request.namespace, work.resolve_all, self._mutating)
+        self._mutating = request.phase is Phase.MUTATE and work.may_rewrite
+        self._facets = (request.resources, request.namespace, work.resolve_all)
         self._denials: list[Denial] = []
         self._rewrites: list[PatchOp] = []
         self._warnings: list[str] = []
@@ -216,38 +213,71 @@ class _Review:
         key = use.reference
         if key in self._seen and self._remember_repeat(use, self._seen[key]):
             return
-        verdict = self._verdict(use)
+        held = self._work.held(use, fixed=self._plan.fixed_on_update) if self._mutating else ""
+        restored = self._restored(use, held) if held else None
+        verdict = restored or self._verdict(use, rewriting=held is None)
         if verdict.outcome is None:
             self._seen[key] = self._deny_unresolved(use, verdict)
             return
-        if verdict.error is None and self._rewrites_to(use, verdict):
+        if restored and held:
+            self._rewrite(use, held)
+        elif held is None and self._rewrites_to(use, verdict):
             self._rewrite(use, verdict.exact)
             if self._behaviour.dedupe_by_rewritten_reference:
                 key = (DOCKER_IMAGE, "", verdict.exact)
         self._seen[key] = self._note(use, verdict, verdict.outcome)
 
-    def _verdict(self, use: ImageUse) -> Verdict:
+    def _restored(self, use: ImageUse, held: str) -> Verdict | None:
+        """The verdict on a tag in a place that keeps what it ``held``, where that is what the tag would be pinned to.
+
+        Then the old text is written back, the update changes nothing there, and applying a manifest twice works. A tag
+        that means something else by now is left as it is written, for the API server to refuse, with a warning.
+        """
+        if not self._behaviour.restores_pinned or (use.kind == DOCKER_IMAGE and "@" in use.name):
+            return None
+        verdict = self._verdict(use, rewriting=True)
+        if not self._rewrites_to(use, verdict):
+            return None
+        digest = self._digest(held)
+        if held == verdict.exact or (digest and digest == verdict.attributes.name.id):
+            return verdict
+        if digest:
+            self._warnings.append(cannot_change(use, self._request.kind))
+        return None
+
+    def _digest(self, text: str) -> str:
+        try:
+            return self._resolver.parse(text).id
+        except InvalidReference:
+            return ""
+
+    def _verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
         """What becomes of the image: remembered while nothing that was asked for it has changed."""
         memory = self._memory
         if memory is None:
-            return self._new_verdict(use)
-        key = (self._facets, use.reference)
+            return self._new_verdict(use, rewriting=rewriting)
+        key = (self._facets, rewriting, use.reference)
         verdict = memory.verdicts.get(key)
         if verdict is None:
-            verdict = self._new_verdict(use)
+            verdict = self._new_verdict(use, rewriting=rewriting)
             certain = verdict.error is None or not verdict.error.failed
             if certain and not self._resolver.is_personal:
                 memory.keep(key, verdict)
         return verdict
 
-    def _new_verdict(self, use: ImageUse) -> Verdict:
+    def _new_verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
         """Resolve, then ask the rules."""
         attributes, error = self._resolve(use)
         if error is not None and (self._plan.fatal or self._failure_denies(error)):
             return Verdict(attributes, error, None, "", "")
         rules = self._plan.rules
         outcome = rules.decide(attributes, self._excluded) if rules is not None else Outcome(True)
-        if outcome.accepted and rules is not None and attributes.local_rewrite and self._stays_local(use, attributes):
+        if (
+            outcome.accepted
+            and rules is not None
+            and attributes.local_rewrite
+            and self._stays_local(use, attributes, rewriting=rewriting)
+        ):
             as_pulled = Unresolved(NOT_REWRITTEN)
             seen = self._resolver.best_effort(use, as_pulled)
             judged = rules.decide(seen, self._excluded)
@@ -258,11 +288,11 @@ class _Review:
             outcome = Outcome(False)
         return Verdict(attributes, error, outcome, bad_name, attributes.name.exact)
 
-    def _stays_local(self, use: ImageUse, attributes: Attributes) -> bool:
+    def _stays_local(self, use: ImageUse, attributes: Attributes, *, rewriting: bool) -> bool:
         """Whether a container keeps a name that only imagegate reads as a stream's."""
         if use.kind != DOCKER_IMAGE or not self._behaviour.judges_what_is_pulled:
             return False
-        return not (self._mutating and attributes.name.exact and self._plan.rewrites(local=True))
+        return not (rewriting and attributes.name.exact and self._plan.rewrites(local=True))
 
     @property
     def _resolver(self) -> Resolver:
@@ -295,7 +325,8 @@ class _Review:
         return error.failed and self._behaviour.unknown_is_failure and rules is not None and rules.needs_certainty
 
     def _rewrites_to(self, use: ImageUse, verdict: Verdict) -> bool:
-        if not self._mutating or not verdict.exact:
+        """Whether the plan replaces the image by what it was resolved to."""
+        if verdict.error is not None or not verdict.exact:
             return False
         name = verdict.attributes.name
         if not self._plan.rewrites(local=verdict.attributes.local_rewrite):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from imagegate.core.admission import AdmissionRequest, User
 from imagegate.core.evidence import Absent, Found
@@ -16,7 +16,9 @@ from imagegate.core.plugin import Answers, Question
 from imagegate.core.resolution import Ask, Resolver
 from imagegate.core.workload import (
     BUILDS,
+    DOCKER_IMAGE,
     MAY_LACK_TEMPLATE,
+    POD,
     WORKLOADS,
     Extent,
     ImageUse,
@@ -27,6 +29,8 @@ from imagegate.core.workload import (
 )
 
 _NO_NAMESPACE = Absent("the request has no namespace")
+_VOLUME = ".image.reference"
+_Place: TypeAlias = tuple[str, str]
 
 
 class Exclusions:
@@ -61,6 +65,7 @@ class PolicyRequest:
 
     __slots__ = (
         "_account",
+        "_before",
         "_behaviour",
         "_owner",
         "_request",
@@ -86,9 +91,8 @@ class PolicyRequest:
         self.mismatched = self.is_exempt = False
         self.may_lack_template = request.kind in MAY_LACK_TEMPLATE
         self._owner = controller_reference(document)
-        self.may_rewrite = not request.sub_resource and (
-            self._owner is None or behaviour.controller_owned is ControllerOwned.SKIP
-        )
+        self.may_rewrite = behaviour.pins_ephemeral if request.sub_resource else self._is_free
+        self._before: Mapping[_Place, str] = {}
         spec = _spec(document, request)
         self.no_images = spec is None
         self.resolve_all = _resolves_all(document, request)
@@ -112,6 +116,31 @@ class PolicyRequest:
             yield Namespace(self._request.namespace)
         if self._owner is not None and self._trusts_user():
             yield owner_question(self._owner, self._request.namespace)
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether no controller writes the object back as it was."""
+        return self._owner is None or self._behaviour.controller_owned is ControllerOwned.SKIP
+
+    def held(self, use: ImageUse, *, fixed: bool) -> str | None:
+        """What alone may stand in the place of ``use``; None where any digest may be written.
+
+        Empty where nothing is ever written: the image stays as the request has it. Some images cannot be changed once
+        they are stored: all of a job or a build (``fixed``), those of ephemeral containers and of a pod's volumes.
+        There only what the old object holds can be written, which is then no change.
+        """
+        is_ephemeral = use.field.startswith("spec.ephemeralContainers[")
+        if self._request.sub_resource and not is_ephemeral:
+            return ""  # whatever else is sent through a subresource, the API server does not take from there
+        if not self._request.sub_resource and not self._is_free:
+            return ""
+        if self._request.operation != "UPDATE":
+            return None
+        is_stored = _place(use) in self._before
+        is_pod_volume = self._request.kind == POD and use.field.endswith(_VOLUME)
+        if not (fixed or is_pod_volume or (is_ephemeral and is_stored)):
+            return None
+        return self._before.get(_place(use), "")
 
     def resolver(self, ask: Ask) -> Resolver:
         """A resolver for this request's namespace and people."""
@@ -180,12 +209,12 @@ class PolicyRequest:
         if old_spec is None:
             self.mismatched = not self._behaviour.template_optional
             return uses
+        self._before = before = _by_place(_uses(old_spec, request, self._behaviour.extent))
         if _resolves_all(old, request) != self.resolve_all:
             return uses
         if request.kind in BUILDS:
             return tuple(use for use in uses if not _build_unchanged(use, spec, old_spec))
-        before = _by_owner(_uses(old_spec, request, self._behaviour.extent))
-        return tuple(use for use in uses if before.get(_owner_key(use)) != use.name)
+        return tuple(use for use in uses if before.get(_place(use)) != use.name)
 
 
 def _spec(document: Mapping[str, Any], request: AdmissionRequest) -> Mapping[str, Any] | None:
@@ -225,15 +254,19 @@ def _annotation(document: Mapping[str, Any]) -> object:
     return None if metadata is None else metadata.get(RESOLVE_NAMES_ANNOTATION)
 
 
-def _owner_key(use: ImageUse) -> tuple[bool, str]:
-    return use.field.endswith(".image.reference"), use.owner
+def _place(use: ImageUse) -> _Place:
+    """What makes an image of the old object the earlier one of the same place: its container's or volume's name."""
+    if use.field.endswith(".from"):
+        return use.field, ""
+    return _VOLUME if use.field.endswith(_VOLUME) else "", use.owner
 
 
-def _by_owner(uses: Iterable[ImageUse]) -> dict[tuple[bool, str], str]:
-    """The image of each container by name; of two with one name the first counts."""
-    found: dict[tuple[bool, str], str] = {}
+def _by_place(uses: Iterable[ImageUse]) -> dict[_Place, str]:
+    """The pull spec of each place; of two containers with one name the first counts."""
+    found: dict[_Place, str] = {}
     for use in uses:
-        found.setdefault(_owner_key(use), use.name)
+        if use.kind == DOCKER_IMAGE:
+            found.setdefault(_place(use), use.name)
     return found
 
 

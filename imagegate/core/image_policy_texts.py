@@ -12,6 +12,7 @@ from imagegate.core.field_errors import aggregate
 from imagegate.core.go_quote import go_quote
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.resolution import Attributes, Unresolved
+from imagegate.core.workload import ImageUse
 
 PROHIBITED = "this image is prohibited by policy"
 VALIDATION = "error in image policy validation: "
@@ -45,6 +46,14 @@ def bad_name_detail(because: str) -> str:
 def unresolved_detail(error: Unresolved) -> str:
     """The text where resolution itself is what is missing."""
     return f"{PROHIBITED}: image could not be resolved: {error.because}"
+
+
+def cannot_change(use: ImageUse, kind: GroupKind) -> str:
+    """The warning where a tag means another image than the stored one, and the API server refuses the change."""
+    return (
+        f"{use.error_field}: {use.name} means another image by now than this {kind.kind} was made with, "
+        "and that cannot be changed: delete it and create it again"
+    )
 
 
 def invalid_status(request: AdmissionRequest, denials: Sequence[Denial]) -> Status:

@@ -59,8 +59,9 @@ class Shape(NamedTuple):
 _POD = Shape(("spec",))
 _TEMPLATE = Shape(("spec", "template", "spec"), ("spec", "template"))
 
+POD = GroupKind("", "Pod")
 WORKLOADS: Mapping[GroupKind, Shape] = {
-    GroupKind("", "Pod"): _POD,
+    POD: _POD,
     GroupKind("", "PodTemplate"): Shape(("template", "spec"), ("template",)),
     GroupKind("", "ReplicationController"): _TEMPLATE,
     GroupKind("apps", "ReplicaSet"): _TEMPLATE,

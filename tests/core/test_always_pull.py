@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -77,10 +78,43 @@ def test_an_update_without_a_new_image_is_left_alone(phase: Phase) -> None:
     assert decide(changed) != Decision(plugin="always-pull")
 
 
-def test_an_ephemeral_container_through_its_subresource() -> None:
-    old = {**POD, "spec": {"containers": POD["spec"]["containers"]}}
-    request = request_for(POD, operation="UPDATE", old=old, sub_resource="ephemeralcontainers")
-    assert PatchOp("add", "/spec/ephemeralContainers/0/imagePullPolicy", "Always") in decide(request).rewrites
+def debugged(*added: dict[str, Any], phase: Phase = Phase.MUTATE) -> Decision:
+    """What is said of ``kubectl debug`` on a pod from before the plug-in was switched on, debugged once already."""
+    old = {**POD, "spec": {**POD["spec"], "ephemeralContainers": POD["spec"]["ephemeralContainers"][:1]}}
+    new = {**old, "spec": {**old["spec"], "ephemeralContainers": [*old["spec"]["ephemeralContainers"], *added]}}
+    return decide(request_for(new, operation="UPDATE", old=old, sub_resource="ephemeralcontainers", phase=phase))
+
+
+@pytest.mark.parametrize("image", ["new", "b"], ids=["another-image", "an-image-the-pod-has"])
+def test_through_the_subresource_only_what_is_added_is_looked_at(image: str) -> None:
+    added = {"name": "debugger", "image": image, "imagePullPolicy": "IfNotPresent"}
+    assert debugged(added).rewrites == (PatchOp("add", "/spec/ephemeralContainers/1/imagePullPolicy", "Always"),)
+    assert debugged({**added, "imagePullPolicy": "Always"}, phase=Phase.VALIDATE).allowed
+    refused = debugged(added, phase=Phase.VALIDATE)
+    assert [denial.at for denial in refused.denials] == ["spec.ephemeralContainers[1].imagePullPolicy"]
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_through_the_subresource_older_containers_are_left_alone(phase: Phase) -> None:
+    assert debugged(phase=phase) == Decision(plugin="always-pull")
+
+
+def test_an_ephemeral_container_whose_policy_is_no_text_is_changed() -> None:
+    policy = {"name": "debugger", "image": "new", "imagePullPolicy": ["IfNotPresent"]}
+    assert debugged(policy).rewrites == (PatchOp("add", "/spec/ephemeralContainers/1/imagePullPolicy", "Always"),)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("change", ["labels", "finalizers", "status", "tolerations"])
+def test_an_older_pod_may_be_changed_where_images_and_policies_stay(change: str, phase: Phase) -> None:
+    new = copy.deepcopy(POD)
+    if change == "status":
+        new["status"] = {"phase": "Running"}
+    elif change == "tolerations":
+        new["spec"]["tolerations"] = [{"operator": "Exists"}]
+    else:
+        new["metadata"][change] = {"a": "b"} if change == "labels" else []
+    assert decide(request_for(new, operation="UPDATE", old=POD, phase=phase)) == Decision(plugin="always-pull")
 
 
 def test_templates_and_other_subresources_are_not_touched() -> None:
