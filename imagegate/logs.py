@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from imagegate.adapters.json_lines import LineHandler, lines_on
+
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -34,8 +36,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str = "INFO", *, as_json: bool) -> None:
-    """Log to standard error: JSON lines for the service, plain sentences for commands."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Log to standard error: JSON lines that nobody waits for in the service, plain sentences for commands."""
+    handler: logging.Handler
+    handler = LineHandler(lines_on(sys.stderr.fileno())) if as_json else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("imagegate: %(levelname)s: %(message)s"))
     root = logging.getLogger()
     for old in root.handlers[:]:

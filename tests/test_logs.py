@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagegate import logs
-from imagegate.adapters.json_lines import JsonLines
+from imagegate.adapters.json_lines import JsonLines, Lines
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +21,13 @@ def untouched() -> Iterator[None]:
     root.setLevel(level)
 
 
-def test_lines_are_json_with_their_extra_fields(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_are_json_with_their_extra_fields(capfd: pytest.CaptureFixture[str]) -> None:
     logs.configure("info", as_json=True)
     logging.getLogger("imagegate.x").info(
         "read %s", "a file", extra={"version": "abc", "path": Path("/x"), "n": {1: 2}}
     )
     logging.getLogger("imagegate.x").debug("not shown")
-    line = json.loads(capsys.readouterr().err)
+    line = json.loads(capfd.readouterr().err)
     assert line.pop("time").endswith("+00:00")
     assert line == {
         "level": "info",
@@ -39,20 +39,20 @@ def test_lines_are_json_with_their_extra_fields(capsys: pytest.CaptureFixture[st
     }
 
 
-def test_a_traceback_stays_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_stays_in_its_line(capfd: pytest.CaptureFixture[str]) -> None:
     logs.configure(as_json=True)
     try:
         raise KeyError("surprise")
     except KeyError:
         logging.getLogger("x").exception("failed")
-    (text,) = capsys.readouterr().err.splitlines()
+    (text,) = capfd.readouterr().err.splitlines()
     assert "KeyError: 'surprise'" in json.loads(text)["traceback"]
 
 
-def test_texts_that_are_no_unicode_do_not_lose_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_that_are_no_unicode_do_not_lose_the_line(capfd: pytest.CaptureFixture[str]) -> None:
     logs.configure(as_json=True)
     logging.getLogger("x").warning("bad %s", "\ud800")
-    assert json.loads(capsys.readouterr().err)["message"] == "bad \ud800"
+    assert json.loads(capfd.readouterr().err)["message"] == "bad \ud800"
 
 
 def test_commands_log_sentences(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +63,7 @@ def test_commands_log_sentences(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_records_are_lines_also_through_a_small_pipe() -> None:
     read_end, write_end = os.pipe()
-    lines = JsonLines(write_end)
+    lines = JsonLines(Lines(write_end))
     lines.append({"a": "ü\n"})
     lines.append({"b": [1, None]})
     os.close(write_end)

@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from imagegate.service.outcome import Outcome
 from imagegate.web.cise_metrics import PLUGIN, CiseMetrics
+from imagegate.web.serving_metrics import ServingMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -54,6 +55,7 @@ class Metrics:
         )
         self._reload_failed.set(0)
         self._cise = CiseMetrics(self._registry)
+        self.serving = ServingMetrics(self._registry)
         self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
         self._by_phase: dict[object, Callable[[float], None]] = {}
         self._looked_up: deque[tuple[str, str]] = deque()

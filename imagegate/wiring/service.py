@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.file_watch import FileWatch
-from imagegate.adapters.json_lines import JsonLines
+from imagegate.adapters.json_lines import JsonLines, lines_on
 from imagegate.adapters.recent_records import RecentRecords
 from imagegate.core.access import Access
 from imagegate.core.evidence import Lookup
@@ -92,7 +92,7 @@ def build(
     look_up = LookUp(answerers, count=count, stamp=inputs.stamp)
     recent = RecentRecords(shared)
     if log_decisions:
-        recorders = (DecisionLog(now, JsonLines(sys.stderr.fileno()), recent), *recorders)
+        recorders = (DecisionLog(now, JsonLines(lines_on(sys.stderr.fileno())), recent), *recorders)
     reviewer = Reviewer(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )

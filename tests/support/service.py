@@ -10,6 +10,7 @@ import os
 import shutil
 import ssl
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ class Service:
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The log so far; every line of it must be JSON. What is said to people stands before or between."""
+        time.sleep(0.1)  # lines are written beside the answers
         return [json.loads(line) for line in self.running.output().splitlines() if not line.startswith(("  ", *PROSE))]
 
     def metric(self, name: str, **labels: str) -> float:
