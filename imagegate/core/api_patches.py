@@ -1,18 +1,20 @@
 """The patches that clients send: JSON Patch, JSON merge patch, and Kubernetes' strategic merge patch.
 
-Sources: RFC 6902 (through jsonpatch), RFC 7396, and k8s.io/apimachinery, pkg/util/strategicpatch. The patched
-object is new; what was given stays as it is.
+Sources: RFC 6902 (through jsonpatch), RFC 7396, and ``api_strategic_merge``. The patched object is new; what was given
+stays as it is. A patch of a few bytes can ask for an object of any size, so the result is bounded while it is made.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import jsonpatch
 import jsonpointer
+import orjson
 
+from imagegate.core.api_patch_types import patch_type
+from imagegate.core.api_strategic_merge import strategic_merge
 from imagegate.errors import InvalidInput
 
 Json: TypeAlias = Any
@@ -22,59 +24,121 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 OPERATIONS_MAX = 10_000
-
-MERGE_KEYS: Mapping[str, str] = {
-    "containers": "name",
-    "initContainers": "name",
-    "ephemeralContainers": "name",
-    "env": "name",
-    "volumes": "name",
-    "volumeMounts": "mountPath",
-    "volumeDevices": "devicePath",
-    "imagePullSecrets": "name",
-    "hostAliases": "ip",
-    "conditions": "type",
-    "ownerReferences": "uid",
-    "secrets": "name",
-    "topologySpreadConstraints": "topologyKey",
-}
-"""Lists that are merged by a key, by the name of their field; ``ports`` is told apart by its entries."""
-_PRIMITIVE_LISTS = frozenset({"finalizers"})
+RESULT_MAX_BYTES = 3 * 1024 * 1024
+"""Of the patched object as JSON, and of all that a JSON Patch's ``copy`` operations add: Kubernetes' limits."""
+RESULT_MAX_DEPTH = 200
+_MALFORMED = (TypeError, KeyError, IndexError, ValueError)
+"""What the library raises for fields of wrong types, for those that are missing, and for an index of 5,000 digits."""
 
 
-def apply(patch_type: str, target: Mapping[str, Any], patch: Json, *, merges_lists: bool) -> dict[str, Any]:
+class TooLarge(InvalidInput):
+    """The patch, or what it makes of the object, is larger than objects may be."""
+
+
+def apply(patch_type_: str, target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
     """``target`` patched.
 
     Args:
-        patch_type: media type of the patch.
-        target: the object as it is.
+        patch_type_: media type of the patch.
+        target: the object as it is; its ``apiVersion`` and ``kind`` say how a strategic merge patch merges its lists.
         patch: decoded from JSON.
-        merges_lists: whether a strategic merge patch knows the kind's lists (Kubernetes' own kinds).
 
     Raises:
         InvalidInput: the patch is malformed or does not fit the object.
+        TooLarge: more than 10,000 operations, or a result of more than 3 MiB.
     """
-    if patch_type == JSON_PATCH:
-        return _json_patched(target, patch)
-    if not isinstance(patch, dict):
+    if patch_type_ == JSON_PATCH:
+        patched = _json_patched(target, patch)
+    elif not isinstance(patch, dict):
         raise InvalidInput("the patch is not an object")
-    if patch_type == MERGE_PATCH:
-        return dict(merge(target, patch))
-    return _strategic(target, patch, merges_lists=merges_lists)
+    elif patch_type_ == MERGE_PATCH:
+        patched = dict(merge(target, patch))
+    else:
+        type_ = patch_type(str(target.get("apiVersion")), str(target.get("kind")))
+        patched = strategic_merge(target, patch, type_)
+    _check_size(patched)
+    return patched
+
+
+def _check_size(patched: Mapping[str, Any]) -> None:
+    text = _encoded(patched)
+    if len(text) > RESULT_MAX_BYTES:
+        raise TooLarge(_too_large(len(text)))
+    if text.count(b"{") + text.count(b"[") > RESULT_MAX_DEPTH and _is_deep(patched):
+        raise TooLarge(_TOO_DEEP)
+
+
+def _too_large(size: int) -> str:
+    return f"the patched object would have {size} bytes or more, at most {RESULT_MAX_BYTES} are allowed"
+
+
+_TOO_DEEP = f"the patched object would be nested deeper than {RESULT_MAX_DEPTH} levels"
+
+
+def _encoded(value: Json) -> bytes:
+    """As JSON.
+
+    Raises:
+        TooLarge: it is nested deeper than orjson writes (254 levels).
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise TooLarge(_TOO_DEEP) from error
+
+
+def _is_deep(value: Json) -> bool:
+    """Whether it is nested deeper than an object may be that is sent as a whole."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > RESULT_MAX_DEPTH:
+            return True
+        inner = [each for each in level if isinstance(each, (dict, list))]
+        level = [part for each in inner for part in (each.values() if isinstance(each, dict) else each)]
+    return False
 
 
 def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
     if not isinstance(patch, list):
         raise InvalidInput("the patch is not a list of operations")
     if len(patch) > OPERATIONS_MAX:
-        raise InvalidInput(f"the patch has {len(patch)} operations, at most {OPERATIONS_MAX} are allowed")
+        what = f"the allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(patch)}"
+        raise TooLarge(what)
+    patched: Json = orjson.loads(_encoded(target))
+    room = RESULT_MAX_BYTES
     try:
-        patched = jsonpatch.JsonPatch(patch).apply(copy.deepcopy(dict(target)))
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
-        raise InvalidInput(f"the server rejected our request due to an error in our request: {error}") from error
+        for operation in patch:
+            if isinstance(operation, dict) and operation.get("op") == "copy":
+                operation, room = _written_out(operation, patched, room)
+            patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, *_MALFORMED) as error:
+        what = f"the server rejected our request due to an error in our request: {error!s:.500}"
+        raise InvalidInput(what) from error
     if not isinstance(patched, dict):
         raise InvalidInput("the patched document is not an object")
     return patched
+
+
+class _Copied:
+    """A value as JSON, for the library to add: what it takes for a copy of this is read from the text, quickly."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+
+    def __deepcopy__(self, memo: Json) -> Json:
+        return orjson.loads(self._text)
+
+
+def _written_out(operation: Mapping[str, Any], document: Json, room: int) -> tuple[dict[str, Any], int]:
+    """A ``copy`` as the ``add`` of what it copies, and the bytes that are left for further ones.
+
+    A copy of a copy of a copy doubles the document each time: 30 such operations would make gigabytes.
+    """
+    text = _encoded(jsonpointer.resolve_pointer(document, operation["from"]))
+    if len(text) > room:
+        raise TooLarge(_too_large(RESULT_MAX_BYTES - room + len(text)))
+    return {**operation, "op": "add", "value": _Copied(text)}, room - len(text)
 
 
 def merge(target: Json, patch: Json) -> Json:
@@ -88,85 +152,3 @@ def merge(target: Json, patch: Json) -> Json:
         else:
             merged[key] = merge(merged.get(key), value)
     return merged
-
-
-def _strategic(target: Mapping[str, Any], patch: Mapping[str, Any], *, merges_lists: bool) -> dict[str, Any]:
-    """Strategic merge patch of an object."""
-    directive = patch.get("$patch")
-    if directive == "replace":
-        return {key: value for key, value in patch.items() if key != "$patch"}
-    if directive == "delete":
-        return {}
-    merged = dict(target)
-    retained = patch.get("$retainKeys")
-    if isinstance(retained, list):
-        merged = {key: value for key, value in merged.items() if key in retained}
-    for key, value in patch.items():
-        if not key.startswith("$"):
-            _merge_field(merged, key, value, patch, merges_lists=merges_lists)
-        elif key.startswith("$deleteFromPrimitiveList/"):
-            _delete_from_list(merged, key.partition("/")[2], value)
-    return merged
-
-
-def _merge_field(
-    merged: dict[str, Any], key: str, value: Json, patch: Mapping[str, Any], *, merges_lists: bool
-) -> None:
-    before = merged.get(key)
-    if value is None:
-        merged.pop(key, None)
-    elif isinstance(value, dict):
-        base = before if isinstance(before, Mapping) else {}
-        merged[key] = _strategic(base, value, merges_lists=merges_lists)
-    elif isinstance(value, list) and merges_lists:
-        order = patch.get(f"$setElementOrder/{key}")
-        merged[key] = _merge_list(before if isinstance(before, list) else [], value, key, order)
-    else:
-        merged[key] = value
-
-
-def _delete_from_list(merged: dict[str, Any], key: str, gone: Json) -> None:
-    before = merged.get(key)
-    if isinstance(before, list) and isinstance(gone, list):
-        merged[key] = [item for item in before if item not in gone]
-
-
-def _merge_key(field: str, items: list[Json]) -> str | None:
-    if field == "ports":
-        return "containerPort" if any(isinstance(item, dict) and "containerPort" in item for item in items) else "port"
-    return MERGE_KEYS.get(field)
-
-
-def _merge_list(before: list[Json], patch: list[Json], field: str, order: Json) -> list[Json]:
-    if field in _PRIMITIVE_LISTS:
-        return [*before, *(item for item in patch if item not in before)]
-    key = _merge_key(field, [*before, *patch])
-    if key is None:
-        return patch
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
-        return [item for item in patch if not (isinstance(item, dict) and item.get("$patch") == "replace")]
-    merged: dict[Any, Json] = {}
-    for item in before:
-        merged[_key_of(item, key)] = item
-    for item in patch:
-        name = _key_of(item, key)
-        if item.get("$patch") == "delete":
-            merged.pop(name, None)
-        else:
-            merged[name] = _strategic(merged.get(name, {}), item, merges_lists=True)
-    return _ordered(merged, order, key)
-
-
-def _key_of(item: Json, key: str) -> Json:
-    if not isinstance(item, dict) or not isinstance(item.get(key), (str, int)):
-        raise InvalidInput(f"map: {item!r:.80} does not contain declared merge key: {key}")
-    return item[key]
-
-
-def _ordered(merged: Mapping[Any, Json], order: Json, key: str) -> list[Json]:
-    """The items, those that ``$setElementOrder`` names in its order."""
-    if not isinstance(order, list):
-        return list(merged.values())
-    wanted = [_key_of(item, key) for item in order]
-    names = [*(name for name in wanted if name in merged), *(name for name in merged if name not in wanted)]
-    return [merged[name] for name in names]

@@ -70,6 +70,11 @@ def bad_request(why: str) -> Status:
     return Status(code=400, reason="BadRequest", message=why)
 
 
+def too_large(why: str) -> Status:
+    """413: ``Request entity too large: WHY``."""
+    return Status(code=413, reason="RequestEntityTooLarge", message=f"Request entity too large: {why}")
+
+
 def invalid(kind: str, name: str, errors: Iterable[FieldError], *, group: str = IMAGE_GROUP) -> Status:
     """422 with one cause a field error, in the order given; equal texts are printed once in the message."""
     listed = tuple(errors)

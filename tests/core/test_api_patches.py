@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import copy
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from imagegate.core.api_patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, apply, merge
+from imagegate.core.api_patches import (
+    JSON_PATCH,
+    MERGE_PATCH,
+    RESULT_MAX_BYTES,
+    STRATEGIC_MERGE_PATCH,
+    TooLarge,
+    apply,
+    merge,
+)
 from imagegate.errors import InvalidInput
 
 
@@ -40,7 +50,7 @@ def test_examples_of_rfc_7396(target: Any, patch: Any, result: Any) -> None:
 def test_json_patch() -> None:
     target = {"a": {"b": [1, 2]}}
     operations = [{"op": "add", "path": "/a/b/-", "value": 3}, {"op": "remove", "path": "/a/b/0"}]
-    assert apply(JSON_PATCH, target, operations, merges_lists=False) == {"a": {"b": [2, 3]}}
+    assert apply(JSON_PATCH, target, operations) == {"a": {"b": [2, 3]}}
     assert target == {"a": {"b": [1, 2]}}
 
 
@@ -54,21 +64,31 @@ def test_json_patch() -> None:
         [{"path": "/a"}],
         [7],
         [{"op": "replace", "path": "", "value": 7}],
+        [{"op": "copy", "path": "/b"}],
+        [{"op": "copy", "from": "/a"}],
+        [{"op": "copy", "from": 7, "path": "/b"}],
+        [{"op": "copy", "from": "/none", "path": "/b"}],
+        [{"op": "add", "path": "/l/" + "9" * 5_000, "value": 1}],
+        [{"op": "remove", "path": "/l/" + "9" * 5_000}],
+        [{"op": "add", "path": "/l/5", "value": 1}],
+        [{"op": [], "path": "/l"}],
         [{"op": "add", "path": "/x", "value": 1}] * 10_001,
     ],
 )
 def test_json_patches_that_do_not_fit(patch: Any) -> None:
     with pytest.raises(InvalidInput):
-        apply(JSON_PATCH, {"a": 1}, patch, merges_lists=False)
+        apply(JSON_PATCH, {"a": 1, "l": []}, patch)
 
 
 @pytest.mark.parametrize("kind", [MERGE_PATCH, STRATEGIC_MERGE_PATCH])
 def test_a_patch_must_be_an_object(kind: str) -> None:
     with pytest.raises(InvalidInput, match="the patch is not an object"):
-        apply(kind, {}, [], merges_lists=False)
+        apply(kind, {}, [])
 
 
 POD = {
+    "kind": "Pod",
+    "apiVersion": "v1",
     "metadata": {"finalizers": ["a", "b"], "labels": {"x": "y"}},
     "spec": {
         "containers": [{"name": "one", "image": "a", "ports": [{"containerPort": 80}]}, {"name": "two", "image": "b"}],
@@ -81,7 +101,7 @@ POD = {
 
 def patched(patch: dict[str, Any]) -> dict[str, Any]:
     kept = copy.deepcopy(POD)
-    result = apply(STRATEGIC_MERGE_PATCH, POD, patch, merges_lists=True)
+    result = apply(STRATEGIC_MERGE_PATCH, POD, patch)
     assert kept == POD
     return result
 
@@ -91,8 +111,8 @@ def test_lists_are_merged_by_their_key() -> None:
     containers = patched({"spec": {"containers": [change, {"name": "three"}]}})["spec"]["containers"]
     assert containers == [
         {"name": "one", "image": "c", "ports": [{"containerPort": 80, "name": "web"}, {"containerPort": 81}]},
+        {"name": "three"},  # as in the original: what is new comes before what the patch does not name
         {"name": "two", "image": "b"},
-        {"name": "three"},
     ]
 
 
@@ -123,10 +143,9 @@ def test_lists_of_plain_values() -> None:
 
 
 def test_ports_of_a_service_are_merged_by_port() -> None:
-    service = {"ports": [{"port": 1, "name": "a"}]}
-    assert apply(STRATEGIC_MERGE_PATCH, service, {"ports": [{"port": 1, "name": "b"}]}, merges_lists=True) == {
-        "ports": [{"port": 1, "name": "b"}]
-    }
+    service = {"kind": "Service", "apiVersion": "v1", "spec": {"ports": [{"port": 1, "name": "a"}]}}
+    changed = apply(STRATEGIC_MERGE_PATCH, service, {"spec": {"ports": [{"port": 1, "name": "b"}, {"port": 2}]}})
+    assert changed["spec"] == {"ports": [{"port": 1, "name": "b"}, {"port": 2}]}
 
 
 def test_an_entry_without_its_key() -> None:
@@ -135,7 +154,72 @@ def test_an_entry_without_its_key() -> None:
 
 
 def test_kinds_whose_lists_are_not_known_are_replaced() -> None:
-    target = {"tags": [{"name": "a"}]}
-    assert apply(STRATEGIC_MERGE_PATCH, target, {"tags": [{"name": "b"}]}, merges_lists=False) == {
-        "tags": [{"name": "b"}]
-    }
+    target = {"kind": "Other", "apiVersion": "v1", "tags": [{"name": "a"}]}
+    assert apply(STRATEGIC_MERGE_PATCH, target, {"tags": [{"name": "b"}]})["tags"] == [{"name": "b"}]
+
+
+def bomb(copies: int) -> list[dict[str, Any]]:
+    """Each copy doubles the document."""
+    start = {"op": "add", "path": "/metadata/annotations", "value": {"a": "x"}}
+    copied = ({"op": "copy", "from": "/metadata", "path": f"/metadata/m{index}"} for index in range(copies))
+    return [start, *copied]
+
+
+@pytest.mark.parametrize("copies", [20, 30, 9_999])
+def test_a_patch_of_copies_is_refused_before_it_grows(copies: int) -> None:
+    began = time.process_time()
+    with pytest.raises(TooLarge, match="the patched object would have"):
+        apply(JSON_PATCH, {"metadata": {"name": "x"}}, bomb(copies))
+    assert time.process_time() - began < 0.5  # about 0.05 s: what is slow here is what a copy's objects weigh
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        apply(JSON_PATCH, {"metadata": {"name": "x"}}, bomb(copies))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * RESULT_MAX_BYTES
+
+
+def test_copies_that_stay_small() -> None:
+    patched = apply(JSON_PATCH, {"metadata": {"name": "x"}}, bomb(8))
+    assert len(patched["metadata"]) == 10
+    patched["metadata"]["m0"]["name"] = "other"
+    assert patched["metadata"]["m1"]["name"] == "x", "a copy is a copy"
+
+
+def test_copies_add_up() -> None:
+    """Each is small, and each replaces the one before: Kubernetes counts what was copied, not what is left."""
+    operations = [{"op": "copy", "from": "/text", "path": "/copy"}] * 4
+    with pytest.raises(TooLarge):
+        apply(JSON_PATCH, {"text": "x" * 1_000_000}, operations)
+    assert apply(JSON_PATCH, {"text": "x" * 1_000_000}, operations[:2])["copy"] == "x" * 1_000_000
+
+
+BIG = "x" * (RESULT_MAX_BYTES // 2)
+
+
+@pytest.mark.parametrize(
+    "kind, patch",
+    [
+        (JSON_PATCH, [{"op": "add", "path": "/b", "value": BIG}]),
+        (MERGE_PATCH, {"b": BIG}),
+        (STRATEGIC_MERGE_PATCH, {"b": BIG}),
+    ],
+)
+def test_the_result_is_bounded_for_every_kind_of_patch(kind: str, patch: Any) -> None:
+    with pytest.raises(TooLarge, match=f"at most {RESULT_MAX_BYTES} are allowed"):
+        apply(kind, {"a": BIG}, patch)
+    assert apply(kind, {"a": ""}, patch)["b"] == BIG
+
+
+@pytest.mark.parametrize("levels", [230, 300, 3_000])
+def test_a_result_that_is_nested_too_deep(levels: int) -> None:
+    paths = ["/a" * (level + 1) for level in range(levels)]
+    with pytest.raises(TooLarge, match="nested deeper than 200 levels"):
+        apply(JSON_PATCH, {}, [{"op": "add", "path": path, "value": {}} for path in paths])
+    assert apply(JSON_PATCH, {}, [{"op": "add", "path": path, "value": {}} for path in paths[:150]])
+
+
+def test_a_result_that_is_nested_too_deep_by_copies() -> None:
+    operations = [{"op": "copy", "from": "", "path": "/a"}] * 300
+    with pytest.raises(TooLarge):
+        apply(JSON_PATCH, {}, operations)

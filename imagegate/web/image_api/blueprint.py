@@ -8,7 +8,7 @@ from datetime import datetime
 from flask import Blueprint, Request, Response, request
 
 from imagegate.core import api_patches
-from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request
+from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, too_large
 from imagegate.core.decision import Status
 from imagegate.core.image_schema import TYPES, unknown_fields
 from imagegate.errors import InvalidInput
@@ -166,7 +166,7 @@ class _Requests:
 
     def _change(self, verb: str, call: Call, target: Target, endpoint: object) -> tuple[JsonObject, int]:
         is_patch = verb == "patch"
-        change = _patch(target, request) if is_patch else self._replacement(call, target)
+        change = _patch(request) if is_patch else self._replacement(call, target)
         if target.sub_resource == "status":
             return self._api.update_stream_status(call, target.name, change, is_patch=is_patch), 200
         if isinstance(endpoint, TagObjects):
@@ -201,14 +201,15 @@ class _Requests:
         return self._watches.answer(events, form, bookmarks=bookmarks)
 
 
-def _patch(target: Target, asked: Request) -> Change:
+def _patch(asked: Request) -> Change:
     media_type = asked.mimetype
     patch = read_patch(asked.get_data(), media_type)
-    merges_lists = target.resource.group != IMAGE_GROUP
 
     def change(found: JsonObject) -> JsonObject:
         try:
-            return api_patches.apply(media_type, found, patch, merges_lists=merges_lists)
+            return api_patches.apply(media_type, found, patch)
+        except api_patches.TooLarge as error:
+            raise StatusError(too_large(str(error))) from error
         except InvalidInput as error:
             if media_type == api_patches.JSON_PATCH:
                 raise StatusError(Status(code=422, reason="Invalid", message=str(error))) from error

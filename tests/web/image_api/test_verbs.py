@@ -530,7 +530,10 @@ class TestDryCluster:
         assert api.get(f"{pods}/p")["spec"]["containers"][0]["image"] == "docker.io/x"
         good = {"spec": {"containers": [{"name": "second", "image": "docker.io/y"}]}}
         shown = api.patch(f"{pods}/p", good, kind="strategic-merge-patch")
-        assert [container["name"] for container in shown["spec"]["containers"]] == ["first", "second"]
+        assert [container["name"] for container in shown["spec"]["containers"]] == [
+            "second",
+            "first",
+        ]  # as in a cluster
 
     def test_names(self, api: Api) -> None:
         assert "RFC 1123" in api.post("/api/v1/namespaces", {"metadata": {"name": "A"}}, 422)["message"]
