@@ -1,27 +1,30 @@
 """Bounded HTTP: one request with retries, redirects, bytes and time kept within limits.
 
-The caller's credentials go to the origin (scheme, host and port) they were given for and nowhere else; a redirect to
+Every URL, also a redirect's, is brought into its canonical form and judged by ``core.egress`` before it is asked. The
+caller's credentials go to the origin (scheme, host and port) they were given for and nowhere else; a redirect to
 another origin goes without them, and never from HTTPS to HTTP. Bodies are read in pieces, decompressed in pieces, and
 dropped as soon as they pass their limit.
 """
 
 from __future__ import annotations
 
+import copy
 import random
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from imagegate import __version__
-from imagegate.adapters.http_egress import AddressPolicy, CheckedAdapter, Resolver, deadline, resolve
+from imagegate.adapters.http_egress import CheckedAdapter, Resolver, Route, deadline, resolve, routed
+from imagegate.core.egress import AddressPolicy, BlockedHosts, Sender, Target, joined, read_url, shown_url
+from imagegate.core.printable import printable
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
 
 _PIECE_BYTES = 64 * 1024
@@ -63,7 +66,8 @@ class HttpLimits:
 class HttpAnswer:
     """One answer, read to its end.
 
-    ``url`` is the last one asked, after redirects; ``authenticate`` are the lines of ``WWW-Authenticate``.
+    ``url`` is the last one asked, after redirects; ``authenticate`` are the lines of ``WWW-Authenticate``; ``server``
+    is who answered, to be named where the answer leads to another server.
     """
 
     status: int
@@ -71,11 +75,23 @@ class HttpAnswer:
     body: bytes
     url: str
     authenticate: tuple[str, ...] = ()
+    server: Sender | None = None
 
     @property
     def content_type(self) -> str:
         """Media type in lower case without parameters."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    """One request of a chain of redirects; ``sender`` answered the one before it."""
+
+    method: str
+    target: Target
+    headers: Mapping[str, str]
+    form: Mapping[str, str] | None = None
+    sender: Sender | None = None
 
 
 class HttpClient:
@@ -104,6 +120,20 @@ class HttpClient:
         self._verified = CheckedAdapter(self._addresses, ca_files=ca_files, resolver=resolver)
         self._unverified = CheckedAdapter(self._addresses, verify=False, resolver=resolver)
 
+    def refusing(self, blocked: BlockedHosts) -> HttpClient:
+        """This client, with its connections, which never asks ``blocked`` either."""
+        client = copy.copy(self)
+        client._addresses = replace(self._addresses, blocked=self._addresses.blocked | blocked)
+        return client
+
+    def check(self, target: Target, sender: Sender | None) -> None:
+        """Judge a URL by its name, as before asking it.
+
+        Raises:
+            Refused: it may not be asked, at least not on the word of ``sender``.
+        """
+        self._addresses.check(target, sender)
+
     def close(self) -> None:
         """Close idle connections."""
         self._verified.close()
@@ -118,6 +148,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         authorization: str | None = None,
         verify: bool = True,
+        sender: Sender | None = None,
     ) -> HttpAnswer:
         """GET ``url``.
 
@@ -127,6 +158,7 @@ class HttpClient:
             headers: sent to every hop; nothing secret.
             authorization: sent to the origin of ``url`` only.
             verify: check certificates; False also lets a plain ``http`` URL pass.
+            sender: the server whose answer names ``url``; None: an image, a policy or the settings do.
 
         Raises:
             Unreachable: no connection, no answer in time, 429 or 5xx to the end.
@@ -134,15 +166,15 @@ class HttpClient:
             TooLarge: more than ``max_bytes``.
             Malformed: the answer is not HTTP as it should be.
         """
-        request = requests.Request("GET", url, headers=self._headers(headers, authorization))
-        return self._attempts(request, until=until, max_bytes=max_bytes, verify=verify)
+        hop = _Hop("GET", read_url(url), self._headers(headers, authorization), sender=sender)
+        return self._attempts(hop, until=until, max_bytes=max_bytes, verify=verify)
 
     def post_form(
         self, url: str, form: Mapping[str, str], *, until: float, max_bytes: int, verify: bool = True
     ) -> HttpAnswer:
         """POST a form; a redirect is refused, since the form may hold a password. Raises as ``get``."""
-        request = requests.Request("POST", url, data=dict(form), headers=self._headers(None, None))
-        return self._attempts(request, until=until, max_bytes=max_bytes, verify=verify)
+        hop = _Hop("POST", read_url(url), self._headers(None, None), form)
+        return self._attempts(hop, until=until, max_bytes=max_bytes, verify=verify)
 
     @staticmethod
     def _headers(headers: Mapping[str, str] | None, authorization: str | None) -> dict[str, str]:
@@ -150,12 +182,12 @@ class HttpClient:
         ours = {"User-Agent": f"imagegate/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
         return ours if authorization is None else {**ours, "Authorization": authorization}
 
-    def _attempts(self, request: requests.Request, *, until: float, max_bytes: int, verify: bool) -> HttpAnswer:
+    def _attempts(self, hop: _Hop, *, until: float, max_bytes: int, verify: bool) -> HttpAnswer:
         for attempt in range(self._limits.attempts):
             last = attempt + 1 == self._limits.attempts
             pause = self._limits.backoff_s * 2**attempt * (1 + random.random() / 4)  # noqa: S311
             try:
-                answer = self._hops(request, until=until, max_bytes=max_bytes, verify=verify)
+                answer = self._hops(hop, until=until, max_bytes=max_bytes, verify=verify)
             except (NotTls, CertificateRefused):
                 raise
             except Unreachable:
@@ -166,7 +198,7 @@ class HttpClient:
                 return answer
             wait = _retry_after(answer, pause)
             if last or wait > self._limits.retry_after_max_s or not self._pause(wait, until):
-                raise Unreachable(f"{_shown(answer.url)} answered with status {answer.status}")
+                raise Unreachable(f"{shown_url(answer.url)} answered with status {answer.status}")
         raise Unreachable("no attempt was allowed")
 
     def _pause(self, seconds: float, until: float) -> bool:
@@ -175,52 +207,39 @@ class HttpClient:
         self._sleep(seconds)
         return True
 
-    def _hops(self, request: requests.Request, *, until: float, max_bytes: int, verify: bool) -> HttpAnswer:
-        hop, seen = request, {str(request.url)}
+    def _hops(self, first: _Hop, *, until: float, max_bytes: int, verify: bool) -> HttpAnswer:
+        hop, seen = first, {first.target.url}
         for _ in range(self._limits.redirects + 1):
             answer = self._once(hop, until=until, max_bytes=max_bytes, verify=verify)
-            target = answer.headers.get("Location")
-            if answer.status not in _REDIRECTS or target is None:
+            location = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or location is None:
                 return answer
-            if request.method != "GET":
-                raise Refused(f"{_shown(answer.url)} redirects a request that holds a password")
-            hop = self._redirected(hop, urljoin(answer.url, target))
-            if hop.url in seen:
-                raise Refused(f"{_shown(answer.url)} redirects in a circle")
-            seen.add(str(hop.url))
-        raise Refused(f"{_shown(str(request.url))} redirects more than {self._limits.redirects} times")
+            if first.method != "GET":
+                raise Refused(f"{shown_url(answer.url)} redirects a request that holds a password")
+            hop = _redirected(hop, joined(hop.target.url, location), answer.server)
+            if hop.target.url in seen:
+                raise Refused(f"{shown_url(answer.url)} redirects in a circle")
+            seen.add(hop.target.url)
+        raise Refused(f"{shown_url(first.target.url)} redirects more than {self._limits.redirects} times")
 
-    def _redirected(self, request: requests.Request, target: str) -> requests.Request:
-        before, after = _split(str(request.url)), _split(target)
-        if after.scheme not in {"http", "https"} or (before.scheme == "https" and after.scheme != "https"):
-            raise Refused(f"{_shown(str(request.url))} redirects to {_shown(target)}, which is not HTTPS")
-        headers = dict(request.headers)
-        if _origin(before) != _origin(after):
-            headers.pop("Authorization", None)
-            named = self._addresses.names(after.hostname or "", _origin(after)[2])
-            if named and not self._addresses.names(before.hostname or "", _origin(before)[2]):
-                # a stranger must not send us into a host that only the settings let us reach
-                raise Refused(f"{_shown(str(request.url))} redirects to {_shown(target)}, which is not permitted")
-        return requests.Request("GET", target, headers=headers)
-
-    def _once(self, request: requests.Request, *, until: float, max_bytes: int, verify: bool) -> HttpAnswer:
-        url = str(request.url)
+    def _once(self, hop: _Hop, *, until: float, max_bytes: int, verify: bool) -> HttpAnswer:
+        url, origin = hop.target.url, hop.target.origin
         left = until - time.monotonic()
         if left <= 0:
-            raise Unreachable(f"no time left to ask {_shown(url)}")
-        parts = _split(url)
-        permitted = parts.scheme == "https" or (parts.scheme == "http" and not verify)
-        if not permitted or not parts.hostname or parts.username:
-            raise Refused(f"{_shown(url)} may not be asked")
+            raise Unreachable(f"no time left to ask {shown_url(url)}")
+        if origin.scheme == "http" and verify:
+            raise Refused(f"{shown_url(url)} may not be asked")
+        self._addresses.check(hop.target, hop.sender)
         adapter = self._verified if verify else self._unverified
-        with deadline(until), _troubles(url):
-            prepared = request.prepare()
+        with deadline(until), routed(Route(self._addresses, hop.sender)) as met, _troubles(url):
+            prepared = requests.Request(hop.method, url, headers=dict(hop.headers), data=hop.form).prepare()
             timeout = (min(left, self._limits.connect_timeout_s), left)
             response = adapter.send(prepared, stream=True, timeout=timeout, verify=verify)
             try:
-                return self._read(response, max_bytes)
+                answer = self._read(response, max_bytes)
             finally:
                 response.close()
+        return replace(answer, server=Sender(origin, met[-1]))
 
     def _read(self, response: requests.Response, max_bytes: int) -> HttpAnswer:
         success = response.status_code == 200
@@ -230,14 +249,34 @@ class HttpClient:
             size += len(piece)
             if size > limit:
                 if success:
-                    raise TooLarge(f"{_shown(str(response.url))} sends more than {limit} bytes")
+                    raise TooLarge(f"{shown_url(str(response.url))} sends more than {limit} bytes")
                 break
             body.append(piece)
         headers: CaseInsensitiveDict[str] = response.headers
         if success and "Content-Encoding" not in headers and size < _declared(headers):
-            raise Unreachable(f"{_shown(str(response.url))} closed the connection before the end of its answer")
+            raise Unreachable(f"{shown_url(str(response.url))} closed the connection before the end of its answer")
         authenticate = tuple(response.raw.headers.getlist("WWW-Authenticate"))
         return HttpAnswer(response.status_code, headers, b"".join(body), str(response.url), authenticate)
+
+
+def _redirected(hop: _Hop, location: str, sender: Sender | None) -> _Hop:
+    """The request that a redirect asks for.
+
+    Raises:
+        Refused: it leads away from HTTPS, or to no HTTP URL.
+        Malformed: it is no URL.
+    """
+    before = hop.target
+    try:
+        after = read_url(location)
+    except Refused as error:
+        raise Refused(f"{shown_url(before.url)} redirects to {shown_url(location)}, which may not be asked") from error
+    if before.origin.scheme == "https" and after.origin.scheme != "https":
+        raise Refused(f"{shown_url(before.url)} redirects to {shown_url(location)}, which is not HTTPS")
+    headers = dict(hop.headers)
+    if after.origin != before.origin:
+        headers.pop("Authorization", None)
+    return _Hop("GET", after, headers, sender=sender)
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
@@ -261,17 +300,18 @@ def _troubles(url: str) -> Iterator[None]:
 
 
 def _trouble(url: str, error: BaseException) -> Exception:
+    shown = shown_url(url)
     causes = list(_chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateRefused(f"{_shown(url)}: certificate refused: {cause.verify_message}")
+            return CertificateRefused(f"{shown}: certificate refused: {printable(cause.verify_message)}")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
-            return NotTls(f"{_shown(url)} does not speak TLS")
+            return NotTls(f"{shown} does not speak TLS")
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return Unreachable(f"{_shown(url)} did not answer in time")
+        return Unreachable(f"{shown} did not answer in time")
     if isinstance(error, ValueError) and not isinstance(error, (requests.RequestException, OSError)):
-        return Malformed(f"{_shown(url)}: {error}")
-    return Unreachable(f"{_shown(url)}: {causes[-1] if causes else error}")
+        return Malformed(f"{shown}: {printable(str(error))}")
+    return Unreachable(f"{shown}: {printable(str(causes[-1] if causes else error))}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -295,34 +335,5 @@ def _retry_after(answer: HttpAnswer, otherwise: float) -> float:
         return float(text[:9])
     try:
         return max(otherwise, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return otherwise
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018  (checks the port's range)
-    except ValueError as error:
-        raise Malformed(f"{url[:200]!r} is not a URL") from error
-    return parts
-
-
-def _origin(parts: SplitResult) -> tuple[str, str, int]:
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def same_origin(one: str, other: str) -> bool:
-    """Whether two URLs have the same scheme, host and port.
-
-    Raises:
-        Malformed: one of them is no URL.
-    """
-    return _origin(_split(one)) == _origin(_split(other))
-
-
-def _shown(url: str) -> str:
-    """A URL for messages: without query (signed blob locations are secrets) and user."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"[:512]

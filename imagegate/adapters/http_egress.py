@@ -1,9 +1,9 @@
-"""Where imagegate may connect to, and for how long: addresses are checked after resolving, sockets obey a deadline.
+"""Connections to permitted addresses only, and for a bounded time.
 
-Image names, token realms and redirects are chosen by other people, so a name is resolved here, every address is
-checked, and the connection goes to an address that was checked: no second look-up in between (DNS rebinding). Private,
-loopback and link-local addresses, also when written as IPv4-mapped or tunnelled IPv6, are refused unless the settings
-name the host or the network. Instance metadata services are reached only where a network that holds them is named.
+Image names, token realms and redirects are chosen by other people, so a name is resolved here, every address is judged
+by ``core.egress``, and the connection goes to an address that was judged: no second look-up in between (DNS rebinding).
+A connection that is kept is judged again for every request that is sent over it, by the address of its other end,
+because another server's answer may have sent us to where only images may lead.
 
 Time: ``deadline(at)`` bounds all reads and writes of this thread's connections until ``at``, however slowly a server
 sends its bytes; a time-out for each read would let it send one byte at a time for ever.
@@ -16,13 +16,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from requests.adapters import HTTPAdapter
@@ -30,79 +28,55 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
 
+from imagegate.adapters.name_resolver import NameResolver
+from imagegate.core.egress import AddressPolicy, Sender, host_address
+from imagegate.core.special_addresses import Address
 from imagegate.errors import Refused, Unreachable
 
-Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
 Resolver: TypeAlias = Callable[[str, int], list[Address]]
 
-MAX_ADDRESSES = 8  # of one name; more are not tried
-_METADATA = frozenset(map(ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
-_NAT64 = ip_network("64:ff9b::/96")
 _state = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
-class AddressPolicy:
-    """Which addresses may be connected to, beside those of the public internet.
+class Route:
+    """By which rules one request goes, and whose answer it follows: nobody's if ``sender`` is None."""
 
-    Attributes:
-        hosts: ``HOST`` or ``HOST:PORT`` in lower case: may have private and loopback addresses.
-        networks: may be connected to whatever the name.
-    """
-
-    hosts: frozenset[str] = frozenset()
-    networks: tuple[Network, ...] = field(default=())
-
-    @classmethod
-    def of(cls, hosts: tuple[str, ...] = (), networks: tuple[str, ...] = ()) -> AddressPolicy:
-        """From texts as settings have them.
-
-        Raises:
-            ValueError: a network is no CIDR block.
-        """
-        return cls(frozenset(host.lower() for host in hosts), tuple(ip_network(network) for network in networks))
-
-    @classmethod
-    def of_texts(cls, texts: Iterable[str]) -> AddressPolicy:
-        """From texts that are hosts (``HOST``, ``HOST:PORT``) or networks (CIDR, or an address)."""
-        hosts: list[str] = []
-        networks: list[str] = []
-        for text in texts:
-            try:
-                ip_network(text)
-            except ValueError:
-                hosts.append(text)
-            else:
-                networks.append(text)
-        return cls.of(tuple(hosts), tuple(networks))
-
-    def names(self, host: str, port: int) -> bool:
-        """Whether the settings name this host."""
-        bare = host.strip("[]").lower()
-        shown = f"[{bare}]" if ":" in bare else bare
-        return not self.hosts.isdisjoint({bare, shown, f"{shown}:{port}"})
+    policy: AddressPolicy
+    sender: Sender | None = None
 
     def permits(self, host: str, port: int, address: Address) -> bool:
-        """Whether ``host`` may be connected to at ``address``."""
-        seen = _unwrapped(address)
-        if any(a in network for network in self.networks for a in (address, seen) if a.version == network.version):
-            return True
-        if seen in _METADATA or seen.is_link_local or seen.is_multicast or seen.is_unspecified:
-            return False
-        if seen.is_global and not (isinstance(seen, IPv4Address) and seen.is_reserved):
-            return True
-        return self.names(host, port)
+        """Whether the request may be sent to ``host`` at ``address``."""
+        if self.sender is None:
+            return self.policy.permits(host, port, address)
+        return self.policy.permits_from(self.sender, host, port, address)
+
+    def refusal(self, host: str, addresses: list[Address]) -> Refused:
+        """Why it may not."""
+        shown = ", ".join(map(str, addresses)) or "no address"
+        if self.sender is None:
+            why = f"{host} has an address that may not be connected to ({shown}); see registry.allowPrivateAddresses"
+        else:
+            why = (
+                f"{self.sender.origin.authority} leads to {host} ({shown}), which is not permitted; see"
+                " registry.allowPrivateAddresses"
+            )
+        return Refused(why)
 
 
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address that an IPv6 form leads to (mapped, NAT64, 6to4, Teredo), else the address itself."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64 or 1 < int(address) < 1 << 32:  # ::a.b.c.d, long deprecated
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
-    return inner or address
+@contextmanager
+def routed(route: Route) -> Iterator[list[frozenset[Address]]]:
+    """Send this thread's requests by ``route``.
+
+    Gives a list that grows by one entry a request: the permitted addresses of the server that got it.
+    """
+    before = getattr(_state, "routed", None)
+    met: list[frozenset[Address]] = []
+    _state.routed = (route, met)
+    try:
+        yield met
+    finally:
+        _state.routed = before
 
 
 @contextmanager
@@ -146,51 +120,51 @@ class _DeadlineTlsSocket(ssl.SSLSocket):
 
 
 @lru_cache(maxsize=1)
-def _resolver(_process: int) -> ThreadPoolExecutor:
-    """The system's resolver knows no time limit, so it is asked in threads; a forked worker needs its own."""
-    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
+def _resolver(_process: int) -> NameResolver:
+    """A forked worker needs its own: threads do not survive a fork."""
+    return NameResolver()
 
 
-def resolve(host: str, port: int) -> list[Address]:
+def resolve(host: str, port: int) -> list[Address]:  # noqa: ARG001 - a ``Resolver``; names have no ports
     """Addresses of a host, in the resolver's order, within the thread's deadline.
 
     Raises:
         Unreachable: unknown, or no answer in time.
     """
-    try:
-        return [ip_address(host)]
-    except ValueError:
-        pass
-    future = _resolver(os.getpid()).submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    try:
-        answers = future.result(timeout=_remaining())
-    except FutureTimeoutError as error:  # the same class as TimeoutError
-        future.cancel()
-        raise Unreachable(f"no answer in time for the name {host}") from error
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(f"cannot resolve {host}: {error}") from error
-    return list(dict.fromkeys(ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers))[:MAX_ADDRESSES]
+    address = host_address(host)
+    return [address] if address is not None else _resolver(os.getpid()).resolve(host, within_s=_remaining())
 
 
 def connect(
     policy: AddressPolicy, host: str, port: int, timeout_s: float | None, *, resolve: Resolver = resolve
 ) -> socket.socket:
-    """A connected socket to a permitted address of ``host``.
+    """A connected socket to a permitted address of ``host``, which nobody's answer has named.
 
     Raises:
         Refused: no address of the host is permitted.
         Unreachable: no name, or no connection.
     """
+    return _connect_to(_permitted(Route(policy), host, port, resolve), host, port, timeout_s)
+
+
+def _permitted(route: Route, host: str, port: int, resolve: Resolver) -> list[Address]:
+    """The addresses of ``host`` that may be connected to.
+
+    Raises:
+        Refused: there is none.
+        Unreachable: no name.
+    """
     bare = host.strip("[]")
     addresses = resolve(bare, port)
-    permitted = [address for address in addresses if policy.permits(bare, port, address)]
+    permitted = [address for address in addresses if route.permits(bare, port, address)]
     if not permitted:
-        shown = ", ".join(map(str, addresses)) or "no address"
-        raise Refused(
-            f"{host} has an address that may not be connected to ({shown}); see registry.allowPrivateAddresses"
-        )
+        raise route.refusal(host, addresses)
+    return permitted
+
+
+def _connect_to(addresses: list[Address], host: str, port: int, timeout_s: float | None) -> socket.socket:
     trouble: OSError | None = None
-    for address in permitted:
+    for address in addresses:
         sock = _DeadlineSocket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
         try:
             sock.settimeout(_remaining(timeout_s))
@@ -212,19 +186,71 @@ class _CheckedPoolManager(PoolManager):
         self.pool_classes_by_scheme = _pool_classes(policy, resolver, verified=verified)
 
 
+class _Checked:
+    """What both kinds of connections do: go to a permitted address, and make sure of it before every request."""
+
+    def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
+        self._policy = policy
+        self._resolver = resolver
+        self._addresses: frozenset[Address] = frozenset()
+
+    def connect(self, host: str, port: int, timeout: object) -> socket.socket:
+        """A new connection."""
+        permitted = _permitted(self._route()[0], host, port, self._resolver)
+        self._addresses = frozenset(permitted)
+        return _connect_to(permitted, host, port, _seconds(timeout))
+
+    def check(self, sock: socket.socket, host: str, port: int) -> None:
+        """Judge the other end of a connection, new or kept, for the request that is about to be sent.
+
+        Raises:
+            Refused: it is not permitted.
+            OSError: the connection has ended.
+        """
+        route, met = self._route()
+        peer = ip_address(str(sock.getpeername()[0]).partition("%")[0])
+        if not route.permits(host, port, peer):
+            raise route.refusal(host, [peer])
+        met.append(self._addresses)
+
+    def _route(self) -> tuple[Route, list[frozenset[Address]]]:
+        routed: tuple[Route, list[frozenset[Address]]] | None = getattr(_state, "routed", None)
+        return routed or (Route(self._policy), [])
+
+
 def _pool_classes(policy: AddressPolicy, resolver: Resolver, *, verified: bool) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._checked = _Checked(policy, resolver)
+
         def _new_conn(self) -> socket.socket:
-            return connect(policy, self.host, self.port, _seconds(self.timeout), resolve=resolver)
+            return self._checked.connect(self.host, self.port, self.timeout)
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            self._checked.check(self.sock, self.host, self.port)
+            super().request(*args, **kwargs)
 
     class Tls(HTTPSConnection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._checked = _Checked(policy, resolver)
+
         def _new_conn(self) -> socket.socket:
-            return connect(policy, self.host, self.port or 443, _seconds(self.timeout), resolve=resolver)
+            return self._checked.connect(self.host, self.port or 443, self.timeout)
 
         def connect(self) -> None:
             super().connect()
             if not verified:
                 self.is_verified = True  # the user said "insecure"; urllib3 would warn at every connection
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            self._checked.check(self.sock, self.host, self.port or 443)
+            super().request(*args, **kwargs)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -245,7 +271,7 @@ class CheckedAdapter(HTTPAdapter):
     It never retries, follows no redirect, knows no proxy, cookie or netrc file: that is its caller's business.
 
     Args:
-        policy: permitted addresses.
+        policy: permitted addresses of requests that are not ``routed``.
         ca_files: PEM bundles trusted beside the system's.
         verify: False accepts any certificate (registries that the settings or an import policy call insecure).
         connections: kept open per host.

@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 
 from imagegate.adapters.http_client import CertificateRefused, HttpClient, NotTls
 from imagegate.core.docker_reference import check_digest
+from imagegate.core.egress import read_url, shown_url
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.printable import printable
 from imagegate.core.simple_signing import SIGNATURE_MAX_BYTES, LookasideStore
 from imagegate.errors import EvidenceError, InvalidDigest, Malformed, Unreachable
 
@@ -35,16 +37,17 @@ class LookasideHttp:
         """See ``SignatureStore``."""
         until = time.monotonic() + deadline_s
         try:
-            url = _url(store.url, _place(repository_path, digest, number))
+            target = read_url(_url(store.url, _place(repository_path, digest, number)))
+            url = shown_url(target.url)
             answer = self._http.get(
-                url,
+                target.url,
                 until=until,
                 max_bytes=SIGNATURE_MAX_BYTES,
                 authorization=_authorization(store),
-                verify=not url.startswith("http://"),
+                verify=target.origin.scheme == "https",
             )
         except EvidenceError as error:
-            return Unknown(f"reading signature: {error}", retryable=_retryable(error))
+            return Unknown(f"reading signature: {printable(str(error))}", retryable=_retryable(error))
         if answer.status == HTTPStatus.OK:
             return Found(answer.body, url)
         if answer.status == HTTPStatus.NOT_FOUND:

@@ -3,7 +3,9 @@
 Where a password may go is decided here. It goes to the registry itself (Basic), or to a token realm that the registry
 announces and that is bound to it: the same host and port, or a host that the settings name for this registry; and in
 both cases only over HTTPS, unless the registry is called insecure and the realm is the registry's own origin. Any other
-realm is only asked for anonymous tokens. Source of the exchange: distribution, spec/auth/token.
+realm is only asked for anonymous tokens, and only where the registry's answer may lead (``core.egress``). A token is a
+credential of the registry that asked for it: another registry that names the same realm gets one of its own. Source of
+the exchange: distribution, spec/auth/token.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from imagegate.adapters.http_client import HttpClient, same_origin
-from imagegate.adapters.single_flight import BoundedCache, SingleFlight
+from imagegate.adapters.http_client import HttpClient
+from imagegate.adapters.single_flight import SingleFlight
+from imagegate.caching import BoundedCache
 from imagegate.core.challenge import Challenge
+from imagegate.core.egress import HUB_NAMES, Sender, canonical_registry, read_url, same_origin, shown_url
 from imagegate.core.manifest import bounded_json_object
 from imagegate.core.pull_secrets import Credential
-from imagegate.errors import Malformed, Refused, Unreachable
+from imagegate.errors import EvidenceError, Malformed, Refused, Unreachable
 
 TOKEN_MAX_BYTES = 256 * 1024
 DEFAULT_TOKEN_S = 60.0  # distribution, spec/auth/token: without expires_in
@@ -27,8 +31,9 @@ LONGEST_TOKEN_S = 3600.0
 _EARLY_S = 10.0  # a token is renewed this long before it ends
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 
+_HUB_SERVER = "registry-1.docker.io"
 KNOWN_REALMS: Mapping[str, frozenset[str]] = {
-    "registry-1.docker.io": frozenset({"auth.docker.io"}),
+    _HUB_SERVER: frozenset({"auth.docker.io"}),
     "registry.gitlab.com": frozenset({"gitlab.com"}),
     "registry.connect.redhat.com": frozenset({"sso.redhat.com"}),
 }
@@ -55,16 +60,35 @@ class TokenRealms:
     @classmethod
     def with_known(cls, more: Mapping[str, Iterable[str]]) -> TokenRealms:
         """The well-known ones, and what the settings add."""
-        registries = {*KNOWN_REALMS, *more}
-        return cls({name: KNOWN_REALMS.get(name, frozenset()).union(more.get(name, ())) for name in registries})
+        allowed = dict(KNOWN_REALMS)
+        for registry, realms in more.items():
+            name = _HUB_SERVER if canonical_registry(registry) in HUB_NAMES else registry
+            allowed[name] = allowed.get(name, frozenset()).union(realms)
+        return cls(allowed)
 
     def may_have_credentials(self, realm: str, base_url: str) -> bool:
         """Whether the credentials for the registry at ``base_url`` may be sent to ``realm``."""
         if same_origin(realm, base_url):
             return True
-        parts = urlsplit(realm)
-        allowed = self.allowed.get(urlsplit(base_url).netloc.lower(), frozenset())
-        return parts.scheme == "https" and ("*" in allowed or parts.netloc.lower() in allowed)
+        return read_url(realm).origin.scheme == "https" and ("*" in self._of(base_url) or self.names(realm, base_url))
+
+    def names(self, realm: str, base_url: str) -> bool:
+        """Whether the settings themselves send the registry at ``base_url`` to ``realm``."""
+        wanted = read_url(realm).origin
+        named = {_authority(name) for name in self._of(base_url) if name != "*"}
+        return wanted.scheme == "https" and wanted.authority in named
+
+    def _of(self, base_url: str) -> frozenset[str]:
+        registry = read_url(base_url).origin.authority
+        return frozenset().union(*(realms for name, realms in self.allowed.items() if _authority(name) == registry))
+
+
+def _authority(text: str) -> str:
+    """A host of the settings as origins show it; what is none equals nothing."""
+    try:
+        return read_url(f"https://{text}").origin.authority
+    except EvidenceError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +104,18 @@ NOTHING = Authorization(None)
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What a token is asked for; also the key under which it is kept."""
+    """What a token is asked for; also the key under which it is kept.
 
+    ``registry`` gets the token; ``sender`` is whose answer names the realm, None if the settings do.
+    """
+
+    registry: str
     realm: str
     service: str
     scope: str
     credential: Credential | None
     verify: bool
+    sender: Sender | None = field(compare=False)
 
 
 class Authenticator:
@@ -107,6 +136,7 @@ class Authenticator:
         *,
         until: float,
         verify: bool,
+        sender: Sender | None = None,
         fresh: bool = False,
     ) -> Authorization:
         """The header that answers ``challenges``; None in it where nothing is to be sent.
@@ -117,6 +147,7 @@ class Authenticator:
             credential: None asks anonymously.
             until: instant of ``time.monotonic``.
             verify: check certificates.
+            sender: the server that sent the challenges, as ``HttpAnswer`` has it.
             fresh: do not use a token that is kept (it was just refused).
 
         Raises:
@@ -126,7 +157,8 @@ class Authenticator:
         """
         for challenge in challenges:
             if challenge.scheme == "bearer":
-                request = self._token_request(challenge, base_url, scope, credential, verify=verify)
+                server = sender or Sender(read_url(base_url).origin)
+                request = self._token_request(challenge, base_url, scope, credential, verify=verify, server=server)
                 kept = None if fresh else self._tokens.get(request)
                 token = kept or self._token(request, base_url, until=until, fresh=fresh)
                 return Authorization(f"Bearer {token}", kept=kept is not None)
@@ -135,19 +167,29 @@ class Authenticator:
         return NOTHING
 
     def _token_request(
-        self, challenge: Challenge, base_url: str, scope: str, credential: Credential | None, *, verify: bool
+        self,
+        challenge: Challenge,
+        base_url: str,
+        scope: str,
+        credential: Credential | None,
+        *,
+        verify: bool,
+        server: Sender,
     ) -> TokenRequest:
         realm = challenge.parameters.get("realm", "")
-        parts = urlsplit(realm)
         own = same_origin(realm, base_url)
-        if not parts.hostname or parts.username or not (parts.scheme == "https" or (own and not verify)):
+        if not (own and not verify) and not realm.lower().startswith("https://"):
             raise Refused(f"{base_url} names the token realm {realm[:200]!r}, which is not HTTPS")
+        target = read_url(realm)
+        sender = None if self._realms.names(target.url, base_url) else server
+        self._http.check(target, sender)  # also where a token is kept: whoever names the realm must be allowed to
         if credential is not None and not self._realms.may_have_credentials(realm, base_url):
             raise RealmRefused(
                 f"{base_url} names the token realm {realm[:200]!r} on another host; credentials are sent there only if"
                 " registry.tokenRealms names it"
             )
-        return TokenRequest(realm, challenge.parameters.get("service", ""), scope, credential, verify)
+        service = challenge.parameters.get("service", "")
+        return TokenRequest(base_url, target.url, service, scope, credential, verify, sender)
 
     def _token(self, request: TokenRequest, base_url: str, *, until: float, fresh: bool) -> str:
         """A new token, one for all who need it now."""
@@ -159,7 +201,7 @@ class Authenticator:
         try:
             return self._flights.do_within((request, fresh), ask, until=until, failures=Unreachable)
         except TimeoutError as error:
-            raise Unreachable(f"token server {urlsplit(request.realm).netloc} did not answer in time") from error
+            raise Unreachable(f"token server {shown_url(request.realm)} did not answer in time") from error
 
     def _new_token(self, request: TokenRequest, base_url: str, *, until: float) -> str:
         answer = self._http.get(
@@ -168,11 +210,12 @@ class Authenticator:
             max_bytes=TOKEN_MAX_BYTES,
             authorization=basic(request.credential) if request.credential else None,
             verify=request.verify or not same_origin(request.realm, base_url),
+            sender=request.sender,
         )
         if answer.status in {401, 403}:
-            raise CredentialRefused(f"token server {urlsplit(request.realm).netloc} answered status {answer.status}")
+            raise CredentialRefused(f"token server {shown_url(request.realm)} answered status {answer.status}")
         if answer.status != 200:
-            raise Unreachable(f"token server {urlsplit(request.realm).netloc} answered status {answer.status}")
+            raise Unreachable(f"token server {shown_url(request.realm)} answered status {answer.status}")
         token, lifetime_s = read_token(answer.body)
         self._tokens.put(request, token, ttl_s=lifetime_s - _EARLY_S)
         return token

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls, same_origin
-from imagegate.adapters.single_flight import BoundedCache, SingleFlight
+from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls
+from imagegate.adapters.single_flight import SingleFlight
+from imagegate.caching import BoundedCache
 from imagegate.core.challenge import Challenge, parse_challenges
+from imagegate.core.egress import Sender, same_origin
 from imagegate.core.manifest import MEDIA_TYPES
 from imagegate.errors import EvidenceError, Refused, Unreachable
 from imagegate.ports.registry import Trouble
@@ -31,6 +33,8 @@ class Endpoint:
     challenges: tuple[Challenge, ...]
     signatures: bool | None
     """Whether it has the signature extension; None: only ``GET /v2/`` can tell."""
+    server: Sender | None = None
+    """Who answered, and so named the token realm."""
 
 
 class Opening(NamedTuple):
@@ -100,7 +104,7 @@ class Endpoints:
         base_url = f"{parts.scheme}://{host}"
         if not same_origin(answer.url, base_url):
             raise Refused(f"{host} redirects its API to {parts.netloc}")
-        return self._learn((host, insecure), Endpoint(base_url, verify, challenges_of(answer), _has_extension(answer)))
+        return self._learn((host, insecure), _endpoint(base_url, answer, verify=verify))
 
     def _learn(self, key: tuple[str, bool], endpoint: Endpoint) -> Endpoint:
         self._known.put(key, endpoint, ttl_s=self._ttl_s)
@@ -129,7 +133,8 @@ class Endpoints:
         speaks = answer.status == 200 and answer.content_type in MEDIA_TYPES
         is_registry = (speaks or challenges_of(answer)) and same_origin(answer.url, base_url)
         if is_registry and self._known.get(key) is None:
-            self._learn(key, Endpoint(base_url, verify, challenges_of(answer), _has_extension(answer) or None))
+            found = _endpoint(base_url, answer, verify=verify)
+            self._learn(key, replace(found, signatures=found.signatures or None))
         return Opening(f"{base_url}{path}", answer)
 
     def _first_answer(
@@ -153,15 +158,19 @@ class Endpoints:
         plain = f"http://{host}{path}"
         return self._http.get(plain, until=until, max_bytes=limit, headers=headers, verify=False), False
 
-    def learn_challenges(self, host: str, challenges: tuple[Challenge, ...], *, insecure: bool) -> None:
+    def learn_challenges(self, host: str, answer: HttpAnswer, *, insecure: bool) -> None:
         """Remember how a registry wants to be asked that had opened with something public."""
         kept = self._known.get((host, insecure))
         if kept is not None and not kept.challenges:
-            self._learn((host, insecure), replace(kept, challenges=challenges))
+            self._learn((host, insecure), replace(kept, challenges=challenges_of(answer), server=answer.server))
 
     def discard(self, host: str, *, insecure: bool) -> None:
         """Forget a registry that does not answer: it may be another server by now."""
         self._known.discard((host, insecure))
+
+
+def _endpoint(base_url: str, answer: HttpAnswer, *, verify: bool) -> Endpoint:
+    return Endpoint(base_url, verify, challenges_of(answer), _has_extension(answer), answer.server)
 
 
 def _has_extension(answer: HttpAnswer) -> bool:

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from imagegate.adapters.http_client import HttpAnswer, HttpClient, same_origin
+from imagegate.adapters.http_client import HttpAnswer, HttpClient
 from imagegate.adapters.registry_auth import Authenticator, Authorization, CredentialRefused, RealmRefused, TokenRealms
 from imagegate.adapters.registry_endpoints import (
     Endpoint,
@@ -26,6 +26,15 @@ from imagegate.adapters.registry_endpoints import (
     challenges_of,
 )
 from imagegate.core.challenge import Challenge
+from imagegate.core.egress import (
+    DEFAULT_PORTS,
+    BlockedHosts,
+    join_host_port,
+    joined,
+    same_origin,
+    shown_url,
+    split_host_port,
+)
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.manifest import (
     MANIFEST_MAX_BYTES,
@@ -37,6 +46,7 @@ from imagegate.core.manifest import (
     parse_manifest,
 )
 from imagegate.core.mirrors import MirrorRule, places_of
+from imagegate.core.printable import printable
 from imagegate.core.pull_secrets import Credential, credentials_for
 from imagegate.core.reference import ImageReference
 from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable
@@ -71,7 +81,7 @@ class RegistrySettings:
 
     Attributes:
         insecure: ``HOST[:PORT]`` asked insecurely whoever asks.
-        blocked: ``HOST[:PORT]`` never asked, as written in references.
+        blocked: ``HOST[:PORT]`` never asked: neither for an image, nor as a mirror, nor because an answer leads there.
         mirrors: see ``core.mirrors``.
         realms: token servers on other hosts.
     """
@@ -98,8 +108,10 @@ class HttpRegistry:
     def __init__(
         self, http: HttpClient, *, settings: RegistrySettings | None = None, limits: RegistryLimits | None = None
     ) -> None:
-        self._http = http
         self._settings = settings or RegistrySettings()
+        self._blocked = BlockedHosts.of(self._settings.blocked)
+        self._insecure = frozenset(map(_host_and_port, self._settings.insecure))
+        self._http = http = http.refusing(self._blocked)
         self._limits = limits or RegistryLimits()
         self._auth = Authenticator(http, self._settings.realms)
         self.endpoints = Endpoints(http, ttl_s=self._limits.endpoint_ttl_s, max_bytes=self._limits.manifest_max_bytes)
@@ -138,13 +150,15 @@ class HttpRegistry:
         """One question at every place the image may be had, until one has an answer."""
         until = time.monotonic() + deadline_s
         wanted = image.with_docker_defaults()
-        if wanted.registry in self._settings.blocked:
-            return RegistryUnknown(f"registry {image.registry} blocked", retryable=False, trouble=Trouble.BLOCKED)
+        if self._blocked.covers_registry(wanted.registry):
+            return _blocked(image.registry)  # as written: the original's text
         answer: Lookup[T] = RegistryUnknown("no place to ask", retryable=False)
         unanswered: RegistryUnknown | None = None
         places = places_of(wanted, self._settings.mirrors)
         for place in places:
-            answer = self._ask_place(place, access, until, question)
+            # what a user says of the image's own registry is not said of a mirror, which has credentials of its own
+            insecure = access.insecure and _host_and_port(place.registry) == _host_and_port(wanted.registry)
+            answer = self._ask_place(place, replace(access, insecure=insecure), until, question)
             if isinstance(answer, Found):
                 return answer
             if isinstance(answer, RegistryUnknown):
@@ -157,8 +171,10 @@ class HttpRegistry:
         self, image: ImageReference, access: RegistryAccess, until: float, question: Callable[[_Place], Found[T]]
     ) -> Lookup[T]:
         """One question at one place, with each credential that may be sent there."""
-        host = image.as_v2().registry
-        insecure = access.insecure or image.registry in self._settings.insecure
+        if self._blocked.covers_registry(image.registry):
+            return _blocked(image.registry)
+        host = _canonical(image.as_v2().registry)
+        insecure = access.insecure or _host_and_port(image.registry) in self._insecure
         if _HOST.fullmatch(host) is None or _PATH.fullmatch(image.repository_name) is None:
             return RegistryUnknown(f"{image.exact[:200]!r} is no image", retryable=False, trouble=Trouble.MALFORMED)
         credentials = credentials_for(access.secrets, image.registry, image.repository_name)
@@ -188,32 +204,31 @@ class HttpRegistry:
             opening: the same question as it was just answered to a stranger; enough where nothing would be sent.
         """
         endpoint = place.endpoint
-        authorization = self._authorization(place, endpoint, endpoint.challenges)
+        authorization = self._authorization(place, endpoint)
         if opening is not None and opening.url == url and authorization.header is None:
             answer = opening.answer
         else:
             answer = self._get(place, url, accept, max_bytes, authorization)
         if answer.status == 401 and same_origin(answer.url, url) and _worth_a_token(answer, endpoint, authorization):
             # the token has been ended, or this repository is guarded in another way than what made us acquainted
-            challenges = challenges_of(answer)
-            self.endpoints.learn_challenges(place.host, challenges, insecure=place.insecure)
-            authorization = self._authorization(place, endpoint, challenges, fresh=True)
+            self.endpoints.learn_challenges(place.host, answer, insecure=place.insecure)
+            asking = replace(endpoint, challenges=challenges_of(answer), server=answer.server)
+            authorization = self._authorization(place, asking, fresh=True)
             if authorization.header:
                 answer = self._get(place, url, accept, max_bytes, authorization)
         if answer.status != 200:
             _raise_status(answer, place, sent=authorization.header is not None)
         return answer
 
-    def _authorization(
-        self, place: _Place, endpoint: Endpoint, challenges: tuple[Challenge, ...], *, fresh: bool = False
-    ) -> Authorization:
+    def _authorization(self, place: _Place, endpoint: Endpoint, *, fresh: bool = False) -> Authorization:
         return self._auth.authorization(
-            challenges,
+            endpoint.challenges,
             endpoint.base_url,
             f"repository:{place.path}:pull",
             place.credential,
             until=place.until,
             verify=endpoint.verify,
+            sender=endpoint.server,
             fresh=fresh,
         )
 
@@ -305,7 +320,7 @@ class _Place:
             url = self._next_page(url, link)
 
     def _next_page(self, url: str, link: str) -> str:
-        target = urljoin(url, link)
+        target = joined(url, link)
         if not same_origin(url, target) or urlsplit(target).path != urlsplit(url).path:
             raise Malformed(f"{self.shown}: the next page of tags is elsewhere: {link[:200]!r}")
         return target
@@ -344,7 +359,7 @@ def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] 
             why = _unauthorized_text(place, sent=place.credential is not None, wrong=True)
         elif trouble is Trouble.HTTP_ONLY:
             why = f"the repository {place.image.repository_name} is HTTP only and requires the insecure flag to import"
-        return RegistryUnknown(why, retryable=_retryable(error), trouble=trouble)
+        return RegistryUnknown(printable(why), retryable=_retryable(error), trouble=trouble)
 
 
 def _kind(error: EvidenceError, place: _Place | None = None) -> Trouble:
@@ -402,8 +417,29 @@ def _realms(challenges: tuple[Challenge, ...]) -> set[tuple[str, str, str]]:
 
 
 def _source(answer: HttpAnswer) -> str:
-    parts = urlsplit(answer.url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return shown_url(answer.url)
+
+
+def _blocked(registry: str) -> RegistryUnknown:
+    why = f"registry {printable(registry)} blocked"
+    return RegistryUnknown(why, retryable=False, trouble=Trouble.BLOCKED)
+
+
+def _host_and_port(registry: str) -> tuple[str, int]:
+    """``HOST[:PORT]`` canonical, with the port that is asked; what is no host equals only itself."""
+    try:
+        host, port = split_host_port(registry)
+    except Malformed:
+        return registry, 0
+    return host, port or DEFAULT_PORTS["https"]
+
+
+def _canonical(registry: str) -> str:
+    """The registry as URLs name it; what is no host stays, and is refused where it is asked."""
+    try:
+        return join_host_port(*split_host_port(registry))
+    except Malformed:
+        return registry
 
 
 def _next_link(header: str) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from imagegate.core.printable import printable
 from imagegate.errors import Malformed
 
 HEADER_MAX_LENGTH = 8192
@@ -46,7 +47,11 @@ def parse_challenge(header: str) -> Challenge:
     try:
         return _parse(header)
     except ValueError as error:
-        raise Malformed(f"Unable to parse WWW-Authenticate header '{header[:256]}': {error}") from error
+        raise Malformed(f"Unable to parse WWW-Authenticate header '{_shown(header)}': {error}") from error
+
+
+def _shown(header: str) -> str:
+    return printable(header[:256], 2560)  # of 256 characters, as the original; escapes make it longer
 
 
 def _parse(header: str) -> Challenge:

@@ -2,7 +2,8 @@
 
 Meaning of ImageContentSourcePolicy, ImageDigestMirrorSet and ImageTagMirrorSet (OpenShift): the rule with the longest
 matching source counts; its mirrors are tried in order, then the source unless the rule forbids it. A source is a
-registry, a registry with a path (matched on segment boundaries) or ``*.example.com``.
+registry, a registry with a path (matched on segment boundaries) or ``*.example.com``. Registries are compared in their
+canonical form, so that no spelling of a source gets around ``never_contact_source``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from imagegate.core.egress import canonical_registry
 from imagegate.core.reference import ImageReference
 
 
@@ -39,12 +41,13 @@ class MirrorRule:
 
     def _rest(self, location: str) -> str | None:
         """What of ``HOST/PATH`` lies below the source, with its slash; None if it is elsewhere."""
-        if self.source.startswith("*."):
+        source = _canonical(self.source)
+        if source.startswith("*."):
             host, slash, path = location.partition("/")
-            return slash + path if host.endswith(self.source[1:]) and len(host) > len(self.source) - 1 else None
-        if location == self.source:
+            return slash + path if host.endswith(source[1:]) and len(host) > len(source) - 1 else None
+        if location == source:
             return ""
-        return location[len(self.source) :] if location.startswith(self.source + "/") else None
+        return location[len(source) :] if location.startswith(source + "/") else None
 
     def apply(self, image: ImageReference) -> tuple[ImageReference, ...]:
         """The places to ask, in order."""
@@ -62,7 +65,13 @@ def places_of(image: ImageReference, rules: Sequence[MirrorRule]) -> tuple[Image
 
 
 def _location(image: ImageReference) -> str:
-    return f"{image.registry}/{image.repository_name}"
+    return _canonical(f"{image.registry}/{image.repository_name}")
+
+
+def _canonical(location: str) -> str:
+    """``HOST[:PORT][/PATH]`` or ``*.DOMAIN`` with a canonical host."""
+    registry, slash, path = location.partition("/")
+    return f"{canonical_registry(registry)}{slash}{path}"
 
 
 def _at(image: ImageReference, location: str) -> ImageReference:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imagegate.caching import BoundedCache
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials
 from imagegate.core.evidence import Found, Lookup, Unknown
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, Trouble
@@ -40,13 +41,11 @@ class ManifestDigests:
     ) -> None:
         self._registry = registry
         self._limits = limits or DigestLimits(digest_s=0.0)
-        self._clock = clock
-        self._kept: dict[ManifestDigest, tuple[Found[str], float]] = {}
+        self._kept: BoundedCache[ManifestDigest, Found[str]] = BoundedCache(self._limits.answers_max, clock=clock)
 
     def remembered(self, question: ManifestDigest) -> Found[str] | None:
         """The answer if it was had lately, else None. Never waits."""
-        kept = self._kept.get(question)
-        return kept[0] if kept is not None and self._clock() < kept[1] else None
+        return self._kept.get(question)
 
     def ask(self, question: ManifestDigest, *, deadline_s: float) -> Lookup[str]:
         """The digest of the manifest's bytes; of a list, that of the list."""
@@ -66,10 +65,4 @@ class ManifestDigests:
 
     def _keep(self, question: ManifestDigest, digest: str) -> None:
         seconds = self._limits.digest_s if question.image.id else self._limits.tag_s
-        if seconds <= 0:
-            return
-        kept = self._kept
-        kept.pop(question, None)
-        kept[question] = Found(digest, CACHE), self._clock() + seconds
-        while len(kept) > self._limits.answers_max:
-            kept.pop(next(iter(kept)), None)
+        self._kept.put(question, Found(digest, CACHE), ttl_s=seconds)

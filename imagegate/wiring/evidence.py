@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http_client import HttpClient, HttpLimits
-from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.openpgp import OpenPgpVerifier
-from imagegate.adapters.registry_auth import KNOWN_REALMS, TokenRealms
+from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
 from imagegate.core.cise_questions import ManifestDigest
+from imagegate.core.egress import AddressPolicy
 from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
+from imagegate.errors import InvalidSettings
 from imagegate.ports.registry import Registry
 from imagegate.service.look_up import Answerer
 from imagegate.service.manifest_digests import DigestLimits, ManifestDigests
@@ -23,27 +23,31 @@ from imagegate.service.signatures import SignatureLimits, SignatureReader
 from imagegate.settings import Settings
 
 
-def http_client(settings: Settings) -> HttpClient:
+def http_client(settings: Settings, *, more_ca_files: tuple[str, ...] = ()) -> HttpClient:
     """HTTP to registries and signature stores, within what the settings permit.
 
-    One is enough for a process: making it reads the system's certificates, which takes 26 ms.
+    One for each set of authorities is enough for a process: making it reads the system's certificates (26 ms).
+
+    Args:
+        more_ca_files: PEM bundles trusted beside the system's and ``registry.caFile``.
+
+    Raises:
+        InvalidSettings: a host or a file of certificates cannot be used.
     """
     given = settings.registry
-    networks = tuple(text for text in given.allow_private_addresses if _is_network(text))
-    hosts = tuple(text for text in given.allow_private_addresses if text not in networks)
-    return HttpClient(
-        addresses=AddressPolicy.of(hosts, networks),
-        ca_files=(given.ca_file,) if given.ca_file else (),
-        limits=HttpLimits(attempts=given.attempts, connect_timeout_s=given.connect_timeout_s),
-    )
-
-
-def _is_network(text: str) -> bool:
     try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True
+        addresses = AddressPolicy.of_texts(given.allow_private_addresses, blocked=given.blocked)
+    except ValueError as error:
+        raise InvalidSettings(f"registry.allowPrivateAddresses, registry.blocked: {error}") from error
+    ca_files = ((given.ca_file,) if given.ca_file else ()) + more_ca_files
+    try:
+        return HttpClient(
+            addresses=addresses,
+            ca_files=ca_files,
+            limits=HttpLimits(attempts=given.attempts, connect_timeout_s=given.connect_timeout_s),
+        )
+    except OSError as error:  # an ssl.SSLError is one
+        raise InvalidSettings(f"{', '.join(ca_files)}: cannot be used as CA certificates: {error}") from error
 
 
 TAG_KEPT_S = 10.0
@@ -53,7 +57,6 @@ TAG_KEPT_S = 10.0
 def registry(settings: Settings, http: HttpClient) -> Registry:
     """Image registries, with what is immutable of their answers kept in memory."""
     given = settings.registry
-    realms = {**KNOWN_REALMS, **{host: frozenset(allowed) for host, allowed in given.token_realms.items()}}
     limits = replace(
         RegistryLimits(),
         manifest_max_bytes=given.limits.manifest_max_bytes,
@@ -66,7 +69,7 @@ def registry(settings: Settings, http: HttpClient) -> Registry:
             insecure=frozenset(given.insecure),
             blocked=frozenset(given.blocked),
             mirrors=given.mirrors,
-            realms=TokenRealms(realms),
+            realms=TokenRealms.with_known(given.token_realms),
         ),
         limits=limits,
     )

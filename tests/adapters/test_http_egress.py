@@ -9,7 +9,9 @@ from ipaddress import ip_address
 import pytest
 
 from imagegate.adapters.http_client import HttpClient
-from imagegate.adapters.http_egress import Address, AddressPolicy, connect, deadline, resolve
+from imagegate.adapters.http_egress import connect, deadline, resolve
+from imagegate.core.egress import AddressPolicy
+from imagegate.core.special_addresses import Address
 from imagegate.errors import Malformed, Refused, Unreachable
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import RegistrySimulator

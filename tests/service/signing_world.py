@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import requests
 
 from imagegate.adapters.http_client import HttpClient, HttpLimits
-from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry, CacheLimits
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.core.egress import AddressPolicy
 from imagegate.core.evidence import Absent, Found, Unknown
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from imagegate.adapters.http_client import HttpClient
-from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.registry_http import HttpRegistry
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
+from imagegate.core.egress import AddressPolicy
 from imagegate.core.evidence import Found
 from imagegate.core.image_streams import status_tag
 from imagegate.core.pull_secrets import PullSecret

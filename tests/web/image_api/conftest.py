@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from imagegate.adapters.http_client import HttpClient
-from imagegate.adapters.http_egress import AddressPolicy
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.core.egress import AddressPolicy
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from tests.support.certificates import Authority
 from tests.support.image_api import Api, make_api

@@ -1,0 +1,201 @@
+"""Names to addresses, by the system's resolver, which knows no time limit and cannot be interrupted.
+
+So every look-up runs in a thread of its own, which nobody has to wait for. Whoever owns a name decides how long its
+look-up takes; what that may cost others is bounded:
+
+- one look-up at a time for a name, whoever asks for it;
+- ``per_domain`` look-ups at a time below one registrable name (``evil.example`` for all of ``*.evil.example``), twice
+  as many for names that were answered lately;
+- ``threads`` look-ups in all, and ``reserved`` more for names that were answered lately;
+- a name that does not answer is refused at once for a while, and so is one for which there is no room because others
+  hang: nobody waits behind a look-up that has already taken ``hanging_s``.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from imagegate.caching import BoundedCache
+from imagegate.core.special_addresses import Address
+from imagegate.errors import Unreachable
+
+MAX_ADDRESSES = 8  # of one name; more are not tried
+LookUp = Callable[[str], list[Address]]
+_SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gv", "ne", "net", "nom", "or", "org"})
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverLimits:
+    """How much names may cost.
+
+    Attributes:
+        threads: look-ups at a time.
+        reserved: further ones, for names that were answered within ``known_s``.
+        per_domain: look-ups at a time below one registrable name.
+        hanging_s: seconds after which nobody waits for room behind a look-up.
+        refused_after_s: seconds without an answer after which a name is refused at once.
+        refused_for_s: seconds for which it is, once its look-up has failed.
+        known_s: see ``reserved``.
+    """
+
+    threads: int = 48
+    reserved: int = 16
+    per_domain: int = 4
+    hanging_s: float = 1.0
+    refused_after_s: float = 6.0
+    refused_for_s: float = 10.0
+    known_s: float = 3600.0
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A look-up that has not come back."""
+
+    domain: str
+    is_reserved: bool
+    since: float
+    answer: Future[list[Address]] = field(default_factory=Future)
+
+
+class NameResolver:
+    """Looks names up within a caller's time. Safe for threads; a forked process needs its own.
+
+    Args:
+        look_up: takes as long as it likes; raises OSError or UnicodeError.
+        limits: see ``ResolverLimits``.
+    """
+
+    def __init__(self, look_up: LookUp | None = None, *, limits: ResolverLimits | None = None) -> None:
+        self._look_up = look_up or _ask_system
+        self._limits = limits or ResolverLimits()
+        self._changed = threading.Condition()
+        self._running: dict[str, _Running] = {}
+        self._counts: Counter[str] = Counter()
+        self._known: BoundedCache[str, bool] = BoundedCache(4096)
+        self._refused: BoundedCache[str, str] = BoundedCache(4096)
+
+    def resolve(self, host: str, *, within_s: float | None) -> list[Address]:
+        """Addresses of a name, in the resolver's order.
+
+        Raises:
+            Unreachable: unknown, no answer in time, or not asked because its name server lets others wait.
+        """
+        until = None if within_s is None else time.monotonic() + within_s
+        running = self._joined_or_started(host, until)
+        try:
+            return running.answer.result(timeout=_left(until))
+        except FutureTimeoutError as error:
+            raise Unreachable(f"no answer in time for the name {host}") from error
+        except (OSError, UnicodeError) as error:
+            raise Unreachable(f"cannot resolve {host}: {error}") from error
+
+    def _joined_or_started(self, host: str, until: float | None) -> _Running:
+        with self._changed:
+            while True:
+                running = self._running.get(host)
+                if running is not None:
+                    self._refuse_hanging(host, running)
+                    return running
+                why = self._refused.get(host)
+                if why is not None:
+                    raise Unreachable(why)
+                domain = registrable(host)
+                crowd = self._crowd(host, domain)
+                if crowd is None:
+                    return self._start(host, domain)
+                self._wait(host, crowd, until)
+
+    def _refuse_hanging(self, host: str, running: _Running) -> None:
+        age_s = time.monotonic() - running.since
+        if age_s > self._limits.refused_after_s:
+            raise Unreachable(f"no answer for the name {host} since {age_s:.0f} s; it is not asked again meanwhile")
+
+    def _crowd(self, host: str, domain: str) -> list[_Running] | None:
+        """The look-ups that keep this one from starting; None if it may."""
+        limits, everything = self._limits, list(self._running.values())
+        is_known = self._known.get(host) is not None
+        if self._counts[domain] >= limits.per_domain * (2 if is_known else 1):
+            return [each for each in everything if each.domain == domain]
+        common = [each for each in everything if not each.is_reserved]
+        if len(common) < limits.threads or (is_known and len(everything) < limits.threads + limits.reserved):
+            return None
+        return common
+
+    def _wait(self, host: str, crowd: list[_Running], until: float | None) -> None:
+        """Wait until one of ``crowd`` may have ended, but not behind those that hang."""
+        now = time.monotonic()
+        youngest_s = min(now - running.since for running in crowd)
+        if youngest_s >= self._limits.hanging_s:
+            raise Unreachable(
+                f"the name {host} is not looked up: {len(crowd)} other names have had no answer for"
+                f" {self._limits.hanging_s:g} s"
+            )
+        left = _left(until)
+        if left is not None and left <= 0:
+            raise Unreachable(f"no answer in time for the name {host}: {len(crowd)} other names are being looked up")
+        pause = self._limits.hanging_s - youngest_s
+        self._changed.wait(pause if left is None else min(pause, left))
+
+    def _start(self, host: str, domain: str) -> _Running:
+        common = sum(not each.is_reserved for each in self._running.values())
+        running = _Running(domain, common >= self._limits.threads, time.monotonic())
+        thread = threading.Thread(target=self._run, args=(host, running), name=f"resolve {host}"[:64], daemon=True)
+        self._running[host] = running
+        self._counts[domain] += 1
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._forget(host, running)
+            raise Unreachable(f"cannot resolve {host}: {error}") from error
+        return running
+
+    def _run(self, host: str, running: _Running) -> None:
+        try:
+            answer = self._look_up(host)
+        except BaseException as error:  # noqa: BLE001 - handed to those who wait
+            with self._changed:
+                if time.monotonic() - running.since > self._limits.hanging_s:
+                    why = f"no answer for the name {host} lately; it is not asked for {self._limits.refused_for_s:g} s"
+                    self._refused.put(host, why, ttl_s=self._limits.refused_for_s)
+                self._forget(host, running)
+            running.answer.set_exception(error)
+            return
+        with self._changed:
+            self._known.put(host, True, ttl_s=self._limits.known_s)
+            self._forget(host, running)
+        running.answer.set_result(answer)
+
+    def _forget(self, host: str, running: _Running) -> None:
+        del self._running[host]
+        self._counts[running.domain] -= 1
+        if not self._counts[running.domain]:
+            del self._counts[running.domain]
+        self._changed.notify_all()
+
+
+def registrable(host: str) -> str:
+    """The part of a name that one owner has, roughly: two labels, three below ``co.uk`` and the like.
+
+    Only for sharing threads fairly; wrong by a label it makes strangers share, or lets one owner have a few more.
+    """
+    labels = host.lower().rstrip(".").split(".")
+    wide = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS
+    return ".".join(labels[-3 if wide else -2 :])
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - time.monotonic())
+
+
+def _ask_system(host: str) -> list[Address]:
+    answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    found = (ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers)
+    return list(dict.fromkeys(found))[:MAX_ADDRESSES]

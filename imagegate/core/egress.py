@@ -1,0 +1,385 @@
+"""Where requests may go and where credentials may: the one place that decides, after spelling is made canonical.
+
+Image names, token realms, redirects, mirrors and signature stores are chosen by other people, and one host has many
+spellings. So every URL is first brought into one form: lower case, no trailing dot, IDNA as the HTTP library does it,
+IPv4 addresses in every form that the system's resolver reads, IPv6 addresses compressed and those that only wrap an
+IPv4 one unwrapped, ports as numbers. What cannot be brought into it (percent signs, zones, user names, odd
+characters) is refused. The canonical URL is what is asked, so what was judged is what is connected to.
+
+Three kinds of hosts: public ones; *named* ones, which ``registry.allowPrivateAddresses`` names one by one; and those
+inside a named network. A server's answer (redirect, token realm) may send us to a public host. To a named host it
+may send us only if it is named itself; to any other private address only if that is its own host at its own address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+
+import idna
+
+from imagegate.core.printable import printable
+from imagegate.core.reference import DOCKER_HUB_HOSTS
+from imagegate.core.special_addresses import Address, Network, is_in, is_public, is_reached_by_network_only
+from imagegate.errors import Malformed, Refused
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+DOCKER_HUB = "docker.io"
+HUB_NAMES = DOCKER_HUB_HOSTS | {"registry.hub.docker.com"}
+"""Hosts that serve Docker Hub's images."""
+_HUB_TOKENS = "auth.docker.io"
+_HOST_MAX_LENGTH = 253  # RFC 1035 section 2.3.4
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
+_SHOWN = 200
+
+
+# Spelling
+
+
+def canonical_host(text: str) -> str:
+    """A host in its one form: a name, ``127.0.0.1``, or an IPv6 address without brackets.
+
+    Raises:
+        Malformed: no host, or one with a percent sign, a zone or other characters that hosts do not have.
+    """
+    if text.startswith("[") and text.endswith("]"):
+        return _canonical_ipv6(text[1:-1])
+    if ":" in text:
+        return _canonical_ipv6(text)
+    name = text.lower() if text.isascii() else _ascii_name(text)
+    name = name.removesuffix(".")
+    if _NUMBER.fullmatch(name.rpartition(".")[2]):
+        return _canonical_ipv4(name, text)
+    if len(name) > _HOST_MAX_LENGTH or _NAME.fullmatch(name) is None:
+        raise _no_host(text)
+    return name
+
+
+def _ascii_name(text: str) -> str:
+    try:
+        return idna.encode(text, uts46=True).decode("ascii")  # as requests does
+    except UnicodeError as error:  # idna.IDNAError is one
+        raise _no_host(text) from error
+
+
+def _canonical_ipv6(text: str) -> str:
+    try:
+        address = IPv6Address(text)
+    except AddressValueError as error:
+        raise _no_host(text) from error
+    if address.scope_id is not None:
+        raise Malformed(f"'{printable(text, _SHOWN)}' names a network interface; such addresses are not asked")
+    return str(address.ipv4_mapped or address.compressed)
+
+
+def _canonical_ipv4(name: str, text: str) -> str:
+    """As the system's resolver reads it (``inet_aton``): one to four numbers, decimal, ``0x``, or octal by ``0``."""
+    parts = name.split(".")
+    try:
+        numbers = [_number(part) for part in parts]
+    except ValueError as error:
+        raise _no_host(text) from error
+    last_max = 256 ** (5 - len(numbers)) if len(numbers) <= 4 else 0
+    if any(number > 255 for number in numbers[:-1]) or numbers[-1] >= last_max:
+        raise _no_host(text)
+    value = numbers[-1] + sum(number << 24 - 8 * place for place, number in enumerate(numbers[:-1]))
+    return str(IPv4Address(value))
+
+
+def _number(part: str) -> int:
+    if _NUMBER.fullmatch(part) is None or len(part) > 12:
+        raise ValueError(part)
+    if part.startswith("0x"):
+        return int(part[2:] or "0", 16)
+    return int(part, 8) if len(part) > 1 and part.startswith("0") else int(part)
+
+
+def _no_host(text: str) -> Malformed:
+    return Malformed(f"'{printable(text, _SHOWN)}' is no host name or address")
+
+
+def split_host_port(text: str) -> tuple[str, int | None]:
+    """``HOST[:PORT]`` with a canonical host; None where no port is written.
+
+    Raises:
+        Malformed: it is no such text.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (host.count(":") and not host.endswith("]")):
+        return canonical_host(text), None
+    return canonical_host(host), _port(port, text) if port else None
+
+
+def _port(port: str, text: str) -> int:
+    if not (port.isascii() and port.isdigit() and len(port) <= 16 and 0 < int(port) <= 65535):
+        raise Malformed(f"'{printable(text, _SHOWN)}' has no port from 1 to 65535")
+    return int(port)
+
+
+def join_host_port(host: str, port: int | None) -> str:
+    """``HOST[:PORT]``, with brackets around an IPv6 address."""
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
+
+
+def canonical_registry(text: str) -> str:
+    """A registry as rules of the settings compare it: ``HOST[:PORT]``, without default port, Docker Hub by one name.
+
+    A text that is no host stays as it is, in lower case: it equals nothing that is asked.
+    """
+    try:
+        host, port = split_host_port(text)
+    except Malformed:
+        return text.lower()
+    if port in DEFAULT_PORTS.values():
+        port = None
+    return DOCKER_HUB if host in HUB_NAMES and port is None else join_host_port(host, port)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port of a URL, canonical: equal ones are the same server."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """``HOST[:PORT]``, without the scheme's default port."""
+        return join_host_port(self.host, None if DEFAULT_PORTS.get(self.scheme) == self.port else self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL that may be asked: its canonical text, and the origin that is connected to."""
+
+    url: str
+    origin: Origin
+
+
+def read_url(text: str) -> Target:
+    """An HTTP URL in its one form, without a fragment.
+
+    Raises:
+        Malformed: it is no URL, or has a host or port that cannot be.
+        Refused: another scheme, a user name, no host.
+    """
+    parts = _split(text)
+    if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not parts.netloc:
+        raise Refused(f"{shown_url(text)} may not be asked")
+    host, port = split_host_port(parts.netloc)
+    origin = Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme])
+    return Target(urlunsplit((parts.scheme, join_host_port(host, port), parts.path, parts.query, "")), origin)
+
+
+def joined(base: str, target: str) -> str:
+    """``target`` as the server at ``base`` means it (RFC 3986 section 5).
+
+    Raises:
+        Malformed: it is no URL.
+    """
+    try:
+        return urljoin(base, target)
+    except ValueError as error:
+        raise Malformed(f"'{printable(target, _SHOWN)}' is not a URL") from error
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether two URLs have the same scheme, host and port. Whatever has none has no origin in common with anything.
+
+    Raises:
+        Malformed: one of them is no URL.
+    """
+    try:
+        return read_url(one).origin == read_url(other).origin
+    except Refused:
+        return False
+
+
+def shown_url(url: str) -> str:
+    """A URL for messages: printable, without query (signed blob locations are secrets) and user."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"'{printable(url, _SHOWN)}'"
+    host = parts.netloc.rpartition("@")[2]
+    return printable(f"{parts.scheme}://{host}{parts.path}", 512)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise Malformed(f"'{printable(url, _SHOWN)}' is not a URL") from error
+
+
+# Who may be asked
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedHosts:
+    """Hosts that are never asked, in whatever spelling and on whoever's word.
+
+    ``entries``: canonical host and port; without a port all ports of the host.
+    """
+
+    entries: frozenset[tuple[str, int | None]] = frozenset()
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> BlockedHosts:
+        """From ``HOST[:PORT]``. One of Docker Hub's names stands for all of them and for its token server.
+
+        Raises:
+            ValueError: a text is none.
+        """
+        entries: set[tuple[str, int | None]] = set()
+        for text in texts:
+            try:
+                host, port = split_host_port(text)
+            except Malformed as error:
+                raise ValueError(str(error)) from error
+            is_hub = host in HUB_NAMES and port in (None, *DEFAULT_PORTS.values())
+            entries |= {(name, None) for name in (*HUB_NAMES, _HUB_TOKENS)} if is_hub else {(host, port)}
+        return cls(frozenset(entries))
+
+    def covers(self, host: str, port: int) -> bool:
+        """Whether the canonical host is blocked at this port."""
+        return not self.entries.isdisjoint({(host, None), (host, port)})
+
+    def covers_registry(self, text: str) -> bool:
+        """Whether a registry as references name it (``HOST[:PORT]``) is blocked; what is no host is not."""
+        try:
+            host, port = split_host_port(text)
+        except Malformed:
+            return False
+        return self.covers(host, port or DEFAULT_PORTS["https"])
+
+    def __or__(self, other: BlockedHosts) -> BlockedHosts:
+        """Both."""
+        return BlockedHosts(self.entries | other.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A server whose answer names the next one to ask.
+
+    ``addresses``: those at which it was found, the one it was reached at among them.
+    """
+
+    origin: Origin
+    addresses: frozenset[Address] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPolicy:
+    """Which servers may be connected to, beside those of the public internet.
+
+    Attributes:
+        hosts: named ones: ``HOST`` or ``HOST:PORT``, canonical; may have private and loopback addresses.
+        networks: may be connected to whatever the name.
+        blocked: are never asked.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = field(default=())
+    blocked: BlockedHosts = field(default_factory=BlockedHosts)
+
+    @classmethod
+    def of(
+        cls, hosts: Iterable[str] = (), networks: Iterable[str] = (), *, blocked: Iterable[str] = ()
+    ) -> AddressPolicy:
+        """From texts as settings have them.
+
+        Raises:
+            ValueError: a host is no ``HOST[:PORT]``, or a network no CIDR block.
+        """
+        try:
+            named = frozenset(join_host_port(*split_host_port(host)) for host in hosts)
+        except Malformed as error:
+            raise ValueError(str(error)) from error
+        return cls(named, tuple(ip_network(network) for network in networks), BlockedHosts.of(blocked))
+
+    @classmethod
+    def of_texts(cls, texts: Iterable[str], *, blocked: Iterable[str] = ()) -> AddressPolicy:
+        """From texts that are hosts (``HOST``, ``HOST:PORT``) or networks (CIDR, or an address).
+
+        Raises:
+            ValueError: a text is neither.
+        """
+        hosts: list[str] = []
+        networks: list[str] = []
+        for text in texts:
+            (networks if _is_network(text) else hosts).append(text)
+        return cls.of(hosts, networks, blocked=blocked)
+
+    def names(self, host: str, port: int) -> bool:
+        """Whether the settings name this host itself, not only a network that holds it."""
+        canonical = canonical_host(host)
+        return not self.hosts.isdisjoint({join_host_port(canonical, None), join_host_port(canonical, port)})
+
+    def check(self, target: Target, sender: Sender | None) -> None:
+        """Judge a URL by its name, before anything is resolved.
+
+        Args:
+            sender: whose answer names it; None: an image, a policy or the settings do.
+
+        Raises:
+            Refused: it may not be asked.
+        """
+        origin = target.origin
+        if self.blocked.covers(origin.host, origin.port):
+            raise Refused(f"{shown_url(target.url)} is blocked by registry.blocked")
+        if sender is not None and self.names(origin.host, origin.port) and not self._names_origin(sender.origin):
+            raise Refused(
+                f"{sender.origin.authority} leads to {shown_url(target.url)}, which is not permitted: only"
+                " registry.allowPrivateAddresses lets that host be asked, and it does not name"
+                f" {sender.origin.authority}"
+            )
+
+    def permits(self, host: str, port: int, address: Address) -> bool:
+        """Whether ``host``, which an image, a policy or the settings name, may be connected to at ``address``."""
+        if self.blocked.covers(str(_unmapped(address)), port):
+            return False
+        if is_in(address, self.networks):
+            return True
+        if is_reached_by_network_only(address):
+            return False
+        return is_public(address) or self.names(host, port)
+
+    def permits_from(self, sender: Sender, host: str, port: int, address: Address) -> bool:
+        """Whether ``host``, which the answer of ``sender`` names, may be connected to at ``address``."""
+        if not self.permits(host, port, address):
+            return False
+        if self.names(host, port):
+            return self._names_origin(sender.origin)
+        if is_public(address):
+            return True
+        return canonical_host(host) == sender.origin.host and address in sender.addresses
+
+    def _names_origin(self, origin: Origin) -> bool:
+        return self.names(origin.host, origin.port)
+
+
+def _unmapped(address: Address) -> Address:
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def host_address(host: str) -> Address | None:
+    """The address that a canonical host is; None for a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
