@@ -39,6 +39,7 @@ def image_policy_behaviour(settings: Settings, block: ImagePolicyBlock) -> Behav
     return replace(
         preset,
         integrated_registries=integrated_registries(settings, block),
+        external_registries=block.external_registry_hostnames,
         trusted_controllers=frozenset(given.trusted_controllers),
         namespace_override=NamespaceOverride(given.namespace_override),
         default_registry=given.default_registry,

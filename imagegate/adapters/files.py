@@ -15,7 +15,7 @@ from typing import Any
 
 from imagegate.adapters.packed_objects import PackedObjects
 from imagegate.core import image_stream_answers as answers
-from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_stream_views import repository_of
 from imagegate.core.image_streams import JsonObject, RegistryHosts, decorated, events
@@ -104,7 +104,7 @@ class ImageStreamsFromObjects:
     def _stream_tag(self, question: StreamTag) -> Lookup[JsonObject]:
         stream = self._streams.get((question.namespace, question.stream))
         answer = answers.stream_tag(question, stream, self._images.get, SOURCE)
-        if isinstance(answer, (Found, Unknown)):
+        if not isinstance(answer, Absent):
             return answer
         written = self._tags.get((question.namespace, f"{question.stream}:{question.tag}"))
         return answer if written is None else Found(written, SOURCE)
@@ -112,7 +112,7 @@ class ImageStreamsFromObjects:
     def _stream_image(self, question: StreamImage) -> Lookup[JsonObject]:
         stream = self._streams.get((question.namespace, question.stream))
         answer = answers.stream_image(question, stream, self._images.get, SOURCE)
-        if isinstance(answer, (Found, Unknown)):
+        if not isinstance(answer, Absent):
             return answer
         written = self._stream_images.get((question.namespace, f"{question.stream}@{question.id}"))
         return answer if written is None else Found(written, SOURCE)

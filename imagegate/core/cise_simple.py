@@ -29,7 +29,7 @@ from imagegate.core.cise_questions import (
 )
 from imagegate.core.decision import DenialCode
 from imagegate.core.docker_reference import DockerReference
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.go_quote import go_quote
 from imagegate.core.key_ring import SECRET_ITEM, InvalidKeyRing, KeyRing
 from imagegate.core.pull_secrets import Credential, PullSecret
@@ -177,7 +177,7 @@ def _cached_signed_by(requirement: SimpleRequirement, namespace: str, item: Secr
 
 def _secret(subject: Subject, answer: Lookup[object] | None) -> Mapping[str, Any]:
     """The Secret. One that cannot be read denies with the reader's text."""
-    if isinstance(answer, Absent):
+    if isinstance(answer, (Absent, Impossible)):
         raise _Unmet(Refused(DenialCode.SIGNATURE, answer.why))
     if not isinstance(answer, Found):
         raise _Unmet(subject.out_of_time() if answer is None else subject.lacks(answer, answer.why))
@@ -220,8 +220,8 @@ def _manifest(subject: Subject, pulls: tuple[PullSecret, ...]) -> ManifestDigest
     return ManifestDigest(subject.image.asked(subject.pinned), pulls)
 
 
-def _no_manifest(subject: Subject, answer: Absent | Unknown, pulls: tuple[PullSecret, ...]) -> Refused:
-    if isinstance(answer, Absent):
+def _no_manifest(subject: Subject, answer: Absent | Impossible | Unknown, pulls: tuple[PullSecret, ...]) -> Refused:
+    if isinstance(answer, (Absent, Impossible)):
         return Refused(DenialCode.SIGNATURE, f"simple: {answer.why}")
     if isinstance(answer, NeedsCredentials) and not pulls:
         text = f"Deny {go_quote(subject.written)}, no valid ImagePullSecret, 0 tried"

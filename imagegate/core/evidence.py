@@ -1,4 +1,4 @@
-"""What is known from outside: found, absent, or unknown."""
+"""What is known from outside: found, absent, impossible, or unknown."""
 
 from __future__ import annotations
 
@@ -29,10 +29,21 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Impossible:
+    """There can be none: the API refuses the very name, whoever asks and whenever (a stream called ``a/b``).
+
+    As certain as ``Absent``, but no 404: the original shows ``why`` where it loses a 404's text.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """It could not be found out; never a permission. ``why`` is shown to the user.
 
-    ``retryable``: asking again later may help (time-out, 5xx); false for a fixed refusal.
+    ``retryable``: asking again later may help (time-out, 5xx); false where somebody must act first (a damaged
+    store). Says nothing of whether there is one: what cannot exist is ``Impossible``.
     """
 
     why: str
@@ -44,4 +55,17 @@ class OutOfTime(Unknown):
     """The review's deadline passed before there was an answer."""
 
 
-Lookup: TypeAlias = Found[T] | Absent | Unknown
+@dataclass(frozen=True, slots=True)
+class Ambiguous(Unknown):
+    """Several things fit what was asked for (409): which of them was meant cannot be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted(Unknown):
+    """No source has it, and none is known to have all of its kind: it may well exist elsewhere.
+
+    What is stricter counts. Not a failure: denying for it would deny for ever.
+    """
+
+
+Lookup: TypeAlias = Found[T] | Absent | Impossible | Unknown

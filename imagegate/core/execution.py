@@ -18,6 +18,7 @@ from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import ExecutionRule, folded
 from imagegate.core.matching import Wildcard
 from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
+from imagegate.core.registry_hosts import DOCKER_HUB, broad, broad_pattern, variants
 from imagegate.core.resolution import Attributes
 
 Excluded = Callable[["CompiledRule"], bool]
@@ -35,6 +36,8 @@ class Outcome(NamedTuple):
     """The reject rule that matched, else the first accept rule that matched; None if none did."""
     softened: tuple[CompiledRule, ...] = ()
     """Reject rules of mode warn or audit that matched and did not reject."""
+    in_doubt: str = ""
+    """Why it cannot be said whether the image is accepted: it depends on what could not be found out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,11 @@ class CompiledRule:
     patterns: tuple[Wildcard, ...]
     canonical: bool
     """Registries are compared as canonical hosts."""
+
+    @property
+    def names_registries(self) -> bool:
+        """Whether the image's registry has a part in it."""
+        return bool(self.registries or self.patterns)
 
     @property
     def label(self) -> str:
@@ -80,7 +88,7 @@ class RuleList:
             return self._general
         keys = {attributes.name.registry, canonical_host(attributes.name.registry, self._behaviour)}
         if self._behaviour.unqualified_is_docker_hub and not attributes.name.registry:
-            keys.add("docker.io")
+            keys.add(DOCKER_HUB)
         if not attributes.name.name:
             keys.add(canonical_host("", self._behaviour))
         found = {rule.index: rule for key in keys for rule in self._by_registry.get(key, ())}
@@ -111,12 +119,48 @@ class RuleList:
                 return Outcome(False, compiled, softened)
         return Outcome(accepted_by is not None or self.default_accept, accepted_by, softened)
 
-    @property
-    def needs_certainty(self) -> bool:
-        """Whether a failed look-up must not count as "not resolved": some rule could reject by its answer (row 18)."""
-        return any(
-            rule.rule.reject or rule.rule.needs_image or rule.rule.skip_on_resolution_failure for rule in self.rules
-        )
+    def weigh(
+        self, attributes: Attributes, excluded: Excluded, uncertain: Uncertain, *, rejects_only: bool = False
+    ) -> Outcome:
+        """The outcome for one image of which something could not be found out (row 18).
+
+        What holds whatever the missing answer may be is the outcome; else it is in doubt.
+
+        Args:
+            uncertain: why it is not known whether a rule is switched off; empty where it is known.
+            rejects_only: accepted is what no rule rejects.
+
+        Raises:
+            Crash: see ``decide``.
+        """
+        doubt = attributes.doubt
+        accepted_by, accepts, rejects = None, "", ""
+        softened: tuple[CompiledRule, ...] = ()
+        for compiled in self.rules:  # all of them: where the name is in doubt, its registry is
+            rule = compiled.rule
+            matched = False if excluded(compiled) else may_match(compiled, attributes, self._behaviour)
+            if matched is False:
+                continue
+            why = "" if matched or doubt is None else doubt.because
+            if not rule.reject:
+                why = why or uncertain(compiled)
+                if not why:
+                    accepted_by = accepted_by or compiled
+                accepts = accepts or why
+            elif rule.mode in ("warn", "audit"):
+                softened += (compiled,)
+            elif why:
+                rejects = rejects or why
+            else:
+                return Outcome(False, compiled, softened)
+        if rejects:
+            return Outcome(False, None, softened, rejects)
+        if accepted_by is not None or self.default_accept or rejects_only:
+            return Outcome(True, accepted_by, softened)
+        return Outcome(False, None, softened, accepts)
+
+
+Uncertain = Callable[[CompiledRule], str]
 
 
 class Rules:
@@ -162,22 +206,19 @@ def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> Compi
     registries = frozenset(rule.match_registries)
     # An inverted rule matches what its list does not name, so there the accepting rule is the one to compare broadly.
     canonical = behaviour.canonical_rejects and rule.reject != rule.invert_match
+    written = rule.match_registry_patterns
     if canonical:
         registries |= {canonical_host(registry, behaviour) for registry in registries if registry}
-    elif behaviour.canonical_rejects and "docker.io" in registries:
+        written = tuple(dict.fromkeys((*written, *map(broad_pattern, written))))
+    elif behaviour.canonical_rejects and DOCKER_HUB in registries:
         registries |= DOCKER_HUB_HOSTS
-    patterns = tuple(Wildcard(pattern) for pattern in rule.match_registry_patterns)
+    patterns = tuple(Wildcard(pattern) for pattern in written)
     return CompiledRule(index, rule, registries, patterns, canonical)
 
 
 def canonical_host(registry: str, behaviour: Behaviour) -> str:
-    """The host a node would ask: lower case, default port removed, Docker Hub's names equal."""
-    host = registry.lower() or behaviour.default_registry
-    if ":" in host:
-        name, _, port = host.partition(":")
-        digits = port.lstrip("0") if port.isdecimal() else port  # a node dials port 0443 as 443
-        host = name if digits in ("443", "80") else f"{name}:{digits}"
-    return "docker.io" if host in DOCKER_HUB_HOSTS else host
+    """The host a node would ask, in one spelling; where none is written, the default registry."""
+    return broad(registry or behaviour.default_registry)
 
 
 def matches(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
@@ -189,15 +230,49 @@ def matches(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour
     return _conditions_hold(compiled, attributes, behaviour) != compiled.rule.invert_match
 
 
+def may_match(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool | None:
+    """Whether the rule applies and matches, where something is in doubt; None if that depends on it.
+
+    Raises:
+        Crash: see ``Crash``.
+    """
+    rule, doubt = compiled.rule, attributes.doubt
+    if attributes.image is None and rule.skip_on_resolution_failure and not (doubt and doubt.image):
+        return False
+    if doubt is None:
+        return matches(compiled, attributes, behaviour)
+    held = {
+        _integrated_holds(compiled, attributes) or (None if doubt.integrated else False),
+        None if doubt.name and compiled.names_registries else _registry_holds(compiled, attributes, behaviour),
+        None if doubt.image and rule.needs_image else _image_holds(compiled, attributes, behaviour),
+    }
+    if False in held:
+        matched: bool | None = rule.invert_match
+    else:
+        matched = None if None in held else not rule.invert_match
+    return None if matched and doubt.image and rule.skip_on_resolution_failure else matched
+
+
 def _conditions_hold(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
-    rule = compiled.rule
-    if rule.match_integrated_registry and not attributes.integrated:
-        return False
-    if (compiled.registries or compiled.patterns) and not _registry_matches(compiled, attributes.name, behaviour):
-        return False
+    return (
+        _integrated_holds(compiled, attributes)
+        and _registry_holds(compiled, attributes, behaviour)
+        and _image_holds(compiled, attributes, behaviour)
+    )
+
+
+def _integrated_holds(compiled: CompiledRule, attributes: Attributes) -> bool:
+    return attributes.integrated or not compiled.rule.match_integrated_registry
+
+
+def _registry_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+    return not compiled.names_registries or _registry_matches(compiled, attributes.name, behaviour)
+
+
+def _image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+    rule, image = compiled.rule, attributes.image
     if not rule.needs_image:
         return True
-    image = attributes.image
     if image is None:
         return False
     if rule.match_docker_image_labels:
@@ -234,17 +309,18 @@ def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: B
     registry = name.registry
     if registry in compiled.registries:
         return True
-    if not registry and behaviour.unqualified_is_docker_hub and "docker.io" in compiled.registries:
+    if not registry and behaviour.unqualified_is_docker_hub and DOCKER_HUB in compiled.registries:
         return True
-    texts = {registry}
+    places: set[str] = set()
     if compiled.canonical and (registry or name.name):  # a blank image names nothing yet: something else fills it in
-        texts.add(canonical_host(registry, behaviour))
+        places.add(canonical_host(registry, behaviour))
         if not name.name:  # "some.name" reads as a registry; a node takes it for a name, as it would any other
-            texts.add(canonical_host("", behaviour))
-        if not compiled.registries.isdisjoint(texts):
+            places.add(canonical_host("", behaviour))
+        if not compiled.registries.isdisjoint(places):
             return True
     if not compiled.patterns:
         return False
+    texts = {registry}.union(*map(variants, places))
     return any(pattern.matches(text) for pattern in compiled.patterns for text in texts)
 
 

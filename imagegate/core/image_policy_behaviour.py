@@ -36,6 +36,8 @@ class Behaviour:
 
     integrated_registries: tuple[str, ...] = ()
     """Names of the integrated registry, ``host[:port]``; the configured one first, then aliases (row 4)."""
+    external_registries: tuple[str, ...] = ()
+    """Names that the integrated registry has outside of the cluster: they count where they can only reject."""
     controller_owned: ControllerOwned = ControllerOwned.VALIDATE
     trusted_controllers: frozenset[str] = frozenset()
     namespace_override: NamespaceOverride = NamespaceOverride.OPEN
@@ -67,8 +69,10 @@ class Behaviour:
     """Undecodable metadata makes a rule match; metadata without Config is a crash (rows 15, 16)."""
     cross_namespace_review: bool = True
     """Streams of another namespace need an access review (row 17)."""
-    unknown_is_failure: bool = True
-    """A look-up that failed for a passing reason denies where a rule needs its answer (row 18)."""
+    canonical_integrated: bool = True
+    """The integrated registry's names are compared in any spelling; reject rules know further names (row 4)."""
+    ambiguous_is_failure: bool = True
+    """An id that several images have denies where a rule depends on it, as any failed look-up does (row 18)."""
     dotted_names: bool = True
     """``my.image:1.0`` is a name, not a registry (row 21)."""
     keep_tag_beside_digest: bool = True
@@ -116,7 +120,8 @@ def openshift_4(integrated_registry: str = "") -> Behaviour:
         image_object_conditions=False,
         lenient_metadata=True,
         cross_namespace_review=False,
-        unknown_is_failure=False,
+        canonical_integrated=False,
+        ambiguous_is_failure=False,
         dotted_names=False,
         keep_tag_beside_digest=False,
         report_all=False,

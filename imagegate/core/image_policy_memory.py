@@ -33,6 +33,8 @@ class Verdict(NamedTuple):
     """Why the text is no image reference, where that denies."""
     exact: str
     """What a rewrite would write; empty if nothing."""
+    second_look: bool = False
+    """The outcome is that of what imagegate itself sees, with its own rights."""
 
 
 class Memory:

@@ -12,7 +12,7 @@ from typing import Any
 from imagegate.core.admission import AdmissionRequest, GroupKind, Phase
 from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
 from imagegate.core.evidence import Lookup, Unknown
-from imagegate.core.execution import Crash, Outcome
+from imagegate.core.execution import Crash, Outcome, RuleList
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned
 from imagegate.core.image_policy_config import ImagePolicyConfig
 from imagegate.core.image_policy_coverage import Coverage, Plan
@@ -93,9 +93,11 @@ class ImagePolicyPlugin:
             return ()
         asked: list[Question] = list(work.first_questions())
         if plan.attempts and not work.is_exempt:
-            resolver = work.resolver(answers.get)
+            resolver, own = work.resolver(answers.get), work.resolver(answers.get, own=True)
             for use in dict.fromkeys(work.uses):
                 resolution = resolver.resolve(use)
+                if not isinstance(resolution, Pending) and resolver.needs_second_look(use):
+                    resolution = own.resolve(use)
                 if isinstance(resolution, Pending):
                     asked.extend(resolution.questions)
         return asked
@@ -172,6 +174,7 @@ class _Review:
         self._behaviour = behaviour
         self._trace = trace
         self._asked: Resolver | None = None
+        self._asked_itself: Resolver | None = None
         self._excluded = work.exclusions(answers) if memory is None else memory.exclusions(request, work, answers)
         self._memory = memory if self._excluded.are_none else None
         self._mutating = request.phase is Phase.MUTATE and work.may_rewrite
@@ -260,39 +263,79 @@ class _Review:
         verdict = memory.verdicts.get(key)
         if verdict is None:
             verdict = self._new_verdict(use, rewriting=rewriting)
-            certain = verdict.error is None or not verdict.error.failed
+            certain = verdict.attributes.doubt is None and (verdict.error is None or not verdict.error.failed)
             if certain and not self._resolver.is_personal:
                 memory.keep(key, verdict)
         return verdict
 
     def _new_verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
-        """Resolve, then ask the rules."""
+        """Resolve, then ask the rules; look a second time where imagegate may see more than the user."""
         attributes, error = self._resolve(use)
-        if error is not None and (self._plan.fatal or self._failure_denies(error)):
-            return Verdict(attributes, error, None, "", "")
+        refused, looks_again = self._resolver.was_refused, self._looks_again(use)
         rules = self._plan.rules
-        outcome = rules.decide(attributes, self._excluded) if rules is not None else Outcome(True)
-        if (
-            outcome.accepted
-            and rules is not None
-            and attributes.local_rewrite
-            and self._stays_local(use, attributes, rewriting=rewriting)
-        ):
+        if error is not None and self._plan.fatal:
+            return Verdict(attributes, error, None, "", "")
+        if rules is None:
+            return Verdict(attributes, error, Outcome(True), "", attributes.name.exact)
+        outcome = self._judge(rules, attributes)
+        if outcome.in_doubt:
+            return _in_doubt(attributes, outcome)
+        if outcome.accepted and attributes.local_rewrite and self._stays_local(use, attributes, rewriting=rewriting):
             as_pulled = Unresolved(NOT_REWRITTEN)
             seen = self._resolver.best_effort(use, as_pulled)
-            judged = rules.decide(seen, self._excluded)
+            judged = self._judge(rules, seen)
+            if judged.in_doubt:
+                return _in_doubt(seen, judged)
             if not judged.accepted:
                 return Verdict(seen, as_pulled, judged, "", seen.name.exact)
-        bad_name = self._bad_name(use) if outcome.accepted and rules is not None else ""
+        bad_name = self._bad_name(use) if outcome.accepted else ""
         if bad_name:
             outcome = Outcome(False)
-        return Verdict(attributes, error, outcome, bad_name, attributes.name.exact)
+        verdict = Verdict(attributes, error, outcome, bad_name, attributes.name.exact)
+        if outcome.accepted and looks_again:
+            return self._second_look(use, rules, verdict, refused)
+        return verdict
+
+    def _looks_again(self, use: ImageUse) -> bool:
+        return self._plan.attempts and self._resolver.needs_second_look(use)
+
+    def _second_look(self, use: ImageUse, rules: RuleList, first: Verdict, refused: bool) -> Verdict:
+        """What an accepted image is to imagegate itself, by its own rights and any name of the integrated registry.
+
+        Every reject rule that matches that rejects. Where only the user's rights were in the way it must be accepted
+        as well: who may see less gets no milder verdict. Texts say nothing of what was seen but the rule.
+        """
+        seen = self._own.resolve(use)
+        if isinstance(seen, Pending):
+            seen = Unresolved("a look-up was not made in time", failed=True)
+        if isinstance(seen, Unresolved):
+            seen = self._own.best_effort(use, seen)
+        judged = self._judge(rules, seen, rejects_only=not refused)
+        if judged.in_doubt:
+            return _in_doubt(first.attributes, judged)
+        if not judged.accepted:
+            return first._replace(outcome=judged, second_look=True)
+        assert first.outcome is not None  # noqa: S101 - only what was accepted is looked at again
+        softened = dict.fromkeys((*first.outcome.softened, *judged.softened))
+        return first._replace(outcome=first.outcome._replace(softened=tuple(softened)))
+
+    def _judge(self, rules: RuleList, attributes: Attributes, *, rejects_only: bool = False) -> Outcome:
+        """What the rules say; ``rejects_only``: no accept rule is needed, or asked."""
+        if attributes.doubt is None and not self._excluded.in_doubt and not rejects_only:
+            return rules.decide(attributes, self._excluded)
+        return rules.weigh(attributes, self._excluded, self._excluded.uncertain, rejects_only=rejects_only)
 
     def _stays_local(self, use: ImageUse, attributes: Attributes, *, rewriting: bool) -> bool:
         """Whether a container keeps a name that only imagegate reads as a stream's."""
         if use.kind != DOCKER_IMAGE or not self._behaviour.judges_what_is_pulled:
             return False
         return not (rewriting and attributes.name.exact and self._plan.rewrites(local=True))
+
+    @property
+    def _own(self) -> Resolver:
+        if self._asked_itself is None:
+            self._asked_itself = self._work.resolver(_asking(self._answers), own=True)
+        return self._asked_itself
 
     @property
     def _resolver(self) -> Resolver:
@@ -319,11 +362,6 @@ class _Review:
             resolution = Unresolved("a look-up was not made in time", failed=True)
         return self._resolver.best_effort(use, resolution), resolution
 
-    def _failure_denies(self, error: Unresolved) -> bool:
-        """Whether a look-up that could not be made, as opposed to one that found nothing, denies (row 18)."""
-        rules = self._plan.rules
-        return error.failed and self._behaviour.unknown_is_failure and rules is not None and rules.needs_certainty
-
     def _rewrites_to(self, use: ImageUse, verdict: Verdict) -> bool:
         """Whether the plan replaces the image by what it was resolved to."""
         if verdict.error is not None or not verdict.exact:
@@ -349,9 +387,16 @@ class _Review:
     def _note(self, use: ImageUse, verdict: Verdict, outcome: Outcome) -> Denial | None:
         """What the rules said; the denial, if there is one."""
         if self._trace is not None:
-            rules = self._plan.rules
             trace_image(
-                self._trace, use, verdict.attributes, verdict.error, rules, self._excluded, outcome, self._behaviour
+                self._trace,
+                use,
+                verdict.attributes,
+                verdict.error,
+                self._plan.rules,
+                self._excluded,
+                outcome,
+                self._behaviour,
+                second_look=verdict.second_look,
             )
         for softened in outcome.softened:
             text = f"{use.error_field}: image {use.name} would be rejected by rule {softened.rule.name!r}"
@@ -402,6 +447,10 @@ class _Review:
 
 
 _ALLOWED = Decision(plugin=NAME)
+
+
+def _in_doubt(attributes: Attributes, outcome: Outcome) -> Verdict:
+    return Verdict(attributes, Unresolved(outcome.in_doubt, failed=True), None, "", "")
 
 
 def _asking(answers: Answers) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from imagegate.core.admission import AdmissionRequest, User
-from imagegate.core.evidence import Absent, Found
+from imagegate.core.evidence import Absent, Found, Impossible, Lookup, Unknown, Unlisted
 from imagegate.core.execution import CompiledRule
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
 from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
@@ -34,14 +34,19 @@ _Place: TypeAlias = tuple[str, str]
 
 
 class Exclusions:
-    """Names of rules that the namespace switches off. ``used`` collects those that were in the way of one."""
+    """Names of rules that the namespace switches off. ``used`` collects those that were in the way of one.
 
-    __slots__ = ("_names", "_restricted", "are_none", "used")
+    ``in_doubt``: why these names could not be found out. Then no reject rule is switched off, and no accept rule that
+    might be accepts for certain.
+    """
 
-    def __init__(self, names: frozenset[str], *, restricted: bool, certain: bool = True) -> None:
+    __slots__ = ("_names", "_restricted", "are_none", "in_doubt", "used")
+
+    def __init__(self, names: frozenset[str], *, restricted: bool, in_doubt: str = "") -> None:
         self._names = names
         self._restricted = restricted
-        self.are_none = certain and not names
+        self.in_doubt = in_doubt
+        self.are_none = not in_doubt and not names
         """Certainly no rule is switched off."""
         self.used: set[str] = set()
 
@@ -54,10 +59,15 @@ class Exclusions:
 
     def switches_off(self, compiled: CompiledRule) -> bool:
         """Whether the rule is switched off, for those who only look."""
+        return compiled.rule.name in self._names and self._may_be_off(compiled)
+
+    def uncertain(self, compiled: CompiledRule) -> str:
+        """Why it is not known whether the rule is switched off; empty where it is known."""
+        return self.in_doubt if self.in_doubt and self._may_be_off(compiled) else ""
+
+    def _may_be_off(self, compiled: CompiledRule) -> bool:
         rule = compiled.rule
-        if rule.name not in self._names or rule.ignore_namespace_override:
-            return False
-        return rule.allow_namespace_override or not self._restricted
+        return not rule.ignore_namespace_override and (rule.allow_namespace_override or not self._restricted)
 
 
 class PolicyRequest:
@@ -142,10 +152,15 @@ class PolicyRequest:
             return None
         return self._before.get(_place(use), "")
 
-    def resolver(self, ask: Ask) -> Resolver:
-        """A resolver for this request's namespace and people."""
+    def resolver(self, ask: Ask, *, own: bool = False) -> Resolver:
+        """A resolver for this request's namespace and people; ``own``: for imagegate itself."""
         return Resolver(
-            self._behaviour, ask, self._request.namespace, resolve_all=self.resolve_all, subjects=self._subjects()
+            self._behaviour,
+            ask,
+            self._request.namespace,
+            resolve_all=self.resolve_all,
+            subjects=() if own else self._subjects(),
+            own=own,
         )
 
     def exclusions(self, answers: Answers) -> Exclusions:
@@ -157,11 +172,18 @@ class PolicyRequest:
             namespace: Mapping[str, Any] = answer.value
             text = ((namespace.get("metadata") or {}).get("annotations") or {}).get(IGNORE_RULES_ANNOTATION) or ""
         if not text:
-            return Exclusions(frozenset(), restricted=restricted, certain=isinstance(answer, (Found, Absent)))
+            # Unlisted: what nobody can read switches nothing off; to doubt it would be to deny there for ever.
+            known = isinstance(answer, (Found, Absent, Impossible, Unlisted))
+            in_doubt = "" if known else self._annotations_in_doubt(answer)
+            return Exclusions(frozenset(), restricted=restricted, in_doubt=in_doubt)
         names = text.split(",")
         if self._behaviour.trim_ignored_rules:
             names = [name.strip() for name in names if name.strip()]
         return Exclusions(frozenset(names), restricted=restricted)
+
+    def _annotations_in_doubt(self, answer: Lookup[Any] | None) -> str:
+        why = answer.why if isinstance(answer, Unknown) else "it was not looked up in time"
+        return f"annotations of namespace {self._request.namespace} could not be read: {why}"
 
     def is_trusted(self, answers: Answers) -> bool:
         """Whether a listed controller account asks and its owner bears out the claim (row 1)."""

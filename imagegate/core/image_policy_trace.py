@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from imagegate.core.admission import AdmissionRequest
-from imagegate.core.execution import CompiledRule, Outcome, RuleList, matches
+from imagegate.core.execution import CompiledRule, Outcome, RuleList, may_match
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_coverage import Plan
 from imagegate.core.image_policy_request import Exclusions
 from imagegate.core.resolution import Attributes, Unresolved
 from imagegate.core.trace import Step, Trace
 from imagegate.core.workload import ImageUse
+
+SECOND_LOOK = "rules were also tried on what the name stands for, looked up with imagegate's own rights"
 
 
 def trace_request(trace: Trace, request: AdmissionRequest, plan: Plan, excluded: Exclusions) -> None:
@@ -43,10 +45,18 @@ def trace_image(
     excluded: Exclusions,
     outcome: Outcome,
     behaviour: Behaviour,
+    *,
+    second_look: bool = False,
 ) -> None:
-    """How one image was resolved, every rule with why it matched or not, and the verdict."""
+    """How one image was resolved, every rule with why it matched or not, and the verdict.
+
+    Args:
+        second_look: the verdict is that of what imagegate itself sees of the image. What it sees is not told.
+    """
     at = use.error_field
     trace.add(at, _resolution_step(use, attributes, error))
+    if second_look:
+        trace.add(at, Step("look-up", use.name, "second-look", SECOND_LOOK))
     for rule in rules.rules if rules is not None else ():
         trace.add(at, _rule_step(rule, attributes, excluded, behaviour))
     trace.add(at, _verdict_step(use, outcome, rules))
@@ -66,11 +76,13 @@ def _rule_step(rule: CompiledRule, attributes: Attributes, excluded: Exclusions,
     effect = "reject" if rule.rule.reject else "accept"
     if excluded.switches_off(rule):
         return Step("rule", rule.label, "skipped", "the namespace's annotation switches it off", {"effect": effect})
-    if attributes.image is None and rule.rule.skip_on_resolution_failure:
+    doubt = attributes.doubt
+    if attributes.image is None and not (doubt and doubt.image) and rule.rule.skip_on_resolution_failure:
         because = "there is no Image object and skipOnResolutionFailure is set"
         return Step("rule", rule.label, "skipped", because, {"effect": effect})
-    matched = matches(rule, attributes, behaviour)
-    return Step("rule", rule.label, "matched" if matched else "not-matched", _why(rule, attributes), {"effect": effect})
+    matched = may_match(rule, attributes, behaviour)
+    outcome = "unknown" if matched is None else "matched" if matched else "not-matched"
+    return Step("rule", rule.label, outcome, _why(rule, attributes), {"effect": effect})
 
 
 def _why(compiled: CompiledRule, attributes: Attributes) -> str:
@@ -81,7 +93,9 @@ def _why(compiled: CompiledRule, attributes: Attributes) -> str:
         facts.append(f"integrated registry: {'yes' if attributes.integrated else 'no'}")
     if rule.match_registries or rule.match_registry_patterns:
         facts.append(f"registry is {attributes.name.registry or 'not written'!r}")
-    if rule.needs_image and attributes.image is None:
+    if attributes.doubt is not None:
+        facts.append(f"could not be found out: {attributes.doubt.because}")
+    elif rule.needs_image and attributes.image is None:
         facts.append("there is no Image object to look at")
     elif rule.needs_image:
         facts.append("conditions on labels and annotations of the Image")

@@ -11,7 +11,7 @@ from typing import Any
 
 from imagegate.core.api_status import StatusError, bad_request, not_found
 from imagegate.core.decision import Status
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Ambiguous, Found, Impossible, Lookup
 from imagegate.core.go_quote import go_quote
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_stream_views import holds_pull_spec, image_stream_image, image_stream_tag
@@ -38,17 +38,17 @@ def absent(status: Status) -> Absent:
     return Absent(status.message, status.kind)
 
 
-def refused(status: Status) -> Unknown:
-    """A fixed refusal as a look-up's answer: asking again will not help."""
-    return Unknown(status.message, retryable=False)
+def refused(status: Status) -> Impossible:
+    """A name that the API refuses, as a look-up's answer."""
+    return Impossible(status.message)
 
 
-def stream_tag_name_error(question: StreamTag) -> Unknown | None:
+def stream_tag_name_error(question: StreamTag) -> Impossible | None:
     """The answer to a name that no ImageStreamTag can have."""
     name = f"{question.stream}:{question.tag}"
     why = resource_name_error(name)
     if why is not None:
-        return Unknown(why, retryable=False)
+        return Impossible(why)
     try:
         split_stream_tag(name)
     except InvalidInput as error:
@@ -56,12 +56,12 @@ def stream_tag_name_error(question: StreamTag) -> Unknown | None:
     return None
 
 
-def stream_image_name_error(question: StreamImage) -> Unknown | None:
+def stream_image_name_error(question: StreamImage) -> Impossible | None:
     """The answer to a name that no ImageStreamImage can have."""
     name = f"{question.stream}@{question.id}"
     why = resource_name_error(name)
     if why is not None:
-        return Unknown(why, retryable=False)
+        return Impossible(why)
     try:
         split_stream_image(name)
     except InvalidInput as error:
@@ -86,7 +86,7 @@ def stream(question: Stream, found: JsonObject | None, source: str) -> Lookup[Js
     """The stream itself, decorated (None: there is none)."""
     why = resource_name_error(question.name)
     if why is not None:
-        return Unknown(why, retryable=False)
+        return Impossible(why)
     if found is None:
         return absent(not_found("imagestreams", question.name))
     return Found(found, source)
@@ -104,14 +104,14 @@ def stream_image(
     try:
         return Found(image_stream_image(stream, question.id, image_of), source)
     except StatusError as error:
-        return absent(error.status) if error.status.code == 404 else refused(error.status)
+        return absent(error.status) if error.status.code == 404 else Ambiguous(error.status.message, retryable=False)
 
 
 def image(question: Image, found: JsonObject | None, source: str) -> Lookup[JsonObject]:
     """The Image itself (None: there is none)."""
     why = resource_name_error(question.digest)
     if why is not None:
-        return Unknown(why, retryable=False)
+        return Impossible(why)
     if found is None:
         return absent(not_found("images", question.digest))
     return Found(found, source)
@@ -121,7 +121,7 @@ def namespace(question: Namespace, found: Mapping[str, Any] | None, source: str)
     """The Namespace (None: there is none)."""
     why = resource_name_error(question.name)
     if why is not None:
-        return Unknown(why, retryable=False)
+        return Impossible(why)
     if found is None:
         return absent(not_found("namespaces", question.name, group=""))
     return Found(dict(found), source)

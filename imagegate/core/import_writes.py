@@ -53,6 +53,7 @@ from imagegate.core.reference import ImageReference
 from imagegate.core.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
 from imagegate.errors import InvalidInput, InvalidReference
 
+NOT_IN_TIME = "it was not looked up in time"
 EVERY_TAG = "*"
 """Stands for the tags of a repository import, which are not known before they are listed."""
 _MANAGED_ANNOTATION = "openshift.io/image.managed"
@@ -271,8 +272,12 @@ class MappingWrite:
         if isinstance(stored, Unanswered) or stored is None:
             return stored  # without a stream the server answers 404
         reference = mapping.image_reference
-        if _is_managed(mapping.image) and isinstance(answers.get(Image(mapping.image.name)), Found):
-            reference = _local_reference(gate, stored, mapping.image.name) or reference
+        if _is_managed(mapping.image):
+            known = answers.get(Image(mapping.image.name))
+            if known is None or isinstance(known, Unknown):  # which reference is written depends on it
+                return Unanswered(f"image {mapping.image.name}", NOT_IN_TIME if known is None else known.why)
+            if isinstance(known, Found):
+                reference = _local_reference(gate, stored, mapping.image.name) or reference
         histories = dict(stored.status_tags)
         histories[mapping.tag] = with_event(histories.get(mapping.tag, ()), Event(reference, mapping.image.name))
         follow(stored, stored, histories)
@@ -323,7 +328,7 @@ def _stored(answers: Answers, question: Stream) -> StreamObject | Unanswered | N
     if isinstance(answer, Absent):
         return None
     if not isinstance(answer, Found):
-        return Unanswered(what, answer.why if isinstance(answer, Unknown) else "it was not looked up in time")
+        return Unanswered(what, answer.why if answer is not None else NOT_IN_TIME)
     try:
         return read_stream(answer.value)
     except InvalidInput as error:

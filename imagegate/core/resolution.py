@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from imagegate.core.access import Access
 from imagegate.core.admission import User
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Ambiguous, Found, Lookup, Unknown
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.plugin import Question
 from imagegate.core.reference import DEFAULT_TAG, ImageReference
+from imagegate.core.registry_hosts import WELL_KNOWN_INTEGRATED, broad, same_places, spelled
 from imagegate.core.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
 from imagegate.errors import InvalidReference
 
@@ -28,6 +30,18 @@ NO_LOCAL_NAMES = (
 EMPTY = ImageReference()
 
 
+class Doubt(NamedTuple):
+    """What of an image could not be found out, because a look-up failed."""
+
+    because: str
+    name: bool = False
+    """It may stand for another name."""
+    image: bool = False
+    """There may be an Image object, with any labels and annotations."""
+    integrated: bool = False
+    """It may be one of the integrated registry, where ``Attributes.integrated`` does not say so for certain."""
+
+
 class Attributes(NamedTuple):
     """What is known of one image: the input of the execution rules."""
 
@@ -36,6 +50,8 @@ class Attributes(NamedTuple):
     """The Image object whose labels and annotations count; None if the image could not be resolved."""
     integrated: bool = False
     local_rewrite: bool = False
+    doubt: Doubt | None = None
+    """What could not be found out: rules that depend on it neither accept nor pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +90,55 @@ class _Failed(Exception):
 
 
 class Resolver:
-    """Resolves the images of one request. ``cached`` is profile openshift-4's image cache within the request."""
+    """Resolves the images of one request. ``cached`` is profile openshift-4's image cache within the request.
 
-    __slots__ = ("_ask", "_behaviour", "_namespace", "_resolve_all", "_subjects", "cached", "is_personal")
+    Args:
+        behaviour: what the profile and the settings choose.
+        ask: gives answers; None for one that is not there yet.
+        namespace: of the request.
+        resolve_all: every name means an image stream tag.
+        subjects: the user and the service account, whose rights count in streams of other namespaces.
+        own: look with imagegate's own rights and take any name of the integrated registry, as a second look does
+            that can only reject.
+    """
+
+    __slots__ = (
+        "_ask",
+        "_behaviour",
+        "_namespace",
+        "_own",
+        "_resolve_all",
+        "_subjects",
+        "cached",
+        "is_personal",
+        "was_refused",
+    )
 
     def __init__(
-        self, behaviour: Behaviour, ask: Ask, namespace: str, *, resolve_all: bool, subjects: tuple[User, ...]
+        self,
+        behaviour: Behaviour,
+        ask: Ask,
+        namespace: str,
+        *,
+        resolve_all: bool,
+        subjects: tuple[User, ...],
+        own: bool = False,
     ) -> None:
         self._behaviour = behaviour
         self._ask = ask
         self._namespace = namespace
         self._resolve_all = resolve_all
         self._subjects = subjects
+        self._own = own
         self.cached: dict[str, Mapping[str, Any]] = {}
         self.is_personal = False
         """An access review, or a question nobody could answer, had a part in what was resolved."""
+        self.was_refused = False
+        """The image resolved last is in a stream that neither user nor service account is known to be allowed."""
 
     def resolve(self, use: ImageUse) -> Resolution:
         """The attributes of ``use``, or why there are none, or what must be asked first."""
+        self.was_refused = False
         try:
             if use.kind == DOCKER_IMAGE:
                 return self._docker_image(use.name)
@@ -107,7 +154,13 @@ class Resolver:
         return Unresolved(f'image policy does not allow image references of kind "{use.kind}"')
 
     def best_effort(self, use: ImageUse, error: Unresolved | None) -> Attributes:
-        """What the rules see of an image that was not resolved."""
+        """What the rules see of an image that was not resolved; in doubt if that is because a look-up failed."""
+        found = self._by_name(use, error)
+        if error is None or not error.failed:
+            return found
+        return found._replace(doubt=Doubt(error.because, name=not found.name.id, image=True, integrated=True))
+
+    def _by_name(self, use: ImageUse, error: Unresolved | None) -> Attributes:
         if use.kind != DOCKER_IMAGE:
             return Attributes(EMPTY, integrated=bool(error and error.integrated and self._behaviour.integrated_by_name))
         try:
@@ -131,7 +184,29 @@ class Resolver:
 
     def names_integrated(self, reference: ImageReference) -> bool:
         """Whether the registry part is one of the integrated registry's names."""
-        return bool(reference.registry) and reference.registry in self._behaviour.integrated_registries
+        behaviour, registry = self._behaviour, reference.registry
+        if not registry or not behaviour.integrated_registries:
+            return False
+        if not behaviour.canonical_integrated:
+            return registry in behaviour.integrated_registries
+        if self._own:
+            return _may_be_integrated(registry, behaviour)
+        return spelled(registry) in _spellings(behaviour.integrated_registries)
+
+    def needs_second_look(self, use: ImageUse) -> bool:
+        """Whether imagegate itself may see more of the image resolved last than it could be resolved to.
+
+        A mark counts whoever may look at the stream, and by whatever name a node finds the registry.
+        """
+        if self.was_refused:
+            return True
+        if use.kind != DOCKER_IMAGE or not self._behaviour.canonical_integrated:
+            return False
+        try:
+            reference = self.parse(use.name)
+        except InvalidReference:
+            return False
+        return not self.names_integrated(reference) and _may_be_integrated(reference.registry, self._behaviour)
 
     def _docker_image(self, text: str) -> Attributes:
         try:
@@ -164,30 +239,40 @@ class Resolver:
             self._known_repository(reference)
         if forgets:
             return Attributes(reference, found.value, integrated and found.source != "cache")
-        return Attributes(reference, found.value, integrated or self._is_credited(credit))
+        credited = integrated or self._is_credited(credit)
+        if isinstance(credited, Doubt):
+            return Attributes(reference, found.value, doubt=credited)
+        return Attributes(reference, found.value, credited)
 
     def _known_repository(self, reference: ImageReference) -> None:
-        holders = self._ask(PullSpecHolders(reference.as_repository().exact))
+        holders = self._answer(PullSpecHolders(reference.as_repository().exact))
+        if isinstance(holders, Unknown):
+            raise _Failed(Unresolved(holders.why, failed=True))
         if not isinstance(holders, Found) or not holders.value:
             raise _Failed(Unresolved(f"no image stream has imported {reference.as_repository().exact}"))
 
-    def _is_credited(self, credit: PullSpecHolders) -> bool:
+    def _is_credited(self, credit: PullSpecHolders) -> bool | Doubt:
         """Whether a tag event of a stream that the request may use has exactly this pull spec (section 8.3)."""
         if not self._behaviour.integrated_by_name:
             return False
-        holders = self._ask(credit)
-        if not isinstance(holders, Found):
+        holders = self._answer(credit)
+        if isinstance(holders, Unknown):
             self.is_personal = True
+            return Doubt(holders.why, integrated=True)
+        if not isinstance(holders, Found):
             return False
         if self._namespace in holders.value:
             return True
+        doubt = None
         for namespace in sorted(holders.value)[:_HOLDERS_TRIED]:
             try:
                 self._may_use(namespace, "")
-            except _Failed:
+            except _Failed as failed:
+                if failed.unresolved.failed:
+                    doubt = Doubt(failed.unresolved.because, integrated=True)
                 continue
             return True
-        return False
+        return doubt or False
 
     def _image_stream_tag(self, namespace: str, name: str) -> Attributes:
         stream, colon, tag = name.partition(":")
@@ -218,7 +303,7 @@ class Resolver:
             missing = self._missing_tag(namespace, stream, tag, partial=partial, forced=forced)
             if missing is not None:
                 return missing
-        value = _found(answer, integrated=not partial).value
+        value = self._certain(answer, integrated=not partial).value
         local = bool((value.get("lookupPolicy") or {}).get("local"))
         if partial and not forced and not local:
             raise _Failed(Unresolved(NO_LOCAL_NAMES))
@@ -237,6 +322,8 @@ class Resolver:
     def _missing_tag(self, namespace: str, stream: str, tag: str, *, partial: bool, forced: bool) -> Attributes | None:
         """A tag that does not exist yet, in a stream that may be named locally: its future pull spec."""
         answer = self._answer(Stream(namespace, stream))
+        if isinstance(answer, Unknown):
+            raise _Failed(Unresolved(answer.why, failed=True, integrated=not partial))
         if not isinstance(answer, Found):
             return None
         local = bool(((answer.value.get("spec") or {}).get("lookupPolicy") or {}).get("local"))
@@ -251,7 +338,7 @@ class Resolver:
 
     def _may_use(self, namespace: str, stream: str) -> None:
         """Streams of another namespace need an access review of the user or the pod's service account (row 17)."""
-        if namespace == self._namespace or not self._behaviour.cross_namespace_review:
+        if namespace == self._namespace or self._own or not self._behaviour.cross_namespace_review:
             return
         self.is_personal = True
         reviews = [
@@ -265,6 +352,7 @@ class Resolver:
                 return
             if isinstance(answer, Unknown):
                 failure = answer.why
+        self.was_refused = True
         because = f'neither the user nor the service account may use image streams of namespace "{namespace}"'
         raise _Failed(Unresolved(failure or because, failed=bool(failure)))
 
@@ -293,18 +381,36 @@ class Resolver:
         return answer
 
     def _found(self, question: Question, *, integrated: bool) -> Found[Any]:
-        return _found(self._answer(question), integrated=integrated)
+        return self._certain(self._answer(question), integrated=integrated)
+
+    def _certain(self, answer: Lookup[Any], *, integrated: bool) -> Found[Any]:
+        """What was found; else why there is nothing, and whether that is certain."""
+        if isinstance(answer, Found):
+            return answer
+        not_found = isinstance(answer, Absent)
+        failed = isinstance(answer, Unknown) and (
+            self._behaviour.ambiguous_is_failure or not isinstance(answer, Ambiguous)
+        )
+        raise _Failed(Unresolved(answer.why, not_found=not_found, failed=failed, integrated=integrated))
 
 
 _HOLDERS_TRIED = 8
 
 
-def _found(answer: Lookup[Any], *, integrated: bool) -> Found[Any]:
-    if isinstance(answer, Found):
-        return answer
-    if isinstance(answer, Absent):
-        raise _Failed(Unresolved(answer.why, not_found=True, integrated=integrated))
-    raise _Failed(Unresolved(answer.why, failed=answer.retryable, integrated=integrated))
+@lru_cache(maxsize=16)
+def _spellings(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(spelled(name) for name in names)
+
+
+def _may_be_integrated(registry: str, behaviour: Behaviour) -> bool:
+    """Whether a node may find the integrated registry by this name: any of its names, in any spelling."""
+    names = behaviour.integrated_registries
+    return bool(registry and names) and broad(registry) in _places(names, behaviour.external_registries)
+
+
+@lru_cache(maxsize=16)
+def _places(names: tuple[str, ...], external: tuple[str, ...]) -> frozenset[str]:
+    return same_places((*names, *external, *WELL_KNOWN_INTEGRATED))
 
 
 def _as_name(reference: ImageReference, text: str) -> ImageReference:

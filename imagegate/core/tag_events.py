@@ -297,7 +297,8 @@ def _read_origin(answer: Lookup[Any] | None) -> _Origin | _NoOrigin:
     if isinstance(answer, Absent):
         return _NoOrigin(is_absent=True)
     if not isinstance(answer, Found):
-        return _NoOrigin(answer.why if answer is not None else "not asked", is_unknown=True)
+        is_unknown = answer is None or isinstance(answer, Unknown)
+        return _NoOrigin(answer.why if answer is not None else "not asked", is_unknown=is_unknown)
     try:
         stream = read_stream(answer.value)
     except InvalidInput as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from imagegate.core.decision import Status
-from imagegate.core.evidence import Absent, Found, Unknown
+from imagegate.core.evidence import Absent, Found, Impossible, Unknown
 from imagegate.core.image_import import (
     LEGACY,
     Fetch,
@@ -228,7 +228,9 @@ class ImportFetches:
         return RegistryAccess(self._secrets, insecure=wanted.insecure)
 
 
-def _failure(answer: Absent | Unknown, wanted: Fetch, shown: str, *, is_repository: bool = False) -> Status:
+def _failure(
+    answer: Absent | Impossible | Unknown, wanted: Fetch, shown: str, *, is_repository: bool = False
+) -> Status:
     """What the user is told of an image that could not be fetched (spec 6.1).
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.evidence import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.ports.image_streams import ImageStreams, Namespaces
 
@@ -87,6 +87,8 @@ class LayeredImageStreams:
         image = answer.value.get("image") or {}
         written = self._files.image(Image(image["metadata"]["name"]), deadline_s=deadline_s)
         merged = _merged(Found(image), written)
+        if isinstance(merged, Unknown):
+            return merged
         if not isinstance(merged, Found) or merged.value is image:
             return answer
         return Found({**answer.value, "image": merged.value}, answer.source)
@@ -97,7 +99,7 @@ def _lacks(answer: Lookup[Any], kind: str) -> bool:
 
 
 def _merged(own: Lookup[JsonObject], written: Lookup[JsonObject]) -> Lookup[JsonObject]:
-    if isinstance(own, Unknown) or isinstance(written, Absent):
+    if isinstance(own, (Unknown, Impossible)) or isinstance(written, (Absent, Impossible)):
         return own
     if isinstance(own, Absent) or isinstance(written, Unknown):
         return written

@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from imagegate.core.admission import AdmissionRequest
-from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.evidence import Found, Lookup, OutOfTime, Unknown
 from imagegate.core.plugin import Plugin, Question
 from imagegate.service.look_up_shares import HostShares, Shares
 
@@ -330,4 +330,4 @@ class LookUp:
 def _outcome(answer: Lookup[Any]) -> str:
     if isinstance(answer, Found):
         return "found"
-    return "absent" if isinstance(answer, Absent) else "unknown"
+    return "unknown" if isinstance(answer, Unknown) else "absent"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.evidence import Absent, Found, Impossible, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.reference import ImageReference
@@ -227,7 +227,7 @@ class SignatureReader:
             if left_s <= 0:
                 return OutOfTime(NOT_IN_TIME)
             blob = self._store.signature(store, question.image.path, question.digest, number, deadline_s=left_s)
-            if isinstance(blob, Unknown):
+            if isinstance(blob, (Impossible, Unknown)):
                 return blob
             if isinstance(blob, Absent):
                 evidence.read = replace(evidence.read, complete=True)

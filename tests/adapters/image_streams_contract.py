@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from imagegate.core.evidence import Absent, Found, Unknown
+from imagegate.core.evidence import Absent, Ambiguous, Found, Impossible
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.ports.image_streams import ImageStreams, Namespaces
@@ -98,7 +98,7 @@ class ImageStreamsContract:
         absent = streams.stream_image(StreamImage("test", "app", "sha256:7"), deadline_s=1)
         assert absent == Absent('imagestreamimage.image.openshift.io "app@sha256:7" not found', "imagestreamimage")
         ambiguous = streams.stream_image(StreamImage("test", "app", "sha256:1"), deadline_s=1)
-        assert isinstance(ambiguous, Unknown)
+        assert isinstance(ambiguous, Ambiguous)
         assert not ambiguous.retryable
 
     def test_image_and_namespace_absent(self, streams: Both) -> None:
@@ -131,6 +131,6 @@ class ImageStreamsContract:
 
     def test_bad_names_are_refused(self, streams: Both) -> None:
         answer = streams.stream_tag(StreamTag("test", "a/b", "c"), deadline_s=1)
-        assert answer == Unknown("invalid resource name \"a/b:c\": [may not contain '/']", retryable=False)
+        assert answer == Impossible("invalid resource name \"a/b:c\": [may not contain '/']")
         answer = streams.stream_image(StreamImage("test", "a", "b@c"), deadline_s=1)
-        assert answer == Unknown("ImageStreamImages must be retrieved with <name>@<id>", retryable=False)
+        assert answer == Impossible("ImageStreamImages must be retrieved with <name>@<id>")

@@ -11,7 +11,7 @@ import yaml
 
 from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.packed_objects import PackedObjects
-from imagegate.core.evidence import Absent, Found, Unknown
+from imagegate.core.evidence import Absent, Found, Impossible
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.errors import ConfigError
@@ -188,7 +188,7 @@ def test_namespace_not_found() -> None:
     ],
 )
 def test_names_that_cannot_be_asked_for(ask: str, question: Any, why: str) -> None:
-    assert getattr(catalogue(), ask)(question, deadline_s=1) == Unknown(why, retryable=False)
+    assert getattr(catalogue(), ask)(question, deadline_s=1) == Impossible(why)
 
 
 def test_pull_spec_holders() -> None:
