@@ -294,7 +294,8 @@ class CisePathSettings:
     keep_tag: bool = flag(False, "Rewrite to `NAME:TAG@DIGEST` instead of `NAME@DIGEST`.")
     record_key_file: str = text(
         "",
-        "File with the key of the records of rewritten images, the same for all replicas; empty: new at every start.",
+        "File with the key of the records of rewritten images, the same for all replicas; empty: made once and kept"
+        " beside the store.",
     )
     cache: bool = flag(True, "Keep results of verification for a while.")
     exclude_own_namespace: bool = flag(True, "Leave imagegate's own namespace out of its webhooks.")

@@ -81,6 +81,8 @@ class CisePlugin:
     """Shared by all replicas; without it no record of rewrites is kept or believed (spec section 15.2)."""
     hook: Hook = Hook.ANY
     checks: Sequence[Check] = CHECKS
+    key_lasts: bool = True
+    """Whether ``record_key`` will be the same after a restart. Templates outlive the process that rewrote them."""
     applied: tuple[Check, ...] = field(init=False, repr=False)
     """Those of ``checks`` that run at this endpoint."""
     recorder: Recorder = field(init=False, repr=False)
@@ -108,9 +110,9 @@ class CisePlugin:
             return False
         if request.sub_resource and not (request.sub_resource == EPHEMERAL_CONTAINERS and request.resource == PODS):
             return False
-        if self.hook is not Hook.ANY:
-            return True
-        return request.resource in RESOURCES and (request.resource == PODS or not self.settings.pods_only)
+        if request.resource not in RESOURCES:
+            return self.hook is not Hook.ANY
+        return request.resource == PODS or not self.settings.pods_only
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
         """What the parent, the entries' requirements and the pull secrets still need."""
@@ -215,7 +217,8 @@ class _Review:
         self._workload = workload
         self._asking = asking
         self._trace = trace
-        self._resolved = plugin.recorder.resolved(request.object or {}, request.namespace)
+        self._metadata_paths = _metadata_paths(workload)
+        self._resolved = plugin.recorder.resolved(request.object or {}, request.namespace, self._metadata_paths)
         self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod)
         self._memory = plugin.memory if trace is None and asking.final else None
         self._facets = self._pulls.facets if self._memory is not None else ()
@@ -318,12 +321,18 @@ class _Review:
                 continue
             if judged.entry.mutate_image is False and judged.entry.trust.enabled:
                 warnings.append(f"imagegate: image {use.name} admitted without digest (mutateImage: false)")
-            if not judged.digest or not judged.entry.rewrites or not self._may_rewrite(use):
+            if not judged.digest or not judged.entry.rewrites:
                 continue
-            now = image.at_digest(judged.digest, keep_tag=self._settings.keep_tag)
+            if _is_volume(use):
+                warnings += _volume_warning(use, image, judged.digest)
+                continue
+            if not self._may_rewrite:
+                continue
+            keeps_records = self._keeps_records
+            now = image.at_digest(judged.digest, keep_tag=self._settings.keep_tag and keeps_records)
             if now == image.original:
                 continue
-            if self._keeps_records:
+            if keeps_records:
                 records[record_place(use)] = Resolved(image.original, now)
             elif not self._finds_again(now, judged.entry):
                 warnings.append(f"imagegate: image {use.name} admitted without digest: {judged.entry.name} names a tag")
@@ -335,8 +344,15 @@ class _Review:
 
     @property
     def _keeps_records(self) -> bool:
-        """The API keeps nothing but the ephemeral containers of an update of those."""
-        return bool(self._plugin.record_key) and not self._request.sub_resource
+        """Whether a record stays with the object for as long as it is needed.
+
+        The API keeps nothing but the ephemeral containers of an update of those. A template makes Pods for months: a
+        record that a restart makes worthless would stop them all.
+        """
+        plugin = self._plugin
+        return (
+            bool(plugin.record_key) and not self._request.sub_resource and (self._workload.is_pod or plugin.key_lasts)
+        )
 
     def _finds_again(self, rewritten: str, entry: Entry) -> bool:
         """Whether a second look at a rewritten image, without a record, would find the same entry."""
@@ -344,19 +360,35 @@ class _Review:
         found = select(self._plugin.policies, self._request.namespace, rewritten, image, self._settings)
         return isinstance(found, Selected) and found.entry is entry
 
-    def _may_rewrite(self, use: ImageUse) -> bool:
-        """Only in the mutating pass, and only containers: a volume's image is never rewritten."""
+    @property
+    def _may_rewrite(self) -> bool:
+        """Only in the mutating pass."""
         if self._request.phase is not Phase.MUTATE or self._plugin.hook is Hook.VA:
             return False
         rewriting = self._settings.rewriting
-        if rewriting is Rewriting.NEVER or (rewriting is Rewriting.PODS and not self._workload.is_pod):
-            return False
-        return not use.field.endswith(".reference")
+        return not (rewriting is Rewriting.NEVER or (rewriting is Rewriting.PODS and not self._workload.is_pod))
 
     def _records(self, records: Mapping[str, Resolved]) -> list[PatchOp]:
-        path = self._workload.spec_path
-        paths = (("metadata",),) if self._workload.is_pod else (("metadata",), (*path[:-1], "metadata"))
-        return self._plugin.recorder.patch(self._request.object or {}, paths, records, self._request.namespace)
+        return self._plugin.recorder.patch(
+            self._request.object or {}, self._metadata_paths, records, self._request.namespace
+        )
+
+
+def _metadata_paths(workload: Workload) -> tuple[tuple[str, ...], ...]:
+    """Where the record of a workload stands: its own metadata, and that of its pod template."""
+    return (("metadata",),) if workload.is_pod else (("metadata",), (*workload.spec_path[:-1], "metadata"))
+
+
+def _is_volume(use: ImageUse) -> bool:
+    return use.field.endswith(".reference")
+
+
+def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:
+    """A volume's image is never rewritten (spec section 10.2), so a node mounts what its tag means by then."""
+    if image.digest:
+        return []
+    seen = f"imagegate: image {use.name} of volume {use.owner} was verified as sha256:{digest}, but is not rewritten"
+    return [f"{seen}: the node mounts what the tag means then; name the digest in the volume's reference"]
 
 
 def _denied_object(code: DenialCode, text: str) -> Decision:

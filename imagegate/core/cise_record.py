@@ -40,12 +40,22 @@ class Recorder:
 
     key: bytes
 
-    def resolved(self, document: Mapping[str, Any], namespace: str) -> dict[str, Resolved]:
-        """By rewritten image what an object's annotation proves; whatever is not right in it is left out."""
+    def resolved(
+        self,
+        document: Mapping[str, Any],
+        namespace: str,
+        metadata_paths: tuple[tuple[str, ...], ...] = (("metadata",),),
+    ) -> dict[str, Resolved]:
+        """By rewritten image what an object's annotations prove; whatever is not right in them is left out.
+
+        Args:
+            metadata_paths: where its own metadata is, and that of its pod template: a Job that a CronJob makes has the
+                annotation only there.
+        """
         if not self.key:
             return {}
         found: dict[str, Resolved] = {}
-        for value in _entries(document).values():
+        for value in [each for path in metadata_paths for each in _entries(document, path).values()]:
             if not isinstance(value, dict):
                 continue
             was, now, mac = value.get("from"), value.get("to"), value.get("mac")
@@ -53,7 +63,7 @@ class Recorder:
                 continue
             entry = Resolved(was, now)
             if mac.isascii() and hmac.compare_digest(entry.mac(self.key, namespace), mac):
-                found[now] = entry
+                found.setdefault(now, entry)
         return found
 
     def patch(
@@ -96,9 +106,11 @@ def _list_of(place: str) -> str:
     return place.rpartition("[")[0].rpartition(".")[2]
 
 
-def _entries(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The annotation's entries; none where there is no annotation that can be read."""
-    metadata = document.get("metadata")
+def _entries(document: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """The annotation's entries under the metadata at ``path``; none where there is no annotation that can be read."""
+    metadata: Any = document
+    for key in path:
+        metadata = metadata.get(key) if _is_mapping(metadata) else None
     annotations = metadata.get("annotations") if _is_mapping(metadata) else None
     if annotations is None:
         return {}

@@ -15,6 +15,8 @@ from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, misfit
 EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")
 CREATE, UPDATE = "CREATE", "UPDATE"
+EPHEMERAL = "ephemeralContainers"
+_CONTAINER_LISTS = ("initContainers", "containers")
 
 _POD = ("spec",)
 _TEMPLATE = ("spec", "template", "spec")
@@ -51,7 +53,7 @@ class Workload:
     uses: tuple[ImageUse, ...]
     """Every image, in the order in which it is judged; ``field`` is its place in the object."""
     unchanged: bool
-    """An update that brings no image, of a Pod or of an object that is being deleted."""
+    """An update that brings no image, and nothing else that decides which image a node gets."""
 
     @property
     def is_pod(self) -> bool:
@@ -71,14 +73,62 @@ def read_workload(request: AdmissionRequest) -> Workload:
     document = request.object or {}
     spec = dig(document, path) or {}
     uses = tuple(pod_images(spec, ".".join(path), Extent()))
-    unchanged = False
-    if request.operation == UPDATE and request.old_object is not None and _may_stay(request, path):
-        old = dig(request.old_object, path) or {}
-        before = {(use.field, use.owner, use.name) for use in pod_images(old, ".".join(path), Extent())}
-        unchanged = all((use.field, use.owner, use.name) in before for use in uses)
+    before = _standing(request.old_object, path) if request.operation == UPDATE else None
+    unchanged = before is not None and before.covers(_Standing.of(spec))
     if request.sub_resource == EPHEMERAL_CONTAINERS:
-        uses = tuple(use for use in uses if use.field.startswith("spec.ephemeralContainers["))
+        added = [use for use in uses if use.field.startswith("spec.ephemeralContainers[")]
+        uses = tuple(use for use in added if before is None or not before.holds(EPHEMERAL, use))
     return Workload(spec, path, uses, unchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Everything in a pod spec that decides which image a node gets."""
+
+    images: frozenset[tuple[str, ...]]
+    """List, name of the container or volume, image, pull policy."""
+    credentials: tuple[str, ...]
+    """Pull secrets and the service account."""
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> _Standing:
+        """Read a spec whose lists were read before."""
+        found = set()
+        for group in (*_CONTAINER_LISTS, EPHEMERAL):
+            for each in spec.get(group) or ():
+                found.add((group, *_texts(each, "name", "image", "imagePullPolicy")))
+        for volume in spec.get("volumes") or ():
+            source = volume.get("image")
+            if source is not None:
+                found.add(("volumes", *_texts(volume, "name"), *_texts(source, "reference", "pullPolicy")))
+        account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+        return cls(frozenset(found), (*_texts(spec, "imagePullSecrets"), str(account or "")))
+
+    def covers(self, after: _Standing) -> bool:
+        """Whether ``after`` brings nothing: an image may go, and stand at another place of its list."""
+        return after.images <= self.images and after.credentials == self.credentials
+
+    def holds(self, group: str, use: ImageUse) -> bool:
+        """Whether a container of this name had this image."""
+        return any(entry[:3] == (group, use.owner, use.name) for entry in self.images)
+
+
+def _standing(document: Mapping[str, Any] | None, path: tuple[str, ...]) -> _Standing | None:
+    """What stood in the old object; None where it cannot be read, so that nothing counts as unchanged."""
+    if document is None:
+        return None
+    try:
+        spec = dig(document, path) or {}
+        for _ in pod_images(spec, "", Extent()):  # raises where a list has not the form it must have
+            pass
+    except InvalidObject:
+        return None
+    return _Standing.of(spec)
+
+
+def _texts(parent: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    """Fields to compare; what is no text is compared as it prints."""
+    return tuple(str(parent.get(name) or "") for name in names)
 
 
 def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...] | None:
@@ -110,7 +160,7 @@ def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...
 def _settled_containers(spec: Mapping[str, Any], settled: Settled) -> dict[str, None] | None:
     """The rules that allow the image of every container; None where one is not settled."""
     rules: dict[str, None] = {}
-    for group in ("initContainers", "containers"):
+    for group in _CONTAINER_LISTS:
         containers = spec.get(group)
         if containers is not None and type(containers) is not list:
             return None
@@ -129,14 +179,6 @@ def _without_image_volumes(volumes: object) -> bool:
     if volumes is None:
         return True
     return type(volumes) is list and all(type(volume) is dict and "image" not in volume for volume in volumes)
-
-
-def _may_stay(request: AdmissionRequest, path: tuple[str, ...]) -> bool:
-    """Finalisers and labels of running Pods, and the end of anything, must not depend on a registry."""
-    if path == _POD:
-        return True
-    metadata = (request.old_object or {}).get("metadata")
-    return isinstance(metadata, Mapping) and bool(metadata.get("deletionTimestamp"))
 
 
 def has_parent_kind(document: Mapping[str, Any]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.core.owners import Owner
 from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
-from imagegate.errors import InvalidPolicy, InvalidSettings
+from imagegate.errors import InvalidPolicy
 from imagegate.policy.master_config import MasterConfig
 from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
@@ -35,11 +34,10 @@ from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.filling import fill
 from imagegate.wiring.plugins import configured_plugins, enforces_images
+from imagegate.wiring.record_keys import RecordKeys
 
 if TYPE_CHECKING:
     from imagegate.adapters.cluster_files import ClusterFiles
-
-RECORD_KEY_MIN_BYTES = 16
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ class Inputs:
         self._files: tuple[Path, ...] = tuple(chosen.files())
         self._methods: Mapping[type[Question], Any] = {}
         self._streams: Layer = ImageStreamsFromObjects()
-        self._own_record_key = secrets.token_bytes(32)  # before any fork, so that all workers have the same
+        self._record_keys = RecordKeys(chosen.environ, keeps=whole)
 
     def files(self) -> tuple[Path, ...]:
         """Everything whose change means reading again."""
@@ -92,7 +90,8 @@ class Inputs:
             cluster = _cluster_files(settings)
             methods |= _cluster_methods(cluster)
             warnings = (*warnings, *cluster.policies.warnings)
-            plugins = configured_plugins(settings, config, cluster.policies, self._record_key(settings))
+            key = self._record_keys.of(settings) if enforces_images(settings) else None
+            plugins = configured_plugins(settings, config, cluster.policies, key)
         policies = PolicySet(
             plugins=plugins,
             version=_version(settings, documents),
@@ -114,19 +113,6 @@ class Inputs:
         except StoreError as error:
             _log.warning("image streams from files do not show in the image API: %s", error)
         return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
-
-    def _record_key(self, settings: Settings) -> bytes:
-        """The key of the records of rewritten images."""
-        name = settings.cise.record_key_file if settings.cise is not None else ""
-        if not name:
-            return self._own_record_key
-        try:
-            key = Path(name).read_bytes().strip()
-        except OSError as error:
-            raise InvalidSettings(f"cise.recordKeyFile: {name}: {error.strerror or error}") from error
-        if len(key) < RECORD_KEY_MIN_BYTES:
-            raise InvalidSettings(f"cise.recordKeyFile: {name}: shorter than {RECORD_KEY_MIN_BYTES} bytes")
-        return key
 
     def answerers(self) -> dict[type[Question], Answerer]:
         """Who answers what the documents answer: always from those that were read last."""

@@ -24,6 +24,7 @@ from imagegate.policy.master_config import MasterConfig
 from imagegate.service.policy_set import ConfiguredPlugin, Modes
 from imagegate.settings import Settings
 from imagegate.settings_sections import CisePathSettings
+from imagegate.wiring.record_keys import RecordKey
 
 if TYPE_CHECKING:
     from imagegate.policy.cluster_image_policy import LoadedPolicies
@@ -38,7 +39,10 @@ def enforces_images(settings: Settings) -> bool:
 
 
 def configured_plugins(
-    settings: Settings, config: MasterConfig, policies: LoadedPolicies | None = None, record_key: bytes = b""
+    settings: Settings,
+    config: MasterConfig,
+    policies: LoadedPolicies | None = None,
+    record_key: RecordKey | None = None,
 ) -> tuple[ConfiguredPlugin, ...]:
     """Those that the documents turn on, in the order of the mutating pass.
 
@@ -58,19 +62,23 @@ def configured_plugins(
     ]
     if policies is not None and enforces_images(settings):
         first = int(image_policy is not None)
-        found[first:first] = _image_enforcement(settings, policies, record_key, modes.get("cise", Modes()))
+        found[first:first] = _image_enforcement(
+            settings, policies, record_key or RecordKey(), modes.get("cise", Modes())
+        )
     return tuple(found)
 
 
 def _image_enforcement(
-    settings: Settings, policies: LoadedPolicies, record_key: bytes, modes: Modes
+    settings: Settings, policies: LoadedPolicies, record_key: RecordKey, modes: Modes
 ) -> Iterator[ConfiguredPlugin]:
     """The CISE plug-in, and the same for endpoints of its own."""
     from imagegate.core.cise_plugin import CisePlugin, Hook  # what takes time to import is imported when used
     from imagegate.core.cise_selection import PolicySet
 
     behaviour = cise_behaviour(settings.cise or CisePathSettings())
-    plugin = CisePlugin(PolicySet(policies.policies, behaviour.groups), behaviour, record_key)
+    plugin = CisePlugin(
+        PolicySet(policies.policies, behaviour.groups), behaviour, record_key.key, key_lasts=record_key.lasts
+    )
     yield ConfiguredPlugin(plugin, modes)
     for hook in HOOKS:
         yield ConfiguredPlugin(plugin.for_hook(Hook(hook)), modes, only_as=f"cise-{hook}")

@@ -128,6 +128,17 @@ class TestRecord:
         assert world.decide(request(child)).allowed
         assert left["metadata"]["annotations"] == left["spec"]["template"]["metadata"]["annotations"]
 
+    def test_a_job_has_it_from_its_cron_job_in_the_template_only(self) -> None:
+        world = CiseWorld(TAGGED)
+        _, left, _ = world.both_passes(request(workload("CronJob", SIGNED_IMAGE)))
+        job = workload("Job")
+        job["spec"] = left["spec"]["jobTemplate"]["spec"]
+        assert job["spec"]["template"]["spec"]["containers"][0]["image"] == REWRITTEN
+        for phase in Phase:
+            assert world.decide(request(job, phase=phase)).allowed
+        job["spec"]["template"]["metadata"]["annotations"] = {}
+        assert not world.decide(request(job)).allowed
+
     @pytest.mark.parametrize(
         "change",
         [
@@ -210,6 +221,38 @@ class TestWithoutARecord:
         assert decision.warnings == (
             f"imagegate: image {SIGNED_IMAGE} admitted without digest: {SIGNED_IMAGE} names a tag",
         )
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_key_that_a_restart_replaces(self, kind: str) -> None:
+        """What makes Pods for months keeps its tag where a record would be needed; a Pod is made once."""
+        before, after = (CiseWorld(TAGGED, record_key=key, key_lasts=False) for key in (KEY, b"of the next start"))
+        mutated, left, validated = before.both_passes(request(workload(kind, SIGNED_IMAGE)))
+        assert mutated.allowed
+        assert validated.allowed
+        rewritten = kind == "Pod"
+        assert bool(mutated.rewrites) is rewritten
+        assert bool(mutated.warnings) is not rewritten
+        assert after.decide(request(left)).allowed is not rewritten
+        found_again = CiseWorld(SIGNED, key_lasts=False)
+        mutated, left, _ = found_again.both_passes(request(workload(kind, SIGNED_IMAGE)))
+        assert images(mutated)
+        assert CiseWorld(SIGNED, record_key=b"of the next start", key_lasts=False).decide(request(left)).allowed
+
+    def test_no_tag_is_kept_without_a_record(self) -> None:
+        """A second look could not take ``NAME:TAG@DIGEST`` apart again."""
+        document = pod("x")
+        document["spec"]["ephemeralContainers"] = [{"name": "debug", "image": SIGNED_IMAGE}]
+        asked = request(document, operation="UPDATE", old=pod("x"), sub_resource="ephemeralcontainers")
+        mutated, _, validated = CiseWorld(SIGNED, settings(keep_tag=True)).both_passes(asked)
+        assert images(mutated) == {"/spec/ephemeralContainers/0/image": REWRITTEN}
+        assert validated.allowed
+        for world in (
+            CiseWorld(SIGNED, settings(keep_tag=True), key_lasts=False),
+            CiseWorld(SIGNED, settings(keep_tag=True), record_key=b""),
+        ):
+            mutated, _, validated = world.both_passes(request(workload("Deployment", SIGNED_IMAGE)))
+            assert images(mutated) == {"/spec/template/spec/containers/0/image": REWRITTEN}
+            assert validated.allowed
 
     @pytest.mark.parametrize("documents, rewritten", [(SIGNED, True), (TAGGED, False)])
     def test_ephemeral_containers(self, documents: str, rewritten: bool) -> None:

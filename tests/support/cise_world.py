@@ -121,6 +121,7 @@ class CiseWorld:
     settings: CiseSettings = field(default_factory=lambda: CiseSettings.for_profile(Profile.PORTIERIS))
     digests: dict[str, str] = field(default_factory=dict)
     record_key: bytes = KEY
+    key_lasts: bool = True
     hook: Hook = Hook.ANY
     checks: tuple[Check, ...] = CHECKS
     failing: Mapping[type[Question], Unknown] = field(default_factory=dict)
@@ -131,7 +132,9 @@ class CiseWorld:
         self.files = ClusterFiles()
         self.files.add(self.documents, "documents.yaml", Reading())
         policies = PolicySet(self.files.policies.policies, self.settings.groups)
-        self.plugin = CisePlugin(policies, self.settings, self.record_key, self.hook, self.checks)
+        self.plugin = CisePlugin(
+            policies, self.settings, self.record_key, self.hook, self.checks, key_lasts=self.key_lasts
+        )
         tags = {SIGNED_IMAGE: SIGNED_DIGEST, **self.digests}
         by_digest = {f"{name.rpartition(':')[0]}@{digest}": digest for name, digest in tags.items() if "@" not in name}
         self.digests = tags | by_digest

@@ -1,0 +1,72 @@
+"""Which key the records of rewritten images are made with (docs/cise.md, rewriting to digests)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagegate.adapters.record_key import KeyNotKept, given_key, kept_key
+from imagegate.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """A key, and whether it will be the same after a restart."""
+
+    key: bytes = field(default=b"", repr=False)
+    lasts: bool = False
+
+
+class RecordKeys:
+    """The key for the settings that are read now.
+
+    Args:
+        environ: where the user's state directory is looked up.
+        keeps: whether this process serves: then a key is made and kept. Others make no records: nobody would believe
+            them.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, keeps: bool) -> None:
+        self._environ = environ
+        self._keeps = keeps
+        self._own = secrets.token_bytes(32)  # before any fork, so that all workers have the same
+        self._kept: dict[Path, RecordKey] = {}
+
+    def of(self, settings: Settings) -> RecordKey:
+        """The key.
+
+        Raises:
+            InvalidSettings: the file named, or what is kept, is not a usable key.
+        """
+        named = settings.cise.record_key_file if settings.cise is not None else ""
+        if named:
+            return RecordKey(given_key(Path(named)), lasts=True)
+        if not self._keeps:
+            return RecordKey()
+        path = _beside_the_store(settings, self._environ)
+        if path not in self._kept:
+            self._kept[path] = self._kept_at(path)
+        return self._kept[path]
+
+    def _kept_at(self, path: Path) -> RecordKey:
+        try:
+            return RecordKey(kept_key(path), lasts=True)
+        except KeyNotKept as error:
+            _log.warning(
+                "no key for the records of rewritten images can be kept: %s; workloads other than Pods keep their tags"
+                " where a policy entry names a tag; name a file with cise.recordKeyFile or a writable store.path",
+                error,
+            )
+            return RecordKey(self._own)
+
+
+def _beside_the_store(settings: Settings, environ: Mapping[str, str]) -> Path:
+    from imagegate.wiring.image_api import default_store_path  # what takes time to import is imported when used
+
+    store = Path(settings.store.path) if settings.store.path else default_store_path(environ)
+    return store.with_name(f"{store.name}.record-key")
