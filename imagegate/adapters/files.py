@@ -66,6 +66,10 @@ class ImageStreamsFromObjects:
         """See ``core.plugin.stamp_of``: the objects never change."""
         return self
 
+    def namespaces(self) -> Iterator[JsonObject]:
+        """Every Namespace."""
+        return (found for _, found in self._namespaces.items())
+
     def storable(self) -> Iterator[tuple[str, JsonObject]]:
         """Everything that a store could keep: plural resource name and object."""
         for resource, objects in (

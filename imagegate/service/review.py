@@ -214,6 +214,7 @@ class Reviewer:
             answer = known[question] = yield from self._look_up.one_in_steps(question, deadline)
         if isinstance(answer, Found):
             return modes.for_labels(labels_of(answer.value))
+        # Absent: a source of all namespaces says so. Nobody's namespace is Unlisted, and may have any labels.
         return modes.for_labels({}) if isinstance(answer, Absent) else modes.strictest()
 
     def _record(self, outcome: Outcome, seconds: float) -> None:

@@ -32,7 +32,7 @@ from imagegate.service.image_api.local import ADMINISTRATORS, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.import_fetches import ImportSettings
 from imagegate.service.importer import Importer
-from imagegate.service.policy_set import PolicyHolder
+from imagegate.service.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review import Reviewer, labels_of
 from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
 from imagegate.settings import Settings
@@ -169,7 +169,13 @@ def _ask_access(question: Access, access: Callable[[Access], Lookup[Any]] | None
 def _gate_in_force(policies: PolicyHolder, store: SqliteStore, hosts: RegistryHosts, namespace: str) -> GateInForce:
     for configured in policies.current.plugins:
         if isinstance(configured.plugin, ImportGatePlugin):
-            found = store.get(ObjectKey("", "namespaces", "", namespace)) if configured.modes.by_namespace else None
-            mode = configured.modes.for_labels(labels_of(found)) if found else configured.modes.default
-            return GateInForce(configured.plugin.gate, mode)
+            return GateInForce(configured.plugin.gate, _mode(configured.modes, store, namespace))
     return GateInForce(ImportGate(None, integrated_registry=hosts.internal))
+
+
+def _mode(modes: Modes, store: SqliteStore, namespace: str) -> Mode:
+    """The mode in a namespace; the strictest in one that the store does not have."""
+    if not modes.by_namespace:
+        return modes.default
+    found = store.get(ObjectKey("", "namespaces", "", namespace))
+    return modes.strictest() if found is None else modes.for_labels(labels_of(found))

@@ -14,7 +14,7 @@ from imagegate.adapters.config_files import load_config
 from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.behaviours import integrated_registries
+from imagegate.behaviours import integrated_registries, plugin_modes
 from imagegate.core import image_questions as ask
 from imagegate.core.access import Access
 from imagegate.core.image_streams import RegistryHosts
@@ -33,6 +33,7 @@ from imagegate.service.policy_set import PolicySet
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.filling import fill
+from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.plugins import configured_plugins, enforces_images
 from imagegate.wiring.record_keys import RecordKeys
 
@@ -79,7 +80,8 @@ class Inputs:
         images = tuple(map(Path, settings.images))
         documents = tuple(_documents(self._chosen, settings, config))
         self._files = (*documents, *images)  # also of what turns out to be wrong: to see it repaired
-        streams = self._image_streams(images, _hosts(settings, config))
+        files = load_image_streams(images, hosts=_hosts(settings, config))
+        streams = self._image_streams(files, _hosts(settings, config))
         methods = {
             **_image_methods(settings, streams),
             Access: FileAccessReviews(_access_rules(settings)).access,
@@ -95,7 +97,10 @@ class Inputs:
         policies = PolicySet(
             plugins=plugins,
             version=_version(settings, documents),
-            warnings=tuple(str(remark) for remark in warnings),
+            warnings=(
+                *map(str, warnings),
+                *unmatched_selectors(plugin_modes(settings), known_labels(files, self._store)),
+            ),
         )
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
@@ -103,9 +108,8 @@ class Inputs:
         self.hosts, self.imports = _hosts(settings, config) or RegistryHosts(), config.import_policy
         return policies
 
-    def _image_streams(self, images: Iterable[Path], hosts: RegistryHosts | None) -> Layer:
+    def _image_streams(self, files: ImageStreamsFromObjects, hosts: RegistryHosts | None) -> Layer:
         """Image streams from files, under those of the store if there is one, which keeps what it does not have."""
-        files = load_image_streams(images, hosts=hosts)
         if self._store is None:
             return files
         try:
@@ -150,7 +154,7 @@ def _image_methods(settings: Settings, streams: Any) -> dict[type[Question], Any
         ask.StreamImage: streams.stream_image,
         ask.Image: streams.image,
         ask.PullSpecHolders: streams.pull_spec_holders,
-        ask.Namespace: streams.namespace,
+        ask.Namespace: of_some(streams.namespace),
     }
     if settings.profile is Profile.OPENSHIFT_4:
         cached: ImageStreams | CachedImages = CachedImages(streams, time.monotonic)
