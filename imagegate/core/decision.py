@@ -101,6 +101,21 @@ class Denial:
         return f"{self.at}: {self.image} denied{by}: {self.because} [{self.code}]"
 
 
+class Softened(NamedTuple):
+    """What a single rule would have denied, were it enforced."""
+
+    mode: str
+    """``warn``: the user is told; ``audit``: the audit log and metrics are."""
+    rule: str
+    """Its name, as in ``Decision.rules``."""
+    denial: Denial
+
+    @property
+    def text(self) -> str:
+        """For the user, or for the audit log."""
+        return f"{self.denial.at}: {self.denial.because}"
+
+
 class PatchOp(NamedTuple):
     """One JSON Patch operation (RFC 6902). ``path`` is a JSON Pointer; ``value`` None for ``remove``."""
 
@@ -125,6 +140,8 @@ class Decision:
     """Set exactly when there are denials."""
     rewrites: tuple[PatchOp, ...] = ()
     warnings: tuple[str, ...] = ()
+    softened: tuple[Softened, ...] = ()
+    """Of rules that only warn or are noted; the texts of the former are in ``warnings`` too."""
     annotations: dict[str, str] = field(default_factory=dict)
     """Audit annotations, keys without a domain prefix."""
     rules: tuple[str, ...] = ()

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from imagegate.core.admission import AdmissionRequest, GroupKind, Phase
-from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
+from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Softened, Status, pointer
 from imagegate.core.evidence import Lookup, Unknown
-from imagegate.core.execution import Crash, Outcome, RuleList
+from imagegate.core.execution import CompiledRule, Crash, Outcome, RuleList
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned
 from imagegate.core.image_policy_config import ImagePolicyConfig
 from imagegate.core.image_policy_coverage import Coverage, Plan
@@ -182,6 +182,7 @@ class _Review:
         self._denials: list[Denial] = []
         self._rewrites: list[PatchOp] = []
         self._warnings: list[str] = []
+        self._softened: list[Softened] = []
         self._rules: dict[str, None] = {}
         self._seen: dict[tuple[str, str, str], Denial | None] = {}
 
@@ -201,6 +202,7 @@ class _Review:
                 denials=denials,
                 status=invalid_status(self._request, denials),
                 warnings=tuple(self._warnings),
+                softened=tuple(self._softened),
                 rules=tuple(self._rules),
                 annotations=annotations,
             )
@@ -208,6 +210,7 @@ class _Review:
             plugin=NAME,
             rewrites=tuple(self._rewrites),
             warnings=tuple(self._warnings),
+            softened=tuple(self._softened),
             rules=tuple(self._rules),
             annotations=annotations,
         )
@@ -398,10 +401,8 @@ class _Review:
                 self._behaviour,
                 second_look=verdict.second_look,
             )
-        for softened in outcome.softened:
-            text = f"{use.error_field}: image {use.name} would be rejected by rule {softened.rule.name!r}"
-            if softened.rule.mode == "warn":
-                self._warnings.append(text)
+        for rule in outcome.softened:
+            self._note_softened(use, rule)
         if outcome.rule is not None:
             self._rules[outcome.rule.rule.name or outcome.rule.label] = None
         if outcome.accepted:
@@ -416,6 +417,20 @@ class _Review:
             resource = str(self._request.request_resource)
             because = documented_detail(outcome.rule, verdict.attributes, verdict.error, resource)
         return self._deny(use, code, label, because)
+
+    def _note_softened(self, use: ImageUse, rule: CompiledRule) -> None:
+        """What a rule of mode warn or audit would have refused."""
+        denial = Denial(
+            code=DenialCode.REJECTED_BY_RULE,
+            image=use.name,
+            at=use.error_field,
+            rule=rule.label,
+            because=f"image {use.name} would be rejected by rule {rule.rule.name!r}",
+        )
+        softened = Softened(rule.rule.mode or "", rule.rule.name or rule.label, denial)
+        self._softened.append(softened)
+        if softened.mode == "warn":
+            self._warnings.append(softened.text)
 
     def _bad_name(self, use: ImageUse) -> str:
         """Why the text is no image reference; empty for one, and for a blank that something else will fill in."""

@@ -34,7 +34,7 @@ from imagegate.policy.source import read_source
 KIND = "ImagePolicyConfig"
 API_VERSION = "image.openshift.io/v1"
 API_VERSIONS = (API_VERSION, "v1")
-MODES = ("enforce", "warn", "audit")
+ENFORCE, WARN, AUDIT = MODES = ("enforce", "warn", "audit")
 _RESOURCE_NAME = re.compile(r"\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LISTS = ("onResources", "matchRegistries", "matchDockerImageLabels", "matchImageLabels", "matchImageAnnotations")
 
@@ -220,12 +220,21 @@ class _Reader:
 
 
 def _with_extensions(rule: ExecutionRule, fields: Fields) -> ExecutionRule:
-    """The rule with imagegate's own fields, which ``openshift-4`` does not know."""
+    """The rule with imagegate's own fields, which ``openshift-4`` does not know.
+
+    Only a reject rule may be of mode warn or audit: an accept rule adds to what may run, and what an image would be
+    denied for lacking is said by no single one of them.
+    """
+    mode = fields.choice("mode", MODES, "") or None
+    if mode in (WARN, AUDIT) and not rule.reject:
+        fields.error(
+            "mode", f"{mode} is for reject rules; to try out accept rules, set imagePolicy.mode of the settings"
+        )
     return replace(
         rule,
         allow_namespace_override=fields.flag("allowNamespaceOverride"),
         match_registry_patterns=fields.texts("matchRegistryPatterns") or (),
-        mode=fields.choice("mode", MODES, "") or None,
+        mode=mode,
     )
 
 

@@ -25,6 +25,8 @@ class PluginRecord(TypedDict, total=False):
     codes: list[str]
     images: list[str]
     """As written, of what was denied."""
+    softened: list[str]
+    """Rules that matched and only warn or are noted: ``RULE (MODE): IMAGE``."""
 
 
 class AuditRecord(TypedDict, total=False):
@@ -94,6 +96,8 @@ def _plugins(outcome: Outcome) -> list[PluginRecord]:
         if decision.denials:
             part["codes"] = _some(denial.code.value for denial in decision.denials)
             part["images"] = _some(denial.image for denial in decision.denials if denial.image)
+        if decision.softened:
+            part["softened"] = _some(f"{each.rule} ({each.mode}): {each.denial.image}" for each in decision.softened)
         found.append(part)
     return found
 

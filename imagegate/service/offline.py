@@ -42,7 +42,11 @@ class BothPasses(NamedTuple):
     @property
     def finds_nothing(self) -> bool:
         """Whether no plug-in denies anything, in whatever mode, or warns of anything."""
-        return not any(decision.denials or decision.warnings for outcome in self for decision, _ in outcome.verdicts)
+        return not any(
+            decision.denials or decision.warnings or decision.softened
+            for outcome in self
+            for decision, _ in outcome.verdicts
+        )
 
     @property
     def only_lacks_evidence(self) -> bool:
@@ -66,6 +70,10 @@ class BothPasses(NamedTuple):
         for decision, mode in (*self.mutating.verdicts, *self.validating.verdicts):
             for denial in decision.denials if mode is not Mode.ENFORCE else ():
                 found.setdefault((decision.plugin, denial.at, denial.image), SoftDenial(mode, decision.plugin, denial))
+            for each in decision.softened if mode is not Mode.AUDIT else ():
+                if each.mode == Mode.AUDIT:  # of the others the warnings tell
+                    place = (decision.plugin, each.denial.at, each.denial.rule)
+                    found.setdefault(place, SoftDenial(Mode.AUDIT, decision.plugin, each.denial))
         return tuple(found.values())
 
     @property

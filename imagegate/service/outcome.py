@@ -37,11 +37,12 @@ class Verdict(NamedTuple):
     def word(self) -> str:
         """``allowed``, ``rewritten``, ``denied``, or ``warned`` and ``audited`` for denials that do not count."""
         if self.decision.denials:
-            return _SOFTENED[self.mode]
+            return SOFTENED[self.mode]
         return "rewritten" if self.decision.rewrites and self.mode is Mode.ENFORCE else "allowed"
 
 
-_SOFTENED = {Mode.ENFORCE: "denied", Mode.WARN: "warned", Mode.AUDIT: "audited"}
+SOFTENED = {Mode.ENFORCE: "denied", Mode.WARN: "warned", Mode.AUDIT: "audited"}
+"""The word for a denial in each mode."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,19 +87,25 @@ class Outcome:
         """What the user is warned of: the plug-ins' warnings, and denials in mode ``warn``."""
         found = list(self.notes)
         for decision, mode in self.verdicts:
-            found += decision.warnings
+            unsaid = {each.text for each in decision.softened} if mode is Mode.AUDIT else ()
+            found += (warning for warning in decision.warnings if warning not in unsaid)
             if mode is Mode.WARN:
                 found += (f"{decision.plugin} would deny: {_in_words(denial)}" for denial in decision.denials)
         return tuple(dict.fromkeys(found))
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Audit annotations: the plug-ins', and denials in mode ``audit`` as ``PLUGIN-would-deny``."""
+        """Audit annotations: the plug-ins'; denials that are only noted as ``PLUGIN-would-deny``.
+
+        Whether the plug-in is in mode ``audit``, or the rule alone.
+        """
         found: dict[str, str] = {}
         for decision, mode in self.verdicts:
             found.update(decision.annotations)
-            if mode is Mode.AUDIT and decision.denials:
-                found[f"{decision.plugin}-would-deny"] = "; ".join(map(_in_words, decision.denials))
+            noted = list(map(_in_words, decision.denials)) if mode is Mode.AUDIT else []
+            noted += (each.text for each in decision.softened if Mode.AUDIT in (mode, each.mode))
+            if noted:
+                found[f"{decision.plugin}-would-deny"] = "; ".join(noted)
         return found
 
     def to_review(self) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from imagegate.service.outcome import Outcome
+from imagegate.service.outcome import SOFTENED, Outcome
+from imagegate.service.policy_set import Mode
 from imagegate.web.cise_metrics import PLUGIN, CiseMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 
@@ -67,11 +68,9 @@ class Metrics:
             decision = verdict.decision
             word = verdict.word
             for rule in decision.rules or ("",):
-                key = (decision.plugin, word, rule)
-                count = self._by_decision.get(key)
-                if count is None:
-                    count = self._by_decision[key] = self._decisions.labels(*key).inc
-                count()
+                self._count(decision.plugin, word, rule)
+            for softened in decision.softened:
+                self._count(decision.plugin, SOFTENED[Mode(softened.mode)], softened.rule)
             if decision.plugin == PLUGIN:
                 self._cise.decided(outcome.request, verdict)
         phase = outcome.request.phase
@@ -79,6 +78,13 @@ class Metrics:
         if observe is None:
             observe = self._by_phase[phase] = self._seconds.labels(phase.value).observe
         observe(seconds)
+
+    def _count(self, plugin: str, word: str, rule: str) -> None:
+        key = (plugin, word, rule)
+        count = self._by_decision.get(key)
+        if count is None:
+            count = self._by_decision[key] = self._decisions.labels(*key).inc
+        count()
 
     def looked_up(self, question: str, outcome: str) -> None:
         """Note one look-up; it is counted within ``FLUSH_EVERY_S``, since a review makes several."""

@@ -87,20 +87,19 @@ class Inputs:
             Access: FileAccessReviews(_access_rules(settings)).access,
         }
         plugins = configured_plugins(settings, config)
-        warnings = config.warnings
+        warnings = tuple(map(str, config.warnings))
+        if self._whole:
+            warnings += tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, self._store)))
         if self._whole or enforces_images(settings):
             cluster = _cluster_files(settings)
             methods |= _cluster_methods(cluster)
-            warnings = (*warnings, *cluster.policies.warnings)
+            warnings += tuple(map(str, cluster.policies.warnings))
             key = self._record_keys.of(settings) if enforces_images(settings) else None
             plugins = configured_plugins(settings, config, cluster.policies, key)
         policies = PolicySet(
             plugins=plugins,
             version=_version(settings, documents),
-            warnings=(
-                *map(str, warnings),
-                *unmatched_selectors(plugin_modes(settings), known_labels(files, self._store)),
-            ),
+            warnings=warnings,
         )
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)

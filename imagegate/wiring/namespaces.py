@@ -54,7 +54,7 @@ def unmatched_selectors(modes: Mapping[str, Modes], known: list[dict[str, str]] 
         for index, (selector, mode) in enumerate(each.by_namespace):
             if not any(selector.matches(labels) for labels in known):
                 yield (
-                    f"{SECTIONS[plugin]}.namespaces[{index}].selector: matches none of the {len(known)} namespaces that "
-                    f"are known here (files of images and the store), so its mode {mode} is in force nowhere; where "
-                    f"the labels of a namespace cannot be read, the strictest mode counts: {each.strictest()}"
+                    f"{SECTIONS[plugin]}.namespaces[{index}].selector: matches no namespace "
+                    f"that is known here (files of images and the store), so its mode {mode} is in force nowhere; "
+                    f"where the labels of a namespace cannot be read, the strictest mode counts: {each.strictest()}"
                 )

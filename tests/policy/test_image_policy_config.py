@@ -75,6 +75,11 @@ def test_every_field_is_read() -> None:
         (HEAD + "executionRules: [{onResources: [{resource: pods 1}]}]\n", '"pods 1" is not a resource name; 1 looks'),
         (HEAD + "executionRules: [{matchRegistries: [docker.io 1]}]\n", '"docker.io 1" is not a registry; 1 looks'),
         (HEAD + "resolutionRules: [{targetResource: {resource: pods}, policy: X}]\n", "resolutionRules[0].policy: "),
+        (
+            HEAD + "executionRules:\n- {name: a, mode: warn, matchRegistries: [q.io]}\n",
+            ":4: executionRules[0].mode: warn is for reject rules; to try out accept rules, set",
+        ),
+        (HEAD + "executionRules: [{mode: audit}]\n", "executionRules[0].mode: audit is for reject rules"),
     ],
 )  # fmt: skip
 def test_documented_refuses_what_changes_a_policy_unseen(text: str, message: str) -> None:

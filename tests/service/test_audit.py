@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from imagegate.core.admission import Phase
-from imagegate.core.decision import PatchOp
+from imagegate.core.decision import Decision, PatchOp, Softened
 from imagegate.service.audit import LISTED_MAX, DecisionLog
-from imagegate.service.policy_set import Mode, Modes
-from tests.service.plugins import NOW, allowing, denying, review, reviewer, rewriting
+from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes
+from tests.service.plugins import NOW, allowing, denial, denying, review, reviewer, rewriting
 
 SECRET = "hunter2"
 
@@ -91,3 +93,45 @@ def test_a_record_stays_short() -> None:
     digests = [f"sha256:{n:064x}" for n in range(1000)]
     ops = [PatchOp("add", f"/spec/{n}", f"x@{digest}") for n, digest in enumerate(digests)]
     assert record_of(rewriting("image-policy", *ops))["digests"] == digests[:LISTED_MAX]
+
+
+class Softening:
+    """A plug-in that allows, with two rules that would have denied."""
+
+    name = "image-policy"
+
+    def covers(self, request: Any) -> bool:
+        return True
+
+    def questions(self, request: Any, answers: Any) -> tuple[()]:
+        return ()
+
+    def decide(self, request: Any, answers: Any, *, now: Any, trace: Any = None) -> Decision:
+        soft = [Softened(mode, f"rule-{mode}", denial(f"no, says {mode}")) for mode in ("warn", "audit")]
+        return Decision(plugin=self.name, warnings=(soft[0].text,), softened=tuple(soft))
+
+
+@pytest.mark.parametrize(
+    "mode, warnings, noted",
+    [
+        (Mode.ENFORCE, ["spec.containers[0].image: no, says warn"], "spec.containers[0].image: no, says audit"),
+        (Mode.WARN, ["spec.containers[0].image: no, says warn"], "spec.containers[0].image: no, says audit"),
+        (
+            Mode.AUDIT,
+            None,
+            "spec.containers[0].image: no, says warn; spec.containers[0].image: no, says audit",
+        ),
+    ],
+)
+def test_a_rule_that_only_warns_or_is_noted(mode: Mode, warnings: list[str] | None, noted: str) -> None:
+    """The weaker of the plug-in's mode and the rule's decides who is told; the log tells in any case."""
+    kept = Kept()
+    service = reviewer(ConfiguredPlugin(Softening(), Modes(mode)), recorders=(DecisionLog(lambda: NOW, kept),))
+    response = service.review(review(), Phase.MUTATE)["response"]
+    assert response["allowed"]
+    assert response.get("warnings") == warnings
+    assert response["auditAnnotations"] == {"image-policy-would-deny": noted}
+    assert kept.records[0]["decisions"][0]["softened"] == [
+        "rule-warn (warn): nginx",
+        "rule-audit (audit): nginx",
+    ]

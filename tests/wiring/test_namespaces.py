@@ -99,13 +99,14 @@ def test_the_image_api_takes_the_same_mode(tmp_path: Path) -> None:
 
 def test_a_selector_that_matches_no_known_namespace_is_told(tmp_path: Path) -> None:
     settings = {"config": "config.yaml", "imagePolicy": {"mode": "warn", "namespaces": [TEST, PROD]}}
-    running = service(tmp_path, settings, ("lab", "test"))
-    assert running.policies.current.warnings == (
-        "imagePolicy.namespaces[1].selector: matches none of the 1 namespaces that are known here (files of images and "
+    running = service(tmp_path, settings, ("lab", "test"), store=True)
+    (warning,) = running.policies.current.warnings
+    assert warning == (
+        "imagePolicy.namespaces[1].selector: matches no namespace that is known here (files of images and "
         "the store), so its mode enforce is in force nowhere; where the labels of a namespace cannot be read, the "
-        "strictest mode counts: enforce",
+        "strictest mode counts: enforce"
     )
-    assert service(tmp_path, settings, ("lab", "test"), ("shop", "prod")).policies.current.warnings == ()
+    assert service(tmp_path, settings, ("lab", "test"), ("shop", "prod"), store=True).policies.current.warnings == ()
 
 
 def test_rules_hold_where_no_annotation_can_be_read(tmp_path: Path) -> None:
