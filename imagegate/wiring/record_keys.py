@@ -27,8 +27,8 @@ class RecordKeys:
 
     Args:
         environ: where the user's state directory is looked up.
-        keeps: whether this process serves: then a key is made and kept. Others make no records: nobody would believe
-            them.
+        keeps: whether this process serves: then a key is made and kept. Others have one of their own, which only they
+            believe.
     """
 
     def __init__(self, environ: Mapping[str, str], *, keeps: bool) -> None:
@@ -47,7 +47,7 @@ class RecordKeys:
         if named:
             return RecordKey(given_key(Path(named)), lasts=True)
         if not self._keeps:
-            return RecordKey()
+            return RecordKey(self._own)
         path = _beside_the_store(settings, self._environ)
         if path not in self._kept:
             self._kept[path] = self._kept_at(path)
