@@ -74,7 +74,16 @@ STREAM_IMPORTS = _image("imagestreamimports", "ImageStreamImport", verbs=("creat
 STREAM_MAPPINGS = _image("imagestreammappings", "ImageStreamMapping", verbs=("create",))
 SIGNATURES = _image("imagesignatures", "ImageSignature", namespaced=False, verbs=("create", "delete"))
 
-NAMESPACES = ApiResource("", "v1", "namespaces", "Namespace", "namespace", namespaced=False, short_names=("ns",))
+NAMESPACES = ApiResource(
+    "",
+    "v1",
+    "namespaces",
+    "Namespace",
+    "namespace",
+    namespaced=False,
+    verbs=tuple(verb for verb in STORED_VERBS if verb != "deletecollection"),
+    short_names=("ns",),
+)
 PODS = ApiResource("", "v1", "pods", "Pod", "pod", short_names=("po",), categories=("all",))
 SECRETS = ApiResource("", "v1", "secrets", "Secret", "secret")
 EVENTS = ApiResource("", "v1", "events", "Event", "event", short_names=("ev",))

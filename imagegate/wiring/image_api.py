@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from imagegate.adapters.store_sqlite.database import Database
-from imagegate.adapters.store_sqlite.image_streams import terms_of
+from imagegate.adapters.store_sqlite.image_streams import DELETED, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.access import Access
 from imagegate.core.evidence import Lookup
@@ -27,6 +28,7 @@ from imagegate.ports.image_store import ObjectKey, StoreError
 from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
+from imagegate.service.image_api.collector import Collector
 from imagegate.service.image_api.imports import StoredPullSecrets
 from imagegate.service.image_api.local import ADMINISTRATORS, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
@@ -86,7 +88,7 @@ class ImageService:
         return self.ends()
 
     def start_imports(self) -> None:
-        """Import new and scheduled tags in a thread, in one process of all that share the store."""
+        """Import new and scheduled tags, and go on with deletions, in one process of all that share the store."""
         threading.Thread(target=self._run_imports, name="scheduled-imports", daemon=True).start()
 
     def _run_imports(self) -> None:
@@ -95,10 +97,13 @@ class ImageService:
         imports = ScheduledImports(
             self.store, self.importer, self.api.imports.controller_target, settings=self.schedule
         )
-        self._import_after_changes(imports)
+        collector = Collector(self.store, self.api.kept, lambda group, name: self.store.find(group, name, DELETED))
+        collect = partial(self._after_changes, collector.run_round, "deletions")
+        threading.Thread(target=collect, name="collector", daemon=True).start()  # never behind a slow import
+        self._after_changes(partial(imports.run_round, self._stop), "imports")
 
-    def _import_after_changes(self, imports: ScheduledImports) -> None:
-        """Look at all streams soon after something has changed, and now and then for what is due by time."""
+    def _after_changes(self, run_round: Callable[[], object], what: str) -> None:
+        """Do a round soon after something has changed, and now and then for what is due by time."""
         seen, looked_at = "", 0.0
         while not self._stop.wait(LOOK_FOR_CHANGES_EVERY_S):
             try:
@@ -106,12 +111,12 @@ class ImageService:
                 if version == seen and time.monotonic() - looked_at < LOOK_ANYWAY_EVERY_S:
                     continue
                 looked_at = time.monotonic()
-                imports.run_round(self._stop)
+                run_round()
                 seen = version
             except StoreError as error:
-                _log.warning("image streams cannot be read for imports: %s", error)
+                _log.warning("the store cannot be used for %s in the background: %s", what, error)
             except Exception:  # noqa: BLE001 - logged with its traceback; the thread must live to see the repair
-                _log.exception("background imports failed unexpectedly")
+                _log.exception("%s in the background failed unexpectedly", what)
 
 
 def image_service(

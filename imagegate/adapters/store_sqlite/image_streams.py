@@ -18,6 +18,7 @@ from typing import Any
 from imagegate.adapters.store_sqlite.database import set_aside
 from imagegate.adapters.store_sqlite.objects import SqliteStore, data_version, kind_column
 from imagegate.core import image_stream_answers as answers
+from imagegate.core.api_deletion import is_being_deleted
 from imagegate.core.api_status import IMAGE_GROUP
 from imagegate.core.evidence import Lookup, Unknown
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
@@ -29,6 +30,8 @@ from imagegate.errors import InvalidReference
 from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError
 
 SOURCE = "store"
+DELETED = "deleted"
+"""The term of objects that were deleted and are held."""
 ANSWERS_KEPT = 512
 FRESH_S = 0.002
 _KINDS = frozenset(
@@ -38,7 +41,9 @@ _Answers = dict[Question, Lookup[Any]]
 
 
 def terms_of(key: ObjectKey, body: JsonObject) -> Iterator[str]:
-    """What a stream can be found by: its images and the repositories its events come from."""
+    """What a stream can be found by: its images and the repositories its events come from. Deleted and held: any."""
+    if is_being_deleted(body):
+        yield DELETED
     if (key.group, key.resource) != (IMAGE_GROUP, "imagestreams"):
         return
     repository = (body.get("spec") or {}).get("dockerImageRepository")

@@ -23,7 +23,14 @@ from imagegate.core.api_resources import (
 )
 from imagegate.ports.image_store import ObjectExists, ObjectKey
 from imagegate.service.image_api.call import Call, Change, DeleteOptions, JsonObject, ListOptions
-from imagegate.service.image_api.cluster import Admit, ClusterRules, NamespaceRules, PlainRules, WorkloadRules
+from imagegate.service.image_api.cluster import (
+    Admit,
+    ClusterRules,
+    NamespaceObjects,
+    NamespaceRules,
+    PlainRules,
+    WorkloadRules,
+)
 from imagegate.service.image_api.images import ImageRules, Mappings, Signatures, StreamImages
 from imagegate.service.image_api.imports import Imports
 from imagegate.service.image_api.stored import StoredObjects
@@ -71,7 +78,7 @@ class Deletes(Protocol):
     """Answers ``delete``."""
 
     def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
-        """A Status."""
+        """A Status, or the object if something holds it."""
 
 
 class ImageApi:
@@ -86,13 +93,17 @@ class ImageApi:
     def __init__(self, objects: ImageObjects, *, importer: Importer | None, admit: Admit) -> None:
         self.objects = objects
         store = objects.store
-        self.streams = StoredObjects(store, STREAMS, StreamRules(objects))
-        self.images = StoredObjects(store, IMAGES, ImageRules())
+        self.streams = StoredObjects(store, STREAMS, StreamRules(objects), now=objects.now)
+        self.images = StoredObjects(store, IMAGES, ImageRules(), now=objects.now)
         self._status_rules = StreamStatusRules(objects)
         self.imports = Imports(objects, importer)
         self.endpoints: Mapping[ApiResource, object] = {
-            **{each: StoredObjects(store, each, _rules(each, admit)) for each in RESOURCES if "list" in each.verbs},
-            NAMESPACES: StoredObjects(store, NAMESPACES, NamespaceRules(admit, store)),
+            **{
+                each: StoredObjects(store, each, _rules(each, admit), now=objects.now)
+                for each in RESOURCES
+                if "list" in each.verbs
+            },
+            NAMESPACES: NamespaceObjects(store, NAMESPACES, NamespaceRules(admit), now=objects.now),
             STREAMS: self.streams,
             IMAGES: self.images,
             STREAM_TAGS: StreamTags(objects, self.streams),
@@ -102,6 +113,11 @@ class ImageApi:
             SIGNATURES: Signatures(self.images),
             STREAM_MAPPINGS: Mappings(objects, self.images, self.streams, self.update_stream_status),
         }
+
+    @property
+    def kept(self) -> tuple[StoredObjects, ...]:
+        """Everything whose objects are kept as they are."""
+        return tuple(endpoint for endpoint in self.endpoints.values() if isinstance(endpoint, StoredObjects))
 
     def ensure_default_namespace(self) -> None:
         """Make the namespace that clients use when they name none."""
@@ -126,7 +142,7 @@ class ImageApi:
 
     def update_stream_status(self, call: Call, name: str, change: Change, *, is_patch: bool = True) -> JsonObject:
         """Change ``imagestreams/NAME/status``."""
-        status = StoredObjects(self.objects.store, STREAMS, self._status_rules)
+        status = StoredObjects(self.objects.store, STREAMS, self._status_rules, now=self.objects.now)
         return status.update(call, name, change, is_patch=is_patch)
 
 

@@ -35,10 +35,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """Preconditions of a delete."""
+    """Preconditions of a delete, and what becomes of what depends on the object."""
 
     uid: str | None = None
     version: str | None = None
+    propagation: str = ""
+    """``Foreground``, ``Background``, ``Orphan``; empty: not said."""
 
 
 _ALL_LABELS, _ALL_FIELDS = LabelSelector(), FieldSelector()

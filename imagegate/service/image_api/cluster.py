@@ -10,12 +10,14 @@ import base64
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from imagegate.core.admission import API_VERSIONS, Phase, User
+from imagegate.core.api_deletion import BACKGROUND, finalizers_of, marked_for_deletion
 from imagegate.core.api_resources import NAMESPACES, RESOURCES, ApiResource
 from imagegate.core.api_status import StatusError, forbidden, invalid
 from imagegate.core.decision import Cause, PatchOp, Status
@@ -26,8 +28,9 @@ from imagegate.core.object_meta import (
     validate_metadata,
     validate_metadata_update,
 )
-from imagegate.ports.image_store import Collection, ImageStore, ObjectKey, ObjectMissing
+from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.call import Call, JsonObject, check_types
+from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import metadata_of
 from imagegate.service.review import Reviewer
 
@@ -186,11 +189,10 @@ class WorkloadRules(ClusterRules):
 
 
 class NamespaceRules(ClusterRules):
-    """Namespaces; deleting one deletes what is in it."""
+    """Namespaces."""
 
-    def __init__(self, admit: Admit, store: ImageStore) -> None:
+    def __init__(self, admit: Admit) -> None:
         super().__init__(NAMESPACES, admit)
-        self._store = store
 
     def name_errors(self, name: str, prefix: bool) -> list[str]:
         """A DNS label."""
@@ -202,26 +204,52 @@ class NamespaceRules(ClusterRules):
         labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name") or ""}
         return {**new, "metadata": {**metadata, "labels": labels}, "status": {"phase": "Active"}}
 
-    def deleted(self, call: Call, old: JsonObject) -> None:
-        """Everything in it goes first."""
+    def deleted(self, call: Call, old: JsonObject) -> None:  # noqa: ARG002
+        """Some must stay."""
         name = old["metadata"]["name"]
         if name in _KEPT_NAMESPACES:
             raise StatusError(forbidden(NAMESPACES.name, name, "this namespace may not be deleted", group=""))
-        if call.dry_run:
-            return
-        for resource in RESOURCES:
-            if not resource.namespaced or "list" not in resource.verbs:
-                continue
-            collection = Collection(resource.group, resource.name, name)
-            for item in self._store.list_objects(collection).items:
-                _delete_quietly(self._store, ObjectKey(resource.group, resource.name, name, item["metadata"]["name"]))
 
 
-def _delete_quietly(store: ImageStore, key: ObjectKey) -> None:
-    try:
-        store.delete(key)
-    except ObjectMissing:
-        return  # somebody was quicker
+class NamespaceObjects(StoredObjects):
+    """Namespaces; deleting one deletes what is in it, and it stays while anything there is held."""
+
+    def has_contents(self, found: JsonObject) -> bool:
+        """Whether anything is in it."""
+        name = found["metadata"]["name"]
+        return any(
+            self._store.list_objects(Collection(resource.group, resource.name, name), limit=1).items
+            for resource in _contents()
+        )
+
+    def remove(self, key: ObjectKey, old: JsonObject, propagation: str, *, dry_run: bool = False) -> JsonObject | None:
+        """Nothing new comes in, what is in it goes, then it goes itself.
+
+        If the process is killed meanwhile, the namespace is being deleted, and the next one who looks goes on.
+        """
+        if dry_run:
+            return super().remove(key, old, propagation, dry_run=True)
+        marked = marked_for_deletion(old, propagation, self._now())
+        status = old.get("status")
+        marked["status"] = {**(status if isinstance(status, dict) else {}), "phase": "Terminating"}
+        kept = self._store.update(key, marked, version=old["metadata"]["resourceVersion"])
+        self._remove_contents(key.name)
+        if finalizers_of(kept) or self.has_contents(kept):
+            return kept
+        self._store.delete(key, version=kept["metadata"]["resourceVersion"])
+        return None
+
+    def _remove_contents(self, namespace: str) -> None:
+        for resource in _contents():
+            inside = StoredObjects(self._store, resource, self.rules, now=self._now)
+            for item in self._store.list_objects(Collection(resource.group, resource.name, namespace)).items:
+                key = ObjectKey(resource.group, resource.name, namespace, item["metadata"]["name"])
+                with suppress(ObjectMissing, ObjectChanged):  # whoever was quicker: what is left is looked at again
+                    inside.remove(key, item, BACKGROUND)
+
+
+def _contents() -> list[ApiResource]:
+    return [resource for resource in RESOURCES if resource.namespaced and "watch" in resource.verbs]
 
 
 class PlainRules(ClusterRules):

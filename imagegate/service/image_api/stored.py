@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from imagegate.core.api_deletion import (
+    finalizers_after_delete,
+    finalizers_of,
+    is_being_deleted,
+    kept_deletion,
+    marked_for_deletion,
+    new_finalizer_errors,
+)
 from imagegate.core.api_resources import NAMESPACES, ApiResource
-from imagegate.core.api_status import StatusError, already_exists, bad_request, conflict, not_found
+from imagegate.core.api_status import (
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    not_found,
+)
 from imagegate.core.decision import Status
 from imagegate.ports.image_store import (
     Change as StoreChange,
@@ -40,6 +58,13 @@ _SUFFIX_LENGTH = 5
 _GENERATED_NAME_MAX_LENGTH = 63
 CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
 _DROPPED = ("managedFields", "selfLink")
+_SET_BY_SERVER = frozenset(
+    {"uid", "creationTimestamp", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"}
+)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Rules(Protocol):
@@ -66,7 +91,10 @@ class Rules(Protocol):
 class StoredObjects:
     """The verbs of a resource whose objects are kept as they are."""
 
-    def __init__(self, store: ImageStore, resource: ApiResource, rules: Rules) -> None:
+    def __init__(
+        self, store: ImageStore, resource: ApiResource, rules: Rules, *, now: Callable[[], str] | None = None
+    ) -> None:
+        self._now = now or _now
         self.resource = resource
         self.rules = rules
         self._store = store
@@ -141,13 +169,8 @@ class StoredObjects:
     def create(self, call: Call, body: JsonObject) -> JsonObject:
         """Keep a new object."""
         new = checked_body(self.resource, call, body)
-        if self.resource.namespaced and self._store.get(ObjectKey("", "namespaces", "", call.namespace)) is None:
-            raise StatusError(not_found(NAMESPACES.name, call.namespace, group=""))
-        metadata = {
-            key: value
-            for key, value in new["metadata"].items()
-            if key not in ("uid", "creationTimestamp", "resourceVersion", "deletionTimestamp")
-        }
+        self._check_namespace(call, new)
+        metadata = {key: value for key, value in new["metadata"].items() if key not in _SET_BY_SERVER}
         new = {**new, "metadata": metadata}
         if self.rules.named_late:
             new = self.rules.created(call, new)
@@ -160,11 +183,33 @@ class StoredObjects:
                 return self.rules.shown(self._write_new(call, key, named))
             except ObjectExists as error:
                 if new["metadata"].get("name"):
-                    status = already_exists(self.resource.name, key.name, group=self.resource.group)
-                    raise StatusError(status) from error
+                    raise StatusError(self._name_is_taken(key)) from error
         raise StatusError(
             already_exists(self.resource.name, new["metadata"]["generateName"], group=self.resource.group)
         )
+
+    def _check_namespace(self, call: Call, new: JsonObject) -> None:
+        """The namespace is there, and stays.
+
+        Raises:
+            StatusError: 404 or 403.
+        """
+        if not self.resource.namespaced:
+            return
+        namespace = self._store.get(ObjectKey("", "namespaces", "", call.namespace))
+        if namespace is None:
+            raise StatusError(not_found(NAMESPACES.name, call.namespace, group=""))
+        if is_being_deleted(namespace):
+            why = f"unable to create new content in namespace {call.namespace} because it is being terminated"
+            name = new["metadata"].get("name") or ""
+            raise StatusError(forbidden(self.resource.name, name, why, group=self.resource.group))
+
+    def _name_is_taken(self, key: ObjectKey) -> Status:
+        status = already_exists(self.resource.name, key.name, group=self.resource.group)
+        found = self._store.get(key)
+        if found is None or not is_being_deleted(found):
+            return status
+        return replace(status, message=f"object is being deleted: {status.message}")
 
     def _write_new(self, call: Call, key: ObjectKey, new: JsonObject) -> JsonObject:
         if not call.dry_run:
@@ -220,34 +265,92 @@ class StoredObjects:
         for key in ("uid", "creationTimestamp"):
             if not metadata.get(key) and before.get(key):
                 metadata[key] = before[key]
-        kept = rules.updated(call, {**new, "metadata": metadata}, old)
+        new = {**new, "metadata": kept_deletion(metadata, before)}
+        errors = new_finalizer_errors(new, old)
+        if errors:
+            raise StatusError(invalid(self.resource.kind, name, errors, group=self.resource.group))
+        kept = rules.updated(call, new, old)
+        shown = {**kept, "metadata": {**kept["metadata"], "resourceVersion": version}}
         if call.dry_run:
-            return {**kept, "metadata": {**kept["metadata"], "resourceVersion": version}}
+            return shown
+        if is_being_deleted(kept) and not finalizers_of(kept) and not self.has_contents(kept):
+            self._store.delete(self.key(call, name), version=version)
+            return shown
         return self._store.update(self.key(call, name), kept, version=version)
 
-    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
-        """Remove an object."""
-        old = self.stored(call, name)
-        self.rules.deleted(call, old)
-        try:
-            if not call.dry_run:
-                self._store.delete(self.key(call, name), version=options.version, uid=options.uid)
-        except ObjectMissing as error:
-            raise StatusError(not_found(self.resource.name, name, group=self.resource.group)) from error
-        except ObjectChanged as error:
-            why = f"Precondition failed: {error}"
-            raise StatusError(conflict(self.resource.name, name, why, group=self.resource.group)) from error
-        uid = old["metadata"].get("uid", "")
-        return success(name=name, group=self.resource.group, kind=self.resource.name, uid=uid)
+    def has_contents(self, found: JsonObject) -> bool:  # noqa: ARG002 - namespaces have
+        """Whether there are objects in this one that must be gone before it goes."""
+        return False
 
-    def delete_collection(self, call: Call, options: ListOptions) -> JsonObject:
-        """Remove every object that is selected; the list of what was removed."""
-        found = self.list_objects(call, ListOptions(labels=options.labels, fields=options.fields))
+    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
+        """Remove an object, or mark it for removal if something holds it.
+
+        Returns:
+            A Status, or the object that is held.
+
+        Raises:
+            StatusError: 404; 409, it is not the one of the preconditions; what the rules refuse.
+        """
+        for _ in range(CONFLICTS_MAX):
+            old = self.stored(call, name)
+            self._check_preconditions(old, options)
+            self.rules.deleted(call, old)
+            try:
+                held = self.remove(self.key(call, name), old, options.propagation, dry_run=call.dry_run)
+            except ObjectMissing as error:
+                raise StatusError(not_found(self.resource.name, name, group=self.resource.group)) from error
+            except ObjectChanged:
+                continue
+            if held is not None:
+                return self.rules.shown(held)
+            uid = old["metadata"].get("uid", "")
+            return success(name=name, group=self.resource.group, kind=self.resource.name, uid=uid)
+        raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
+
+    def remove(self, key: ObjectKey, old: JsonObject, propagation: str, *, dry_run: bool = False) -> JsonObject | None:
+        """Remove an object as it was seen; the object as it is kept if something holds it.
+
+        Raises:
+            ObjectChanged: somebody was quicker.
+            ObjectMissing: somebody was quicker and removed it.
+        """
+        version = old["metadata"]["resourceVersion"]
+        if not finalizers_after_delete(finalizers_of(old), propagation):
+            if not dry_run:
+                self._store.delete(key, version=version)
+            return None
+        held = marked_for_deletion(old, propagation, self._now())
+        return held if dry_run else self._store.update(key, held, version=version)
+
+    def _check_preconditions(self, found: JsonObject, options: DeleteOptions) -> None:
+        metadata = found["metadata"]
+        why = ""
+        if options.uid is not None and options.uid != metadata.get("uid"):
+            why = (
+                f"the UID in the precondition ({options.uid}) does not match the UID in record"
+                f" ({metadata.get('uid')}). The object might have been deleted and then recreated"
+            )
+        elif options.version is not None and options.version != metadata["resourceVersion"]:
+            why = (
+                f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in"
+                f" record ({metadata['resourceVersion']}). The object might have been modified"
+            )
+        if why:
+            raise StatusError(conflict(self.resource.kind, metadata["name"], why, group=self.resource.group))
+
+    def delete_collection(self, call: Call, selected: ListOptions, options: DeleteOptions) -> JsonObject:
+        """Remove every object that is selected, or mark it; the list of them as they were.
+
+        Raises:
+            StatusError: see ``delete``; those before it are gone then.
+        """
+        found = self.list_objects(call, selected)
         for item in found["items"]:
             metadata: dict[str, Any] = item["metadata"]
             inside = Call(call.user, metadata.get("namespace") or "", call.dry_run, call.warnings)
+            same = replace(options, uid=metadata.get("uid") if options.uid is None else options.uid)
             try:
-                self.delete(inside, metadata["name"], DeleteOptions(uid=metadata.get("uid")))
+                self.delete(inside, metadata["name"], same)
             except StatusError as error:
                 if error.status.code != 404:
                     raise

@@ -191,6 +191,8 @@ class TagObjects:
             stream = self._objects.required_stream(call.namespace, stream_name)
             if options.uid is not None and options.uid != stream["metadata"].get("uid"):
                 raise StatusError(conflict(self.resource.name, name, "the UID precondition was not met"))
+            if options.version is not None and options.version != stream["metadata"]["resourceVersion"]:
+                raise StatusError(conflict(self.resource.name, name, "the ResourceVersion precondition was not met"))
             if spec_tag(stream, tag) is None and status_tag(stream, tag) is None:
                 raise StatusError(not_found(self.resource.name, name))
             without = with_status_tag(with_spec_tag(stream, tag, None), tag, None)

@@ -14,7 +14,7 @@ from imagegate.core.image_schema import TYPES, unknown_fields
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import StoreBusy, StoreError
 from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists
-from imagegate.service.image_api.call import Call, Change, JsonObject
+from imagegate.service.image_api.call import Call, Change, DeleteOptions, JsonObject
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 from imagegate.web.image_api import discovery, openapi
@@ -128,7 +128,9 @@ class _Requests:
         """Answer ``request``."""
         target = read_path(group, version, rest.rstrip("/").split("/"))
         verb = verb_of(request.method, target, request.args)
-        call = Call(self._identify(request), target.namespace, read_dry_run(request.args.getlist("dryRun")))
+        call = Call(
+            self._identify(request), target.namespace, read_dry_run(request.method, request.args.getlist("dryRun"))
+        )
         try:
             if verb == "watch":
                 return self._watch(call, target)
@@ -154,12 +156,11 @@ class _Requests:
         if verb == "delete" and isinstance(endpoint, Deletes):
             return self._delete(call, target, endpoint), 200
         if verb == "deletecollection" and isinstance(endpoint, StoredObjects):
-            return endpoint.delete_collection(call, read_list_options(target, request.args)), 200
+            options = self._delete_options(call, target)
+            return endpoint.delete_collection(call, read_list_options(target, request.args), options), 200
         raise StatusError(NO_METHOD)
 
     def _create(self, call: Call, target: Target, endpoint: Creates) -> JsonObject:
-        if target.resource.namespaced and not target.namespace:
-            raise StatusError(bad_request("an empty namespace may not be set during creation"))
         body = read_body(request.get_data(), request.mimetype)
         _validate_fields(call, target, body, request)
         return endpoint.create(call, body)
@@ -182,9 +183,13 @@ class _Requests:
         return lambda _: body
 
     def _delete(self, call: Call, target: Target, endpoint: Deletes) -> JsonObject:
-        options, dry_run = read_delete_options(request.get_data(), request.mimetype)
+        return endpoint.delete(call, target.name, self._delete_options(call, target))
+
+    def _delete_options(self, call: Call, target: Target) -> DeleteOptions:
+        """How a delete is meant; a dry run is one that the parameters or the body ask for."""
+        options, dry_run = read_delete_options(request.get_data(), request.mimetype, target.resource, request.args)
         call.dry_run = call.dry_run or dry_run
-        return endpoint.delete(call, target.name, options)
+        return options
 
     def _watch(self, call: Call, target: Target) -> Response:
         endpoint = self._api.endpoints[target.resource]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 
+from imagegate.core.api_deletion import BACKGROUND, ORPHAN, option_errors
 from imagegate.core.api_patches import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from imagegate.core.api_resources import ApiResource, find_resource
 from imagegate.core.api_selectors import parse_field_selector, parse_label_selector
-from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request
+from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, invalid
 from imagegate.core.decision import Status
+from imagegate.core.field_errors import not_supported
 from imagegate.core.go_quote import go_quote
 from imagegate.errors import ConfigError, InvalidInput
 from imagegate.policy.nodes import plain
@@ -22,11 +25,15 @@ from imagegate.web.image_api import protobuf
 
 DEPTH_MAX = 200
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+_IN_ONE_NAMESPACE = ("create", "deletecollection")
+"""What is never asked of all namespaces at once."""
 _OF_NAMESPACES = ("status", "finalize")
 _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
 )
 _TRUE = re.compile("1|t|T|TRUE|true|True")
+_FALSE = re.compile("0|f|F|FALSE|false|False")
+T = TypeVar("T")
 
 NO_RESOURCE = Status(code=404, reason="NotFound", message="the server could not find the requested resource")
 NO_METHOD = Status(
@@ -81,6 +88,8 @@ def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
         "DELETE": "delete" if one else "deletecollection",
     }
     verb = verbs.get(method, "")
+    if verb in _IN_ONE_NAMESPACE and target.resource.namespaced and not target.namespace:
+        raise StatusError(NO_METHOD)
     found = target.resource.sub_resource(target.sub_resource)
     allowed = found.verbs if found is not None else target.resource.verbs
     if verb not in allowed:
@@ -182,16 +191,20 @@ def _is_deep(content: bytes) -> bool:
     return False
 
 
-def read_dry_run(values: list[str]) -> bool:
-    """Whether ``dryRun`` is asked for.
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
+
+
+def read_dry_run(method: str, values: list[str]) -> bool:
+    """Whether the ``dryRun`` parameters ask for a request without effect.
 
     Raises:
-        StatusError: 400, it has a value that means nothing.
+        StatusError: 422, one has a value that means nothing.
     """
-    if not values:
+    if method not in _OPTIONS or not values:
         return False
-    if values != ["All"]:
-        raise StatusError(bad_request(f'dryRun: Unsupported value: {go_quote(values[0])}: supported values: "All"'))
+    if set(values) != {"All"}:
+        errors = [not_supported("dryRun", values, ("All",))]
+        raise StatusError(invalid(_OPTIONS[method], "", errors, group="meta.k8s.io"))
     return True
 
 
@@ -232,18 +245,93 @@ def read_number(query: Mapping[str, str], name: str, default: int = 0) -> int:
     return int(text)
 
 
-def read_delete_options(content: bytes, media_type: str) -> tuple[DeleteOptions, bool]:
-    """Preconditions of a delete, and whether its body asks for a dry run.
+def read_delete_options(
+    content: bytes, media_type: str, resource: ApiResource, query: Mapping[str, str]
+) -> tuple[DeleteOptions, bool]:
+    """How a delete is meant, and whether it is only tried. Nothing is deleted by options that cannot be read.
+
+    Args:
+        content: the body; without one, the parameters have the options.
+        media_type: of the body.
+        resource: what is deleted.
+        query: the parameters.
 
     Raises:
-        StatusError: 400 or 415.
+        StatusError: 400 or 415, the options cannot be read; 422, they make no sense.
     """
-    if not content.strip():
-        return DeleteOptions(), False
-    body = read_body(content, media_type)
-    conditions = body.get("preconditions") or {}
-    dry_run = body.get("dryRun") or []
-    if not isinstance(conditions, dict) or not isinstance(dry_run, list):
-        raise StatusError(bad_request("DeleteOptions: a field has the wrong type"))
-    uid, version = conditions.get("uid"), conditions.get("resourceVersion")
-    return DeleteOptions(str(uid) if uid else None, str(version) if version else None), read_dry_run(dry_run)
+    given = _Options(read_body(content, media_type) if content.strip() else _options_of_query(query))
+    if given.text("kind") not in (None, "DeleteOptions") or given.text("apiVersion") not in (
+        None,
+        "v1",
+        "meta.k8s.io/v1",
+        resource.api_version,
+    ):
+        what = f"{given.text('apiVersion') or ''} {given.text('kind') or ''}".strip()
+        raise StatusError(bad_request(f"the body of a delete is DeleteOptions of v1, got {what:.100}"))
+    propagation, orphan = given.text("propagationPolicy"), given.value("orphanDependents", bool, "a boolean")
+    dry_run = given.value("dryRun", list, "a list") or []
+    if not all(isinstance(each, str) for each in dry_run):
+        raise StatusError(bad_request("DeleteOptions: dryRun: expected a list of strings"))
+    errors = option_errors(
+        propagation=propagation,
+        orphan_dependents=orphan,
+        grace_period_s=given.value("gracePeriodSeconds", int, "a number"),
+        dry_run=dry_run,
+    )
+    if errors:
+        raise StatusError(invalid("DeleteOptions", "", errors, group="meta.k8s.io"))
+    if orphan is not None:
+        propagation = ORPHAN if orphan else BACKGROUND
+    conditions = _Options(given.value("preconditions", dict, "an object") or {}, "preconditions.")
+    options = DeleteOptions(conditions.text("uid"), conditions.text("resourceVersion"), propagation or "")
+    return options, bool(dry_run)
+
+
+class _Options:
+    """The fields of DeleteOptions, read by their types. Others are not looked at, as in the original."""
+
+    def __init__(self, fields: JsonObject, path: str = "") -> None:
+        self._fields = fields
+        self._path = path
+
+    def value(self, name: str, type_: type[T], expected: str) -> T | None:
+        """The field; None if it is absent.
+
+        Raises:
+            StatusError: 400, it has another type.
+        """
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
+            raise StatusError(bad_request(f"DeleteOptions: {self._path}{name}: expected {expected}"))
+        return value
+
+    def text(self, name: str) -> str | None:
+        """A field of text. An empty one is absent in all but a precondition, which it cannot meet."""
+        value = self.value(name, str, "a string")
+        return value if value or self._path else None
+
+
+def _options_of_query(query: Mapping[str, str]) -> JsonObject:
+    """The options as a delete without a body has them.
+
+    Raises:
+        StatusError: 400.
+    """
+    options: JsonObject = {}
+    if query.get("propagationPolicy"):
+        options["propagationPolicy"] = query["propagationPolicy"]
+    if query.get("uid"):
+        options["preconditions"] = {"uid": query["uid"]}
+    if query.get("gracePeriodSeconds"):
+        text = query["gracePeriodSeconds"]
+        if re.fullmatch(r"[+-]?[0-9]{1,18}", text) is None:
+            raise StatusError(bad_request(f"gracePeriodSeconds: expected a number, got {go_quote(text)}"))
+        options["gracePeriodSeconds"] = int(text)
+    if query.get("orphanDependents"):
+        text = query["orphanDependents"]
+        if not is_true(text) and _FALSE.fullmatch(text) is None:
+            raise StatusError(bad_request(f"orphanDependents: expected a boolean, got {go_quote(text)}"))
+        options["orphanDependents"] = is_true(text)
+    return options

@@ -148,7 +148,7 @@ class TestStored:
         gated.get(f"{STREAMS}/app", 404)
         bad = {"metadata": {"name": "app"}, "spec": {"tags": [spec_tag("t", "quay.io/a/b")]}}
         gated.post(f"{STREAMS}?dryRun=All", bad, 422)
-        gated.post(f"{STREAMS}?dryRun=Some", new_stream(), 400)
+        gated.post(f"{STREAMS}?dryRun=Some", new_stream(), 422)
         gated.post(STREAMS, new_stream())
         shown = gated.patch(f"{STREAMS}/app?dryRun=All", {"metadata": {"labels": {"a": "b"}}})
         assert shown["metadata"]["labels"] == {"a": "b"}

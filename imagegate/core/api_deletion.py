@@ -1,0 +1,136 @@
+"""What deleting an object means while something still holds it: finalizers, and what becomes of its dependents.
+
+Source: k8s.io/apiserver 0.34, ``pkg/registry/generic/registry/store.go`` (``deletionFinalizersForGarbageCollection``,
+``markAsDeleting``, ``ShouldDeleteDuringUpdate``), and ``ValidateDeleteOptions`` of k8s.io/apimachinery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from imagegate.core.field_errors import FieldError, forbidden, invalid, not_supported
+
+JsonObject: TypeAlias = dict[str, Any]
+
+FOREGROUND, BACKGROUND, ORPHAN = "Foreground", "Background", "Orphan"
+ORPHAN_FINALIZER, FOREGROUND_FINALIZER = "orphan", "foregroundDeletion"
+_POLICIES = (FOREGROUND, BACKGROUND, ORPHAN)
+_FINALIZER_OF = {ORPHAN: ORPHAN_FINALIZER, FOREGROUND: FOREGROUND_FINALIZER}
+
+
+def option_errors(
+    *, propagation: str | None, orphan_dependents: bool | None, grace_period_s: int | None, dry_run: list[str]
+) -> list[FieldError]:
+    """What is wrong with the options of a delete. All but the grace period: as the original says it."""
+    errors = []
+    if orphan_dependents is not None and propagation is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        errors.append(invalid("propagationPolicy", propagation, why))
+    if propagation is not None and propagation not in _POLICIES:
+        errors.append(not_supported("propagationPolicy", propagation, (*_POLICIES, "nil")))
+    if dry_run and set(dry_run) != {"All"}:
+        errors.append(not_supported("dryRun", dry_run, ("All",)))
+    if grace_period_s is not None and grace_period_s < 0:  # the original takes it for one second
+        errors.append(invalid("gracePeriodSeconds", grace_period_s, "must be greater than or equal to 0"))
+    return errors
+
+
+def finalizers_of(found: Mapping[str, Any]) -> list[str]:
+    """What holds the object."""
+    finalizers = (found.get("metadata") or {}).get("finalizers")
+    return list(finalizers) if isinstance(finalizers, list) else []
+
+
+def is_being_deleted(found: Mapping[str, Any]) -> bool:
+    """Whether the object was deleted and is only held."""
+    return bool((found.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def finalizers_after_delete(finalizers: Iterable[str], propagation: str) -> list[str]:
+    """What holds an object once it is deleted.
+
+    Args:
+        finalizers: what holds it now.
+        propagation: the policy of the delete; empty: none was named, so a finalizer that stands for one stays.
+    """
+    now = list(finalizers)
+    if not propagation:
+        return now
+    kept = [name for name in now if name not in _FINALIZER_OF.values()]
+    return [*kept, _FINALIZER_OF[propagation]] if propagation in _FINALIZER_OF else kept
+
+
+def marked_for_deletion(found: JsonObject, propagation: str, now: str) -> JsonObject:
+    """The object as it is kept after a delete while something holds it.
+
+    Args:
+        found: the object.
+        propagation: see ``finalizers_after_delete``.
+        now: the time, as Kubernetes writes it.
+    """
+    metadata = dict(found.get("metadata") or {})
+    if metadata.get("deletionGracePeriodSeconds") is None and metadata.get("generation"):
+        metadata["generation"] += 1
+    metadata["deletionTimestamp"] = metadata.get("deletionTimestamp") or now
+    metadata["deletionGracePeriodSeconds"] = 0
+    metadata["finalizers"] = finalizers_after_delete(finalizers_of(found), propagation)
+    if not metadata["finalizers"]:
+        del metadata["finalizers"]
+    return {**found, "metadata": metadata}
+
+
+def without_finalizer(found: JsonObject, name: str) -> JsonObject:
+    """The object when this no longer holds it."""
+    metadata = {**found["metadata"], "finalizers": [each for each in finalizers_of(found) if each != name]}
+    return {**found, "metadata": metadata}
+
+
+def kept_deletion(metadata: JsonObject, before: Mapping[str, Any]) -> JsonObject:
+    """Metadata of an update with the marks of a deletion that has begun: nobody can take them off."""
+    if not before.get("deletionTimestamp"):
+        return metadata
+    return {
+        **metadata,
+        "deletionTimestamp": before["deletionTimestamp"],
+        "deletionGracePeriodSeconds": before.get("deletionGracePeriodSeconds") or 0,
+    }
+
+
+def new_finalizer_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    """An update may only take finalizers off an object that is being deleted."""
+    if not is_being_deleted(old):
+        return []
+    before = finalizers_of(old)
+    added = sorted({str(name) for name in finalizers_of(new) if name not in before})
+    if not added:
+        return []
+    listed = ", ".join(f'"{name}"' for name in added)
+    why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
+    return [forbidden("metadata.finalizers", why)]
+
+
+def owner_references(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Who owns the object."""
+    references = (found.get("metadata") or {}).get("ownerReferences")
+    return [each for each in references if isinstance(each, Mapping)] if isinstance(references, list) else []
+
+
+def depends_on(found: Mapping[str, Any], uid: str) -> bool:
+    """Whether the object names an owner of this uid."""
+    return any(reference.get("uid") == uid for reference in owner_references(found))
+
+
+def blocks_deletion(found: Mapping[str, Any], uid: str) -> bool:
+    """Whether its owner of this uid has to wait for the object when it is deleted in the foreground."""
+    return any(
+        reference.get("uid") == uid and reference.get("blockOwnerDeletion") is True
+        for reference in owner_references(found)
+    )
+
+
+def without_owner(found: JsonObject, uid: str) -> JsonObject:
+    """The object as an orphan of this owner."""
+    kept = [reference for reference in owner_references(found) if reference.get("uid") != uid]
+    metadata = {key: value for key, value in found["metadata"].items() if key != "ownerReferences"}
+    return {**found, "metadata": {**metadata, "ownerReferences": kept} if kept else metadata}

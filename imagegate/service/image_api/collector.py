@@ -1,0 +1,110 @@
+"""What the garbage collector of a cluster does for objects that were deleted with a word about their dependents.
+
+Deleted in the foreground, an object waits for those that name it as an owner and block it; as an orphan's owner, for
+its name to be taken off them. Namespaces wait for what is in them. Here that is done beside the requests.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from imagegate.core.api_deletion import (
+    BACKGROUND,
+    FOREGROUND,
+    FOREGROUND_FINALIZER,
+    ORPHAN_FINALIZER,
+    blocks_deletion,
+    depends_on,
+    finalizers_of,
+    is_being_deleted,
+    without_finalizer,
+    without_owner,
+)
+from imagegate.core.api_resources import NAMESPACES
+from imagegate.ports.image_store import Collection, ImageStore, ObjectChanged, ObjectKey, ObjectMissing
+from imagegate.service.image_api.call import JsonObject
+from imagegate.service.image_api.stored import StoredObjects
+
+Deleted = Callable[[str, str], Iterable[JsonObject]]
+"""(group, resource) -> objects that were deleted and are held."""
+_log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Goes on with deletions that wait for other objects.
+
+    Args:
+        store: has the objects.
+        kinds: everything that is kept.
+        deleted: finds what was deleted.
+    """
+
+    def __init__(self, store: ImageStore, kinds: Iterable[StoredObjects], deleted: Deleted) -> None:
+        self._store = store
+        self._kinds = tuple(kinds)
+        self._deleted = deleted
+
+    def run_round(self) -> None:
+        """Look at everything that was deleted, once.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        for kind in self._kinds:
+            for found in self._deleted(kind.resource.group, kind.resource.name):
+                with suppress(ObjectMissing, ObjectChanged):  # somebody was quicker: the next round looks again
+                    self._go_on(kind, found)
+
+    def _go_on(self, kind: StoredObjects, found: JsonObject) -> None:
+        metadata, finalizers = found["metadata"], finalizers_of(found)
+        uid = metadata.get("uid") or ""
+        if ORPHAN_FINALIZER in finalizers:
+            self._orphan(metadata.get("namespace") or None, uid)
+            self._release(kind, found, ORPHAN_FINALIZER)
+        elif FOREGROUND_FINALIZER in finalizers:
+            if not self._delete_dependents(metadata.get("namespace") or None, uid):
+                self._release(kind, found, FOREGROUND_FINALIZER)
+        elif kind.resource == NAMESPACES or not finalizers:
+            kind.remove(_key(kind, found), found, "")
+
+    def _dependents(self, namespace: str | None, uid: str) -> Iterator[tuple[StoredObjects, JsonObject]]:
+        for kind in self._kinds:
+            if namespace is not None and not kind.resource.namespaced:
+                continue
+            collection = Collection(kind.resource.group, kind.resource.name, namespace)
+            for found in self._store.list_objects(collection, matches=lambda item: depends_on(item, uid)).items:
+                yield kind, found
+
+    def _orphan(self, namespace: str | None, uid: str) -> None:
+        for kind, found in self._dependents(namespace, uid):
+            version = found["metadata"]["resourceVersion"]
+            self._store.update(_key(kind, found), without_owner(found, uid), version=version)
+
+    def _delete_dependents(self, namespace: str | None, uid: str) -> bool:
+        """Whether any that block their owner are left."""
+        is_blocked = False
+        for kind, found in self._dependents(namespace, uid):
+            blocks = blocks_deletion(found, uid)
+            if not is_being_deleted(found):
+                with suppress(ObjectMissing):
+                    held = kind.remove(_key(kind, found), found, FOREGROUND if blocks else BACKGROUND)
+                    is_blocked |= blocks and held is not None
+            else:
+                is_blocked |= blocks
+        return is_blocked
+
+    def _release(self, kind: StoredObjects, found: JsonObject, finalizer: str) -> None:
+        key, version = _key(kind, found), found["metadata"]["resourceVersion"]
+        released = without_finalizer(found, finalizer)
+        if finalizers_of(released) or kind.has_contents(released):
+            self._store.update(key, released, version=version)
+        else:
+            self._store.delete(key, version=version)
+        _log.info("%s %s: no longer held by %s", kind.resource.name, key.name, finalizer)
+
+
+def _key(kind: StoredObjects, found: JsonObject) -> ObjectKey:
+    metadata = found["metadata"]
+    return ObjectKey(kind.resource.group, kind.resource.name, metadata.get("namespace") or "", metadata["name"])
