@@ -169,8 +169,8 @@ def test_optional_members_decide_nothing(optional: dict[str, Any]) -> None:
 def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
     table = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8").partition("## Bytes that nobody signed")[2]
     rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
-    file = "adapters/test_openpgp_unsigned.py"
     for row in rows:
+        file = "adapters/test_openpgp_unsigned.py"  # where a row begins with ``::``
         named = re.findall(r"`([^`]+)`", row.rstrip("| ").rpartition("|")[2])
         assert named, row
         for test in named:
