@@ -155,7 +155,8 @@ def _permitted(route: Route, host: str, port: int, resolve: Resolver) -> list[Ad
         Unreachable: no name.
     """
     bare = host.strip("[]")
-    addresses = resolve(bare, port)
+    literal = host_address(bare)
+    addresses = resolve(bare, port) if literal is None else [literal]
     permitted = [address for address in addresses if route.permits(bare, port, address)]
     if not permitted:
         raise route.refusal(host, addresses)

@@ -20,9 +20,10 @@ from imagegate.adapters.http_client import HttpClient
 from imagegate.adapters.single_flight import SingleFlight
 from imagegate.caching import BoundedCache
 from imagegate.core.challenge import Challenge
-from imagegate.core.egress import HUB_NAMES, Sender, canonical_registry, read_url, same_origin, shown_url
+from imagegate.core.egress import Sender, canonical_registry, read_url, same_origin, shown_url
 from imagegate.core.manifest import bounded_json_object
 from imagegate.core.pull_secrets import Credential
+from imagegate.core.registry_hosts import DOCKER_HUB
 from imagegate.errors import EvidenceError, Malformed, Refused, Unreachable
 
 TOKEN_MAX_BYTES = 256 * 1024
@@ -62,7 +63,7 @@ class TokenRealms:
         """The well-known ones, and what the settings add."""
         allowed = dict(KNOWN_REALMS)
         for registry, realms in more.items():
-            name = _HUB_SERVER if canonical_registry(registry) in HUB_NAMES else registry
+            name = _HUB_SERVER if canonical_registry(registry) == DOCKER_HUB else registry
             allowed[name] = allowed.get(name, frozenset()).union(realms)
         return cls(allowed)
 

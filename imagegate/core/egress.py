@@ -22,14 +22,11 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 import idna
 
 from imagegate.core.printable import printable
-from imagegate.core.reference import DOCKER_HUB_HOSTS
+from imagegate.core.registry_hosts import DOCKER_HUB, DOCKER_HUB_NAMES, broad
 from imagegate.core.special_addresses import Address, Network, is_in, is_public, is_reached_by_network_only
 from imagegate.errors import Malformed, Refused
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
-DOCKER_HUB = "docker.io"
-HUB_NAMES = DOCKER_HUB_HOSTS | {"registry.hub.docker.com"}
-"""Hosts that serve Docker Hub's images."""
 _HUB_TOKENS = "auth.docker.io"
 _HOST_MAX_LENGTH = 253  # RFC 1035 section 2.3.4
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
@@ -127,17 +124,11 @@ def join_host_port(host: str, port: int | None) -> str:
 
 
 def canonical_registry(text: str) -> str:
-    """A registry as rules of the settings compare it: ``HOST[:PORT]``, without default port, Docker Hub by one name.
-
-    A text that is no host stays as it is, in lower case: it equals nothing that is asked.
-    """
+    """A registry as settings that keep us from asking it compare it: whatever may lead to the same place is equal."""
     try:
-        host, port = split_host_port(text)
+        return broad(join_host_port(*split_host_port(text)))
     except Malformed:
-        return text.lower()
-    if port in DEFAULT_PORTS.values():
-        port = None
-    return DOCKER_HUB if host in HUB_NAMES and port is None else join_host_port(host, port)
+        return broad(text)  # no host: it equals nothing that is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +234,16 @@ class BlockedHosts:
                 host, port = split_host_port(text)
             except Malformed as error:
                 raise ValueError(str(error)) from error
-            is_hub = host in HUB_NAMES and port in (None, *DEFAULT_PORTS.values())
-            entries |= {(name, None) for name in (*HUB_NAMES, _HUB_TOKENS)} if is_hub else {(host, port)}
+            if canonical_registry(text) == DOCKER_HUB:
+                entries |= {(name, None) for name in (*DOCKER_HUB_NAMES, _HUB_TOKENS)}
+            else:
+                entries.add((_one_name(host), port))
         return cls(frozenset(entries))
 
     def covers(self, host: str, port: int) -> bool:
         """Whether the canonical host is blocked at this port."""
-        return not self.entries.isdisjoint({(host, None), (host, port)})
+        name = _one_name(host)
+        return not self.entries.isdisjoint({(name, None), (name, port)})
 
     def covers_registry(self, text: str) -> bool:
         """Whether a registry as references name it (``HOST[:PORT]``) is blocked; what is no host is not."""
@@ -363,6 +357,11 @@ class AddressPolicy:
 
     def _names_origin(self, origin: Origin) -> bool:
         return self.names(origin.host, origin.port)
+
+
+def _one_name(host: str) -> str:
+    """A host without what cluster DNS adds to a service's name."""
+    return broad(host) if host.endswith(".svc.cluster.local") else host
 
 
 def _unmapped(address: Address) -> Address:

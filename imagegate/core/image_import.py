@@ -186,6 +186,11 @@ def blocked(why: str) -> Status:
     return Status(code=403, reason="Forbidden", message=f"forbidden: {why}")
 
 
+def not_listed(why: str) -> Status:
+    """403: the import list does not allow the registry, so it was not asked."""
+    return Status(code=403, reason="Forbidden", message=f"forbidden: {why}")
+
+
 def not_v2(host: str) -> Status:
     """403: there is no registry API v2."""
     status = forbidden("", "", f'registry "{host}" does not support the v2 Registry API')

@@ -61,6 +61,8 @@ class GateBehaviour:
     imports_star: bool = False
     """``*`` is let through as the source of an import (and then counts as Docker Hub)."""
     grandfather: Grandfather = Grandfather.REPOSITORY
+    schedule_inherits: bool = False
+    """What of a stream's old references stays allowed is also imported in the background, as the original does."""
     insecure_import_falls_back: bool = False
     """Imports marked insecure also accept rules for port 443 (``insecureFallback: both``)."""
     reviews_mappings: bool = False
@@ -80,6 +82,7 @@ OPENSHIFT_4 = GateBehaviour(
     fold_case=False,
     gates_missing_name=True,
     imports_star=True,
+    schedule_inherits=True,
 )
 
 

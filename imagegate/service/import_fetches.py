@@ -42,6 +42,8 @@ from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, 
 Progress = Callable[[int, int, str], None]
 """(done, total, reference of what comes next)"""
 
+Refusal = Callable[[Fetch], Status | None]
+
 
 @dataclass(frozen=True, slots=True)
 class ImportSettings:
@@ -108,6 +110,7 @@ class ImportFetches:
         monotonic: seconds.
         sleep: waits for the rate.
         progress: is told what comes next.
+        refusal: says why a registry is not to be asked, or None.
     """
 
     def __init__(
@@ -121,7 +124,9 @@ class ImportFetches:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         progress: Progress | None = None,
+        refusal: Refusal = lambda _source: None,
     ) -> None:
+        self._refusal = refusal
         self._registry = registry
         self._secrets = secrets
         self._settings = settings
@@ -148,6 +153,9 @@ class ImportFetches:
         return images, self._fetch_repository(repository)
 
     def _fetch_repository(self, repository: Fetch) -> RepositoryOutcome:
+        refused = self._refusal(repository)
+        if refused is not None:
+            return RepositoryOutcome(failure=refused)
         answer = self._registry.tags(repository.image, access=self._access(repository), deadline_s=self._left)
         if not isinstance(answer, Found):
             shown = repository.image.exact
@@ -161,6 +169,10 @@ class ImportFetches:
         if isinstance(wanted, Status):
             self._done += 1
             return wanted
+        refused = self._refusal(wanted)
+        if refused is not None:
+            self._done += 1
+            return refused
         if self._progress is not None:
             self._progress(self._done, self._total, wanted.image.exact)
         outcome = self._fetched.get(wanted)

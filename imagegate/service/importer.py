@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
+from imagegate.core.decision import Status
 from imagegate.core.evidence import Found, Unknown
 from imagegate.core.image_import import (
     CHECK_ANNOTATION,
@@ -75,6 +76,13 @@ class ImportTarget(Protocol):
     def create_image(self, image: JsonObject) -> JsonObject:
         """Keep an Image, and give the one that is kept: another one's, if it was there before."""
 
+    def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:
+        """Why a registry is not to be asked for ``source``, or None. Asked before every fetch.
+
+        Args:
+            stream: as it is kept.
+        """
+
 
 class StreamCheck(Protocol):
     """Whether a stream may be written."""
@@ -123,6 +131,10 @@ class StoredTarget:
     def update_stream(self, stream: JsonObject, old: JsonObject) -> JsonObject:
         """See ``ImportTarget``."""
         return self._store.update(self._key, self._checked(stream, old), version=old["metadata"]["resourceVersion"])
+
+    def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:  # noqa: ARG002
+        """See ``ImportTarget``. Nothing is refused here: an import that a user asks for has passed the gate before."""
+        return None
 
     def _checked(self, stream: JsonObject, old: JsonObject | None) -> JsonObject:
         """The stream as it will be kept."""
@@ -218,6 +230,7 @@ class Importer:
             monotonic=self._monotonic,
             sleep=self._sleep,
             progress=progress,
+            refusal=lambda source: target.source_refusal(source, stream),
         )
         images, repository = fetches.fetch_all(import_, stream)
         status = _answer(document, import_, images, repository)

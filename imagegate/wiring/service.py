@@ -52,10 +52,6 @@ class Service:
     images: ImageService | None = None
     """The image API, where there is a store for it."""
 
-    def store_trouble(self) -> str:
-        """Why the store cannot be read; empty if it can, and where there is none."""
-        return "" if self.images is None else self.images.store.database.trouble()
-
     def not_ready(self) -> list[str]:
         """What the service still waits for; empty once it can answer."""
         return []
@@ -114,8 +110,8 @@ def _store(chosen: Chosen, settings: Settings) -> SqliteStore | None:
 
 
 def _images(service: Service, inputs: Inputs, store: SqliteStore, http: HttpClient) -> ImageService:
-    from imagegate.wiring.evidence import registry
     from imagegate.wiring.image_api import image_service
+    from imagegate.wiring.import_registry import import_registry
 
     settings = service.settings
     return image_service(
@@ -124,7 +120,7 @@ def _images(service: Service, inputs: Inputs, store: SqliteStore, http: HttpClie
         hosts=lambda: inputs.hosts,
         policies=service.policies,
         reviewer=service.reviewer,
-        registry=registry(settings, http),
+        registry=import_registry(settings, http, lambda: inputs.imports.additional_trusted_ca),
         access=_access(service.look_up) if settings.access_rules else None,
         now=now,
     )

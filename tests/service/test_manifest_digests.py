@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
@@ -120,3 +122,27 @@ def test_missing_credentials_and_wrong_content_are_told_apart() -> None:
         f"Manifest does not match provided manifest digest {ONE}", retryable=False
     )
     assert subject.ask(TAGGED, deadline_s=1) is wrong
+
+
+def test_many_threads_share_a_small_cache() -> None:
+    """The oldest answer makes room while others read and write: nobody sees an error."""
+    names = [ManifestDigest(ImageReference.parse(f"registry.example/team/app:v{number}")) for number in range(200)]
+
+    class Always:
+        def manifest(self, *_: object, **__: object) -> Lookup[Manifest]:
+            return manifest(ONE)
+
+    limits = DigestLimits(tag_s=3600, answers_max=8)
+    subject = ManifestDigests(cast(Registry, Always()), limits=limits)
+
+    def ask_all(start: int) -> int:
+        return sum(isinstance(subject.ask(names[(start + i) % len(names)], deadline_s=1), Found) for i in range(1500))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            assert list(pool.map(ask_all, range(0, 160, 10))) == [1500] * 16
+    finally:
+        sys.setswitchinterval(interval)
+    assert sum(subject.remembered(name) is not None for name in names) == 8

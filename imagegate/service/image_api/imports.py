@@ -14,9 +14,16 @@ from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS
 from imagegate.core.api_status import StatusError
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.core.image_import import Fetch, not_listed
 from imagegate.core.image_stream_events import with_followed_tags
 from imagegate.core.image_stream_objects import read_stream
-from imagegate.core.image_stream_validation import validate_stream, validate_stream_update
+from imagegate.core.image_stream_validation import (
+    NOTHING_INHERITED,
+    inherited,
+    validate_stream,
+    validate_stream_update,
+)
+from imagegate.core.import_gate import Transport
 from imagegate.core.import_writes import ImportWrite
 from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
@@ -25,6 +32,7 @@ from imagegate.service.image_api.stored import checked_body
 from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
 from imagegate.service.import_fetches import Progress
 from imagegate.service.importer import Importer, ImportTarget, StoredTarget
+from imagegate.service.policy_set import Mode
 
 IMPORTS_AT_ONCE = 4
 """Of one process. An import may take minutes and keeps a thread; admission needs threads too."""
@@ -76,8 +84,8 @@ class Imports:
         return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
 
     def controller_target(self, namespace: str, name: str) -> ImportTarget:
-        """Where imports go that nobody asked for by hand: under the stream's own checks (spec 6.5)."""
-        return _Target(self._objects, Call(_CONTROLLER, namespace), name)
+        """Where imports go that nobody asked for by hand: what the list does not allow is not even asked (spec 6.5)."""
+        return _ControllerTarget(self._objects, Call(_CONTROLLER, namespace), name)
 
 
 _CONTROLLER = User("system:imagegate:import-controller", "", ("system:masters", "system:authenticated"))
@@ -108,6 +116,26 @@ class _Target(StoredTarget):
             versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version(old)}}
             findings = validate_stream_update(in_force.gate, read_stream(versioned), read_stream(old))
         self._objects.refuse_findings(self._call, "ImageStream", read.metadata.name, findings, in_force.mode)
+
+
+class _ControllerTarget(_Target):
+    """Under the gate from the beginning: a registry that left the list is not asked, nor sent a pull secret."""
+
+    def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:
+        """See ``ImportTarget``."""
+        in_force = self._objects.gate(self._call.namespace)
+        if in_force.mode is not Mode.ENFORCE:
+            return None
+        transport = Transport.ANY if source.insecure else Transport.SECURE
+        repositories = NOTHING_INHERITED.repositories
+        if in_force.gate.behaviour.schedule_inherits and stream is not None:
+            old = read_stream(stream)
+            kept = inherited(in_force.gate, [*old.spec_references, *old.status_references])
+            if source.image.exact in kept.texts:
+                return None
+            repositories = kept.repositories
+        admission = in_force.gate.admit(source.image, transport, repositories=repositories)
+        return None if admission.allowed else not_listed(admission.error)
 
 
 def _version(stream: JsonObject) -> str:

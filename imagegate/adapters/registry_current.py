@@ -1,0 +1,57 @@
+"""A registry client that is replaced while others use it, for instance because what it trusts has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from imagegate.core.evidence import Lookup
+from imagegate.core.manifest import Manifest
+from imagegate.core.printable import printable
+from imagegate.core.reference import ImageReference
+from imagegate.errors import EvidenceError
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
+
+T = TypeVar("T")
+
+
+class CurrentRegistry:
+    """The ``Registry`` port, answered by the client that is current when it is asked.
+
+    Args:
+        current: gives that client; raises ``EvidenceError`` while there is none, which becomes the answer.
+    """
+
+    def __init__(self, current: Callable[[], Registry]) -> None:
+        self._current = current
+
+    def manifest(
+        self, image: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[Manifest]:
+        """See ``ports.registry``."""
+        return self._ask(lambda client: client.manifest(image, access=access, deadline_s=deadline_s))
+
+    def config(
+        self, image: ImageReference, manifest: Manifest, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[bytes]:
+        """See ``ports.registry``."""
+        return self._ask(lambda client: client.config(image, manifest, access=access, deadline_s=deadline_s))
+
+    def tags(
+        self, repository: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[tuple[str, ...]]:
+        """See ``ports.registry``."""
+        return self._ask(lambda client: client.tags(repository, access=access, deadline_s=deadline_s))
+
+    def signatures(
+        self, image: ImageReference, digest: str, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
+    ) -> Lookup[tuple[bytes, ...]]:
+        """See ``ports.registry``."""
+        return self._ask(lambda client: client.signatures(image, digest, access=access, deadline_s=deadline_s))
+
+    def _ask(self, question: Callable[[Registry], Lookup[T]]) -> Lookup[T]:
+        try:
+            client = self._current()
+        except EvidenceError as error:
+            return RegistryUnknown(printable(str(error)), retryable=True, trouble=Trouble.UNREACHABLE)
+        return question(client)
