@@ -51,7 +51,7 @@ class Behaviour:
     exempt_service_accounts: frozenset[str] = frozenset()
     """``system:serviceaccount:NS:NAME`` user names (row 27, opt-in)."""
     extent: Extent = field(default_factory=Extent)
-    """Ephemeral containers and image volumes (rows 6, 7)."""
+    """Ephemeral containers and image volumes (rows 6, 7), Dockerfiles of builds, custom deployers."""
 
     fold_groups: bool = True
     """``builds`` without a group means ``builds.build.openshift.io`` (section 7.2)."""
@@ -111,7 +111,7 @@ def openshift_4(integrated_registry: str = "") -> Behaviour:
     return Behaviour(
         integrated_registries=(integrated_registry,) if integrated_registry else (),
         controller_owned=ControllerOwned.SKIP,
-        extent=Extent(ephemeral_containers=False, image_volumes=False),
+        extent=Extent(ephemeral_containers=False, image_volumes=False, dockerfiles=False, deployers=False),
         fold_groups=False,
         wildcard_resources=False,
         integrated_by_name=False,

@@ -6,6 +6,7 @@ Source: spec image-policy sections 4 to 10; openshift/apiserver-library-go, pkg/
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ from imagegate.core.image_policy_texts import (
     invalid_status,
     no_images,
     types_differ,
+    unknown_detail,
     unresolved_detail,
     upstream_detail,
 )
@@ -95,6 +97,8 @@ class ImagePolicyPlugin:
         if plan.attempts and not work.is_exempt:
             resolver, own = work.resolver(answers.get), work.resolver(answers.get, own=True)
             for use in dict.fromkeys(work.uses):
+                if use.unknown:
+                    continue
                 resolution = resolver.resolve(use)
                 if not isinstance(resolution, Pending) and resolver.needs_second_look(use):
                     resolution = own.resolve(use)
@@ -216,6 +220,10 @@ class _Review:
         )
 
     def _decide_image(self, use: ImageUse) -> None:
+        if use.unknown:
+            if self._plan.fatal or self._names_matter:
+                self._deny(use, DenialCode.UNRESOLVED, "", unknown_detail(use.unknown))
+            return
         key = use.reference
         if key in self._seen and self._remember_repeat(use, self._seen[key]):
             return
@@ -341,6 +349,12 @@ class _Review:
         return self._asked_itself
 
     @property
+    def _names_matter(self) -> bool:
+        """Whether what the rules say depends on the image at all."""
+        rules = self._plan.rules
+        return rules is not None and any(each.rule.reject or each.rule.has_conditions for each in rules.rules)
+
+    @property
     def _resolver(self) -> Resolver:
         if self._asked is None:
             self._asked = self._work.resolver(_asking(self._answers))
@@ -457,7 +471,7 @@ class _Review:
 
     def _deny(self, use: ImageUse, code: DenialCode, rule: str, because: str) -> Denial:
         denial = Denial(code=code, image=use.name, at=use.error_field, rule=rule, because=because)
-        self._denials.append(denial)
+        self._denials.append(replace(denial, because=f"{because} ({use.within})") if use.within else denial)
         return denial
 
 

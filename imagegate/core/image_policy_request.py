@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, TypeAlias
 
 from imagegate.core.admission import AdmissionRequest, User
@@ -16,6 +17,8 @@ from imagegate.core.plugin import Answers, Question
 from imagegate.core.resolution import Ask, Resolver
 from imagegate.core.workload import (
     BUILDS,
+    DEPLOYER,
+    DEPLOYMENT_CONFIGS,
     DOCKER_IMAGE,
     MAY_LACK_TEMPLATE,
     POD,
@@ -23,6 +26,7 @@ from imagegate.core.workload import (
     Extent,
     ImageUse,
     build_images,
+    deployer_images,
     dig,
     pod_images,
     strategy_from,
@@ -110,7 +114,7 @@ class PolicyRequest:
         self.uses: tuple[ImageUse, ...] = ()
         if spec is None:
             return
-        self.uses = tuple(_uses(spec, request, behaviour.extent))
+        self.uses = tuple(_uses(document, spec, request, behaviour.extent))
         if request.operation == "UPDATE" and request.old_object is not None:
             self.uses = self._changed(spec, self.uses, request.old_object)
         account = spec.get("serviceAccountName") or spec.get("serviceAccount")
@@ -139,6 +143,8 @@ class PolicyRequest:
         they are stored: all of a job or a build (``fixed``), those of ephemeral containers and of a pod's volumes.
         There only what the old object holds can be written, which is then no change.
         """
+        if use.within:
+            return ""
         is_ephemeral = use.field.startswith("spec.ephemeralContainers[")
         if self._request.sub_resource and not is_ephemeral:
             return ""  # whatever else is sent through a subresource, the API server does not take from there
@@ -231,11 +237,12 @@ class PolicyRequest:
         if old_spec is None:
             self.mismatched = not self._behaviour.template_optional
             return uses
-        self._before = before = _by_place(_uses(old_spec, request, self._behaviour.extent))
+        self._before = before = _by_place(_uses(old, old_spec, request, self._behaviour.extent))
         if _resolves_all(old, request) != self.resolve_all:
             return uses
         if request.kind in BUILDS:
-            return tuple(use for use in uses if not _build_unchanged(use, spec, old_spec))
+            named = _named_before(spec, old_spec, self._behaviour.extent)
+            return tuple(use for use in uses if not _build_unchanged(use, spec, old_spec, named))
         return tuple(use for use in uses if before.get(_place(use)) != use.name)
 
 
@@ -255,10 +262,15 @@ def _spec(document: Mapping[str, Any], request: AdmissionRequest) -> Mapping[str
     return {} if dig(document, shape.template) is not None else None
 
 
-def _uses(spec: Mapping[str, Any], request: AdmissionRequest, extent: Extent) -> Iterable[ImageUse]:
+def _uses(
+    document: Mapping[str, Any], spec: Mapping[str, Any], request: AdmissionRequest, extent: Extent
+) -> Iterable[ImageUse]:
     if request.kind in BUILDS:
-        return build_images(spec)
-    return pod_images(spec, ".".join(WORKLOADS[request.kind].pod_spec), extent)
+        return build_images(spec, extent)
+    uses = pod_images(spec, ".".join(WORKLOADS[request.kind].pod_spec), extent)
+    if extent.deployers and request.kind in DEPLOYMENT_CONFIGS:
+        return chain(uses, deployer_images(document))
+    return uses
 
 
 def _resolves_all(document: Mapping[str, Any], request: AdmissionRequest) -> bool:
@@ -278,7 +290,7 @@ def _annotation(document: Mapping[str, Any]) -> object:
 
 def _place(use: ImageUse) -> _Place:
     """What makes an image of the old object the earlier one of the same place: its container's or volume's name."""
-    if use.field.endswith(".from"):
+    if not use.owner and (use.field == DEPLOYER or use.field.endswith(".from")):
         return use.field, ""
     return _VOLUME if use.field.endswith(_VOLUME) else "", use.owner
 
@@ -287,13 +299,30 @@ def _by_place(uses: Iterable[ImageUse]) -> dict[_Place, str]:
     """The pull spec of each place; of two containers with one name the first counts."""
     found: dict[_Place, str] = {}
     for use in uses:
-        if use.kind == DOCKER_IMAGE:
+        if use.kind == DOCKER_IMAGE and not use.within:
             found.setdefault(_place(use), use.name)
     return found
 
 
-def _build_unchanged(use: ImageUse, spec: Mapping[str, Any], old_spec: Mapping[str, Any]) -> bool:
-    """Source images: any old source has an equal ``from``. Strategies: the same one has an equal ``from``."""
+def _named_before(spec: Mapping[str, Any], old_spec: Mapping[str, Any], extent: Extent) -> frozenset[tuple[str, str]]:
+    """Image and reason why it is unknown, of all that the old Dockerfile names.
+
+    What is unknown is the same only where everything that it may depend on is.
+    """
+    is_same = all(spec.get(key) == old_spec.get(key) for key in ("source", "strategy"))
+    uses = (use for use in build_images(old_spec, extent) if use.within and (is_same or not use.unknown))
+    return frozenset((use.name, use.unknown) for use in uses)
+
+
+def _build_unchanged(
+    use: ImageUse, spec: Mapping[str, Any], old_spec: Mapping[str, Any], named: frozenset[tuple[str, str]]
+) -> bool:
+    """Source images: any old source has an equal ``from``. Strategies: the same one has an equal ``from``.
+
+    Images of a Dockerfile: the old one names them too, wherever.
+    """
+    if use.within:
+        return (use.name, use.unknown) in named
     if use.field.startswith("spec.source."):
         index = int(use.field.partition("[")[2].partition("]")[0])
         new = _sources(spec)[index]

@@ -48,6 +48,11 @@ def unresolved_detail(error: Unresolved) -> str:
     return f"{PROHIBITED}: image could not be resolved: {error.because}"
 
 
+def unknown_detail(because: str) -> str:
+    """The text where nobody can tell before a build which image it will use."""
+    return f"{PROHIBITED}: which image it is cannot be known before the build: {because}"
+
+
 def cannot_change(use: ImageUse, kind: GroupKind) -> str:
     """The warning where a tag means another image than the stored one, and the API server refuses the change."""
     return (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
+from imagegate.core.dockerfile import BuildInputs, named_images
 from imagegate.errors import InvalidInput
 
 DOCKER_IMAGE = "DockerImage"
@@ -19,6 +20,8 @@ IMAGE_STREAM_TAG = "ImageStreamTag"
 IMAGE_STREAM_IMAGE = "ImageStreamImage"
 
 BUILD_GROUP = "build.openshift.io"
+DOCKERFILE = "spec.source.dockerfile"
+DEPLOYER = "spec.strategy.customParams.image"
 
 
 class InvalidObject(InvalidInput):
@@ -35,7 +38,11 @@ class ImageUse(NamedTuple):
     field: str
     """Field path of what a rewrite replaces: ``spec.containers[0].image``, ``spec.strategy.dockerStrategy.from``."""
     owner: str = ""
-    """Name of the container; empty for volumes and builds."""
+    """Name of the container or volume; empty elsewhere."""
+    within: str = ""
+    """Where in a text of that field it stands: ``line 3: FROM``. Such a text is never rewritten."""
+    unknown: str = ""
+    """Why it cannot be known which image is meant; empty where it can."""
 
     @property
     def reference(self) -> tuple[str, str, str]:
@@ -83,6 +90,7 @@ WORKLOADS: Mapping[GroupKind, Shape] = {
 }
 """Every kind with a pod spec. The groupless DeploymentConfig is OpenShift's before groups (3.6 and older)."""
 
+DEPLOYMENT_CONFIGS = frozenset({GroupKind("apps.openshift.io", "DeploymentConfig"), GroupKind("", "DeploymentConfig")})
 BUILDS = frozenset(
     {
         GroupKind(BUILD_GROUP, "Build"),
@@ -91,13 +99,7 @@ BUILDS = frozenset(
         GroupKind("", "BuildConfig"),
     }
 )
-MAY_LACK_TEMPLATE = frozenset(
-    {
-        GroupKind("", "ReplicationController"),
-        GroupKind("apps.openshift.io", "DeploymentConfig"),
-        GroupKind("", "DeploymentConfig"),
-    }
-)
+MAY_LACK_TEMPLATE = DEPLOYMENT_CONFIGS | {GroupKind("", "ReplicationController")}
 """Kinds whose template is optional in the API: without one nothing can run from the object."""
 
 _RESOURCES: Mapping[GroupKind, GroupResource] = {
@@ -110,10 +112,17 @@ _BUILD_STRATEGIES = ("customStrategy", "dockerStrategy", "sourceStrategy")
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Which lists of a pod spec are looked at beside initContainers and containers."""
+    """Which places are looked at beside initContainers, containers and the object references of builds."""
 
     ephemeral_containers: bool = True
     image_volumes: bool = True
+    dockerfiles: bool = True
+    """Images that the inline Dockerfile of a build names."""
+    deployers: bool = True
+    """The image that a deployment config's strategy runs to deploy the others."""
+
+
+EVERYTHING = Extent()
 
 
 def misfit(request: AdmissionRequest) -> str:
@@ -165,20 +174,70 @@ def pod_images(spec: Mapping[str, Any], path: str, extent: Extent) -> Iterator[I
         yield from _image_volumes(spec["volumes"], f"{path}.volumes")
 
 
-def build_images(spec: Mapping[str, Any]) -> Iterator[ImageUse]:
-    """Every image that the spec of a Build or BuildConfig starts from, in the original's order.
+def deployer_images(document: Mapping[str, Any]) -> Iterator[ImageUse]:
+    """The image of a deployment config's custom deployer, if it names one.
 
     Raises:
         InvalidObject: a field does not have the form it must have.
     """
-    source = dig(spec, ("source",)) or {}
-    for index, entry in enumerate(_list(source.get("images"), "spec.source.images")):
-        field = f"spec.source.images[{index}].from"
-        yield _object_reference(_mapping(_mapping(entry, field).get("from") or {}, field), field)
+    image = (dig(document, ("spec", "strategy", "customParams")) or {}).get("image") or ""
+    if not isinstance(image, str):
+        raise InvalidObject(f"{DEPLOYER}: expected a string")
+    if image:
+        yield ImageUse(DOCKER_IMAGE, "", image, DEPLOYER)
+
+
+def build_images(spec: Mapping[str, Any], extent: Extent = EVERYTHING) -> Iterator[ImageUse]:
+    """Every image that the spec of a Build or BuildConfig starts from, in the original's order, then its Dockerfile's.
+
+    Raises:
+        InvalidObject: a field does not have the form it must have.
+    """
+    for field, entry in _image_sources(spec):
+        yield _object_reference(_mapping(entry.get("from") or {}, field), field)
     for name in _BUILD_STRATEGIES:
         found = strategy_from(spec, name)
         if found is not None:
             yield found
+    if extent.dockerfiles:
+        yield from _dockerfile_images(spec)
+
+
+def _image_sources(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    source = dig(spec, ("source",)) or {}
+    for index, entry in enumerate(_list(source.get("images"), "spec.source.images")):
+        field = f"spec.source.images[{index}].from"
+        yield field, _mapping(entry, field)
+
+
+def _dockerfile_images(spec: Mapping[str, Any]) -> Iterator[ImageUse]:
+    text = (dig(spec, ("source",)) or {}).get("dockerfile") or ""
+    if not isinstance(text, str):
+        raise InvalidObject(f"{DOCKERFILE}: expected a string")
+    if not text:
+        return
+    for found in named_images(text, _build_inputs(spec)):
+        within = f"line {found.line}: {found.instruction}"
+        yield ImageUse(DOCKER_IMAGE, "", found.image, DOCKERFILE, within=within, unknown=found.unknown)
+
+
+def _build_inputs(spec: Mapping[str, Any]) -> BuildInputs:
+    """What the builder puts in place of what the Dockerfile says; those images have places of their own."""
+    strategy = dig(spec, ("strategy", "dockerStrategy")) or {}
+    base = strategy_from(spec, "dockerStrategy")
+    arguments: dict[str, str | None] = {}
+    for index, entry in enumerate(_list(strategy.get("buildArgs"), "spec.strategy.dockerStrategy.buildArgs")):
+        field = f"spec.strategy.dockerStrategy.buildArgs[{index}]"
+        name, value = _mapping(entry, field).get("name"), entry.get("value") or ""
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidObject(f"{field}: name and value must be strings")
+        arguments[name] = None if entry.get("valueFrom") else value
+    replaced: set[str] = set()
+    for field, entry in _image_sources(spec):
+        names = _list(entry.get("as"), f"{field.removesuffix('.from')}.as")
+        if _object_reference(_mapping(entry.get("from") or {}, field), field).name:
+            replaced.update(name for name in names if isinstance(name, str))
+    return BuildInputs(arguments, replaces_base=bool(base and base.name), replaces=frozenset(replaced))
 
 
 def strategy_from(spec: Mapping[str, Any], name: str) -> ImageUse | None:

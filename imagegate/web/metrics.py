@@ -55,6 +55,13 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._reload_failed.set(0)
+        self._store_unreadable = Gauge(
+            "imagegate_store_unreadable",
+            "1 while the store cannot be read: images that must be looked up are denied",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._store_unreadable.set(0)
         self._cise = CiseMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
@@ -109,6 +116,10 @@ class Metrics:
     def reloaded(self, good: bool) -> None:
         """Note how the last attempt to read the documents ended."""
         self._reload_failed.set(0 if good else 1)
+
+    def store_read(self, trouble: str) -> None:
+        """Note why the store cannot be read; empty: it can."""
+        self._store_unreadable.set(1 if trouble else 0)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format; over all workers where several serve."""

@@ -29,8 +29,10 @@ def ops(service: Service, metrics: Metrics) -> Blueprint:
     def readyz() -> tuple[Response, int]:
         waiting = service.not_ready()
         state = service.policies.state
+        trouble = service.store_trouble()
+        metrics.store_read(trouble)
         detail = {
-            "status": "ok" if not waiting else "not ready",
+            "status": "not ready" if waiting else "degraded" if trouble else "ok",
             "waitingFor": waiting,
             "policies": {
                 "version": service.policies.current.version,
@@ -39,6 +41,8 @@ def ops(service: Service, metrics: Metrics) -> Blueprint:
                 "error": state.error,
                 "warnings": list(service.policies.current.warnings),
             },
+            # Not 503: without the store every image that must be looked up is denied; without the service, every pod.
+            "store": {"error": trouble},
         }
         return jsonify(detail), 503 if waiting else 200
 
@@ -54,6 +58,7 @@ def ops(service: Service, metrics: Metrics) -> Blueprint:
 
     @pages.get("/metrics")
     def scrape() -> Response:
+        metrics.store_read(service.store_trouble())
         return Response(metrics.text(), content_type=CONTENT_TYPE)
 
     return pages

@@ -52,6 +52,10 @@ class Service:
     images: ImageService | None = None
     """The image API, where there is a store for it."""
 
+    def store_trouble(self) -> str:
+        """Why the store cannot be read; empty if it can, and where there is none."""
+        return "" if self.images is None else self.images.store.database.trouble()
+
     def not_ready(self) -> list[str]:
         """What the service still waits for; empty once it can answer."""
         return []

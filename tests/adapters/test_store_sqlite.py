@@ -399,3 +399,140 @@ def test_a_look_up_costs_the_same_in_a_full_store(path: Path) -> None:
     few = steps()
     fill(100, 20_000)
     assert steps() <= few * 1.5
+
+
+def damaged(path: Path, *names: str) -> None:
+    """Overwrite the root pages of these tables and indexes, as a disk does that goes bad."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = dict(connection.execute("SELECT name, rootpage FROM sqlite_master"))
+    connection.close()
+    with path.open("r+b") as file:
+        for name in names:
+            file.seek((pages[name] - 1) * 4096)
+            file.write(b"\xa5" * 4096)
+
+
+def break_store(how: str, path: Path) -> None:
+    """Break the file of an open store."""
+    match how:
+        case "damaged":
+            damaged(path, "objects", "objects_by_name")
+        case "truncated":
+            path.write_bytes(b"")
+        case "deleted":
+            for each in path.parent.glob("images.db*"):
+                each.unlink()
+        case "replaced":
+            other = path.with_name("other.db")
+            Database(other)
+            other.replace(path)
+        case "tables gone":
+            connection = sqlite3.connect(path)
+            connection.executescript("DROP TABLE terms; DROP TABLE objects;")
+            connection.close()
+        case "garbage":
+            path.write_bytes(b"\x5a" * path.stat().st_size)
+
+
+BROKEN = ["damaged", "truncated", "deleted", "replaced", "tables gone", "garbage"]
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_broken_store_is_unknown_never_absent(path: Path, how: str, warm: bool) -> None:
+    """Whoever asked before, in threads old and new: what is lost is never said not to be there."""
+    store = opened(path)
+    store.create(ObjectKey("image.openshift.io", "images", "", DIGEST_1), image(DIGEST_1))
+    streams = StoredImageStreams(store, RegistryHosts())
+    question, missing = Image(DIGEST_1), Image("sha256:" + "e" * 64)
+    if warm:
+        assert isinstance(streams.image(question, deadline_s=1), Found)
+    break_store(how, path)
+    answers: list[Any] = []
+
+    def ask(streams: StoredImageStreams) -> None:
+        answers.extend(streams.image(each, deadline_s=1) for each in (question, missing))
+
+    time.sleep(0.01)  # what was read within the last two milliseconds still holds
+    ask(streams)
+    for fresh in (streams, StoredImageStreams(store, RegistryHosts())):
+        thread = threading.Thread(target=ask, args=(fresh,))
+        thread.start()
+        thread.join()
+    assert len(answers) == 6
+    kept, never_there = answers[::2], answers[1::2]
+    assert not [each for each in kept if not isinstance(each, (Found, Unknown))]
+    assert not [each for each in never_there if isinstance(each, Found)]
+    assert isinstance(kept[-1], Unknown)
+    assert isinstance(never_there[-1], Unknown)
+    assert not path.exists() or how != "deleted", "a file that is gone is made anew, empty"
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_store_says_so(path: Path, how: str) -> None:
+    store = opened(path)
+    store.create(ObjectKey("image.openshift.io", "images", "", DIGEST_1), image(DIGEST_1))
+    assert store.database.trouble() == ""
+    break_store(how, path)
+    assert str(path) in store.database.trouble()
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_nothing_is_written_into_a_file_that_is_gone(path: Path, how: str) -> None:
+    store = opened(path)
+    store.create(ObjectKey("image.openshift.io", "images", "", DIGEST_1), image(DIGEST_1))
+    break_store(how, path)
+    with pytest.raises(StoreError, match="was deleted or replaced while it was open"):
+        store.create(ObjectKey("image.openshift.io", "images", "", "sha256:" + "e" * 64), image("sha256:" + "e" * 64))
+
+
+def test_damage_that_a_look_up_met_is_shown_for_a_while(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(path)
+    store.create(ObjectKey("image.openshift.io", "images", "", DIGEST_1), image(DIGEST_1))
+    with pytest.raises(StoreError), store.database.reading_once() as connection:
+        connection.execute("SELECT 1 FROM nowhere")
+    assert "no such table: nowhere" in store.database.trouble()
+    monkeypatch.setattr("imagegate.adapters.store_sqlite.database.FAILURE_SHOWN_S", 0.0)
+    assert store.database.trouble() == ""
+
+
+def test_objects_that_are_there_already_are_no_trouble(path: Path) -> None:
+    store = opened(path)
+    wanted = ObjectKey("image.openshift.io", "images", "", DIGEST_1)
+    store.create(wanted, image(DIGEST_1))
+    with pytest.raises(StoreError):
+        store.create(wanted, image(DIGEST_1))
+    assert store.database.trouble() == ""
+
+
+def test_without_descriptors_a_store_is_unknown(path: Path) -> None:
+    """As where somebody holds all connections of a worker open; its descriptors are the process's own here."""
+    store = opened(path)
+    store.create(ObjectKey("image.openshift.io", "images", "", DIGEST_1), image(DIGEST_1))
+    script = (
+        "import os, resource, sys\n"
+        "from pathlib import Path\n"
+        "from imagegate.adapters.store_sqlite.database import Database\n"
+        "from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of\n"
+        "from imagegate.adapters.store_sqlite.objects import SqliteStore\n"
+        "from imagegate.core.image_questions import Image\n"
+        "from imagegate.core.image_streams import RegistryHosts\n"
+        "store = SqliteStore(Database(Path(sys.argv[1])), terms_of=terms_of)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "held = []\n"
+        "try:\n"
+        "    while True: held.append(os.open('/dev/null', os.O_RDONLY))\n"
+        "except OSError: pass\n"
+        "for spare in range(4):\n"
+        "    streams = StoredImageStreams(store, RegistryHosts())\n"
+        "    answer = streams.image(Image(sys.argv[2]), deadline_s=1)\n"
+        "    print(spare, type(answer).__name__, bool(store.database.trouble()))\n"
+        "    os.close(held.pop())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path), DIGEST_1], capture_output=True, text=True, check=True
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["0", "Unknown", "True"]
+    assert {kind for _, kind, _ in lines} <= {"Unknown", "Found"}

@@ -8,9 +8,11 @@ server may be forked after the database was first used.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +55,14 @@ MIGRATIONS = (
 )
 
 
+FAILURE_SHOWN_S = 60.0
+_PROBES = (
+    "SELECT version FROM changes LIMIT 1",
+    "SELECT body FROM objects LIMIT 1",
+    "SELECT id FROM objects INDEXED BY objects_by_name ORDER BY kind, namespace, name LIMIT 1",
+    "SELECT object FROM terms LIMIT 1",
+    "SELECT object FROM terms INDEXED BY terms_by_object ORDER BY object LIMIT 1",
+)
 _INHERITED: list[sqlite3.Connection] = []
 """Connections of a parent process. SQLite forbids a child to use or even close them, so they are kept."""
 
@@ -74,10 +84,14 @@ class Database:
         self._max_bytes = max_bytes
         self._busy_timeout_s = busy_timeout_s
         self._local = threading.local()
+        self._file: tuple[int, int] | None = None
+        """Device and inode of the file, once it is set up."""
+        self._last_failure = (-math.inf, "")
         with self._only_opener():
             with translated(path):
                 _use_write_ahead_log(path, self.connection())
             self._migrate()
+        self._file = _identity(path)
         self.close()  # nothing stays open that a fork could inherit
 
     @contextmanager
@@ -135,21 +149,76 @@ class Database:
                 connection.close()
 
     def open_connection(self) -> sqlite3.Connection:
-        """A connection of the caller's own, who closes it; for any thread, but one at a time."""
-        connection = sqlite3.connect(
-            self.path,
-            timeout=self._busy_timeout_s,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=64,
-        )
+        """A connection of the caller's own, who closes it; for any thread, but one at a time.
+
+        Raises:
+            StoreError: it cannot be opened. A file that is gone is never made anew: an empty store would answer that
+                there is no image, and no mark.
+        """
+        with translated(self.path):
+            self.check_file()
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=self._busy_timeout_s,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=64,
+            )
+            try:
+                self._set_up(connection)
+            except sqlite3.Error:
+                connection.close()
+                raise
+            return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if self._max_bytes:
             page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page_bytes)}")
-        return connection
+
+    def check_file(self) -> None:
+        """See that the path still leads to the file that was opened.
+
+        Else what open connections read is what once was, and what they write is lost.
+
+        Raises:
+            StoreError: it was deleted, or replaced.
+        """
+        if self._file is not None and _identity(self.path) != self._file:
+            raise StoreError(f"{self.path}: was deleted or replaced while it was open; put it back or restart")
+
+    def trouble(self) -> str:
+        """Why the store cannot be read now, or could not a moment ago; empty if all is well.
+
+        A new connection reads a row through every index and table, so that neither an open descriptor nor a cached
+        page hides anything. Damage deeper in the file shows once something has read it.
+        """
+        try:
+            with self.own_connection() as connection:
+                for statement in _PROBES:
+                    connection.execute(statement).fetchone()
+        except StoreBusy:
+            return ""  # being written is being well
+        except StoreError as error:
+            return str(error)
+        at, why = self._last_failure
+        return why if time.monotonic() - at < FAILURE_SHOWN_S else ""
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Translates errors, and keeps the last one that was no matter of waiting, for ``trouble``."""
+        self.check_file()
+        try:
+            yield
+        except sqlite3.Error as error:
+            found = _store_error(self.path, error)
+            if not isinstance(found, (StoreBusy, StoreFull)):
+                self._last_failure = (time.monotonic(), str(found))
+            raise found from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -158,7 +227,7 @@ class Database:
         Raises:
             StoreError: SQLite's errors in our words.
         """
-        with translated(self.path):
+        with self._watched():
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -172,7 +241,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """This thread's connection, for reads that need one view: one transaction, that of the first read."""
-        with translated(self.path):
+        with self._watched():
             connection = self.connection()
             connection.execute("BEGIN")
             try:
@@ -183,7 +252,7 @@ class Database:
     @contextmanager
     def reading_once(self) -> Iterator[sqlite3.Connection]:
         """This thread's connection, for one statement."""
-        with translated(self.path):
+        with self._watched():
             yield self.connection()
 
     def close(self) -> None:
@@ -203,6 +272,15 @@ def _use_write_ahead_log(path: Path, connection: sqlite3.Connection) -> None:
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise StoreError(f"{path}: its file system has no shared memory for a write-ahead log (network file system?)")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _statements(script: str) -> list[str]:
@@ -228,6 +306,8 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
             return StoreFull(f"{path}: no room left to write; nothing was changed")
         case sqlite3.SQLITE_IOERR:
             return StoreError(f"{path}: cannot be written or read, the disk may be full: {error}; nothing was changed")
+        case sqlite3.SQLITE_CANTOPEN:
+            return StoreError(f"{path}: cannot be opened: it is gone, may not be read, or no file descriptor is left")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return StoreError(f"{path}: is damaged or not a database: {error}")
     return StoreError(f"{path}: {error}")

@@ -155,6 +155,7 @@ class StoredImageStreams:
                 self._reset()
             if self._connection is None:
                 self._connection = self._store.database.open_connection()
+            self._store.database.check_file()
             noticed = data_version(self._connection, self._store.database.path)
             if noticed != self._noticed:
                 version, kinds = self._store.changed_kinds(self._version)
