@@ -86,6 +86,15 @@ class LabelSelector:
             requirement.holds(labels) for requirement in self.match_expressions
         )
 
+    @property
+    def is_satisfiable(self) -> bool:
+        """Whether any labels at all could match."""
+        required = [Requirement(key, "In", (value,)) for key, value in self.match_labels]
+        by_key: dict[str, list[Requirement]] = {}
+        for requirement in (*required, *self.match_expressions):
+            by_key.setdefault(requirement.key, []).append(requirement)
+        return all(_can_hold(key, requirements) for key, requirements in by_key.items())
+
     def problem(self) -> str:
         """Why the selector does not parse, in the original's words; empty if it does.
 
@@ -111,6 +120,14 @@ class LabelSelector:
         if self.match_expressions:
             out["matchExpressions"] = [requirement.to_json() for requirement in self.match_expressions]
         return out
+
+
+def _can_hold(key: str, requirements: list[Requirement]) -> bool:
+    """Whether a value of ``key``, or its absence, meets all requirements: one that is named, or any other."""
+    named = {value for requirement in requirements for value in requirement.values}
+    other = "x" * (1 + max(map(len, named), default=0))
+    candidates: list[dict[str, str]] = [{}, *({key: value} for value in (*named, other))]
+    return any(all(each.holds(labels) for each in requirements) for labels in candidates)
 
 
 def _requirement_errors(requirement: Requirement) -> list[FieldError]:

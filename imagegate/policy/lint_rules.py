@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from imagegate.core.admission import GroupResource
 from imagegate.core.field_errors import aggregate
 from imagegate.core.go_quote import go_quote
-from imagegate.core.image_policy_config import PODS, ExecutionRule, ImagePolicyConfig, ResolutionRule, folded
+from imagegate.core.image_policy_config import (
+    PODS,
+    ExecutionRule,
+    ImagePolicyConfig,
+    ResolutionRule,
+    ValueCondition,
+    folded,
+)
 from imagegate.core.profile import Profile
-from imagegate.core.reference import DOCKER_HUB_HOSTS
+from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
+from imagegate.core.registry_hosts import broad_pattern, spelled
+from imagegate.errors import InvalidReference
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.master_config import MasterConfig
 
@@ -47,7 +56,71 @@ def registry_problem(registry: str) -> tuple[str, str] | None:
     if registry and not ("." in registry or ":" in registry or registry == "localhost"):
         text = f'{quoted} has neither "." nor ":", so in an image reference it is part of the name, never a registry'
         return "registry-never", text
+    if registry and not _is_registry(spelled(registry)):
+        return "registry-never", f"{quoted} cannot stand as the registry of an image, so it matches nothing"
     return None
+
+
+def exact_problem(registry: str) -> tuple[str, str] | None:
+    """Code and sentence for a value that is compared exactly and matches less than it seems to; None if none does."""
+    quoted = go_quote(registry)
+    if registry and not _is_registry(registry):
+        return (
+            "registry-never",
+            f"{quoted} is compared exactly, and no image can be written so; write {spelled(registry)}",
+        )
+    if registry != registry.lower():
+        return "registry-upper-case", f"{quoted} has upper-case letters; the comparison is exact"
+    if registry != spelled(registry):
+        text = f"{quoted} is compared exactly: images of the same registry are mostly written {spelled(registry)}"
+        return "registry-spelling", text
+    return None
+
+
+def _is_registry(text: str) -> bool:
+    """Whether an image reference can have this text as its registry."""
+    if text.startswith("["):
+        return True  # an IPv6 address: other readers of image references know it
+    try:
+        return ImageReference.parse(f"{text}/x").registry == text
+    except InvalidReference:
+        return False
+
+
+def pattern_can_match(pattern: str) -> bool:
+    """Whether some registry matches the pattern, as far as a few fillings of its wildcards tell."""
+    return any(_is_registry(pattern.replace("*", star).replace("?", mark)) for star in _STARS for mark in _MARKS)
+
+
+_STARS = ("a.a", "1", "a.a:1", "", "a", "localhost")
+_MARKS = ("a", "1", ".", ":")
+
+
+_TOLD_ONE_BY_ONE = ("matchRegistries", "matchRegistryPatterns")
+
+
+def _contradicts(conditions: Sequence[ValueCondition]) -> bool:
+    """Whether two conditions want different values of one key."""
+    wanted: dict[str, set[str]] = {}
+    for condition in conditions:
+        if not condition.set:
+            wanted.setdefault(condition.key, set()).add(condition.value)
+    return any(len(values) > 1 for values in wanted.values())
+
+
+def never_holds(rule: ExecutionRule) -> str:
+    """The field whose conditions no image can meet; empty if there is none. Only plain impossibilities are seen."""
+    registries, patterns = rule.match_registries, rule.match_registry_patterns
+    exact = not rule.reject
+    if (registries or patterns) and not any(map(pattern_can_match, patterns)):
+        possible = [each for each in registries if registry_problem(each) is None]
+        if not any(not exact or not each or _is_registry(each) for each in possible):
+            return "matchRegistryPatterns" if patterns and not registries else "matchRegistries"
+    if _contradicts(rule.match_docker_image_labels):
+        return "matchDockerImageLabels"
+    if _contradicts(rule.match_image_annotations):
+        return "matchImageAnnotations"
+    return "" if all(selector.is_satisfiable for selector in rule.match_image_labels) else "matchImageLabels"
 
 
 def lint_rules(config: MasterConfig, profile: Profile, *, has_integrated_registry: bool = False) -> Iterator[Finding]:
@@ -113,12 +186,16 @@ class _RuleLinter:
             suffix = f".matchRegistries[{index}]"
             if problem := registry_problem(registry):
                 yield self._at(Severity.WARNING, place, suffix, problem[1], problem[0])
-            elif registry != registry.lower() and (self._exact or not rule.reject):
-                text = f"{go_quote(registry)} has upper-case letters; the comparison is exact"
-                yield self._at(Severity.WARNING, place, suffix, text, "registry-upper-case")
+            elif (self._exact or not rule.reject) and (problem := exact_problem(registry)):
+                severity = Severity.INFO if problem[0] == "registry-spelling" else Severity.WARNING
+                yield self._at(severity, place, suffix, problem[1], problem[0])
             if registry in seen:
                 yield self._at(Severity.INFO, place, suffix, f"{go_quote(registry)} is repeated", "registry-duplicate")
             seen.add(registry)
+        for index, pattern in enumerate(rule.match_registry_patterns):
+            if not pattern_can_match(broad_pattern(pattern) if rule.reject else pattern):
+                text = f"{go_quote(pattern)} matches no registry that an image can be written with"
+                yield self._at(Severity.WARNING, place, f".matchRegistryPatterns[{index}]", text, "registry-never")
         hub = DOCKER_HUB_HOSTS.intersection(rule.match_registries)
         if rule.reject and self._exact and hub and not {*DOCKER_HUB_HOSTS, ""} <= seen:
             text = 'does not reject all names of Docker Hub (docker.io, index.docker.io, registry-1.docker.io, "")'
@@ -126,6 +203,11 @@ class _RuleLinter:
 
     def _conditions(self, rule: ExecutionRule, place: str) -> Iterator[Finding]:
         if rule.has_conditions:
+            field = never_holds(rule)
+            if field and field not in _TOLD_ONE_BY_ONE and not rule.invert_match:
+                verb = "reject" if rule.reject else "accept"
+                text = f"no image can meet the conditions of {field}, so the rule can never {verb} anything"
+                yield self._at(Severity.WARNING, place, "", text, "matches-nothing")
             if rule.reject and rule.needs_image and not rule.skip_on_resolution_failure and not rule.invert_match:
                 text = "matches only images that could be resolved; others pass this rule"
                 yield self._at(Severity.INFO, place, "", text, "reject-unresolved-passes")
@@ -255,9 +337,7 @@ def _can_match(rule: ExecutionRule) -> bool:
     """Whether some image could match; only plain impossibilities are seen."""
     if rule.invert_match:
         return rule.has_conditions
-    if not rule.match_registries or rule.match_registry_patterns:
-        return True
-    return any(registry_problem(registry) is None for registry in rule.match_registries)
+    return not never_holds(rule)
 
 
 def _outdoes(other: ExecutionRule, rule: ExecutionRule, *, is_earlier: bool) -> bool:

@@ -84,3 +84,23 @@ def test_json_leaves_out_what_is_empty_and_sorts_labels() -> None:
         "matchLabels": {"a": "2", "b": "1"},
         "matchExpressions": [{"key": "k", "operator": "Exists"}, {"key": "l", "operator": "In", "values": ["v"]}],
     }
+
+
+@pytest.mark.parametrize(
+    "labels, expressions, satisfiable",
+    [
+        ({}, [], True),
+        ({"a": "b"}, [("a", "NotIn", ("b",))], False),
+        ({"a": "b"}, [("a", "NotIn", ("c",))], True),
+        ({"a": "b"}, [("c", "DoesNotExist", ())], True),
+        ({}, [("a", "Exists", ()), ("a", "DoesNotExist", ())], False),
+        ({}, [("a", "In", ("b", "c")), ("a", "In", ("c", "d"))], True),
+        ({}, [("a", "In", ("b", "c")), ("a", "In", ("d",))], False),
+        ({}, [("a", "Exists", ()), ("a", "NotIn", ("b", "xx"))], True),
+        ({}, [("a", "DoesNotExist", ()), ("a", "NotIn", ("b",))], True),
+    ],
+)
+def test_a_selector_that_nothing_can_match(
+    labels: dict[str, str], expressions: list[tuple[str, str, tuple[str, ...]]], satisfiable: bool
+) -> None:
+    assert LabelSelector.of(labels, [Requirement(*each) for each in expressions]).is_satisfiable is satisfiable

@@ -44,6 +44,22 @@ def of_imports(*entries: str, profile: Profile = DOCUMENTED, more: str = "") -> 
         ("{name: r, matchRegistries: ['*.a.io']}", "registry-pattern", "{name: r, matchRegistryPatterns: ['*.a.io']}"),
         ("{name: r, matchRegistries: [different]}", "registry-never", "{name: r, matchRegistries: ['different:5000']}"),
         ("{name: r, matchRegistries: [Quay.io]}", "registry-upper-case", "{name: r, matchRegistries: [quay.io]}"),
+        ("{name: r, matchRegistries: [a.io.]}", "registry-never", "{name: r, reject: true, matchRegistries: [a.io.]}"),
+        ("{name: r, matchRegistries: ['a.io:x']}", "registry-never", "{name: r, matchRegistries: ['a.io:1']}"),
+        ("{name: r, reject: true, matchRegistries: ['a..b.io']}", "registry-never",
+         "{name: r, reject: true, matchRegistries: [a-b.io]}"),
+        ("{name: r, matchRegistries: ['a.io:443']}", "registry-spelling",
+         "{name: r, reject: true, matchRegistries: ['a.io:443']}"),
+        ("{name: r, matchRegistries: ['a.io:050']}", "registry-spelling", "{name: r, matchRegistries: ['a.io:50']}"),
+        ("{name: r, matchRegistryPatterns: ['*.a.io.']}", "registry-never",
+         "{name: r, reject: true, matchRegistryPatterns: ['*.a.io.']}"),
+        ("{name: r, matchRegistryPatterns: ['*.a.io/b']}", "registry-never",
+         "{name: r, matchRegistryPatterns: ['?.a.io:*']}"),
+        ("{name: r, matchImageAnnotations: [{key: k, value: a}, {key: k, value: b}]}", "matches-nothing",
+         "{name: r, matchImageAnnotations: [{key: k, value: a}, {key: l, value: b}]}"),
+        ("{name: r, matchImageLabels: [{matchLabels: {a: b}, matchExpressions: [{key: a, operator: DoesNotExist}]}]}",
+         "matches-nothing",
+         "{name: r, matchImageLabels: [{matchLabels: {a: b}, matchExpressions: [{key: a, operator: Exists}]}]}"),
         ("{name: r, matchRegistries: [a.io, a.io]}", "registry-duplicate", "{name: r, matchRegistries: [a.io, b.io]}"),
         ("{name: r}", "accepts-everything", "{name: r, matchRegistries: [a.io]}"),
         ("{name: r, invertMatch: true}", "matches-nothing", "{name: r, invertMatch: true, matchRegistries: [a.io]}"),
@@ -248,3 +264,16 @@ def test_a_finding_reads_as_one_line() -> None:
     finding = Finding(Severity.WARNING, "m.yaml", 3, "a.b", "doubtful", "code")
     assert str(finding) == "m.yaml:3: warning: a.b: doubtful [code]"
     assert str(finding._replace(path="")) == "m.yaml:3: warning: doubtful [code]"
+
+
+@pytest.mark.parametrize(
+    "rule, twin",
+    [
+        ("{name: r, matchRegistries: [a.io.]}", "{name: r, matchRegistries: [a.io., a.io]}"),
+        ("{name: r, matchRegistryPatterns: ['a b']}", "{name: r, matchRegistryPatterns: ['a b', 'a*b']}"),
+        ("{name: r, matchRegistries: ['a.io:x'], matchIntegratedRegistry: true}", "{name: r, matchRegistries: ['']}"),
+    ],
+)
+def test_an_accept_rule_that_can_never_match_accepts_nothing(rule: str, twin: str) -> None:
+    assert "lockout" in of_rules(rule)
+    assert "lockout" not in of_rules(twin)
