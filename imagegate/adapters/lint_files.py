@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imagegate.adapters.config_files import NeighbourFiles
@@ -89,12 +89,40 @@ class _Linter:
             config = read_config(text, name, self._profile, NeighbourFiles(path.parent), strict_yaml=self._strict_yaml)
             self._found += lint(config, self._profile)
         elif _SETTINGS in kinds:
-            read_settings(read_source(text, name).documents[0], name)
+            document = read_source(text, name).documents[0]
+            self._found += _unmatchable(read_settings(document, name), document, name)
         elif kinds & _POLICY_KINDS:
             self._together.setdefault(folder, LoadedPolicies()).add(read_policies(text, name))
         else:
             return kinds
         return set()
+
+
+def _unmatchable(settings: Settings, document: Node, name: str) -> Iterator[Finding]:
+    """Selectors of modes that no labels can match."""
+    sections = {
+        "imagePolicy": settings.image_policy.namespaces,
+        "alwaysPull": settings.always_pull.namespaces,
+        "importGate": settings.import_gate.namespaces,
+        "cise": settings.cise.namespaces if settings.cise is not None else (),
+    }
+    for section, modes in sections.items():
+        for index, each in enumerate(modes):
+            if not each.selector.is_satisfiable:
+                path = f"{section}.namespaces[{index}].selector"
+                text = f"no labels can match it, so mode {each.mode} is in force nowhere by it"
+                yield Finding(Severity.WARNING, name, _line(document, section, index), path, text, "selector-never")
+
+
+def _line(document: Node, section: str, index: int) -> int:
+    """Where an entry of ``SECTION.namespaces`` is written."""
+    found = document
+    for key in (section, "namespaces"):
+        entries = found.value
+        if isinstance(entries, dict) and key in entries:
+            found = entries[key]
+    items = found.value
+    return items[index].line if isinstance(items, list) and index < len(items) else found.line
 
 
 def _kind(document: Node) -> str:

@@ -160,3 +160,13 @@ def test_strict_yaml(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidPolicy, match=r"nowhere: cannot be read: No such file or directory"):
         CliRunner().invoke(lint, [str(tmp_path / "nowhere")], standalone_mode=False, catch_exceptions=False)
+
+
+def test_a_selector_of_modes_that_no_labels_can_match(tmp_path: Path) -> None:
+    path = tmp_path / "imagegate.yaml"
+    selector = "{matchLabels: {env: prod}, matchExpressions: [{key: env, operator: NotIn, values: [%s]}]}"
+    text = "profile: documented\nimagePolicy:\n  mode: warn\n  namespaces:\n  - mode: enforce\n    selector: "
+    path.write_text(text + selector % "prod" + "\n", encoding="utf-8")
+    assert f"{path}:5: warning: imagePolicy.namespaces[0].selector: no labels can match it" in run(path).output
+    path.write_text(text + selector % "test" + "\n", encoding="utf-8")
+    assert "selector" not in run(path).output
