@@ -321,13 +321,18 @@ class RegistrySettings:
         "Hosts (`host` or `host:port`) and networks (CIDR) that may be asked at private addresses."
     )
     insecure: tuple[str, ...] = texts("`host[:port]` that may be asked without TLS or with any certificate.")
-    blocked: tuple[str, ...] = texts("`host[:port]` that are never asked.")
+    blocked: tuple[str, ...] = texts(
+        "`host[:port]` that are never asked, in any spelling and on nobody's word; without a port, all ports."
+    )
     ca_file: str = text("", "PEM bundle trusted beside the system's.")
     mirrors: tuple[MirrorRule, ...] = custom(
         (), "Other places of a registry's images.", "list of `{source, mirrors, use, neverContactSource}`", _mirrors
     )
     token_realms: Mapping[str, tuple[str, ...]] = custom(
-        _NO_LISTS, "Registry: token servers on other hosts that may be sent its credentials.", "map of lists", _list_map
+        _NO_LISTS,
+        "Registry: token servers on other hosts that may be sent its credentials, besides the known ones.",
+        "map of lists",
+        _list_map,
     )
     connect_timeout_s: float = seconds(5, "For one connection.", minimum=0.1, maximum=60)
     attempts: int = integer(3, "Requests at most for one answer.", minimum=1, maximum=10)
