@@ -5,9 +5,10 @@ and threads are those of the settings file that ``IMAGEGATE_SETTINGS`` names; gu
 """
 
 from imagegate.web.server import ServerOptions, gunicorn_settings
+from imagegate.wiring.beginning import settings_at_start
 from imagegate.wiring.chosen import Chosen
 
-_server = Chosen().settings().server
+_server = settings_at_start(Chosen()).server
 wsgi_app = "imagegate.web.wsgi:application()"
 globals().update(
     gunicorn_settings(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from imagegate.settings_schema import Entry, custom, entries, flag, read_section
 from imagegate.settings_sections import (
     AlwaysPullSettings,
     CisePathSettings,
+    DocumentSettings,
     ImagePolicySettings,
     ImportGateSettings,
     IntegratedRegistrySettings,
@@ -57,6 +58,7 @@ class Settings:
     policies: tuple[str, ...] = texts("Files and folders of ClusterImagePolicy and ImagePolicy objects.")
     images: tuple[str, ...] = texts("Files and folders of image.openshift.io objects.")
     access_rules: str = text("", "Who may do what, where no cluster is asked: a file of access rules. Empty: nobody.")
+    documents: DocumentSettings = section(DocumentSettings, key="documents")
     messages: MessageSettings = section(MessageSettings, key="messages")
     integrated_registry: IntegratedRegistrySettings = section(IntegratedRegistrySettings, key="integratedRegistry")
     image_policy: ImagePolicySettings = section(ImagePolicySettings, key="imagePolicy")
@@ -76,26 +78,31 @@ ENTRIES: tuple[Entry, ...] = tuple(entries(Settings))
 _BY_VARIABLE = {entry.variable: entry for entry in ENTRIES}
 
 
-def load_settings(path: Path | None = None, *, environ: Mapping[str, str]) -> Settings:
+def load_settings(
+    path: Path | None = None, *, environ: Mapping[str, str], read: Callable[[Path], bytes] = Path.read_bytes
+) -> Settings:
     """The settings in force.
 
     Args:
         path: the settings file; None: the one ``IMAGEGATE_SETTINGS`` names, or none.
         environ: the environment.
+        read: reads a file; may raise OSError.
 
     Raises:
         InvalidSettings: the file cannot be read, or something in it or in the environment is wrong or misspelt.
     """
     named = environ.get(SETTINGS_VARIABLE, "")
     path = path or (Path(named) if named else None)
-    root = Node({}, 1) if path is None else _read_file(path)
+    root = Node({}, 1) if path is None else _read_file(path, read)
     settings = read_settings(root, str(path or "settings"), _from_environment(environ))
     return _with_resolved_paths(settings, path.parent if path else Path(), environ)
 
 
-def _read_file(path: Path) -> Node:
+def _read_file(path: Path, read: Callable[[Path], bytes]) -> Node:
     try:
-        content = path.read_bytes()
+        content = read(path)
+        if not content.strip():
+            raise InvalidSettings(f"{path}: the file is empty; where the defaults are meant, write {{}}")
         documents = read_source(decode_utf8(content, str(path)), str(path)).documents
     except OSError as error:
         raise InvalidSettings(f"{path}: cannot be read: {error.strerror or error}") from error

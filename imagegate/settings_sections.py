@@ -118,6 +118,23 @@ _NO_LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSettings:
+    """When changed documents (settings, configuration, policies, images) count."""
+
+    ending: str = choice(
+        "optional",
+        ("optional", "marker", "checksum"),
+        "What says that a document is whole: nothing, a last line `# imagegate: end`, or `FILE.sha256` beside it.",
+    )
+    weaker_after_s: float = seconds(
+        60,
+        "How long changed files must stay as they are before weaker policies count; SIGHUP does not wait.",
+        minimum=0,
+        maximum=86400,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSettings:
     """Words of denials."""
 

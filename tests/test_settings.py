@@ -173,7 +173,7 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_variables_that_are_wrong(tmp_path: Path, variable: str, value: str, message: str) -> None:
-    assert refusal(tmp_path, "", **{variable: value}) == [message]
+    assert refusal(tmp_path, "{}", **{variable: value}) == [message]
 
 
 def test_what_kubernetes_sets_for_services_is_passed_over() -> None:
@@ -205,7 +205,7 @@ def test_paths_are_relative_to_the_file_and_those_of_the_environment_are_not(tmp
     assert settings.cise is not None
     assert settings.cise.trust.store == str(tmp_path / "t")
     assert settings.cise.trust.pinning.ca == {"a": str(tmp_path / "ca.pem")}
-    assert load(tmp_path, "", IMAGEGATE_CONFIG="c.yaml").config == "c.yaml"
+    assert load(tmp_path, "{}", IMAGEGATE_CONFIG="c.yaml").config == "c.yaml"
 
 
 def test_settings_are_frozen() -> None:

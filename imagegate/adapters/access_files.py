@@ -19,11 +19,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.access import Access, AccessAnswer
 from imagegate.core.evidence import Found, Lookup
 from imagegate.errors import ConfigError, InvalidPolicy
 from imagegate.policy.fields import Fields, Report
 from imagegate.policy.source import decode_utf8, read_source
+from imagegate.ports.documents import Documents
 
 _ANY = "*"
 _DENIED = Found(AccessAnswer(False), "access rules")
@@ -79,14 +81,14 @@ class FileAccessReviews:
         return _DENIED
 
 
-def load_access_rules(path: Path) -> tuple[AccessRule, ...]:
-    """Read a file of access rules.
+def load_access_rules(path: Path, documents: Documents | None = None) -> tuple[AccessRule, ...]:
+    """Read a file of access rules, by default from disk.
 
     Raises:
         ConfigError: it cannot be read or is wrong; the text carries ``file:line: path: what``.
     """
     try:
-        content = path.read_bytes()
+        content = (documents or DiskDocuments()).read(path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     return read_access_rules(decode_utf8(content, str(path)), str(path))

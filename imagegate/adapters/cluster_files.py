@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.cise_questions import Secret, ServiceAccount
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.go_quote import go_quote
@@ -15,8 +16,8 @@ from imagegate.errors import InvalidPolicy
 from imagegate.policy.cluster_image_policy import LoadedPolicies, Reading, read_nodes
 from imagegate.policy.nodes import Node, plain
 from imagegate.policy.source import decode_utf8, read_source
+from imagegate.ports.documents import Documents
 
-SUFFIXES = (".yaml", ".yml", ".json")
 SOURCE = "files"
 _Key = tuple[str, str, str, str]
 
@@ -62,20 +63,24 @@ class ClusterFiles:
         return Absent(f"{plural} {go_quote(key[3])} not found", plural) if found is None else Found(found, SOURCE)
 
 
-def load_cluster_files(paths: Iterable[Path], reading: Reading | None = None) -> ClusterFiles:
+def load_cluster_files(
+    paths: Iterable[Path], reading: Reading | None = None, documents: Documents | None = None
+) -> ClusterFiles:
     """Read files, and in folders every ``.yaml``, ``.yml`` and ``.json`` file below, in the order of their names.
 
     Args:
         paths: files and folders.
         reading: how policies are read; its namespace is also that of other objects that name none.
+        documents: where to read them; by default from disk.
 
     Raises:
         InvalidPolicy: a file cannot be read, is not YAML or JSON, or holds a policy that is wrong or written twice.
     """
     reading = reading or Reading()
+    documents = documents or DiskDocuments()
     loaded = ClusterFiles()
-    for file in dict.fromkeys(file for path in paths for file in policy_files(path)):
-        loaded.add(read_text(file), str(file), reading)
+    for file in dict.fromkeys(file for path in paths for file in policy_files(path, documents)):
+        loaded.add(read_text(file, documents), str(file), reading)
     return loaded
 
 
@@ -92,22 +97,27 @@ def _objects(documents: Iterable[Node]) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def policy_files(path: Path) -> Iterator[Path]:
-    """A file itself, or the documents in a folder and below, in the order of their names."""
-    if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    else:
-        yield path
+def policy_files(path: Path, documents: Documents | None = None) -> list[Path]:
+    """A file itself, or the documents in a folder and below, in the order of their names.
+
+    Raises:
+        InvalidPolicy: a folder cannot be read.
+    """
+    documents = documents or DiskDocuments()
+    try:
+        return documents.below(path) if documents.is_folder(path) else [path]
+    except OSError as error:
+        raise InvalidPolicy(f"{error.filename or path}: cannot be read: {error.strerror}") from error
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, documents: Documents | None = None) -> str:
     """A file's text.
 
     Raises:
         InvalidPolicy: it cannot be read, is too large or not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        content = (documents or DiskDocuments()).read(path)
     except OSError as error:
         raise InvalidPolicy(f"{path}: cannot be read: {error.strerror}") from error
     return decode_utf8(content, str(path))

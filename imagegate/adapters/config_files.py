@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.master_config import MasterConfig, read_config
-from imagegate.policy.source import DOCUMENT_MAX_BYTES, decode_utf8
+from imagegate.policy.source import decode_utf8
+from imagegate.ports.documents import Documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class NeighbourFiles:
     """Files named by a document; relative paths are resolved against the document's directory."""
 
     directory: Path
+    documents: Documents = field(default_factory=DiskDocuments)
 
     def name(self, path: str) -> str:
         """The resolved path."""
@@ -27,27 +30,29 @@ class NeighbourFiles:
         Raises:
             OSError: it cannot be read.
         """
-        return _read_bounded(self.directory / path)
+        return self.documents.read(self.directory / path)
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file."""
-        return (self.directory / path).is_file()
+        return self.documents.is_file(self.directory / path)
 
 
-def load_config(path: Path, profile: Profile = Profile.DOCUMENTED, *, strict_yaml: bool = False) -> MasterConfig:
-    """Read a master-config.yaml or a stand-alone ImagePolicyConfig.
+def load_config(
+    path: Path,
+    profile: Profile = Profile.DOCUMENTED,
+    *,
+    strict_yaml: bool = False,
+    documents: Documents | None = None,
+) -> MasterConfig:
+    """Read a master-config.yaml or a stand-alone ImagePolicyConfig, by default from disk.
 
     Raises:
         InvalidPolicy: it cannot be read, or is wrong.
     """
     try:
-        content = _read_bounded(path)
+        documents = documents or DiskDocuments()
+        content = documents.read(path)
     except OSError as error:
         raise InvalidPolicy(f"{path}: cannot be read: {error.strerror or error}") from error
     text = decode_utf8(content, str(path))
-    return read_config(text, str(path), profile, NeighbourFiles(path.parent), strict_yaml=strict_yaml)
-
-
-def _read_bounded(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(DOCUMENT_MAX_BYTES + 1)
+    return read_config(text, str(path), profile, NeighbourFiles(path.parent, documents), strict_yaml=strict_yaml)

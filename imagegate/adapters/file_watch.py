@@ -6,56 +6,75 @@ symbolic link is swapped.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int]]
+from imagegate.adapters.folders import GONE, below
+
+Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int, int]]
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:
-    """What the files are like now: name, inode, size and time of change. Folders count with all they hold."""
-    found: set[tuple[str, int, int, int]] = set()
+    """What the files are like now: name, inode, size, times of writing and of change. Folders count with all they hold.
+
+    A file that is not there is a state like any other.
+
+    Raises:
+        OSError: the files cannot be looked at: permissions, descriptors, a broken disk.
+    """
+    found: set[tuple[str, int, int, int, int]] = set()
     for path in paths:
-        inside = path.rglob("*") if path.is_dir() else ()
-        for each in (path, *inside):
+        for each in (path, *below(path)):
             try:
                 status = each.stat()
-            except OSError:  # gone, or not yet there: that is a state too
-                found.add((str(each), 0, 0, 0))
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
+                found.add((str(each), 0, 0, 0, 0))
             else:
-                found.add((str(each), status.st_ino, status.st_size, status.st_mtime_ns))
+                found.add((str(each), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return frozenset(found)
 
 
 class FileWatch:
-    """Calls ``changed`` after any of the files has become another than when last looked at."""
+    """Says when files have become others than those acted upon, once two looks running found them alike.
 
-    def __init__(self, paths: Callable[[], Iterable[Path]], changed: Callable[[], object], *, every_s: float) -> None:
-        self._paths = paths
-        self._changed = changed
-        self._every_s = every_s
-        self._seen = fingerprint(paths())
-        self._stop = threading.Event()
+    A file that is being written is not read before it rests. Not for several threads.
+    """
 
-    def look(self) -> bool:
-        """Look once; whether something had changed."""
-        now = fingerprint(self._paths())
-        if now == self._seen:
+    def __init__(self, acted: Fingerprint = frozenset()) -> None:
+        """Begin with files that were read when they had this fingerprint; by default with none."""
+        self._acted = acted
+        self._candidate: Fingerprint | None = None
+
+    def look(self, paths: Iterable[Path]) -> bool:
+        """Look once; whether there is a change to act upon.
+
+        Raises:
+            OSError: see ``fingerprint``.
+        """
+        now = fingerprint(paths)
+        if now == self._acted:
+            self._candidate = None
             return False
-        self._seen = now  # taken before reading: what changes meanwhile is read again
-        self._changed()
-        return True
+        rests = now == self._candidate
+        self._candidate = now
+        return rests
 
-    def start(self) -> None:
-        """Keep looking in a thread of this process. To be called after a fork."""
-        threading.Thread(target=self._keep_looking, name="file-watch", daemon=True).start()
+    def rests(self) -> bool:
+        """Whether nothing was different when last looked."""
+        return self._candidate is None
 
-    def stop(self) -> None:
-        """Let the thread end."""
-        self._stop.set()
+    def mark(self, paths: Iterable[Path]) -> Fingerprint:
+        """What the files are like now, for ``acted``.
 
-    def _keep_looking(self) -> None:
-        while not self._stop.wait(self._every_s):
-            self.look()
+        Raises:
+            OSError: see ``fingerprint``.
+        """
+        return fingerprint(paths)
+
+    def acted(self, on: Fingerprint) -> None:
+        """The files were read as they were at this fingerprint."""
+        self._acted = on
+        self._candidate = None

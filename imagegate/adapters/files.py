@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.packed_objects import PackedObjects
 from imagegate.core import image_stream_answers as answers
 from imagegate.core.evidence import Absent, Found, Lookup
@@ -23,8 +24,8 @@ from imagegate.core.plugin import Question
 from imagegate.core.reference import ImageReference
 from imagegate.errors import InvalidReference
 from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
+from imagegate.ports.documents import Documents
 
-SUFFIXES = (".yaml", ".yml", ".json")
 FILE_MAX_BYTES = 1 << 30
 SOURCE = "files"
 ANSWERS_KEPT = 1_000
@@ -177,7 +178,11 @@ def _terms(stream: JsonObject) -> set[str]:
 
 
 def load_image_streams(
-    paths: Iterable[Path], *, hosts: RegistryHosts | None = None, namespace: str = "default"
+    paths: Iterable[Path],
+    *,
+    hosts: RegistryHosts | None = None,
+    namespace: str = "default",
+    documents: Documents | None = None,
 ) -> ImageStreamsFromObjects:
     """Read files, and in folders every ``.yaml``, ``.yml`` and ``.json`` file below.
 
@@ -185,12 +190,15 @@ def load_image_streams(
         paths: files and folders.
         hosts: names of the integrated registry; None keeps the repositories written in the streams' status.
         namespace: of namespaced objects that name none.
+        documents: where to read them; by default from disk.
 
     Raises:
         InvalidPolicy: a file cannot be read, is not YAML or JSON, or holds a malformed or repeated object.
     """
     kinds: dict[str, dict[_Key, WrittenObject]] = defaultdict(dict)
-    for found in (found for path in paths for file in _files(path) for found in _read(file, namespace)):
+    documents = documents or DiskDocuments()
+    files = (file for path in paths for file in _files(path, documents))
+    for found in (found for file in files for found in _read(file, namespace, documents)):
         _add(kinds[found.kind], found)
     listed = {kind: [written.object for written in entries.values()] for kind, entries in kinds.items()}
     return ImageStreamsFromObjects(
@@ -213,20 +221,21 @@ def _add(entries: dict[_Key, WrittenObject], found: WrittenObject) -> None:
     entries[key] = found
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    else:
-        yield path
-
-
-def _read(path: Path, namespace: str) -> list[WrittenObject]:
+def _files(path: Path, documents: Documents) -> list[Path]:
     try:
-        if path.stat().st_size > FILE_MAX_BYTES:
-            raise InvalidObject(f"{path}: larger than {FILE_MAX_BYTES} bytes")
-        text = path.read_text(encoding="utf-8-sig")
+        return documents.below(path) if documents.is_folder(path) else [path]
+    except OSError as error:
+        raise InvalidObject(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _read(path: Path, namespace: str, documents: Documents) -> list[WrittenObject]:
+    try:
+        content = documents.read(path, at_most=FILE_MAX_BYTES)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise InvalidObject(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidObject(f"{path}: not UTF-8 (byte {error.start})") from error
+    if len(content) > FILE_MAX_BYTES:
+        raise InvalidObject(f"{path}: larger than {FILE_MAX_BYTES} bytes")
     return read_image_objects(text, str(path), namespace=namespace)

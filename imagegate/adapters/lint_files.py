@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from imagegate.adapters.cluster_files import policy_files
 from imagegate.adapters.config_files import NeighbourFiles
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError, InvalidPolicy
 from imagegate.policy.cluster_image_policy import LoadedPolicies, read_policies
@@ -18,7 +20,6 @@ from imagegate.policy.source import decode_utf8, read_source
 from imagegate.settings import Settings, read_settings
 from imagegate.settings_schema import entries
 
-SUFFIXES = (".yaml", ".yml", ".json")
 _CONFIG_KINDS = frozenset({"MasterConfig", "ImagePolicyConfig", ""})
 _POLICY_KINDS = frozenset({"ClusterImagePolicy", "ImagePolicy", "ClusterImagePolicyList", "ImagePolicyList", "List"})
 _SETTINGS_KEYS = frozenset(entry.path[0] for entry in entries(Settings))
@@ -38,9 +39,8 @@ def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = F
     linter = _Linter(profile, strict_yaml)
     for path in paths:
         if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.suffix in SUFFIXES and file.is_file():
-                    linter.add(file, file.parent)
+            for file in policy_files(path):
+                linter.add(file, file.parent)
         else:
             linter.add(path, None)
     return linter.findings()
@@ -68,7 +68,7 @@ class _Linter:
         """
         name = str(path)
         try:
-            content = path.read_bytes()
+            content = DiskDocuments().read(path)
         except OSError as error:
             raise InvalidPolicy(f"{path}: cannot be read: {error.strerror or error}") from error
         try:

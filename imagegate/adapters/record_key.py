@@ -17,7 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.errors import InvalidSettings
+from imagegate.ports.documents import Documents
 
 KEY_MIN_BYTES = 16
 GIVEN_KEY_MAX_BYTES = 64 * 1024
@@ -31,14 +33,14 @@ class KeyNotKept(Exception):
     """There is no key yet, and none can be kept; the text says why."""
 
 
-def given_key(path: Path) -> bytes:
-    """The key in a file that an operator names, without white space around it.
+def given_key(path: Path, documents: Documents | None = None) -> bytes:
+    """The key in a file that an operator names, without white space around it; by default from disk.
 
     Raises:
         InvalidSettings: it cannot be read, or is too short or too long.
     """
     try:
-        content = _read(path, GIVEN_KEY_MAX_BYTES)
+        content = (documents or DiskDocuments(keep=True)).read(path, at_most=GIVEN_KEY_MAX_BYTES)
     except OSError as error:
         raise InvalidSettings(f"cise.recordKeyFile: {path}: {error.strerror or error}") from error
     key = content.strip()

@@ -55,7 +55,9 @@ def serve(
     if tls_client_ca is not None and tls_cert is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     choices = chosen(named, samples=True)
-    settings = choices.settings()
+    from imagegate.wiring.beginning import settings_at_start
+
+    settings = settings_at_start(choices)
     logs.configure(log_level or settings.log.level, as_json=True)
     from imagegate.web.server import ServerOptions
 

@@ -125,11 +125,13 @@ class OnDemand(dict[Question, Lookup[Any]]):
     which must be fetched: then what it decided does not count, and its questions are asked first.
     """
 
-    __slots__ = ("_look_up", "incomplete", "stamp")
+    __slots__ = ("_look_up", "answerers", "incomplete", "stamp")
 
-    def __init__(self, look_up: LookUp, stamp: object | None) -> None:
+    def __init__(self, look_up: LookUp, stamp: object | None, answerers: Mapping[type[Question], Answerer]) -> None:
         super().__init__()
         self._look_up = look_up
+        self.answerers = answerers
+        """Who answers in this review: from first to last the same, whatever is put in force meanwhile."""
         self.incomplete = False
         self.stamp = stamp
         """See ``core.plugin.stamp_of``."""
@@ -139,7 +141,7 @@ class OnDemand(dict[Question, Lookup[Any]]):
         answer = dict.get(self, question)
         if answer is not None:
             return answer
-        answer = self._look_up.from_memory(question)
+        answer = self._look_up.from_memory(question, self.answerers)
         if answer is None:
             self.incomplete = True
             return default
@@ -182,6 +184,11 @@ class LookUp:
         self._answerers = dict(answerers)
         self._stamp = stamp
         self._shares = HostShares(shares)
+        self._combined: tuple[Mapping[type[Question], Answerer], Mapping[type[Question], Answerer]] = (
+            {},
+            self._answerers,
+        )
+        """The answerers of the policies that were asked for last, and the same with all others."""
         self._count = count
         self._lock = threading.Lock()
         self._in_flight: dict[Question, _Pending] = {}
@@ -211,13 +218,29 @@ class LookUp:
             yield from self._ask_all(asked, known, deadline)
         return known
 
-    def on_demand(self) -> OnDemand:
-        """What one review knows: nothing yet, but everything that can be answered from memory."""
-        return OnDemand(self, self._stamp())
+    def on_demand(
+        self,
+        memory: Mapping[type[Question], Answerer] | None = None,
+        stamp: Callable[[], object | None] | None = None,
+    ) -> OnDemand:
+        """What one review knows: nothing yet, but everything that can be answered from memory.
 
-    def from_memory(self, question: Question) -> Lookup[Any] | None:
+        Args:
+            memory: who answers from the documents that decide this review; None: those that count now.
+            stamp: the state of that memory.
+        """
+        if not memory:
+            return OnDemand(self, self._stamp(), self._answerers)
+        combined = self._combined
+        if combined[0] is not memory:
+            combined = self._combined = (memory, {**self._answerers, **memory})
+        return OnDemand(self, (stamp or self._stamp)(), combined[1])
+
+    def from_memory(
+        self, question: Question, answerers: Mapping[type[Question], Answerer] | None = None
+    ) -> Lookup[Any] | None:
         """The answer, None if it must be fetched."""
-        answerer = self._answerers.get(type(question))
+        answerer = (answerers or self._answerers).get(type(question))
         if answerer is None:
             return None
         if answerer.immediate:
@@ -228,9 +251,11 @@ class LookUp:
         """The answer to a single question."""
         return finish(self.one_in_steps(question, deadline))
 
-    def one_in_steps(self, question: Question, deadline: Deadline) -> Steps[Lookup[Any]]:
-        """The answer to a single question."""
-        known: dict[Question, Lookup[Any]] = {}
+    def one_in_steps(
+        self, question: Question, deadline: Deadline, answerers: Mapping[type[Question], Answerer] | None = None
+    ) -> Steps[Lookup[Any]]:
+        """The answer to a single question; ``answerers`` as of ``OnDemand``."""
+        known: dict[Question, Lookup[Any]] = {} if answerers is None else OnDemand(self, None, answerers)
         yield from self._ask_all((question,), known, deadline)
         return known[question]
 
@@ -248,8 +273,9 @@ class LookUp:
     ) -> Steps[None]:
         elsewhere: dict[Question, Answerer] = {}
         at_once: list[tuple[Question, Answerer]] = []
+        answerers = known.answerers if isinstance(known, OnDemand) else self._answerers
         for question in questions:
-            answerer = self._answerers.get(type(question))
+            answerer = answerers.get(type(question))
             if answerer is None:
                 known[question] = Unknown(f"nothing here answers {type(question).__name__}")
             elif answerer.immediate:

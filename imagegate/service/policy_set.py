@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import enum
 import logging
-import threading
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any, NamedTuple
 
+from imagegate.core.admission import AdmissionRequest
+from imagegate.core.decision import Decision, Denial, DenialCode, Status
 from imagegate.core.label_selector import LabelSelector
-from imagegate.core.plugin import Plugin
+from imagegate.core.plugin import Answers, Plugin, Question
+from imagegate.core.trace import Trace
 from imagegate.errors import ConfigError
+from imagegate.service.look_up import Answerer
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +58,25 @@ class Modes:
         return min((self.default, *(mode for _, mode in self.by_namespace)), key=_STRICTNESS.index)
 
 
+class RuleCounts(NamedTuple):
+    """How much a plug-in has to say, to tell a reload that changes a policy from one that loses it."""
+
+    total: int = 0
+    rejects: int = 0
+    accepts: int = 0
+    unconditional: int = 0
+    """Of those that accept: without a condition."""
+    requirements: int = 0
+    """Entries that want more than a name to match: signatures, reports."""
+    enforced: int = 0
+    """Rules that deny, and not only warn."""
+    namespaces: frozenset[str] = frozenset()
+    """Those with policies of their own."""
+
+
+NO_RULES = RuleCounts()
+
+
 @dataclass(frozen=True, slots=True)
 class ConfiguredPlugin:
     """A plug-in and how seriously it is taken."""
@@ -62,6 +85,7 @@ class ConfiguredPlugin:
     modes: Modes = Modes()
     only_as: str = ""
     """Asked only where this name is asked for; empty: by the plug-in's own name, and where all are asked."""
+    rules: RuleCounts = NO_RULES
     settled: bool = False
     """Of an object that its mutating pass allows as it is, its validating pass never says anything else."""
 
@@ -69,6 +93,10 @@ class ConfiguredPlugin:
     def name(self) -> str:
         """What it is asked for by."""
         return self.only_as or self.plugin.name
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +109,16 @@ class PolicySet:
     """SHA-256 (hex) over the documents it was made from."""
     warnings: tuple[str, ...] = ()
     """What ``lint`` would say of the documents, without being an error."""
+    memory: Mapping[type[Question], Answerer] = field(default_factory=dict)
+    """Who answers what the same documents answer. A review asks those of the policies it is decided by."""
+    stamp: Callable[[], object | None] | None = None
+    """What stands for all that ``memory`` answers now: see ``core.plugin.stamp_of``."""
+    begins: Callable[[], None] = _nothing
+    """Called once, before these policies are put in force."""
+    ending: str = "optional"
+    """What documents must carry to be taken for whole: ``optional``, ``marker`` or ``checksum``."""
+    weaker_after_s: float = 0
+    """How long the documents of weaker policies must rest, before these are replaced by them."""
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -99,6 +137,80 @@ class PolicySet:
         return tuple(each for each in self.plugins if each.name in names)
 
 
+@dataclass(frozen=True)
+class Unavailable(PolicySet):
+    """Denies everything that is asked, whichever plug-ins are named, because the policies cannot be read."""
+
+    def chain(self, names: Collection[str] | None) -> tuple[ConfiguredPlugin, ...]:  # noqa: ARG002
+        """All plug-ins, whatever is asked for."""
+        return self.plugins
+
+
+def unavailable(why: str) -> Unavailable:
+    """Policies for a process that has none."""
+    return Unavailable((ConfiguredPlugin(_Denying(f"the policies cannot be read: {why}")),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Denying:
+    """A plug-in that denies everything."""
+
+    because: str
+    name: str = "policies"
+
+    def covers(self, request: AdmissionRequest) -> bool:  # noqa: ARG002
+        """Yes."""
+        return True
+
+    def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def decide(
+        self,
+        request: AdmissionRequest,  # noqa: ARG002
+        answers: Answers,  # noqa: ARG002
+        *,
+        now: datetime,  # noqa: ARG002
+        trace: Trace | None = None,  # noqa: ARG002
+    ) -> Decision:
+        """Denied, with code 500."""
+        denial = Denial(code=DenialCode.INTERNAL_ERROR, image="", at="", rule="", because=self.because)
+        status = Status(code=500, reason="InternalError", message=f"imagegate: {self.because}")
+        return Decision(plugin=self.name, denials=(denial,), status=status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Policies that are not put in force before there is a second reason."""
+
+    since: datetime
+    """When the files came to rest."""
+    reasons: tuple[str, ...]
+    rules: tuple[str, ...]
+    """``PLUGIN: BEFORE -> AFTER``."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Rules of each plug-in, if they were in force."""
+    until: datetime | None = None
+    """When they are put in force without SIGHUP; None: not at all."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For operators and other processes; times in ISO 8601."""
+        return {
+            "since": self.since.isoformat(),
+            "until": self.until and self.until.isoformat(),
+            "reasons": list(self.reasons),
+            "rules": list(self.rules),
+            "counts": dict(self.counts),
+        }
+
+    def __str__(self) -> str:
+        when = "SIGHUP puts it in force"
+        if self.until is not None:
+            when += f", or files that stay as they are until {self.until.isoformat(timespec='seconds')}"
+        return "; ".join((*self.reasons, *self.rules)) + f"; {when}"
+
+
 @dataclass(frozen=True, slots=True)
 class ReloadState:
     """How the last attempt to read the documents ended."""
@@ -106,6 +218,10 @@ class ReloadState:
     at: datetime
     error: str = ""
     """Empty after a good one; else ``file:line: what``."""
+    held: Held | None = None
+    """Good documents that wait for a second reason."""
+    restored: str = ""
+    """Why the service began with documents kept from before its start, as long as they are in force; else empty."""
 
 
 class PolicyHolder:
@@ -120,46 +236,68 @@ class PolicyHolder:
         Raises:
             ConfigError: the documents are wrong; there is no last good set to fall back on.
         """
-        self._load = load
         self._clock = clock
-        self._reloading = threading.Lock()
-        self._listener: Callable[[bool], None] | None = None
+        self._listener: Callable[[ReloadState], None] | None = None
         self.current = load()
-        self.state = ReloadState(clock())
+        self.current.begins()
+        self._state = ReloadState(clock())
         self._log_loaded()
 
-    def listen(self, listener: Callable[[bool], None]) -> None:
-        """Have ``listener`` told after every reload whether it was good."""
+    @property
+    def state(self) -> ReloadState:
+        """How the last attempt to read the documents ended."""
+        return self._state
+
+    @state.setter
+    def state(self, state: ReloadState) -> None:
+        self._state = state
+        if self._listener is not None:
+            self._listener(state)
+
+    def listen(self, listener: Callable[[ReloadState], None]) -> None:
+        """Have ``listener`` told of every attempt how it ended."""
         self._listener = listener
 
-    def reload(self) -> bool:
-        """Read the documents again; whether they were good. Never raises."""
-        with self._reloading:
-            good = self._reload()
-            if self._listener is not None:
-                self._listener(good)
-            return good
-
-    def _reload(self) -> bool:
+    def read(self, load: Callable[[], PolicySet]) -> PolicySet | str:
+        """What ``load`` makes, or why it cannot. Never raises."""
         try:
-            fresh = self._load()
+            return load()
         except ConfigError as error:
-            return self._keep(str(error))
+            return str(error)
         except Exception as error:  # noqa: BLE001 - a bug in a reader must not take the last good set away
             _log.exception("unexpected error while reading policies")
-            return self._keep(f"internal error: {type(error).__name__}; see the log")
+            return f"internal error: {type(error).__name__}; see the log"
+
+    def put(self, fresh: PolicySet) -> None:
+        """Put policies in force."""
+        fresh.begins()
         changed = fresh.version != self.current.version
         self.current = fresh
         self.state = ReloadState(self._clock())
         if changed:
             self._log_loaded()
-        return True
 
-    def _keep(self, error: str) -> bool:
-        self.state = ReloadState(self._clock(), error)
-        version = self.current.version
-        _log.error("policies not reloaded, the last good ones stay in force: %s", error, extra={"version": version})
-        return False
+    def good(self) -> None:
+        """The documents were read again, and are those in force."""
+        self.state = ReloadState(self._clock())
+
+    def restored(self, why: str) -> None:
+        """What is in force was kept from before the start, since the files are wrong."""
+        _log.error("policies of before the start are in force: %s", why, extra={"version": self.current.version})
+        self.state = replace(self.state, restored=why)
+
+    def keep(self, error: str) -> None:
+        """The documents cannot be read: the last good ones stay in force."""
+        if error != self.state.error:
+            version = self.current.version
+            _log.error("policies not reloaded, the last good ones stay in force: %s", error, extra={"version": version})
+        self.state = ReloadState(self._clock(), error, restored=self.state.restored)
+
+    def hold(self, held: Held) -> None:
+        """Good documents wait for a second reason; what is in force stays."""
+        if self.state.held is None or self.state.held.reasons != held.reasons:
+            _log.error("policies not reloaded, they look like an accident: %s", held, extra={"rules": held.rules})
+        self.state = ReloadState(self._clock(), held=held, restored=self.state.restored)
 
     def _log_loaded(self) -> None:
         for warning in self.current.warnings:

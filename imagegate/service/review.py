@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from imagegate.core.admission import API_VERSIONS, AdmissionRequest, Phase
 from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status
-from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.evidence import Absent, Found
 from imagegate.core.image_questions import Namespace
 from imagegate.core.json_patch import apply_patch, fits
-from imagegate.core.plugin import Plugin, Question
+from imagegate.core.plugin import Plugin
 from imagegate.core.trace import Step, Trace
 from imagegate.errors import InvalidReview
 from imagegate.service.look_up import Deadline, LookUp, OnDemand, Steps, finish
@@ -140,7 +140,7 @@ class Reviewer:
         policy = self._policies.current
         deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT, arrived)
         now = self._clock()
-        known = self._look_up.on_demand()
+        known = self._look_up.on_demand(policy.memory, policy.stamp)
         verdicts: list[Verdict] = []
         patch: tuple[PatchOp, ...] = ()
         seen, applied = request, 0
@@ -203,15 +203,13 @@ class Reviewer:
             _log.exception("plug-in failed unexpectedly", extra={"plugin": plugin.name, "uid": request.uid})
             return _failed(plugin.name)
 
-    def _mode(
-        self, modes: Modes, namespace: str, known: dict[Question, Lookup[Any]], deadline: Deadline
-    ) -> Steps[Mode]:
+    def _mode(self, modes: Modes, namespace: str, known: OnDemand, deadline: Deadline) -> Steps[Mode]:
         if not modes.by_namespace or not namespace:
             return modes.default
         question = Namespace(namespace)
         answer = known.get(question)
         if answer is None:
-            answer = known[question] = yield from self._look_up.one_in_steps(question, deadline)
+            answer = known[question] = yield from self._look_up.one_in_steps(question, deadline, known.answerers)
         if isinstance(answer, Found):
             return modes.for_labels(labels_of(answer.value))
         # Absent: a source of all namespaces says so. Nobody's namespace is Unlisted, and may have any labels.

@@ -31,10 +31,10 @@ class Application(AdmissionEndpoints):
         """Begin what runs beside the requests; once in every process that serves, after it was forked."""
         lines_on(sys.stderr.fileno()).start(self._metrics.serving.lines_dropped)
         policies = self.service.policies
-        policies.listen(self._metrics.reloaded)
-        self._metrics.reloaded(not policies.state.error)
+        policies.listen(lambda state: self._metrics.policies(policies.current, state))
+        self._metrics.policies(policies.current, policies.state)
         self._metrics.start()
-        self.service.watch.start()
+        self.service.start_worker(self._metrics.watch)
         self.service.recent.start()
         if self.service.images is not None:
             self.service.images.start_imports()

@@ -55,7 +55,7 @@ def _address(bind: tuple[str, ...]) -> tuple[str, int]:
 
 def _loader(app: Application) -> Callable[[], Application]:
     def load() -> Application:
-        app.service.watch.look()
+        app.service.before_fork()
         app.start_worker()
         return app
 

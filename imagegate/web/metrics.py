@@ -11,13 +11,13 @@ import threading
 import time
 from collections import Counter as Counts
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from imagegate.service.outcome import SOFTENED, Outcome
-from imagegate.service.policy_set import Mode
+from imagegate.service.policy_set import Mode, PolicySet, ReloadState
 from imagegate.web.cise_metrics import PLUGIN, CiseMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 
@@ -62,6 +62,38 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._store_unreadable.set(0)
+        self._held = Gauge(
+            "imagegate_policy_reload_held",
+            "1 while good documents wait for a second reason, since they look like an accident",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._restored = Gauge(
+            "imagegate_policy_restored",
+            "1 while policies of before the start are in force, since the files are wrong",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._rules = Gauge(
+            "imagegate_policy_rules",
+            "Rules of a plug-in: in force, and in documents that wait",
+            ["plugin", "state"],
+            registry=self._registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self._generation = Gauge(
+            "imagegate_policy_generation",
+            "Number of the policies in force in each process; it grows with every change",
+            registry=self._registry,
+            multiprocess_mode="liveall",
+        )
+        self._watch_failed = Gauge(
+            "imagegate_policy_watch_failed",
+            "1 while the policy files are not looked at, or a process does not look for newer policies",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._with_rules: set[str] = set()
         self._cise = CiseMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
@@ -113,9 +145,22 @@ class Metrics:
             with self._flushing:
                 self.flush()
 
-    def reloaded(self, good: bool) -> None:
-        """Note how the last attempt to read the documents ended."""
-        self._reload_failed.set(0 if good else 1)
+    def policies(self, current: PolicySet, state: ReloadState) -> None:
+        """Note what is in force, and how the last attempt to read the documents ended."""
+        self._reload_failed.set(1 if state.error else 0)
+        self._held.set(1 if state.held is not None else 0)
+        self._restored.set(1 if state.restored else 0)
+        in_force = {plugin.name: plugin.rules.total for plugin in current.every}
+        waiting: Mapping[str, int] = state.held.counts if state.held is not None else in_force
+        for plugin in {*in_force, *waiting, *self._with_rules}:
+            self._rules.labels(plugin, "in-force").set(in_force.get(plugin, 0))
+            self._rules.labels(plugin, "held").set(waiting.get(plugin, 0) if state.held is not None else 0)
+        self._with_rules |= in_force.keys() | waiting.keys()
+
+    def watch(self, generation: int, problem: str) -> None:
+        """Note the number of the policies in force, and why the files are not followed."""
+        self._generation.set(generation)
+        self._watch_failed.set(1 if problem else 0)
 
     def store_read(self, trouble: str) -> None:
         """Note why the store cannot be read; empty: it can."""

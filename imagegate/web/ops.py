@@ -8,11 +8,26 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from imagegate import __version__
+from imagegate.service.policy_set import PolicyHolder
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
 from imagegate.wiring.service import Service
 
 KUBERNETES = "v1.32.0"
 """The version of Kubernetes whose API conventions the image API follows."""
+
+
+def _policies(policies: PolicyHolder) -> dict[str, Any]:
+    current, state = policies.current, policies.state
+    return {
+        "version": current.version,
+        "plugins": [each.name for each in current.every],
+        "rules": {each.name: each.rules.total for each in current.every},
+        "read": state.at.isoformat(timespec="seconds"),
+        "error": state.error,
+        "restored": state.restored,
+        "held": state.held and state.held.to_json(),
+        "warnings": list(current.warnings),
+    }
 
 
 def ops(service: Service, metrics: Metrics) -> Blueprint:
@@ -28,22 +43,20 @@ def ops(service: Service, metrics: Metrics) -> Blueprint:
     @pages.get("/health/readiness")
     def readyz() -> tuple[Response, int]:
         waiting = service.not_ready()
-        state = service.policies.state
         trouble = service.store_trouble()
         metrics.store_read(trouble)
-        detail = {
-            "status": "not ready" if waiting else "degraded" if trouble else "ok",
+        problems = {check.name: check.problem() for check in service.checks}
+        detail: dict[str, Any] = {
+            "status": "not ready" if waiting else "degraded" if trouble or any(problems.values()) else "ok",
             "waitingFor": waiting,
-            "policies": {
-                "version": service.policies.current.version,
-                "plugins": [each.name for each in service.policies.current.every],
-                "read": state.at.isoformat(timespec="seconds"),
-                "error": state.error,
-                "warnings": list(service.policies.current.warnings),
-            },
+            "checks": {name: problem or "ok" for name, problem in problems.items()},
+            "policies": _policies(service.policies),
             # Not 503: without the store every image that must be looked up is denied; without the service, every pod.
             "store": {"error": trouble},
         }
+        if service.owner is not None:
+            detail["policies"] |= {"generation": service.owner.generation, "looked": service.owner.last_look()}
+            detail["processes"] = service.owner.processes()
         return jsonify(detail), 503 if waiting else 200
 
     @pages.get("/version")

@@ -128,12 +128,12 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(server: Any, _worker: Any) -> None:
-    """A worker that replaces another begins with the policies of now, not of the start."""
-    server.app.wsgi().service.watch.look()
+    """A worker that replaces another begins with the newest policies, not with those of the start."""
+    server.app.wsgi().service.before_fork()
 
 
 def post_worker_init(worker: Any) -> None:
-    """Each worker follows the policy files by itself."""
+    """Begin what runs beside the requests."""
     worker.wsgi.start_worker()
     images = worker.wsgi.service.images
     if images is not None:
@@ -142,7 +142,7 @@ def post_worker_init(worker: Any) -> None:
 
 def on_reload(server: Any) -> None:
     """SIGHUP."""
-    server.app.wsgi().service.policies.reload()
+    server.app.wsgi().service.reload()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from imagegate import logs
 from imagegate.web.app import Application
 from imagegate.web.metrics import MULTIPROCESS, Metrics
+from imagegate.wiring.beginning import settings_at_start
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.service import build
 
@@ -20,7 +21,7 @@ def application(chosen: Chosen | None = None) -> Application:
     """
     if chosen is None:
         chosen = Chosen()
-        logs.configure(chosen.settings().log.level, as_json=True)
+        logs.configure(settings_at_start(chosen).log.level, as_json=True)
     metrics = Metrics()
     shared = os.environ.get(MULTIPROCESS)
     service = build(
@@ -29,6 +30,7 @@ def application(chosen: Chosen | None = None) -> Application:
         count=metrics.looked_up,
         log_decisions=True,
         keeps_images=True,
+        follows=True,
         shared=Path(shared) if shared else None,
     )
     return Application(service, metrics)

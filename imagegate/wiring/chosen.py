@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
+from imagegate.ports.documents import Documents
 from imagegate.settings import SETTINGS_VARIABLE, Settings, load_settings
 from imagegate.settings_sections import CisePathSettings
 
@@ -33,16 +35,19 @@ class Chosen:
     """What a cluster examines in the Pods alone is examined in the manifest that makes them."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def settings(self) -> Settings:
+    def settings(self, documents: Documents | None = None) -> Settings:
         """The settings in force.
+
+        Args:
+            documents: where to read the settings file; by default from disk.
 
         Raises:
             InvalidSettings: the settings file or the environment is wrong.
         """
-        path = self.settings_file
-        found = load_settings(path, environ=self.environ)
+        path, documents = self.settings_file, documents or DiskDocuments()
+        found = load_settings(path, environ=self.environ, read=documents.read)
         if self.samples and not self.names_policies(found):
-            found = load_settings(_sample_settings(), environ=self.environ)
+            found = load_settings(_sample_settings(documents), environ=self.environ, read=documents.read)
         policies = tuple(map(str, self.policies)) or found.policies
         cise = found.cise
         if self.manifests and (cise is not None or policies):
@@ -77,14 +82,14 @@ class Chosen:
             yield SAMPLES / "imagegate.yaml"
 
 
-def _sample_settings() -> Path:
+def _sample_settings(documents: Documents) -> Path:
     """The settings file of the samples.
 
     Raises:
         InvalidSettings: there are none, as after ``pip install --target``.
     """
     path = SAMPLES / "imagegate.yaml"
-    if not path.is_file():
+    if not documents.is_file(path):
         raise InvalidSettings(
             f"no policies are named, and the samples are not in {SAMPLES}: "
             f"name some with --config, --policies, --settings or {SETTINGS_VARIABLE}"

@@ -53,8 +53,7 @@ def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[
     Raises:
         InvalidSettings: the store that is named cannot be used.
     """
-    named = settings.store.path
-    path = Path(named) if named else default_store_path(environ)
+    named, path = settings.store.path, store_path(settings, environ)
     try:
         return SqliteStore(Database(path), terms_of=terms_of, now=now)
     except StoreError as error:
@@ -62,6 +61,12 @@ def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[
             raise InvalidSettings(f"store.path: {error}") from error
         _log.warning("no image API: %s; name a file with store.path", error)
         return None
+
+
+def store_path(settings: Settings | None, environ: Mapping[str, str]) -> Path:
+    """The store's file; with no settings, the one that the environment names or that of this user."""
+    named = environ.get("IMAGEGATE_STORE_PATH", "") if settings is None else settings.store.path
+    return Path(named) if named else default_store_path(environ)
 
 
 def default_store_path(environ: Mapping[str, str]) -> Path:

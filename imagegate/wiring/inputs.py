@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.access_files import AccessRule, FileAccessReviews, load_access_rules
 from imagegate.adapters.config_files import load_config
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
@@ -24,6 +25,7 @@ from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.master_config import MasterConfig
+from imagegate.ports.documents import Documents
 from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.image_cache import CachedImages
@@ -32,6 +34,7 @@ from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.endings import check_whole, checksum_file
 from imagegate.wiring.filling import fill
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.plugins import configured_plugins, enforces_images
@@ -44,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class Inputs:
-    """Reads the documents, and keeps what of them is not policy: image streams, namespaces, Secrets, roles."""
+    """Reads the documents: policies, and what else they hold: image streams, namespaces, Secrets, roles."""
 
     def __init__(self, chosen: Chosen, store: SqliteStore | None = None, *, whole: bool = False) -> None:
         """Nothing is read yet.
@@ -69,53 +72,85 @@ class Inputs:
         """Everything whose change means reading again."""
         return self._files
 
-    def load(self) -> PolicySet:
-        """Read everything.
+    def load(self, documents: Documents | None = None) -> PolicySet:
+        """Read everything, by default from disk.
+
+        Nothing counts before the policies ``begins``; what was read before stays.
 
         Raises:
-            ConfigError: something is wrong; what was read before stays.
+            ConfigError: something is wrong.
         """
-        settings = self._chosen.settings()
-        config = _config(settings)
+        before = self._files
+        # also what turns out to be wrong, to see it repaired
+        self._files = tuple(dict.fromkeys((*self._chosen.files(), *before)))
+        documents = documents or DiskDocuments()
+        try:
+            return self._load(documents, before)
+        except OSError as error:  # a folder, or a file that is asked for outside of a reader
+            raise InvalidPolicy(f"{error.filename}: cannot be read: {error.strerror or error}") from error
+
+    def _load(self, documents: Documents, before: tuple[Path, ...]) -> PolicySet:
+        settings = self._chosen.settings(documents)
         images = tuple(map(Path, settings.images))
-        documents = tuple(_documents(self._chosen, settings, config))
-        self._files = (*documents, *images)  # also of what turns out to be wrong: to see it repaired
-        files = load_image_streams(images, hosts=_hosts(settings, config))
-        streams = self._image_streams(files, _hosts(settings, config))
+        known = _documents(self._chosen, settings, MasterConfig())
+        self._files = tuple(dict.fromkeys((*known, *images, *before)))
+        config = _config(settings, documents)
+        listed = tuple(_documents(self._chosen, settings, config))
+        key_file = settings.cise.record_key_file if settings.cise is not None else ""
+        watched = (*listed, *images, *([Path(key_file)] if key_file else ()))
+        self._files = tuple(dict.fromkeys((*watched, *map(checksum_file, watched))))
+        hosts = _hosts(settings, config)
+        files = load_image_streams(images, hosts=hosts, documents=documents)
+        streams = self._image_streams(files, hosts)
         methods = {
             **_image_methods(settings, streams),
-            Access: FileAccessReviews(_access_rules(settings)).access,
+            Access: FileAccessReviews(_access_rules(settings, documents)).access,
         }
         plugins = configured_plugins(settings, config)
         warnings = tuple(map(str, config.warnings))
         if self._whole:
             warnings += tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, self._store)))
         if self._whole or enforces_images(settings):
-            cluster = _cluster_files(settings)
+            cluster = _cluster_files(settings, documents)
             methods |= _cluster_methods(cluster)
             warnings += tuple(map(str, cluster.policies.warnings))
-            key = self._record_keys.of(settings) if enforces_images(settings) else None
+            key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
             plugins = configured_plugins(settings, config, cluster.policies, key)
-        policies = PolicySet(
-            plugins=plugins,
-            version=_version(settings, documents),
-            warnings=warnings,
-        )
+        version = _version(settings, listed, documents)
+        check_whole((*listed, *images), documents, settings.documents.ending)
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
-        self._methods, self._streams = methods, streams
-        self.hosts, self.imports = _hosts(settings, config) or RegistryHosts(), config.import_policy
-        return policies
+
+        def begins() -> None:
+            self._fill(files)
+            self._methods, self._streams = methods, streams
+            self.hosts, self.imports = hosts or RegistryHosts(), config.import_policy
+
+        return PolicySet(
+            plugins=plugins,
+            version=version,
+            warnings=warnings,
+            memory={question: Answerer(method, immediate=True) for question, method in methods.items()},
+            stamp=streams.stamp,
+            begins=begins,
+            weaker_after_s=settings.documents.weaker_after_s,
+            ending=settings.documents.ending,
+        )
 
     def _image_streams(self, files: ImageStreamsFromObjects, hosts: RegistryHosts | None) -> Layer:
-        """Image streams from files, under those of the store if there is one, which keeps what it does not have."""
+        """Image streams from files, under those of the store if there is one."""
         if self._store is None:
             return files
+        return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
+
+    def _fill(self, files: ImageStreamsFromObjects) -> None:
+        """Have the store keep what of the files it does not have."""
+        if self._store is None:
+            return
         try:
             fill(self._store, files.storable())
         except StoreError as error:
             _log.warning("image streams from files do not show in the image API: %s", error)
-        return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
 
     def answerers(self) -> dict[type[Question], Answerer]:
         """Who answers what the documents answer: always from those that were read last."""
@@ -129,13 +164,13 @@ class Inputs:
         return self._methods[type(question)](question, deadline_s=deadline_s)
 
 
-def _cluster_files(settings: Settings) -> ClusterFiles:
+def _cluster_files(settings: Settings, documents: Documents) -> ClusterFiles:
     """Policies, Secrets, service accounts and owners."""
     from imagegate.adapters.cluster_files import load_cluster_files  # what takes time to import is imported when used
     from imagegate.policy.cluster_image_policy import Reading
 
     domain = settings.cise.cluster_domain if settings.cise is not None else ""
-    return load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain))
+    return load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain), documents)
 
 
 def _cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
@@ -162,14 +197,15 @@ def _image_methods(settings: Settings, streams: Any) -> dict[type[Question], Any
     return methods
 
 
-def _access_rules(settings: Settings) -> tuple[AccessRule, ...]:
-    return load_access_rules(Path(settings.access_rules)) if settings.access_rules else ()
+def _access_rules(settings: Settings, documents: Documents) -> tuple[AccessRule, ...]:
+    return load_access_rules(Path(settings.access_rules), documents) if settings.access_rules else ()
 
 
-def _config(settings: Settings) -> MasterConfig:
+def _config(settings: Settings, documents: Documents) -> MasterConfig:
     if not settings.config:
         return MasterConfig()
-    return load_config(Path(settings.config), settings.profile, strict_yaml=settings.strict_yaml)
+    path = Path(settings.config)
+    return load_config(path, settings.profile, strict_yaml=settings.strict_yaml, documents=documents)
 
 
 def _hosts(settings: Settings, config: MasterConfig) -> RegistryHosts | None:
@@ -189,16 +225,12 @@ def _documents(chosen: Chosen, settings: Settings, config: MasterConfig) -> Iter
         yield Path(settings.access_rules)
 
 
-def _version(settings: Settings, files: Iterable[Path]) -> str:
+def _version(settings: Settings, files: Iterable[Path], documents: Documents) -> str:
     """SHA-256 over the settings and the contents of the documents; where they lie does not matter."""
     digest = hashlib.sha256(settings.profile.encode())
     for path in files:
-        inside = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-        for each in inside:
-            try:
-                content = each.read_bytes()
-            except OSError as error:
-                raise InvalidPolicy(f"{each}: cannot be read: {error.strerror or error}") from error
+        for each in documents.below(path) if documents.is_folder(path) else [path]:
+            content = documents.read(each)
             digest.update(f"{len(content)}\0".encode())
             digest.update(content)
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from imagegate.behaviours import (
     plugin_modes,
 )
 from imagegate.core.always_pull import AlwaysPullPlugin
+from imagegate.core.image_policy_config import ExecutionRule
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
@@ -21,7 +22,7 @@ from imagegate.core.plugin import Plugin
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
 from imagegate.policy.master_config import MasterConfig
-from imagegate.service.policy_set import ConfiguredPlugin, Modes
+from imagegate.service.policy_set import NO_RULES, ConfiguredPlugin, Modes, RuleCounts
 from imagegate.settings import Settings
 from imagegate.settings_sections import CisePathSettings
 from imagegate.wiring.record_keys import RecordKey
@@ -58,7 +59,10 @@ def configured_plugins(
     image_policy, *others = _plugins(settings, config)
     plugins = (each for each in (image_policy, *others) if each is not None)
     found = [
-        ConfiguredPlugin(each, modes.get(each.name, Modes()), settled=_is_settled(each, settings)) for each in plugins
+        ConfiguredPlugin(
+            each, modes.get(each.name, Modes()), rules=_rule_counts(each, config), settled=_is_settled(each, settings)
+        )
+        for each in plugins
     ]
     if policies is not None and enforces_images(settings):
         first = int(image_policy is not None)
@@ -73,15 +77,53 @@ def _image_enforcement(
 ) -> Iterator[ConfiguredPlugin]:
     """The CISE plug-in, and the same for endpoints of its own."""
     from imagegate.core.cise_plugin import CisePlugin, Hook  # what takes time to import is imported when used
+    from imagegate.core.cise_policy import IMAGE_POLICY
     from imagegate.core.cise_selection import PolicySet
 
     behaviour = cise_behaviour(settings.cise or CisePathSettings())
     plugin = CisePlugin(
         PolicySet(policies.policies, behaviour.groups), behaviour, record_key.key, key_lasts=record_key.lasts
     )
-    yield ConfiguredPlugin(plugin, modes)
+    entries = [entry for each in policies.policies for entry in each.entries]
+    counts = RuleCounts(
+        total=len(entries),
+        accepts=len(entries),
+        enforced=len(entries),
+        requirements=sum(entry.requires for entry in entries),
+        namespaces=frozenset(each.namespace for each in policies.policies if each.kind == IMAGE_POLICY),
+    )
+    yield ConfiguredPlugin(plugin, modes, rules=counts)
     for hook in HOOKS:
         yield ConfiguredPlugin(plugin.for_hook(Hook(hook)), modes, only_as=f"cise-{hook}")
+
+
+def _rule_counts(plugin: Plugin, config: MasterConfig) -> RuleCounts:
+    if isinstance(plugin, ImagePolicyPlugin):
+        rules = plugin.config.execution_rules
+        accepts = [rule for rule in rules if not rule.reject]
+        return RuleCounts(
+            total=len(rules),
+            rejects=len(rules) - len(accepts),
+            accepts=len(accepts),
+            unconditional=sum(_accepts_everything(rule) for rule in accepts),
+            enforced=sum(rule.mode in (None, "enforce") for rule in rules),
+        )
+    if isinstance(plugin, ImportGatePlugin):
+        count = len(config.import_policy.allowed_registries_for_import or ())
+        return RuleCounts(total=count, accepts=count, enforced=count)
+    return NO_RULES
+
+
+def _accepts_everything(rule: ExecutionRule) -> bool:
+    conditions = (
+        rule.match_integrated_registry,
+        rule.match_registries,
+        rule.match_registry_patterns,
+        rule.match_docker_image_labels,
+        rule.match_image_labels,
+        rule.match_image_annotations,
+    )
+    return not any(conditions) and not rule.invert_match
 
 
 def _is_settled(plugin: Plugin, settings: Settings) -> bool:

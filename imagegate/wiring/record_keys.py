@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagegate.adapters.record_key import KeyNotKept, given_key, kept_key
+from imagegate.ports.documents import Documents
 from imagegate.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -37,15 +38,15 @@ class RecordKeys:
         self._own = secrets.token_bytes(32)  # before any fork, so that all workers have the same
         self._kept: dict[Path, RecordKey] = {}
 
-    def of(self, settings: Settings) -> RecordKey:
-        """The key.
+    def of(self, settings: Settings, documents: Documents) -> RecordKey:
+        """The key; where one is named, from ``documents``.
 
         Raises:
             InvalidSettings: the file named, or what is kept, is not a usable key.
         """
         named = settings.cise.record_key_file if settings.cise is not None else ""
         if named:
-            return RecordKey(given_key(Path(named)), lasts=True)
+            return RecordKey(given_key(Path(named), documents), lasts=True)
         if not self._keeps:
             return RecordKey(self._own)
         path = _beside_the_store(settings, self._environ)

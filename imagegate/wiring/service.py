@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.file_watch import FileWatch
 from imagegate.adapters.json_lines import JsonLines, lines_on
 from imagegate.adapters.recent_records import RecentRecords
 from imagegate.core.access import Access
 from imagegate.core.evidence import Lookup
 from imagegate.service.audit import DecisionLog
+from imagegate.service.health import Check
 from imagegate.service.look_up import Count, Deadline, LookUp
 from imagegate.service.policy_set import PolicyHolder
 from imagegate.service.review import Recorder, Reviewer
@@ -26,9 +26,9 @@ from imagegate.wiring.plugins import enforces_images
 if TYPE_CHECKING:
     from imagegate.adapters.http_client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
+    from imagegate.service.policy_owner import Beginning, PolicyOwner
     from imagegate.wiring.image_api import ImageService
 
-WATCH_EVERY_S = 1.0
 ACCESS_WITHIN_S = 5.0
 
 
@@ -46,19 +46,41 @@ class Service:
     policies: PolicyHolder
     look_up: LookUp
     reviewer: Reviewer
-    watch: FileWatch
     recent: RecentRecords
     """The last decisions, if they are logged."""
     images: ImageService | None = None
     """The image API, where there is a store for it."""
+    owner: PolicyOwner | None = None
+    """Follows the files; None in commands that read them once."""
+    checks: list[Check] = field(default_factory=list)
+    """What ``/readyz`` looks at."""
 
     def store_trouble(self) -> str:
         """Why the store cannot be read; empty if it can, and where there is none."""
         return "" if self.images is None else self.images.store.database.trouble()
 
     def not_ready(self) -> list[str]:
-        """What the service still waits for; empty once it can answer."""
-        return []
+        """What the service waits for, as ``NAME: what is wrong``; empty where it can answer."""
+        return [f"{check.name}: {problem}" for check in self.checks if check.stops and (problem := check.problem())]
+
+    def before_fork(self) -> None:
+        """A process that is forked now begins with the newest policies."""
+        if self.owner is not None:
+            self.owner.catch_up()
+
+    def start_worker(self, followed: Callable[[int, str], None]) -> None:
+        """Follow the policies from now on, in a process that serves.
+
+        Args:
+            followed: is told now and then the number of the policies in force, and why they are not followed.
+        """
+        if self.owner is not None:
+            self.owner.start(followed)
+
+    def reload(self) -> None:
+        """An operator asks to read the files again, and means what they say."""
+        if self.owner is not None:
+            self.owner.reload()
 
 
 def build(
@@ -68,6 +90,7 @@ def build(
     count: Count | None = None,
     log_decisions: bool = False,
     keeps_images: bool = False,
+    follows: bool = False,
     shared: Path | None = None,
 ) -> Service:
     """Everything that reviews need. No thread is started.
@@ -77,15 +100,17 @@ def build(
         count: is told of every look-up.
         log_decisions: write a line for every decision to standard error.
         keeps_images: open the store, and serve the image API from it.
-        shared: a folder through which processes of one service tell each other their last decisions.
+        follows: keep the policies in force over changes of the files, and over a restart where there is a store.
+        shared: a folder for the processes of one service; None: this process is the only one.
 
     Raises:
         ConfigError: the settings or a document is wrong.
     """
-    settings = chosen.settings()
+    settings = _settings(chosen, follows=follows)
     store = _store(chosen, settings) if keeps_images else None
     inputs = Inputs(chosen, store, whole=keeps_images)
-    policies = PolicyHolder(inputs.load, now)
+    beginning = _beginning(chosen, settings, inputs, store) if follows else None
+    policies = PolicyHolder(inputs.load if beginning is None else lambda: beginning.policies, now)
     answerers = inputs.answerers()
     http = None
     if keeps_images or enforces_images(settings):
@@ -100,8 +125,9 @@ def build(
     reviewer = Reviewer(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )
-    watch = FileWatch(inputs.files, policies.reload, every_s=WATCH_EVERY_S)
-    service = Service(settings, policies, look_up, reviewer, watch, recent)
+    service = Service(settings, policies, look_up, reviewer, recent)
+    if beginning is not None:
+        _follow(service, chosen, inputs, beginning, shared, keeps=store is not None)
     if store is not None and http is not None:
         service.images = _images(service, inputs, store, http)
     return service
@@ -111,6 +137,45 @@ def _store(chosen: Chosen, settings: Settings) -> SqliteStore | None:
     from imagegate.wiring.image_api import open_store
 
     return open_store(settings, chosen.environ, now=now)
+
+
+def _settings(chosen: Chosen, *, follows: bool) -> Settings:
+    if not follows:
+        return chosen.settings()
+    from imagegate.wiring.beginning import settings_at_start  # of the service alone: takes time to import
+
+    return settings_at_start(chosen)
+
+
+def _beginning(chosen: Chosen, settings: Settings, inputs: Inputs, store: SqliteStore | None) -> Beginning:
+    from imagegate.wiring.beginning import begin, policy_folder
+
+    return begin(inputs.load, None if store is None else policy_folder(chosen, settings), clock=now)
+
+
+def _follow(
+    service: Service, chosen: Chosen, inputs: Inputs, beginning: Beginning, shared: Path | None, *, keeps: bool
+) -> None:
+    """Have an owner of the policies in force, and say in ``/readyz`` how that goes."""
+    from imagegate.wiring.beginning import owner, policy_folder
+
+    state = policy_folder(chosen, service.settings) if keeps else None
+    owned = service.owner = owner(service.policies, beginning, inputs, shared, state, clock=now)
+    service.checks += [
+        Check("policies", lambda: _policy_problem(service.policies)),
+        Check("policy files", owned.watch_problem),
+        Check("processes", owned.divergence),
+        Check("kept policies", owned.state_problem),
+    ]
+
+
+def _policy_problem(policies: PolicyHolder) -> str:
+    state = policies.state
+    if state.restored:
+        return f"policies of before the start are in force: {state.restored}"
+    if state.error:
+        return f"the files are wrong, the last good policies stay in force: {state.error}"
+    return "" if state.held is None else f"policies wait for a second reason: {state.held}"
 
 
 def _images(service: Service, inputs: Inputs, store: SqliteStore, http: HttpClient) -> ImageService:

@@ -1,21 +1,14 @@
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.file_watch import FileWatch
-from tests.support.processes import wait_until
-
-
-class Watched:
-    def __init__(self, *paths: Path) -> None:
-        self.changes = 0
-        self.watch = FileWatch(lambda: paths, self._changed, every_s=0.01)
-
-    def _changed(self) -> None:
-        self.changes += 1
+from imagegate.adapters.file_watch import FileWatch, fingerprint
 
 
 @pytest.fixture
@@ -25,62 +18,134 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "f"
 
 
-def test_nothing_changed(folder: Path) -> None:
-    watched = Watched(folder, folder / "a.yaml")
-    assert not watched.watch.look()
-    assert watched.changes == 0
+def watching(*paths: Path) -> FileWatch:
+    """A watch of files that were read as they are."""
+    return FileWatch(fingerprint(paths))
 
 
-@pytest.mark.parametrize("change", ["write", "same-size", "replace", "remove", "add", "link"])
-def test_every_change_is_noticed_once(folder: Path, change: str) -> None:
-    watched = Watched(folder)
-    file = folder / "a.yaml"
-    match change:
+def change(file: Path, how: str) -> None:
+    match how:
         case "write":
             file.write_text("longer")
         case "same-size":
             file.write_text("two")
             os.utime(file, ns=(0, 0))
+        case "same-size-same-time":
+            times = file.stat()
+            file.write_text("two")
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
         case "replace":
-            (folder.parent / "new").write_text("one")
-            (folder.parent / "new").rename(file)
+            (file.parent.parent / "new").write_text("one")
+            (file.parent.parent / "new").rename(file)
         case "remove":
             file.unlink()
         case "add":
-            (folder / "b.yaml").write_text("two")
+            (file.parent / "b.yaml").write_text("two")
+        case "mode":
+            file.chmod(0)
+        case "folder":
+            file.unlink()
+            file.mkdir()
+        case "pipe":
+            file.unlink()
+            os.mkfifo(file)
         case "link":
-            (folder.parent / "other").write_text("one")
-            (folder.parent / "link").symlink_to(folder.parent / "other")
-            (folder.parent / "link").rename(file)
-    assert watched.watch.look()
-    assert not watched.watch.look()
-    assert watched.changes == 1
+            (file.parent.parent / "other").write_text("one")
+            (file.parent.parent / "link").symlink_to(file.parent.parent / "other")
+            (file.parent.parent / "link").rename(file)
+
+
+CHANGES = [
+    "write",
+    "same-size",
+    "same-size-same-time",
+    "replace",
+    "remove",
+    "add",
+    "mode",
+    "folder",
+    "pipe",
+    "link",
+]
+
+
+def test_nothing_changed(folder: Path) -> None:
+    watch = watching(folder, folder / "a.yaml")
+    assert not watch.look([folder, folder / "a.yaml"])
+    assert watch.rests()
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_every_change_is_said_once_two_looks_agree(folder: Path, how: str) -> None:
+    watch = watching(folder)
+    change(folder / "a.yaml", how)
+    assert not watch.look([folder])
+    assert not watch.rests()
+    assert watch.look([folder])
+    watch.acted(watch.mark([folder]))
+    assert not watch.look([folder])
+
+
+def test_a_file_that_is_being_written_is_not_said_before_it_rests(folder: Path) -> None:
+    watch = watching(folder)
+    for size in range(10, 20):
+        (folder / "a.yaml").write_text("x" * size)
+        assert not watch.look([folder])
+    assert watch.look([folder])
+
+
+def test_a_change_after_reading_is_seen(folder: Path) -> None:
+    watch = watching(folder)
+    mark = watch.mark([folder])
+    (folder / "a.yaml").write_text("written meanwhile")
+    watch.acted(mark)
+    watch.look([folder])
+    assert watch.look([folder])
 
 
 def test_a_file_that_is_not_there_yet_is_awaited(tmp_path: Path) -> None:
-    watched = Watched(tmp_path / "later.yaml")
-    assert not watched.watch.look()
-    (tmp_path / "later.yaml").write_text("now")
-    assert watched.watch.look()
+    later = tmp_path / "later.yaml"
+    watch = watching(later)
+    assert not watch.look([later])
+    later.write_text("now")
+    watch.look([later])
+    assert watch.look([later])
 
 
-def test_a_change_while_the_files_are_read_is_seen_the_next_time(folder: Path) -> None:
-    texts = iter(["written meanwhile"])
+def test_folders_that_come_and_go_while_it_looks_are_no_error(folder: Path) -> None:
+    """As a kubelet and git-sync make and remove them; cluster finding 1, review B1."""
+    ends = threading.Event()
 
-    def changed() -> None:
-        for text in texts:
-            (folder / "a.yaml").write_text(text)
+    def churn() -> None:
+        number = 0
+        while not ends.is_set():
+            number += 1
+            for part in range(6):
+                (folder / f"rev{number}" / f"d{part}" / "e").mkdir(parents=True)
+            shutil.rmtree(folder / f"rev{number}")
 
-    watch = FileWatch(lambda: [folder], changed, every_s=1)
-    (folder / "a.yaml").write_text("longer")
-    assert watch.look()
-    assert watch.look()
-    assert not watch.look()
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        seen = {len(fingerprint([folder])) for _ in range(1500)}
+    finally:
+        ends.set()
+        thread.join()
+    assert len(seen) > 1, "folders were seen to come and go"
 
 
-def test_a_thread_keeps_looking_until_it_is_stopped(folder: Path) -> None:
-    watched = Watched(folder)
-    watched.watch.start()
-    (folder / "a.yaml").write_text("longer")
-    wait_until(lambda: watched.changes == 1, "the change")
-    watched.watch.stop()
+def test_a_vanishing_folder_is_a_state_and_one_that_cannot_be_seen_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "sub").mkdir()
+    for number, is_error in ((errno.ENOENT, False), (errno.ENOTDIR, False), (errno.EMFILE, True), (errno.EACCES, True)):
+
+        def scandir(path: Path, number: int = number) -> object:
+            raise OSError(number, os.strerror(number), str(path))
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        if is_error:
+            with pytest.raises(OSError, match=os.strerror(number)):
+                fingerprint([folder])
+        else:
+            assert len(fingerprint([folder])) == 1

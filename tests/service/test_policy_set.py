@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from imagegate.core.admission import Phase
 from imagegate.core.label_selector import LabelSelector
 from imagegate.errors import InvalidPolicy
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet
-from tests.service.plugins import NOW, allowing
+from imagegate.service.look_up import LookUp
+from imagegate.service.policy_set import ConfiguredPlugin, Held, Mode, Modes, PolicyHolder, PolicySet, unavailable
+from imagegate.service.review import Reviewer
+from tests.service.plugins import NOW, allowing, request
 
 
 def policies(version: str, *names: str) -> PolicySet:
@@ -39,10 +42,11 @@ def documents() -> Documents:
 
 
 def test_a_good_set_replaces_the_one_before(documents: Documents) -> None:
+    begun: list[str] = []
     holder = PolicyHolder(documents.load, documents.clock)
-    documents.next = policies("two")
-    assert holder.reload()
+    holder.put(replace(policies("two"), begins=lambda: begun.append(holder.current.version)))
     assert holder.current.version == "two"
+    assert begun == ["one"], "before it is in force"
     assert (holder.state.at, holder.state.error) == (NOW + timedelta(seconds=2), "")
 
 
@@ -59,12 +63,17 @@ def test_a_bad_set_leaves_the_last_good_one_in_force(
     holder = PolicyHolder(documents.load, documents.clock)
     documents.next = error
     with caplog.at_level(logging.ERROR):
-        assert not holder.reload()
+        found = holder.read(documents.load)
+        assert isinstance(found, str)
+        holder.keep(found)
+        holder.keep(found)
     assert holder.current.version == "one"
     assert holder.state.error == shown
-    assert "the last good ones stay in force" in caplog.text
+    assert caplog.text.count("the last good ones stay in force") == 1, "said once, not with every look"
     documents.next = policies("two")
-    assert holder.reload()
+    good = holder.read(documents.load)
+    assert isinstance(good, PolicySet)
+    holder.put(good)
     assert holder.state.error == ""
 
 
@@ -74,23 +83,39 @@ def test_a_bad_set_at_the_start_is_an_error(documents: Documents) -> None:
         PolicyHolder(documents.load, documents.clock)
 
 
-def test_a_listener_is_told_how_each_reload_ended(documents: Documents) -> None:
-    told: list[bool] = []
+def test_a_listener_is_told_how_each_attempt_ended(documents: Documents) -> None:
+    told: list[tuple[str, bool, str]] = []
     holder = PolicyHolder(documents.load, documents.clock)
-    listener: Callable[[bool], None] = told.append
-    holder.listen(listener)
-    holder.reload()
-    documents.next = InvalidPolicy("wrong")
-    holder.reload()
-    assert told == [True, False]
+    holder.listen(lambda state: told.append((state.error, state.held is not None, state.restored)))
+    holder.restored("kept since yesterday")
+    holder.keep("wrong")
+    holder.hold(Held(since=NOW, reasons=("image-policy is switched off",), rules=()))
+    holder.put(policies("two"))
+    holder.good()
+    assert told == [
+        ("", False, "kept since yesterday"),
+        ("wrong", False, "kept since yesterday"),
+        ("", True, "kept since yesterday"),
+        ("", False, ""),
+        ("", False, ""),
+    ]
 
 
 def test_warnings_of_the_documents_are_logged_once(documents: Documents, caplog: pytest.LogCaptureFixture) -> None:
     documents.next = PolicySet(version="one", warnings=("policy.yaml:3: doubtful",))
     with caplog.at_level(logging.INFO):
         holder = PolicyHolder(documents.load, documents.clock)
-        holder.reload()
+        holder.put(documents.next)
     assert caplog.text.count("policy.yaml:3: doubtful") == 1
+
+
+@pytest.mark.parametrize("names", [None, {"image-policy"}, {"no-such"}, set[str]()])
+@pytest.mark.parametrize("phase", Phase)
+def test_policies_that_cannot_be_read_deny_whatever_is_asked(names: set[str] | None, phase: Phase) -> None:
+    holder = PolicyHolder(lambda: unavailable("too many open files"), lambda: NOW)
+    outcome = Reviewer(holder, LookUp({}), clock=lambda: NOW).decide(request(phase), plugins=names)
+    assert not outcome.allowed
+    assert "the policies cannot be read: too many open files" in str(outcome.to_review())
 
 
 def test_plugins_are_asked_by_name_or_all_that_are_not_only_by_name() -> None:

@@ -1,0 +1,170 @@
+"""Documents from disk, read once and remembered, so that what was decided about is what is kept."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import select
+import stat
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagegate.adapters.folders import GONE, documents_below
+from imagegate.policy.source import DOCUMENT_MAX_BYTES
+from imagegate.ports.documents import Entry, Index
+
+PIPE_WITHIN_S = 10.0
+_CHUNK = 1 << 20
+_Stamp = tuple[int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One file as it was read."""
+
+    entry: Entry
+    stamp: _Stamp
+
+
+class DiskDocuments:
+    """``ports.documents.Recorded`` over the file system.
+
+    Args:
+        keep: remember contents, so that they can be handed on. Then only regular files will do; else pipes too
+            (``<(...)`` of a shell), which must deliver within ``PIPE_WITHIN_S``.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self._keep = keep
+        self._read: dict[str, _Read] = {}
+        self._packed: dict[Entry, bytes] = {}
+        self._folders: dict[str, tuple[str, ...]] = {}
+        self._kinds: dict[str, str] = {}
+        self.trouble = False
+        """Whether a file was there and could not be read: another attempt may end otherwise without any change."""
+
+    def read(self, path: Path, *, at_most: int = DOCUMENT_MAX_BYTES) -> bytes:
+        """See ``ports.documents.Documents``."""
+        known = self._read.get(str(path))
+        if known is not None and self._keep:
+            return zlib.decompress(self._packed[known.entry])
+        try:
+            content, stamp = _content(path, at_most, pipes=not self._keep)
+        except OSError as error:
+            self.trouble |= error.errno not in GONE
+            raise
+        entry = Entry(hashlib.sha256(content).hexdigest(), len(content))
+        self._read[str(path)] = _Read(entry, stamp)
+        if self._keep and entry not in self._packed:
+            self._packed[entry] = zlib.compress(content, 1)
+        return content
+
+    def is_folder(self, path: Path) -> bool:
+        """See ``ports.documents.Documents``."""
+        return self._kind(path) == "folder"
+
+    def is_file(self, path: Path) -> bool:
+        """See ``ports.documents.Documents``."""
+        return self._kind(path) == "file"
+
+    def below(self, folder: Path) -> list[Path]:
+        """See ``ports.documents.Documents``."""
+        known = self._folders.get(str(folder))
+        if known is None or not self._keep:
+            try:
+                known = tuple(map(str, documents_below(folder)))
+            except OSError:
+                self.trouble = True
+                raise
+            self._folders[str(folder)] = known
+        return list(map(Path, known))
+
+    def _kind(self, path: Path) -> str:
+        known = self._kinds.get(str(path))
+        if known is None or not self._keep:
+            known = self._kinds[str(path)] = "folder" if path.is_dir() else "file" if path.is_file() else ""
+        return known
+
+    def index(self) -> Index:
+        """See ``ports.documents.Recorded``."""
+        return Index({path: found.entry for path, found in self._read.items()}, dict(self._folders), dict(self._kinds))
+
+    def packed(self, entry: Entry) -> bytes:
+        """See ``ports.documents.Recorded``."""
+        found = self._packed.get(entry)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, "was not read", entry.sha256)
+        return found
+
+    def youngest(self) -> float:
+        """When a file or folder was changed last (seconds since 1970); 0 where none was read.
+
+        Raises:
+            OSError: a folder cannot be looked at.
+        """
+        folders = {*self._folders, *(str(Path(path).parent) for inside in self._folders.values() for path in inside)}
+        stamps = [found.stamp for found in self._read.values()]
+        stamps += [stamp for folder in folders if (stamp := _stamp_of(folder)) is not None]
+        return max((stamp[4] for stamp in stamps), default=0) / 1e9
+
+    def unchanged(self) -> bool:
+        """Whether everything is still as it was when it was read, so that nothing was read while it was written.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        return all(_stamp_of(path) == found.stamp for path, found in self._read.items()) and all(
+            tuple(map(str, documents_below(Path(folder)))) == known for folder, known in self._folders.items()
+        )
+
+
+def _stamp_of(path: str) -> _Stamp | None:
+    try:
+        return _stamp(Path(path).stat())
+    except OSError as error:
+        if error.errno in GONE:
+            return None
+        raise
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _content(path: Path, at_most: int, *, pipes: bool) -> tuple[bytes, _Stamp]:
+    """A file's content and what it was like before. Opened without waiting: a pipe that nobody writes to would hang."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        is_regular = stat.S_ISREG(status.st_mode)
+        if not is_regular and not pipes:
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        waiting = None if is_regular else select.poll()
+        if waiting is not None:
+            waiting.register(descriptor, select.POLLIN)
+        deadline = time.monotonic() + PIPE_WITHIN_S
+        parts, size = [], 0
+        while size <= at_most:
+            part = _part(descriptor, min(_CHUNK, at_most + 1 - size), deadline, waiting)
+            if not part:
+                break
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts), _stamp(status)
+    finally:
+        os.close(descriptor)
+
+
+def _part(descriptor: int, most: int, deadline: float, waiting: select.poll | None) -> bytes:
+    while True:
+        if waiting is not None and not waiting.poll(max(deadline - time.monotonic(), 0) * 1000):
+            raise OSError(errno.ETIMEDOUT, f"nothing to read within {PIPE_WITHIN_S:g} s")
+        try:
+            return os.read(descriptor, most)
+        except BlockingIOError:  # somebody else has read it
+            continue

@@ -1,0 +1,446 @@
+"""One owner of the policies in force, for all processes of a service and for as long as it lives.
+
+The last good documents are kept where all processes see them, with a number that only grows. A process begins with
+the newest of them, and takes every newer one; none reads the files for itself. One process, the leader, looks at the
+files: when they have changed and rest, it reads them, and keeps them if they are good. SIGHUP makes the master do the
+same at once. When the leader ends, however it ends, another process takes its place.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from imagegate.errors import ConfigError
+from imagegate.ports.documents import Documents, Index, Kept, KeptPolicies, Processes, Recorded
+from imagegate.service.policy_change import Change, Texts, change
+from imagegate.service.policy_set import Held, PolicyHolder, PolicySet, ReloadState, unavailable
+
+LOOK_EVERY_S = 0.5
+LOOK_COSTS_AT_MOST = 0.05
+"""Share of its time that the leader may spend on looking: many files are looked at less often."""
+RETRY_AFTER_S = 5.0
+"""Until files that could not be read are tried again, though they have not changed."""
+STALE_AFTER_S = 15.0
+"""A process that has not looked for so long is said to be stuck."""
+REPORT_EVERY_S = 1.0
+_FILES = "files"
+
+_log = logging.getLogger(__name__)
+
+
+class ReadDocuments(Recorded, Protocol):
+    """Documents of one attempt to read them."""
+
+    @property
+    def trouble(self) -> bool:
+        """Whether a file was there and could not be read."""
+
+    def unchanged(self) -> bool:
+        """Whether everything is still as it was when it was read."""
+
+
+class Watch(Protocol):
+    """Says when files have changed, and rest."""
+
+    def look(self, paths: Iterable[Path]) -> bool:
+        """Look once; whether there is a change to act upon."""
+
+    def rests(self) -> bool:
+        """Whether nothing was different when last looked."""
+
+    def mark(self, paths: Iterable[Path]) -> object:
+        """What the files are like now."""
+
+    def acted(self, on: Any) -> None:
+        """The files were read as they were at this mark."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What a service begins with."""
+
+    policies: PolicySet
+    documents: Recorded
+    restored: str = ""
+    """Why these are documents kept from before; empty: they are those of the files."""
+    error: str = ""
+    """What is wrong with the files."""
+    held: Held | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where documents come from and go to."""
+
+    load: Callable[[Documents], PolicySet]
+    disk: Callable[[], ReadDocuments]
+    """For one attempt to read the files."""
+    files: Callable[[], tuple[Path, ...]]
+    """Those to look at, after the last attempt."""
+    watch: Watch
+    texts: Callable[[Kept, Recorded], Texts]
+    """How documents differ from those in force."""
+    shared: KeptPolicies
+    """For the processes of this service."""
+    state: KeptPolicies | None
+    """For the next start."""
+    processes: Processes
+
+
+class PolicyOwner:
+    """This process's part. Made before any fork; ``start`` comes after it."""
+
+    def __init__(
+        self, holder: PolicyHolder, beginning: Beginning, sources: Sources, *, clock: Callable[[], datetime]
+    ) -> None:
+        """Keep what the service begins with.
+
+        Raises:
+            OSError: it cannot be shared with other processes.
+        """
+        self._holder = holder
+        self._from = sources
+        self._clock = clock
+        self._stop = threading.Event()
+        self._waiting: tuple[Index, float, datetime] | None = None
+        """Documents that wait for a second reason, and since when."""
+        self._retry_at: float | None = None
+        self._error = ""
+        """Why this process cannot follow."""
+        self._looked: dict[str, Any] = {}
+        self._every_s = LOOK_EVERY_S
+        self._state_error = ""
+        self._following = threading.Lock()
+        self._reported: Callable[[int, str], None] = lambda _generation, _problem: None
+        with sources.shared.locked():
+            self._kept = sources.shared.keep(beginning.documents, version=beginning.policies.version, at=clock())
+            self._stamp = sources.shared.stamp()
+        if not beginning.restored and beginning.held is None:
+            self._keep_for_the_next_start(beginning.documents, beginning.policies.version)
+        if beginning.held is not None:
+            holder.hold(beginning.held)
+        elif beginning.error:
+            holder.keep(beginning.error)
+        if beginning.restored:
+            holder.restored(beginning.restored)
+
+    # -- every process
+
+    def catch_up(self) -> bool:
+        """Take the newest policies; whether this process has them. Never raises."""
+        try:
+            self._follow()
+        except (ConfigError, OSError) as error:
+            self._cannot_follow(str(error))
+        except Exception as error:  # noqa: BLE001 - a bug in a reader must not end the process
+            _log.exception("unexpected error while taking the newest policies")
+            self._cannot_follow(f"internal error: {type(error).__name__}; see the log")
+        else:
+            self._error = ""
+            return True
+        return False
+
+    def start(self, reported: Callable[[int, str], None] = lambda _generation, _problem: None) -> None:
+        """Begin in a process that serves, after it was forked. Without the newest policies it denies everything.
+
+        Args:
+            reported: is told now and then the number of the policies in force, and why they are not followed.
+        """
+        self._reported = reported
+        if not self.catch_up():
+            self._holder.current = unavailable(self._error)
+        self._report()
+        threading.Thread(target=self._keep_looking, name="policies", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Take the newest policies; in the leader look at the files. Never raises."""
+        self.catch_up()
+        try:
+            if self._from.processes.lead():
+                self._lead()
+            else:
+                self._take_over_state()
+        except OSError as error:
+            self._cannot_look(str(error))
+        except Exception as error:  # noqa: BLE001 - the thread must live to see the repair
+            _log.exception("unexpected error while looking at the policy files")
+            self._cannot_look(f"internal error: {type(error).__name__}; see the log")
+
+    def reload(self) -> bool:
+        """Somebody asks for it: read the files now, whatever they hold; whether they were good. Never raises."""
+        self.catch_up()
+        try:
+            for _ in range(20):
+                if self._consider(asked=True):
+                    break
+                time.sleep(0.05)  # they are being written
+            else:
+                self._holder.keep("the files do not stop changing while they are read")
+        except OSError as error:
+            self._holder.keep(str(error))
+        self._tell()
+        return not self._holder.state.error
+
+    def _keep_looking(self) -> None:
+        reported = 0.0
+        while not self._stop.wait(self._every_s):
+            self.look()
+            if time.monotonic() - reported >= REPORT_EVERY_S:
+                reported = time.monotonic()
+                self._report()
+
+    def _follow(self) -> None:
+        """Take the newest policies.
+
+        Raises:
+            ConfigError: they are damaged, or this version cannot read them.
+            OSError: they cannot be read.
+        """
+        with self._following:
+            stamp = self._from.shared.stamp()
+            if stamp == self._stamp:
+                return
+            kept = self._from.shared.newest()
+            if kept is None or kept.generation < self._kept.generation:
+                raise OSError("the newest policies are no longer where the processes share them")
+            if kept.generation > self._kept.generation:
+                self._holder.put(self._from.load(kept.documents))
+            self._kept, self._stamp = kept, stamp
+
+    def _cannot_follow(self, why: str) -> None:
+        if why != self._error:
+            _log.error("the newest policies cannot be taken, older ones stay in force in this process: %s", why)
+        self._error = why
+
+    def _take_over_state(self) -> None:
+        """What the leader says of the files is true for all."""
+        note = self._from.processes.told(_FILES)
+        if note:
+            state = _state_of(note)
+            if state != self._holder.state:
+                self._holder.state = state
+
+    # -- the leader, and the master when it is asked
+
+    def _lead(self) -> None:
+        began = time.monotonic()
+        changed = self._from.watch.look(self._from.files())
+        cost_s = time.monotonic() - began
+        self._every_s = min(max(LOOK_EVERY_S, cost_s / LOOK_COSTS_AT_MOST), STALE_AFTER_S / 3)
+        self._looked = {"look": self._clock().isoformat(timespec="seconds"), "monotonic": began, "error": ""}
+        if changed or (self._from.watch.rests() and self._is_due()):
+            self._consider(asked=False)
+        self._tell()
+
+    def _is_due(self) -> bool:
+        now = time.monotonic()
+        if self._retry_at is not None and now >= self._retry_at:
+            return True
+        waiting = self._waiting
+        has_rested = waiting is not None and now - waiting[1] >= self._holder.current.weaker_after_s
+        return has_rested and (self._holder.state.held is None or self._holder.state.held.until is not None)
+
+    def _cannot_look(self, why: str) -> None:
+        if why != self._looked.get("error"):
+            _log.error("the policy files cannot be looked at: %s", why)
+        self._looked = {**self._looked, "error": why}
+        try:
+            self._tell()
+        except OSError as error:
+            self._error = f"processes cannot tell each other: {error}"
+
+    def _consider(self, *, asked: bool) -> bool:
+        """Read the files, and put them in force if that is right; whether they were read in one state."""
+        with self._from.shared.locked():
+            self._follow()
+            if self._files_are_those_in_force():
+                return True
+            documents = self._from.disk()
+            fresh = self._holder.read(lambda: self._from.load(documents))
+            mark = self._from.watch.mark(self._from.files())
+            if not documents.unchanged():
+                return False
+            self._from.watch.acted(mark)
+            self._retry_at = time.monotonic() + RETRY_AFTER_S if documents.trouble else None
+            if isinstance(fresh, str):
+                self._waiting = None
+                self._holder.keep(fresh)
+            else:
+                self._decide(fresh, documents, asked=asked)
+        return True
+
+    def _files_are_those_in_force(self) -> bool:
+        """Whether every file has the content that is in force already: then nothing needs to be understood."""
+        probe, index = self._from.disk(), self._kept.documents.index()
+        try:
+            for path, entry in index.documents.items():
+                probe.read(Path(path), at_most=entry.size)
+            for folder in index.folders:
+                probe.below(Path(folder))
+            for path in index.kinds:
+                probe.is_file(Path(path))
+            mark = self._from.watch.mark(self._from.files())
+            if probe.index() != index or not probe.unchanged():
+                return False
+        except (ConfigError, OSError):  # reading them says what it is
+            return False
+        self._from.watch.acted(mark)
+        self._retry_at = self._waiting = None
+        self._holder.good()
+        return True
+
+    def _decide(self, fresh: PolicySet, documents: ReadDocuments, *, asked: bool) -> None:
+        before = self._holder.current
+        found = change(before, fresh, self._from.texts(self._kept, documents))
+        if found.reasons and not asked:
+            waiting = self._waiting
+            if waiting is None or waiting[0] != documents.index():
+                waiting = self._waiting = (documents.index(), time.monotonic(), self._clock())
+            if found.cut_off or time.monotonic() - waiting[1] < before.weaker_after_s:
+                self._holder.hold(held(found, fresh, waiting[2], before.weaker_after_s))
+                return
+        self._waiting = None
+        try:
+            self._kept = self._from.shared.keep(documents, version=fresh.version, at=self._clock())
+            self._stamp = self._from.shared.stamp()
+        except OSError as error:
+            self._retry_at = time.monotonic() + RETRY_AFTER_S
+            self._holder.keep(f"the policies cannot be shared with other processes: {error}")
+            return
+        self._keep_for_the_next_start(documents, fresh.version)
+        self._holder.put(fresh)
+        if found.rules or found.reasons:
+            rules = [str(rule) for rule in found.rules]
+            why = "on request" if asked else "the files have not changed for a while" if found.reasons else ""
+            _log.warning("rules changed: %s", "; ".join((*rules, *found.reasons)), extra={"rules": rules, "why": why})
+
+    def _keep_for_the_next_start(self, documents: Recorded, version: str) -> None:
+        state = self._from.state
+        if state is None:
+            return
+        try:
+            with state.locked():
+                state.keep(documents, version=version, at=self._clock())
+            self._state_error = ""
+        except OSError as error:
+            self._state_error = f"the last good policies cannot be kept for the next start: {error}"
+            _log.error("%s", self._state_error)
+            try:
+                state.forget()  # no policies are better than older ones
+            except OSError as second:
+                _log.error("older policies stay kept for the next start: %s", second)
+
+    # -- what operators see
+
+    def _report(self) -> None:
+        try:
+            self._from.processes.report(
+                {
+                    "version": self._holder.current.version,
+                    "generation": self._kept.generation,
+                    "look": self._clock().isoformat(timespec="seconds"),
+                    "monotonic": time.monotonic(),
+                    "error": self._error,
+                }
+            )
+        except OSError as error:
+            self._error = f"processes cannot tell each other: {error}"
+        self._reported(self.generation, self._error or self.watch_problem())
+
+    def _tell(self) -> None:
+        note = {**_note_of(self._holder.state), "watch": self._looked, "stateError": self._state_error}
+        self._from.processes.tell(_FILES, note)
+
+    @property
+    def generation(self) -> int:
+        """The number of the policies that this process has."""
+        return self._kept.generation
+
+    def processes(self) -> list[Mapping[str, Any]]:
+        """What every process that serves has in force, and when it last looked."""
+        return [
+            {key: note[key] for key in ("pid", "version", "generation", "look", "error")}
+            for note in self._from.processes.reports()
+        ]
+
+    def last_look(self) -> str:
+        """When the files were last looked at (ISO 8601); empty: not yet."""
+        return str((self._from.processes.told(_FILES).get("watch") or {}).get("look") or "")
+
+    def watch_problem(self) -> str:
+        """Why the files are not looked at; empty where they are."""
+        note = self._from.processes.told(_FILES)
+        watch = note.get("watch") or {}
+        if watch.get("error"):
+            return f"the policy files cannot be looked at: {watch['error']}"
+        since = time.monotonic() - watch["monotonic"] if "monotonic" in watch else 0.0
+        return f"the policy files have not been looked at for {since:.0f} s" if since > STALE_AFTER_S else ""
+
+    def state_problem(self) -> str:
+        """Why the next start could not fall back on the policies in force; empty where it could."""
+        return str(self._from.processes.told(_FILES).get("stateError") or "")
+
+    def divergence(self) -> str:
+        """Which processes do not have the newest policies, or have not looked for a while; empty: none."""
+        notes = self._from.processes.reports()
+        newest = max((note["generation"] for note in notes), default=0)
+        now = time.monotonic()
+        problems = [
+            f"process {note['pid']}: {note['error'] or 'has older policies in force'}"
+            for note in notes
+            if note["error"] or note["generation"] < newest
+        ]
+        problems += [
+            f"process {note['pid']}: has not looked for newer policies for {now - note['monotonic']:.0f} s"
+            for note in notes
+            if now - note["monotonic"] > STALE_AFTER_S
+        ]
+        return "; ".join(problems)
+
+
+def held(found: Change, fresh: PolicySet, since: datetime, weaker_after_s: float) -> Held:
+    """Policies that wait for a second reason."""
+    return Held(
+        since=since,
+        reasons=found.reasons,
+        rules=tuple(map(str, found.rules)),
+        counts={plugin.name: plugin.rules.total for plugin in fresh.every},
+        until=None if found.cut_off else since + timedelta(seconds=weaker_after_s),
+    )
+
+
+def _note_of(state: ReloadState) -> dict[str, Any]:
+    return {
+        "at": state.at.isoformat(),
+        "problem": state.error,
+        "restored": state.restored,
+        "held": state.held and state.held.to_json(),
+    }
+
+
+def _state_of(note: Mapping[str, Any]) -> ReloadState:
+    waiting = note["held"]
+    return ReloadState(
+        datetime.fromisoformat(note["at"]),
+        note["problem"],
+        waiting
+        and Held(
+            since=datetime.fromisoformat(waiting["since"]),
+            reasons=tuple(waiting["reasons"]),
+            rules=tuple(waiting["rules"]),
+            counts=waiting["counts"],
+            until=waiting["until"] and datetime.fromisoformat(waiting["until"]),
+        ),
+        note["restored"],
+    )
