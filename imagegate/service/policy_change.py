@@ -72,8 +72,9 @@ def change(before: PolicySet, after: PolicySet, texts: Texts = Texts()) -> Chang
     weaker += [f"{path} is empty" for path in texts.emptied]
     if after.ending != before.ending and after.ending == "optional":
         weaker.append(f"documents.ending is no longer {before.ending}")
+    only_drops = not weaker and all(_only_drops(plugin.rules, new[name].rules) for name, plugin in old.items())
     for path in texts.beginnings:
-        if path not in texts.unended and path not in texts.emptied:
+        if path not in texts.unended and not only_drops:
             weaker.append(f"{path} is the beginning of what is in force: is it cut off?")
     weaker += [f"{path} ends in the middle of a line" for path in texts.unended if path not in texts.beginnings]
     return Change(rules, tuple(weaker), cut_off)
@@ -99,7 +100,7 @@ def _weaker(name: str, old: ConfiguredPlugin, new: ConfiguredPlugin | None) -> I
 def _lost(old: RuleCounts, new: RuleCounts) -> Iterator[str]:
     if old.total and not new.total:
         yield f"loses all of its {_rules(old.total)}"
-    elif old.total and new.total * 2 <= old.total:
+    elif old.total and new.total * 2 <= old.total and not _only_drops(old, new):
         yield f"loses half of its rules or more: {old.total} -> {new.total}"
     if new.rejects < old.rejects:
         yield f"rejects by fewer rules: {old.rejects} -> {new.rejects}"
@@ -114,6 +115,14 @@ def _lost(old: RuleCounts, new: RuleCounts) -> Iterator[str]:
         yield "has another rule that accepts every image"
     if old.enforced and new.enforced * 2 <= old.enforced and new.total * 2 > old.total:
         yield f"enforces half of its rules or fewer: {old.enforced} -> {new.enforced}"
+
+
+def _only_drops(old: RuleCounts, new: RuleCounts) -> bool:
+    """Whether everything that is left was there before, so that what is gone can only have permitted something.
+
+    Rejecting rules, requirements and the last rule that accepts are looked at by themselves.
+    """
+    return new.content() <= old.content()
 
 
 def _is_weaker(old: Modes, new: Modes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -72,6 +72,8 @@ class RuleCounts(NamedTuple):
     """Rules that deny, and not only warn."""
     namespaces: frozenset[str] = frozenset()
     """Those with policies of their own."""
+    content: Callable[[], frozenset[Hashable]] = frozenset
+    """Everything it goes by, to tell which rules are still there."""
 
 
 NO_RULES = RuleCounts()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegate.behaviours import (
@@ -28,6 +29,7 @@ from imagegate.settings_sections import CisePathSettings
 from imagegate.wiring.record_keys import RecordKey
 
 if TYPE_CHECKING:
+    from imagegate.core.cise_policy import Entry
     from imagegate.policy.cluster_image_policy import LoadedPolicies
 
 HOOKS = ("admit", "trust", "va")
@@ -91,10 +93,17 @@ def _image_enforcement(
         enforced=len(entries),
         requirements=sum(entry.requires for entry in entries),
         namespaces=frozenset(each.namespace for each in policies.policies if each.kind == IMAGE_POLICY),
+        content=lambda: _content(behaviour, *map(_without_position, entries)),
     )
     yield ConfiguredPlugin(plugin, modes, rules=counts)
     for hook in HOOKS:
         yield ConfiguredPlugin(plugin.for_hook(Hook(hook)), modes, only_as=f"cise-{hook}")
+
+
+def _without_position(entry: Entry) -> object:
+    source = entry.source
+    requirements = (entry.mutate_image, entry.trust, entry.simple, entry.vulnerability)
+    return (source.kind, source.namespace, source.policy, entry.name, requirements)
 
 
 def _rule_counts(plugin: Plugin, config: MasterConfig) -> RuleCounts:
@@ -107,11 +116,19 @@ def _rule_counts(plugin: Plugin, config: MasterConfig) -> RuleCounts:
             accepts=len(accepts),
             unconditional=sum(_accepts_everything(rule) for rule in accepts),
             enforced=sum(rule.mode in (None, "enforce") for rule in rules),
+            content=lambda: _content(plugin.behaviour, replace(plugin.config, execution_rules=()), *rules),
         )
     if isinstance(plugin, ImportGatePlugin):
-        count = len(config.import_policy.allowed_registries_for_import or ())
-        return RuleCounts(total=count, accepts=count, enforced=count)
+        listed = tuple(config.import_policy.allowed_registries_for_import or ())
+        count = len(listed)
+        return RuleCounts(
+            total=count, accepts=count, enforced=count, content=lambda: _content(plugin.gate.behaviour, *listed)
+        )
     return NO_RULES
+
+
+def _content(*parts: object) -> frozenset[Hashable]:
+    return frozenset(map(repr, parts))
 
 
 def _accepts_everything(rule: ExecutionRule) -> bool:
