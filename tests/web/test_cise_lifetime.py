@@ -152,6 +152,8 @@ def test_a_restart_stops_no_rewritten_workload(place: Place, registry: RegistryS
         for document in (pod_of(left), replica_set_of(left), left):
             for path in PATHS:
                 assert allowed(service, path, document)
+        applied_again = workload("Deployment", f"{registry.host}/team/app:1")
+        assert patched(applied_again, ask(service, "/admit/trust", applied_again, left)) == left  # a Job may not change
         forged = pod_of(left)
         forged["spec"]["containers"][0]["image"] = f"{registry.host}/team/evil@{digest_of(registry, 'team/evil', '1')}"
         assert not allowed(service, "/admit/trust", forged)
