@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from imagegate.core import image_stream_tables as image_tables
+from imagegate.core.api_stored_forms import tolerant
 from imagegate.core.image_stream_tables import Column, Row, parse_time
 
 _NAME = Column("Name", "Name must be unique within a namespace.", format="name")
@@ -23,13 +24,17 @@ def table(kind: str, items: Sequence[Mapping[str, Any]], now: datetime, **metada
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
         "columnDefinitions": [column.to_json() for column in columns],
-        "rows": [{"cells": cells(item, now), "object": partial_metadata(item)} for item in items],
+        "rows": [
+            {"cells": tolerant(lambda found: cells(found, now), kind, dict(item)), "object": partial_metadata(item)}
+            for item in items
+        ],
     }
 
 
 def partial_metadata(found: Mapping[str, Any]) -> dict[str, Any]:
     """An object reduced to its metadata."""
-    metadata = found.get("metadata") or {}
+    metadata = found.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": dict(metadata)}
 
 

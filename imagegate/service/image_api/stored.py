@@ -26,6 +26,7 @@ from imagegate.core.api_status import (
     invalid,
     not_found,
 )
+from imagegate.core.api_stored_forms import repaired, tolerant
 from imagegate.core.decision import Status
 from imagegate.ports.image_store import (
     Change as StoreChange,
@@ -113,7 +114,11 @@ class StoredObjects:
         found = self._store.get(self.key(call, name))
         if found is None:
             raise StatusError(not_found(self.resource.name, name, group=self.resource.group))
-        return found
+        return repaired(self.resource.kind, found)
+
+    def shown(self, found: JsonObject) -> JsonObject:
+        """The object as it is read, in whatever form it is kept."""
+        return tolerant(self.rules.shown, self.resource.kind, found)
 
     def key(self, call: Call, name: str) -> ObjectKey:
         """What names the object in the store."""
@@ -134,7 +139,7 @@ class StoredObjects:
             after=options.after,
             matches=None if options.selects_all else options.matches,
         )
-        items = [self.rules.shown(item) for item in page.items]
+        items = [self.shown(item) for item in page.items]
         version = options.version or page.version
         more = {"continue": continue_token(version, page.after)} if page.after is not None else {}
         return list_of(self.resource.kind, self.resource.api_version, items, version, **more)
@@ -153,7 +158,7 @@ class StoredObjects:
         if since in ("", "0"):
             page = self._store.list_objects(collection, matches=None if options.selects_all else options.matches)
             for item in page.items:
-                yield ChangeType.ADDED.value, self.rules.shown(item)
+                yield ChangeType.ADDED.value, self.shown(item)
             since = page.version
         try:
             for change in self._store.watch(collection, since=since, timeout_s=timeout_s):
@@ -162,7 +167,7 @@ class StoredObjects:
                     continue
                 type_ = _selected(change, options)
                 if type_ is not None:
-                    yield type_, self.rules.shown(change.object)
+                    yield type_, self.shown(change.object)
         except ChangesExpired as error:
             raise StatusError(Status(code=410, reason="Expired", message=str(error))) from error
 
@@ -302,7 +307,7 @@ class StoredObjects:
             except ObjectChanged:
                 continue
             if held is not None:
-                return self.rules.shown(held)
+                return self.shown(held)
             uid = old["metadata"].get("uid", "")
             return success(name=name, group=self.resource.group, kind=self.resource.name, uid=uid)
         raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))

@@ -13,6 +13,7 @@ from typing import Any
 from imagegate.core.access import Access
 from imagegate.core.api_resources import SECRETS, STREAMS
 from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, invalid, not_found
+from imagegate.core.api_stored_forms import repaired
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.image_questions import Image, Stream
@@ -79,12 +80,13 @@ class ImageObjects:
 
     def image(self, digest: str) -> JsonObject | None:
         """The Image of a digest."""
-        return self.store.get(ObjectKey(IMAGE_GROUP, "images", "", digest))
+        found = self.store.get(ObjectKey(IMAGE_GROUP, "images", "", digest))
+        return None if found is None else repaired("Image", found)
 
     def stream(self, namespace: str, name: str) -> JsonObject | None:
         """The stream as it is read."""
         found = self.store.get(ObjectKey(IMAGE_GROUP, "imagestreams", namespace, name))
-        return None if found is None else decorated(found, self.hosts())
+        return None if found is None else decorated(repaired("ImageStream", found), self.hosts())
 
     def required_stream(self, namespace: str, name: str) -> JsonObject:
         """The stream as it is read.

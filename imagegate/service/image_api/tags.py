@@ -16,6 +16,7 @@ from imagegate.core.api_status import (
     not_found,
     server_timeout,
 )
+from imagegate.core.api_stored_forms import tolerant
 from imagegate.core.go_quote import go_quote
 from imagegate.core.image_stream_objects import read_image_tag, read_stream_tag
 from imagegate.core.image_stream_validation import (
@@ -105,7 +106,7 @@ class TagObjects:
     def list_objects(self, call: Call, options: ListOptions) -> JsonObject:
         """Tags of all streams, by namespace and name; labels are those of the stream."""
         page = self._objects.store.list_objects(Collection(self.resource.group, "imagestreams", call.namespace or None))
-        views = [view for stream in page.items for view in self.views(self._streams.rules.shown(stream))]
+        views = [view for stream in page.items for view in tolerant(self._views, "ImageStream", stream)]
         found = sorted((view for view in views if options.matches(view)), key=_place)
         if options.after is not None:
             found = [view for view in found if _place(view) > options.after]
@@ -114,6 +115,9 @@ class TagObjects:
             found = found[: options.limit]
             more = {"continue": continue_token(version, _place(found[-1]))}
         return list_of(self.resource.kind, self.resource.api_version, found, version, **more)
+
+    def _views(self, stream: JsonObject) -> list[JsonObject]:
+        return self.views(self._streams.rules.shown(stream))
 
     def create(self, call: Call, body: JsonObject) -> JsonObject:
         """A new spec tag; the stream is made if it is missing."""

@@ -16,6 +16,9 @@ from imagegate.core.decision import Status
 from imagegate.service.image_api.call import JsonObject
 
 JSON = "application/json"
+WARNINGS_MAX = 50
+WARNINGS_MAX_CHARACTERS = 4096
+WARNING_CUT_AT = 256
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -96,7 +99,7 @@ def _version_of(found: JsonObject) -> JsonObject:
 def answer(body: JsonObject, code: int = 200, warnings: Iterable[str] = ()) -> Response:
     """A JSON answer."""
     response = Response(orjson.dumps(body), status=code, content_type=JSON)
-    for text in dict.fromkeys(warnings):
+    for text in bounded_warnings(warnings):
         response.headers.add("Warning", warning_value(text))
     return response
 
@@ -107,6 +110,27 @@ def status_answer(status: Status, warnings: Iterable[str] = ()) -> Response:
     if status.retry_after_s:
         response.headers["Retry-After"] = str(status.retry_after_s)
     return response
+
+
+def bounded_warnings(warnings: Iterable[str]) -> list[str]:
+    """Each once, and not more than fits into an answer's headers.
+
+    As an API server does it (k8s.io/apiserver, ``pkg/endpoints/filters/warning.go``): all of them while they have 4,096
+    characters together, else the first 256 characters of each, until that is reached. Besides, no more than clients
+    read: many give up at 100 headers.
+    """
+    texts = list(dict.fromkeys(text for text in warnings if text))
+    if sum(map(len, texts)) > WARNINGS_MAX_CHARACTERS:
+        texts = [text[:WARNING_CUT_AT] for text in texts]
+    kept: list[str] = []
+    characters = 0
+    for text in texts:
+        if characters >= WARNINGS_MAX_CHARACTERS or len(kept) == WARNINGS_MAX:
+            break
+        kept.append(text)
+        characters += len(text)
+    left = len(texts) - len(kept)
+    return [*kept, f"{left} more warnings are not shown"] if left else kept
 
 
 def warning_value(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 
 from flask import Blueprint, Request, Response, request
 
@@ -20,6 +21,7 @@ from imagegate.service.image_api.tags import TagObjects
 from imagegate.web.image_api import discovery, openapi
 from imagegate.web.image_api.answers import accepted_form, answer, shaped, status_answer
 from imagegate.web.image_api.identity import Identify, local_user
+from imagegate.web.image_api.kubernetes_types import type_problem
 from imagegate.web.image_api.requests import (
     NO_METHOD,
     NO_RESOURCE,
@@ -36,6 +38,9 @@ from imagegate.web.image_api.requests import (
 )
 from imagegate.web.image_api.watching import DEFAULT_S, LONGEST_S, Watches
 
+UNKNOWN_FIELDS_MAX = 100
+"""How many are named, as in the original's decoder."""
+UNKNOWN_FIELD_MAX_LENGTH = 1_000
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2"
 
@@ -137,6 +142,8 @@ class _Requests:
             body, code = self._do(verb, call, target)
         except StatusError as error:
             return status_answer(error.status, call.warnings)
+        except InvalidInput as error:
+            return status_answer(bad_request(str(error)), call.warnings)
         form = accepted_form(request.headers.get("Accept", ""))
         shown = shaped(body, form, self._now(), include=request.args.get("includeObject", ""))
         return answer(shown, code, call.warnings)
@@ -167,7 +174,7 @@ class _Requests:
 
     def _change(self, verb: str, call: Call, target: Target, endpoint: object) -> tuple[JsonObject, int]:
         is_patch = verb == "patch"
-        change = _patch(request) if is_patch else self._replacement(call, target)
+        change = _patch(target, request) if is_patch else self._replacement(call, target)
         if target.sub_resource == "status":
             return self._api.update_stream_status(call, target.name, change, is_patch=is_patch), 200
         if isinstance(endpoint, TagObjects):
@@ -206,34 +213,53 @@ class _Requests:
         return self._watches.answer(events, form, bookmarks=bookmarks)
 
 
-def _patch(asked: Request) -> Change:
+def _patch(target: Target, asked: Request) -> Change:
     media_type = asked.mimetype
     patch = read_patch(asked.get_data(), media_type)
 
     def change(found: JsonObject) -> JsonObject:
         try:
-            return api_patches.apply(media_type, found, patch)
+            patched = api_patches.apply(media_type, found, patch)
         except api_patches.TooLarge as error:
             raise StatusError(too_large(str(error))) from error
         except InvalidInput as error:
             if media_type == api_patches.JSON_PATCH:
                 raise StatusError(Status(code=422, reason="Invalid", message=str(error))) from error
             raise StatusError(bad_request(str(error))) from error
+        _check_types(target, patched)
+        return patched
 
     return change
 
 
-def _validate_fields(call: Call, target: Target, body: JsonObject, asked: Request) -> None:
-    """``fieldValidation``: unknown fields of the image API's own kinds are an error, a warning, or nothing.
+def _check_types(target: Target, body: JsonObject) -> None:
+    """The types of the fields of Kubernetes' own kinds; the image API's own are checked where they are written.
 
     Raises:
         StatusError: 400.
     """
+    resource = target.resource
+    problem = "" if resource.group == IMAGE_GROUP else type_problem(resource.api_version, resource.kind, body)
+    if problem:
+        kind = resource.kind
+        what = f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {problem}'
+        raise StatusError(bad_request(what))
+
+
+def _validate_fields(call: Call, target: Target, body: JsonObject, asked: Request) -> None:
+    """The types of fields, and ``fieldValidation``: unknown ones of the image API's own kinds are an error, a warning,
+    or nothing.
+
+    Raises:
+        StatusError: 400.
+    """
+    _check_types(target, body)
     how = asked.args.get("fieldValidation", "Warn")
     kind = target.resource.kind
     if how == "Ignore" or kind not in TYPES or target.resource.group != IMAGE_GROUP:
         return
-    unknown = [f'unknown field "{path}"' for path in unknown_fields(kind, body)]
+    found = islice(unknown_fields(kind, body), UNKNOWN_FIELDS_MAX)
+    unknown = [f'unknown field "{path:.{UNKNOWN_FIELD_MAX_LENGTH}}"' for path in found]
     if unknown and how == "Strict":
         what = f'{kind} in version "v1" cannot be handled as a {kind}: strict decoding error: {", ".join(unknown)}'
         raise StatusError(bad_request(what))

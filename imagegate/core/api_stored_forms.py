@@ -1,0 +1,73 @@
+"""Objects that are kept in a form their kind does not allow: read as far as they make sense.
+
+What is sent is checked before it is kept. A store may still hold what an earlier version or another program wrote, and
+one such object must not make a list fail for everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from imagegate.core.image_schema import TYPES, type_problems
+
+T = TypeVar("T")
+JsonObject = dict[str, Any]
+
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What code that relies on the types raises without them."""
+
+
+def well_typed(kind: str, found: Mapping[str, Any]) -> JsonObject:
+    """The object without what is not of its type; of kinds that are not known, only what all kinds have.
+
+    Args:
+        kind: of the object.
+        found: as it is kept.
+    """
+    type_ = kind if kind in TYPES else "Namespace"
+    kept = _well_typed(type_, dict(found))
+    if kind not in TYPES:
+        kept = {key: value for key, value in kept.items() if key in ("kind", "apiVersion", "metadata")}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _well_typed(type_: str, value: Any) -> Any:
+    """The value, or None, with what is inside checked alike."""
+    if type_[0] == "[":
+        entries = (_well_typed(type_[1:-1], entry) for entry in value) if isinstance(value, list) else ()
+        return [entry for entry in entries if entry is not None]
+    if type_[0] == "{":
+        if not isinstance(value, dict):
+            return None
+        return {key: entry for key, entry in value.items() if _well_typed(type_[1:-1], entry) is not None}
+    if type_ not in TYPES:
+        return None if value is None or next(type_problems(type_, value), None) else value
+    if not isinstance(value, dict):
+        return None
+    fields = TYPES[type_]
+    kept = {
+        key: _well_typed(fields[key].type, entry) if key in fields else entry
+        for key, entry in value.items()
+        if entry is not None
+    }
+    return {key: entry for key, entry in kept.items() if entry is not None}
+
+
+def repaired(kind: str, found: JsonObject) -> JsonObject:
+    """The object itself if all is of its type, else ``well_typed``."""
+    return found if kind not in TYPES or next(type_problems(kind, found), None) is None else well_typed(kind, found)
+
+
+def tolerant(make: Callable[[JsonObject], T], kind: str, found: JsonObject) -> T:
+    """``make`` of the object, or of what is well-typed of it if that fails.
+
+    Args:
+        make: relies on the types.
+        kind: of the object.
+        found: as it is kept.
+    """
+    try:
+        return make(found)
+    except _UNREADABLE:
+        return make(well_typed(kind, found))
