@@ -14,7 +14,7 @@ from pysequoia import Profile, SignatureMode, Tsk
 from pysequoia import sign as sequoia_sign
 
 from imagegate.adapters.openpgp import OpenPgpVerifier
-from imagegate.core.key_ring import KeyRing
+from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.openpgp_message import Packet, SignedMessage, read_packets
 from imagegate.core.simple_signing import Verification
 from tests.adapters.test_openpgp import PAYLOAD, check, interactive
@@ -81,7 +81,7 @@ def with_subkey(home: GpgHome, email: str, *, lifetime: str = "0") -> Key:
     """A primary key that signs, and a subkey that signs, both of January 2025."""
     key = home.generate(email, at="20250101T000000")
     quiet = ("--pinentry-mode", "loopback", "--passphrase", "")
-    home.gpg(*quiet, "--quick-add-key", key.fingerprint, "ed25519", "sign", lifetime, at="20250101T000000")
+    home.gpg(*quiet, "--quick-add-key", key.fingerprint, "ed25519", "sign", lifetime, at="20250101T000100")
     return Key(email, key.fingerprint, export(home, key))
 
 
@@ -119,8 +119,8 @@ def test_the_twins_are_accepted(gpg_home: GpgHome, good: Key) -> None:
 def test_an_expired_subkey_behind_the_primary_keys_name(gpg_home: GpgHome, expired: Key) -> None:
     blob = signed_by_subkey(gpg_home, expired)
     primary, _ = key_ids(gpg_home, expired)
-    reason = f"signature by key {expired.fingerprint} is not accepted: the key expired on 2025-01-31 00:00:00 +0000 UTC"
-    assert check(blob, expired.armored).error == reason
+    reason = check(blob, expired.armored).error
+    assert reason.startswith(f"signature by key {expired.fingerprint} is not accepted: the key expired on 2025-01-31 ")
     assert check(changed(blob, ONE_PASS, naming(primary)), expired.armored).error == reason
 
 
@@ -301,6 +301,24 @@ def test_a_date_or_lifetime_that_is_there_twice(gpg_home: GpgHome, good: Key) ->
         assert error == f"signature error: signature subpacket {kind} is damaged or there twice"
 
 
+@pytest.mark.parametrize("version", [0, 2, 3, 5, 6, 7, 255])
+def test_other_versions(gpg_home: GpgHome, good: Key, version: int) -> None:
+    """Of the signature, of the one-pass packet and of keys: 3 and 5 have other rules for what is covered."""
+
+    def change(body: bytes) -> bytes:
+        return bytes((version,)) + body[1:]
+
+    blob = gpg_home.sign(good, PAYLOAD)
+    assert check(changed(blob, SIGNATURE, change), good.armored).error.startswith("signature error: ")
+    if version != 3:  # the one-pass packets of version 4 signatures have it
+        assert check(changed(blob, ONE_PASS, change), good.armored).error.startswith("signature error: ")
+    others = [Packet(tag, change(body) if tag in {6, 14} else body) for tag, body in ring_packets(good.armored)]
+    with pytest.raises(InvalidKeyRing, match="No public keys imported"):
+        check_ring(blob, others)
+    ring = KeyRing((written(others), *KeyRing.parse(good.armored).blocks))  # and they spoil no other block
+    assert OpenPgpVerifier().verify(blob, ring).payload == PAYLOAD
+
+
 def test_version_6(gpg_home: GpgHome) -> None:
     """Keys of RFC 9580, made by Sequoia: the one-pass packet names a whole fingerprint."""
     secret = Tsk.generate("six@unsigned.test.invalid", profile=Profile.RFC9580)
@@ -360,7 +378,7 @@ def test_a_binding_that_nobody_signed_gives_no_time(gpg_home: GpgHome, expired: 
 def test_a_longer_life_that_the_primary_key_did_sign(gpg_home: GpgHome) -> None:
     key = with_subkey(gpg_home, "longer@unsigned.test.invalid", lifetime="30d")
     blob = signed_by_subkey(gpg_home, key)
-    gpg_home.gpg("--quick-set-expire", key.fingerprint, "20y", "*", at="20250102T000000")
+    gpg_home.gpg("--quick-set-expire", key.fingerprint, "20y", "*", at="20250102T000100")
     verification = check(blob, export(gpg_home, key))
     assert verification.payload == PAYLOAD
     assert verification.valid_until is not None
