@@ -17,7 +17,14 @@ from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http_client import HttpAnswer, HttpClient
-from imagegate.adapters.registry_auth import Authenticator, Authorization, CredentialRefused, RealmRefused, TokenRealms
+from imagegate.adapters.registry_auth import (
+    NOTHING,
+    Authenticator,
+    Authorization,
+    CredentialRefused,
+    RealmRefused,
+    TokenRealms,
+)
 from imagegate.adapters.registry_endpoints import (
     Endpoint,
     Endpoints,
@@ -204,7 +211,7 @@ class HttpRegistry:
             opening: the same question as it was just answered to a stranger; enough where nothing would be sent.
         """
         endpoint = place.endpoint
-        authorization = self._authorization(place, endpoint)
+        authorization = self._known_authorization(place, endpoint)
         if opening is not None and opening.url == url and authorization.header is None:
             answer = opening.answer
         else:
@@ -219,6 +226,17 @@ class HttpRegistry:
         if answer.status != 200:
             _raise_status(answer, place, sent=authorization.header is not None)
         return answer
+
+    def _known_authorization(self, place: _Place, endpoint: Endpoint) -> Authorization:
+        """By the challenges that are remembered. Where those lead to what may not be asked, nothing is sent: this
+        repository may want to be asked in another way, and will say so.
+        """
+        try:
+            return self._authorization(place, endpoint)
+        except (CredentialRefused, RealmRefused):
+            raise
+        except Refused:
+            return NOTHING
 
     def _authorization(self, place: _Place, endpoint: Endpoint, *, fresh: bool = False) -> Authorization:
         return self._auth.authorization(

@@ -256,6 +256,21 @@ def test_no_realm_of_a_stranger_is_in_a_named_network(
     assert isinstance(make(hosts=("other.corp",)).manifest(at(EVIL, evil)), Found)
 
 
+def test_a_realm_that_is_refused_for_one_repository_is_not_for_all(
+    make: Callable[..., Client], evil: RegistrySimulator, internal: RegistrySimulator
+) -> None:
+    client = make()
+    evil.repository("open/app").put(MANIFEST, CONFIG, tag="v1")
+    evil.misbehave["/v2/team"] = lambda request, honest: Response(
+        401, headers={"WWW-Authenticate": f'Bearer realm="https://{NAMED}:{internal.port}/token",service="s"'}
+    )
+    for _ in range(2):
+        assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+        public = ImageReference.parse(f"{at(EVIL, evil)}/open/app:v1")
+        assert isinstance(client.registry.manifest(public, deadline_s=5), Found)
+    assert internal.requests == []
+
+
 def test_a_realm_that_the_settings_name_is_asked(
     make: Callable[..., Client], evil: RegistrySimulator, internal: RegistrySimulator
 ) -> None:
