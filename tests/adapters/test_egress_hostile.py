@@ -30,7 +30,7 @@ from imagegate.core.special_addresses import Address
 from imagegate.errors import EvidenceError, Refused
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.certificates import Authority, Certificate
-from tests.support.registry_simulator import RegistrySimulator, image, sha256
+from tests.support.registry_simulator import RegistrySimulator, image, replaced, sha256
 from tests.support.simulator import Request, Response
 
 MANIFEST, CONFIG = image("honest")
@@ -489,3 +489,46 @@ def test_the_source_of_an_answer_is_printable(make: Callable[..., Client], evil:
     assert isinstance(answer, Found)
     assert answer.source == f"https://{EVIL}:{evil.port}{PATH}"
     assert answer.value.digest == sha256(MANIFEST)
+
+
+# Pages and signature stores
+
+
+@pytest.mark.parametrize("host", [*SPELLINGS, INSIDE, "127.0.0.1"])
+def test_no_page_of_tags_is_elsewhere(
+    make: Callable[..., Client], evil: RegistrySimulator, internal: RegistrySimulator, host: str
+) -> None:
+    evil.misbehave["/v2/team/app/tags"] = lambda request, honest: replaced(
+        honest, headers={"Link": f'<https://{host}:{internal.port}/v2/team/app/tags/list?n=2>; rel="next"'}
+    )
+    repository = ImageReference.parse(f"{at(EVIL, evil)}/team/app")
+    answer = make().registry.tags(repository, deadline_s=5)
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.why.isprintable()
+    assert internal.requests == []
+
+
+def test_a_page_of_the_same_registry_in_another_spelling(make: Callable[..., Client], evil: RegistrySimulator) -> None:
+    def page(request: Request, honest: Response) -> Response:
+        more = {"Link": f'<https://{EVIL.upper()}.:0{evil.port}/v2/team/app/tags/list?from=1>; rel="next"'}
+        return honest if "from" in request.query else replaced(honest, headers=more)
+
+    evil.misbehave["/v2/team/app/tags"] = page
+    repository = ImageReference.parse(f"{at(EVIL, evil)}/team/app")
+    answer = make().registry.tags(repository, deadline_s=5)
+    assert isinstance(answer, Found)
+    assert answer.value == ("v1",)
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+def test_no_signature_store_leads_to_a_named_host(
+    make: Callable[..., Client], evil: RegistrySimulator, internal: RegistrySimulator, host: str
+) -> None:
+    evil.misbehave["/sigs"] = redirect(f"https://{host}:{internal.port}/sigs")
+    store = LookasideStore.create(f"https://{EVIL}:{evil.port}/sigs", Credential("alice", PASSWORD))
+    client = LookasideHttp(make().http)
+    answer = client.signature(store, "team/app", "sha256:" + "0" * 64, 1, deadline_s=5)
+    assert isinstance(answer, Unknown)
+    assert answer.why.isprintable()
+    assert PASSWORD not in answer.why
+    assert internal.requests == []
