@@ -112,6 +112,7 @@ class PolicyOwner:
         self._waiting: tuple[Index, float, datetime] | None = None
         """Documents that wait for a second reason, and since when."""
         self._retry_at: float | None = None
+        self._leads = False
         self._error = ""
         """Why this process cannot follow."""
         self._looked: dict[str, Any] = {}
@@ -156,6 +157,7 @@ class PolicyOwner:
         self._reported = reported
         if not self.catch_up():
             self._holder.current = unavailable(self._error)
+        self._take_over_state()  # until it has looked for itself, if it ever leads
         self._report()
         threading.Thread(target=self._keep_looking, name="policies", daemon=True).start()
 
@@ -167,7 +169,8 @@ class PolicyOwner:
         """Take the newest policies; in the leader look at the files. Never raises."""
         self.catch_up()
         try:
-            if self._from.processes.lead():
+            self._leads = self._from.processes.lead()
+            if self._leads:
                 self._lead()
             else:
                 self._take_over_state()
@@ -352,6 +355,7 @@ class PolicyOwner:
                     "look": self._clock().isoformat(timespec="seconds"),
                     "monotonic": time.monotonic(),
                     "error": self._error,
+                    "leads": self._leads,
                 }
             )
         except OSError as error:
@@ -368,9 +372,9 @@ class PolicyOwner:
         return self._kept.generation
 
     def processes(self) -> list[Mapping[str, Any]]:
-        """What every process that serves has in force, and when it last looked."""
+        """What every process that serves has in force, when it last looked, and which of them looks at the files."""
         return [
-            {key: note[key] for key in ("pid", "version", "generation", "look", "error")}
+            {key: note[key] for key in ("pid", "version", "generation", "look", "error", "leads")}
             for note in self._from.processes.reports()
         ]
 

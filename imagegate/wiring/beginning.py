@@ -100,7 +100,7 @@ def begin(
         return Beginning(
             policies=policies,
             documents=kept.documents,
-            restored=f"the files are wrong; what was in force since {at} is kept in {state.folder}: {fresh}",
+            restored=f"the files are wrong; what was put in force at {at} was kept in {state.folder}",
             error=str(fresh),
         )
     before = _before(load, state)

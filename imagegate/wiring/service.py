@@ -172,7 +172,7 @@ def _follow(
 def _policy_problem(policies: PolicyHolder) -> str:
     state = policies.state
     if state.restored:
-        return f"policies of before the start are in force: {state.restored}"
+        return f"policies of before the start are in force: {state.restored}: {state.error}"
     if state.error:
         return f"the files are wrong, the last good policies stay in force: {state.error}"
     return "" if state.held is None else f"policies wait for a second reason: {state.held}"
