@@ -536,3 +536,25 @@ def test_without_descriptors_a_store_is_unknown(path: Path) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["0", "Unknown", "True"]
     assert {kind for _, kind, _ in lines} <= {"Unknown", "Found"}
+
+
+def test_a_store_that_was_emptied_is_not_taken_for_a_new_one(path: Path) -> None:
+    """It would begin anew without the marks it had."""
+    opened(path)
+    opened(path)
+    path.write_bytes(b"")
+    for each in path.parent.glob("images.db-*"):
+        each.unlink()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is empty, though a store was in it"):
+            opened(path)
+    path.with_name("images.db.lock").unlink()
+    opened(path)
+
+
+def test_a_store_that_was_never_set_up_to_the_end_is_set_up_again(path: Path) -> None:
+    """As after a kill in the middle of the very first start."""
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    path.with_name("images.db.lock").write_bytes(b"")
+    assert opened(path).version() == "0"

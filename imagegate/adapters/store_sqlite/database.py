@@ -56,6 +56,8 @@ MIGRATIONS = (
 
 
 FAILURE_SHOWN_S = 60.0
+_SET_UP = b"set up\n"
+"""In the lock file: the store has been set up, and is never taken for a new one again."""
 _PROBES = (
     "SELECT version FROM changes LIMIT 1",
     "SELECT body FROM objects LIMIT 1",
@@ -105,7 +107,13 @@ class Database:
             raise StoreError(f"{self.path}: cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.pread(lock, 1, 0) and not self.path.stat().st_size:
+                raise StoreError(
+                    f"{self.path}: is empty, though a store was in it; restore it, or delete it with its .lock file to "
+                    "begin anew, without the images and marks it had"
+                )
             yield
+            os.pwrite(lock, _SET_UP, 0)
         finally:
             os.close(lock)
 
