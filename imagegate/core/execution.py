@@ -18,7 +18,7 @@ from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import ExecutionRule, folded
 from imagegate.core.matching import Wildcard
 from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
-from imagegate.core.registry_hosts import DOCKER_HUB, broad, broad_pattern, variants
+from imagegate.core.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, variants
 from imagegate.core.resolution import Attributes
 
 Excluded = Callable[["CompiledRule"], bool]
@@ -86,11 +86,11 @@ class RuleList:
         """Every rule that can match the image, in file order; the others name other registries."""
         if not self._by_registry:
             return self._general
-        keys = {attributes.name.registry, canonical_host(attributes.name.registry, self._behaviour)}
+        keys = {attributes.name.registry, *canonical_hosts(attributes.name.registry, self._behaviour)}
         if self._behaviour.unqualified_is_docker_hub and not attributes.name.registry:
             keys.add(DOCKER_HUB)
         if not attributes.name.name:
-            keys.add(canonical_host("", self._behaviour))
+            keys |= canonical_hosts("", self._behaviour)
         found = {rule.index: rule for key in keys for rule in self._by_registry.get(key, ())}
         if not found:
             return self._general
@@ -208,7 +208,7 @@ def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> Compi
     canonical = behaviour.canonical_rejects and rule.reject != rule.invert_match
     written = rule.match_registry_patterns
     if canonical:
-        registries |= {canonical_host(registry, behaviour) for registry in registries if registry}
+        registries |= all_places(registry for registry in registries if registry)
         written = tuple(dict.fromkeys((*written, *map(broad_pattern, written))))
     elif behaviour.canonical_rejects and DOCKER_HUB in registries:
         registries |= DOCKER_HUB_HOSTS
@@ -216,9 +216,9 @@ def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> Compi
     return CompiledRule(index, rule, registries, patterns, canonical)
 
 
-def canonical_host(registry: str, behaviour: Behaviour) -> str:
+def canonical_hosts(registry: str, behaviour: Behaviour) -> frozenset[str]:
     """The host a node would ask, in one spelling; where none is written, the default registry."""
-    return broad(registry or behaviour.default_registry)
+    return places(registry or behaviour.default_registry)
 
 
 def matches(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
@@ -311,16 +311,16 @@ def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: B
         return True
     if not registry and behaviour.unqualified_is_docker_hub and DOCKER_HUB in compiled.registries:
         return True
-    places: set[str] = set()
+    hosts: frozenset[str] = frozenset()
     if compiled.canonical and (registry or name.name):  # a blank image names nothing yet: something else fills it in
-        places.add(canonical_host(registry, behaviour))
+        hosts = canonical_hosts(registry, behaviour)
         if not name.name:  # "some.name" reads as a registry; a node takes it for a name, as it would any other
-            places.add(canonical_host("", behaviour))
-        if not compiled.registries.isdisjoint(places):
+            hosts |= canonical_hosts("", behaviour)
+        if not compiled.registries.isdisjoint(hosts):
             return True
     if not compiled.patterns:
         return False
-    texts = {registry}.union(*map(variants, places))
+    texts = {registry}.union(*map(variants, hosts))
     return any(pattern.matches(text) for pattern in compiled.patterns for text in texts)
 
 

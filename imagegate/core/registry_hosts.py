@@ -50,8 +50,19 @@ def broad(host: str) -> str:
         return DOCKER_HUB
     if name.endswith(f".svc{_CLUSTER_DOMAIN}"):
         name = name.removesuffix(_CLUSTER_DOMAIN)
-    name = _address(name) or name
-    return f"{name}:{port}" if port and port != INSECURE_PORT else name
+    return _joined(_address(name) or name, port)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def places(host: str) -> frozenset[str]:
+    """All that a node may take ``host`` for: a number with a leading zero is octal to some, decimal to others."""
+    found = broad(host)
+    name, port = split_port(spelled(host))
+    parts = name.split(".")
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
+        return frozenset((found,))
+    decimal = ".".join(part.lstrip("0") or "0" for part in parts)
+    return frozenset((found, _joined(decimal, port)))
 
 
 def variants(host: str) -> frozenset[str]:
@@ -76,9 +87,13 @@ def broad_pattern(pattern: str) -> str:
     return f"{name}:{_number(port)}" if port else name
 
 
-def same_places(hosts: Iterable[str]) -> frozenset[str]:
-    """The hosts as rejects compare them."""
-    return frozenset(broad(host) for host in hosts)
+def all_places(hosts: Iterable[str]) -> frozenset[str]:
+    """The places of all of these hosts."""
+    return frozenset().union(*map(places, hosts))
+
+
+def _joined(name: str, port: str) -> str:
+    return f"{name}:{port}" if port and port != INSECURE_PORT else name
 
 
 def _number(port: str) -> str:

@@ -18,7 +18,7 @@ from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.plugin import Question
 from imagegate.core.reference import DEFAULT_TAG, ImageReference
-from imagegate.core.registry_hosts import WELL_KNOWN_INTEGRATED, broad, same_places, spelled
+from imagegate.core.registry_hosts import WELL_KNOWN_INTEGRATED, all_places, places, spelled
 from imagegate.core.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
 from imagegate.errors import InvalidReference
 
@@ -405,12 +405,14 @@ def _spellings(names: tuple[str, ...]) -> frozenset[str]:
 def _may_be_integrated(registry: str, behaviour: Behaviour) -> bool:
     """Whether a node may find the integrated registry by this name: any of its names, in any spelling."""
     names = behaviour.integrated_registries
-    return bool(registry and names) and broad(registry) in _places(names, behaviour.external_registries)
+    if not registry or not names:
+        return False
+    return not places(registry).isdisjoint(_places(names, behaviour.external_registries))
 
 
 @lru_cache(maxsize=16)
 def _places(names: tuple[str, ...], external: tuple[str, ...]) -> frozenset[str]:
-    return same_places((*names, *external, *WELL_KNOWN_INTEGRATED))
+    return all_places((*names, *external, *WELL_KNOWN_INTEGRATED))
 
 
 def _as_name(reference: ImageReference, text: str) -> ImageReference:
