@@ -14,13 +14,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from imagegate.adapters.store_sqlite.reserve import LOW_BYTES, Reserve
 from imagegate.ports.image_store import StoreBusy, StoreError, StoreFull
 
 APPLICATION_ID = 0x696D6774  # "imgt"
 BUSY_TIMEOUT_S = 10.0
+LOG_MAX_PAGES = 200
+"""From this size on, the log is folded into the file: of what is in it, a full disk may not have the room twice."""
+WRITE_OVERHEAD_BYTES = 64 * 1024
+"""Of any write: pages of the tables and indexes it touches."""
 CACHE_KIB = 64
 """Of each connection; the rest is in the system's cache. The file is not mapped: every thread of every worker would
 map it, and a disk's read error would end the process instead of being an answer."""
@@ -65,6 +70,8 @@ _PROBES = (
     "SELECT object FROM terms LIMIT 1",
     "SELECT object FROM terms INDEXED BY terms_by_object ORDER BY object LIMIT 1",
 )
+_SECURE_DELETE = ("OFF", "ON", "FAST")
+"""By the number that SQLite answers."""
 _INHERITED: list[sqlite3.Connection] = []
 """Connections of a parent process. SQLite forbids a child to use or even close them, so they are kept."""
 
@@ -90,11 +97,20 @@ class Database:
         """Device and inode of the file, once it is set up."""
         self._last_failure = (-math.inf, "")
         with self._only_opener():
-            with translated(path):
-                _use_write_ahead_log(path, self.connection())
-            self._migrate()
+            self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
+            try:
+                self._prepare()
+            except StoreFull:  # even a file that is only read needs some room beside it
+                self.close()
+                with self._reserve.given_up():
+                    self._prepare()
         self._file = _identity(path)
         self.close()  # nothing stays open that a fork could inherit
+
+    def _prepare(self) -> None:
+        with translated(self.path):
+            _use_write_ahead_log(self.path, self.connection())
+        self._migrate()
 
     @contextmanager
     def _only_opener(self) -> Iterator[None]:
@@ -184,6 +200,7 @@ class Database:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_MAX_PAGES}")
         if self._max_bytes:
             page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page_bytes)}")
@@ -229,13 +246,18 @@ class Database:
             raise found from error
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, grows_by: int | None = None) -> Iterator[sqlite3.Connection]:
         """A write transaction: committed and on disk at the end, or nothing of it.
 
+        Args:
+            grows_by: about how many bytes it adds; None: it makes room, or hardly needs any, and is tried in any case.
+
         Raises:
-            StoreError: SQLite's errors in our words.
+            StoreError: SQLite's errors in our words; there is no room for what it adds.
         """
         with self._watched():
+            if grows_by is not None:
+                self._reserve.check(grows_by + WRITE_OVERHEAD_BYTES)
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -245,6 +267,25 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            if self._reserve.free_bytes() < LOW_BYTES:
+                _fold_log(connection)
+
+    @contextmanager
+    def with_reserve(self) -> Iterator[None]:
+        """The room that is kept for deletes may be used meanwhile.
+
+        Freed pages are not overwritten then, as SQLite is often built to do: that would take as much of the log as
+        writing them.
+        """
+        with self._reserve.given_up(), self._watched():
+            connection = self.connection()
+            before = connection.execute("PRAGMA secure_delete").fetchone()[0]
+            connection.execute("PRAGMA secure_delete = OFF")
+            try:
+                yield
+                _fold_log(connection)
+            finally:
+                connection.execute(f"PRAGMA secure_delete = {_SECURE_DELETE[before]}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -291,6 +332,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _fold_log(connection: sqlite3.Connection) -> None:
+    """Move what the log holds into the file, so that the next write begins the log anew, in the room it has.
+
+    What readers keep it from moves the next time; what the disk has no room for stays in the log, where it is safe.
+    """
+    with suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 def _statements(script: str) -> list[str]:
     return [statement for statement in script.split(";\n") if statement.strip()]
 
@@ -312,6 +362,8 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
             return StoreBusy(f"{path}: other writers keep it locked, try again")
         case sqlite3.SQLITE_FULL:
             return StoreFull(f"{path}: no room left to write; nothing was changed")
+        case sqlite3.SQLITE_IOERR if _is_full(path):
+            return StoreFull(f"{path}: no room left to write; nothing was changed")
         case sqlite3.SQLITE_IOERR:
             return StoreError(f"{path}: cannot be written or read, the disk may be full: {error}; nothing was changed")
         case sqlite3.SQLITE_CANTOPEN:
@@ -319,3 +371,12 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return StoreError(f"{path}: is damaged or not a database: {error}")
     return StoreError(f"{path}: {error}")
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk is, so that SQLite could not make the files it needs beside the store."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < WRITE_OVERHEAD_BYTES

@@ -24,12 +24,17 @@ from imagegate.ports.image_store import (
     ObjectKey,
     ObjectMissing,
     Page,
+    StoreFull,
 )
 
 CHANGES_KEPT = 10_000
 TRIM_EVERY = 500
 POLL_S = 0.05
 LIST_CHUNK = 500
+GROWTH_IN_FULL_STORE_BYTES = 1024
+"""By how much an update may make an object larger when there is no room for more."""
+SMALL_CHANGE_BYTES = 16 * 1024
+_IN_BRIEF = frozenset({"name", "namespace", "uid", "labels", "creationTimestamp", "generation"})
 TermsOf = Callable[[ObjectKey, dict[str, Any]], Iterable[str]]
 
 
@@ -71,7 +76,7 @@ class SqliteStore:
 
     def create(self, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
         """See the port."""
-        with self.database.transaction() as connection:
+        with self.database.transaction(grows_by=2 * len(_encoded(body))) as connection:
             if _row(connection, key) is not None:
                 raise ObjectExists(f"{kind_column(key.group, key.resource)} {key.name} exists")
             return self._insert(connection, key, body)
@@ -83,7 +88,7 @@ class SqliteStore:
         if first is None:
             return 0
         created = 0
-        with self.database.transaction() as connection:
+        with self.database.transaction(grows_by=2 * len(_encoded(first[1]))) as connection:
             for key, body in chain((first,), missing):
                 if _row(connection, key) is None:
                     self._insert(connection, key, body)
@@ -116,27 +121,55 @@ class SqliteStore:
         return None if row is None else _decoded(row.body, row.version)
 
     def update(self, key: ObjectKey, body: dict[str, Any], *, version: str) -> dict[str, Any]:
-        """See the port."""
+        """See the port. On a full disk what hardly grows is written still: marks, and tags that are taken off."""
         text = _encoded(body)
-        with self.database.transaction() as connection:
-            row = _expected_row(connection, key, version)
-            before = orjson.loads(row.body)
-            if before == orjson.loads(text):
-                return _decoded(row.body, row.version)
-            new_version = self._note(connection, key, ChangeType.MODIFIED, before, text)
-            connection.execute("UPDATE objects SET version = ?, body = ? WHERE id = ?", (new_version, text, row.id))
-            self._write_terms(connection, row.id, key, body)
+        try:
+            with self.database.transaction(grows_by=2 * len(text)) as connection:
+                return self._replace(connection, key, body, text, version)
+        except StoreFull:
+            with self.database.with_reserve(), self.database.transaction() as connection:
+                row = _expected_row(connection, key, version)
+                if len(text) > len(row.body) + GROWTH_IN_FULL_STORE_BYTES:
+                    raise
+                _forget_changes(connection, 2 * len(text))
+                return self._replace(connection, key, body, text, version)
+
+    def _replace(
+        self, connection: sqlite3.Connection, key: ObjectKey, body: dict[str, Any], text: bytes, version: str
+    ) -> dict[str, Any]:
+        row = _expected_row(connection, key, version)
+        before = orjson.loads(row.body)
+        if before == orjson.loads(text):
+            return _decoded(row.body, row.version)
+        new_version = self._note(connection, key, ChangeType.MODIFIED, before, text)
+        connection.execute("UPDATE objects SET version = ?, body = ? WHERE id = ?", (new_version, text, row.id))
+        self._write_terms(connection, row.id, key, body)
         return _decoded(text, new_version)
 
     def delete(self, key: ObjectKey, *, version: str | None = None, uid: str | None = None) -> dict[str, Any]:
-        """See the port."""
-        with self.database.transaction() as connection:
-            row = _expected_row(connection, key, version)
-            before = orjson.loads(row.body)
-            if uid is not None and (before.get("metadata") or {}).get("uid") != uid:
-                raise ObjectChanged(f"{kind_column(key.group, key.resource)} {key.name} has another uid")
-            connection.execute("DELETE FROM objects WHERE id = ?", (row.id,))  # first: makes room in a full store
-            new_version = self._note(connection, key, ChangeType.DELETED, before, row.body)
+        """See the port. On a full disk watchers are told only which object it was."""
+        try:
+            with self.database.transaction() as connection:
+                return self._delete(connection, key, version, uid, lambda row: row.body)
+        except StoreFull:
+            with self.database.with_reserve(), self.database.transaction() as connection:
+                _forget_changes(connection, SMALL_CHANGE_BYTES)
+                return self._delete(connection, key, version, uid, _in_brief)
+
+    def _delete(
+        self,
+        connection: sqlite3.Connection,
+        key: ObjectKey,
+        version: str | None,
+        uid: str | None,
+        noted: Callable[[_Row], bytes],
+    ) -> dict[str, Any]:
+        row = _expected_row(connection, key, version)
+        before = orjson.loads(row.body)
+        if uid is not None and (before.get("metadata") or {}).get("uid") != uid:
+            raise ObjectChanged(f"{kind_column(key.group, key.resource)} {key.name} has another uid")
+        connection.execute("DELETE FROM objects WHERE id = ?", (row.id,))  # first: its room is used again
+        new_version = self._note(connection, key, ChangeType.DELETED, before, noted(row))
         return _decoded(row.body, new_version)
 
     def list_objects(
@@ -254,6 +287,29 @@ class SqliteStore:
             "DELETE FROM terms WHERE term = ? AND object = ?", [(gone, id_) for gone in known - terms]
         )
         connection.executemany("INSERT INTO terms (term, object) VALUES (?, ?)", [(new, id_) for new in terms - known])
+
+
+def _in_brief(row: _Row) -> bytes:
+    """A deleted object as far as watchers need it to know which it was."""
+    body = orjson.loads(row.body)
+    metadata = {name: value for name, value in body["metadata"].items() if name in _IN_BRIEF}
+    brief = {"kind": body.get("kind"), "apiVersion": body.get("apiVersion"), "metadata": metadata}
+    text = orjson.dumps(brief)
+    if len(text) > SMALL_CHANGE_BYTES:
+        metadata.pop("labels", None)
+        text = orjson.dumps(brief)
+    return text
+
+
+def _forget_changes(connection: sqlite3.Connection, room: int) -> None:
+    """Make about so many bytes of room, by what the oldest changes take: who watches from there on lists again."""
+    freed, last = 0, None
+    for version, size in connection.execute("SELECT version, length(body) FROM changes ORDER BY version"):
+        freed, last = freed + size, version
+        if freed >= room:
+            break
+    if last is not None:
+        connection.execute("DELETE FROM changes WHERE version <= ?", (last,))
 
 
 def _columns(key: ObjectKey) -> tuple[str, str, str]:

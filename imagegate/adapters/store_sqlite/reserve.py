@@ -1,0 +1,126 @@
+"""Room on the disk that is kept for deletes: without it a full disk could only be cleared by hand.
+
+SQLite writes before it frees: every page that a delete changes goes to the write-ahead log first. So a file beside the
+store holds some blocks. A delete that finds no room gives them up, is done, and takes them back.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imagegate.ports.image_store import StoreError, StoreFull
+
+RESERVE_MAX_BYTES = 1024 * 1024
+SHARE_OF_DISK = 16
+"""On a small disk, the reserve is this part of it."""
+LOW_BYTES = 32 * 1024 * 1024
+"""With less room than this, what is written is moved to the main file at once: the log would need its room twice."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Reserve:
+    """The file with the blocks; shared by all processes that have the store open.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        StoreError: it cannot be written, and not because the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        disk = self._disk()
+        share = disk.f_blocks * disk.f_frsize // SHARE_OF_DISK
+        self.wanted = min(RESERVE_MAX_BYTES, share) // 4096 * 4096
+        self._filled()
+
+    def free_bytes(self) -> int:
+        """What others than the superuser can still write."""
+        disk = self._disk()
+        return disk.f_bavail * disk.f_frsize
+
+    def _disk(self) -> os.statvfs_result:
+        try:
+            return os.statvfs(self._path.parent)
+        except OSError as error:
+            raise StoreError(f"{self._path.parent}: cannot be looked at: {error.strerror}") from error
+
+    def check(self, needed: int) -> None:
+        """Refuse a write that does not fit beside the reserve.
+
+        Args:
+            needed: about how many bytes it adds to the store; the log needs as many again.
+
+        Raises:
+            StoreFull: it does not.
+        """
+        free = self.free_bytes()
+        if free < LOW_BYTES and free < 2 * needed:
+            what = f"no room left to write: {free} bytes are free, {2 * needed} are needed; nothing was changed"
+            raise StoreFull(f"{self._path.parent}: {what}")
+        if self._size() < self.wanted and not self._filled():
+            what = f"no room left to write: {self.wanted} bytes are kept free for deletes; nothing was changed"
+            raise StoreFull(f"{self._path.parent}: {what}")
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        """The room is free meanwhile. One process at a time; who writes otherwise is refused.
+
+        Raises:
+            StoreError: the file cannot be opened.
+        """
+        descriptor = self._opened()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.ftruncate(descriptor, 0)
+            try:
+                yield
+            finally:
+                self._fill(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            what = f"{self._path}: cannot be opened: {error.strerror}"
+            raise (StoreFull if error.errno in _FULL else StoreError)(what) from error
+
+    def _size(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    def _filled(self) -> bool:
+        """Take the room if it is there; whether it is ours now."""
+        try:
+            descriptor = self._opened()
+        except StoreFull:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._fill(descriptor)
+        except BlockingIOError:
+            return False  # a delete has it
+        finally:
+            os.close(descriptor)
+
+    def _fill(self, descriptor: int) -> bool:
+        """Whether all of it could be had; a part is kept, too."""
+        wanted = self.wanted
+        while wanted > os.fstat(descriptor).st_size:
+            try:
+                os.posix_fallocate(descriptor, 0, wanted)
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise StoreError(f"{self._path}: cannot be written: {error.strerror}") from error
+                wanted = wanted // 2 // 4096 * 4096
+        return wanted == self.wanted
