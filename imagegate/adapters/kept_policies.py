@@ -134,8 +134,9 @@ class PolicyFolder:
         wanted = {entry.sha256: entry for entry in index.documents.values()}
         present = {path.name for path in contents.iterdir()}
         for sha256, entry in wanted.items():
-            if sha256 not in present:
-                _write(contents / sha256, documents.packed(entry))
+            packed = documents.packed(entry)
+            if sha256 not in present or not _holds(contents / sha256, packed):
+                _write(contents / sha256, packed)
         kept = Kept(self._generation() + 1, version, at, KeptDocuments(self.folder, index))
         rest = json.dumps(
             {
@@ -196,6 +197,13 @@ def _read(path: Path, at_most: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(at_most + 1)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return _read(path, len(content)) == content
+    except OSError:  # then it is written anew
+        return False
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -116,6 +116,7 @@ class PolicyOwner:
         self._error = ""
         """Why this process cannot follow."""
         self._looked: dict[str, Any] = {}
+        self._look_error = ""
         self._every_s = LOOK_EVERY_S
         self._state_error = ""
         self._following = threading.Lock()
@@ -138,15 +139,14 @@ class PolicyOwner:
         """Take the newest policies; whether this process has them. Never raises."""
         try:
             self._follow()
-        except (ConfigError, OSError) as error:
-            self._cannot_follow(str(error))
         except Exception as error:  # noqa: BLE001 - a bug in a reader must not end the process
-            _log.exception("unexpected error while taking the newest policies")
-            self._cannot_follow(f"internal error: {type(error).__name__}; see the log")
-        else:
-            self._error = ""
-            return True
-        return False
+            why = _why(error)
+            if why != self._error:
+                _log.error("the newest policies cannot be taken: %s", why, exc_info=_traceback(error))
+            self._error = why
+            return False
+        self._error = ""
+        return True
 
     def start(self, reported: Callable[[int, str], None] = lambda _generation, _problem: None) -> None:
         """Begin in a process that serves, after it was forked. Without the newest policies it denies everything.
@@ -174,11 +174,9 @@ class PolicyOwner:
                 self._lead()
             else:
                 self._take_over_state()
-        except OSError as error:
-            self._cannot_look(str(error))
+            self._look_error = ""
         except Exception as error:  # noqa: BLE001 - the thread must live to see the repair
-            _log.exception("unexpected error while looking at the policy files")
-            self._cannot_look(f"internal error: {type(error).__name__}; see the log")
+            self._cannot_look(error)
 
     def reload(self) -> bool:
         """Somebody asks for it: read the files now, whatever they hold; whether they were good. Never raises."""
@@ -190,9 +188,10 @@ class PolicyOwner:
                 time.sleep(0.05)  # they are being written
             else:
                 self._holder.keep("the files do not stop changing while they are read")
-        except OSError as error:
-            self._holder.keep(str(error))
-        self._tell()
+            self._tell()
+        except Exception as error:  # noqa: BLE001 - the master must live
+            _log.error("the files cannot be read on request: %s", error, exc_info=_traceback(error))
+            self._holder.keep(_why(error))
         return not self._holder.state.error
 
     def _keep_looking(self) -> None:
@@ -220,11 +219,6 @@ class PolicyOwner:
             if kept.generation > self._kept.generation:
                 self._holder.put(self._from.load(kept.documents))
             self._kept, self._stamp = kept, stamp
-
-    def _cannot_follow(self, why: str) -> None:
-        if why != self._error:
-            _log.error("the newest policies cannot be taken, older ones stay in force in this process: %s", why)
-        self._error = why
 
     def _take_over_state(self) -> None:
         """What the leader says of the files is true for all."""
@@ -254,14 +248,16 @@ class PolicyOwner:
         has_rested = waiting is not None and now - waiting[1] >= self._holder.current.weaker_after_s
         return has_rested and (self._holder.state.held is None or self._holder.state.held.until is not None)
 
-    def _cannot_look(self, why: str) -> None:
-        if why != self._looked.get("error"):
-            _log.error("the policy files cannot be looked at: %s", why)
+    def _cannot_look(self, error: Exception) -> None:
+        why = _why(error)
+        if why != self._look_error:
+            _log.error("the policy files cannot be looked at: %s", why, exc_info=_traceback(error))
+        self._look_error = why
         self._looked = {**self._looked, "error": why}
         try:
             self._tell()
-        except OSError as error:
-            self._error = f"processes cannot tell each other: {error}"
+        except OSError as second:
+            self._error = f"processes cannot tell each other: {second}"
 
     def _consider(self, *, asked: bool) -> bool:
         """Read the files, and put them in force if that is right; whether they were read in one state."""
@@ -315,14 +311,15 @@ class PolicyOwner:
                 return
         self._waiting = None
         try:
-            self._kept = self._from.shared.keep(documents, version=fresh.version, at=self._clock())
-            self._stamp = self._from.shared.stamp()
+            kept = self._from.shared.keep(documents, version=fresh.version, at=self._clock())
+            stamp = self._from.shared.stamp()
         except OSError as error:
             self._retry_at = time.monotonic() + RETRY_AFTER_S
             self._holder.keep(f"the policies cannot be shared with other processes: {error}")
             return
         self._keep_for_the_next_start(documents, fresh.version)
         self._holder.put(fresh)
+        self._kept, self._stamp = kept, stamp
         if found.rules or found.reasons:
             rules = [str(rule) for rule in found.rules]
             why = "on request" if asked else "the files have not changed for a while" if found.reasons else ""
@@ -411,6 +408,16 @@ class PolicyOwner:
             if now - note["monotonic"] > STALE_AFTER_S
         ]
         return "; ".join(problems)
+
+
+def _why(error: Exception) -> str:
+    known = isinstance(error, (ConfigError, OSError))
+    return str(error) if known else f"internal error: {type(error).__name__}; see the log"
+
+
+def _traceback(error: Exception) -> Exception | None:
+    """What to log of an error: where it was, if nobody foresaw it."""
+    return None if isinstance(error, (ConfigError, OSError)) else error
 
 
 def held(found: Change, fresh: PolicySet, since: datetime, weaker_after_s: float) -> Held:

@@ -13,7 +13,7 @@ from imagegate.web.server import ServerOptions
 def run(app: Application, options: ServerOptions) -> None:
     """Serve until SIGTERM; workers are forks of this process, so that they share what is loaded.
 
-    SIGHUP makes new workers, which begin with the documents as they are then.
+    SIGHUP reads the documents again, and makes new workers.
 
     Raises:
         InvalidSettings: granian is not installed, or cannot do what was asked.
@@ -41,6 +41,7 @@ def run(app: Application, options: ServerOptions) -> None:
         ssl_client_verify=options.client_ca is not None,
         ssl_protocol_min=SSLProtocols.tls12,
     )
+    server.on_reload(app.service.reload)
     server.serve(target_loader=_loader(app), wrap_loader=False)
 
 
