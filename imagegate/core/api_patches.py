@@ -26,6 +26,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 OPERATIONS_MAX = 10_000
 RESULT_MAX_BYTES = 3 * 1024 * 1024
 """Of the patched object as JSON, and of all that a JSON Patch's ``copy`` operations add: Kubernetes' limits."""
+GROWTH_MAX_BYTES = 64 * 1024
+"""By how much a patch may make an object larger that is over the limit already."""
 RESULT_MAX_DEPTH = 200
 _MALFORMED = (TypeError, KeyError, IndexError, ValueError)
 """What the library raises for fields of wrong types, for those that are missing, and for an index of 5,000 digits."""
@@ -56,15 +58,19 @@ def apply(patch_type_: str, target: Mapping[str, Any], patch: Json) -> dict[str,
     else:
         type_ = patch_type(str(target.get("apiVersion")), str(target.get("kind")))
         patched = strategic_merge(target, patch, type_)
-    _check_size(patched)
+    _check_size(patched, target)
     return patched
 
 
-def _check_size(patched: Mapping[str, Any]) -> None:
+def _check_size(patched: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+    """See that the result is no larger than objects may be; one that is already can still be marked.
+
+    Else an image with an enormous configuration could never be given a mark that denies its execution.
+    """
     text = _encoded(patched)
-    if len(text) > RESULT_MAX_BYTES:
+    if len(text) > RESULT_MAX_BYTES and len(text) > len(_encoded(target)) + GROWTH_MAX_BYTES:
         raise TooLarge(_too_large(len(text)))
-    if text.count(b"{") + text.count(b"[") > RESULT_MAX_DEPTH and _is_deep(patched):
+    if text.count(b"{") + text.count(b"[") > RESULT_MAX_DEPTH and _is_deep(patched) and not _is_deep(target):
         raise TooLarge(_TOO_DEEP)
 
 
@@ -89,13 +95,14 @@ def _encoded(value: Json) -> bytes:
 
 def _is_deep(value: Json) -> bool:
     """Whether it is nested deeper than an object may be that is sent as a whole."""
-    level, depth = [value], 0
+    level: list[Json] = [value]
+    depth = 0
     while level:
         depth += 1
         if depth > RESULT_MAX_DEPTH:
             return True
-        inner = [each for each in level if isinstance(each, (dict, list))]
-        level = [part for each in inner for part in (each.values() if isinstance(each, dict) else each)]
+        inner = [each for each in level if isinstance(each, (Mapping, list))]
+        level = [part for each in inner for part in (each.values() if isinstance(each, Mapping) else each)]
     return False
 
 

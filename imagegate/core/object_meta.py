@@ -1,7 +1,7 @@
 """Validation of ObjectMeta, in the words of Kubernetes' API machinery.
 
-Source: k8s.io/apimachinery 0.34, ``pkg/api/validation/objectmeta.go``. Not repeated here: owner references,
-finalizers and managed fields, which say nothing of images and which the API server checks before any webhook.
+Source: k8s.io/apimachinery 0.34, ``pkg/api/validation/objectmeta.go``. Not repeated here: owner references and managed
+fields, which say nothing of images and which the API server checks before any webhook.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from imagegate.core.api_deletion import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 from imagegate.core.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.image_stream_objects import Metadata
 
@@ -18,11 +19,19 @@ NameCheck = Callable[[str, bool], list[str]]
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+_NAME_PART = r"(?=[^/]{1,63}$)([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_MAX_LENGTH = 63
 _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
     "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_STANDARD_FINALIZERS = frozenset({ORPHAN_FINALIZER, FOREGROUND_FINALIZER, "kubernetes"})
+_QUALIFIED = re.compile(rf"(?=[^/]{{1,253}}/)({_SUBDOMAIN.pattern})/{_NAME_PART}|{_NAME_PART}")
+_QUALIFIED_TEXT = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -60,6 +69,24 @@ def validate_metadata(metadata: Metadata, check_name: NameCheck, *, namespaced: 
     generation = metadata.raw.get("generation") or 0
     if isinstance(generation, int) and generation < 0:
         errors.append(invalid(f"{path}.generation", generation, "must be greater than or equal to 0"))
+    return [*errors, *_finalizer_errors(metadata.raw.get("finalizers"), f"{path}.finalizers")]
+
+
+def _finalizer_errors(finalizers: object, path: str) -> list[FieldError]:
+    """What holds an object must be a name that its owner can be known by."""
+    names = [name for name in finalizers if isinstance(name, str)] if isinstance(finalizers, list) else []
+    errors = []
+    for index, name in enumerate(names):
+        if name in _STANDARD_FINALIZERS:
+            continue
+        if _QUALIFIED.fullmatch(name) is None:
+            errors.append(invalid(f"{path}[{index}]", name, _QUALIFIED_TEXT))
+        elif "/" not in name:
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            errors.append(invalid(f"{path}[{index}]", name, text))
+    if ORPHAN_FINALIZER in names and FOREGROUND_FINALIZER in names:
+        what = f"finalizer {ORPHAN_FINALIZER} and {FOREGROUND_FINALIZER} cannot be both set"
+        errors.append(invalid(path, list(names), what))
     return errors
 
 

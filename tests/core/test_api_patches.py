@@ -211,6 +211,27 @@ def test_the_result_is_bounded_for_every_kind_of_patch(kind: str, patch: Any) ->
     assert apply(kind, {"a": ""}, patch)["b"] == BIG
 
 
+def deny(kind: str, pointer: str = "/metadata/annotations") -> Any:
+    marks = {"images.openshift.io/deny-execution": "true"}
+    return (
+        [{"op": "add", "path": pointer, "value": marks}] if kind == JSON_PATCH else {"metadata": {"annotations": marks}}
+    )
+
+
+@pytest.mark.parametrize("kind", [JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH])
+def test_an_image_that_is_too_large_already_can_be_marked(kind: str) -> None:
+    """An import may have brought it: its publisher must not be able to keep marks off it."""
+    deep: dict[str, Any] = {}
+    for _ in range(240):
+        deep = {"a": deep}
+    for metadata in (BIG * 3, deep):
+        image = {"kind": "Image", "metadata": {"name": "x"}, "dockerImageMetadata": metadata}
+        assert apply(kind, image, deny(kind))["metadata"]["annotations"]
+        more = {"b": BIG * 3}
+        with pytest.raises(TooLarge):
+            apply(kind, image, [{"op": "add", "path": "/b", "value": more}] if kind == JSON_PATCH else {"b": more})
+
+
 @pytest.mark.parametrize("levels", [230, 300, 3_000])
 def test_a_result_that_is_nested_too_deep(levels: int) -> None:
     paths = ["/a" * (level + 1) for level in range(levels)]

@@ -91,3 +91,32 @@ def test_what_an_update_may_not_change() -> None:
         'metadata.uid: Invalid value: "": field is immutable',
         "metadata.deletionGracePeriodSeconds: Invalid value: 5: field is immutable",
     ]
+
+
+@pytest.mark.parametrize(
+    "finalizers, error",
+    [
+        (["example.com/x", "a/b.c_D-1", "orphan", "kubernetes"], ""),
+        (["foregroundDeletion"], ""),
+        ([], ""),
+        (None, ""),
+        (["x"], '[0]: Invalid value: "x": name is neither a standard finalizer name nor is it fully qualified'),
+        (["e.com/x", "a b"], '[1]: Invalid value: "a b": name part must consist of alphanumeric characters'),
+        (["E.com/x"], '[0]: Invalid value: "E.com/x": name part'),
+        (["e.com/x/y"], '[0]: Invalid value: "e.com/x/y": name part'),
+        (["e.com/" + "x" * 64], "[0]: Invalid value"),
+        ([f"{'x' * 254}/x"], "[0]: Invalid value"),
+        (["e.com/"], '[0]: Invalid value: "e.com/": name part'),
+        (["e.com/x\n"], "[0]: Invalid value"),
+        (
+            ["orphan", "foregroundDeletion"],
+            ': Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be both',
+        ),
+    ],
+)
+def test_finalizers(finalizers: object, error: str) -> None:
+    metadata = Metadata(name="a", namespace="ns", annotations={}, raw={"name": "a", "finalizers": finalizers})
+    errors = validate_metadata(metadata, path_segment_errors, namespaced=True, path="metadata")
+    assert len(errors) == bool(error)
+    for found in errors:
+        assert str(found).startswith(f"metadata.finalizers{error}")
