@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imagegate.core.api_patches import (
     JSON_PATCH,
@@ -244,3 +248,73 @@ def test_a_result_that_is_nested_too_deep_by_copies() -> None:
     operations = [{"op": "copy", "from": "", "path": "/a"}] * 300
     with pytest.raises(TooLarge):
         apply(JSON_PATCH, {}, operations)
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=4)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=8,
+)
+POINTERS = st.one_of(
+    st.lists(
+        st.sampled_from(["a", "l", "0", "1", "-", "-1", "01", "~0", "~", "9" * 30, "", "é", "x" * 9]), max_size=4
+    ).map(lambda parts: "".join(f"/{part}" for part in parts)),
+    JSON,
+)
+OPERATIONS = st.one_of(
+    st.fixed_dictionaries(
+        {"op": st.one_of(st.sampled_from(["add", "remove", "replace", "move", "copy", "test"]), JSON)},
+        optional={"path": POINTERS, "from": POINTERS, "value": JSON},
+    ),
+    JSON,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(OPERATIONS, max_size=6))
+def test_any_json_patch_is_applied_or_refused(operations: list[Any]) -> None:
+    target = {"a": {"l": [1, [2], {"a": 3}]}, "l": [], "0": "x", "": {"": 1}}
+    kept = copy.deepcopy(target)
+    patched: Any = {}
+    with suppress(InvalidInput):
+        patched = apply(JSON_PATCH, target, operations)
+    assert isinstance(patched, dict)
+    assert target == kept
+
+
+FIELDS = [
+    *("metadata", "spec", "status", "tags", "tag", "name", "containers", "env", "finalizers", "ownerReferences", "uid"),
+    *("$patch", "$retainKeys", "$setElementOrder/tags", "$setElementOrder/finalizers", "$setElementOrder/containers"),
+    *("$deleteFromPrimitiveList/finalizers", "$deleteFromPrimitiveList/tags", "$other", "$setElementOrder/"),
+]
+
+
+def parts(fields: list[str]) -> st.SearchStrategy[Any]:
+    """Anything with these fields."""
+    leaves = st.one_of(
+        st.none(), st.booleans(), st.integers(0, 2), st.sampled_from(["a", "delete", "replace", "merge"])
+    )
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(fields), inner, max_size=4)
+        ),
+        max_leaves=20,
+    )
+
+
+PATCHES = st.dictionaries(st.sampled_from(FIELDS), parts(FIELDS))
+STORED = parts([field for field in FIELDS if not field.startswith("$")])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["ImageStream", "Image", "Pod"]), PATCHES, STORED)
+def test_any_strategic_patch_is_applied_or_refused(kind: str, patch: Any, stored: Any) -> None:
+    version = "v1" if kind == "Pod" else "image.openshift.io/v1"
+    target = {"kind": kind, "apiVersion": version, "metadata": stored, "spec": stored, "status": stored}
+    kept = copy.deepcopy(target)
+    patched = None
+    with suppress(InvalidInput):
+        patched = apply(STRATEGIC_MERGE_PATCH, target, patch)
+    assert '"$' not in json.dumps(patched)
+    assert target == kept

@@ -29,7 +29,7 @@ def garbage(value: Any) -> dict[str, Any]:
     return {"kind": "X", "apiVersion": "v1", **(value if isinstance(value, dict) else {"spec": value, "status": value})}
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.sampled_from(KINDS), JSON, JSON, JSON)
 def test_tables_of_anything(kind: str, value: Any, spec: Any, status: Any) -> None:
     good = {"metadata": {"name": "good"}}
@@ -41,7 +41,7 @@ def test_tables_of_anything(kind: str, value: Any, spec: Any, status: Any) -> No
     assert len(widths) == 1
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(JSON, JSON, JSON)
 def test_views_of_any_stream(metadata: Any, spec: Any, status: Any) -> None:
     stream = {"kind": "ImageStream", "metadata": metadata, "spec": spec, "status": status}

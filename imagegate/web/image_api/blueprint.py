@@ -216,6 +216,8 @@ class _Requests:
 def _patch(target: Target, asked: Request) -> Change:
     media_type = asked.mimetype
     patch = read_patch(asked.get_data(), media_type)
+    if media_type == api_patches.JSON_PATCH and not isinstance(patch, list):
+        raise StatusError(bad_request("error decoding patch: a JSON Patch is a list of operations"))
 
     def change(found: JsonObject) -> JsonObject:
         try:
