@@ -46,7 +46,18 @@ class InvalidReview(InvalidInput):
 
 
 class ConfigError(ImagegateError):
-    """A configuration document is wrong; the text carries ``file:line: path: what``."""
+    """A configuration document is wrong; the text carries ``file:line: path: what``.
+
+    Args:
+        lines: one text a fault. They are kept apart, since a name in one of them may hold a line end.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+        self.lines = lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class InvalidPolicy(ConfigError):

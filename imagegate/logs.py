@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 
 from imagegate.adapters.json_lines import LineHandler, lines_on
+from imagegate.core.printable import printable
 
+MESSAGE_MAX_LENGTH = 16_384
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -35,11 +37,26 @@ class JsonFormatter(logging.Formatter):
             return json.dumps(line, default=str)
 
 
+class ConsoleFormatter(logging.Formatter):
+    """One sentence a record, for people. Foreign text in it cannot end the line or move the cursor."""
+
+    def __init__(self) -> None:
+        super().__init__("imagegate: %(levelname)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
+        """The sentence."""
+        return printable(super().formatMessage(record), MESSAGE_MAX_LENGTH)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """The traceback, line by line."""
+        return "\n".join(printable(line) for line in super().formatException(ei).split("\n"))
+
+
 def configure(level: str = "INFO", *, as_json: bool) -> None:
     """Log to standard error: JSON lines that nobody waits for in the service, plain sentences for commands."""
     handler: logging.Handler
     handler = LineHandler(lines_on(sys.stderr.fileno())) if as_json else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("imagegate: %(levelname)s: %(message)s"))
+    handler.setFormatter(JsonFormatter() if as_json else ConsoleFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -90,7 +90,7 @@ def load_access_rules(path: Path, documents: Documents | None = None) -> tuple[A
     try:
         content = (documents or DiskDocuments()).read(path)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     return read_access_rules(decode_utf8(content, str(path)), str(path))
 
 

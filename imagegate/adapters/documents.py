@@ -5,19 +5,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import select
 import stat
-import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from imagegate.adapters.folders import GONE, documents_below
+from imagegate.adapters.input_files import read_with_status
 from imagegate.policy.source import DOCUMENT_MAX_BYTES
 from imagegate.ports.documents import Entry, Index
 
-PIPE_WITHIN_S = 10.0
-_CHUNK = 1 << 20
 _Stamp = tuple[int, int, int, int, int]
 
 
@@ -34,13 +31,14 @@ class DiskDocuments:
 
     Args:
         keep: remember contents, so that they can be handed on. Then only regular files will do; else pipes too
-            (``<(...)`` of a shell), which must deliver within ``PIPE_WITHIN_S``.
+            (``<(...)`` of a shell): see ``read_file``.
     """
 
     def __init__(self, *, keep: bool = False) -> None:
         self._keep = keep
         self._read: dict[str, _Read] = {}
         self._packed: dict[Entry, bytes] = {}
+        self._pipes: dict[str, bytes] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
         self._kinds: dict[str, str] = {}
         self.trouble = False
@@ -48,16 +46,20 @@ class DiskDocuments:
 
     def read(self, path: Path, *, at_most: int = DOCUMENT_MAX_BYTES) -> bytes:
         """See ``ports.documents.Documents``."""
+        if str(path) in self._pipes:
+            return self._pipes[str(path)]
         known = self._read.get(str(path))
         if known is not None and self._keep:
             return zlib.decompress(self._packed[known.entry])
         try:
-            content, stamp = _content(path, at_most, pipes=not self._keep)
+            content, status = read_with_status(path, at_most, named=not self._keep)
         except OSError as error:
             self.trouble |= error.errno not in GONE
             raise
         entry = Entry(hashlib.sha256(content).hexdigest(), len(content))
-        self._read[str(path)] = _Read(entry, stamp)
+        self._read[str(path)] = _Read(entry, _stamp(status))
+        if stat.S_ISFIFO(status.st_mode):
+            self._pipes[str(path)] = content  # it cannot be read twice
         if self._keep and entry not in self._packed:
             self._packed[entry] = zlib.compress(content, 1)
         return content
@@ -132,39 +134,3 @@ def _stamp_of(path: str) -> _Stamp | None:
 
 def _stamp(status: os.stat_result) -> _Stamp:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _content(path: Path, at_most: int, *, pipes: bool) -> tuple[bytes, _Stamp]:
-    """A file's content and what it was like before. Opened without waiting: a pipe that nobody writes to would hang."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    try:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        is_regular = stat.S_ISREG(status.st_mode)
-        if not is_regular and not pipes:
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        waiting = None if is_regular else select.poll()
-        if waiting is not None:
-            waiting.register(descriptor, select.POLLIN)
-        deadline = time.monotonic() + PIPE_WITHIN_S
-        parts, size = [], 0
-        while size <= at_most:
-            part = _part(descriptor, min(_CHUNK, at_most + 1 - size), deadline, waiting)
-            if not part:
-                break
-            parts.append(part)
-            size += len(part)
-        return b"".join(parts), _stamp(status)
-    finally:
-        os.close(descriptor)
-
-
-def _part(descriptor: int, most: int, deadline: float, waiting: select.poll | None) -> bytes:
-    while True:
-        if waiting is not None and not waiting.poll(max(deadline - time.monotonic(), 0) * 1000):
-            raise OSError(errno.ETIMEDOUT, f"nothing to read within {PIPE_WITHIN_S:g} s")
-        try:
-            return os.read(descriptor, most)
-        except BlockingIOError:  # somebody else has read it
-            continue

@@ -30,8 +30,8 @@ def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = F
     """Findings of every file.
 
     In a folder, files that hold no policy are passed over; a file named by itself that holds none is a finding, since
-    it was probably meant to. ClusterImagePolicy and ImagePolicy objects of one folder, and those of all files named
-    by themselves, are looked at together.
+    it was probably meant to, and so is a folder in which no file holds one. ClusterImagePolicy and ImagePolicy objects
+    of one folder, and those of all files named by themselves, are looked at together.
 
     Raises:
         InvalidPolicy: a path cannot be read.

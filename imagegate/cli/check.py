@@ -49,10 +49,13 @@ def check(
 ) -> int:
     """Put manifests through every configured policy, as an API server would on creating them.
 
-    PATH is a file, a folder, or - for standard input. Exit code: 0 all allowed, 1 something denied, 2 usage,
-    configuration or an unreadable manifest, 3 denied only because evidence could not be had.
+    PATH is a file, a folder, or - for standard input. Hidden folders and links to folders are passed over, each with
+    a line on standard error. Exit code: 0 all allowed, 1 something denied, 2 usage, configuration, an unreadable
+    manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence could not be
+    had.
     """
     from imagegate.cli.checking import CheckOptions, run_check
+    from imagegate.cli.output import say_error
     from imagegate.cli.render import render
     from imagegate.wiring.service import build
 
@@ -69,8 +72,8 @@ def check(
         rewrite=rewrite,
     )
     report = run_check(service.reviewer, paths, options, jobs=jobs)
-    for error in report.errors:
-        click.echo(f"imagegate: {error}", err=True)
+    for line in (*report.passed_over, *report.errors):
+        say_error(line)
     if rewrite and not report.denied and not report.errors:
         click.echo("".join(result.document for result in report.results), nl=False)
     elif rewrite:

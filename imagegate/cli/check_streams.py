@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
@@ -14,6 +13,7 @@ from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
 
 if TYPE_CHECKING:  # what takes time to import is imported when it is used
     from imagegate.cli.manifests import Manifest
+    from imagegate.cli.select import Selected
     from imagegate.core.import_gate import ImportGate
 
 _EXAMPLES = """\b
@@ -49,34 +49,41 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) 
 
     Streams keep what they hold when the list is tightened, and other tags of a repository that is there stay
     allowed. PATH is a file or folder of ImageStream objects, or - for standard input; other kinds are passed over.
-    Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration or an unreadable file.
+    Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration, or a file or folder that cannot
+    be read or holds no manifest.
     """
     from imagegate.cli.imports import gate_in_force
+    from imagegate.cli.output import json_text, say, say_error
+    from imagegate.cli.select import select_files
     from imagegate.wiring.service import build
 
     gate = gate_in_force(build(chosen(named)).policies.current)
     found: list[Outside] = []
     streams = 0
-    for outside in _each_stream(paths, gate):
+    selection = select_files(paths)
+    for line in (*selection.passed_over, *selection.errors):
+        say_error(line)
+    for outside in _each_stream(selection.files, gate):
         streams += 1
         found += outside
     if output == "json":
-        click.echo(json.dumps([outside._asdict() for outside in found], indent=2, ensure_ascii=False))
+        click.echo(json_text([outside._asdict() for outside in found]), nl=False)
     else:
         for each in found:
-            click.echo(str(each))
-        click.echo(f"{len(found)} references outside the list in {streams} image streams", err=True)
+            say(str(each))
+        say(f"{len(found)} references outside the list in {streams} image streams", err=True)
+    if selection.errors:
+        return 2
     return 1 if found else 0
 
 
-def _each_stream(paths: tuple[Path, ...], gate: ImportGate) -> Iterator[list[Outside]]:
+def _each_stream(files: Iterable[Selected], gate: ImportGate) -> Iterator[list[Outside]]:
     from imagegate.cli.manifests import read_manifests
-    from imagegate.cli.select import select_files
     from imagegate.core.stored_references import outside_references
     from imagegate.errors import InvalidInput
 
-    for path in select_files(paths):
-        for manifest in read_manifests(_text(path), str(path)):
+    for path, named in files:
+        for manifest in read_manifests(_text(path, named=named), str(path)):
             if manifest.object.get("kind") != "ImageStream":
                 continue
             try:
@@ -91,7 +98,8 @@ def _line(manifest: Manifest, at: str) -> int:
     return manifest.line_of(at.partition("[")[0])
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, *, named: bool) -> str:
+    from imagegate.adapters.input_files import read_file
     from imagegate.cli.select import STANDARD_INPUT
     from imagegate.errors import InvalidInput
 
@@ -99,8 +107,7 @@ def _text(path: Path) -> str:
         if str(path) == STANDARD_INPUT:
             content = sys.stdin.buffer.read(STREAM_MAX_BYTES + 1)
         else:
-            with path.open("rb") as file:
-                content = file.read(STREAM_MAX_BYTES + 1)
+            content = read_file(path, STREAM_MAX_BYTES, named=named)
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(content) > STREAM_MAX_BYTES:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from imagegate.adapters.input_files import read_file
 from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
-from imagegate.cli.select import STANDARD_INPUT, select_files
+from imagegate.cli.output import quoted_word, yaml_text
+from imagegate.cli.select import STANDARD_INPUT, Selected, select_files
 from imagegate.core.admission import User
 from imagegate.core.decision import Denial
 from imagegate.core.trace import Trace
@@ -72,7 +72,8 @@ class Result(NamedTuple):
     @property
     def label(self) -> str:
         """``Kind namespace/name``."""
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        kind, name = quoted_word(self.kind), quoted_word(self.name)
+        return f"{kind} {quoted_word(self.namespace)}/{name}" if self.namespace else f"{kind} {name}"
 
 
 @dataclass(slots=True)
@@ -81,7 +82,9 @@ class Report:
 
     results: list[Result] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    """Texts that are no manifests: ``file:line: why``."""
+    """Texts that are no manifests (``file:line: why``), and what could not be looked at (``path: why``)."""
+    passed_over: list[str] = field(default_factory=list)
+    """Folders that were not looked into: ``path: why``."""
 
     @property
     def denied(self) -> bool:
@@ -90,7 +93,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 allowed, 1 denied, 2 unreadable, 3 denied only for lack of evidence."""
+        """0 allowed, 1 denied, 2 unreadable or nothing to check, 3 denied only for lack of evidence."""
         if self.errors:
             return 2
         verdicts = {result.verdict for result in self.results}
@@ -115,6 +118,8 @@ class _Text(NamedTuple):
     file: str
     text: str | None = None
     first_line: int = 1
+    named: bool = True
+    """See ``Selected``."""
 
 
 def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, *, jobs: int | None = None) -> Report:
@@ -126,10 +131,10 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     Raises:
         InvalidInput: a path is not there.
     """
-    files = [str(path) for path in select_files(paths, options.include, options.exclude)]
+    selection = select_files(paths, options.include, options.exclude)
     processes = jobs or len(os.sched_getaffinity(0))
-    pieces, size = _pieces(files, processes)
-    report = Report()
+    report = Report(errors=selection.errors, passed_over=selection.passed_over)
+    pieces, size = _pieces(selection.files, processes, report)
     if processes > 1 and (jobs is not None or size >= _PARALLEL_FROM_BYTES) and len(pieces) > 1:
         found: Iterable[Report] = _in_processes(reviewer, pieces, options, processes)
     else:
@@ -137,34 +142,44 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     for part in found:
         report.results += part.results
         report.errors += part.errors
+    if not report.results and not report.errors:
+        report.errors.append("nothing was checked: no object in what was named")
     return report
 
 
-def _pieces(files: Sequence[str], processes: int) -> tuple[list[_Text], int]:
-    """The texts to be checked, large ones cut, and their size in bytes or so."""
+def _pieces(files: Sequence[Selected], processes: int, report: Report) -> tuple[list[_Text], int]:
+    """The texts to be checked, large ones cut, and their size in bytes or so; what cannot be read is reported."""
     pieces: list[_Text] = []
     total = 0
-    for name in files:
-        size = os.stat(name).st_size if name != STANDARD_INPUT else _PARALLEL_FROM_BYTES  # noqa: PTH116 - quicker
+    for path, named in files:
+        name = str(path)
+        size = _PARALLEL_FROM_BYTES if name == STANDARD_INPUT else _size(name)
         total += size
         if name != STANDARD_INPUT and (processes < 2 or size < _PARALLEL_FROM_BYTES):
-            pieces.append(_Text(name))
+            pieces.append(_Text(name, named=named))
             continue
         try:
-            text = _read(name)
-        except BadManifest:
-            pieces.append(_Text(name))  # said where it is read again
+            text = _read(name, named=named)
+        except BadManifest as error:
+            report.errors.append(str(error))  # at once: standard input cannot be read again
             continue
         cuts = split_documents(text, processes * 4 if len(text) >= _PARALLEL_FROM_BYTES else 1)
         pieces += (_Text(_shown(name), part, line) for part, line in cuts)
     return pieces, total
 
 
+def _size(name: str) -> int:
+    try:
+        return os.stat(name).st_size  # noqa: PTH116 - quicker
+    except OSError:
+        return 0  # said where it is read
+
+
 def _shown(name: str) -> str:
     return "<stdin>" if name == STANDARD_INPUT else name
 
 
-def _read(name: str) -> str:
+def _read(name: str, *, named: bool) -> str:
     """The text of a file or of standard input.
 
     Raises:
@@ -174,8 +189,7 @@ def _read(name: str) -> str:
         if name == STANDARD_INPUT:
             content = sys.stdin.buffer.read(FILE_MAX_BYTES + 1)
         else:
-            with Path(name).open("rb") as file:
-                content = file.read(FILE_MAX_BYTES + 1)
+            content = read_file(name, FILE_MAX_BYTES, named=named)
     except OSError as error:
         raise BadManifest(f"{name}:1: cannot be read: {error.strerror or error}") from error
     if len(content) > FILE_MAX_BYTES:
@@ -228,7 +242,7 @@ def _check_batch(pieces: Sequence[_Text]) -> Report:
 def _check_piece(reviewer: Reviewer, piece: _Text, options: CheckOptions) -> Report:
     report = Report()
     try:
-        text = _read(piece.file) if piece.text is None else piece.text
+        text = _read(piece.file, named=piece.named) if piece.text is None else piece.text
         for manifest in read_manifests(text, piece.file, first_line=piece.first_line):
             try:
                 report.results.append(check_manifest(reviewer, manifest, options))
@@ -309,7 +323,4 @@ def _at(document: Any, steps: Sequence[str]) -> Any:
 
 
 def _document(both: BothPasses) -> str:
-    text: str = yaml.dump(
-        both.validating.object, Dumper=yaml.CSafeDumper, sort_keys=False, explicit_start=True, allow_unicode=True
-    )
-    return text
+    return yaml_text(both.validating.object, explicit_start=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
 from imagegate.adapters.cluster_files import policy_files, read_text
+from imagegate.adapters.output_files import write_files
 from imagegate.cli.options import FILE_OR_FOLDER
+from imagegate.cli.output import is_safe_line, say
 from imagegate.core.cise_policy import PolicyGroup
+from imagegate.errors import InvalidInput
 from imagegate.policy.convert_cise import Converted, convert_policies
 
 TARGETS = {"portieris": PolicyGroup.PORTIERIS, "cise": PolicyGroup.CISE}
@@ -64,26 +68,57 @@ def convert(
     if in_place and output_folder is not None:
         raise click.UsageError("--in-place and --output-folder exclude each other")
     converted = [
-        (root, file, convert_policies(read_text(file), str(file), TARGETS[target]))
+        (root, file, convert_policies(read_text(file, named=file == root), str(file), TARGETS[target]))
         for root in paths
         for file in policy_files(root)
     ]  # all of them are read before any is written
-    if not in_place and output_folder is None:
-        click.echo("---\n".join(result.text for _, _, result in converted), nl=False)
-    for root, file, result in converted:
-        if in_place and result.objects:
-            file.write_text(result.text, encoding="utf-8")
-        elif output_folder is not None:
-            _write_below(output_folder, file.relative_to(root) if root.is_dir() else Path(file.name), result)
+    if in_place:
+        _write({file: result for _, file, result in converted if result.objects})
+    elif output_folder is not None:
+        _write(_in_folder(output_folder, converted))
+    else:
+        _print(converted)
     for _, _, result in converted:
         for loss in result.losses:
-            click.echo(str(loss), err=True)
+            say(str(loss), err=True)
     count = sum(result.objects for _, _, result in converted)
     click.echo(f"{count} {'policy' if count == 1 else 'policies'} converted to {TARGETS[target].value}", err=True)
     return 0
 
 
-def _write_below(folder: Path, name: Path, result: Converted) -> None:
-    place = folder / name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(result.text, encoding="utf-8")
+def _in_folder(folder: Path, converted: Iterable[tuple[Path, Path, Converted]]) -> dict[Path, Converted]:
+    """The files to write in ``folder``.
+
+    Raises:
+        InvalidInput: two of them would have the same name.
+    """
+    places: dict[Path, Converted] = {}
+    for root, file, result in converted:
+        place = folder / (Path(file.name) if file == root else file.relative_to(root))
+        if place in places:
+            raise InvalidInput(f"{place}: two of the files would be written there: convert them one by one")
+        places[place] = result
+    return places
+
+
+def _write(places: Mapping[Path, Converted]) -> None:
+    try:
+        write_files({place: result.text for place, result in places.items()})
+    except OSError as error:
+        raise InvalidInput(f"{error.filename}: not written: {error.strerror}") from error
+
+
+def _print(converted: Iterable[tuple[Path, Path, Converted]]) -> None:
+    """Print the documents, which are strangers' text with comments and all.
+
+    Raises:
+        InvalidInput: a line would be a command to a terminal or to a CI system.
+    """
+    for _, file, result in converted:
+        for number, line in enumerate(result.text.split("\n"), 1):
+            if not is_safe_line(line):
+                raise InvalidInput(
+                    f"{file}: line {number} of the result is not printed, since a terminal or CI system could take it "
+                    "for a command: use --output-folder"
+                )
+    click.echo("---\n".join(result.text for _, _, result in converted), nl=False)

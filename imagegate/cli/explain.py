@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Unpack
 
 import click
-import yaml
 
 from imagegate.cli.options import Named, chosen, chosen_options
 from imagegate.core.admission import User
@@ -98,13 +96,13 @@ def _denial(denial: Any) -> dict[str, str]:
 
 
 def _text(found: dict[str, Any], output: str) -> str:
+    from imagegate.cli.output import json_text, safe_line, yaml_text
+
     if output == "json":
-        return json.dumps(found, indent=2, ensure_ascii=False, default=str) + "\n"
+        return json_text(found)
     if output == "yaml":
-        plain = json.loads(json.dumps(found, default=str))
-        text: str = yaml.dump(plain, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
-        return text
-    return "".join(f"{line}\n" for line in _lines(found))
+        return yaml_text(found)
+    return "".join(f"{safe_line(line)}\n" for line in _lines(found))
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

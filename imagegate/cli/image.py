@@ -13,6 +13,7 @@ import click
 from imagegate.cli.image_clients import ImageClient, LocalClient, RemoteClient
 from imagegate.cli.image_output import ImportProgress, print_import, print_objects, print_refusal
 from imagegate.cli.options import FILE
+from imagegate.cli.output import say
 from imagegate.core.api_resources import IMAGES, STREAM_TAGS, STREAMS, ApiResource
 from imagegate.core.api_status import StatusError
 from imagegate.core.image_streams import split_stream_tag
@@ -186,7 +187,7 @@ def tag(
         if _asked(partial(client.put, STREAM_TAGS, namespace, target, body)) is None:
             code = 1
         else:
-            click.echo(f"Tag {target} set to {origin['name']}.")
+            say(f"Tag {target} set to {origin['name']}.")
     return _warned(client, code)
 
 
@@ -221,7 +222,7 @@ def _origin(client: ImageClient, namespace: str, source: str, kind: str, *, alia
 def _remove(client: ImageClient, namespace: str, name: str) -> int:
     if _asked(lambda: client.delete(STREAM_TAGS, namespace, name)) is None:
         return 1
-    click.echo(f"Deleted tag {namespace}/{name}.")
+    say(f"Deleted tag {namespace}/{name}.")
     return 0
 
 
@@ -250,7 +251,7 @@ def annotate(name: str, annotations: tuple[str, ...], overwrite: bool, **options
     patch = {"metadata": {"annotations": wanted}}
     if _asked(lambda: client.patch(IMAGES, "", digest, patch)) is None:
         return 1
-    click.echo(f"image.image.openshift.io/{digest} annotated")
+    say(f"image.image.openshift.io/{digest} annotated")
     return _warned(client, 0)
 
 
@@ -307,7 +308,7 @@ def _asked(ask: Callable[[], T]) -> T | None:
 
 def _warned(client: ImageClient, code: int) -> int:
     for warning in client.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", err=True)
     return code
 
 

@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import click
-import orjson
-import yaml
 
+from imagegate.cli.output import json_text, safe_line, say, yaml_text
 from imagegate.core.api_tables import table
 from imagegate.core.decision import Status
 from imagegate.core.image_streams import IMPORT_SUCCESS
@@ -35,11 +34,11 @@ class ImportProgress:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._task = self._bar.add_task("", total=total)
-        self._bar.update(self._task, completed=done, total=total, description=reference)
+        self._bar.update(self._task, completed=done, total=total, description=safe_line(reference))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -58,15 +57,15 @@ def print_import(answer: Mapping[str, Any], stream: str) -> int:
         failed.append(repository)
     for entry in entries:
         if entry not in failed:
-            click.echo(f"{entry['image']['dockerImageReference']}")
+            say(f"{entry['image']['dockerImageReference']}")
     for entry in failed:
         name = entry.get("tag") or stream
-        click.echo(f"error: {name} failed: {entry['status'].get('message', '')}", err=True)
+        say(f"error: {name} failed: {entry['status'].get('message', '')}", err=True)
     left_out = repository.get("additionalTags") or ()
     if left_out:
-        click.echo(f"{len(left_out)} more tags were not imported: {', '.join(left_out[:10])}", err=True)
+        say(f"{len(left_out)} more tags were not imported: {', '.join(left_out[:10])}", err=True)
     if "import" in status and len(failed) < max(1, len(entries)):
-        click.echo(f"imagestream.image.openshift.io/{stream} imported")
+        say(f"imagestream.image.openshift.io/{stream} imported")
     return 1 if failed else 0
 
 
@@ -75,10 +74,11 @@ def print_refusal(status: Status) -> None:
     if status.reason == "Invalid" and status.causes:
         head = f'The {status.kind} "{status.name}" is invalid:'
         lines = [f"{cause.field}: {cause.message}" for cause in dict.fromkeys(status.causes)]
-        text = f"{head} {lines[0]}" if len(lines) == 1 else "\n".join((head, *(f"* {line}" for line in lines)))
+        shown = [f"{head} {lines[0]}"] if len(lines) == 1 else [head, *(f"* {line}" for line in lines)]
     else:
-        text = f"Error from server ({status.reason}): {status.message}"
-    click.echo(text, err=True)
+        shown = [f"Error from server ({status.reason}): {status.message}"]
+    for line in shown:
+        say(line, err=True)
 
 
 def print_objects(
@@ -93,9 +93,9 @@ def print_objects(
     """Objects as a table, JSON or YAML."""
     document: Any = {"kind": "List", "apiVersion": "v1", "items": list(items)} if is_list else items[0]
     if output == "json":
-        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+        click.echo(json_text(document), nl=False)
     elif output == "yaml":
-        click.echo(yaml.safe_dump(document, sort_keys=True, allow_unicode=True), nl=False)
+        click.echo(yaml_text(document, sort_keys=True), nl=False)
     else:
         _print_table(kind, items, now, with_namespace=with_namespace)
         if not is_list and kind == "ImageStream":
@@ -105,17 +105,22 @@ def print_objects(
 def _print_table(kind: str, items: Sequence[Mapping[str, Any]], now: datetime, *, with_namespace: bool) -> None:
     made = table(kind, items, now)
     names = [column["name"].upper() for column in made["columnDefinitions"] if not column["priority"]]
-    rows = [[str(cell) if cell is not None else "" for cell in row["cells"][: len(names)]] for row in made["rows"]]
+    rows = [[_cell(cell) for cell in row["cells"][: len(names)]] for row in made["rows"]]
     if with_namespace:
         names = ["NAMESPACE", *names]
-        rows = [[item["metadata"].get("namespace", ""), *row] for item, row in zip(items, rows, strict=True)]
+        rows = [[_cell(item["metadata"].get("namespace")), *row] for item, row in zip(items, rows, strict=True)]
     widths = [max(len(row[index]) for row in (names, *rows)) for index in range(len(names))]
     for row in (names, *rows):
-        click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else safe_line(str(value))
 
 
 def _print_failures(stream: Mapping[str, Any]) -> None:
     for tag in (stream.get("status") or {}).get("tags") or ():
         for condition in tag.get("conditions") or ():
             if condition.get("type") == IMPORT_SUCCESS and condition.get("status") == "False":
-                click.echo(f"\n{tag['tag']}: import failed ({condition.get('reason')}): {condition.get('message')}")
+                click.echo()
+                say(f"{tag['tag']}: import failed ({condition.get('reason')}): {condition.get('message')}")

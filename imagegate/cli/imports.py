@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
+from imagegate.cli.output import json_text, say, yaml_text
 from imagegate.core.import_explanation import IMPORTING, TAGGING, explain_import, is_admitted
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
@@ -43,14 +42,14 @@ def print_import_explanation(gate: ImportGate, image: str, *, insecure: bool, ou
     verdicts = {way: "allowed" if is_admitted(trace, way) else "denied" for way in (TAGGING, IMPORTING)}
     found: dict[str, Any] = {"image": image, "insecure": insecure, "verdicts": verdicts, "steps": trace.to_json()}
     if output == "json":
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json_text(found), nl=False)
     elif output == "yaml":
-        click.echo(_yaml(found), nl=False)
+        click.echo(yaml_text(found), nl=False)
     else:
         for way in (TAGGING, IMPORTING):
-            click.echo(f"{way}{' --insecure' if insecure else ''}: {verdicts[way]}")
+            say(f"{way}{' --insecure' if insecure else ''}: {verdicts[way]}")
             for line in _lines([step for step in found["steps"] if step["at"] == way]):
-                click.echo(f"  {line}")
+                say(f"  {line}")
     return 0 if set(verdicts.values()) == {"allowed"} else 1
 
 
@@ -87,14 +86,9 @@ def print_execution_rules(paths: Sequence[Path], *, patterns: bool) -> int:
             patterns=patterns,
         )
         for remark in found.remarks:
-            click.echo(f"{path}: {remark}", err=True)
+            say(f"{path}: {remark}", err=True)
         documents.append(
-            _yaml({"kind": "ImagePolicyConfig", "apiVersion": "v1", "executionRules": list(found.execution_rules)})
+            yaml_text({"kind": "ImagePolicyConfig", "apiVersion": "v1", "executionRules": list(found.execution_rules)})
         )
     click.echo("---\n".join(documents), nl=False)
     return 0
-
-
-def _yaml(document: dict[str, Any]) -> str:
-    text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
-    return text

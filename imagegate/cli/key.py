@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from imagegate.adapters.output_files import write_new_file
+from imagegate.cli.output import say, yaml_text
+from imagegate.core.printable import printable
 from imagegate.core.signing_documents import (
     KEY_PROTECT_NAME,
     key_protect_command,
@@ -25,6 +29,11 @@ if TYPE_CHECKING:
 
 ALGORITHMS = ("rsa3072", "rsa4096", "ed25519")
 PRIVATE, PUBLIC, MANIFESTS, VAULT = "private.asc", "pubkey", "yaml", "key-protect.json"
+_FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}"
+_OBJECT_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_NAMESPACE = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_REGION = r"[a-z0-9-]+(\.[a-z0-9-]+)*"
+"""It becomes part of the host that gets a token."""
 
 _EXAMPLE = """\b
 Example:
@@ -75,10 +84,7 @@ class _Files:
     def write(self, extension: str, text: str, *, mode: int) -> Path:
         """Write a new file with this mode from its first moment on."""
         path = self.path(extension)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(path, flags, mode), "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), mode)  # whatever the umask says
-            stream.write(text)
+        write_new_file(path, text, mode=mode)
         return path
 
 
@@ -123,19 +129,40 @@ def create(repository: str, **given: Unpack[_Given]) -> int:
         click.echo(pair.private, nl=False)
     if given["vault"]:
         region, instance = given["vault_region"], given["vault_instance"]
-        click.echo(key_protect_command(quote(str(files.path(VAULT))), region=region, instance=instance))
+        click.echo(key_protect_command(str(files.path(VAULT)), region=region, instance=instance))
     return 0
 
 
 def _check_usage(repository: str, given: _Given) -> None:
-    if not repository or any(character.isspace() for character in repository):
+    if not repository or any(character.isspace() for character in repository) or printable(repository) != repository:
         raise click.UsageError(f"{repository!r} is no repository pattern")
+    _check_names(given)
     if given["store_url"] and not given["store_url"].startswith(("https://", "http://")):
         raise click.UsageError(f"--store-url: expecting https:// or http:// URL, got: {given['store_url']}")
     if given["image_policy"] and not given["namespace"]:
         raise click.UsageError("--image-policy needs --namespace")
     if given["print_private_key"] and given["vault"]:
         raise click.UsageError("--vault writes the private key to a file; --print-private-key is for no file at all")
+
+
+def _check_names(given: _Given) -> None:
+    """Names become file names, fields of manifests and parts of a command that is printed to be pasted."""
+    for shown, value, default, pattern, what in (
+        ("--name", given["file_name"], None, _FILE_NAME, "a file name of letters, digits and ._-, without a folder"),
+        ("--secret", given["secret"], None, _OBJECT_NAME, "a name of Kubernetes"),
+        ("--policy", given["policy"], "", _OBJECT_NAME, "a name of Kubernetes"),
+        ("--namespace", given["namespace"], "", _NAMESPACE, "a namespace"),
+        ("--vault-region", given["vault_region"], "<region>", _REGION, "a region, like us-south"),
+    ):
+        if value != default and not re.fullmatch(pattern, value):
+            raise click.UsageError(f"{shown}: expected {what}, got {value!r}")
+    for shown, text in (
+        ("--out", str(given["out"])),
+        ("--store-url", given["store_url"]),
+        ("--vault-instance", given["vault_instance"]),
+    ):
+        if printable(text) != text:
+            raise click.UsageError(f"{shown}: {text!r} holds characters that cannot be printed")
 
 
 def _check_free(files: _Files, given: _Given) -> None:
@@ -147,7 +174,6 @@ def _check_free(files: _Files, given: _Given) -> None:
 
 
 def _write(files: _Files, repository: str, pair: KeyPair, given: _Given) -> None:
-    files.directory.mkdir(parents=True, exist_ok=True)
     if not given["print_private_key"]:
         files.write(PRIVATE, pair.private, mode=0o600)
     if given["vault"]:
@@ -158,8 +184,6 @@ def _write(files: _Files, repository: str, pair: KeyPair, given: _Given) -> None
 
 
 def _manifests(repository: str, public: str, given: _Given) -> str:
-    import yaml
-
     cluster_wide = not given["image_policy"]
     policy = signed_by_policy(
         given["policy"] or policy_name(repository, cluster_wide=cluster_wide),
@@ -171,8 +195,7 @@ def _manifests(repository: str, public: str, given: _Given) -> str:
         store_url=given["store_url"],
     )
     secret = public_key_secret(given["secret"], given["namespace"], public)
-    text: str = yaml.safe_dump_all([secret, policy], sort_keys=False, explicit_start=True)
-    return text
+    return yaml_text(secret, policy, explicit_start=True)
 
 
 def _report(files: _Files, fingerprint: str, given: _Given) -> None:
@@ -190,4 +213,5 @@ def _report(files: _Files, fingerprint: str, given: _Given) -> None:
         f"  gpg --import {'PRIVATE_KEY' if given['print_private_key'] else quote(str(private))}",
         f"  skopeo copy --sign-by {fingerprint} docker://SOURCE docker://TARGET",
     ]
-    click.echo("\n".join(lines), err=True)
+    for line in lines:
+        say(line, err=True)

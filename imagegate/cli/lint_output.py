@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import yaml
-
 from imagegate import __version__
+from imagegate.cli.output import file_uri, json_text, safe_line, xml_text, yaml_text
 from imagegate.policy.findings import Finding, Severity
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -26,7 +24,7 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 def _text(findings: Sequence[Finding]) -> str:
-    return "".join(f"{finding}\n" for finding in findings)
+    return "".join(f"{safe_line(str(finding))}\n" for finding in findings)
 
 
 def _plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -34,12 +32,11 @@ def _plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def _json(findings: Sequence[Finding]) -> str:
-    return json.dumps(_plain(findings), indent=2, ensure_ascii=False) + "\n"
+    return json_text(_plain(findings))
 
 
 def _yaml(findings: Sequence[Finding]) -> str:
-    text: str = yaml.dump(_plain(findings), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
-    return text
+    return yaml_text(_plain(findings))
 
 
 def _sarif(findings: Sequence[Finding]) -> str:
@@ -47,11 +44,11 @@ def _sarif(findings: Sequence[Finding]) -> str:
         {
             "ruleId": finding.code,
             "level": _SARIF_LEVELS[finding.severity],
-            "message": {"text": f"{finding.path}: {finding.text}" if finding.path else finding.text},
+            "message": {"text": safe_line(f"{finding.path}: {finding.text}" if finding.path else finding.text)},
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": finding.file},
+                        "artifactLocation": {"uri": file_uri(finding.file)},
                         "region": {"startLine": finding.line},
                     }
                 }
@@ -62,7 +59,7 @@ def _sarif(findings: Sequence[Finding]) -> str:
     rules = [{"id": code} for code in sorted({finding.code for finding in findings})]
     driver = {"name": "imagegate lint", "version": __version__, "rules": rules}
     run = {"tool": {"driver": driver}, "results": results}
-    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return json_text({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _junit(findings: Sequence[Finding]) -> str:
@@ -71,20 +68,19 @@ def _junit(findings: Sequence[Finding]) -> str:
     suites = ET.Element("testsuites", counts)
     suite = ET.SubElement(suites, "testsuite", {"name": "imagegate lint", **counts})
     for finding in findings:
-        place = {"classname": finding.file, "name": f"{finding.line} {finding.code}", "line": str(finding.line)}
+        place = {
+            "classname": xml_text(finding.file),
+            "name": f"{finding.line} {finding.code}",
+            "line": str(finding.line),
+        }
         case = ET.SubElement(suite, "testcase", place)
-        text = _printable(str(finding))
+        text = xml_text(str(finding))
         if finding.severity is Severity.ERROR:
             ET.SubElement(case, "failure", {"type": finding.code, "message": text})
         else:
             ET.SubElement(case, "system-out").text = text
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _printable(text: str) -> str:
-    """Without what XML 1.0 has no way to write."""
-    return "".join(character if character >= " " or character in "\t\n" else "\ufffd" for character in text)
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Finding]], str]] = {

@@ -14,7 +14,8 @@ from importlib import import_module
 import click
 
 from imagegate import __version__
-from imagegate.errors import ImagegateError
+from imagegate.cli.output import say, say_error
+from imagegate.errors import ConfigError, ImagegateError
 
 USAGE_OR_CONFIGURATION = 2
 
@@ -68,12 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = cli.main(args=None if argv is None else list(argv), prog_name="imagegate", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE_OR_CONFIGURATION
+    except click.ClickException as error:
+        _show(error)
+        return USAGE_OR_CONFIGURATION
     except ImagegateError as error:
-        for line in str(error).splitlines():
-            click.echo(f"imagegate: {line}", err=True)
+        for line in error.lines if isinstance(error, ConfigError) else (str(error),):
+            say_error(line)
         return USAGE_OR_CONFIGURATION
     except (click.Abort, KeyboardInterrupt):
         click.echo("imagegate: interrupted", err=True)
@@ -82,3 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return result if isinstance(result, int) else 0
+
+
+def _show(error: click.ClickException) -> None:
+    """The error as click shows it, with its text on one line."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        help_option = max(context.command.get_help_option_names(context), key=len, default="")
+        click.echo(context.get_usage(), err=True)
+        click.echo(f"Try '{context.command_path} {help_option}' for help.\n", err=True)
+    say(f"Error: {error.format_message()}", err=True)

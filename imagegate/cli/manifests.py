@@ -6,6 +6,7 @@ trusted: nesting is bounded before the C loader, which crashes on deep nesting, 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,6 +16,7 @@ import orjson
 import yaml
 
 from imagegate.errors import InvalidInput
+from imagegate.policy.json_source import BadJson, parse_json
 from imagegate.policy.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
 from imagegate.policy.source import ALIASED_NODES_MAX, DEPTH_MAX, yaml_problem
 
@@ -83,16 +85,59 @@ def read_manifests(text: str, file: str, *, first_line: int = 1) -> Iterator[Man
     """
     if text[:64].lstrip().startswith(("{", "[")):
         try:
-            document = orjson.loads(text)
+            orjson.loads(text)
         except orjson.JSONDecodeError:
             pass  # a flow mapping is YAML too
         else:
+            document = _from_json(text, file, first_line)
             yield from _flattened(document, None, file, first_line, first_line - 1)
             return
     for node in _nodes(text, file, first_line):
         if node is not None:
             document = _value_of(node, file, first_line - 1, aliases="&" in text)
             yield from _flattened(document, node, file, node.start_mark.line + first_line, first_line - 1)
+
+
+class _RepeatedKey(ValueError):
+    """A key stands twice in a JSON object."""
+
+
+def _from_json(text: str, file: str, first_line: int) -> Any:
+    """The value of a text that is JSON.
+
+    Raises:
+        BadManifest: a key is repeated, and programs do not agree which of its values counts; or nested too deeply.
+    """
+    if text.count("[") + text.count("{") > DEPTH_MAX and _is_too_deep(orjson.loads(text)):
+        raise BadManifest(f"{file}:{first_line}: nested deeper than {DEPTH_MAX} levels")
+    try:
+        return json.loads(text, object_pairs_hook=_without_repetition)
+    except _RepeatedKey:
+        try:
+            parse_json(text, depth_max=DEPTH_MAX, last_key_wins=False)  # slower, and knows the line
+        except BadJson as bad:
+            raise BadManifest(f"{file}:{bad.line + first_line - 1}: {bad}") from bad
+        raise
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _RepeatedKey
+    return found
+
+
+def _is_too_deep(document: Any) -> bool:
+    level, depth = [document], 0
+    while level and depth <= DEPTH_MAX:
+        depth += 1
+        level = [
+            child
+            for each in level
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, (dict, list))
+        ]
+    return depth > DEPTH_MAX
 
 
 def split_documents(text: str, pieces: int) -> list[tuple[str, int]]:

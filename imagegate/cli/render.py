@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import click
-import orjson
-import yaml
 
 from imagegate import __version__
 from imagegate.cli.checking import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
+from imagegate.cli.output import file_uri, json_text, safe_line, xml_text, yaml_text
 from imagegate.service.words import step_in_words
 
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
@@ -29,22 +27,28 @@ def render(report: Report, output: str, *, colour: bool = False) -> str:
 
 def _table(report: Report, *, colour: bool) -> Iterator[str]:
     shown = [result for result in report.results if result.verdict != NOT_COVERED or result.steps]
-    width = max((len(result.label) for result in shown), default=0)
-    for result in shown:
+    labels = [safe_line(result.label) for result in shown]
+    width = max(map(len, labels), default=0)
+    for label, result in zip(labels, shown, strict=True):
         verdict = click.style(result.verdict, fg=_COLOURS.get(result.verdict)) if colour else result.verdict
-        yield f"{result.label:{width}}  {verdict}  ({result.file}:{result.line})"
-        for problem in result.problems:
-            yield f"  {result.file}:{problem.line}: {_sentence(problem)}"
-        for rewrite in result.rewrites:
-            yield f"  {result.file}:{rewrite.line}: {rewrite.path}: {rewrite.before or '(nothing)'} -> {rewrite.after}"
-        for warning in result.warnings:
-            yield f"  {result.file}:{result.line}: warning: {warning}"
-        for step in result.steps:
-            yield f"    {step_in_words(step)}"
+        yield f"{label:{width}}  {verdict}{safe_line(f'  ({result.file}:{result.line})')}"
+        yield from map(safe_line, _details(result))
     counts = Counter(result.verdict for result in report.results)
     parts = [f"{counts[verdict]} {verdict}" for verdict in (*_COLOURS, NOT_COVERED) if counts[verdict]]
     total = len(report.results)
     yield f"{total} object{'' if total == 1 else 's'}: {', '.join(parts)}" if parts else "no objects"
+
+
+def _details(result: Result) -> Iterator[str]:
+    """What is said below the line of an object."""
+    for problem in result.problems:
+        yield f"  {result.file}:{problem.line}: {_sentence(problem)}"
+    for rewrite in result.rewrites:
+        yield f"  {result.file}:{rewrite.line}: {rewrite.path}: {rewrite.before or '(nothing)'} -> {rewrite.after}"
+    for warning in result.warnings:
+        yield f"  {result.file}:{result.line}: warning: {warning}"
+    for step in result.steps:
+        yield f"    {step_in_words(step)}"
 
 
 def _sentence(problem: Problem) -> str:
@@ -78,17 +82,17 @@ def _document(report: Report) -> dict[str, Any]:
     return {
         "results": [as_json(result) for result in report.results],
         "errors": report.errors,
+        "passedOver": report.passed_over,
         "summary": {verdict: counts[verdict] for verdict in (ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED)},
     }
 
 
 def _json(report: Report) -> str:
-    return orjson.dumps(_document(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    return json_text(_document(report))
 
 
 def _yaml(report: Report) -> str:
-    text: str = yaml.dump(_document(report), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
-    return text
+    return yaml_text(_document(report))
 
 
 def _junit(report: Report) -> str:
@@ -105,25 +109,25 @@ def _junit(report: Report) -> str:
         case = ET.SubElement(
             suite,
             "testcase",
-            {"classname": result.file, "name": result.label, "file": result.file, "line": str(result.line)},
+            {
+                "classname": xml_text(result.file),
+                "name": xml_text(result.label),
+                "file": xml_text(result.file),
+                "line": str(result.line),
+            },
         )
         denials = [problem for problem in result.problems if problem.mode == "enforce"]
         if result.verdict in (DENIED, UNKNOWN):
             texts = [f"{result.file}:{problem.line}: {_sentence(problem)}" for problem in denials]
-            failure = ET.SubElement(case, "failure", {"type": result.verdict, "message": _xml(texts[0])})
-            failure.text = _xml("\n".join(texts))
+            failure = ET.SubElement(case, "failure", {"type": result.verdict, "message": xml_text(texts[0])})
+            failure.text = xml_text(*texts)
         if result.warnings:
-            ET.SubElement(case, "system-out").text = _xml("\n".join(result.warnings))
+            ET.SubElement(case, "system-out").text = xml_text(*result.warnings)
     for error in report.errors:
-        case = ET.SubElement(suite, "testcase", {"classname": "manifest", "name": _xml(error.partition(": ")[0])})
-        ET.SubElement(case, "error", {"message": _xml(error)})
+        case = ET.SubElement(suite, "testcase", {"classname": "manifest", "name": xml_text(error.partition(": ")[0])})
+        ET.SubElement(case, "error", {"message": xml_text(error)})
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _xml(text: str) -> str:
-    """Without the control characters that XML 1.0 has no way to write."""
-    return "".join(character if character >= " " or character in "\t\n" else "\ufffd" for character in text)
 
 
 def _sarif(report: Report) -> str:
@@ -133,12 +137,16 @@ def _sarif(report: Report) -> str:
         {
             "ruleId": f"{problem.plugin}/{problem.code}",
             "level": {"enforce": "error", "warn": "warning", "audit": "note"}[problem.mode],
-            "message": {"text": f"{result.label}: {_sentence(problem)}"},
+            "message": {"text": safe_line(f"{result.label}: {_sentence(problem)}")},
             "locations": [_location(result.file, problem.line)],
         }
         for result, problem in problems
     ]
-    notices = [{"level": "error", "message": {"text": error}} for error in report.errors]
+    notices = [
+        {"level": level, "message": {"text": safe_line(text)}}
+        for level, texts in (("error", report.errors), ("note", report.passed_over))
+        for text in texts
+    ]
     run = {
         "tool": {
             "driver": {
@@ -150,11 +158,11 @@ def _sarif(report: Report) -> str:
         "invocations": [{"executionSuccessful": not report.errors, "toolExecutionNotifications": notices}],
         "results": found,
     }
-    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return json_text({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _location(file: str, line: int) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": line}}}
+    return {"physicalLocation": {"artifactLocation": {"uri": file_uri(file)}, "region": {"startLine": line}}}
 
 
 _POLICY_RESULTS = {ALLOWED: "pass", REWRITTEN: "pass", DENIED: "fail", UNKNOWN: "error", NOT_COVERED: "skip"}
@@ -170,8 +178,7 @@ def _policy_report(report: Report) -> str:
         "summary": {word: counts[word] for word in ("pass", "fail", "warn", "error", "skip")},
         "results": entries,
     }
-    text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
-    return text
+    return yaml_text(document)
 
 
 def _report_entries(result: Result) -> Iterator[dict[str, Any]]:
@@ -186,7 +193,7 @@ def _report_entries(result: Result) -> Iterator[dict[str, Any]]:
             "policy": problem.plugin,
             "rule": problem.rule or problem.code,
             "result": _POLICY_RESULTS[result.verdict] if hard else "warn",
-            "message": _sentence(problem),
+            "message": safe_line(_sentence(problem)),
             "properties": {"file": result.file, "line": str(problem.line), "code": problem.code},
         }
     if not any(problem.mode == "enforce" for problem in result.problems):

@@ -1,10 +1,13 @@
-"""Which files of a folder are read."""
+"""Which files of a folder are read, and what is said of the rest."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from fnmatch2 import fnmatchcase2
 
@@ -13,36 +16,100 @@ from imagegate.errors import InvalidInput
 SUFFIXES = (".yaml", ".yml", ".json")
 """Of files that are read where nothing else is asked for."""
 STANDARD_INPUT = "-"
+_KUBERNETES_OWN = ".."
+"""Begins the names of folders in a mounted ConfigMap; its files are links into them."""
 
 
-def select_files(paths: Iterable[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Iterator[Path]:
+class Selected(NamedTuple):
+    """A file to read."""
+
+    path: Path
+    named: bool
+    """Named by the user, not found in a folder."""
+
+
+@dataclass(slots=True)
+class Selection:
+    """What is to be read below some paths."""
+
+    files: list[Selected] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    """Folders that are not looked into: ``path: why``."""
+    errors: list[str] = field(default_factory=list)
+    """What could not be looked at: ``path: why``."""
+
+
+def select_files(paths: Iterable[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Selection:
     """The files themselves, and of folders what ``include`` selects and ``exclude`` does not, in order of name.
 
     A pattern without ``/`` is matched with the file's name in whatever folder; others with the path below the
-    folder that was given, where ``**`` stands for any number of folders. Folders whose name begins with a dot are
-    passed over.
+    folder that was given, where ``**`` stands for any number of folders. Folders whose name begins with a dot and
+    links to folders are passed over. A folder in which no file is selected is an error.
 
     Raises:
         InvalidInput: a path is not there.
     """
+    selection = Selection()
     for path in paths:
-        if path.is_dir():
-            yield from _below(str(path), include, exclude)
-        elif str(path) == STANDARD_INPUT or path.exists():
-            yield path
+        if str(path) != STANDARD_INPUT and _is_folder(path):
+            before = len(selection.files) + len(selection.errors)
+            selection.files += (Selected(file, named=False) for file in _below(path, include, exclude, selection))
+            if len(selection.files) + len(selection.errors) == before:
+                wanted = " or ".join(include or (f"*{suffix}" for suffix in SUFFIXES))
+                selection.errors.append(f"{path}: nothing to read: no file {wanted} in this folder")
         else:
-            raise InvalidInput(f"{path}: no such file or folder")
+            selection.files.append(Selected(path, named=True))
+    return selection
 
 
-def _below(top: str, include: Sequence[str], exclude: Sequence[str]) -> Iterator[Path]:
-    for folder, folders, names in os.walk(top):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        inside = "" if folder == top else f"{os.path.relpath(folder, top)}/"
-        for name in sorted(names):
-            if not (_selected(inside, name, include) if include else name.endswith(SUFFIXES)):
-                continue
-            if not _selected(inside, name, exclude):
-                yield Path(folder, name)
+def _is_folder(path: Path) -> bool:
+    """Whether a path that was named is a folder.
+
+    Raises:
+        InvalidInput: there is no such thing, or it cannot be looked at.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        why = f"a link to {path.readlink()}, where nothing is" if path.is_symlink() else "no such file or folder"
+        raise InvalidInput(f"{path}: {why}") from error
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _below(top: Path, include: Sequence[str], exclude: Sequence[str], selection: Selection) -> Iterator[Path]:
+    """The selected files; what else there is goes to ``selection``."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            selection.errors.append(f"{folder}: cannot be read: {error.strerror}")
+            continue
+        inside = "" if folder == top else f"{folder.relative_to(top)}/"
+        for entry in entries:
+            if _is_read(entry, inside, include, exclude, selection):
+                yield Path(entry.path)
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        waiting += (Path(entry.path) for entry in reversed(folders) if not entry.name.startswith("."))
+
+
+def _is_read(
+    entry: os.DirEntry[str], inside: str, include: Sequence[str], exclude: Sequence[str], selection: Selection
+) -> bool:
+    """Whether an entry is a file to read."""
+    name, is_link = entry.name, entry.is_symlink()
+    if entry.is_dir():
+        why = "a link to a folder" if is_link else "a hidden folder" if name.startswith(".") else ""
+        if why and not name.startswith(_KUBERNETES_OWN) and not _selected(inside, name, exclude):
+            selection.passed_over.append(f"{entry.path}: passed over: {why}")
+        return False
+    wanted = _selected(inside, name, include) if include else name.endswith(SUFFIXES)
+    if not wanted and is_link and not Path(entry.path).exists():  # it may have been one to a folder
+        wanted = True
+    return wanted and not _selected(inside, name, exclude)
 
 
 def _selected(inside: str, name: str, patterns: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from shlex import quote
 from typing import Any
 
 from imagegate.core.cise_policy import CLUSTER_IMAGE_POLICY, IMAGE_POLICY, PolicyGroup
@@ -84,13 +85,16 @@ def key_protect_request(private_key: bytes, *, name: str = KEY_PROTECT_NAME, ali
 
 
 def key_protect_command(body_file: str, *, region: str = "<region>", instance: str = "<instance_ID>") -> str:
-    """The ``curl`` that sends the body in ``body_file``; the IAM token is taken from the environment."""
+    """The ``curl`` that sends the body in ``body_file``, quoted for a shell.
+
+    The IAM token is taken from the environment. ``region`` becomes part of the host that gets it: callers check it.
+    """
     return " \\\n  ".join(
         (
-            f"curl -X POST https://{region}.kms.cloud.ibm.com/api/v2/keys",
+            f"curl -X POST {quote(f'https://{region}.kms.cloud.ibm.com/api/v2/keys')}",
             '-H "authorization: Bearer $IAM_TOKEN"',
-            f"-H 'bluemix-instance: {instance}'",
-            f"-H 'content-type: {KEY_PROTECT_TYPE}'",
-            f"--data-binary @{body_file}",
+            f"-H {quote(f'bluemix-instance: {instance}')}",
+            f"-H {quote(f'content-type: {KEY_PROTECT_TYPE}')}",
+            f"--data-binary {quote(f'@{body_file}')}",
         )
     )

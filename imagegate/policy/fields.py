@@ -68,7 +68,7 @@ class Report:
         """
         if self.errors:
             ordered = sorted(self.errors, key=lambda remark: (remark.file != self.file, remark.file, remark.line))
-            raise error_class("\n".join(str(remark) for remark in ordered))
+            raise error_class(*(str(remark) for remark in ordered))
 
 
 class Fields:

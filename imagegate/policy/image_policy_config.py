@@ -56,8 +56,8 @@ class LoadedImagePolicy:
 class InvalidImagePolicy(InvalidPolicy):
     """A document could be read, and is no valid policy. ``errors`` are the original's field errors."""
 
-    def __init__(self, text: str, errors: list[FieldError], loaded: LoadedImagePolicy) -> None:
-        super().__init__(text)
+    def __init__(self, lines: list[str], errors: list[FieldError], loaded: LoadedImagePolicy) -> None:
+        super().__init__(*lines)
         self.errors = errors
         self.loaded = loaded
 
@@ -143,14 +143,14 @@ def _lines(fields: Fields) -> list[tuple[str, int]]:
     ]
 
 
-def _located(errors: list[FieldError], file: str, lines: dict[str, int], start: int) -> str:
+def _located(errors: list[FieldError], file: str, lines: dict[str, int], start: int) -> list[str]:
     """Each error behind the file and the line of its rule."""
     located = []
     for error in errors:
         place = error.field.removeprefix(f"{PLUGIN_NAME}.")
         rule = place[: place.find("]") + 1]
         located.append(f"{file}:{lines.get(rule, start)}: {error}")
-    return "\n".join(located)
+    return located
 
 
 class _Reader:

@@ -17,9 +17,7 @@ from imagegate.policy.lint_imports import lint_imports
 from imagegate.policy.lint_rules import lint_rules
 from imagegate.policy.master_config import MasterConfig
 
-_PLACE = re.compile(
-    r"(?P<file>.*?):(?P<line>[0-9]+): (?:(?P<path>[A-Za-z][\w./-]*(?:\[[^\]]*\][\w.]*)*): )?(?P<text>.*)"
-)
+_PLACE = r"(?P<file>{}|.*?):(?P<line>[0-9]+): (?:(?P<path>[A-Za-z][\w./-]*(?:\[[^\]]*\][\w.]*)*): )?(?P<text>.*)"
 
 
 def lint(config: MasterConfig, profile: Profile, *, has_integrated_registry: bool = False) -> list[Finding]:
@@ -46,8 +44,9 @@ def findings_of_remarks(remarks: Iterable[Remark]) -> list[Finding]:
 def findings_of_error(error: ConfigError, file: str) -> list[Finding]:
     """A configuration that does not load, as findings: one for each line of the error's text."""
     findings = []
-    for text in str(error).split("\n"):
-        found = _PLACE.fullmatch(text)
+    place = re.compile(_PLACE.format(re.escape(file)), re.DOTALL)  # names of files may hold ": " and line ends
+    for text in error.lines:
+        found = place.fullmatch(text)
         if found is None:
             findings.append(Finding(Severity.ERROR, file, 1, "", text, "invalid"))
         else:

@@ -150,9 +150,9 @@ class _Reader:
         try:
             self._report.check()
         except InvalidPolicy as error:
-            raise InvalidPolicy("\n".join([str(error), *self._late])) from error
+            raise InvalidPolicy(*error.lines, *self._late) from error
         if self._late:
-            raise InvalidPolicy("\n".join(self._late))
+            raise InvalidPolicy(*self._late)
 
     def _check_kind(self, fields: Fields) -> None:
         kind, version = fields.text("kind"), fields.text("apiVersion")
@@ -225,7 +225,7 @@ class _Reader:
         try:
             loaded = read_image_policy(node, path, report, self._profile)
         except InvalidImagePolicy as error:
-            self._late.append(str(error))
+            self._late += error.lines
             return None
         except InvalidPolicy:  # noted in the report
             self._collect(report)
@@ -296,7 +296,7 @@ class _Reader:
             entry.error("location", f"{file} cannot be read: {error.strerror or error}")
             return None
         except InvalidPolicy as error:
-            self._late.append(str(error))
+            self._late += error.lines
             return None
         self._located.append(file)
         report = Report(file, lenient=exact, warnings=self._report.warnings)

@@ -101,5 +101,5 @@ def test_a_wrong_file_is_refused(text: str, error: str) -> None:
 def test_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "access.yaml").write_text(RULES, encoding="utf-8")
     assert len(load_access_rules(tmp_path / "access.yaml")) == 3
-    with pytest.raises(ConfigError, match=r"absent.yaml: No such file or directory$"):
+    with pytest.raises(ConfigError, match=r"absent.yaml: cannot be read: No such file or directory$"):
         load_access_rules(tmp_path / "absent.yaml")

@@ -54,8 +54,15 @@ def test_what_cannot_be_read_is_said_with_its_path(tmp_path: Path, profile: Prof
         load_config(file, profile)
 
 
-def test_a_file_without_end_is_refused_after_the_limit() -> None:
+def test_a_file_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "large.yaml").open("wb") as file:
+        file.truncate(DOCUMENT_MAX_BYTES + 1)
     with pytest.raises(InvalidPolicy, match=f"larger than {DOCUMENT_MAX_BYTES} bytes"):
+        load_config(tmp_path / "large.yaml")
+
+
+def test_a_device_is_not_read() -> None:
+    with pytest.raises(InvalidPolicy, match="/dev/zero: cannot be read: it is a device, not a file"):
         load_config(Path("/dev/zero"))
 
 

@@ -252,7 +252,7 @@ def test_registries_that_a_reference_can_have(registry: str) -> None:
 
 
 def test_an_error_becomes_findings_with_their_places() -> None:
-    error = InvalidPolicy("m.yaml:3: a[x/y].b: bad: worse\nm.yaml:4: no path\nsomething else")
+    error = InvalidPolicy("m.yaml:3: a[x/y].b: bad: worse", "m.yaml:4: no path", "something else")
     assert findings_of_error(error, "m.yaml") == [
         Finding(Severity.ERROR, "m.yaml", 3, "a[x/y].b", "bad: worse", "invalid"),
         Finding(Severity.ERROR, "m.yaml", 4, "", "no path", "invalid"),

@@ -1,0 +1,93 @@
+"""Reading files that strangers may have put there: never a device, never without a bound, never waiting for good."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import select
+import stat
+from pathlib import Path
+
+PIPE_WAIT_S = 30
+_PIECE_BYTES = 1 << 20
+_OPEN_DESCRIPTOR = re.compile(r"/dev/(?P<stdin>stdin)|(?:/dev/fd|/proc/self/fd)/(?P<number>[0-9]{1,6})")
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def read_file(path: Path | str, limit: int, *, named: bool = False) -> bytes:
+    """The content of a regular file; at most one byte more than ``limit``, so that the caller sees it is larger.
+
+    Args:
+        path: links are followed.
+        limit: bytes.
+        named: the user named this very path. Then it may also be a pipe, or an open descriptor: ``/dev/stdin``, and
+            ``/dev/fd/63``, which is what a shell makes of ``<(command)``. What is found in a folder may not.
+
+    Raises:
+        OSError: it cannot be read, is neither a file nor such a pipe, or nothing was written to the pipe for
+            ``PIPE_WAIT_S`` seconds.
+    """
+    return read_with_status(path, limit, named=named)[0]
+
+
+def read_with_status(path: Path | str, limit: int, *, named: bool = False) -> tuple[bytes, os.stat_result]:
+    """``read_file``, and what the file was like before it was read."""
+    descriptor = _named_descriptor(str(path)) if named else None
+    if descriptor is not None:
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            return stream.read(limit + 1), os.fstat(stream.fileno())
+    _check_kind(os.stat(path), path, named=named)  # noqa: PTH116 - before it is opened: opening a device may act
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(opened)
+        _check_kind(status, path, named=named)  # another one may stand there by now
+        read = _from_pipe if stat.S_ISFIFO(status.st_mode) else _from_file
+        return read(opened, limit), status
+    finally:
+        os.close(opened)
+
+
+def _named_descriptor(path: str) -> int | None:
+    found = _OPEN_DESCRIPTOR.fullmatch(path)
+    if found is None:
+        return None
+    return 0 if found["stdin"] else int(found["number"])
+
+
+def _check_kind(status: os.stat_result, path: Path | str, *, named: bool) -> None:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if kind != stat.S_IFREG and not (named and kind == stat.S_IFIFO):
+        raise OSError(errno.EINVAL, f"it is {_KINDS.get(kind, 'something else')}, not a file", str(path))
+
+
+def _from_file(opened: int, limit: int) -> bytes:
+    pieces = []
+    room = limit + 1
+    while room and (piece := os.read(opened, min(room, _PIECE_BYTES))):
+        pieces.append(piece)
+        room -= len(piece)
+    return b"".join(pieces)
+
+
+def _from_pipe(opened: int, limit: int) -> bytes:
+    pieces = []
+    room = limit + 1
+    poll = select.poll()
+    poll.register(opened, select.POLLIN)
+    while room:
+        if not poll.poll(PIPE_WAIT_S * 1000):
+            raise OSError(errno.ETIMEDOUT, f"it is a pipe, and nothing was written to it for {PIPE_WAIT_S} s")
+        piece = os.read(opened, min(room, _PIECE_BYTES))
+        if not piece:
+            break
+        pieces.append(piece)
+        room -= len(piece)
+    return b"".join(pieces)
