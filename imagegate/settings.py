@@ -107,7 +107,7 @@ def _read_file(path: Path, read: Callable[[Path], bytes]) -> Node:
     except OSError as error:
         raise InvalidSettings(f"{path}: cannot be read: {error.strerror or error}") from error
     except InvalidPolicy as error:
-        raise InvalidSettings(str(error)) from error
+        raise InvalidSettings(*error.lines) from error
     if len(documents) > 1:
         raise InvalidSettings(f"{path}:{documents[1].line}: a second document; one file holds all settings")
     return documents[0]
@@ -127,7 +127,7 @@ def read_settings(root: Node, name: str, environment: Mapping[Entry, object] | N
     report = Report(name)
     settings = read_section(Settings, Fields(_merged(root, environment or {}), "", report))
     if problems := _problems(report, environment or {}):
-        raise InvalidSettings("\n".join(problems))
+        raise InvalidSettings(*problems)
     return settings
 
 
@@ -163,7 +163,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Entry, object]:
                 f"environment: {variable}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
             )
     if problems:
-        raise InvalidSettings("\n".join(sorted(problems)))
+        raise InvalidSettings(*sorted(problems))
     return values
 
 

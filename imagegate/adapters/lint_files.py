@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imagegate.adapters.cluster_files import policy_files
@@ -39,8 +39,7 @@ def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = F
     linter = _Linter(profile, strict_yaml)
     for path in paths:
         if path.is_dir():
-            for file in policy_files(path):
-                linter.add(file, file.parent)
+            linter.add_folder(path, policy_files(path))
         else:
             linter.add(path, None)
     return linter.findings()
@@ -60,8 +59,21 @@ class _Linter:
         together = [finding for loaded in self._together.values() for finding in lint_cise(loaded)]
         return [*self._found, *together]
 
-    def add(self, path: Path, folder: Path | None) -> None:
-        """Read one file.
+    def add_folder(self, folder: Path, files: Iterable[Path]) -> None:
+        """Read the files of a folder and of those in it.
+
+        Raises:
+            InvalidPolicy: one of them cannot be read.
+        """
+        if not [file for file in files if self.add(file, file.parent)]:
+            self._note_no_policy(folder, "")
+
+    def _note_no_policy(self, path: Path, detail: str) -> None:
+        text = f"holds no policy that imagegate reads{detail}"
+        self._found.append(Finding(Severity.WARNING, str(path), 1, "", text, "no-policy"))
+
+    def add(self, path: Path, folder: Path | None) -> bool:
+        """Read one file; whether it holds, or was meant to hold, anything of ours.
 
         Raises:
             InvalidPolicy: it cannot be read.
@@ -75,10 +87,10 @@ class _Linter:
             kinds = self._read(decode_utf8(content, name), path, folder)
         except ConfigError as error:
             self._found += findings_of_error(error, name)
-            return
+            return True
         if kinds and folder is None:
-            text = f"holds no policy that imagegate reads, only {', '.join(sorted(kinds))}"
-            self._found.append(Finding(Severity.WARNING, name, 1, "", text, "no-policy"))
+            self._note_no_policy(path, f", only {', '.join(sorted(kinds))}")
+        return not kinds
 
     def _read(self, text: str, path: Path, folder: Path | None) -> set[str]:
         """Read a text by what is in it; the kinds that are there if none of them is ours, else nothing."""

@@ -6,6 +6,7 @@ because evidence could not be had.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -13,8 +14,7 @@ from importlib import import_module
 
 import click
 
-from imagegate import __version__
-from imagegate.cli.output import say, say_error
+from imagegate import __version__, logs
 from imagegate.errors import ConfigError, ImagegateError
 
 USAGE_OR_CONFIGURATION = 2
@@ -65,6 +65,8 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    if not logging.getLogger().handlers:
+        logs.configure("warning", as_json=False)
     try:
         result = cli.main(args=None if argv is None else list(argv), prog_name="imagegate", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -76,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _show(error)
         return USAGE_OR_CONFIGURATION
     except ImagegateError as error:
+        from imagegate.cli.output import say_error
+
         for line in error.lines if isinstance(error, ConfigError) else (str(error),):
             say_error(line)
         return USAGE_OR_CONFIGURATION
@@ -90,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(error: click.ClickException) -> None:
     """The error as click shows it, with its text on one line."""
+    from imagegate.cli.output import say
+
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
         help_option = max(context.command.get_help_option_names(context), key=len, default="")

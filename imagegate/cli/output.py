@@ -30,6 +30,8 @@ _COMMAND_AT_START = re.compile(r"\A(\s*):(?=:)")
 _COMMAND = re.compile(r"##(?=[\w.-]*\[)")
 _BEYOND_ASCII = re.compile("[\x7f-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Lone surrogates that stand for no byte of a file name."""
 
 
 def safe_line(text: str, limit: int = LINE_MAX_LENGTH) -> str:
@@ -65,7 +67,7 @@ def xml_text(*lines: str) -> str:
 
 def file_uri(name: str) -> str:
     """A file's name as a URI reference (RFC 3986)."""
-    return quote(os.fsencode(name))
+    return quote(os.fsencode(_NO_BYTE.sub("\ufffd", name)))
 
 
 def json_text(document: Any) -> str:

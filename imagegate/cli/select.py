@@ -101,7 +101,7 @@ def _is_read(
 ) -> bool:
     """Whether an entry is a file to read."""
     name, is_link = entry.name, entry.is_symlink()
-    if entry.is_dir():
+    if _leads_to_folder(entry):
         why = "a link to a folder" if is_link else "a hidden folder" if name.startswith(".") else ""
         if why and not name.startswith(_KUBERNETES_OWN) and not _selected(inside, name, exclude):
             selection.passed_over.append(f"{entry.path}: passed over: {why}")
@@ -110,6 +110,13 @@ def _is_read(
     if not wanted and is_link and not Path(entry.path).exists():  # it may have been one to a folder
         wanted = True
     return wanted and not _selected(inside, name, exclude)
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or into a folder that may not be searched: said where it is read
+        return False
 
 
 def _selected(inside: str, name: str, patterns: Sequence[str]) -> bool:

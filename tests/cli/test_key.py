@@ -164,6 +164,35 @@ def test_the_curl_sends_the_body(tmp_path: Path, lookaside: Lookaside) -> None:
     assert request.body == (folder / "image-signing.key-protect.json").read_bytes()
 
 
+def test_the_curl_runs_nothing_but_curl(tmp_path: Path, lookaside: Lookaside) -> None:
+    """What came from elsewhere is one argument, whatever is in it."""
+    hostile = "a' $(touch owned) `touch owned`; touch owned #\"\\"
+    folder = tmp_path / "a'; touch owned #"
+    result = create(
+        *("icr.io/team/*", "--vault", "--vault-region", "us-south", "--vault-instance", hostile), directory=folder
+    )
+    command = result.stdout.replace("https://us-south.kms.cloud.ibm.com", lookaside.url)
+    environment = {"PATH": os.environ["PATH"], "IAM_TOKEN": "token"}
+    subprocess.run(["sh", "-c", command], env=environment, check=True, capture_output=True, timeout=30, cwd=tmp_path)
+    (request,) = lookaside.requests
+    assert request.headers["bluemix-instance"] == hostile
+    assert request.body == (folder / "image-signing.key-protect.json").read_bytes()
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("region", ["eu-de", "private.us-south", "us-south"])
+def test_regions_that_are_there(tmp_path: Path, region: str) -> None:
+    result = create("r", "--algorithm", "ed25519", "--vault", "--vault-region", region, directory=tmp_path)
+    assert f"https://{region}.kms.cloud.ibm.com/" in result.stdout
+
+
+def test_a_folder_that_is_a_link_gets_no_key(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "keys").symlink_to("home")
+    create("r", "--algorithm", "ed25519", directory=tmp_path / "keys", fails=True)
+    assert list((tmp_path / "home").iterdir()) == []
+
+
 def test_the_private_key_is_printed_only_when_asked(tmp_path: Path, home: GpgHome) -> None:
     result = create("icr.io/team/*", "--print-private-key", directory=tmp_path)
     assert result.stdout.startswith("-----BEGIN PGP PRIVATE KEY BLOCK-----")
@@ -198,6 +227,19 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         (("r", "--store-url", "sigs.example.com"), "expecting https:// or http:// URL, got: sigs.example.com"),
         (("r", "--vault", "--print-private-key"), "--vault writes the private key to a file"),
         (("r", "--algorithm", "dsa"), "'dsa' is not one of"),
+        (("r\x1b[2J",), "is no repository pattern"),
+        (("r", "--name", "../evil"), "--name: expected a file name"),
+        (("r", "--name", "a/b"), "--name: expected a file name"),
+        (("r", "--name", ""), "--name: expected a file name"),
+        (("r", "--name=-x"), "--name: expected a file name"),
+        (("r", "--name", "a\nb"), "--name: expected a file name"),
+        (("r", "--secret", "x: y\nevil: 1"), "--secret: expected a name of Kubernetes"),
+        (("r", "--policy", '"}'), "--policy: expected a name of Kubernetes"),
+        (("r", "-n", "a.b"), "--namespace: expected a namespace"),
+        (("r", "--vault-region", "us; touch X #"), "--vault-region: expected a region"),
+        (("r", "--vault-region", "evil.com/"), "--vault-region: expected a region"),
+        (("r", "--vault-region", "a@evil.com"), "--vault-region: expected a region"),
+        (("r", "--vault-instance", "a\n-H evil: 1"), "--vault-instance: "),
     ],
 )
 def test_usage(tmp_path: Path, arguments: tuple[str, ...], error: str) -> None:

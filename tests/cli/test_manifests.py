@@ -150,3 +150,40 @@ def test_a_text_with_directives_is_not_cut() -> None:
     text = f"%YAML 1.1\n---\n{pod('a')}...\n%YAML 1.1\n---\n{pod('b')}"
     assert split_documents(text, 4) == [(text, 1)]
     assert len(read(text)) == 2
+
+
+@pytest.mark.parametrize(
+    "text, line, key",
+    [
+        ('{"apiVersion": "v1", "kind": "Pod",\n"kind": "ConfigMap"}', 2, "kind"),
+        ('{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [\n\n{"image": "a", "image": "a"}]}}', 3, "image"),
+        ('[{"apiVersion": "v1", "kind": "Pod", "a": 1, "\\u0061": 2}]', 1, "a"),
+    ],
+)
+def test_a_repeated_key_of_json_is_an_error_like_that_of_yaml(text: str, line: int, key: str) -> None:
+    with pytest.raises(BadManifest, match=rf'f\.json:{line}: "{key}" is repeated \(first in line [0-9]+\)'):
+        list(read_manifests(text, "f.json"))
+
+
+def test_the_same_key_in_two_objects_of_json_is_none() -> None:
+    text = '{"apiVersion": "v1", "kind": "Pod", "spec": {"a": [{"b": 1}, {"b": 2}]}, "a": {"a": 1}}'
+    (found,) = read_manifests(text, "f.json")
+    assert found.object == json.loads(text)
+
+
+@pytest.mark.parametrize("deep", [DEPTH_MAX, 900])
+@pytest.mark.parametrize("begin, end", [("[", "]"), ('{"a":', "}")])
+def test_json_is_nested_as_deeply_as_yaml_and_no_more(deep: int, begin: str, end: str) -> None:
+    def written(levels: int) -> str:
+        return f'{{"apiVersion": "v1", "kind": "K", "a": {begin * levels}1{end * levels}}}'
+
+    (found,) = read_manifests(written(DEPTH_MAX - 1), "f.json")
+    assert found.object["kind"] == "K"
+    with pytest.raises(BadManifest, match=f"nested deeper than {DEPTH_MAX} levels"):
+        list(read_manifests(written(deep), "f.json"))
+
+
+def test_brackets_in_texts_are_no_nesting() -> None:
+    text = json.dumps({"apiVersion": "v1", "kind": "K", "a": "[" * 1000, "b": [[]] * 500})
+    (found,) = read_manifests(text, "f.json")
+    assert len(found.object["b"]) == 500

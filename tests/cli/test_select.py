@@ -1,0 +1,251 @@
+"""What is not read is said, and a pipeline is not green because nothing was looked at."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.commands import SETTINGS, Command, pod
+from tests.support.service import IMAGEGATE
+
+BAD, GOOD = pod("quay.io/x/y:1"), pod("docker.io/library/nginx:1")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    (folder / "good.yaml").write_text(GOOD)
+    return folder
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder of a user to whom permissions apply."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o755)
+    user = os.geteuid()
+    if user == 0:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        os.seteuid(user)
+        shutil.rmtree(folder)
+
+
+class TestPassedOver:
+    def test_hidden_folders_and_links_to_folders_are_said(self, imagegate: Command, tree: Path) -> None:
+        for name in (".git", "sub/.x"):
+            (tree / name).mkdir(parents=True)
+            (tree / name / "bad.yaml").write_text(BAD)
+        (tree.parent / "outside").mkdir()
+        (tree.parent / "outside/bad.yaml").write_text(BAD)
+        (tree / "link").symlink_to("../outside")
+        (tree / "sub/up").symlink_to("..")
+        ran = imagegate("check", *SETTINGS, tree)
+        assert ran.code == 0
+        assert ran.err.splitlines() == [
+            f"imagegate: {tree}/.git: passed over: a hidden folder",
+            f"imagegate: {tree}/link: passed over: a link to a folder",
+            f"imagegate: {tree}/sub/.x: passed over: a hidden folder",
+            f"imagegate: {tree}/sub/up: passed over: a link to a folder",
+        ]
+        document = json.loads(imagegate("check", *SETTINGS, tree, "-o", "json").out)
+        assert [line.partition(":")[0] for line in document["passedOver"]] == [
+            f"{tree}/{name}" for name in (".git", "link", "sub/.x", "sub/up")
+        ]
+        (run,) = json.loads(imagegate("check", *SETTINGS, tree, "-o", "sarif").out)["runs"]
+        (invocation,) = run["invocations"]
+        assert invocation["executionSuccessful"] is True
+        assert [note["level"] for note in invocation["toolExecutionNotifications"]] == ["note"] * 4
+
+    def test_a_hidden_folder_that_is_named_is_read(self, imagegate: Command, tree: Path) -> None:
+        (tree / ".x").mkdir()
+        (tree / ".x/bad.yaml").write_text(BAD)
+        assert imagegate("check", *SETTINGS, tree / ".x").code == 1
+
+    def test_what_the_user_excludes_is_not_said(self, imagegate: Command, tree: Path) -> None:
+        (tree / ".git").mkdir()
+        assert imagegate("check", *SETTINGS, tree, "--exclude", ".git").err == ""
+
+    def test_a_mounted_config_map_is_read_once(self, imagegate: Command, tree: Path) -> None:
+        (tree / "..2026_01_01").mkdir()
+        (tree / "..2026_01_01/bad.yaml").write_text(BAD)
+        (tree / "..data").symlink_to("..2026_01_01")
+        (tree / "bad.yaml").symlink_to("..data/bad.yaml")
+        ran = imagegate("check", *SETTINGS, tree)
+        assert (ran.code, ran.err) == (1, "")
+        assert ran.out.endswith("2 objects: 1 denied, 1 allowed\n")
+
+
+class TestNothingLookedAt:
+    @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n---\n", "apiVersion: v1\nkind: List\nitems: []\n"])
+    def test_no_object_at_all_is_not_green(self, imagegate: Command, tree: Path, content: str) -> None:
+        (tree / "good.yaml").write_text(content)
+        ran = imagegate("check", *SETTINGS, tree)
+        assert ran.code == 2
+        assert ran.err == "imagegate: nothing was checked: no object in what was named\n"
+        assert json.loads(imagegate("check", *SETTINGS, tree, "-o", "json").out)["errors"] != []
+
+    def test_nothing_on_standard_input(self, imagegate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        assert imagegate("check", *SETTINGS, "-").code == 2
+
+    @pytest.mark.parametrize("command", ["check", "check-streams"])
+    def test_a_folder_without_a_manifest(self, imagegate: Command, tree: Path, command: str) -> None:
+        empty = tree / "empty"
+        empty.mkdir()
+        (empty / "notes.txt").write_text("x")
+        ran = imagegate(command, *SETTINGS, empty, tree)
+        assert ran.code == 2
+        assert f"imagegate: {empty}: nothing to read: no file *.yaml or *.yml or *.json in this folder\n" in ran.err
+        assert imagegate(command, *SETTINGS, tree).code == 0
+
+    def test_patterns_that_select_nothing(self, imagegate: Command, tree: Path) -> None:
+        ran = imagegate("check", *SETTINGS, tree, "--include", "*.yam")
+        assert ran.code == 2
+        assert "nothing to read: no file *.yam in this folder" in ran.err
+        assert imagegate("check", *SETTINGS, tree, "--exclude", "*").code == 2
+
+    def test_no_policy_in_a_folder_of_lint(self, imagegate: Command, tree: Path) -> None:
+        ran = imagegate("lint", "-W", tree)
+        assert ran.code == 1
+        assert f"{tree}:1: warning: holds no policy that imagegate reads" in ran.out
+
+
+class TestWhatCannotBeRead:
+    """One line each, exit code 2, no traceback and no waiting."""
+
+    @pytest.mark.parametrize("command", ["check", "check-streams"])
+    def test_pipes_sockets_devices_and_broken_links(self, imagegate: Command, tree: Path, command: str) -> None:
+        os.mkfifo(tree / "pipe.yaml")
+        (tree / "device.json").symlink_to("/dev/zero")
+        (tree / "loop.yaml").symlink_to("loop.yaml")
+        (tree / "nowhere.yaml").symlink_to("nothing")
+        (tree / "folder").symlink_to("no-folder")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(tree / "socket.yml"))
+            ran = imagegate(command, *SETTINGS, tree)
+        assert ran.code == 2
+        lines = ran.err.splitlines()
+        assert all(line.startswith("imagegate: ") for line in lines[:1])
+        if command == "check":  # the rest is checked all the same
+            assert ran.out.endswith("1 object: 1 allowed\n")
+            assert [line.split(":")[1].rpartition("/")[2] for line in lines] == [
+                "device.json", "folder", "loop.yaml", "nowhere.yaml", "pipe.yaml", "socket.yml",
+            ]  # fmt: skip
+
+    @pytest.mark.parametrize("name", ["dangling", "loop"])
+    @pytest.mark.parametrize(
+        "command",
+        [("check", *SETTINGS), ("check-streams", *SETTINGS), ("lint",), ("convert",)],
+        ids=lambda each: str(each[0]),
+    )
+    def test_a_link_that_leads_nowhere_is_named(
+        self, imagegate: Command, tmp_path: Path, command: tuple[str, ...], name: str
+    ) -> None:
+        (tmp_path / "dangling").symlink_to("nothing")
+        (tmp_path / "loop").symlink_to("loop")
+        ran = imagegate(*command, tmp_path / name)
+        assert (ran.code, ran.out) == (2, "")
+        (line,) = ran.err.splitlines()
+        assert line.startswith(f"imagegate: {tmp_path / name}: ")
+
+    def test_a_folder_that_may_not_be_read(self, imagegate: Command, unprivileged: Path) -> None:
+        for name in ("open", "closed"):
+            (unprivileged / name).mkdir()
+            (unprivileged / name / "bad.yaml").write_text(BAD)
+        (unprivileged / "file.yaml").write_text(GOOD)
+        (unprivileged / "file.yaml").chmod(0)
+        (unprivileged / "closed").chmod(0)
+        try:
+            ran = imagegate("check", *SETTINGS, unprivileged)
+            named = imagegate("check", *SETTINGS, unprivileged / "closed/bad.yaml")
+        finally:
+            (unprivileged / "closed").chmod(0o700)
+        assert ran.code == 2
+        assert ran.out.endswith("1 object: 1 denied\n")
+        assert ran.err.splitlines() == [
+            f"imagegate: {unprivileged}/closed: cannot be read: Permission denied",
+            f"imagegate: {unprivileged}/file.yaml:1: cannot be read: Permission denied",
+        ]
+        assert (named.code, named.err) == (
+            2, f"imagegate: {unprivileged}/closed/bad.yaml: cannot be read: Permission denied\n",
+        )  # fmt: skip
+
+    def test_bad_standard_input_is_said_once(self, imagegate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a: \xff")))
+        ran = imagegate("check", *SETTINGS, "-")
+        assert (ran.code, ran.err) == (2, "imagegate: <stdin>:1: not UTF-8 (byte 3)\n")
+
+
+class TestRealShell:
+    """Pipes that the user names are read, by the installed command."""
+
+    def shell(self, script: str, folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = ["bash", "-c", script, "bash", IMAGEGATE, *SETTINGS, *arguments]
+        return subprocess.run(
+            [str(each) for each in command], capture_output=True, text=True, timeout=60, check=False, cwd=folder
+        )
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            '"$1" check "$2" "$3" <(cat bad.yaml)',
+            '"$1" check "$2" "$3" /dev/stdin < bad.yaml',
+            'cat bad.yaml | "$1" check "$2" "$3" /dev/stdin',
+            'cat bad.yaml | "$1" check "$2" "$3" -',
+            'mkfifo p; cat bad.yaml > p & "$1" check "$2" "$3" p',
+            '"$1" check --config <(cat config.yaml) bad.yaml',
+        ],
+    )
+    def test_check(self, tmp_path: Path, script: str) -> None:
+        (tmp_path / "bad.yaml").write_text(BAD)
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            "kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules: [{name: hub, matchRegistries: [docker.io]}]\n"
+        )
+        ran = self.shell(script, tmp_path)
+        assert ran.returncode == 1, ran.stderr
+        assert "1 object: 1 denied" in ran.stdout
+
+    def test_lint_and_convert(self, tmp_path: Path) -> None:
+        policy = {
+            "apiVersion": "portieris.cloud.ibm.com/v1",
+            "kind": "ClusterImagePolicy",
+            "metadata": {"name": "a"},
+            "spec": {"repositories": [{"name": "*", "policy": {}}]},
+        }
+        (tmp_path / "p.yaml").write_text(yaml.safe_dump(policy))
+        assert self.shell('"$1" lint <(cat p.yaml)', tmp_path).stderr == "nothing found\n"
+        converted = self.shell('"$1" convert --to cise <(cat p.yaml)', tmp_path)
+        assert "securityenforcement.admission.cloud.ibm.com" in converted.stdout
+
+
+@pytest.mark.parametrize("bom", [b"\xef\xbb\xbf", b""])
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_a_byte_order_mark_is_read_over(imagegate: Command, tmp_path: Path, bom: bytes, form: str) -> None:
+    text = BAD if form == "yaml" else json.dumps(yaml.safe_load(BAD))
+    config = {
+        "kind": "ImagePolicyConfig",
+        "apiVersion": "v1",
+        "executionRules": [{"name": "a", "matchRegistries": ["b.io"]}],
+    }
+    (tmp_path / "a").write_bytes(bom + text.encode())
+    (tmp_path / "config").write_bytes(bom + (yaml.safe_dump(config) if form == "yaml" else json.dumps(config)).encode())
+    assert imagegate("check", "--config", tmp_path / "config", tmp_path / "a").out.endswith("1 object: 1 denied\n")
+    assert imagegate("lint", tmp_path / "config").out == ""
+    assert "references outside" in imagegate("check-streams", *SETTINGS, tmp_path / "a").err
