@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagegate.adapters.input_files import read_file
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy, InvalidSettings
 from imagegate.policy.fields import Fields, Report
 from imagegate.policy.nodes import Node, Value
-from imagegate.policy.source import decode_utf8, read_source
+from imagegate.policy.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.settings_schema import Entry, custom, entries, flag, read_section, section, text, texts
 from imagegate.settings_sections import (
     AlwaysPullSettings,
@@ -79,23 +80,27 @@ _BY_VARIABLE = {entry.variable: entry for entry in ENTRIES}
 
 
 def load_settings(
-    path: Path | None = None, *, environ: Mapping[str, str], read: Callable[[Path], bytes] = Path.read_bytes
+    path: Path | None = None, *, environ: Mapping[str, str], read: Callable[[Path], bytes] | None = None
 ) -> Settings:
     """The settings in force.
 
     Args:
         path: the settings file; None: the one ``IMAGEGATE_SETTINGS`` names, or none.
         environ: the environment.
-        read: reads a file; may raise OSError.
+        read: reads a file, and may raise OSError; None: as ``read_file`` does what the user names.
 
     Raises:
         InvalidSettings: the file cannot be read, or something in it or in the environment is wrong or misspelt.
     """
     named = environ.get(SETTINGS_VARIABLE, "")
     path = path or (Path(named) if named else None)
-    root = Node({}, 1) if path is None else _read_file(path, read)
+    root = Node({}, 1) if path is None else _read_file(path, read or _bounded)
     settings = read_settings(root, str(path or "settings"), _from_environment(environ))
     return _with_resolved_paths(settings, path.parent if path else Path(), environ)
+
+
+def _bounded(path: Path) -> bytes:
+    return read_file(path, DOCUMENT_MAX_BYTES, named=True)
 
 
 def _read_file(path: Path, read: Callable[[Path], bytes]) -> Node:

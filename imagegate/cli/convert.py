@@ -68,7 +68,7 @@ def convert(
     if in_place and output_folder is not None:
         raise click.UsageError("--in-place and --output-folder exclude each other")
     converted = [
-        (root, file, convert_policies(read_text(file, named=file == root), str(file), TARGETS[target]))
+        (root, file, convert_policies(read_text(file), str(file), TARGETS[target]))
         for root in paths
         for file in policy_files(root)
     ]  # all of them are read before any is written

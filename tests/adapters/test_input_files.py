@@ -16,12 +16,14 @@ from imagegate.adapters import input_files
 from imagegate.adapters.access_files import load_access_rules
 from imagegate.adapters.cluster_files import load_cluster_files
 from imagegate.adapters.config_files import NeighbourFiles, load_config
+from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.files import load_image_streams
 from imagegate.adapters.input_files import read_file
 from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
 from imagegate.settings import load_settings
+from imagegate.wiring.chosen import Chosen
 
 LIMIT = 100
 
@@ -140,6 +142,7 @@ def test_a_link_to_standard_input_that_was_found_is_not_read(tmp_path: Path) -> 
 LOADERS: dict[str, Callable[[Path], object]] = {
     "config": load_config,
     "settings": lambda path: load_settings(path, environ={}),
+    "chosen settings": lambda path: Chosen(settings_file=path).settings(),
     "policies": lambda path: load_cluster_files([path]),
     "images": lambda path: load_image_streams([path]),
     "access rules": load_access_rules,
@@ -167,6 +170,20 @@ def test_every_loader_refuses_what_is_no_file(odd: Path, loader: str, name: str)
         LOADERS[loader](odd / name)
 
 
-def test_a_file_that_a_document_names_is_no_pipe(pipe: Path) -> None:
-    with pytest.raises(OSError, match="it is a pipe, not a file"):
-        NeighbourFiles(pipe.parent).read(pipe.name)
+def test_a_file_that_a_document_names_is_no_device(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="it is a device, not a file"):
+        NeighbourFiles(tmp_path).read("/dev/zero")
+
+
+def test_a_pipe_is_read_once_for_all_who_want_it(pipe: Path) -> None:
+    writer = threading.Thread(target=lambda: pipe.write_bytes(b"text"))
+    writer.start()
+    documents = DiskDocuments()
+    assert [documents.read(pipe), documents.read(pipe)] == [b"text", b"text"]
+    writer.join()
+
+
+def test_a_service_that_reads_again_takes_files_alone(pipe: Path) -> None:
+    for each in (Path("/dev/zero"), pipe):
+        with pytest.raises(OSError, match="not a file"):
+            DiskDocuments(keep=True).read(each)
