@@ -422,7 +422,8 @@ def break_store(how: str, path: Path) -> None:
             path.write_bytes(b"")
         case "deleted":
             for each in path.parent.glob("images.db*"):
-                each.unlink()
+                if each.is_file():
+                    each.unlink()
         case "replaced":
             other = path.with_name("other.db")
             Database(other)
