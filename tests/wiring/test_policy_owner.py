@@ -162,7 +162,7 @@ class TestFiles:
             def read(*_arguments: object, **_options: object) -> bytes:
                 raise OSError(5, "Input/output error", str(policy))
 
-            broken.setattr("imagegate.adapters.documents._content", read)
+            broken.setattr("imagegate.adapters.documents.read_with_status", read)
             process.looks()
             assert "Input/output error" in process.holder.state.error
         before = process.looks()
