@@ -9,7 +9,8 @@ import select
 import stat
 from pathlib import Path
 
-PIPE_WAIT_S = 30
+PIPE_WAIT_S = 60
+"""How long a writer may be silent."""
 _PIECE_BYTES = 1 << 20
 _OPEN_DESCRIPTOR = re.compile(r"/dev/(?P<stdin>stdin)|(?:/dev/fd|/proc/self/fd)/(?P<number>[0-9]{1,6})")
 _KINDS = {
@@ -41,7 +42,9 @@ def read_with_status(path: Path | str, limit: int, *, named: bool = False) -> tu
     descriptor = _named_descriptor(str(path)) if named else None
     if descriptor is not None:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
-            return stream.read(limit + 1), os.fstat(stream.fileno())
+            status = os.fstat(stream.fileno())
+            is_pipe = stat.S_ISFIFO(status.st_mode)
+            return _from_pipe(stream.fileno(), limit) if is_pipe else stream.read(limit + 1), status
     _check_kind(os.stat(path), path, named=named)  # noqa: PTH116 - before it is opened: opening a device may act
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters import documents as module
+from imagegate.adapters import input_files
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.kept_policies import PolicyFolder
 from imagegate.adapters.process_notes import ProcessNotes
@@ -65,10 +65,10 @@ class TestDisk:
     ) -> None:
         file.unlink()
         os.mkfifo(file)
-        with pytest.raises(OSError, match="not a regular file"):
+        with pytest.raises(OSError, match="it is a pipe, not a file"):
             DiskDocuments(keep=True).read(file)
-        monkeypatch.setattr(module, "PIPE_WITHIN_S", 0.1)
-        with pytest.raises(OSError, match=r"nothing to read within 0\.1 s"):
+        monkeypatch.setattr(input_files, "PIPE_WAIT_S", 0.1)
+        with pytest.raises(OSError, match=r"nothing was written to it for 0\.1 s"):
             DiskDocuments().read(file)
 
     def test_a_command_reads_what_a_pipe_delivers(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +84,8 @@ class TestDisk:
         thread.join()
         os.close(reading)
         reading, writing = os.pipe()
-        monkeypatch.setattr(module, "PIPE_WITHIN_S", 0.1)
-        with pytest.raises(OSError, match="nothing to read within"):
+        monkeypatch.setattr(input_files, "PIPE_WAIT_S", 0.1)
+        with pytest.raises(OSError, match="nothing was written to it"):
             DiskDocuments().read(Path(f"/dev/fd/{reading}"))
         os.close(reading)
         os.close(writing)
