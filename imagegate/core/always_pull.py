@@ -17,7 +17,7 @@ from imagegate.core.field_errors import aggregate, not_supported
 from imagegate.core.go_quote import go_quote
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.trace import Step, Trace
-from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, pod_images
+from imagegate.core.workload import Extent, ImageUse, InvalidObject, bounded, dig, pod_images
 
 NAME = "always-pull"
 ALWAYS = "Always"
@@ -77,6 +77,7 @@ class AlwaysPullPlugin:
             else:
                 looked_at = _places(document)
             places = [place for place in looked_at if place.policy != ALWAYS]
+            bounded(place.use for place in places)
         except InvalidObject as error:
             denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at="", rule=NAME, because=str(error))
             return Decision(plugin=NAME, denials=(denial,), status=_status(request, [str(error)]))

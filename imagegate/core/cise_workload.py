@@ -10,7 +10,7 @@ from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
 from imagegate.core.cise_record import ANNOTATION
 from imagegate.core.cise_selection import Settled
 from imagegate.core.owners import Owner, controller_reference, owner_question
-from imagegate.core.workload import Extent, ImageUse, InvalidObject, dig, misfit, pod_images
+from imagegate.core.workload import Extent, ImageUse, InvalidObject, bounded, dig, misfit, pod_images
 
 EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")
@@ -72,12 +72,16 @@ def read_workload(request: AdmissionRequest) -> Workload:
         raise InvalidObject(because)
     document = request.object or {}
     spec = dig(document, path) or {}
-    uses = tuple(pod_images(spec, ".".join(path), Extent()))
     before = _standing(request.old_object, path) if request.operation == UPDATE else None
+    images = pod_images(spec, ".".join(path), Extent())
+    uses = tuple(images) if before is not None else bounded(images)
     unchanged = before is not None and before.covers(_Standing.of(spec))
     if request.sub_resource == EPHEMERAL_CONTAINERS:
-        added = [use for use in uses if use.field.startswith("spec.ephemeralContainers[")]
-        uses = tuple(use for use in added if before is None or not before.holds(EPHEMERAL, use))
+        held = before.held() if before is not None else frozenset()
+        added = (use for use in uses if use.field.startswith("spec.ephemeralContainers["))
+        uses = tuple(use for use in added if (EPHEMERAL, use.owner, use.name) not in held)
+    if not unchanged:
+        bounded(uses)
     return Workload(spec, path, uses, unchanged)
 
 
@@ -108,9 +112,9 @@ class _Standing:
         """Whether ``after`` brings nothing: an image may go, and stand at another place of its list."""
         return after.images <= self.images and after.credentials == self.credentials
 
-    def holds(self, group: str, use: ImageUse) -> bool:
-        """Whether a container of this name had this image."""
-        return any(entry[:3] == (group, use.owner, use.name) for entry in self.images)
+    def held(self) -> frozenset[tuple[str, ...]]:
+        """Which container had which image: its list, its name, the image."""
+        return frozenset(entry[:3] for entry in self.images)
 
 
 def _standing(document: Mapping[str, Any] | None, path: tuple[str, ...]) -> _Standing | None:

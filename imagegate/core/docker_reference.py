@@ -138,7 +138,8 @@ def _parse(text: str) -> DockerReference:
     full = f"{domain}/{rest}"
     found = _match(full)
     if found is None:
-        if _match(_go_lower(full)):
+        lowered = _go_lower(full)
+        if lowered != full and _match(lowered):
             raise InvalidReference("repository name must be lowercase")
         raise InvalidReference("invalid reference format")
     parts = found.groupdict()

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from imagegate.core.dockerfile_words import Unknown, Variables, flags_of, keyword_of, trimmed, words_of
@@ -49,8 +50,8 @@ class NamedImage(NamedTuple):
 class BuildInputs:
     """What a build gives to its Dockerfile."""
 
-    arguments: Mapping[str, str | None] = field(default_factory=dict)
-    """Build arguments; None for a value that stands elsewhere."""
+    arguments: tuple[tuple[str, str | None], ...] = ()
+    """Build arguments, the last of a name counts; None for a value that stands elsewhere."""
     replaces_base: bool = False
     """The strategy's own image takes the place of the last FROM."""
     replaces: frozenset[str] = frozenset()
@@ -71,8 +72,12 @@ class _Instruction(NamedTuple):
     unclear: str = ""
 
 
+@lru_cache(maxsize=8)
 def named_images(text: str, inputs: BuildInputs) -> tuple[NamedImage, ...]:
-    """Every image that ``text`` names, each once, in the order of the first reading."""
+    """Every image that ``text`` names, each once, in the order of the first reading.
+
+    The last few texts are remembered: one review reads each text up to four times.
+    """
     written = text.removeprefix("\N{BYTE ORDER MARK}").split("\n")
     one_return = tuple(line.removesuffix("\r") for line in written)
     no_returns = tuple(line.rstrip("\r") for line in written)
@@ -92,8 +97,9 @@ def _frontends(lines: Iterable[str], inputs: BuildInputs) -> Iterator[NamedImage
     for number, line in enumerate(_leading(lines), 1):
         if directive := _SYNTAX.match(line):
             yield NamedImage(directive[1], number, "# syntax")
-    if SYNTAX_ARGUMENT in inputs.arguments:
-        image = inputs.arguments[SYNTAX_ARGUMENT]
+    arguments = dict(inputs.arguments)
+    if SYNTAX_ARGUMENT in arguments:
+        image = arguments[SYNTAX_ARGUMENT]
         unknown = f"the value of {SYNTAX_ARGUMENT} stands elsewhere" if image is None else ""
         yield NamedImage(image or SYNTAX_ARGUMENT, 1, "# syntax", unknown)
 
@@ -186,7 +192,7 @@ class _Stages:
 
     def __init__(self, inputs: BuildInputs) -> None:
         self._inputs = inputs
-        self._variables = Variables(inputs.arguments)
+        self._variables = Variables(dict(inputs.arguments))
         self._names: set[str] = set()
         """Stages before the current one, which cannot name itself. Small and large letters differ, as in OpenShift."""
         self._current = ""

@@ -25,6 +25,7 @@ from imagegate.core.workload import (
     WORKLOADS,
     Extent,
     ImageUse,
+    bounded,
     build_images,
     deployer_images,
     dig,
@@ -114,9 +115,10 @@ class PolicyRequest:
         self.uses: tuple[ImageUse, ...] = ()
         if spec is None:
             return
-        self.uses = tuple(_uses(document, spec, request, behaviour.extent))
+        uses = _uses(document, spec, request, behaviour.extent)
         if request.operation == "UPDATE" and request.old_object is not None:
-            self.uses = self._changed(spec, self.uses, request.old_object)
+            uses = self._changed(spec, tuple(uses), request.old_object)
+        self.uses = bounded(uses)
         account = spec.get("serviceAccountName") or spec.get("serviceAccount")
         if isinstance(account, str):
             self._account = account

@@ -208,7 +208,8 @@ def _parse(text: str) -> ImageReference:
     if found is None:
         if not text:
             raise InvalidReference("repository name must have at least one component")
-        if _REFERENCE.fullmatch(_go_lower(text)):
+        lowered = _go_lower(text)
+        if lowered != text and _REFERENCE.fullmatch(lowered):
             raise InvalidReference("repository name must be lowercase")
         raise InvalidReference("invalid reference format")
     name, tag, digest = found["name"], found["tag"] or "", found["digest"] or ""

@@ -7,8 +7,9 @@ image is an ``ImageUse``: an object reference and the field path it stands at. M
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
@@ -20,6 +21,13 @@ IMAGE_STREAM_TAG = "ImageStreamTag"
 IMAGE_STREAM_IMAGE = "ImageStreamImage"
 
 BUILD_GROUP = "build.openshift.io"
+IMAGES_MAX = 10_000
+"""How many images one request may bring. Those that stay as they are do not count."""
+NAMES_MAX_CHARACTERS = 1024 * 1024
+"""How long the names of those images may be altogether."""
+NAME_MAX_CHARACTERS = 16 * 1024
+"""What is read of one name. A longer text is no reference, unless the host is longer than DNS has any."""
+DOCKERFILE_MAX_CHARACTERS = 128 * 1024
 DOCKERFILE = "spec.source.dockerfile"
 DEPLOYER = "spec.strategy.customParams.image"
 
@@ -143,6 +151,20 @@ def misfit(request: AdmissionRequest) -> str:
     return ""
 
 
+def bounded(images: Iterable[ImageUse]) -> tuple[ImageUse, ...]:
+    """All images that must be looked at, so few that one request does not take a worker's time for long.
+
+    Raises:
+        InvalidObject: there are more than ``IMAGES_MAX``, or their names are longer than any are.
+    """
+    found = tuple(islice(images, IMAGES_MAX + 1))
+    if len(found) > IMAGES_MAX:
+        raise InvalidObject(f"more than {IMAGES_MAX:,} images to look at in one request")
+    if sum(len(use.name) for use in found) > NAMES_MAX_CHARACTERS:
+        raise InvalidObject(f"names of images longer than {NAMES_MAX_CHARACTERS:,} characters altogether")
+    return found
+
+
 def dig(document: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
     """The object at ``path``; None where it or a parent is absent or null.
 
@@ -184,7 +206,7 @@ def deployer_images(document: Mapping[str, Any]) -> Iterator[ImageUse]:
     if not isinstance(image, str):
         raise InvalidObject(f"{DEPLOYER}: expected a string")
     if image:
-        yield ImageUse(DOCKER_IMAGE, "", image, DEPLOYER)
+        yield ImageUse(DOCKER_IMAGE, "", _read_name(image), DEPLOYER)
 
 
 def build_images(spec: Mapping[str, Any], extent: Extent = EVERYTHING) -> Iterator[ImageUse]:
@@ -216,28 +238,33 @@ def _dockerfile_images(spec: Mapping[str, Any]) -> Iterator[ImageUse]:
         raise InvalidObject(f"{DOCKERFILE}: expected a string")
     if not text:
         return
+    if len(text) > DOCKERFILE_MAX_CHARACTERS:
+        unknown = f"a Dockerfile of more than {DOCKERFILE_MAX_CHARACTERS:,} characters is not read"
+        yield ImageUse(DOCKER_IMAGE, "", "", DOCKERFILE, within="the whole", unknown=unknown)
+        return
     for found in named_images(text, _build_inputs(spec)):
         within = f"line {found.line}: {found.instruction}"
-        yield ImageUse(DOCKER_IMAGE, "", found.image, DOCKERFILE, within=within, unknown=found.unknown)
+        image = _read_name(found.image)
+        yield ImageUse(DOCKER_IMAGE, "", image, DOCKERFILE, within=within, unknown=found.unknown)
 
 
 def _build_inputs(spec: Mapping[str, Any]) -> BuildInputs:
     """What the builder puts in place of what the Dockerfile says; those images have places of their own."""
     strategy = dig(spec, ("strategy", "dockerStrategy")) or {}
     base = strategy_from(spec, "dockerStrategy")
-    arguments: dict[str, str | None] = {}
+    arguments: list[tuple[str, str | None]] = []
     for index, entry in enumerate(_list(strategy.get("buildArgs"), "spec.strategy.dockerStrategy.buildArgs")):
         field = f"spec.strategy.dockerStrategy.buildArgs[{index}]"
         name, value = _mapping(entry, field).get("name"), entry.get("value") or ""
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidObject(f"{field}: name and value must be strings")
-        arguments[name] = None if entry.get("valueFrom") else value
+        arguments.append((name, None if entry.get("valueFrom") else value))
     replaced: set[str] = set()
     for field, entry in _image_sources(spec):
         names = _list(entry.get("as"), f"{field.removesuffix('.from')}.as")
         if _object_reference(_mapping(entry.get("from") or {}, field), field).name:
             replaced.update(name for name in names if isinstance(name, str))
-    return BuildInputs(arguments, replaces_base=bool(base and base.name), replaces=frozenset(replaced))
+    return BuildInputs(tuple(arguments), replaces_base=bool(base and base.name), replaces=frozenset(replaced))
 
 
 def strategy_from(spec: Mapping[str, Any], name: str) -> ImageUse | None:
@@ -270,7 +297,7 @@ def _containers(entries: object, path: str) -> Iterator[ImageUse]:
         name = container.get("name") or ""
         if not isinstance(image, str) or not isinstance(name, str):
             raise InvalidObject(f"{path}[{index}]: image and name must be strings")
-        yield ImageUse(DOCKER_IMAGE, "", image, f"{path}[{index}].image", name)
+        yield ImageUse(DOCKER_IMAGE, "", _read_name(image), f"{path}[{index}].image", name)
 
 
 def _image_volumes(entries: object, path: str) -> Iterator[ImageUse]:
@@ -284,14 +311,23 @@ def _image_volumes(entries: object, path: str) -> Iterator[ImageUse]:
         if not isinstance(image, str) or not isinstance(name, str):
             raise InvalidObject(f"{field}: expected a string")
         if image:  # the API lets a template leave it out for something else to fill in
-            yield ImageUse(DOCKER_IMAGE, "", image, field, name)
+            yield ImageUse(DOCKER_IMAGE, "", _read_name(image), field, name)
 
 
 def _object_reference(reference: Mapping[str, Any], field: str) -> ImageUse:
     values = [reference.get(key) or "" for key in ("kind", "namespace", "name")]
     if not all(isinstance(value, str) for value in values):
         raise InvalidObject(f"{field}: kind, namespace and name must be strings")
-    return ImageUse(values[0], values[1], values[2], field)
+    kind, namespace, name = (_read_name(value) for value in values)
+    return ImageUse(kind, namespace, name, field)
+
+
+def _read_name(text: str) -> str:
+    """``text``, or as much of it as can be no name either, and is blank only if all of it is."""
+    if len(text) <= NAME_MAX_CHARACTERS:
+        return text
+    begins = text[:NAME_MAX_CHARACTERS]
+    return begins if begins.strip() else f" {text.strip()[:NAME_MAX_CHARACTERS]}"
 
 
 def _list(value: object, path: str) -> list[Any]:

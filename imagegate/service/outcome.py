@@ -13,13 +13,13 @@ from imagegate.core.admission import AdmissionRequest
 from imagegate.core.decision import Cause, Decision, Denial, PatchOp, Status
 from imagegate.core.json_patch import apply_patch
 from imagegate.core.trace import Trace
+from imagegate.service.answer_size import ANNOTATION_MAX_BYTES, bounded_status, cut, joined
 from imagegate.service.policy_set import Mode
 
 WARNING_MAX_CHARACTERS = 256
 """The API server may cut off longer ones (admission/v1, AdmissionResponse.warnings)."""
 WARNINGS_MAX_CHARACTERS = 4096
 """The API server ignores what is beyond this, over all webhooks."""
-ANNOTATION_MAX_CHARACTERS = 10240
 
 
 class Verdict(NamedTuple):
@@ -79,8 +79,10 @@ class Outcome:
 
     @property
     def status(self) -> Status | None:
-        """One Status over all denials that count; None if allowed."""
-        return combine([verdict.decision for verdict in self.verdicts if verdict.denies])
+        """One Status over all denials that count, within ``service.answer_size``; None if allowed."""
+        denying = [verdict.decision for verdict in self.verdicts if verdict.denies]
+        status = combine(denying)
+        return None if status is None else bounded_status(status, sum(len(each.denials) for each in denying))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -105,7 +107,7 @@ class Outcome:
             noted = list(map(_in_words, decision.denials)) if mode is Mode.AUDIT else []
             noted += (each.text for each in decision.softened if Mode.AUDIT in (mode, each.mode))
             if noted:
-                found[f"{decision.plugin}-would-deny"] = "; ".join(noted)
+                found[f"{decision.plugin}-would-deny"] = joined(noted)
         return found
 
     def to_review(self) -> dict[str, Any]:
@@ -121,9 +123,7 @@ class Outcome:
         if warnings := self.warnings:
             response["warnings"] = capped(warnings)
         if annotations := self.annotations:
-            response["auditAnnotations"] = {
-                key: _cut(value, ANNOTATION_MAX_CHARACTERS) for key, value in annotations.items()
-            }
+            response["auditAnnotations"] = {key: cut(value, ANNOTATION_MAX_BYTES) for key, value in annotations.items()}
         return review_json(self.request.api_version, response)
 
 
