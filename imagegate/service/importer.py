@@ -201,10 +201,12 @@ class Importer:
         *,
         deadline_s: float = 300.0,
         progress: Progress | None = None,
+        with_secrets: bool = True,
     ) -> JsonObject:
         """Do one ImageStreamImport, which has been validated and passed the import gate.
 
-        With ``spec.import`` false nothing is written. Failures of single images are in the answer's status.
+        With ``spec.import`` false nothing is written. Without ``with_secrets`` the namespace's pull secrets are not
+        used: the user has no right to them. Failures of single images are in the answer's status.
 
         Returns:
             The ImageStreamImport with its status.
@@ -223,7 +225,7 @@ class Importer:
         until = self._monotonic() + deadline_s
         fetches = ImportFetches(
             self._registry,
-            self._secrets_of(namespace, deadline_s),
+            self._secrets_of(namespace, deadline_s) if with_secrets else self._settings.node_secrets,
             settings=self._settings,
             until=until,
             now=self._now(),

@@ -30,7 +30,7 @@ from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
 from imagegate.service.image_api.collector import Collector
 from imagegate.service.image_api.imports import StoredPullSecrets
-from imagegate.service.image_api.local import ADMINISTRATORS, local_access
+from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.import_fetches import ImportSettings
 from imagegate.service.importer import Importer
@@ -144,7 +144,7 @@ def image_service(
         policies: has the import gate.
         reviewer: reviews what is created in the dry cluster.
         registry: is asked by imports.
-        access: who may do what, besides administrators; None: what any user may.
+        access: who may do what, besides administrators; None: nobody may do anything.
         now: the clock.
     """
     objects = ImageObjects(
@@ -171,7 +171,7 @@ def image_service(
 
 
 def _ask_access(question: Access, access: Callable[[Access], Lookup[Any]] | None) -> Lookup[Any]:
-    if access is None or ADMINISTRATORS in question.user.groups:
+    if access is None or is_administrator(question):
         return local_access(question)
     return access(question)
 

@@ -15,11 +15,14 @@ from flask.testing import FlaskClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
+from imagegate.adapters.access_files import FileAccessReviews, read_access_rules
 from imagegate.adapters.config_files import load_config
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core import image_questions as ask
+from imagegate.core.access import Access
+from imagegate.core.evidence import Lookup
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.image_streams import RegistryHosts
@@ -31,7 +34,7 @@ from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
 from imagegate.service.image_api.imports import StoredPullSecrets
-from imagegate.service.image_api.local import local_access
+from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.import_fetches import ImportSettings
 from imagegate.service.importer import Importer
@@ -101,6 +104,7 @@ def make_api(
     registry: Registry | None = None,
     hosts: RegistryHosts | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    access: str = "",
 ) -> Api:
     """The API over a store at ``path``.
 
@@ -110,13 +114,14 @@ def make_api(
         registry: for imports.
         hosts: of the integrated registry.
         now: the clock.
+        access: a file of access rules; empty: none, so that only administrators have rights.
     """
     hosts = hosts or RegistryHosts(INTEGRATED)
     store = SqliteStore(Database(path), terms_of=terms_of, now=now)
     streams = StoredImageStreams(store, hosts)
     entries = None if rules is None else [AllowedRegistry(name, insecure) for name, insecure in rules]
     gate = GateInForce(ImportGate.configured(entries, integrated_registry=hosts.internal), mode)
-    objects = ImageObjects(store, hosts=lambda: hosts, gate=lambda _: gate, access=local_access, now=now)
+    objects = ImageObjects(store, hosts=lambda: hosts, gate=lambda _: gate, access=_access(access), now=now)
     importer = None
     if registry is not None:
         fast = ImportSettings(requests_per_s=10_000, burst=10_000)
@@ -126,6 +131,13 @@ def make_api(
     app = Flask("test")
     app.register_blueprint(image_api(api, now=now))
     return Api(api, store, app.test_client(), app)
+
+
+def _access(text: str) -> Callable[[Access], Lookup[Any]]:
+    if not text:
+        return local_access
+    reviews = FileAccessReviews(read_access_rules(text, "access.yaml"))
+    return lambda asked: local_access(asked) if is_administrator(asked) else reviews.access(asked, deadline_s=1)
 
 
 def _reviewer(streams: StoredImageStreams, hosts: RegistryHosts, now: Callable[[], datetime]) -> Reviewer:

@@ -100,3 +100,23 @@ def test_an_image_is_tried_without_leaving_a_decision(service: Service, tmp_path
     before = len([line for line in service.log_lines() if line["logger"] == "imagegate.decision"])
     page(service, "/console/try?image=docker.io/library/nginx:1")
     assert len([line for line in service.log_lines() if line["logger"] == "imagegate.decision"]) == before
+
+
+@pytest.mark.parametrize("path", ["/console/", "/console/try?image=docker.io/library/nginx:1", "/console/images"])
+@pytest.mark.parametrize(
+    "header, value, status",
+    [
+        ("Sec-Fetch-Site", "cross-site", 403),
+        ("Sec-Fetch-Site", "same-site", 403),
+        ("Sec-Fetch-Site", "same-origin", 200),
+        ("Sec-Fetch-Site", "none", 200),
+        ("Origin", "http://localhost:1", 403),
+        ("Origin", "null", 403),
+        ("X-Forwarded-For", "192.0.2.1", 403),
+        ("Via", "1.1 proxy", 403),
+    ],
+)
+def test_no_page_elsewhere_makes_the_console_look_something_up(
+    service: Service, path: str, header: str, value: str, status: int
+) -> None:
+    assert service.ask("GET", path, headers={header: value}).status == status

@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 import uuid
 
+from imagegate.core.access import Access, is_granted
 from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
-from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS
+from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS, STREAMS
 from imagegate.core.api_status import StatusError
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.core.go_quote import go_quote
 from imagegate.core.image_import import Fetch, not_listed
 from imagegate.core.image_stream_events import with_followed_tags
 from imagegate.core.image_stream_objects import read_stream
@@ -28,6 +30,7 @@ from imagegate.core.import_writes import ImportWrite
 from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
 from imagegate.service.image_api.call import Call, JsonObject, check_types
+from imagegate.service.image_api.local import is_administrator
 from imagegate.service.image_api.stored import checked_body
 from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
 from imagegate.service.import_fetches import Progress
@@ -78,10 +81,24 @@ class Imports:
         if not self._free.acquire(blocking=False):
             raise StatusError(_TOO_MANY)
         try:
-            answer = self._importer.run(wanted, call.namespace, target, progress=progress)
+            answer = self._importer.run(
+                wanted, call.namespace, target, progress=progress, with_secrets=self._may_use_secrets(call, wanted)
+            )
         finally:
             self._free.release()
         return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
+
+    def _may_use_secrets(self, call: Call, wanted: JsonObject) -> bool:
+        """Whether the user may use the namespace's pull secrets; an import sends them to registries of its choice."""
+        name = wanted["metadata"]["name"]
+        asked = Access(call.user, "get", STREAMS.group, STREAMS.name, "secrets", call.namespace, name)
+        if is_administrator(asked) or is_granted(self._objects.answers((asked,))[asked]):
+            return True
+        call.warnings.append(
+            f"the pull secrets of namespace {call.namespace} were not used: user {go_quote(call.user.name)} "
+            "may not get imagestreams/secrets there"
+        )
+        return False
 
     def controller_target(self, namespace: str, name: str) -> ImportTarget:
         """Where imports go that nobody asked for by hand: what the list does not allow is not even asked (spec 6.5)."""

@@ -1,18 +1,45 @@
-"""Who may do what on a machine of one's own: administrators everything, others what a project's user may."""
+"""Who may do what on a machine of one's own: administrators everything, others nothing that no rule allows."""
 
 from __future__ import annotations
 
-from imagegate.core.access import Access, AccessAnswer
+from imagegate.core.access import Access, AccessAnswer, is_granted, refusal
+from imagegate.core.api_status import StatusError, forbidden
 from imagegate.core.evidence import Found, Lookup
+from imagegate.core.go_quote import go_quote
+from imagegate.service.image_api.streams import ImageObjects
 
 ADMINISTRATORS = "system:masters"
-_CLUSTER_WRITES = frozenset({"images", "imagestreammapping", "imagestreammappings"})
+
+
+def is_administrator(question: Access) -> bool:
+    """Whether the user may do everything, whatever the rules say, as in Kubernetes."""
+    return ADMINISTRATORS in question.user.groups
 
 
 def local_access(question: Access) -> Lookup[AccessAnswer]:
-    """Only administrators may create Images and mappings, and so import past the gate's first check."""
-    if ADMINISTRATORS in question.user.groups:
+    """The answer where no access rules are configured."""
+    if is_administrator(question):
         return Found(AccessAnswer(True, "administrator"), "local")
-    if question.verb == "create" and question.resource in _CLUSTER_WRITES:
-        return Found(AccessAnswer(False, f"{question.user.name} is no administrator"), "local")
-    return Found(AccessAnswer(True, "local user"), "local")
+    return Found(AccessAnswer(False), "local")
+
+
+def authorise(objects: ImageObjects, asked: Access) -> None:
+    """Refuse a request that its user has no right to. Text: k8s.io/apiserver, responsewriters.
+
+    Raises:
+        StatusError: 403.
+    """
+    if is_administrator(asked):
+        return
+    answer = objects.answers((asked,))[asked]
+    if is_granted(answer):
+        return
+    refused = refusal(answer)
+    resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
+    where = f"in the namespace {go_quote(asked.namespace)}" if asked.namespace else "at the cluster scope"
+    why = (
+        f"User {go_quote(asked.user.name)} cannot {asked.verb} resource {go_quote(resource)} in API group "
+        f"{go_quote(asked.group)} {where}"
+    )
+    reason = refused.reason or refused.evaluation_error
+    raise StatusError(forbidden(asked.resource, asked.name, f"{why}: {reason}" if reason else why, group=asked.group))

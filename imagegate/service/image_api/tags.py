@@ -96,6 +96,12 @@ class TagObjects:
         stream, tag = self._split(name)
         return self.view(self._objects.required_stream(call.namespace, stream), tag, allow_empty=False)
 
+    def exists(self, namespace: str, name: str) -> bool:
+        """Whether there is such a tag, so that an update changes it and makes none."""
+        stream_name, tag = self._split(name)
+        stream = self._objects.stream(namespace, stream_name)
+        return stream is not None and (spec_tag(stream, tag) is not None or status_tag(stream, tag) is not None)
+
     def _split(self, name: str) -> tuple[str, str]:
         try:
             return split_stream_tag(name)

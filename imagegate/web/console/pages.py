@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from imagegate.core.trace import Trace
 from imagegate.ports.image_store import Collection
 from imagegate.service.offline import creation, decide_both
 from imagegate.service.words import step_in_words
+from imagegate.web.own_machine import is_local_name, is_loopback, page_elsewhere, proxy_header
 from imagegate.wiring.service import Service
 
 IMAGES_SHOWN = 200
@@ -86,22 +86,19 @@ def console(service: Service) -> Blueprint:
 
 
 def _only_from_here() -> None:
-    """Only this machine, and only by its own name: a page elsewhere cannot lend its name to our address.
+    """Only this machine, by its own name, and no page elsewhere: reading a page looks images up in registries.
 
     Raises:
         Forbidden: the request comes from elsewhere.
     """
-    host = request.host.rpartition(":")[0] if not request.host.endswith("]") else request.host
-    named_here = (host or request.host) == "localhost" or _is_loopback((host or request.host).strip("[]"))
-    if not (named_here and _is_loopback(request.remote_addr or "")):
+    if not (is_local_name(request.host) and is_loopback(request.remote_addr or "")):
         raise Forbidden("the console answers on the loopback only; use kubectl port-forward")
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+    proxied = proxy_header(request)
+    if proxied:
+        raise Forbidden(f"the console answers no proxies (header {proxied}); use kubectl port-forward")
+    elsewhere = page_elsewhere(request)
+    if elsewhere:
+        raise Forbidden(f"{elsewhere}; open the console by typing its address")
 
 
 def _rows(record: Mapping[str, Any]) -> list[Row]:

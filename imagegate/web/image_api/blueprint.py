@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 
-from flask import Blueprint, Request, Response, request
+from flask import Blueprint, Request, Response, g, request
 
 from imagegate.core import api_patches
+from imagegate.core.access import Access
+from imagegate.core.admission import User
+from imagegate.core.api_resources import NAMESPACES
 from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, too_large
 from imagegate.core.decision import Status
 from imagegate.core.image_schema import TYPES, unknown_fields
@@ -16,6 +20,7 @@ from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import StoreBusy, StoreError
 from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists
 from imagegate.service.image_api.call import Call, Change, DeleteOptions, JsonObject
+from imagegate.service.image_api.local import authorise, is_administrator
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 from imagegate.web.image_api import discovery, openapi
@@ -34,6 +39,7 @@ from imagegate.web.image_api.requests import (
     read_number,
     read_patch,
     read_path,
+    selected_name,
     verb_of,
 )
 from imagegate.web.image_api.watching import DEFAULT_S, LONGEST_S, Watches
@@ -42,6 +48,7 @@ UNKNOWN_FIELDS_MAX = 100
 """How many are named, as in the original's decoder."""
 UNKNOWN_FIELD_MAX_LENGTH = 1_000
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_COMMAND_LINE = re.compile(r"(kubectl|oc)(\.exe)?/v?[0-9]")
 _PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2"
 
 
@@ -61,7 +68,12 @@ def image_api(
         stopping: whether the server is stopping: then watches end.
     """
     pages = Blueprint("image_api", __name__)
-    requests = _Requests(api, now, identify, Watches(now, stopping=stopping))
+    requests = _Requests(api, now, Watches(now, stopping=stopping))
+
+    @pages.before_request
+    def who_calls() -> None:
+        g.user = identify(request)  # of every path: discovery and OpenAPI are no business of others either
+
     pages.register_error_handler(StatusError, lambda error: status_answer(error.status))
     pages.register_error_handler(StoreError, _store_error)
 
@@ -108,6 +120,18 @@ def image_api(
     return pages
 
 
+def _media_type() -> str:
+    """The body's media type; where kubectl and oc send none, it is JSON.
+
+    kubectl 1.20, Debian's, sends some bodies without one. A web page could do so as well, without asking (a Blob
+    without type), but not under this name: ``User-Agent`` is no CORS-safelisted header, so the browser asks first
+    (a preflight), which is not answered.
+    """
+    if request.mimetype or _COMMAND_LINE.match(request.headers.get("User-Agent", "")) is None:
+        return request.mimetype
+    return "application/json"
+
+
 def _found(document: JsonObject | None) -> Response:
     if document is None:
         raise StatusError(NO_RESOURCE)
@@ -123,19 +147,18 @@ def _store_error(error: StoreError) -> Response:
 class _Requests:
     """Requests for resources."""
 
-    def __init__(self, api: ImageApi, now: Callable[[], datetime], identify: Identify, watches: Watches) -> None:
+    def __init__(self, api: ImageApi, now: Callable[[], datetime], watches: Watches) -> None:
         self._api = api
         self._now = now
-        self._identify = identify
         self._watches = watches
 
     def answer(self, group: str, version: str, rest: str) -> Response:
         """Answer ``request``."""
         target = read_path(group, version, rest.rstrip("/").split("/"))
         verb = verb_of(request.method, target, request.args)
-        call = Call(
-            self._identify(request), target.namespace, read_dry_run(request.method, request.args.getlist("dryRun"))
-        )
+        user: User = g.user
+        self._authorise(user, verb, target)
+        call = Call(user, target.namespace, read_dry_run(request.method, request.args.getlist("dryRun")))
         try:
             if verb == "watch":
                 return self._watch(call, target)
@@ -147,6 +170,26 @@ class _Requests:
         form = accepted_form(request.headers.get("Accept", ""))
         shown = shaped(body, form, self._now(), include=request.args.get("includeObject", ""))
         return answer(shown, code, call.warnings)
+
+    def _authorise(self, user: User, verb: str, target: Target) -> None:
+        """What the API server asks its authoriser before it looks at anything. Source: apiserver, RequestInfo.
+
+        Raises:
+            StatusError: 403.
+        """
+        resource = target.resource
+        name = target.name or selected_name(verb, request.args)
+        namespace = target.name if resource is NAMESPACES else target.namespace
+        where = (resource.group, resource.name, target.sub_resource, namespace, name)
+        asked = Access(user, verb, *where)
+        if is_administrator(asked):
+            return
+        authorise(self._api.objects, asked)
+        endpoint = self._api.endpoints[resource]
+        if verb not in ("update", "patch") or not isinstance(endpoint, TagObjects):
+            return
+        if not endpoint.exists(target.namespace, name):
+            authorise(self._api.objects, Access(user, "create", *where))  # it makes the tag
 
     def _do(self, verb: str, call: Call, target: Target) -> tuple[JsonObject, int]:
         endpoint = self._api.endpoints[target.resource]
@@ -168,7 +211,7 @@ class _Requests:
         raise StatusError(NO_METHOD)
 
     def _create(self, call: Call, target: Target, endpoint: Creates) -> JsonObject:
-        body = read_body(request.get_data(), request.mimetype)
+        body = read_body(request.get_data(), _media_type())
         _validate_fields(call, target, body, request)
         return endpoint.create(call, body)
 
@@ -185,7 +228,7 @@ class _Requests:
         raise StatusError(NO_METHOD)
 
     def _replacement(self, call: Call, target: Target) -> Change:
-        body = read_body(request.get_data(), request.mimetype)
+        body = read_body(request.get_data(), _media_type())
         _validate_fields(call, target, body, request)
         return lambda _: body
 
@@ -194,7 +237,7 @@ class _Requests:
 
     def _delete_options(self, call: Call, target: Target) -> DeleteOptions:
         """How a delete is meant; a dry run is one that the parameters or the body ask for."""
-        options, dry_run = read_delete_options(request.get_data(), request.mimetype, target.resource, request.args)
+        options, dry_run = read_delete_options(request.get_data(), _media_type(), target.resource, request.args)
         call.dry_run = call.dry_run or dry_run
         return options
 

@@ -1,26 +1,29 @@
 """Who calls the API.
 
 On a machine of one's own there is no log-in: only that machine may call, and whoever calls is the administrator,
-unless the request says on whose behalf it is made (``kubectl --as``).
+unless the request says on whose behalf it is made (``kubectl --as``). Two kinds of callers from this machine are
+nevertheless somebody else, and are refused: a proxy that speaks for others, and a web page in a browser.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from flask import Request
 
 from imagegate.core.admission import User
 from imagegate.core.api_status import StatusError
 from imagegate.core.decision import Status
+from imagegate.web.own_machine import header_names, is_local_name, is_loopback, page_elsewhere, proxy_header, written
 
 ADMINISTRATORS = "system:masters"
 AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+ANONYMOUS = "system:anonymous"
 LOCAL_ADMINISTRATOR = User("system:admin", "", (ADMINISTRATORS, AUTHENTICATED))
-_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
+_SERVICE_ACCOUNT = "system:serviceaccount:"
+_SERVICE_ACCOUNTS = "system:serviceaccounts"
 
 Identify: TypeAlias = Callable[[Request], User]
 """The user of a request; raises ``StatusError`` (401, 403) for one that may not call."""
@@ -30,36 +33,46 @@ def local_user(request: Request) -> User:
     """The administrator, or whom the request impersonates; only from this machine.
 
     Raises:
-        StatusError: 403, the request comes from elsewhere, or was sent by a web page of another name.
+        StatusError: 403, the request comes from elsewhere, through a proxy or from a web page, or impersonates a
+            group without a user.
     """
-    from_here = _is_loopback(request.remote_addr or "") and _is_local_name(request.host)
-    if not from_here or not _is_local_origin(request.headers.get("Origin", "")):
-        status = Status(
-            code=403,
-            reason="Forbidden",
-            message="the image API has no log-in here, so it answers only this machine, by its loopback address",
+    from_here = not request.remote_addr or is_loopback(request.remote_addr)  # none: a Unix socket
+    if not from_here or not is_local_name(request.host):
+        raise _refused("the image API has no log-in here, so it answers only this machine, by its loopback address")
+    proxied = proxy_header(request)
+    if proxied:
+        raise _refused(
+            f"the request has the header {proxied}: it came through a proxy, such as the API server's aggregation "
+            "layer, which speaks for somebody else; the image API cannot tell for whom, since it has no "
+            "request-header authentication, so it refuses such requests: call it directly on this machine "
+            "(kubectl --server), or by kubectl port-forward, and do not register it as an APIService"
         )
-        raise StatusError(status)
-    name = request.headers.get("Impersonate-User", "")
+    elsewhere = page_elsewhere(request)
+    if elsewhere:
+        raise _refused(f"the image API answers no web pages: {elsewhere}")
+    return _impersonated(request)
+
+
+def _impersonated(request: Request) -> User:
+    """The user of ``Impersonate-*``, with the groups that Kubernetes adds. Source: apiserver, impersonation filter."""
+    name = request.headers.get("Impersonate-User", "").strip()
     if not name:
+        given = next((header for header in header_names(request) if header.startswith("IMPERSONATE_")), "")
+        if given and given != "IMPERSONATE_USER":
+            raise _refused(
+                f"the request has the header {written(given)} without Impersonate-User: say which user is meant, "
+                "as kubectl --as USER --as-group GROUP does"
+            )
         return LOCAL_ADMINISTRATOR
-    groups = request.headers.getlist("Impersonate-Group")
-    return User(name, request.headers.get("Impersonate-Uid", ""), (*groups, AUTHENTICATED))
+    # WSGI joins repeated headers with commas.
+    listed = ",".join(request.headers.getlist("Impersonate-Group"))
+    groups = [group.strip() for group in listed.split(",") if group.strip()]
+    namespace, colon, _ = name.removeprefix(_SERVICE_ACCOUNT).partition(":")
+    if not groups and colon and name.startswith(_SERVICE_ACCOUNT):
+        groups = [_SERVICE_ACCOUNTS, f"{_SERVICE_ACCOUNTS}:{namespace}"]
+    every = UNAUTHENTICATED if name == ANONYMOUS else AUTHENTICATED
+    return User(name, request.headers.get("Impersonate-Uid", ""), tuple(dict.fromkeys((*groups, every))))
 
 
-def _is_local_origin(origin: str) -> bool:
-    """Whether the page that made a browser send this, if any, is one of this machine."""
-    return not origin or _is_local_name(urlsplit(origin).netloc)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return not address  # a Unix socket
-
-
-def _is_local_name(host: str) -> bool:
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    name = name.strip("[]").lower()
-    return bool(name) and (name in _LOCAL_NAMES or _is_loopback(name))
+def _refused(why: str) -> StatusError:
+    return StatusError(Status(code=403, reason="Forbidden", message=why))

@@ -139,9 +139,11 @@ def _decoded(content: bytes, media_type: str) -> object:
         return _decoded_yaml(content)
     if media_type == protobuf.MEDIA_TYPE:
         return _decoded_protobuf(content)
-    # kubectl 1.20 sends none with some commands. A web page could do so, too: its Origin is refused before this.
-    if media_type not in ("application/json", ""):
-        accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
+    accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
+    if not media_type:
+        why = f"the body of the request has no media type: send Content-Type, one of {accepted}"
+        raise StatusError(_unsupported(why))
+    if media_type != "application/json":
         why = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(_unsupported(why))
     if _is_deep(content):
@@ -229,6 +231,18 @@ def read_list_options(target: Target, query: Mapping[str, str]) -> ListOptions:
     token = query.get("continue", "")
     version, after = read_continue_token(token) if token else ("", None)
     return ListOptions(labels, fields, limit, after, version)
+
+
+def selected_name(verb: str, query: Mapping[str, str]) -> str:
+    """The one name that a list, a watch or a delete of a collection is restricted to by its field selector, if any."""
+    if verb not in ("list", "watch", "deletecollection"):
+        return ""
+    try:
+        conditions = parse_field_selector(query.get("fieldSelector", "")).conditions
+    except InvalidInput:
+        return ""  # refused when it is used
+    names = {value for path, equal, value in conditions if path == "metadata.name" and equal}
+    return names.pop() if len(names) == 1 else ""
 
 
 def read_number(query: Mapping[str, str], name: str, default: int = 0) -> int:

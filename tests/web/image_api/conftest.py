@@ -19,17 +19,32 @@ from tests.support.registry import Registry
 NOW = datetime(2018, 6, 1, 10, tzinfo=UTC)
 
 
+DEVELOPER = """
+kind: AccessRules
+rules:
+- users: [developer]
+  verbs: ["*"]
+  apiGroups: [image.openshift.io]
+  resources: [imagestreams, imagestreams/layers, imagestreams/secrets, imagestreamtags, imagestreamimports]
+  namespaces: [test]
+- users: [developer]
+  verbs: [get, list, watch]
+  apiGroups: [image.openshift.io]
+  resources: [images]
+"""
+
+
 @pytest.fixture
 def api(tmp_path: Path) -> Api:
     """Everything may be imported; no registry can be asked."""
-    return with_project(make_api(tmp_path / "images.db", now=lambda: NOW))
+    return with_project(make_api(tmp_path / "images.db", now=lambda: NOW, access=DEVELOPER))
 
 
 @pytest.fixture
 def gated(tmp_path: Path) -> Api:
     """The manual's import list."""
     rules = [("registry.access.redhat.com", False), ("*.mydomain.com", True), ("local.registry.corp:5000", False)]
-    return with_project(make_api(tmp_path / "images.db", rules=rules, now=lambda: NOW))
+    return with_project(make_api(tmp_path / "images.db", rules=rules, now=lambda: NOW, access=DEVELOPER))
 
 
 @pytest.fixture

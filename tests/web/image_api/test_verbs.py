@@ -64,7 +64,7 @@ class TestErrors:
             (b"[]", "application/json", 400, "the body of the request is not an object"),
             (b"{}", "application/vnd.kubernetes.protobuf", 415, "does not begin as"),
             (b"{}", "text/plain", 415, "unknown format"),
-            (b"{}", "", 422, "name or generateName is required"),
+            (b"{}", "", 415, "has no media type"),
             (b'{"metadata":7}', "application/json", 400, "metadata"),
             (b'{"metadata":{"name":"x"},"spec":{"tags":{}}}', "application/json", 400, "spec.tags: expected a list"),
             (b'{"metadata":{"name":"x"},"kind":"Pod"}', "application/json", 400, "does not match the expected"),
@@ -99,7 +99,6 @@ class TestErrors:
         assert api.client.get(f"{BASE}/{STREAMS}", base_url="http://[::1]:8080").status_code == 200
         assert api.ask("GET", STREAMS, Origin="http://evil.example").status_code == 403
         assert api.ask("GET", STREAMS, Origin="null").status_code == 403
-        assert api.ask("GET", STREAMS, Origin="http://localhost:8080").status_code == 200
 
 
 class TestStored:
