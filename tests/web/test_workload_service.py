@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import threading
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +146,15 @@ def test_a_build_from_a_forbidden_image_is_denied(service: Service) -> None:
     stored(service, build("FROM docker.io/a/b:1 AS a\nFROM a\nCOPY --from=a / /\n"))
 
 
+def cpu_seconds(service: Service) -> float:
+    """What the workers have used of the processor so far."""
+    ticks = 0
+    for pid in service.workers():
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 LARGE = {
     "distinct images": [{"name": f"c{n}", "image": f"quay.io/a/b:{n}"} for n in range(120_000)],
     "one image": [{"image": "a:1"}] * 280_000,
@@ -157,13 +167,13 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_review_is_denied_soon_and_in_few_words(service: Service, name: str) -> None:
-    """Four at once, as a client that means harm would send them."""
+    """Four at once, as a client that means harm would send them; the machine may be busy with something else."""
+    before = cpu_seconds(service)
     body = json.dumps(review({**pod("x"), "spec": {"containers": LARGE[name]}})).encode()
-    answers: list[tuple[Answer, float]] = []
+    answers: list[Answer] = []
 
     def send(path: str) -> None:
-        started = time.monotonic()
-        answers.append((service.post(f"{path}?timeout=10s", body), time.monotonic() - started))
+        answers.append(service.post(f"{path}?timeout=10s", body))
 
     senders = [threading.Thread(target=send, args=(path,)) for path in ("/mutate", "/validate") * 2]
     for sender in senders:
@@ -171,13 +181,13 @@ def test_a_large_review_is_denied_soon_and_in_few_words(service: Service, name: 
     for sender in senders:
         sender.join()
     assert len(answers) == 4
-    for answer, seconds in answers:
+    assert cpu_seconds(service) - before < 12  # 0.1.0 took 100 for some of these
+    for answer in answers:
         assert answer.response["uid"] == "11111111-2222-3333-4444-555555555555"
         assert not answer.response["allowed"]
         assert len(answer.content) < ANSWER_MAX_BYTES
-        assert seconds < 10
     if name == "many places":
-        causes = answers[0][0].response["status"]["details"]["causes"]
+        causes = answers[0].response["status"]["details"]["causes"]
         assert causes[-1]["message"].startswith("Forbidden: and ")
         assert causes[-1]["message"].endswith(" more")
 
