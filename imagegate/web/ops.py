@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from imagegate import __version__
 from imagegate.service.policy_set import PolicyHolder
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
-from imagegate.wiring.service import Service
+from imagegate.wiring.service import STORE, Service
 
 KUBERNETES = "v1.32.0"
 """The version of Kubernetes whose API conventions the image API follows."""
@@ -43,16 +43,13 @@ def ops(service: Service, metrics: Metrics) -> Blueprint:
     @pages.get("/health/readiness")
     def readyz() -> tuple[Response, int]:
         waiting = service.not_ready()
-        trouble = service.store_trouble()
-        metrics.store_read(trouble)
         problems = {check.name: check.problem() for check in service.checks}
+        metrics.store_read(problems.get(STORE, ""))
         detail: dict[str, Any] = {
-            "status": "not ready" if waiting else "degraded" if trouble or any(problems.values()) else "ok",
+            "status": "not ready" if waiting else "degraded" if any(problems.values()) else "ok",
             "waitingFor": waiting,
             "checks": {name: problem or "ok" for name, problem in problems.items()},
             "policies": _policies(service.policies),
-            # Not 503: without the store every image that must be looked up is denied; without the service, every pod.
-            "store": {"error": trouble},
         }
         if service.owner is not None:
             detail["policies"] |= {"generation": service.owner.generation, "looked": service.owner.last_look()}

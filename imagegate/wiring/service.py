@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from imagegate.service.policy_owner import Beginning, PolicyOwner
     from imagegate.wiring.image_api import ImageService
 
+STORE = "store"
+"""The check of the store."""
 ACCESS_WITHIN_S = 5.0
 
 
@@ -130,6 +132,8 @@ def build(
         _follow(service, chosen, inputs, beginning, shared, keeps=store is not None)
     if store is not None and http is not None:
         service.images = _images(service, inputs, store, http)
+        # It does not stop: without the store what must be looked up is denied; with no service ready, every pod is.
+        service.checks.append(Check(STORE, service.store_trouble))
     return service
 
 
