@@ -61,6 +61,10 @@ class GateBehaviour:
     imports_star: bool = False
     """``*`` is let through as the source of an import (and then counts as Docker Hub)."""
     grandfather: Grandfather = Grandfather.REPOSITORY
+    registry_is_repository: bool = False
+    """An old reference that names a registry and nothing else keeps every other such reference allowed."""
+    tells_existence: bool = False
+    """Who may not use a project's streams is told whether the one that a tag points to exists."""
     schedule_inherits: bool = False
     """What of a stream's old references stays allowed is also imported in the background, as the original does."""
     insecure_import_falls_back: bool = False
@@ -82,6 +86,8 @@ OPENSHIFT_4 = GateBehaviour(
     fold_case=False,
     gates_missing_name=True,
     imports_star=True,
+    registry_is_repository=True,
+    tells_existence=True,
     schedule_inherits=True,
 )
 
@@ -169,10 +175,15 @@ class ImportGate:
         """
         if self._allows_all:
             return _ALLOWED
-        if repositories and reference.canonical_repository in repositories:
+        if repositories and self._is_held(reference, repositories):
             return _ALLOWED
         repository = repository_of(reference) if self._index.names_repositories else ""
         return self._admit_registry(reference.registry, transport, repository)
+
+    def _is_held(self, reference: ImageReference, repositories: frozenset[str]) -> bool:
+        """Whether the object has the reference's repository already. A registry alone (an empty text) is none."""
+        repository = reference.canonical_repository
+        return repository in repositories and (bool(repository) or self.behaviour.registry_is_repository)
 
     def _admit_registry(self, registry: str, transport: Transport, repository: str) -> Admission:
         host, port = self.host_and_port(registry, transport)

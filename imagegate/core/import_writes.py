@@ -103,7 +103,14 @@ class StreamWrite:
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
         """The stream with the events derived from its changed tags."""
-        derived = derive(self.stream, self.old, answers, user=self.user, integrated_registry=gate.integrated_registry)
+        derived = derive(
+            self.stream,
+            self.old,
+            answers,
+            user=self.user,
+            integrated_registry=gate.integrated_registry,
+            tells_existence=gate.behaviour.tells_existence,
+        )
         findings: list[Finding] = []
         if derived.error is not None:
             findings.append(Finding(derived.error, is_unknown=derived.is_unknown))

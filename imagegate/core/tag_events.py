@@ -84,7 +84,13 @@ def tag_questions(stream: StreamObject, old: StreamObject | None, user: User) ->
 
 
 def derive(
-    stream: StreamObject, old: StreamObject | None, answers: Answers, *, user: User, integrated_registry: str = ""
+    stream: StreamObject,
+    old: StreamObject | None,
+    answers: Answers,
+    *,
+    user: User,
+    integrated_registry: str = "",
+    tells_existence: bool = True,
 ) -> Derived:
     """``stream`` with the status it would get: that of ``old``, and events for changed spec tags.
 
@@ -92,10 +98,13 @@ def derive(
         old: None on creation; the status then begins empty.
         integrated_registry: host of the integrated registry; references into a source stream's repository there
             become references into this stream's.
+        tells_existence: a tag that points where the user may not pull from is also told to be missing there.
     """
     derivation = _Derivation(stream, old, answers, integrated_registry)
     problems = list(_verify(stream, old, answers, user))
     for tag in _changed_tags(stream, old):
+        if not tells_existence and _is_refused(stream, tag, answers, user):
+            continue
         outcome = derivation.event_of(tag)
         if isinstance(outcome, Problem):
             problems.append(outcome)
@@ -178,6 +187,15 @@ def _verify(stream: StreamObject, old: StreamObject | None, answers: Answers, us
             text = f"{namespace}/{name}: {go_quote(said.reason)} {go_quote(said.evaluation_error)}"
             refused.append(Problem(forbidden(path, text), answer is None or isinstance(answer, Unknown)))
     yield from refused
+
+
+def _is_refused(stream: StreamObject, tag: SpecTag, answers: Answers, user: User) -> bool:
+    """Whether the tag points into a project whose streams the user is not known to be allowed to pull from."""
+    found = _source_of(stream, tag)
+    if found is None or not _needs_review(stream, tag):
+        return False
+    namespace, name, _ = found
+    return not is_granted(answers.get(_review(user, namespace, name)))
 
 
 class _Origin:

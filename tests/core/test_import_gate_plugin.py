@@ -240,9 +240,42 @@ def test_a_tag_copied_from_a_stream_whose_origin_is_not_listed() -> None:
         f'The ImageStream "app" is invalid: status.tags[a].items[0].dockerImageReference: {REFUSED}'
     ]
     refused = ImportWorld(stored=[source]).decide(request)
-    assert [denial.at for denial in refused.denials] == ["[]", "status.tags[a].items[0].dockerImageReference"]
+    assert [denial.at for denial in refused.denials] == ["[]"]
+    original = ImportWorld(stored=[source], behaviour=OPENSHIFT_4).decide(request)
+    assert [denial.at for denial in original.denials] == ["[]", "status.tags[a].items[0].dockerImageReference"]
     allowed = ImportWorld((AllowedRegistry("quay.io"),), stored=[source], access=ADMIN)
     assert allowed.decide(request).allowed
+
+
+@pytest.mark.parametrize("kind", ["ImageStreamTag", "ImageStreamImage"])
+def test_who_may_not_look_is_not_told_whether_there_is_anything(kind: str) -> None:
+    """Second red-team pass, no. 16: "Not found" beside the refusal told which streams another project has."""
+    listed, unlisted = (
+        stream(name, namespace="secret", status={"tags": [history("1", f"{host}/a/b@{DIGEST}")]})
+        for name, host in (("listed", "registry.access.redhat.com"), ("unlisted", "quay.io"))
+    )
+    texts: dict[GateBehaviour, set[str]] = {}
+    for behaviour in (DOCUMENTED, OPENSHIFT_4):
+        world = ImportWorld(stored=[listed, unlisted], behaviour=behaviour)
+        for name, tag in (("listed", "1"), ("listed", "2"), ("unlisted", "1"), ("none", "1")):
+            separator = ":" if kind == "ImageStreamTag" else "@"
+            source = {"kind": kind, "namespace": "secret", "name": f"{name}{separator}{tag}"}
+            asked = request_of("imagestreams", stream("app", {"name": "t", "from": source}))
+            text = "\n".join(printed(world.decide(asked)))
+            assert "spec.tags[t].from: Forbidden" in text
+            texts.setdefault(behaviour, set()).add(text.replace(f"secret/{name}:", "secret/NAME:"))
+    assert len(texts[DOCUMENTED]) == 1
+    assert len(texts[OPENSHIFT_4]) > 1
+
+
+def test_an_old_registry_without_a_repository_keeps_no_other_allowed() -> None:
+    """Second red-team pass, no. 16: ``old.corp`` in the old object let ``evil.com:5000`` in."""
+    old = versioned(stream("app", docker_tag("a", "old.corp")))
+    for new, allowed in (("evil.com:5000", False), ("old.corp", True)):
+        changed = versioned(stream("app", docker_tag("a", "old.corp"), docker_tag("b", new)))
+        assert ImportWorld(behaviour=OPENSHIFT_4).decide(request_of("imagestreams", changed, old)).allowed
+        decision = ImportWorld().decide(request_of("imagestreams", changed, old))
+        assert decision.allowed is allowed, (new, printed(decision))
 
 
 def test_updating_a_tag_keeps_its_own_repository_allowed() -> None:
