@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, PlainScalarString
 
 from imagegate.core.cise_policy import ImagePolicyObject, PolicyGroup
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.cluster_image_policy import CLUSTER_DOMAIN, KINDS, LoadedPolicies, Reading, read_policies
 from imagegate.policy.fields import Remark
+from imagegate.policy.nodes import plain
+from imagegate.policy.source import read_source
 
 ACCOUNT_ANNOTATION = "imagegate/iccrva-account."
+_PAIR = re.compile(r"(?P<before>(?<!\\)(?:\\\\)*)(?P<pair>\\u[dD][89abAB]..\\u[dD][c-fC-F]..)")
 _WIDTH = 4096  # no folding of long lines
 
 
@@ -49,12 +57,10 @@ def convert_policies(text: str, name: str, target: PolicyGroup) -> Converted:
             changing what they mean.
     """
     policies = _checked(text, name, target)
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = _WIDTH
-    yaml.indent(mapping=2, sequence=4, offset=2)
+    as_json = _is_json(text)
+    yaml = _editor(as_json=as_json)
     try:
-        documents = list(yaml.load_all(text))
+        documents = list(yaml.load_all(_PAIR.sub(_paired, text) if as_json else text))
     except YAMLError as error:
         raise InvalidPolicy(f"{name}:1: cannot be edited: {error}") from error
     losses: list[Remark] = []
@@ -65,10 +71,77 @@ def convert_policies(text: str, name: str, target: PolicyGroup) -> Converted:
         _Conversion(each, policy, name, target, losses).run()
     if not found:
         return Converted(text)
-    result = _dumped(yaml, documents, as_json=_is_json(text))
+    result = _dumped(yaml, documents, as_json=as_json)
     if _meaning(_loaded(result, name).policies) != _meaning(policies):
         raise InvalidPolicy(f"{name}:1: cannot be converted without changing what it means: write out its aliases")
+    if _everything_else(result, name) != _everything_else(text, name):
+        raise InvalidPolicy(f"{name}:1: cannot be converted without changing other parts of the file")
     return Converted(result, len(found), losses)
+
+
+class _AsWritten(PlainScalarString):
+    """A number, boolean or date without quotes: none of our business, so it stays the text that it is."""
+
+    yaml_tag = ""
+
+
+class _Constructor(RoundTripConstructor):
+    """Reads such values as ``_AsWritten``."""
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes them."""
+
+
+def _keep(_: RoundTripConstructor, node: ScalarNode) -> _AsWritten:
+    found: _AsWritten = _AsWritten(node.value, anchor=node.anchor)
+    found.yaml_tag = str(node.tag)
+    return found
+
+
+def _write(representer: RoundTripRepresenter, value: _AsWritten) -> ScalarNode:
+    anchor = value.yaml_anchor()
+    return representer.represent_scalar(value.yaml_tag, str(value), anchor=anchor)
+
+
+for _kind in ("int", "float", "bool", "timestamp"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_kind}", _keep)
+_Representer.add_representer(_AsWritten, _write)
+
+
+def _editor(*, as_json: bool) -> YAML:
+    yaml = YAML()
+    if not as_json:
+        yaml.Constructor, yaml.Representer = _Constructor, _Representer
+    yaml.preserve_quotes = True
+    yaml.width = _WIDTH
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _everything_else(text: str, name: str) -> list[object]:
+    """What a file holds beside what a conversion changes, as Kubernetes reads it."""
+    return [_rest(plain(document)) for document in read_source(text, name).documents]
+
+
+def _rest(document: Any) -> object:
+    if not isinstance(document, dict):
+        return document
+    items = document.get("items")
+    if isinstance(items, list):
+        return {**document, "apiVersion": "", "kind": "", "items": [_rest(item) for item in items]}
+    if document.get("kind") not in KINDS or document.get("apiVersion") not in {group.value for group in PolicyGroup}:
+        return document
+    metadata = {**document.get("metadata", {})}
+    annotations = metadata.pop("annotations", None) or {}
+    others = {key: value for key, value in annotations.items() if not key.startswith(ACCOUNT_ANNOTATION)}
+    return {**document, "apiVersion": "", "spec": None, "metadata": metadata, "annotations": others}
+
+
+def _paired(found: re.Match[str]) -> str:
+    r"""``\ud83d\ude00`` of JSON as the one character that it is, which is not so in YAML."""
+    character: str = json.loads(f'"{found["pair"]}"')
+    return f"{found['before']}{character}"
 
 
 def _refuse_merges(written: Any, name: str) -> None:
@@ -194,7 +267,7 @@ class _Conversion:
             policy.pop(key, None)
         value = CommentedMap({"enabled": self._vulnerability[position].enabled})
         if account:
-            value["account"] = account
+            value["account"] = DoubleQuotedScalarString(account)  # it may look like a number
         policy.insert(at, "vulnerability", CommentedMap({"ICCRVA": value}))
 
     def _to_cise(self, position: int, policy: CommentedMap, path: str) -> None:
@@ -203,7 +276,7 @@ class _Conversion:
             vulnerability = self._vulnerability[position]
             if vulnerability.account:
                 key = f"{ACCOUNT_ANNOTATION}{position}"
-                self._annotations()[key] = vulnerability.account
+                self._annotations()[key] = DoubleQuotedScalarString(vulnerability.account)
                 self._lose(
                     policy, "vulnerability", f"{path}.policy.vulnerability.ICCRVA.account", f"kept as annotation {key}"
                 )

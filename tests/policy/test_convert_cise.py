@@ -102,7 +102,7 @@ def test_account_is_kept_as_an_annotation_and_comes_back() -> None:
             "kept as annotation imagegate/iccrva-account.1"
         )
     ]
-    assert "imagegate/iccrva-account.1: acc" in converted.text
+    assert 'imagegate/iccrva-account.1: "acc"' in converted.text
     back = convert(converted.text, V1)
     assert meaning(back.text) == meaning(text)
     assert "iccrva-account" not in back.text
@@ -169,3 +169,54 @@ def test_aliases_are_kept_where_that_keeps_the_meaning() -> None:
 def test_what_cannot_be_converted(text: str, error: str) -> None:
     with pytest.raises(InvalidPolicy, match=error):
         convert(text)
+
+
+PLAIN = (
+    *("7e10", "1_000", "0o17", "010", "yes", "+1", "1:30", "2020-01-01", "2001-12-14t21:59:43.10-05:00", ".5", "~"),
+    *("0x1F", "0b11", "-0", "1.10", "1__0", "00", "True", "NULL", "08", "=", "1e3", "&a 1", "!!str 1", "!!float 3"),
+)
+
+
+def test_values_of_other_objects_stay_as_they_are_written() -> None:
+    """A date that Kubernetes reads as a text was written in another way once it was taken for a date."""
+    lines = "".join(f"  k{number}: {value}\n" for number, value in enumerate(PLAIN))
+    text = (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{lines}  alias: *a\n---\n{policy('{name: a}')}"
+    )
+    converted = convert(text, V1BETA1).text
+    before, after = (document.partition("---")[0].splitlines() for document in (text, converted))
+    changed = [(one, two) for one, two in zip(before, after, strict=True) if one != two]
+    assert changed == [  # the same in other words
+        ("  k10: ~", "  k10:"),
+        ("  k18: NULL", "  k18:"),
+        ("  k24: !!float 3", "  k24: !!float '3'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "account", ["on", "y", "1:30", "7e10", "~", "null", "2020-01-01", "0b1", "<<", "a: b", "a\\tb", ""]
+)
+def test_an_account_stays_a_text(account: str) -> None:
+    text = policy(f'{{name: a, policy: {{vulnerability: {{ICCRVA: {{enabled: true, account: "{account}"}}}}}}}}')
+    there = convert(text, V1BETA1).text
+    back = convert(there, V1).text
+    accounts = [each.entries[0].vulnerability.account for each in read_policies(back, "p").policies]
+    assert accounts == [json.loads(f'"{account}"')]
+
+
+def test_characters_that_json_writes_as_two_escapes() -> None:
+    document = {
+        "apiVersion": V1.value,
+        "kind": "ClusterImagePolicy",
+        "metadata": {"name": "a", "labels": {"x": "\U0001f600", "y": "\\ud83d\\ude00 \\\U0001f600"}},
+        "spec": {"repositories": [{"name": "*", "policy": {}}]},
+    }
+    assert json.loads(convert(json.dumps(document), V1BETA1).text)["metadata"] == document["metadata"]
+
+
+def test_what_would_change_something_else_is_refused() -> None:
+    """A tag that Kubernetes takes for a text, and the editor writes anew."""
+    beside = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: !!binary aGVsbG8=}\n---\n"
+    with pytest.raises(InvalidPolicy, match="cannot be converted without changing other parts of the file"):
+        convert(beside + policy("{name: a}"), V1BETA1)
+    assert convert(beside.replace("!!binary ", "") + policy("{name: a}"), V1BETA1).objects == 1
