@@ -88,6 +88,17 @@ def documents_below(folder: Path) -> list[Path]:
     return sorted(path for path in below(folder) if path.suffix in SUFFIXES and _is_document(path))
 
 
+def links_elsewhere(folder: Path) -> list[Path]:
+    """Links to folders that are not followed, since they lead out of ``folder``.
+
+    Raises:
+        OSError: a folder cannot be looked into.
+    """
+    top = f"{os.path.realpath(folder)}/"
+    links = (path for path in below(folder) if path.is_symlink() and path.is_dir())
+    return sorted(path for path in links if not f"{os.path.realpath(path)}/".startswith(top))
+
+
 def _is_document(path: Path) -> bool:
     try:
         mode = path.stat().st_mode

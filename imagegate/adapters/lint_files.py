@@ -8,6 +8,7 @@ from pathlib import Path
 from imagegate.adapters.cluster_files import policy_files
 from imagegate.adapters.config_files import NeighbourFiles
 from imagegate.adapters.documents import DiskDocuments
+from imagegate.adapters.folders import links_elsewhere
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError, InvalidPolicy
 from imagegate.policy.cluster_image_policy import LoadedPolicies, read_policies
@@ -65,6 +66,9 @@ class _Linter:
         Raises:
             InvalidPolicy: one of them cannot be read.
         """
+        for link in links_elsewhere(folder):
+            text = "a link to a folder elsewhere is not followed: nothing in it counts"
+            self._found.append(Finding(Severity.WARNING, str(link), 1, "", text, "not-read"))
         if not [file for file in files if self.add(file, file.parent)]:
             self._note_no_policy(folder, "")
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from imagegate.adapters.cluster_files import policy_files, read_text
+from imagegate.adapters.folders import links_elsewhere
 from imagegate.adapters.output_files import write_files
 from imagegate.cli.options import FILE_OR_FOLDER
-from imagegate.cli.output import is_safe_line, say
+from imagegate.cli.output import is_safe_line, say, say_error
 from imagegate.core.cise_policy import PolicyGroup
 from imagegate.errors import InvalidInput
 from imagegate.policy.convert_cise import Converted, convert_policies
@@ -55,7 +56,8 @@ def convert(
 ) -> int:
     """Rewrite ClusterImagePolicy and ImagePolicy objects for the other API group.
 
-    Comments, the order of entries and objects of other kinds are kept. What is lost, moved, or not known to the
+    Comments, the order of entries and objects of other kinds are kept. Nothing is written through links, nor if one
+    of the files cannot be. What is lost, moved, or not known to the
     products of the target group is listed on standard error. imagegate enforces both groups: nothing has to be
     converted for it.
     """
@@ -72,6 +74,8 @@ def convert(
         for root in paths
         for file in policy_files(root)
     ]  # all of them are read before any is written
+    for link in (link for root in paths if root.is_dir() for link in links_elsewhere(root)):
+        say_error(f"{link}: passed over: a link to a folder elsewhere")
     if in_place:
         _write({file: result for _, file, result in converted if result.objects})
     elif output_folder is not None:

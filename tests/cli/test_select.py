@@ -120,6 +120,20 @@ class TestNothingLookedAt:
         assert "nothing to read: no file *.yam in this folder" in ran.err
         assert imagegate("check", *SETTINGS, tree, "--exclude", "*").code == 2
 
+    def test_policies_behind_links_that_lead_elsewhere(self, imagegate: Command, tree: Path) -> None:
+        """A link inside is followed, as in a mounted ConfigMap; others are said."""
+        policy = "kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules: [{name: a, matchRegistries: [b.io]}]\n"
+        for folder in (tree.parent / "outside", tree / "inside"):
+            folder.mkdir()
+            (folder / "policy.yaml").write_text(policy)
+        (tree / "out").symlink_to("../outside")
+        (tree / "in").symlink_to("inside")
+        ran = imagegate("lint", tree)
+        assert ran.out == (
+            f"{tree}/out:1: warning: a link to a folder elsewhere is not followed: nothing in it counts [not-read]\n"
+        )
+        assert f"imagegate: {tree}/out: passed over: a link to a folder elsewhere\n" in imagegate("convert", tree).err
+
     def test_no_policy_in_a_folder_of_lint(self, imagegate: Command, tree: Path) -> None:
         ran = imagegate("lint", "-W", tree)
         assert ran.code == 1
