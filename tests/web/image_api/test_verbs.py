@@ -220,7 +220,7 @@ class TestPatches:
         [
             ("json-patch", [{"op": "test", "path": "/metadata/name", "value": "x"}], 422, "rejected our request"),
             ("json-patch", [{"op": "remove", "path": "/metadata/none"}], 422, "rejected our request"),
-            ("json-patch", {"op": "remove"}, 422, "not a list of operations"),
+            ("json-patch", {"op": "remove"}, 400, "a JSON Patch is a list of operations"),
             ("merge-patch", [1], 400, "not an object"),
             ("merge-patch", {"metadata": None}, 200, ""),
             ("merge-patch", {"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
