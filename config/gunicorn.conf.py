@@ -1,17 +1,12 @@
 """For running imagegate under a gunicorn of one's own: ``gunicorn -c config/gunicorn.conf.py``.
 
-``imagegate serve`` uses the same settings; they stand in ``imagegate.web.server`` with their reasons. Address, workers
-and threads are those of the settings file that ``IMAGEGATE_SETTINGS`` names; gunicorn's command line wins.
+``imagegate serve`` uses the same settings; they stand in ``imagegate.web.server`` with their reasons. Address, kind of
+workers and limits are those of the settings file that ``IMAGEGATE_SETTINGS`` names; gunicorn's command line wins.
 """
 
 from imagegate.web.server import ServerOptions, gunicorn_settings
 from imagegate.wiring.beginning import settings_at_start
 from imagegate.wiring.chosen import Chosen
 
-_server = settings_at_start(Chosen()).server
 wsgi_app = "imagegate.web.wsgi:application()"
-globals().update(
-    gunicorn_settings(
-        ServerOptions(bind=(f"{_server.host}:{_server.port}",), workers=_server.workers, threads=_server.threads)
-    )
-)
+globals().update(gunicorn_settings(ServerOptions.of(settings_at_start(Chosen()).server)))

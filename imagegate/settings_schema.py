@@ -94,6 +94,15 @@ def seconds(default: float, doc: str, *, minimum: float, maximum: float, key: st
     return _described(default, Description(doc, shape, f"{default:g}", read, _number, key))
 
 
+def optional_seconds(doc: str, *, minimum: float, maximum: float, shown_default: str) -> float | None:
+    """A number of seconds within bounds; unset, the service chooses."""
+
+    def read(fields: Fields, name: str) -> float | None:
+        return fields.number(name, minimum, minimum=minimum, maximum=maximum) if fields.has(name) else None
+
+    return _described(None, Description(doc, f"{minimum:g} to {maximum:g}", shown_default, read, _number))
+
+
 def texts(doc: str, *, default: tuple[str, ...] = (), key: str = "") -> tuple[str, ...]:
     """A list of texts; in the environment separated by commas."""
     shown = ", ".join(default) or "empty"

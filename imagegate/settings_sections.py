@@ -14,7 +14,18 @@ from imagegate.core.label_selector import LabelSelector
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.policy.fields import Fields
 from imagegate.policy.image_policy_config import read_label_selector
-from imagegate.settings_schema import choice, custom, flag, integer, optional_text, seconds, section, text, texts
+from imagegate.settings_schema import (
+    choice,
+    custom,
+    flag,
+    integer,
+    optional_seconds,
+    optional_text,
+    seconds,
+    section,
+    text,
+    texts,
+)
 
 MODES = ("enforce", "warn", "audit")
 _IBM_TOKEN_URL = "https://iam.cloud.ibm.com/identity/token"  # noqa: S105 - an address
@@ -374,7 +385,37 @@ class ServerSettings:
         10, "Time for a review whose request names none; look-ups get 80% of it.", minimum=0.5, maximum=60
     )
     workers: int = integer(0, "Worker processes; 0: one a processor, at most four.", minimum=0, maximum=64)
-    threads: int = integer(16, "Threads of a worker.", minimum=1, maximum=512)
+    threads: int = integer(
+        16, "Threads of a worker; with `event-loop`, for requests that are no reviews.", minimum=1, maximum=512
+    )
+    worker: str = choice(
+        "event-loop",
+        ("event-loop", "gthread"),
+        "How connections are served: by an event loop, or a thread each, which slow clients can use up.",
+    )
+    request_timeout_s: float = seconds(
+        15, "A request must arrive within it, from its first byte to its last.", minimum=1, maximum=300
+    )
+    handshake_timeout_s: float = seconds(10, "A TLS handshake must be complete within it.", minimum=1, maximum=300)
+    connections_per_client: int = integer(
+        1024,
+        "Connections of one address, in a worker, whose request is not complete; beyond it the oldest is closed.",
+        minimum=8,
+        maximum=65536,
+    )
+    buffered_max_bytes: int = integer(
+        64 * 2**20,
+        "Bodies that a worker holds; beyond it the largest that is not complete is given up.",
+        minimum=2**20,
+        maximum=2**34,
+    )
+    drain_s: float | None = optional_seconds(
+        "After SIGTERM: how long new connections are accepted, while `/readyz` says not ready and answers close "
+        "their connections.",
+        minimum=0,
+        maximum=20,
+        shown_default="5 in a cluster, else 0",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,11 @@ Example:
 @click.option("--tls-cert", type=FILE, help="PEM certificate chain; read again when it changes.")
 @click.option("--tls-key", type=FILE, help="PEM key of the certificate.")
 @click.option("--tls-client-ca", type=FILE, help="Clients must show a certificate that this CA signed.")
+@click.option(
+    "--worker",
+    type=click.Choice(["event-loop", "gthread"]),
+    help="How connections are served: by an event loop, or a thread each. [event-loop]",
+)
 @click.option("--server", type=click.Choice(["gunicorn", "granian"]), default="gunicorn", show_default=True)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
 def serve(
@@ -41,6 +46,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
+    worker: str | None,
     server: str,
     log_level: str | None,
     **named: Unpack[Named],
@@ -61,10 +67,12 @@ def serve(
     logs.configure(log_level or settings.log.level, as_json=True)
     from imagegate.web.server import ServerOptions
 
-    options = ServerOptions(
-        bind=bind or (f"{settings.server.host}:{settings.server.port}",),
-        workers=workers or settings.server.workers,
-        threads=threads or settings.server.threads,
+    named_there = ServerOptions.of(settings.server)
+    options = named_there._replace(
+        bind=bind or named_there.bind,
+        workers=workers or named_there.workers,
+        threads=threads or named_there.threads,
+        worker=worker or named_there.worker,
         certificate=tls_cert,
         key=tls_key,
         client_ca=tls_client_ca,

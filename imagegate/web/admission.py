@@ -1,4 +1,6 @@
-"""The admission endpoints as a bare WSGI callable: every microsecond here is paid by every pod.
+"""The admission endpoints, bytes in, status and bytes out: every microsecond here is paid by every pod.
+
+They have two thin faces: this module's WSGI, and ``web.asgi`` for the event loop.
 
 An unreadable request is answered with an HTTP error and a Status; anything that can be read is answered with
 200 and an AdmissionReview, also when it is denied.
@@ -16,6 +18,7 @@ import orjson
 
 from imagegate.core.admission import Phase
 from imagegate.errors import InvalidReview
+from imagegate.service.look_up import Steps, finish
 from imagegate.service.review import Reviewer, internal_error
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
@@ -58,8 +61,40 @@ class Refusal(Exception):
         self.status = status
 
 
+class Received(NamedTuple):
+    """A request that was read whole."""
+
+    method: str
+    content_type: str
+    content_encoding: str
+    query: str
+    body: bytes
+    arrived: float | None = None
+    """When its first byte arrived, on the monotonic clock; None: not known, its time runs from now."""
+
+
+class Reply(NamedTuple):
+    """What is sent back, as JSON."""
+
+    status: str
+    """``200 OK``."""
+    body: bytes
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Everything that describes it."""
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(self.body)))]
+        if self.status.startswith("405"):
+            headers.append(("Allow", "POST"))
+        return headers
+
+
 class AdmissionEndpoints:
-    """WSGI: the paths of ``ENDPOINTS``; everything else goes to ``fallback``."""
+    """The paths of ``ENDPOINTS``, bytes in, status and bytes out; called itself, a WSGI application.
+
+    Args:
+        fallback: answers every other path.
+    """
 
     def __init__(
         self,
@@ -68,46 +103,96 @@ class AdmissionEndpoints:
         *,
         body_max_bytes: int = BODY_MAX_BYTES,
     ) -> None:
-        self._review = reviewer.review
-        self._fallback = fallback
-        self._body_max_bytes = body_max_bytes
+        self._review = reviewer.review_in_steps
+        self.fallback = fallback
+        self.body_max_bytes = body_max_bytes
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         endpoint = ENDPOINTS.get(environ["PATH_INFO"])
         if endpoint is None:
-            return self._fallback(environ, start_response)
+            return self.fallback(environ, start_response)
         try:
-            document = read_document(environ, self._body_max_bytes)
-            answer = self._review(
-                document, endpoint.phase, endpoint.plugins, timeout_s(environ.get("QUERY_STRING", ""))
-            )
-            status, body = "200 OK", _encode(answer, document)
+            received = _received(environ, self.body_max_bytes)
         except Refusal as refusal:
-            status, body = refusal.status, _status(refusal.status, f"{endpoint.undecodable}{refusal}")
+            reply = refused(endpoint, refusal)
+        else:
+            reply = finish(self.answer_in_steps(endpoint, received))
+        start_response(reply.status, reply.headers)
+        return [reply.body]
+
+    def answer_in_steps(self, endpoint: Endpoint, received: Received) -> Steps[Reply]:
+        """Answer one request. Stops nowhere if memory answers all that must be known."""
+        try:
+            check_head(received.method, received.content_type, received.content_encoding)
+            document = decoded(received.body)
+            answer = yield from self._review(
+                document, endpoint.phase, endpoint.plugins, timeout_s(received.query), received.arrived
+            )
+            return Reply("200 OK", _encode(answer, document))
+        except Refusal as refusal:
+            return refused(endpoint, refusal)
         except InvalidReview as error:
-            status, body = "400 Bad Request", _status("400 Bad Request", f"{endpoint.undecodable}{error}")
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        if status.startswith("405"):
-            headers.append(("Allow", "POST"))
-        start_response(status, headers)
-        return [body]
+            return refused(endpoint, Refusal("400 Bad Request", str(error)))
+        except MemoryError:
+            return _out_of_memory(endpoint, received.body)
 
 
-def read_document(environ: Mapping[str, Any], max_bytes: int = BODY_MAX_BYTES) -> object:
-    """The request's body, decoded from JSON.
+def refused(endpoint: Endpoint, refusal: Refusal) -> Reply:
+    """The answer to what is not read."""
+    return Reply(refusal.status, status_body(refusal.status, f"{endpoint.undecodable}{refusal}"))
+
+
+_UID = re.compile(rb'"request"\s*:\s*\{[^{}]*?"uid"\s*:\s*"([^"\\]{1,256})"')
+_VERSION = re.compile(rb'"apiVersion"\s*:\s*"(admission\.k8s\.io/v1(?:beta1)?)"')
+_SEARCHED_BYTES = 4096
+"""The API server writes version and uid first."""
+
+
+def _out_of_memory(endpoint: Endpoint, body: bytes) -> Reply:
+    """A denial that carries the uid, found without decoding the body; 503 where it cannot be seen."""
+    head = body[:_SEARCHED_BYTES]
+    uid, version = _UID.search(head), _VERSION.search(head)
+    if uid is None:
+        return refused(endpoint, Refusal("503 Service Unavailable", "the service has no memory left for this request"))
+    document = {
+        "apiVersion": version[1].decode() if version else "",
+        "request": {"uid": uid[1].decode("utf-8", "replace")},
+    }
+    return Reply("200 OK", orjson.dumps(internal_error(document)))
+
+
+def _received(environ: Mapping[str, Any], max_bytes: int) -> Received:
+    method, encoding = environ["REQUEST_METHOD"], environ.get("HTTP_CONTENT_ENCODING", "identity")
+    media_type = environ.get("CONTENT_TYPE", "")
+    check_head(method, media_type, encoding)
+    try:
+        body = read_body(environ, max_bytes)
+    except MemoryError as error:
+        raise Refusal("503 Service Unavailable", "the service has no memory left for this request") from error
+    return Received(method, media_type, encoding, environ.get("QUERY_STRING", ""), body)
+
+
+def check_head(method: str, media_type: str, encoding: str) -> None:
+    """Raise unless a review can be read from such a request.
 
     Raises:
-        Refusal: it is not a POST of JSON, is larger than ``max_bytes``, or is not JSON.
+        Refusal: it is not a POST of plain JSON.
     """
-    if environ["REQUEST_METHOD"] != "POST":
+    if method != "POST":
         raise Refusal("405 Method Not Allowed", "an AdmissionReview is sent by POST")
-    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    if encoding != "identity":
         raise Refusal("415 Unsupported Media Type", "a Content-Encoding is not accepted: send plain JSON")
-    media_type = environ.get("CONTENT_TYPE", "")
     if media_type != "application/json" and media_type.partition(";")[0].strip().lower() != "application/json":
         raise Refusal("415 Unsupported Media Type", "the Content-Type must be application/json")
-    body = read_body(environ, max_bytes)
+
+
+def decoded(body: bytes) -> object:
+    """The JSON of a body.
+
+    Raises:
+        Refusal: it is not JSON.
+    """
     if not body:
         raise Refusal("400 Bad Request", "the body is empty")
     try:
@@ -128,7 +213,7 @@ def read_body(environ: Mapping[str, Any], max_bytes: int = BODY_MAX_BYTES) -> by
         if not announced.isdecimal():
             raise Refusal("400 Bad Request", "the Content-Length is not a number")
         if len(announced) > 18 or int(announced) > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         body: bytes = stream.read(int(announced))
         if len(body) < int(announced):
             raise Refusal("400 Bad Request", f"the body ended after {len(body)} of {announced} bytes")
@@ -137,22 +222,24 @@ def read_body(environ: Mapping[str, Any], max_bytes: int = BODY_MAX_BYTES) -> by
         return b""
     body = stream.read(max_bytes + 1)
     if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     return body
 
 
-def _too_large(max_bytes: int) -> Refusal:
+def too_large(max_bytes: int) -> Refusal:
+    """The refusal of a body that is larger than ``max_bytes``."""
     return Refusal("413 Content Too Large", f"the body is larger than {max_bytes} bytes")
 
 
 def _encode(answer: dict[str, Any], document: object) -> bytes:
     try:
         return orjson.dumps(answer)
-    except TypeError:  # a text that is not UTF-8, or a number beyond 64 bits, from some answer outside
+    except (TypeError, MemoryError):  # a text that is not UTF-8, or a number beyond 64 bits, from some answer outside
         return orjson.dumps(internal_error(document))
 
 
-def _status(status: str, why: str) -> bytes:
+def status_body(status: str, why: str) -> bytes:
+    """A Status for an HTTP error, as JSON."""
     code, _, reason = status.partition(" ")
     return orjson.dumps(
         {
@@ -168,6 +255,7 @@ def _status(status: str, why: str) -> bytes:
 
 
 _REASONS = {"405": "MethodNotAllowed", "413": "RequestEntityTooLarge", "415": "UnsupportedMediaType"}
+"""Kubernetes' words, where they are not HTTP's."""
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

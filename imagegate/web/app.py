@@ -26,6 +26,7 @@ class Application(AdmissionEndpoints):
         )
         self.service = service
         self._metrics = metrics
+        self.closed_early = metrics.serving.closed_early
 
     def start_worker(self) -> None:
         """Begin what runs beside the requests; once in every process that serves, after it was forked."""

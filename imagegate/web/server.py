@@ -1,10 +1,16 @@
-"""gunicorn as imagegate runs it; the one place that holds its settings."""
+"""gunicorn as imagegate runs it; the one place that holds its settings.
+
+Two kinds of workers: ``event-loop`` (``web.event_loop``), and gunicorn's own ``gthread``, in which a thread is taken by
+each client for as long as it takes over its request.
+"""
 
 from __future__ import annotations
 
 import gc
 import logging
+import mmap
 import os
+import resource
 import shutil
 import socket
 import ssl
@@ -17,11 +23,21 @@ from typing import Any, NamedTuple
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from imagegate.service.health import Check
+from imagegate.settings_sections import ServerSettings
+from imagegate.web.connections import Limits
 from imagegate.web.tls import Certificates
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+EVENT_LOOP, GTHREAD = "event-loop", "gthread"
+WORKERS = (EVENT_LOOP, GTHREAD)
 RECEIVE_TIMEOUT_S = 15
-"""A client that stops in the middle of a request loses its connection, and its thread is free again."""
+"""``gthread``: a client that stops in the middle of a request loses its connection, and its thread is free again."""
+KEEP_ALIVE_S = {EVENT_LOOP: 120, GTHREAD: 75}
+"""The API server drops its own idle connections after 90 seconds. Who closes last is never surprised by a request."""
+DRAIN_IN_CLUSTER_S = 5.0
+"""Endpoints of a Service take about that long to forget a pod."""
+DESCRIPTORS_WANTED = 65536
 
 _log = logging.getLogger("imagegate.server")
 
@@ -38,6 +54,31 @@ class ServerOptions(NamedTuple):
     client_ca: Path | None = None
     graceful_s: int = 25
     """Under Kubernetes' 30 s between SIGTERM and SIGKILL."""
+    worker: str = EVENT_LOOP
+    """One of ``WORKERS``."""
+    limits: Limits = Limits()
+    """For ``event-loop``."""
+    drain_s: float | None = None
+    """How long ``event-loop`` accepts connections after SIGTERM; None: a few seconds in a cluster, else not at all."""
+
+    @classmethod
+    def of(cls, server: ServerSettings) -> ServerOptions:
+        """The options that settings name."""
+        limits = Limits(
+            body_max_bytes=server.body_max_bytes,
+            request_s=server.request_timeout_s,
+            handshake_s=server.handshake_timeout_s,
+            per_peer=server.connections_per_client,
+            buffered_max_bytes=server.buffered_max_bytes,
+        )
+        return cls(
+            bind=(f"{server.host}:{server.port}",),
+            workers=server.workers,
+            threads=server.threads,
+            worker=server.worker,
+            limits=limits,
+            drain_s=server.drain_s,
+        )
 
 
 class RootLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -59,14 +100,15 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
     Raises:
         OSError: the certificate, its key or the client CA cannot be read.
     """
+    reloads = Reloads()
     settings: dict[str, Any] = {
         "bind": list(options.bind),
-        "worker_class": "gthread",
+        "worker_class": GTHREAD,
         "workers": options.workers or min(len(os.sched_getaffinity(0)), 4),
         "threads": options.threads,
         "worker_connections": 2000,
         "backlog": 2048,
-        "keepalive": 75,
+        "keepalive": KEEP_ALIVE_S[options.worker],
         "timeout": 60,
         "graceful_timeout": options.graceful_s,
         "preload_app": True,
@@ -78,15 +120,58 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
         "when_ready": when_ready,
         "pre_fork": pre_fork,
         "post_worker_init": post_worker_init,
-        "on_reload": on_reload,
+        "on_reload": _counted(reloads, on_reload),
         "child_exit": child_exit,
         "on_exit": _remove(share_metrics()),
     }
+    if options.worker == EVENT_LOOP:
+        from imagegate.web.event_loop import LoopOptions, event_loop_worker
+
+        in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+        drain_s = (DRAIN_IN_CLUSTER_S if in_cluster else 0.0) if options.drain_s is None else options.drain_s
+        settings["worker_class"] = event_loop_worker(LoopOptions(options.limits, drain_s, reloads.count))
+        settings["when_ready"] = when_ready_for_event_loop
+    _allow_descriptors()
     if options.certificate and options.key:
         certificates = Certificates(options.certificate, options.key, options.client_ca)
         settings["certfile"], settings["keyfile"] = str(options.certificate), str(options.key)
         settings["ssl_context"] = lambda _config, _default: certificates.context()
     return settings
+
+
+class Reloads:
+    """How often the master was told to reload, readable by its workers: memory that they share."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _NUMBER.size)
+
+    def count(self) -> int:
+        """How often, so far."""
+        number: int = _NUMBER.unpack_from(self._memory)[0]
+        return number
+
+    def note(self) -> None:
+        """Once more."""
+        _NUMBER.pack_into(self._memory, 0, self.count() + 1)
+
+
+_NUMBER = struct.Struct("q")
+
+
+def _counted(reloads: Reloads, hook: Callable[[Any], None]) -> Callable[[Any], None]:
+    def on_reload(server: Any) -> None:
+        reloads.note()
+        hook(server)
+
+    return on_reload
+
+
+def _allow_descriptors() -> None:
+    """Use as many descriptors as the system permits: a connection needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def share_metrics() -> str | None:
@@ -117,11 +202,16 @@ def _remove(folder: str | None) -> Callable[[Any], None]:
 
 
 def when_ready(server: Any) -> None:
-    """Listening. Time limits are set on the listening sockets: connections inherit them."""
+    """Listening, for ``gthread``. Time limits are set on the listening sockets: connections inherit them."""
     limit = struct.pack("ll", RECEIVE_TIMEOUT_S, 0)
     for listener in server.LISTENERS:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             listener.sock.setsockopt(socket.SOL_SOCKET, option, limit)
+    when_ready_for_event_loop(server)
+
+
+def when_ready_for_event_loop(server: Any) -> None:
+    """Listening."""
     gc.collect()
     gc.freeze()  # what was loaded stays shared between the workers
     _log.info("listening", extra={"addresses": [str(listener) for listener in server.LISTENERS], "pid": os.getpid()})
@@ -135,6 +225,9 @@ def pre_fork(server: Any, _worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Begin what runs beside the requests."""
     worker.wsgi.start_worker()
+    worker.wsgi.service.checks.append(
+        Check("end", lambda: "" if worker.alive else "the service is stopping", stops=True)
+    )
     images = worker.wsgi.service.images
     if images is not None:
         images.ends = lambda: not worker.alive

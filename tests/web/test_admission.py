@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from imagegate.core.admission import AdmissionRequest, Phase
 from imagegate.core.decision import Decision
 from imagegate.core.plugin import Answers
+from imagegate.service.look_up import Steps
 from imagegate.service.review import Reviewer
 from imagegate.web.admission import BODY_MAX_BYTES, ENDPOINTS, AdmissionEndpoints, timeout_s
 from tests.service.plugins import Told, allowing, denying, failing, review, reviewer
@@ -167,10 +168,16 @@ def test_the_patience_reaches_the_look_ups() -> None:
         def __init__(self) -> None:
             pass
 
-        def review(
-            self, document: object, phase: Phase, plugins: object = None, timeout_s: float | None = None
-        ) -> dict[str, Any]:
+        def review_in_steps(
+            self,
+            document: object,
+            phase: Phase,
+            plugins: object = None,
+            timeout_s: float | None = None,
+            arrived: float | None = None,
+        ) -> Steps[dict[str, Any]]:
             given.append(timeout_s)
+            yield from ()
             return {}
 
     client = Client(Noting())

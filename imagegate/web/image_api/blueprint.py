@@ -253,7 +253,7 @@ class _Requests:
         resource = target.resource
         with_bookmarks = is_true(request.args.get("allowWatchBookmarks")) and not form.name
         bookmarks = f"{resource.kind} {resource.api_version}" if with_bookmarks else ""
-        return self._watches.answer(events, form, bookmarks=bookmarks)
+        return self._watches.answer(events, form, bookmarks=bookmarks, environ=request.environ)
 
 
 def _patch(target: Target, asked: Request) -> Change:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import orjson
 from flask import Response
@@ -16,21 +17,25 @@ from imagegate.core.decision import Status
 from imagegate.ports.image_store import StoreError
 from imagegate.service.image_api.call import JsonObject
 from imagegate.web.image_api.answers import Form, shaped
+from imagegate.web.wsgi_bridge import GONE, STREAMS
 
 DEFAULT_S = 1800.0
 LONGEST_S = 3600.0
 KEEP_ALIVE_S = 10.0
 WATCHES_MAX = 6
-"""Of one process: a watch keeps a thread, and admission needs threads too."""
+"""Of one process whose threads serve everything: a watch keeps one, and admission needs threads too. A server that has
+threads for long answers says in the environment how many (``web.wsgi_bridge.STREAMS``)."""
 
 Events = Iterator[tuple[str, JsonObject] | None]
 
-_TOO_MANY = Status(
-    code=429,
-    reason="TooManyRequests",
-    message=f"this server has {WATCHES_MAX} watches already, please try again later",
-    retry_after_s=5,
-)
+
+def _too_many(most: int) -> Status:
+    return Status(
+        code=429,
+        reason="TooManyRequests",
+        message=f"this server has {most} watches already, please try again later",
+        retry_after_s=5,
+    )
 
 
 class Watches:
@@ -45,37 +50,58 @@ class Watches:
     ) -> None:
         self._now = now
         self._stopping = stopping
-        self._free = threading.BoundedSemaphore(watches_max)
+        self._watches_max = watches_max
+        self._lock = threading.Lock()
+        self._open = 0
 
-    def answer(self, events: Events, form: Form, *, bookmarks: str = "") -> Response:
+    def answer(
+        self, events: Events, form: Form, *, bookmarks: str = "", environ: Mapping[str, Any] | None = None
+    ) -> Response:
         """Stream ``events``.
 
         Args:
             events: pairs of type and object, None now and then.
             form: in which form objects are wanted.
             bookmarks: kind and API version (``KIND APIVERSION``) for a bookmark at the end; empty: none.
+            environ: of the request: what the server says of long answers.
 
         Raises:
             StatusError: 429, there are too many watches; what the first look into ``events`` raises.
         """
-        if not self._free.acquire(blocking=False):
-            raise StatusError(_TOO_MANY)
+        environ = environ or {}
+        self._take(environ.get(STREAMS, self._watches_max))
         try:
             first = next(events, None)
         except BaseException:
-            self._free.release()
+            self._release()
             raise
-        lines = _Lines(self._lines(first, events, form, bookmarks), self._free.release)
+        gone = environ.get(GONE, lambda: False)
+        lines = _Lines(self._lines(first, events, form, bookmarks, gone), self._release)
         return Response(lines, content_type="application/json")
 
+    def _take(self, most: int) -> None:
+        with self._lock:
+            if self._open >= most:
+                raise StatusError(_too_many(most))
+            self._open += 1
+
+    def _release(self) -> None:
+        with self._lock:
+            self._open -= 1
+
     def _lines(
-        self, first: tuple[str, JsonObject] | None, events: Events, form: Form, bookmarks: str
+        self,
+        first: tuple[str, JsonObject] | None,
+        events: Events,
+        form: Form,
+        bookmarks: str,
+        gone: Callable[[], bool],
     ) -> Iterator[bytes]:
         sent_at, has_header, version = float("-inf"), False, ""
         try:
             for event in _chained(first, events):
                 if event is None:
-                    if self._stopping():
+                    if self._stopping() or gone():
                         break
                     if time.monotonic() - sent_at >= KEEP_ALIVE_S:
                         sent_at = time.monotonic()

@@ -1,0 +1,185 @@
+"""A WSGI application behind the event loop: called in threads, its answer sent by the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+GONE = "imagegate.gone"
+"""In the environment: a function that says whether the client has gone. Long answers end by it."""
+STREAMS = "imagegate.streams"
+"""In the environment: how many long answers this process can give at a time."""
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+StartResponse = Callable[..., Any]
+WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+_WAITING_MAX = 256
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What the application has answered, or begun to."""
+
+    status: int = 500
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes = b""
+    rest: Iterator[bytes] | None = None
+    """Of an answer without a length: what follows ``body``."""
+    close: Callable[[], None] | None = None
+
+
+class Bridge:
+    """Calls the application: in one pool of threads, long answers in another, so that neither takes the other's.
+
+    Args:
+        threads: for requests.
+        streams: for answers without a length, one thread each while it is waiting for more.
+    """
+
+    def __init__(self, application: WsgiApplication, *, threads: int, streams: int) -> None:
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="requests")
+        self._streams = ThreadPoolExecutor(streams, thread_name_prefix="streams")
+        self._streams_max = streams
+        self._waiting_max = threads + _WAITING_MAX
+        self._waiting = 0
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._streams.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Answer one request whose body was read."""
+        if self._waiting >= self._waiting_max:
+            await _send_short(send, 503, b"the server is busy, please try again later")
+            return
+        gone = _Gone()
+        environ = environ_of(scope, body)
+        environ[GONE], environ[STREAMS] = gone, self._streams_max
+        loop = asyncio.get_running_loop()
+        self._waiting += 1
+        try:
+            answer = await loop.run_in_executor(self._threads, self._begun, environ)
+        finally:
+            self._waiting -= 1
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        if answer.rest is None:
+            await send({"type": "http.response.body", "body": answer.body})
+        else:
+            await self._stream(answer, gone, receive, send)
+
+    def _begun(self, environ: dict[str, Any]) -> _Answer:
+        """Call the application, in a thread. An answer with a length is read to its end."""
+        answer = _Answer()
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[..., None]:
+            answer.status = int(status.partition(" ")[0])
+            answer.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+            return _no_write
+
+        parts = self._application(environ, start_response)
+        close: Callable[[], None] | None = getattr(parts, "close", None)
+        try:
+            pieces = iter(parts)
+            answer.body = next(pieces, b"")  # headers are there from the first piece on
+            if any(name == b"content-length" for name, _ in answer.headers) or isinstance(parts, (list, tuple)):
+                answer.body += b"".join(pieces)
+            else:
+                answer.rest, answer.close = pieces, close
+        finally:
+            if answer.rest is None and close is not None:
+                close()
+        return answer
+
+    async def _stream(self, answer: _Answer, gone: _Gone, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        watching = asyncio.ensure_future(_until_gone(receive, gone))
+        try:
+            piece: bytes | None = answer.body
+            while piece is not None and not gone.is_gone:
+                if piece:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                assert answer.rest is not None  # noqa: S101
+                piece = await loop.run_in_executor(self._streams, next, answer.rest, None)
+            if not gone.is_gone:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.is_gone = True
+            watching.cancel()
+            if answer.close is not None:
+                await loop.run_in_executor(self._threads, answer.close)
+
+
+class _Gone:
+    """Whether the client has gone; asked from threads."""
+
+    __slots__ = ("is_gone",)
+
+    def __init__(self) -> None:
+        self.is_gone = False
+
+    def __call__(self) -> bool:
+        return self.is_gone
+
+
+async def _until_gone(receive: Receive, gone: _Gone) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    gone.is_gone = True
+
+
+async def _send_short(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
+    """The environment of PEP 3333 for an ASGI scope.
+
+    Header names with an underscore are left out: they would be taken for those with a dash.
+    """
+    client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
+    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
+        "RAW_URI": raw_path.decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": str(server[0]) or "localhost",
+        "SERVER_PORT": str(server[1] or 0),
+        "REMOTE_ADDR": str(client[0]),
+        "REMOTE_PORT": str(client[1]),
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        if b"_" in name or name in {b"content-length", b"transfer-encoding"}:
+            continue
+        key = "CONTENT_TYPE" if name == b"content-type" else f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ
+
+
+def _no_write(_piece: bytes) -> None:
+    raise NotImplementedError("an answer is what the application returns")
