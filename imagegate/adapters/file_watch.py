@@ -6,26 +6,29 @@ symbolic link is swapped.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from imagegate.adapters.folders import GONE, below
+from imagegate.adapters.folders import CHECKSUM_SUFFIX, GONE, SUFFIXES, below
 
 Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int, int]]
+_WATCHED = frozenset((*SUFFIXES, CHECKSUM_SUFFIX))
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:
-    """What the files are like now: name, inode, size, times of writing and of change. Folders count with all they hold.
+    """What the files are like now: name, inode, size, times of writing and of change.
 
-    A file that is not there is a state like any other.
+    Folders count with the documents they hold, and the checksums of those: nothing else in them matters. A file that
+    is not there is a state like any other.
 
     Raises:
         OSError: the files cannot be looked at: permissions, descriptors, a broken disk.
     """
     found: set[tuple[str, int, int, int, int]] = set()
     for path in paths:
-        for each in (path, *below(path)):
+        for each in (path, *(inside for inside in below(path) if inside.suffix in _WATCHED)):
             try:
                 status = each.stat()
             except OSError as error:
@@ -33,7 +36,10 @@ def fingerprint(paths: Iterable[Path]) -> Fingerprint:
                     raise
                 found.add((str(each), 0, 0, 0, 0))
             else:
-                found.add((str(each), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+                if stat.S_ISDIR(status.st_mode):
+                    found.add((str(each), status.st_ino, 0, 0, 0))
+                else:
+                    found.add((str(each), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return frozenset(found)
 
 

@@ -17,6 +17,8 @@ from imagegate.errors import InvalidPolicy
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """Of the documents in a folder."""
+CHECKSUM_SUFFIX = ".sha256"
+"""After the whole name of a document: its checksum."""
 ENTRIES_MAX = 200_000
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """What a path leads to is not there. Any other error means that it could not be looked at."""

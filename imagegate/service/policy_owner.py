@@ -116,6 +116,8 @@ class PolicyOwner:
         self._error = ""
         """Why this process cannot follow."""
         self._looked: dict[str, Any] = {}
+        self._rested_at = time.monotonic()
+        """When the files were last found as they had been read."""
         self._look_error = ""
         self._every_s = LOOK_EVERY_S
         self._state_error = ""
@@ -238,6 +240,10 @@ class PolicyOwner:
         self._looked = {"look": self._clock().isoformat(timespec="seconds"), "monotonic": began, "error": ""}
         if changed or (self._from.watch.rests() and self._is_due()):
             self._consider(asked=False)
+        if self._from.watch.rests():
+            self._rested_at = began
+        elif began - self._rested_at > STALE_AFTER_S:
+            self._looked["error"] = f"the files have kept changing for {began - self._rested_at:.0f} s"
         self._tell()
 
     def _is_due(self) -> bool:
@@ -384,7 +390,7 @@ class PolicyOwner:
         note = self._from.processes.told(_FILES)
         watch = note.get("watch") or {}
         if watch.get("error"):
-            return f"the policy files cannot be looked at: {watch['error']}"
+            return f"the policy files cannot be read: {watch['error']}"
         since = time.monotonic() - watch["monotonic"] if "monotonic" in watch else 0.0
         return f"the policy files have not been looked at for {since:.0f} s" if since > STALE_AFTER_S else ""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.file_watch import FileWatch
+from imagegate.adapters.folders import CHECKSUM_SUFFIX
 from imagegate.adapters.kept_policies import PolicyFolder
 from imagegate.adapters.process_notes import ProcessNotes
 from imagegate.errors import ConfigError, InvalidPolicy, InvalidSettings
@@ -23,7 +24,7 @@ from imagegate.service.policy_owner import Beginning, PolicyOwner, Sources, held
 from imagegate.service.policy_set import PolicyHolder, PolicySet
 from imagegate.settings import Settings
 from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.endings import CHECKSUM_SUFFIX, has_marker
+from imagegate.wiring.endings import has_marker
 from imagegate.wiring.image_api import store_path
 from imagegate.wiring.inputs import Inputs
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from imagegate.adapters.folders import CHECKSUM_SUFFIX
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
 
 MARKER = b"# imagegate: end"
 """The last line of a document, in YAML."""
-CHECKSUM_SUFFIX = ".sha256"
 REQUIREMENTS = ("optional", "marker", "checksum")
 """Of ``documents.ending``."""
 _LINE = re.compile(r"\\?(?P<digest>[0-9A-Fa-f]{64})(?:[ \t]+[ *]?(?P<name>.*))?")

@@ -121,7 +121,9 @@ def test_folders_that_come_and_go_while_it_looks_are_no_error(folder: Path) -> N
         while not ends.is_set():
             number += 1
             for part in range(6):
-                (folder / f"rev{number}" / f"d{part}" / "e").mkdir(parents=True)
+                inside = folder / f"rev{number}" / f"d{part}" / "e"
+                inside.mkdir(parents=True)
+                (inside / "p.yaml").touch()
             shutil.rmtree(folder / f"rev{number}")
 
     thread = threading.Thread(target=churn)
@@ -131,7 +133,7 @@ def test_folders_that_come_and_go_while_it_looks_are_no_error(folder: Path) -> N
     finally:
         ends.set()
         thread.join()
-    assert len(seen) > 1, "folders were seen to come and go"
+    assert len(seen) > 1, "documents were seen to come and go"
 
 
 def test_a_vanishing_folder_is_a_state_and_one_that_cannot_be_seen_an_error(
@@ -149,3 +151,18 @@ def test_a_vanishing_folder_is_a_state_and_one_that_cannot_be_seen_an_error(
                 fingerprint([folder])
         else:
             assert len(fingerprint([folder])) == 1
+
+
+def test_what_is_no_document_does_not_matter(folder: Path) -> None:
+    """Or a neighbour that writes there all the time would keep a changed policy from being read."""
+    watch = watching(folder)
+    (folder / "README.txt").write_text("two")
+    (folder / "sub").mkdir()
+    (folder / ".p.yaml.swp").write_text("an editor's")
+    assert not watch.look([folder])
+    assert watch.rests()
+    for name in ("q.json", "p.yaml.sha256", "sub/r.yml"):
+        (folder / name).write_text("{}")
+        watch.look([folder])
+        assert watch.look([folder])
+        watch.acted(watch.mark([folder]))

@@ -6,6 +6,7 @@ Against the real service. Cluster findings 1 and 12; red team findings 5, 7 and 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -355,3 +356,61 @@ def test_a_leader_that_ends_is_replaced(tmp_path: Path, policy: Path) -> None:
         wait_until(lambda: admitted(service) == 0, "the new policy, by another leader", timeout_s=10)
         (other,) = [each["pid"] for each in readyz(service)["processes"] if each["leads"]]
         assert other != leader
+
+
+class TestSignsOfWholeDocuments:
+    """``# imagegate: end`` and ``FILE.sha256``, for those who want certainty."""
+
+    MARKED = f"{PERMITS}# imagegate: end\n"
+
+    def test_a_marker_that_was_there_may_not_be_lost(self, tmp_path: Path, policy: Path) -> None:
+        policy.write_text(self.MARKED)
+        with serving(tmp_path, "--policies", policy.parent, workers=2) as service:
+            replaced(policy, FORBIDS)  # other rules, whole lines, but no marker
+            wait_until(lambda: everywhere(service, lambda found: found["held"]), "that it waits")
+            assert policies(service)["held"]["until"] is None, "for an operator alone"
+            assert admitted(service) == 20
+            replaced(policy, f"{FORBIDS}# imagegate: end\n")
+            wait_until(lambda: admitted(service) == 0, "the marked document")
+
+    def test_a_checksum_makes_two_files_one(self, tmp_path: Path, policy: Path) -> None:
+        sums = policy.with_name("p.yaml.sha256")
+
+        def say(text: str) -> None:
+            replaced(sums, f"{hashlib.sha256(text.encode()).hexdigest()}  p.yaml\n")
+
+        say(PERMITS)
+        with serving(tmp_path, "--policies", policy.parent, workers=2) as service:
+            replaced(policy, FORBIDS)
+            wait_until(lambda: everywhere(service, lambda found: found["error"]), "that the checksum does not fit")
+            assert admitted(service) == 20
+            say(FORBIDS)
+            wait_until(lambda: admitted(service) == 0, "both files")
+            sums.unlink()
+            replaced(policy, PERMITS)
+            wait_until(lambda: everywhere(service, lambda found: found["held"]), "that it waits")
+            assert "p.yaml.sha256 is gone" in policies(service)["held"]["reasons"][0]
+            hang_up(service)
+            assert admitted(service) == 20
+
+    @pytest.mark.parametrize("ending, why", [("marker", "the last line is not"), ("checksum", "no p.yaml.sha256")])
+    def test_what_is_required_at_the_start_is_required_of_every_document(
+        self, tmp_path: Path, policy: Path, ending: str, why: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("IMAGEGATE_DOCUMENTS_ENDING", ending)
+        assert why in TestRestart().start_fails(tmp_path, "--policies", policy.parent)
+        policy.write_text(self.MARKED)
+        digest = hashlib.sha256(self.MARKED.encode()).hexdigest()
+        policy.with_name("p.yaml.sha256").write_text(f"{digest}  p.yaml\n")
+        with serving(tmp_path, "--policies", policy.parent) as service:
+            assert admitted(service) == 20
+
+
+def test_what_only_forbids_more_is_not_held(tmp_path: Path, policy: Path) -> None:
+    """A deletion at the end of a file is its beginning; an operator who forbids in a hurry must not wait."""
+    policy.write_text(PERMITS.replace("quay.io", "gcr.io") + '  - {name: "quay.io/*", policy: }\n')
+    with serving(tmp_path, "--policies", policy.parent, workers=2) as service:
+        assert admitted(service) == 20
+        policy.write_text(PERMITS.replace("quay.io", "gcr.io"))
+        wait_until(lambda: admitted(service) == 0, "the shorter list", timeout_s=8)
+        assert readyz(service)["status"] == "ok"

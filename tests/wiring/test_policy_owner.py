@@ -287,6 +287,19 @@ def test_a_watch_that_does_not_look_is_said(folder: Path, later: Callable[[float
     assert process.owner.watch_problem() == ""
 
 
+def test_files_that_never_rest_are_said(folder: Path, policy: Path, later: Callable[[float], None]) -> None:
+    process = Process(folder)
+    before = process.looks()
+    for number in range(20):
+        replaced(policy, f"{FORBIDS}# {number}\n")
+        later(1)
+        assert process.looks(1) == before
+    assert "the files have kept changing for " in process.owner.watch_problem()
+    assert process.looks() == version_of(folder)
+    process.looks(1)
+    assert process.owner.watch_problem() == ""
+
+
 def test_processes_that_differ_or_do_not_look_are_said(folder: Path, later: Callable[[float], None]) -> None:
     process = Process(folder)
     process.owner._report()
