@@ -42,6 +42,8 @@ NAMED: dict[str, tuple[str, list[str]]] = {
     "copied": ("FROM a\nCOPY --chown=x --from=evil.com/x:1 y z\nADD --from=c d e\n", ["a", "evil.com/x:1", "c"]),
     "two flags": ("FROM a\nCOPY --from=b --from=c d e\n", ["a", "b", "c"]),
     "quotes in a flag": ("FROM a\nCOPY --fr\"om=b\" --'from=c' d e\n", ["a", "b", "c"]),
+    "the end of the flags": ("FROM a\nCOPY -- --from=b c d\nCOPY --from=c --", ["a", "c"]),
+    "backslashes in a flag": ('FROM a\nCOPY --fro\\m=b --chown=\\" --from=c\\', ["a", "b", "c"]),
     "a flag that is none": ('FROM a\nCOPY "--from=b" --from=c d\nCOPY x --from=d e\n', ["a"]),
     "letters whose bytes are spaces": ("FROM a\nCOPY --chown=\u00e0--from=b c d\n", ["a", "b"]),
     "mounted": ("FROM a\nRUN --network=none --mount=type=bind,from=evil.com/x,target=/y id\n", ["a", "evil.com/x"]),
