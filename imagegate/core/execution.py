@@ -18,7 +18,7 @@ from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import ExecutionRule, folded
 from imagegate.core.matching import Wildcard
 from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
-from imagegate.core.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, variants
+from imagegate.core.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, texts
 from imagegate.core.resolution import Attributes
 
 Excluded = Callable[["CompiledRule"], bool]
@@ -320,8 +320,10 @@ def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: B
             return True
     if not compiled.patterns:
         return False
-    texts = {registry}.union(*map(variants, hosts))
-    return any(pattern.matches(text) for pattern in compiled.patterns for text in texts)
+    written = {registry}.union(*map(texts, hosts))
+    if hosts:
+        written |= texts(registry)
+    return any(pattern.matches(text) for pattern in compiled.patterns for text in written)
 
 
 def _is_indexable(compiled: CompiledRule) -> bool:

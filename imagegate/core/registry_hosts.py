@@ -65,8 +65,14 @@ def places(host: str) -> frozenset[str]:
     return frozenset((found, _joined(decimal, port)))
 
 
-def variants(host: str) -> frozenset[str]:
-    """Texts that a rejecting pattern is tried on for ``host``, which is ``broad`` already."""
+@lru_cache(maxsize=REMEMBERED)
+def texts(host: str) -> frozenset[str]:
+    """Everything that a rejecting pattern is tried on for ``host``: its places, in every spelling they may have."""
+    return frozenset((host,)).union(*map(_variants, {*places(host), spelled(host)}))
+
+
+def _variants(host: str) -> frozenset[str]:
+    """The ways to write a host that is in one spelling."""
     found = {host}
     if host == DOCKER_HUB:
         found |= DOCKER_HUB_HOSTS
