@@ -1,7 +1,8 @@
 """Images that a Dockerfile names. What builders read differently counts in every reading.
 
-Compared with openshift/imagebuilder's own parser on 150,000 texts and with BuildKit's on 50,000, made from the same
-odd parts as below: no image that they see was missed.
+Compared with openshift/imagebuilder's own parser and stages on 143,000 texts that it takes, made from the same odd
+parts as below, and with BuildKit's parser on 89,000: no image that they see was missed, unless something in the text
+counts as unknown (a third), which denies.
 """
 
 from __future__ import annotations
