@@ -350,6 +350,27 @@ class TestCommands:
                 check_output(ran.err, "imagegate: .*", "Usage: .*", "Try '.*", "Error: .*", "")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "\x0b", "\x1e"])
+def test_an_error_cannot_bring_a_line_of_its_own(imagegate: Command, tmp_path: Path, end: str) -> None:
+    """Two faults are two lines, whatever line ends are in the names of fields and files."""
+    forged = f"a{end}imagegate: everything is allowed"
+    document = {
+        "kind": "ImagePolicyConfig",
+        "apiVersion": "v1",
+        forged: 1,
+        "executionRules": [{"name": "b", forged: 1}],
+    }
+    path = tmp_path / f"{forged}.yaml"
+    path.write_text(json.dumps(document))
+    ran = imagegate("check", "--config", path, CONFIG / "examples" / "pods")
+    assert ran.code == 2
+    lines = ran.err.removesuffix("\n").split("\n")
+    assert len(lines) == len(ran.err.splitlines()) == 2
+    assert all(line.startswith(f"imagegate: {tmp_path}/a\\") for line in lines)
+    findings = json.loads(imagegate("lint", "-o", "json", path).out)
+    assert [(finding["file"], finding["line"]) for finding in findings] == [(str(path), 1)] * 2
+
+
 def hostile_stream(name: str, tag: str, image: str) -> dict[str, Any]:
     condition = {"type": "ImportSuccess", "status": "False", "reason": name, "message": image}
     return {
