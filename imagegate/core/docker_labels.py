@@ -63,7 +63,7 @@ def _struct(fields: Mapping[str, _Check]) -> _Check:
             return True
         if not isinstance(value, Mapping):
             return False
-        return all(fields[key.lower()](item) for key, item in value.items() if key.lower() in fields)
+        return all(fields[key.casefold()](item) for key, item in value.items() if key.casefold() in fields)
 
     return check
 
@@ -127,8 +127,8 @@ def _get(value: Mapping[str, Any], name: str) -> Any:
     if name in value and len(value) == 1:
         return value[name]
     found = None
-    lower = name.lower()
+    lower = name.casefold()
     for key, item in value.items():
-        if key.lower() == lower:
+        if key.casefold() == lower:
             found = item
     return found

@@ -16,6 +16,7 @@ from imagegate.core.admission import GroupResource
 from imagegate.core.docker_labels import NoConfig, UndecodableMetadata, docker_labels
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import ExecutionRule, folded
+from imagegate.core.image_texts import labels_of_bytes
 from imagegate.core.matching import Wildcard
 from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, texts
@@ -292,17 +293,18 @@ def _image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Beha
 def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behaviour) -> Mapping[str, str] | bool:
     """The image's own labels, or the verdict of the whole condition set where they cannot be read (rows 15, 16)."""
     rule = compiled.rule
+    unreadable = rule.reject != rule.invert_match  # after inversion: reject rules match, accept rules do not
     try:
-        labels = docker_labels(image)
+        labels = labels_of_bytes(image) if behaviour.labels_from_bytes else docker_labels(image)
     except UndecodableMetadata:
-        if behaviour.lenient_metadata:
-            return not rule.skip_on_resolution_failure
-        return rule.reject != rule.invert_match  # after inversion: reject rules match, accept rules do not
+        return not rule.skip_on_resolution_failure if behaviour.lenient_metadata else unreadable
     except NoConfig:
         if behaviour.lenient_metadata:
             raise Crash("runtime error: invalid memory address or nil pointer dereference") from None
         return {}
-    return False if labels is None else labels
+    if labels is None:  # no metadata: nothing is known of the labels
+        return behaviour.labels_from_bytes and unreadable
+    return labels
 
 
 def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: Behaviour) -> bool:

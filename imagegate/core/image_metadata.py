@@ -34,6 +34,11 @@ _CONFIG_NUMBERS = ("Memory", "MemorySwap", "CpuShares")
 _CONFIG_FLAGS = ("AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce", "NetworkDisabled")
 _CONFIG_LISTS = ("PortSpecs", "Env", "Cmd", "Dns", "Entrypoint", "SecurityOpts", "OnBuild")
 _CONFIG_SETS = ("ExposedPorts", "Volumes")
+_FIELDS = {name.casefold(): name for name in (*_TEXTS, "id", "created", "config", "container_config")}
+_CONFIG_FIELDS = {
+    name.casefold(): name
+    for name in (*_CONFIG_TEXTS, *_CONFIG_NUMBERS, *_CONFIG_FLAGS, *_CONFIG_LISTS, *_CONFIG_SETS, "Labels")
+}
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:\d\d)")
 _NO_TIME = "0001-01-01T00:00:00"  # Go's zero time, which is written as null
 
@@ -84,15 +89,35 @@ def _metadata(manifest: Manifest, config: bytes | None, now: datetime) -> JsonOb
     if manifest.is_index:
         return _written(manifest.digest, {}, created=go_time(now), size=0)
     if manifest.media_type in SCHEMA1_TYPES:
-        document: Mapping[str, Any] = manifest.history[0]
+        document = _named(manifest.history[0], _FIELDS)
         size = sum({layer.digest: layer.size for layer in manifest.layers}.values())
         return _written(_text(document, "id"), document, created=_created(document), size=size)
     if config is None or manifest.config is None:
         raise Malformed(f"dockerImageConfig must not be empty for manifest type {manifest.media_type!r}")
-    document = bounded_json_object(config, "dockerImageConfig")
+    document = _named(bounded_json_object(config, "dockerImageConfig"), _FIELDS)
     sizes = {layer.digest: layer.size for layer in manifest.layers}
     sizes[manifest.config.digest] = len(config)
     return _written(manifest.config.digest, document, created=_created(document), size=sum(sizes.values()))
+
+
+def _named(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    """The fields of these names, in whatever case they are written: the original's decoder and runtimes take them all.
+
+    Args:
+        document: as it was written.
+        names: by their folded form.
+
+    Raises:
+        Malformed: one is written twice, so that readers may differ.
+    """
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        name = names.get(key.casefold())
+        if name in found:
+            raise Malformed(f"failed to parse dockerImageConfig: {name} is written twice")
+        if name is not None:
+            found[name] = value
+    return found
 
 
 def _written(id_: str, document: Mapping[str, Any], *, created: str | None, size: int) -> JsonObject:
@@ -112,6 +137,7 @@ def _written(id_: str, document: Mapping[str, Any], *, created: str | None, size
 
 
 def _config(config: Mapping[str, Any]) -> JsonObject:
+    config = _named(config, _CONFIG_FIELDS)
     written: JsonObject = {key: _text(config, key) for key in _CONFIG_TEXTS}
     written |= {key: _number(config, key) for key in _CONFIG_NUMBERS}
     written |= {key: _flag(config, key) for key in _CONFIG_FLAGS}

@@ -67,6 +67,8 @@ class Behaviour:
     """Annotations and labels are read from the Image, not from the tag's merged view (row 5)."""
     lenient_metadata: bool = False
     """Undecodable metadata makes a rule match; metadata without Config is a crash (rows 15, 16)."""
+    labels_from_bytes: bool = True
+    """Docker labels are those of the manifest and configuration that an Image holds; none known are not none."""
     cross_namespace_review: bool = True
     """Streams of another namespace need an access review (row 17)."""
     canonical_integrated: bool = True
@@ -119,6 +121,7 @@ def openshift_4(integrated_registry: str = "") -> Behaviour:
         canonical_rejects=False,
         image_object_conditions=False,
         lenient_metadata=True,
+        labels_from_bytes=False,
         cross_namespace_review=False,
         canonical_integrated=False,
         ambiguous_is_failure=False,

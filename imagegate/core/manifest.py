@@ -39,6 +39,27 @@ MAX_DEPTH = 64
 MAX_LAYERS = 4096
 MAX_CHILDREN = 1024
 
+_NAMES = {
+    name.casefold(): name
+    for name in (
+        "schemaVersion",
+        "mediaType",
+        "config",
+        "layers",
+        "manifests",
+        "digest",
+        "size",
+        "platform",
+        "architecture",
+        "os",
+        "variant",
+        "fsLayers",
+        "blobSum",
+        "history",
+        "v1Compatibility",
+        "signatures",
+    )
+}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 # A string without an end takes the rest: looking for its end from every later quote would take quadratic time.
 _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
@@ -128,6 +149,7 @@ def parse_manifest(
     if len(raw) > max_bytes:
         raise TooLarge(f"manifest is larger than {max_bytes} bytes")
     document = bounded_json_object(raw, "manifest")
+    _check_spelling(document, "manifest")
     kind = _media_type(document, media_type)
     if kind in SCHEMA1_TYPES:
         return _schema1(raw, document, kind, algorithm)
@@ -154,6 +176,13 @@ def bounded_json_object(raw: bytes, what: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Malformed(f"{what} is not a JSON object")
     return document
+
+
+def _check_spelling(document: Mapping[str, Any], what: str) -> None:
+    """Refuse ``CONFIG`` beside ``config``: decoders that take names in any case would read another manifest."""
+    for key in document:
+        if _NAMES.get(key.casefold(), key) != key:
+            raise Malformed(f"{what}: {key[:40]!r} is not how {_NAMES[key.casefold()]} is written")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -214,6 +243,7 @@ def _check_unambiguous(document: Mapping[str, Any], kind: str) -> None:
 def _descriptor(value: object, where: str) -> Descriptor:
     if not isinstance(value, dict):
         raise Malformed(f"manifest: {where} is not an object")
+    _check_spelling(value, f"manifest: {where}")
     media_type, digest, size = value.get("mediaType", ""), value.get("digest"), value.get("size")
     if not isinstance(media_type, str):
         raise Malformed(f"manifest: {where}.mediaType is not a string")
@@ -251,6 +281,7 @@ def _platform(value: Mapping[str, Any], index: int) -> Platform:
         return Platform()
     if not isinstance(platform, dict):
         raise Malformed(f"manifest: manifests[{index}].platform is not an object")
+    _check_spelling(platform, f"manifest: manifests[{index}].platform")
     texts = [platform.get(key, "") for key in ("architecture", "os", "variant")]
     if not all(isinstance(text, str) for text in texts):
         raise Malformed(f"manifest: manifests[{index}].platform holds something else than strings")
@@ -264,6 +295,7 @@ def _schema1(raw: bytes, document: Mapping[str, Any], kind: str, algorithm: str)
     payload = _jws_payload(raw, document) if signed else raw
     if signed:  # what was signed is what the digest names, so only that may be read
         document = bounded_json_object(payload, "signed manifest")
+        _check_spelling(document, "signed manifest")
         _check_unambiguous_schema1(document)
     blobs = _list(document, "fsLayers", MAX_LAYERS)
     history = tuple(_history(value, index) for index, value in enumerate(_list(document, "history", MAX_LAYERS)))
@@ -288,6 +320,8 @@ def _history_sizes(history: tuple[Mapping[str, Any], ...]) -> list[int]:
 
 
 def _schema1_layer(value: object, index: int, size: int) -> Descriptor:
+    if isinstance(value, dict):
+        _check_spelling(value, f"manifest: fsLayers[{index}]")
     digest = value.get("blobSum") if isinstance(value, dict) else None
     if not isinstance(digest, str) or not is_strict_digest(digest):
         raise Malformed(f"manifest: fsLayers[{index}].blobSum is not a digest")
@@ -295,6 +329,8 @@ def _schema1_layer(value: object, index: int, size: int) -> Descriptor:
 
 
 def _history(value: object, index: int) -> Mapping[str, Any]:
+    if isinstance(value, dict):
+        _check_spelling(value, f"manifest: history[{index}]")
     text = value.get("v1Compatibility") if isinstance(value, dict) else None
     if not isinstance(text, str):
         raise Malformed(f"manifest: history[{index}].v1Compatibility is not a string")

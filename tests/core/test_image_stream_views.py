@@ -63,7 +63,8 @@ def test_image_stream_tag_shows_stream_tag_and_image() -> None:
         labels={"a": "b"},
         annotations={"stream": "only"},
     )
-    stored = image(DIGEST_1, metadata={"annotations": {"mark": "image", "own": "y"}})
+    texts = {"dockerImageManifest": "{}", "dockerImageConfig": "{}"}
+    stored = image(DIGEST_1, metadata={"annotations": {"mark": "image", "own": "y"}}, **texts)
     shown = image_stream_tag(decorated(found, HOSTS), "v1", images(stored))
     assert shown["metadata"] == {
         "name": "app:v1",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from imagegate.core.manifest import digest_of
 
 DIGEST_1 = "sha256:" + "1" * 64
 DIGEST_2 = "sha256:" + "2" * 64
@@ -34,7 +37,7 @@ def stream(
 
 
 def image(digest: str, reference: str = "quay.io/org/app", **fields: Any) -> dict[str, Any]:
-    """An Image with metadata, layers and a manifest text."""
+    """An Image with metadata and layers."""
     metadata = {"name": digest, "creationTimestamp": CREATED, **fields.pop("metadata", {})}
     return {
         "kind": "Image",
@@ -44,7 +47,6 @@ def image(digest: str, reference: str = "quay.io/org/app", **fields: Any) -> dic
         "dockerImageManifestMediaType": "application/vnd.docker.distribution.manifest.v2+json",
         "dockerImageMetadata": {"Id": "sha256:" + "c" * 64, "Config": {"Labels": {"a": "b"}}},
         "dockerImageLayers": [{"name": "sha256:" + "a" * 64, "size": 10, "mediaType": "layer"}],
-        "dockerImageManifest": "{}",
         **fields,
     }
 
@@ -52,3 +54,31 @@ def image(digest: str, reference: str = "quay.io/org/app", **fields: Any) -> dic
 def spec_tag(name: str, source: str, *, kind: str = "DockerImage", **fields: Any) -> dict[str, Any]:
     """A spec tag."""
     return {"name": name, "from": {"kind": kind, "name": source}, **fields}
+
+
+def pushed_image(labels: dict[str, str] | None = None, *, config: bytes | None = None, **fields: Any) -> dict[str, Any]:
+    """An Image as a registry sends it after a push: manifest and configuration as texts, and no metadata."""
+    config = (
+        json.dumps({"architecture": "amd64", "config": {"Labels": labels or {}}}).encode() if config is None else config
+    )
+    layer = {"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "digest": DIGEST_2, "size": 10}
+    document = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {
+            "mediaType": "application/vnd.docker.container.image.v1+json",
+            "digest": digest_of(config),
+            "size": len(config),
+        },
+        "layers": [layer],
+    }
+    text = json.dumps(document)
+    return {
+        "kind": "Image",
+        "apiVersion": "image.openshift.io/v1",
+        "metadata": {"name": digest_of(text.encode())},
+        "dockerImageReference": f"quay.io/org/app@{digest_of(text.encode())}",
+        "dockerImageManifest": text,
+        "dockerImageConfig": config.decode(),
+        **fields,
+    }

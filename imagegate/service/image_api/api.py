@@ -94,7 +94,7 @@ class ImageApi:
         self.objects = objects
         store = objects.store
         self.streams = StoredObjects(store, STREAMS, StreamRules(objects), now=objects.now)
-        self.images = StoredObjects(store, IMAGES, ImageRules(), now=objects.now)
+        self.images = StoredObjects(store, IMAGES, ImageRules(objects.now), now=objects.now)
         self._status_rules = StreamStatusRules(objects)
         self.imports = Imports(objects, importer)
         self.endpoints: Mapping[ApiResource, object] = {

@@ -6,9 +6,9 @@ imagesignature and imagestreammapping.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from imagegate.core.api_resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
@@ -22,13 +22,15 @@ from imagegate.core.api_status import (
 )
 from imagegate.core.field_errors import FieldError, required
 from imagegate.core.field_errors import invalid as invalid_field
+from imagegate.core.image_signatures import kept_signature, new_signature_errors, signature_errors
 from imagegate.core.image_stream_objects import read_mapping
 from imagegate.core.image_stream_validation import validate_mapping
 from imagegate.core.image_stream_views import image_stream_image
 from imagegate.core.image_streams import latest_event, split_stream_image, with_event, with_tracking_tags
+from imagegate.core.image_texts import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata
 from imagegate.core.object_meta import path_segment_errors, validate_metadata, validate_metadata_update
 from imagegate.core.reference import DEFAULT_TAG, ImageReference
-from imagegate.errors import InvalidInput, InvalidReference
+from imagegate.errors import InvalidInput, InvalidReference, Malformed, TooLarge
 from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, check_types, success
 from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects, checked_body
 from imagegate.service.image_api.streams import ImageObjects, metadata_of
@@ -40,47 +42,74 @@ _FREE = ("kind", "apiVersion", "metadata", "signatures")
 
 
 class ImageRules:
-    """What writing an Image means."""
+    """What writing an Image means.
+
+    Args:
+        now: the clock, as Kubernetes writes times.
+    """
 
     unconditional_updates = False
     named_late = False
+
+    def __init__(self, now: Callable[[], str]) -> None:
+        self._now = now
 
     def shown(self, found: JsonObject) -> JsonObject:
         """As it is kept."""
         return found
 
-    def created(self, call: Call, new: JsonObject) -> JsonObject:  # noqa: ARG002
-        """A new Image, without its manifest text where the registry keeps it."""
+    def created(self, call: Call, new: JsonObject) -> JsonObject:
+        """A new Image with what its manifest says, but without the text where the registry keeps it."""
         check_types("Image", new)
-        new = _without_stored_manifest(new)
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
-        _refuse(new, [*errors, *_reference_errors(new)])
-        return new
+        signatures = new_signature_errors(new.get("signatures") or (), ())
+        _refuse(new, [*errors, *_reference_errors(new), *signatures])
+        return _kept(self._described(call, new))
 
-    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:  # noqa: ARG002
-        """Labels, annotations and signatures are free; a manifest only if its digest is the name."""
+    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+        """Labels, annotations and signatures are free; texts only if they are those of the digest in the name."""
         check_types("Image", new)
         kept = {key: value for key, value in old.items() if key not in _FREE}
-        changed = {key: new[key] for key in _FREE if key in new}
-        manifest = new.get("dockerImageManifest")
-        if manifest and manifest != old.get("dockerImageManifest") and _digest(manifest) == old["metadata"]["name"]:
-            kept["dockerImageManifest"] = manifest
-        changed = _without_stored_manifest({**kept, **changed})
-        _refuse(changed, validate_metadata_update(metadata_of(changed), metadata_of(old)))
-        return changed
+        changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
+        signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
+        _refuse(changed, [*validate_metadata_update(metadata_of(changed), metadata_of(old)), *signatures])
+        return _kept(self._described(call, self._with_texts(call, changed, new, old)))
 
     def deleted(self, call: Call, old: JsonObject) -> None:
         """Streams keep naming it; reads of their tags then answer 404 of images."""
 
+    def _described(self, call: Call, image: JsonObject) -> JsonObject:
+        """The Image with what its texts say; where they say nothing, without what its sender said."""
+        if not holds_manifest(image):
+            return image
+        try:
+            return with_metadata(image, now=datetime.fromisoformat(self._now()))
+        except (Malformed, TooLarge) as error:
+            call.warnings.append(
+                f"image {image['metadata'].get('name') or ''} has no metadata, so rules take its docker labels for "
+                f"unreadable: {error}"
+            )
+            return without_metadata(image)
 
-def _digest(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    def _with_texts(self, call: Call, changed: JsonObject, new: JsonObject, old: JsonObject) -> JsonObject:
+        """The Image with the texts that were sent, where they are its own; else with those it has."""
+        given = {key: new[key] for key in (MANIFEST, CONFIG) if new.get(key) and new[key] != old.get(key)}
+        if not given:
+            return changed
+        try:
+            return with_metadata({**changed, **given}, now=datetime.fromisoformat(self._now()))
+        except (KeyError, Malformed, TooLarge) as error:
+            call.warnings.append(f"{' and '.join(given)} not changed: {error}")
+            return changed
 
 
-def _without_stored_manifest(image: JsonObject) -> JsonObject:
+def _kept(image: JsonObject) -> JsonObject:
+    """The Image as it is kept: of signatures what their sender may say, and no texts that the registry keeps."""
+    if image.get("signatures"):
+        image = {**image, "signatures": [kept_signature(each) for each in image["signatures"]]}
     if (image["metadata"].get("annotations") or {}).get(BLOB_STORED) != "true":
         return image
-    return {key: value for key, value in image.items() if key not in ("dockerImageManifest", "dockerImageConfig")}
+    return {key: value for key, value in image.items() if key not in (MANIFEST, CONFIG)}
 
 
 def _reference_errors(image: Mapping[str, Any]) -> list[FieldError]:
@@ -132,17 +161,18 @@ class Signatures:
         image = name.partition("@")[0]
         if name and "@" not in name:
             raise StatusError(bad_request("ImageSignatures must be retrieved with <imageName>@<signatureName>"))
-        errors = [required(key) for key in ("type", "content") if not new.get(key)]
-        if not name:
-            errors.insert(0, required("metadata.name", "name or generateName is required"))
-        if errors:
-            raise StatusError(invalid("ImageSignature", name, errors))
         if name.endswith("@"):
             name = f"{name}{secrets.token_hex(16)}"
         new = {**new, "metadata": {**new["metadata"], "name": name}}
+        errors = signature_errors(new) if name else []
+        if not name:
+            errors.append(required("metadata.name", "name or generateName is required"))
+        if errors:
+            raise StatusError(invalid("ImageSignature", name, errors))
+        new = kept_signature(new)
 
         def add(found: JsonObject) -> JsonObject:
-            if any(each["metadata"]["name"] == name for each in found.get("signatures") or ()):
+            if any((each.get("metadata") or {}).get("name") == name for each in found.get("signatures") or ()):
                 raise StatusError(already_exists(self.resource.name, name))
             return {**found, "signatures": [*(found.get("signatures") or ()), new]}
 
@@ -157,7 +187,7 @@ class Signatures:
 
         def remove(found: JsonObject) -> JsonObject:
             before = found.get("signatures") or []
-            kept = [each for each in before if each["metadata"]["name"] != name]
+            kept = [each for each in before if (each.get("metadata") or {}).get("name") != name]
             if len(kept) == len(before):
                 raise StatusError(not_found(self.resource.name, name))
             return {**found, "signatures": kept}

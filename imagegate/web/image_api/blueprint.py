@@ -106,16 +106,16 @@ def image_api(
     def openapi_v2() -> Response:
         if _PROTOBUF_V2 in request.headers.get("Accept", "").partition(",")[0]:
             return Response(openapi.openapi_v2_protobuf(), content_type=f"{_PROTOBUF_V2}.v1.0+protobuf")
-        return answer(openapi.openapi_v2())
+        return answer(openapi.openapi_v2(only_own=request.is_secure))
 
     @pages.get("/openapi/v3")
     def openapi_v3_index() -> Response:
-        return answer(openapi.openapi_v3_index())
+        return answer(openapi.openapi_v3_index(only_own=request.is_secure))
 
     @pages.get("/openapi/v3/api/<version>", defaults={"group": ""})
     @pages.get("/openapi/v3/apis/<group>/<version>")
     def openapi_v3(group: str, version: str) -> Response:
-        return _found(openapi.openapi_v3(group, version))
+        return _found(openapi.openapi_v3(group, version, only_own=request.is_secure))
 
     return pages
 

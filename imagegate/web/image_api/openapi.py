@@ -1,4 +1,9 @@
-"""OpenAPI documents made from the type table: for ``kubectl explain`` and for what kubectl asks before it writes."""
+"""OpenAPI documents made from the type table: for ``kubectl explain`` and for what kubectl asks before it writes.
+
+There are two sets. The dry cluster, on plain HTTP, describes every group it serves. Over TLS an API server may ask
+(aggregation uses nothing else) and merge what it gets with its own: there only the image API's own group is published,
+under names that no API server has, or Kubernetes' own Deployment would give way to ours for every user of the cluster.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from imagegate.core.image_schema import TYPES, Field
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _SHARED = {"ObjectMeta": _META, "ObjectReference": "io.k8s.api.core.v1.ObjectReference"}
+_OWN = "com.github.openshift.api.image.v1."
 _SCALARS: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
     "boolean": {"type": "boolean"},
@@ -168,48 +174,70 @@ def _info() -> dict[str, str]:
     return {"title": "imagegate", "version": __version__}
 
 
-@lru_cache(maxsize=1)
-def openapi_v2() -> dict[str, Any]:
-    """``/openapi/v2``."""
+def _published(only_own: bool) -> list[ApiResource]:
+    return [resource for resource in RESOURCES if resource.group == IMAGE_GROUP or not only_own]
+
+
+@lru_cache(maxsize=2)
+def openapi_v2(*, only_own: bool = False) -> dict[str, Any]:
+    """``/openapi/v2``; ``only_own``: of the image API's own group, for an API server to merge."""
     prefix = "#/definitions/"
+    resources = _published(only_own)
     definitions: dict[str, Any] = {}
     for group, version in group_versions():
-        if group != IMAGE_GROUP:
+        if group != IMAGE_GROUP and not only_own:
             definitions.update(_open_definitions(group, version, prefix))
     definitions.update(_definitions(prefix))
-    return {
+    document = {
         "swagger": "2.0",
         "info": _info(),
-        "paths": _paths(list(RESOURCES), version=2),
+        "paths": _paths(resources, version=2),
         "definitions": definitions,
     }
+    return _with_own_names(document) if only_own else document
 
 
-@lru_cache(maxsize=1)
-def openapi_v3_index() -> dict[str, Any]:
-    """``/openapi/v3``: where the document of each group version is."""
+@lru_cache(maxsize=2)
+def openapi_v3_index(*, only_own: bool = False) -> dict[str, Any]:
+    """``/openapi/v3``: where the document of each group version is; ``only_own``: see ``openapi_v2``."""
     paths = {}
     for group, version in group_versions():
+        if group != IMAGE_GROUP and only_own:
+            continue
         name = f"apis/{group}/{version}" if group else f"api/{version}"
         paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={__version__}"}
     return {"paths": paths}
 
 
 @lru_cache(maxsize=32)
-def openapi_v3(group: str, version: str) -> dict[str, Any] | None:
-    """``/openapi/v3/apis/GROUP/VERSION``."""
+def openapi_v3(group: str, version: str, *, only_own: bool = False) -> dict[str, Any] | None:
+    """``/openapi/v3/apis/GROUP/VERSION``; ``only_own``: see ``openapi_v2``."""
     resources = resources_of(group, version)
-    if not resources:
+    is_image = group == IMAGE_GROUP
+    if not resources or (only_own and not is_image):
         return None
     prefix = "#/components/schemas/"
-    is_image = group == IMAGE_GROUP
     schemas = _definitions(prefix) if is_image else _open_definitions(group, version, prefix)
-    return {
+    document = {
         "openapi": "3.0.0",
         "info": _info(),
         "paths": _paths(resources, version=3),
         "components": {"schemas": schemas},
     }
+    return _with_own_names(document) if only_own else document
+
+
+def _with_own_names(document: Any) -> Any:
+    """The document with our short forms of Kubernetes' own types under names of ours."""
+    names = {name: f"{_OWN}{type_}" for type_, name in _SHARED.items()}
+    if isinstance(document, dict):
+        return {names.get(key, key): _with_own_names(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_with_own_names(value) for value in document]
+    if isinstance(document, str) and document.startswith("#/"):
+        head, slash, name = document.rpartition("/")
+        return f"{head}{slash}{names.get(name, name)}"
+    return document
 
 
 def openapi_v2_protobuf() -> bytes:

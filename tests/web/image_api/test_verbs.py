@@ -402,19 +402,6 @@ class TestImages:
         for key in ("dockerImageReference", "dockerImageLayers", "dockerImageMetadata"):
             assert shown[key] == made[key]
 
-    def test_a_manifest_must_have_the_digest(self, api: Api) -> None:
-        import hashlib
-
-        text = json.dumps({"schemaVersion": 2})
-        digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-        api.post("images", {**image(digest), "dockerImageManifest": ""})
-        assert not api.patch(f"images/{digest}", {"dockerImageManifest": "{}"})["dockerImageManifest"]
-        assert api.patch(f"images/{digest}", {"dockerImageManifest": text})["dockerImageManifest"] == text
-
-    def test_stored_blobs_drop_the_manifest(self, api: Api) -> None:
-        stored = image(DIGEST_1, metadata={"annotations": {"image.openshift.io/manifestBlobStored": "true"}})
-        assert "dockerImageManifest" not in api.post("images", stored)
-
     def test_a_reference_is_required(self, api: Api) -> None:
         refused = api.post("images", {"metadata": {"name": DIGEST_1}}, 422)
         assert "dockerImageReference: Required value" in refused["message"]

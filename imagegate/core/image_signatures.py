@@ -1,0 +1,50 @@
+"""Signatures kept at an Image: what their sender may say. Nothing here says that a signature was verified.
+
+Source: openshift-apiserver, registry/imagesignature/strategy.go and apis/image/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imagegate.core.field_errors import FieldError, forbidden, invalid, required
+
+MANAGED_SIGNATURE = "image.openshift.io/managed-signature"
+_HEAD = ("kind", "apiVersion")
+_SAID = ("type", "content")
+
+
+def kept_signature(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The signature without conditions, identity, claims, times and issuers: these are for whoever verifies it."""
+    name = (given.get("metadata") or {}).get("name")
+    head = {key: given[key] for key in _HEAD if given.get(key)}
+    return {**head, "metadata": {"name": name} if name else {}, **{key: given[key] for key in _SAID if key in given}}
+
+
+def signature_errors(given: Mapping[str, Any], path: str = "") -> list[FieldError]:
+    """What is wrong with a signature that is new."""
+    at = f"{path}." if path else ""
+    metadata = given.get("metadata") or {}
+    name = metadata.get("name") or ""
+    errors = []
+    if metadata.get("labels"):
+        errors.append(forbidden(f"{at}metadata.labels", "signature labels cannot be set"))
+    if set(metadata.get("annotations") or ()) - {MANAGED_SIGNATURE}:
+        errors.append(forbidden(f"{at}metadata.annotations", "signature annotations cannot be set"))
+    image, found, own = name.partition("@")
+    if not (image and found and own) or "@" in own:
+        errors.append(invalid(f"{at}metadata.name", name, "name must be of format <imageName>@<signatureName>"))
+    errors.extend(required(f"{at}{key}") for key in _SAID if not given.get(key))
+    return errors
+
+
+def new_signature_errors(given: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[FieldError]:
+    """What is wrong with an Image's signatures; those that it has had are left alone."""
+    before = [kept_signature(each) for each in old]
+    return [
+        error
+        for index, each in enumerate(given)
+        if kept_signature(each) not in before
+        for error in signature_errors(each, f"signatures[{index}]")
+    ]
