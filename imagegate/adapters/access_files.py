@@ -11,7 +11,8 @@
       namespaces: [shared]                # absent: every namespace and the cluster itself
       resourceNames: [base]               # absent: every object
 
-Fields mean what they mean in a role (rbac.authorization.k8s.io). Nobody may do anything that no rule allows.
+Fields mean what they mean in a role (rbac.authorization.k8s.io). Nobody may do anything that no rule allows; the image
+API's administrators (system:masters) need no rule.
 """
 
 from __future__ import annotations

@@ -57,10 +57,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield found
 
 
-def browse(url: str, folder: Path) -> str:
-    """What a page has become after its scripts ran."""
-    options = ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "dump-dom", f"user-data-dir={folder}",
-               "host-resolver-rules=MAP *.example 127.0.0.1", "virtual-time-budget=8000")  # fmt: skip
+def browse(url: str, folder: Path, *, scripts_s: int = 0) -> str:
+    """What a page has become; with ``scripts_s`` after that many seconds of its own time."""
+    options = ["headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "dump-dom"]
+    options += [f"user-data-dir={folder}", "host-resolver-rules=MAP *.example 127.0.0.1"]
+    if scripts_s:
+        options.append(f"virtual-time-budget={scripts_s * 1_000}")
     command = [program("chromium"), *(f"--{option}" for option in options), url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout
@@ -101,7 +103,7 @@ def test_a_page_of_another_origin_changes_nothing_and_looks_nothing_up(
     base = f"http://{own}:{service.running.port}"
     page = PAGE.replace("BASE", base).replace("IMAGES", IMAGES).replace("DIGEST", DIGEST)
     with page_server(page) as port:
-        shown = browse(f"http://{host}:{port}/", tmp_path)
+        shown = browse(f"http://{host}:{port}/", tmp_path, scripts_s=8)
     assert "<title>done</title>" in shown
     assert "blob: opaque" in shown, "the browser sent nothing, so nothing was tried"
     kept = json.loads(service.get(IMAGES).content)["items"]
