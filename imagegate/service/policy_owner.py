@@ -171,11 +171,11 @@ class PolicyOwner:
         """Take the newest policies; in the leader look at the files. Never raises."""
         self.catch_up()
         try:
-            self._leads = self._from.processes.lead()
+            led, self._leads = self._leads, self._from.processes.lead()
+            if not (led and self._leads):  # a new leader goes on where the one before ended
+                self._take_over_state()
             if self._leads:
                 self._lead()
-            else:
-                self._take_over_state()
             self._look_error = ""
         except Exception as error:  # noqa: BLE001 - the thread must live to see the repair
             self._cannot_look(error)
