@@ -27,6 +27,11 @@ rules:
   apiGroups: [image.openshift.io]
   resources: [imagestreams, imagestreams/layers, imagestreams/secrets, imagestreamtags, imagestreamimports]
   namespaces: [test]
+- users: [blind]
+  verbs: [create]
+  apiGroups: [image.openshift.io]
+  resources: [imagestreamimports]
+  namespaces: [test]
 - users: [developer]
   verbs: [get, list, watch]
   apiGroups: [image.openshift.io]
@@ -53,7 +58,7 @@ def importing(tmp_path: Path, ca: Authority, registry_tls: Registry) -> Iterator
     http = HttpClient(addresses=AddressPolicy.of(networks=("127.0.0.0/8",)), ca_files=(str(ca.bundle),))
     mirror = MirrorRule("docker.io", (registry_tls.host,), MirrorUse.ANY, never_contact_source=True)
     registry = HttpRegistry(http, settings=RegistrySettings(mirrors=(mirror,)))
-    yield with_project(make_api(tmp_path / "images.db", registry=registry, now=lambda: NOW))
+    yield with_project(make_api(tmp_path / "images.db", registry=registry, now=lambda: NOW, access=DEVELOPER))
     http.close()
 
 

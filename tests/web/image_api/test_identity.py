@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from imagegate.service.image_api.imports import StoredPullSecrets
 from tests.support.image_api import BASE, Api, make_api
 from tests.web.image_api.conftest import DEVELOPER, with_project
 
@@ -306,3 +307,24 @@ rules:
         refused = world.post("namespaces/test/imagestreamtags", body, 422, user="developer")
         assert 'spec.tags[latest].from: Forbidden: secret/app: "" ""' in refused["message"]
         world.post("namespaces/test/imagestreamtags", body)
+
+    @pytest.mark.parametrize("user, uses", [("", True), ("developer", True), ("blind", False)])
+    def test_pull_secrets_are_used_by_those_who_may_read_them(
+        self, importing: Api, pushed: str, monkeypatch: pytest.MonkeyPatch, user: str, uses: bool
+    ) -> None:
+        asked: list[str] = []
+        pull_secrets = StoredPullSecrets.pull_secrets
+
+        def noting(self: StoredPullSecrets, namespace: str, *, deadline_s: float) -> Any:
+            asked.append(namespace)
+            return pull_secrets(self, namespace, deadline_s=deadline_s)
+
+        monkeypatch.setattr(StoredPullSecrets, "pull_secrets", noting)
+        source = {"kind": "DockerImage", "name": "openshift/image-policy-check:latest"}
+        body = {"metadata": {"name": "app"}, "spec": {"import": True, "images": [{"from": source}]}}
+        answer = importing.ask("POST", "namespaces/test/imagestreamimports", body, user=user)
+        assert answer.json is not None
+        assert answer.json["status"]["images"][0]["image"]["metadata"]["name"] == pushed
+        assert asked == (["test"] if uses else [])
+        warning = answer.headers.get("Warning", "")
+        assert ("the pull secrets of namespace test were not used" in warning) is not uses
