@@ -27,7 +27,7 @@ run: $(VENV)/.installed ## install into .venv and serve the sample policies on 1
 # Conformance runs also where a test failed: which of the two is wrong is then plain at once.
 test: $(VENV)/.installed-test system-packages lint ## everything: lint, unit tests, real peers, conformance
 	@status=0; \
-	$(BIN)/python -m pytest -q $(ARGS) || status=$$?; \
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS) || status=$$?; \
 	$(BIN)/python -m tests.conformance || status=$$?; \
 	exit $$status
 
