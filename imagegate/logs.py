@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from imagegate.adapters.json_lines import LineHandler, lines_on
-from imagegate.core.printable import printable
+from imagegate.core.kube.printable import printable
 
 MESSAGE_MAX_LENGTH = 16_384
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}

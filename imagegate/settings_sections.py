@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from imagegate.core.cise_policy import DEFAULT_GROUPS
-from imagegate.core.field_errors import not_supported
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.field_errors import not_supported
+from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.policy.fields import Fields
 from imagegate.policy.image_policy_config import read_label_selector

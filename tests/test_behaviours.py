@@ -12,7 +12,7 @@ from imagegate.core.cise_settings import CLOUDPAK_RESERVED_NAMESPACES, CiseSetti
 from imagegate.core.cise_settings import Profile as CiseProfile
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, Grandfather
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.policy.source import read_source
 from imagegate.service.policy_set import Mode, Modes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings

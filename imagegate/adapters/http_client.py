@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 from imagegate import __version__
 from imagegate.adapters.http_egress import CheckedAdapter, Resolver, Route, deadline, resolve, routed
 from imagegate.core.egress import AddressPolicy, BlockedHosts, Sender, Target, joined, read_url, shown_url
-from imagegate.core.printable import printable
+from imagegate.core.kube.printable import printable
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
 
 _PIECE_BYTES = 64 * 1024

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from imagegate.core.evidence import Lookup
+from imagegate.core.kube.printable import printable
 from imagegate.core.manifest import Manifest
-from imagegate.core.printable import printable
 from imagegate.core.reference import ImageReference
 from imagegate.errors import EvidenceError
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble

@@ -43,6 +43,7 @@ from imagegate.core.egress import (
     split_host_port,
 )
 from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.kube.printable import printable
 from imagegate.core.manifest import (
     MANIFEST_MAX_BYTES,
     MEDIA_TYPES,
@@ -53,7 +54,6 @@ from imagegate.core.manifest import (
     parse_manifest,
 )
 from imagegate.core.mirrors import MirrorRule, places_of
-from imagegate.core.printable import printable
 from imagegate.core.pull_secrets import Credential, credentials_for
 from imagegate.core.reference import ImageReference
 from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable

@@ -15,8 +15,8 @@ from imagegate.cli.image_output import ImportProgress, print_import, print_objec
 from imagegate.cli.options import FILE
 from imagegate.cli.output import say
 from imagegate.core.api_resources import IMAGES, STREAM_TAGS, STREAMS, ApiResource
-from imagegate.core.api_status import StatusError
 from imagegate.core.image_streams import split_stream_tag
+from imagegate.core.kube.status import StatusError
 from imagegate.core.reference import DEFAULT_TAG, ImageReference, is_digest
 from imagegate.errors import InvalidInput, InvalidReference, InvalidSettings
 from imagegate.wiring.chosen import Chosen

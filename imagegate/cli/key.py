@@ -14,7 +14,7 @@ import click
 
 from imagegate.adapters.output_files import write_new_file
 from imagegate.cli.output import say, yaml_text
-from imagegate.core.printable import printable
+from imagegate.core.kube.printable import printable
 from imagegate.core.signing_documents import (
     KEY_PROTECT_NAME,
     key_protect_command,

@@ -19,7 +19,7 @@ import click
 import orjson
 import yaml
 
-from imagegate.core.printable import printable
+from imagegate.core.kube.printable import printable
 
 LINE_MAX_LENGTH = 16_384
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9._:/-]*")

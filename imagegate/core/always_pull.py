@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
-from imagegate.core.field_errors import aggregate, not_supported
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.field_errors import aggregate, not_supported
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.trace import Step, Trace
 from imagegate.core.workload import Extent, ImageUse, InvalidObject, bounded, dig, pod_images

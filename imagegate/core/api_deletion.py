@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from imagegate.core.field_errors import FieldError, forbidden, invalid, not_supported
+from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, not_supported
 
 JsonObject: TypeAlias = dict[str, Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imagegate.core.api_status import IMAGE_GROUP
+from imagegate.core.kube.status import IMAGE_GROUP
 
 STORED_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 TAG_VERBS = ("create", "delete", "get", "list", "patch", "update")

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagegate.core.go_quote import go_quote
-from imagegate.core.label_selector import LabelSelector, Requirement
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.errors import InvalidInput
 
 _SET = re.compile(r"\s*(?P<key>[^\s!=,()]+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)\s*")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from imagegate.core.printable import printable
+from imagegate.core.kube.printable import printable
 from imagegate.errors import Malformed
 
 HEADER_MAX_LENGTH = 8192

@@ -12,7 +12,7 @@ from imagegate.core.cise_questions import Asking, Secret, ServiceAccount, pull_s
 from imagegate.core.cise_settings import CiseSettings, Dialect
 from imagegate.core.decision import DenialCode
 from imagegate.core.evidence import Found, OutOfTime
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret
 
 DEFAULT_SERVICE_ACCOUNT = "default"

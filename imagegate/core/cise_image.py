@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from imagegate.core.docker_reference import DockerReference
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.reference import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidReference
 

@@ -17,7 +17,7 @@ from imagegate.core.cise_policy import (
     PolicyGroup,
 )
 from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 
 REMEMBERED_IMAGES_MAX = 4096
 REMEMBERED_IMAGE_MAX_LENGTH = 512

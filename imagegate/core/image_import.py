@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from imagegate.core.api_status import bad_request, forbidden, invalid, not_found
 from imagegate.core.decision import Cause, Status
-from imagegate.core.field_errors import invalid as invalid_field
 from imagegate.core.image_metadata import JsonObject
 from imagegate.core.image_stream_objects import ImportObject, ImportSource
 from imagegate.core.image_streams import (
@@ -28,6 +26,8 @@ from imagegate.core.image_streams import (
     with_status_tag,
     with_tracking_tags,
 )
+from imagegate.core.kube.field_errors import invalid as invalid_field
+from imagegate.core.kube.status import bad_request, forbidden, invalid, not_found
 from imagegate.core.manifest import Child, Manifest, Platform
 from imagegate.core.reference import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidReference

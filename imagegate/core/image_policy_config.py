@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagegate.core.admission import GroupResource
-from imagegate.core.field_errors import FieldError, duplicate, invalid, required
-from imagegate.core.go_quote import JsonValue
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.field_errors import FieldError, duplicate, invalid, required
+from imagegate.core.kube.go_quote import JsonValue
+from imagegate.core.kube.label_selector import LabelSelector
 
 PLUGIN_NAME = "image.openshift.io/ImagePolicy"
 """The name in field paths of errors, whichever of the two names the file uses."""

@@ -8,9 +8,9 @@ from typing import Any
 from imagegate.core.admission import AdmissionRequest, GroupKind
 from imagegate.core.decision import Cause, Denial, DenialCode, Status
 from imagegate.core.execution import CompiledRule
-from imagegate.core.field_errors import aggregate
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.kube.field_errors import aggregate
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.resolution import Attributes, Unresolved
 from imagegate.core.workload import ImageUse
 

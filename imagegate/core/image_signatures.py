@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagegate.core.field_errors import FieldError, forbidden, invalid, required
+from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 
 MANAGED_SIGNATURE = "image.openshift.io/managed-signature"
 _HEAD = ("kind", "apiVersion")

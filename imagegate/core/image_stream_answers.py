@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from imagegate.core.api_status import StatusError, bad_request, not_found
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Absent, Ambiguous, Found, Impossible, Lookup
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_stream_views import holds_pull_spec, image_stream_image, image_stream_tag
 from imagegate.core.image_streams import ImageOf, JsonObject, split_stream_image, split_stream_tag
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import StatusError, bad_request, not_found
 from imagegate.core.reference import ImageReference
 from imagegate.errors import InvalidInput, InvalidReference
 

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from imagegate.core.field_errors import FieldError, forbidden, invalid, required
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_stream_objects import (
     DOCKER_IMAGE,
     STREAM_IMAGE,
@@ -29,6 +27,8 @@ from imagegate.core.image_stream_objects import (
 )
 from imagegate.core.import_gate import Grandfather, ImportGate, Transport, canonical_repositories
 from imagegate.core.import_rules import join_host_port
+from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.object_meta import (
     namespace_name_errors,
     path_segment_errors,

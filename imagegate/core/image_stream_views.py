@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from imagegate.core.api_status import StatusError, conflict, not_found
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_streams import (
     ImageOf,
     JsonObject,
@@ -23,6 +21,8 @@ from imagegate.core.image_streams import (
     status_tag,
     status_tags,
 )
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import StatusError, conflict, not_found
 from imagegate.core.reference import ImageReference
 from imagegate.errors import InvalidReference
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from imagegate.core.go_quote import go_quote
 from imagegate.core.import_rules import (
     AllowedRegistry,
     ImportRule,
@@ -19,6 +18,7 @@ from imagegate.core.import_rules import (
     join_host_port,
     parse_rules,
 )
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
 from imagegate.core.reference import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from imagegate.core import api_status
 from imagegate.core.admission import AdmissionRequest, Phase
 from imagegate.core.decision import Decision, Denial, DenialCode, Status
-from imagegate.core.field_errors import ErrorType
 from imagegate.core.import_gate import Asked, ImportGate, RecordingGate
 from imagegate.core.import_writes import Refusal, Unanswered, Write, read_write
+from imagegate.core.kube import status as api_status
+from imagegate.core.kube.field_errors import ErrorType
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.tag_events import IMAGE_GROUP
 from imagegate.core.trace import Step, Trace

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from imagegate.core.field_errors import aggregate
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.field_errors import aggregate
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.pattern_index import PatternIndex
 from imagegate.errors import InvalidPolicy
 

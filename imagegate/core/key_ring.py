@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import InvalidInput
 
 SECRET_ITEM = "key"  # noqa: S105

@@ -15,8 +15,8 @@ from imagegate.core.access import Access
 from imagegate.core.admission import AdmissionRequest, GroupKind, Phase
 from imagegate.core.decision import Decision, Denial, DenialCode, Status
 from imagegate.core.evidence import Found, Unknown
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.trace import Step, Trace
 

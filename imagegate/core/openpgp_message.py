@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import BadSignature
 
 BLOB_MAX_BYTES = 64 * 1024  # real ones are below 2 KiB

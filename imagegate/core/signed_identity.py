@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from imagegate.core.docker_reference import DOMAIN_PATTERN, PATH_PATTERN, DockerReference, parse_canonical
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import InvalidPolicy, InvalidReference
 
 DEFAULT_TYPE = "matchRepoDigestOrExact"

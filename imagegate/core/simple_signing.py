@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 
 from imagegate.core.docker_reference import DockerReference
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
-from imagegate.core.go_quote import go_quote
 from imagegate.core.key_ring import KeyRing
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.plugin import Question
 from imagegate.core.pull_secrets import Credential, PullSecret
 from imagegate.core.signature_claims import Claims, InvalidClaims

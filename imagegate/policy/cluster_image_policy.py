@@ -24,7 +24,7 @@ from imagegate.core.cise_policy import (
     TrustPolicy,
     VulnerabilityPolicy,
 )
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.signed_identity import signed_identity
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.fields import Fields, Remark, Report

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import ConfigError, InvalidPolicy
 from imagegate.policy.hints import hint_for_callout
 from imagegate.policy.nodes import Node, kind_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from imagegate.core.field_errors import invalid
-from imagegate.core.go_quote import go_quote
 from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.kube.field_errors import invalid
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.master_config import (
     IMPORT_MODE_LEGACY,
     IMPORT_MODE_PRESERVE_ORIGINAL,

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from imagegate.core.admission import GroupResource
-from imagegate.core.field_errors import FieldError, aggregate, not_supported
-from imagegate.core.go_quote import JsonValue, go_quote
 from imagegate.core.image_policy_config import (
     PLUGIN_NAME,
     RESOLUTION_TYPES,
@@ -23,7 +21,9 @@ from imagegate.core.image_policy_config import (
     apply_defaults,
     validate,
 )
-from imagegate.core.label_selector import LabelSelector, Requirement
+from imagegate.core.kube.field_errors import FieldError, aggregate, not_supported
+from imagegate.core.kube.go_quote import JsonValue, go_quote
+from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.fields import Fields, Remark, Report

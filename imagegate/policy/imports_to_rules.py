@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imagegate.core.go_quote import go_quote
 from imagegate.core.import_rules import (
     INSECURE_PORT,
     SECURE_PORT,
@@ -20,6 +19,7 @@ from imagegate.core.import_rules import (
     ImportRule,
     parse_rules,
 )
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.matching import Wildcard
 
 DOCKER_HUB = "docker.io"

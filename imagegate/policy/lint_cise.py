@@ -17,7 +17,7 @@ from imagegate.core.cise_policy import (
 )
 from imagegate.core.cise_selection import merged_order
 from imagegate.core.cise_trust import trust_server
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import InvalidReference
 from imagegate.policy.cluster_image_policy import LoadedPolicies, Place
 from imagegate.policy.findings import Finding, Severity

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from imagegate.core.go_quote import go_quote
 from imagegate.core.import_rules import AllowedRegistry, ImportRule
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.matching import Wildcard
 from imagegate.core.profile import Profile
 from imagegate.policy.findings import Finding, Severity

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imagegate.core.admission import GroupResource
-from imagegate.core.field_errors import aggregate
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_policy_config import (
     PODS,
     ExecutionRule,
@@ -16,6 +14,8 @@ from imagegate.core.image_policy_config import (
     ValueCondition,
     folded,
 )
+from imagegate.core.kube.field_errors import aggregate
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
 from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.registry_hosts import broad_pattern, spelled

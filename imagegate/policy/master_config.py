@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from imagegate.core.field_errors import FieldError, forbidden, invalid, required
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_policy_config import PLUGIN_NAMES, ImagePolicyConfig, apply_defaults
+from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Found, Unknown
 from imagegate.core.image_import import (
@@ -34,6 +33,7 @@ from imagegate.core.image_metadata import JsonObject, go_time
 from imagegate.core.image_stream_generations import normalized, prepared_for_create, prepared_for_update
 from imagegate.core.image_stream_objects import ImportObject, read_import
 from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
 from imagegate.core.pull_secrets import PullSecret
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import ImageStore, ObjectChanged, ObjectExists, ObjectKey, ObjectMissing

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from imagegate.core.admission import AdmissionRequest
 from imagegate.core.decision import Decision, Denial, DenialCode, Status
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.plugin import Answers, Plugin, Question
 from imagegate.core.trace import Trace
 from imagegate.errors import ConfigError

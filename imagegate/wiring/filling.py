@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.api_status import IMAGE_GROUP
+from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.ports.image_store import ObjectKey
 
 JsonObject = dict[str, Any]

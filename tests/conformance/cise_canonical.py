@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from imagegate.core.canonical_json import canonical, canonical_key, key_id
-from imagegate.core.strict_json import InvalidJson
+from imagegate.core.kube.canonical_json import canonical, canonical_key, key_id
+from imagegate.core.kube.strict_json import InvalidJson
 from tests.conformance.context import Context, differences
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from imagegate.core.api_status import invalid
 from imagegate.core.image_stream_objects import (
     read_image_tag,
     read_import,
@@ -27,6 +26,7 @@ from imagegate.core.image_stream_validation import (
     validate_stream_update,
 )
 from imagegate.core.import_gate import OPENSHIFT_4, ImportGate
+from imagegate.core.kube.status import invalid
 from tests.conformance.context import Context, differences
 from tests.conformance.import_hosts import allowed_registries
 

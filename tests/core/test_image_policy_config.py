@@ -17,7 +17,7 @@ from imagegate.core.image_policy_config import (
     rewrites,
     validate,
 )
-from imagegate.core.label_selector import LabelSelector, Requirement
+from imagegate.core.kube.label_selector import LabelSelector, Requirement
 
 BUILDS = GroupResource("build.openshift.io", "builds")
 CORE_BUILDS = GroupResource("", "builds")

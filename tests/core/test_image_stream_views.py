@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.api_status import StatusError
 from imagegate.core.image_stream_views import (
     holds_pull_spec,
     image_stream_image,
@@ -19,6 +18,7 @@ from imagegate.core.image_stream_views import (
     pull_spec,
 )
 from imagegate.core.image_streams import RegistryHosts, decorated
+from imagegate.core.kube.status import StatusError
 from imagegate.core.reference import ImageReference
 from tests.support.image_objects import CREATED, DIGEST_1, DIGEST_2, DIGEST_12, event, image, spec_tag, stream
 

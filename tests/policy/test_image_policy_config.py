@@ -4,7 +4,7 @@ import pytest
 
 from imagegate.core.admission import GroupResource
 from imagegate.core.image_policy_config import ResolutionRule, ValueCondition
-from imagegate.core.label_selector import LabelSelector, Requirement
+from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.image_policy_config import InvalidImagePolicy, config_to_json, load_image_policy

@@ -12,8 +12,8 @@ import pytest
 from imagegate.core.access import Access
 from imagegate.core.admission import User
 from imagegate.core.api_resources import STREAM_TAGS, STREAMS
-from imagegate.core.api_status import StatusError
 from imagegate.core.evidence import Found, Unknown
+from imagegate.core.kube.status import StatusError
 from imagegate.ports.image_store import ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.call import Call, DeleteOptions, ListOptions
 from imagegate.service.image_api.cluster import subdomain_errors

@@ -6,7 +6,7 @@ from imagegate.core.admission import AdmissionRequest
 from imagegate.core.decision import Decision
 from imagegate.core.evidence import Found
 from imagegate.core.image_questions import Namespace
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.plugin import Answers
 from imagegate.service.look_up import Answerer, LookUp
 from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet

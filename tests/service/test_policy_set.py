@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from imagegate.core.admission import Phase
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.errors import InvalidPolicy
 from imagegate.service.look_up import LookUp
 from imagegate.service.policy_set import ConfiguredPlugin, Held, Mode, Modes, PolicyHolder, PolicySet, unavailable

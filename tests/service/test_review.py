@@ -13,7 +13,7 @@ from imagegate.core.admission import AdmissionRequest, Phase
 from imagegate.core.decision import Decision, DenialCode, PatchOp, Status
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
 from imagegate.core.image_questions import Namespace
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.plugin import Answers
 from imagegate.core.trace import Trace
 from imagegate.errors import InvalidReview

@@ -11,9 +11,9 @@ import orjson
 
 from imagegate.core.admission import User
 from imagegate.core.api_selectors import FieldSelector
-from imagegate.core.api_status import StatusError, bad_request
 from imagegate.core.image_schema import type_problems
-from imagegate.core.label_selector import LabelSelector
+from imagegate.core.kube.label_selector import LabelSelector
+from imagegate.core.kube.status import StatusError, bad_request
 
 JsonObject: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[[JsonObject], JsonObject]

@@ -12,10 +12,8 @@ import uuid
 from imagegate.core.access import Access, is_granted
 from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS, STREAMS
-from imagegate.core.api_status import StatusError
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Found, Lookup, Unknown
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_import import Fetch, not_listed
 from imagegate.core.image_stream_events import with_followed_tags
 from imagegate.core.image_stream_objects import read_stream
@@ -27,6 +25,8 @@ from imagegate.core.image_stream_validation import (
 )
 from imagegate.core.import_gate import Transport
 from imagegate.core.import_writes import ImportWrite
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import StatusError
 from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
 from imagegate.service.image_api.call import Call, JsonObject, check_types

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from imagegate.core.access import Access, AccessAnswer, is_granted, refusal
-from imagegate.core.api_status import StatusError, forbidden
 from imagegate.core.evidence import Found, Lookup
-from imagegate.core.go_quote import go_quote
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import StatusError, forbidden
 from imagegate.service.image_api.streams import ImageObjects
 
 ADMINISTRATORS = "system:masters"

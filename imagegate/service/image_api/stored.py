@@ -17,7 +17,9 @@ from imagegate.core.api_deletion import (
     new_finalizer_errors,
 )
 from imagegate.core.api_resources import NAMESPACES, ApiResource
-from imagegate.core.api_status import (
+from imagegate.core.api_stored_forms import repaired, tolerant
+from imagegate.core.decision import Status
+from imagegate.core.kube.status import (
     StatusError,
     already_exists,
     bad_request,
@@ -26,8 +28,6 @@ from imagegate.core.api_status import (
     invalid,
     not_found,
 )
-from imagegate.core.api_stored_forms import repaired, tolerant
-from imagegate.core.decision import Status
 from imagegate.ports.image_store import (
     Change as StoreChange,
 )

@@ -12,7 +12,6 @@ from typing import Any
 
 from imagegate.core.access import Access
 from imagegate.core.api_resources import SECRETS, STREAMS
-from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, invalid, not_found
 from imagegate.core.api_stored_forms import repaired
 from imagegate.core.decision import Status
 from imagegate.core.evidence import Absent, Found, Lookup
@@ -29,6 +28,7 @@ from imagegate.core.image_stream_views import layers
 from imagegate.core.image_streams import RegistryHosts, decorated
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
+from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, invalid, not_found
 from imagegate.core.plugin import Question
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey

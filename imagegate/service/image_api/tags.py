@@ -8,16 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from imagegate.core.api_resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
-from imagegate.core.api_status import (
-    StatusError,
-    already_exists,
-    bad_request,
-    conflict,
-    not_found,
-    server_timeout,
-)
 from imagegate.core.api_stored_forms import tolerant
-from imagegate.core.go_quote import go_quote
 from imagegate.core.image_stream_objects import read_image_tag, read_stream_tag
 from imagegate.core.image_stream_validation import (
     Finding,
@@ -33,6 +24,15 @@ from imagegate.core.image_streams import (
     status_tag,
     with_spec_tag,
     with_status_tag,
+)
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import (
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    not_found,
+    server_timeout,
 )
 from imagegate.core.reference import DEFAULT_TAG
 from imagegate.errors import InvalidInput

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import orjson
 from flask import Response
 
-from imagegate.core.api_status import StatusError
 from imagegate.core.api_tables import partial_metadata, table
 from imagegate.core.decision import Status
+from imagegate.core.kube.status import StatusError
 from imagegate.service.image_api.call import JsonObject
 
 JSON = "application/json"

@@ -13,9 +13,9 @@ from imagegate.core import api_patches
 from imagegate.core.access import Access
 from imagegate.core.admission import User
 from imagegate.core.api_resources import NAMESPACES
-from imagegate.core.api_status import IMAGE_GROUP, StatusError, bad_request, too_large
 from imagegate.core.decision import Status
 from imagegate.core.image_schema import TYPES, unknown_fields
+from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import StoreBusy, StoreError
 from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists

@@ -13,8 +13,8 @@ from typing import TypeAlias
 from flask import Request
 
 from imagegate.core.admission import User
-from imagegate.core.api_status import StatusError
 from imagegate.core.decision import Status
+from imagegate.core.kube.status import StatusError
 from imagegate.web.own_machine import header_names, is_local_name, is_loopback, page_elsewhere, proxy_header, written
 
 ADMINISTRATORS = "system:masters"

@@ -13,8 +13,8 @@ from typing import Any
 from imagegate import __version__
 from imagegate.core.api_patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from imagegate.core.api_resources import RESOURCES, ApiResource, group_versions, resources_of
-from imagegate.core.api_status import IMAGE_GROUP
 from imagegate.core.image_schema import TYPES, Field
+from imagegate.core.kube.status import IMAGE_GROUP
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _SHARED = {"ObjectMeta": _META, "ObjectReference": "io.k8s.api.core.v1.ObjectReference"}

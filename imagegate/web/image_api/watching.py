@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 from flask import Response
 
-from imagegate.core.api_status import StatusError
 from imagegate.core.decision import Status
+from imagegate.core.kube.status import StatusError
 from imagegate.ports.image_store import StoreError
 from imagegate.service.image_api.call import JsonObject
 from imagegate.web.image_api.answers import Form, shaped

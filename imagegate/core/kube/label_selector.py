@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from imagegate.core.field_errors import FieldError, aggregate, invalid
-from imagegate.core.go_quote import JsonValue, go_quote
+from imagegate.core.kube.field_errors import FieldError, aggregate, invalid
+from imagegate.core.kube.go_quote import JsonValue, go_quote
 
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _NAME_FORM = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"

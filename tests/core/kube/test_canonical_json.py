@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.canonical_json import canonical, canonical_key, key_id
-from imagegate.core.strict_json import InvalidJson
+from imagegate.core.kube.canonical_json import canonical, canonical_key, key_id
+from imagegate.core.kube.strict_json import InvalidJson
 
 
 def test_example_of_the_specification() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imagegate.core.api_status import (
+from imagegate.core.kube.field_errors import required
+from imagegate.core.kube.status import (
     StatusError,
     already_exists,
     bad_request,
@@ -12,7 +13,6 @@ from imagegate.core.api_status import (
     not_found,
     server_timeout,
 )
-from imagegate.core.field_errors import required
 
 
 def test_texts() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagegate.core.field_errors import (
+from imagegate.core.kube.field_errors import (
     ErrorType,
     FieldError,
     aggregate,
@@ -14,7 +14,7 @@ from imagegate.core.field_errors import (
     not_supported,
     required,
 )
-from imagegate.core.go_quote import JsonValue, go_json, go_quote
+from imagegate.core.kube.go_quote import JsonValue, go_json, go_quote
 
 
 @pytest.mark.parametrize(

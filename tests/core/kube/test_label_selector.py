@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagegate.core.label_selector import LabelSelector, Requirement, qualified_name_problems
+from imagegate.core.kube.label_selector import LabelSelector, Requirement, qualified_name_problems
 
 LABELS = {"app": "web", "empty": "", "example.com/tier": "front"}
 

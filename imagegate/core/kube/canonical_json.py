@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
-from imagegate.core import strict_json
-from imagegate.core.strict_json import InvalidJson, Members, StrictValue
+from imagegate.core.kube import strict_json
+from imagegate.core.kube.strict_json import InvalidJson, Members, StrictValue
 
 LARGEST_EXACT = 2**53
 

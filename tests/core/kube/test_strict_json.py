@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.strict_json import MAX_DEPTH, InvalidJson, Members, parse
+from imagegate.core.kube.strict_json import MAX_DEPTH, InvalidJson, Members, parse
 from tests.support.counting import lines_run
 
 

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from imagegate.core.go_quote import JsonValue, go_json, go_quote
+from imagegate.core.kube.go_quote import JsonValue, go_json, go_quote
 
 
 class ErrorType(enum.StrEnum):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.printable import printable
+from imagegate.core.kube.printable import printable
 
 EVERYTHING = st.text(st.characters(), max_size=200)  # lone surrogates too
 
