@@ -19,8 +19,8 @@ from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate, Transport
 from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.matching import Wildcard
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
+from imagegate.core.references.wildcard import Wildcard
 from imagegate.policy.cluster_image_policy import read_policies
 from imagegate.policy.image_policy_config import load_image_policy
 

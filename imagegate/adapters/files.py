@@ -21,7 +21,7 @@ from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, St
 from imagegate.core.image_stream_views import repository_of
 from imagegate.core.image_streams import JsonObject, RegistryHosts, decorated, events
 from imagegate.core.plugin import Question
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
 from imagegate.ports.documents import Documents

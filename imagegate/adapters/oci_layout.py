@@ -21,7 +21,7 @@ from imagegate.core.manifest import (
     is_strict_digest,
     parse_manifest,
 )
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import EvidenceError, Malformed, TooLarge
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 

@@ -23,7 +23,7 @@ from imagegate.core.challenge import Challenge
 from imagegate.core.egress import Sender, canonical_registry, read_url, same_origin, shown_url
 from imagegate.core.manifest import bounded_json_object
 from imagegate.core.pull_secrets import Credential
-from imagegate.core.registry_hosts import DOCKER_HUB
+from imagegate.core.references.registry_hosts import DOCKER_HUB
 from imagegate.errors import EvidenceError, Malformed, Refused, Unreachable
 
 TOKEN_MAX_BYTES = 256 * 1024

@@ -8,7 +8,7 @@ from typing import TypeVar
 from imagegate.core.evidence import Lookup
 from imagegate.core.kube.printable import printable
 from imagegate.core.manifest import Manifest
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import EvidenceError
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
 

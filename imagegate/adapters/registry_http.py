@@ -55,7 +55,7 @@ from imagegate.core.manifest import (
 )
 from imagegate.core.mirrors import MirrorRule, places_of
 from imagegate.core.pull_secrets import Credential, credentials_for
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from imagegate.core.docker_reference import DockerReference
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.reference import DEFAULT_TAG, ImageReference
+from imagegate.core.references.docker import DockerReference
+from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidReference
 
 DOCKER_HUB = "docker.io"

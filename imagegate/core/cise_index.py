@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from imagegate.core.cise_matching import TAG_SEPARATOR, fits_between, quality
-from imagegate.core.text_search import Affixes, Occurrences
+from imagegate.core.references.substring_index import Affixes, Occurrences
 
 _ANY_TAG = ":*"
 _FEW = 8

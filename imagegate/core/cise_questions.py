@@ -12,7 +12,7 @@ from typing import Any
 from imagegate.core.evidence import Lookup, OutOfTime, Unknown
 from imagegate.core.plugin import Answers, Question
 from imagegate.core.pull_secrets import PullSecret, read_pull_secret
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidInput
 
 

@@ -16,7 +16,7 @@ from imagegate.core.image_stream_views import holds_pull_spec, image_stream_imag
 from imagegate.core.image_streams import ImageOf, JsonObject, split_stream_image, split_stream_tag
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import StatusError, bad_request, not_found
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidInput, InvalidReference
 
 

@@ -25,7 +25,7 @@ from imagegate.core.image_streams import (
     with_event,
     with_tracking_tags,
 )
-from imagegate.core.reference import DEFAULT_TAG, ImageReference
+from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidReference
 
 StreamOf: TypeAlias = Callable[[str, str], JsonObject | None]

@@ -35,7 +35,7 @@ from imagegate.core.object_meta import (
     validate_metadata,
     validate_metadata_update,
 )
-from imagegate.core.reference import DEFAULT_TAG, NAME_MAX_LENGTH, ImageReference
+from imagegate.core.references.openshift import DEFAULT_TAG, NAME_MAX_LENGTH, ImageReference
 from imagegate.errors import InvalidReference
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")

@@ -23,7 +23,7 @@ from imagegate.core.image_streams import (
 )
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import StatusError, conflict, not_found
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 
 API_VERSION = "image.openshift.io/v1"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from imagegate.core.reference import DEFAULT_TAG, ImageReference, is_digest
+from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference, is_digest
 from imagegate.errors import InvalidInput
 
 JsonObject: TypeAlias = dict[str, Any]

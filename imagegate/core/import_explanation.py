@@ -6,8 +6,8 @@ from imagegate.core.image_stream_validation import as_imported
 from imagegate.core.import_gate import ImportGate, Transport, hosts_to_try, repository_of
 from imagegate.core.import_rules import PORTS_OF_NO_PORT, ImportRule, join_host_port
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.matching import Wildcard
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
+from imagegate.core.references.wildcard import Wildcard
 from imagegate.core.trace import Step, Trace
 
 TAGGING = "oc tag"

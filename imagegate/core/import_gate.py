@@ -20,7 +20,7 @@ from imagegate.core.import_rules import (
 )
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference
 
 DOCKER_HUB = "docker.io"

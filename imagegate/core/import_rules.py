@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.pattern_index import PatternIndex
+from imagegate.core.references.wildcard_index import PatternIndex
 from imagegate.errors import InvalidPolicy
 
 SECURE_PORT = "443"

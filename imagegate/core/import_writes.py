@@ -49,7 +49,7 @@ from imagegate.core.image_stream_validation import (
 )
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.plugin import Answers, Question
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.core.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
 from imagegate.errors import InvalidInput, InvalidReference
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from imagegate.core.egress import canonical_registry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 
 
 class MirrorUse(StrEnum):

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagegate.core.matching import is_wildcard_match
-from imagegate.core.reference import DOCKER_HUB_HOSTS
+from imagegate.core.references.openshift import DOCKER_HUB_HOSTS
+from imagegate.core.references.wildcard import is_wildcard_match
 from imagegate.errors import InvalidInput
 
 SECRET_MAX_BYTES = 1024 * 1024  # what Kubernetes stores at most in one Secret

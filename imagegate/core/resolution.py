@@ -17,8 +17,8 @@ from imagegate.core.evidence import Absent, Ambiguous, Found, Lookup, Unknown
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.plugin import Question
-from imagegate.core.reference import DEFAULT_TAG, ImageReference
-from imagegate.core.registry_hosts import WELL_KNOWN_INTEGRATED, all_places, places, spelled
+from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
+from imagegate.core.references.registry_hosts import WELL_KNOWN_INTEGRATED, all_places, places, spelled
 from imagegate.core.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
 from imagegate.errors import InvalidReference
 

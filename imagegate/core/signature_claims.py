@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from imagegate.core.docker_reference import check_digest
 from imagegate.core.kube import strict_json
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.strict_json import InvalidJson, Members, StrictValue
+from imagegate.core.references.docker import check_digest
 from imagegate.errors import InvalidDigest, VerificationError
 
 SIGNATURE_TYPE = "atomic container signature"

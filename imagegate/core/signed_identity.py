@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from imagegate.core.docker_reference import DOMAIN_PATTERN, PATH_PATTERN, DockerReference, parse_canonical
 from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.references.docker import DOMAIN_PATTERN, PATH_PATTERN, DockerReference, parse_canonical
 from imagegate.errors import InvalidPolicy, InvalidReference
 
 DEFAULT_TYPE = "matchRepoDigestOrExact"

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from imagegate.core.docker_reference import DockerReference
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.plugin import Question
 from imagegate.core.pull_secrets import Credential, PullSecret
+from imagegate.core.references.docker import DockerReference
 from imagegate.core.signature_claims import Claims, InvalidClaims
 from imagegate.core.signed_identity import IdentityRule, accepts
 from imagegate.errors import InvalidInput, InvalidPolicy

@@ -31,7 +31,7 @@ from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import FieldError, aggregate, forbidden, internal_error, invalid, not_found
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.plugin import Answers, Question
-from imagegate.core.reference import DEFAULT_TAG, ImageReference, is_digest
+from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference, is_digest
 from imagegate.errors import InvalidInput, InvalidReference
 
 Histories: TypeAlias = dict[str, tuple[Event, ...]]

@@ -20,7 +20,7 @@ from imagegate.core.import_rules import (
     parse_rules,
 )
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.matching import Wildcard
+from imagegate.core.references.wildcard import Wildcard
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = ("", "docker.io", "index.docker.io", "registry-1.docker.io")

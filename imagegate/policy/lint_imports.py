@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from imagegate.core.import_rules import AllowedRegistry, ImportRule
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.matching import Wildcard
 from imagegate.core.profile import Profile
+from imagegate.core.references.wildcard import Wildcard
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.master_config import MasterConfig
 

@@ -17,8 +17,8 @@ from imagegate.core.image_policy_config import (
 from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
-from imagegate.core.reference import DOCKER_HUB_HOSTS, ImageReference
-from imagegate.core.registry_hosts import broad_pattern, spelled
+from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference
+from imagegate.core.references.registry_hosts import broad_pattern, spelled
 from imagegate.errors import InvalidReference
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.master_config import MasterConfig

@@ -13,7 +13,7 @@ from typing import Protocol
 from imagegate.core.evidence import Lookup, Unknown
 from imagegate.core.manifest import Manifest
 from imagegate.core.pull_secrets import PullSecret
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 
 
 class Trouble(StrEnum):

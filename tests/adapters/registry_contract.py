@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imagegate.core.evidence import Absent, Found
 from imagegate.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
 
 DEADLINE_S = 20.0

@@ -24,7 +24,7 @@ from imagegate.core.evidence import Absent, Found, Lookup, Unknown
 from imagegate.core.manifest import Manifest
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.core.simple_signing import LookasideStore
 from imagegate.core.special_addresses import Address
 from imagegate.errors import EvidenceError, Refused

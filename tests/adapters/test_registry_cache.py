@@ -13,7 +13,7 @@ from imagegate.adapters.single_flight import BoundedCache, SingleFlight
 from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.manifest import Manifest, parse_manifest
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.registry_simulator import OCI_MANIFEST, image, sha256
 

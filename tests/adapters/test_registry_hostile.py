@@ -23,7 +23,7 @@ from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.manifest import Manifest
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import Unreachable
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.certificates import Authority

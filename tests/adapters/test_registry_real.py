@@ -19,7 +19,7 @@ from imagegate.core.egress import AddressPolicy
 from imagegate.core.evidence import Absent, Found
 from imagegate.core.manifest import DOCKER_SCHEMA1_SIGNED, digest_of, parse_manifest
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.ports.registry import RegistryAccess, RegistryUnknown, Trouble
 from tests.adapters.registry_contract import DEADLINE_S, PUSHED, Place, RegistryContract
 from tests.support.certificates import Authority

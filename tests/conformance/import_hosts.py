@@ -6,7 +6,7 @@ from typing import Any
 
 from imagegate.core.import_gate import OPENSHIFT_4, Admission, ImportGate, Transport, canonical_repositories
 from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference
 from tests.conformance.context import Context, differences
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 from tests.conformance.context import Context, differences
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.matching import Wildcard
+from imagegate.core.references.wildcard import Wildcard
 from tests.conformance.context import Context, differences
 
 

@@ -21,7 +21,7 @@ import yaml
 from imagegate.core.admission import Phase
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
-from imagegate.core.docker_reference import DockerReference
+from imagegate.core.references.docker import DockerReference
 from tests.core.test_cise_rewriting import TrustSays
 from tests.support.cise_world import (
     CISE_GROUP,

@@ -13,7 +13,7 @@ from imagegate.core.admission import AdmissionRequest, Phase
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import ExecutionRule, ImagePolicyConfig
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.core.resolution import Attributes
 from imagegate.policy.image_policy_config import load_image_policy
 from tests.support.policy_world import PolicyWorld, request_for, review_of

@@ -19,7 +19,7 @@ from imagegate.core.image_stream_views import (
 )
 from imagegate.core.image_streams import RegistryHosts, decorated
 from imagegate.core.kube.status import StatusError
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from tests.support.image_objects import CREATED, DIGEST_1, DIGEST_2, DIGEST_12, event, image, spec_tag, stream
 
 HOSTS = RegistryHosts("reg:5000")

@@ -18,7 +18,7 @@ from imagegate.core.import_gate import (
 )
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.profile import Profile
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from tests.support.import_world import MANUAL
 
 REGISTRIES = st.builds(

@@ -10,7 +10,7 @@ from imagegate.core.admission import AdmissionRequest
 from imagegate.core.import_gate import OPENSHIFT_4, ImportGate, Transport, behaviour_of
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.profile import Profile
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy
 from tests.support.import_world import (
     MANUAL,

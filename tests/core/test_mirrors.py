@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagegate.core.mirrors import MirrorRule, MirrorUse, places_of
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 
 DIGEST = "@sha256:" + "0" * 64
 

@@ -13,7 +13,7 @@ from imagegate.core.admission import Phase
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.import_gate import ImportGate, Transport
 from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.imports_to_rules import ConvertedRules, imports_to_rules
 from tests.support.import_world import MANUAL

@@ -19,7 +19,7 @@ from imagegate.core.egress import AddressPolicy
 from imagegate.core.evidence import Absent, Found, Unknown
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.core.signed_identity import image_identity, signed_identity
 from imagegate.core.simple_signing import (
     ImageSignatures,

@@ -13,7 +13,7 @@ from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials
 from imagegate.core.evidence import Absent, Found, Lookup, Unknown
 from imagegate.core.manifest import Manifest
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
 from imagegate.service.manifest_digests import DigestLimits, ManifestDigests
 

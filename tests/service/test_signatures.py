@@ -17,7 +17,7 @@ from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.manifest import Manifest
 from imagegate.core.pull_secrets import PullSecret
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.core.signed_identity import image_identity, signed_identity
 from imagegate.core.simple_signing import (
     TOO_MANY_SIGNATURES,

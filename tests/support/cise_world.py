@@ -24,7 +24,7 @@ from imagegate.core.json_patch import apply_patch
 from imagegate.core.manifest import Manifest
 from imagegate.core.owners import Owner
 from imagegate.core.plugin import Question
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.core.trace import Trace
 from imagegate.policy.cluster_image_policy import Reading

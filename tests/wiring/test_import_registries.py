@@ -15,7 +15,7 @@ from imagegate.core.admission import User
 from imagegate.core.cise_questions import ManifestDigest
 from imagegate.core.evidence import Found, Unknown
 from imagegate.core.image_streams import status_tag
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidSettings
 from imagegate.ports.image_store import ObjectKey
 from imagegate.ports.registry import RegistryUnknown

@@ -25,7 +25,7 @@ from imagegate.core.image_stream_views import repository_of
 from imagegate.core.image_streams import JsonObject, RegistryHosts, decorated, events
 from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.core.plugin import Question
-from imagegate.core.reference import ImageReference
+from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError
 

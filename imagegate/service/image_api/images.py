@@ -29,7 +29,7 @@ from imagegate.core.kube.status import (
     not_found,
 )
 from imagegate.core.object_meta import path_segment_errors, validate_metadata, validate_metadata_update
-from imagegate.core.reference import DEFAULT_TAG, ImageReference
+from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidInput, InvalidReference, Malformed, TooLarge
 from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, check_types, success
 from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects, checked_body

@@ -34,7 +34,7 @@ from imagegate.core.kube.status import (
     not_found,
     server_timeout,
 )
-from imagegate.core.reference import DEFAULT_TAG
+from imagegate.core.references.openshift import DEFAULT_TAG
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectMissing
 from imagegate.service.image_api.call import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.docker_reference import DockerReference, check_digest, parse_canonical
+from imagegate.core.references.docker import DockerReference, check_digest, parse_canonical
 from imagegate.errors import InvalidDigest, InvalidReference
 from tests.support.counting import lines_run
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.matching import Wildcard
-from imagegate.core.registry_hosts import broad, broad_pattern, places, spelled, texts
+from imagegate.core.references.registry_hosts import broad, broad_pattern, places, spelled, texts
+from imagegate.core.references.wildcard import Wildcard
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.text_search import Affixes, Occurrences, Prefixes
+from imagegate.core.references.substring_index import Affixes, Occurrences, Prefixes
 
 _TEXT = st.text("ab.", max_size=6)
 _LONGER = st.text("ab.", max_size=14)

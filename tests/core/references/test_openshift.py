@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.reference import ImageReference, check_digest, is_digest
+from imagegate.core.references.openshift import ImageReference, check_digest, is_digest
 from imagegate.errors import InvalidDigest, InvalidReference
 
 HEX = "0123456789abcdef"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.matching import Wildcard, is_wildcard_match
+from imagegate.core.references.wildcard import Wildcard, is_wildcard_match
 from tests.support.counting import lines_run
 
 narrow = st.text("ab*?", max_size=12)

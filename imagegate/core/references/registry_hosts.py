@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from imagegate.core.reference import DOCKER_HUB_HOSTS, REMEMBERED
+from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, REMEMBERED
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = DOCKER_HUB_HOSTS | {"registry.hub.docker.com"}

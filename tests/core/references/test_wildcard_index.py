@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.matching import Wildcard
-from imagegate.core.pattern_index import PatternIndex
+from imagegate.core.references.wildcard import Wildcard
+from imagegate.core.references.wildcard_index import PatternIndex
 
 PATTERNS = st.text(alphabet="ab.:*?é", max_size=6)
 TEXTS = st.text(alphabet="ab.:é", max_size=8)

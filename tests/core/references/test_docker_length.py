@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagegate.core.cise_image import parse_image
-from imagegate.core.docker_reference import parse_canonical
+from imagegate.core.references.docker import parse_canonical
 from imagegate.errors import InvalidInput
 
 SLOW_TEXTS = {

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from imagegate.core.matching import Wildcard
+from imagegate.core.references.wildcard import Wildcard
 
 T = TypeVar("T")
 
