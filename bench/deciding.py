@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from bench import reviews
 from bench.figures import Figure, Options, WrongAnswer, median
-from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.cise_image import parse_image
 from imagegate.core.cise_matching import compare_image_ref
 from imagegate.core.cise_policy import PolicyGroup

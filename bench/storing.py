@@ -14,7 +14,7 @@ from bench.figures import Figure, Options, WrongAnswer, median
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.evidence import Found
+from imagegate.core.admission.lookup import Found
 from imagegate.core.image_questions import StreamTag
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.ports.image_store import ObjectKey

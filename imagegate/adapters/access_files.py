@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagegate.adapters.documents import DiskDocuments
-from imagegate.core.access import Access, AccessAnswer
-from imagegate.core.evidence import Found, Lookup
+from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.errors import ConfigError, InvalidPolicy
 from imagegate.policy.fields import Fields, Report
 from imagegate.policy.source import decode_utf8, read_source

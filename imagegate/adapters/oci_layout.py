@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.manifest import (
     MANIFEST_MAX_BYTES,
     Manifest,

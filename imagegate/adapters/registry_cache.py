@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from imagegate.adapters.single_flight import BoundedCache, SingleFlight
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.manifest import Manifest
 from imagegate.core.references.openshift import ImageReference
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble

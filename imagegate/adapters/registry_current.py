@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from imagegate.core.evidence import Lookup
+from imagegate.core.admission.lookup import Lookup
 from imagegate.core.kube.printable import printable
 from imagegate.core.manifest import Manifest
 from imagegate.core.references.openshift import ImageReference

@@ -32,6 +32,7 @@ from imagegate.adapters.registry_endpoints import (
     RegistryTrouble,
     challenges_of,
 )
+from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.challenge import Challenge
 from imagegate.core.egress import (
     DEFAULT_PORTS,
@@ -42,7 +43,6 @@ from imagegate.core.egress import (
     shown_url,
     split_host_port,
 )
-from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.kube.printable import printable
 from imagegate.core.manifest import (
     MANIFEST_MAX_BYTES,

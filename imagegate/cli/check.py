@@ -10,7 +10,7 @@ from typing import Unpack
 import click
 
 from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
-from imagegate.core.admission import User
+from imagegate.core.admission.request import User
 from imagegate.errors import ConfigError
 
 FORMATS = ("table", "json", "yaml", "junit", "sarif", "policyreport")

@@ -16,9 +16,9 @@ from imagegate.adapters.input_files import read_file
 from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
 from imagegate.cli.output import quoted_word, yaml_text
 from imagegate.cli.select import STANDARD_INPUT, Selected, select_files
-from imagegate.core.admission import User
-from imagegate.core.decision import Denial
-from imagegate.core.trace import Trace
+from imagegate.core.admission.decision import Denial
+from imagegate.core.admission.request import User
+from imagegate.core.admission.trace import Trace
 from imagegate.errors import InvalidInput
 from imagegate.service.offline import BothPasses, creation, decide_both
 from imagegate.service.review import Reviewer

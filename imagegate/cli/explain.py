@@ -8,8 +8,8 @@ from typing import Any, Unpack
 import click
 
 from imagegate.cli.options import Named, chosen, chosen_options
-from imagegate.core.admission import User
-from imagegate.core.trace import Trace
+from imagegate.core.admission.request import User
+from imagegate.core.admission.trace import Trace
 from imagegate.errors import ConfigError
 from imagegate.service.offline import BothPasses, creation, decide_both
 

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import requests
 
-from imagegate.core.admission import User
+from imagegate.core.admission.decision import Cause, Status
+from imagegate.core.admission.request import User
 from imagegate.core.api_patches import MERGE_PATCH, merge
 from imagegate.core.api_resources import STREAM_IMPORTS, ApiResource
-from imagegate.core.decision import Cause, Status
 from imagegate.core.kube.status import StatusError
 from imagegate.errors import InvalidInput, Unreachable
 from imagegate.service.image_api.api import Deletes, Gets, ImageApi, Lists

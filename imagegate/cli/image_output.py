@@ -11,8 +11,8 @@ from typing import Any, Self
 import click
 
 from imagegate.cli.output import json_text, safe_line, say, yaml_text
+from imagegate.core.admission.decision import Status
 from imagegate.core.api_tables import table
-from imagegate.core.decision import Status
 from imagegate.core.image_streams import IMPORT_SUCCESS
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from imagegate.core.admission.decision import DenialCode
+from imagegate.core.admission.lookup import Found, OutOfTime
 from imagegate.core.cise_image import CiseImage
 from imagegate.core.cise_policy import Entry, PolicyGroup
 from imagegate.core.cise_questions import Asking, Secret, ServiceAccount, pull_secret
 from imagegate.core.cise_settings import CiseSettings, Dialect
-from imagegate.core.decision import DenialCode
-from imagegate.core.evidence import Found, OutOfTime
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret
 

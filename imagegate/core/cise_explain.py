@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from imagegate.core.admission.trace import Step, Trace
+from imagegate.core.admission.workload import ImageUse
 from imagegate.core.cise_checks import Verified
 from imagegate.core.cise_image import CiseImage
 from imagegate.core.cise_judge import Judged
 from imagegate.core.cise_matching import compare, compare_image_ref, quality
 from imagegate.core.cise_policy import Entry
 from imagegate.core.cise_selection import PolicySet, Scope, Selected
-from imagegate.core.trace import Step, Trace
-from imagegate.core.workload import ImageUse
 
 ENTRY, REQUIREMENT = "policy-entry", "requirement"
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
+from imagegate.core.admission.lookup import Absent, Found, Lookup
+from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.cise_image import CiseImage
 from imagegate.core.cise_judge import Judged
-from imagegate.core.evidence import Absent, Found, Lookup
-from imagegate.core.plugin import Answers, Question
 
 RESULTS_MAX = 4096
 

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
+from imagegate.core.admission.lookup import Found
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.admission.trace import Step, Trace
+from imagegate.core.admission.workload import ImageUse, InvalidObject
 from imagegate.core.cise_checks import Check, PullSource, Refused
 from imagegate.core.cise_explain import trace_judged, trace_scope, trace_selection
 from imagegate.core.cise_image import CiseImage, invalid_image_text, parse_image
@@ -44,11 +49,6 @@ from imagegate.core.cise_workload import (
     settled_rules,
     unsupported_text,
 )
-from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
-from imagegate.core.evidence import Found
-from imagegate.core.plugin import Answers, Question
-from imagegate.core.trace import Step, Trace
-from imagegate.core.workload import ImageUse, InvalidObject
 from imagegate.errors import InvalidReference
 
 NAME = "cise"

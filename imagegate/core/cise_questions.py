@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from imagegate.core.evidence import Lookup, OutOfTime, Unknown
-from imagegate.core.plugin import Answers, Question
+from imagegate.core.admission.lookup import Lookup, OutOfTime, Unknown
+from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.pull_secrets import PullSecret, read_pull_secret
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidInput

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
-from imagegate.core.decision import PatchOp
-from imagegate.core.workload import ImageUse
+from imagegate.core.admission.decision import PatchOp
+from imagegate.core.admission.workload import ImageUse
 
 ANNOTATION = "imagegate/resolved-images"
 ANNOTATION_MAX_LENGTH = 128 * 1024  # half of what Kubernetes allows all annotations together

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from imagegate.core.admission.decision import DenialCode
+from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.cise_checks import Outcome, Refused, Subject, Verified
 from imagegate.core.cise_policy import (
     IMAGE_POLICY,
@@ -27,8 +29,6 @@ from imagegate.core.cise_questions import (
     SecretItem,
     secret_item,
 )
-from imagegate.core.decision import DenialCode
-from imagegate.core.evidence import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.key_ring import SECRET_ITEM, InvalidKeyRing, KeyRing
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.pull_secrets import Credential, PullSecret

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
+from imagegate.core.admission.owners import Owner, controller_reference, owner_question
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource
+from imagegate.core.admission.workload import Extent, ImageUse, InvalidObject, bounded, dig, misfit, pod_images
 from imagegate.core.cise_record import ANNOTATION
 from imagegate.core.cise_selection import Settled
-from imagegate.core.owners import Owner, controller_reference, owner_question
-from imagegate.core.workload import Extent, ImageUse, InvalidObject, bounded, dig, misfit, pod_images
 
 EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")

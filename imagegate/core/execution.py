@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from imagegate.core.admission import GroupResource
+from imagegate.core.admission.request import GroupResource
 from imagegate.core.docker_labels import NoConfig, UndecodableMetadata, docker_labels
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import ExecutionRule, folded

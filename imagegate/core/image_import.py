@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from imagegate.core.decision import Cause, Status
+from imagegate.core.admission.decision import Cause, Status
 from imagegate.core.image_metadata import JsonObject
 from imagegate.core.image_stream_objects import ImportObject, ImportSource
 from imagegate.core.image_streams import (

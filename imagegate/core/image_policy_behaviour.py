@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from imagegate.core.workload import Extent
+from imagegate.core.admission.workload import Extent
 
 
 class ControllerOwned(enum.StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from imagegate.core.admission import GroupResource
+from imagegate.core.admission.request import GroupResource
 from imagegate.core.kube.field_errors import FieldError, duplicate, invalid, required
 from imagegate.core.kube.go_quote import JsonValue
 from imagegate.core.kube.label_selector import LabelSelector

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from imagegate.core.admission import GroupResource
+from imagegate.core.admission.request import GroupResource
 from imagegate.core.execution import RuleList, Rules, covers
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import (

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from imagegate.core.admission import AdmissionRequest, GroupResource
+from imagegate.core.admission.plugin import Answers
+from imagegate.core.admission.request import AdmissionRequest, GroupResource
 from imagegate.core.execution import Outcome
 from imagegate.core.image_policy_request import Exclusions, PolicyRequest
-from imagegate.core.plugin import Answers
 from imagegate.core.resolution import Attributes, Unresolved
 
 VERDICTS_MAX = 4096

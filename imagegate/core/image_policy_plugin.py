@@ -10,9 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.admission import AdmissionRequest, GroupKind, Phase
-from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Softened, Status, pointer
-from imagegate.core.evidence import Lookup, Unknown
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Softened, Status, pointer
+from imagegate.core.admission.lookup import Lookup, Unknown
+from imagegate.core.admission.owners import controller_reference
+from imagegate.core.admission.plugin import Answers, Question, stamp_of
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
+from imagegate.core.admission.trace import Trace
+from imagegate.core.admission.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfit
 from imagegate.core.execution import CompiledRule, Crash, Outcome, RuleList
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned
 from imagegate.core.image_policy_config import ImagePolicyConfig
@@ -32,11 +36,7 @@ from imagegate.core.image_policy_texts import (
     upstream_detail,
 )
 from imagegate.core.image_policy_trace import trace_image, trace_request
-from imagegate.core.owners import controller_reference
-from imagegate.core.plugin import Answers, Question, stamp_of
 from imagegate.core.resolution import Attributes, Pending, Resolver, Unresolved
-from imagegate.core.trace import Trace
-from imagegate.core.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfit
 from imagegate.errors import InvalidReference
 
 NAME = "image-policy"

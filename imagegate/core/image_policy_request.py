@@ -6,16 +6,11 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
-from imagegate.core.admission import AdmissionRequest, User
-from imagegate.core.evidence import Absent, Found, Impossible, Lookup, Unknown, Unlisted
-from imagegate.core.execution import CompiledRule
-from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
-from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
-from imagegate.core.image_questions import Namespace
-from imagegate.core.owners import controller_reference, owner_holds_images, owner_question
-from imagegate.core.plugin import Answers, Question
-from imagegate.core.resolution import Ask, Resolver
-from imagegate.core.workload import (
+from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown, Unlisted
+from imagegate.core.admission.owners import controller_reference, owner_holds_images, owner_question
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import AdmissionRequest, User
+from imagegate.core.admission.workload import (
     BUILDS,
     DEPLOYER,
     DEPLOYMENT_CONFIGS,
@@ -32,6 +27,11 @@ from imagegate.core.workload import (
     pod_images,
     strategy_from,
 )
+from imagegate.core.execution import CompiledRule
+from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
+from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
+from imagegate.core.image_questions import Namespace
+from imagegate.core.resolution import Ask, Resolver
 
 _NO_NAMESPACE = Absent("the request has no namespace")
 _VOLUME = ".image.reference"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagegate.core.admission import AdmissionRequest, GroupKind
-from imagegate.core.decision import Cause, Denial, DenialCode, Status
+from imagegate.core.admission.decision import Cause, Denial, DenialCode, Status
+from imagegate.core.admission.request import AdmissionRequest, GroupKind
+from imagegate.core.admission.workload import ImageUse
 from imagegate.core.execution import CompiledRule
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.resolution import Attributes, Unresolved
-from imagegate.core.workload import ImageUse
 
 PROHIBITED = "this image is prohibited by policy"
 VALIDATION = "error in image policy validation: "

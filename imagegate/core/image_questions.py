@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagegate.core.plugin import Question
+from imagegate.core.admission.plugin import Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from imagegate.core.decision import Status
-from imagegate.core.evidence import Absent, Ambiguous, Found, Impossible, Lookup
+from imagegate.core.admission.decision import Status
+from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Impossible, Lookup
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_stream_views import holds_pull_spec, image_stream_image, image_stream_tag
 from imagegate.core.image_streams import ImageOf, JsonObject, split_stream_image, split_stream_tag

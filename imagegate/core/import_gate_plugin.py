@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from imagegate.core.admission import AdmissionRequest, Phase
-from imagegate.core.decision import Decision, Denial, DenialCode, Status
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, Status
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.import_gate import Asked, ImportGate, RecordingGate
 from imagegate.core.import_writes import Refusal, Unanswered, Write, read_write
 from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import ErrorType
-from imagegate.core.plugin import Answers, Question
 from imagegate.core.tag_events import IMAGE_GROUP
-from imagegate.core.trace import Step, Trace
 from imagegate.errors import InvalidInput
 
 NAME = "import-gate"

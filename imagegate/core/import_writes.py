@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
-from imagegate.core.access import Access, is_granted
-from imagegate.core.admission import AdmissionRequest, User
-from imagegate.core.evidence import Absent, Found, Unknown
+from imagegate.core.admission.access_review import Access, is_granted
+from imagegate.core.admission.lookup import Absent, Found, Unknown
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.image_questions import Image, Stream
 from imagegate.core.image_stream_objects import (
     DOCKER_IMAGE,
@@ -48,7 +49,6 @@ from imagegate.core.image_stream_validation import (
     validate_stream_update,
 )
 from imagegate.core.import_gate import ImportGate
-from imagegate.core.plugin import Answers, Question
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
 from imagegate.errors import InvalidInput, InvalidReference

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.access import Access
-from imagegate.core.admission import AdmissionRequest, GroupKind, Phase
-from imagegate.core.decision import Decision, Denial, DenialCode, Status
-from imagegate.core.evidence import Found, Unknown
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, Status
+from imagegate.core.admission.lookup import Found, Unknown
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
+from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.plugin import Answers, Question
-from imagegate.core.trace import Step, Trace
 
 NAME = "namespace-guard"
 NAMESPACE = GroupKind("", "Namespace")

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-from imagegate.core.access import Access
-from imagegate.core.admission import User
-from imagegate.core.evidence import Absent, Ambiguous, Found, Lookup, Unknown
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import User
+from imagegate.core.admission.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.plugin import Question
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.core.references.registry_hosts import WELL_KNOWN_INTEGRATED, all_places, places, spelled
-from imagegate.core.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
 from imagegate.errors import InvalidReference
 
 IMAGE_GROUP = "image.openshift.io"

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import Question
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.plugin import Question
 from imagegate.core.pull_secrets import Credential, PullSecret
 from imagegate.core.references.docker import DockerReference
 from imagegate.core.signature_claims import Claims, InvalidClaims

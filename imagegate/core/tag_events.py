@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
-from imagegate.core.access import Access, is_granted, refusal
-from imagegate.core.admission import User
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.access_review import Access, is_granted, refusal
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import User
 from imagegate.core.image_questions import Stream
 from imagegate.core.image_stream_objects import (
     DOCKER_IMAGE,
@@ -30,7 +31,6 @@ from imagegate.core.image_stream_objects import (
 from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import FieldError, aggregate, forbidden, internal_error, invalid, not_found
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.plugin import Answers, Question
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference, is_digest
 from imagegate.errors import InvalidInput, InvalidReference
 

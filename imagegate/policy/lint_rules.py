@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from imagegate.core.admission import GroupResource
+from imagegate.core.admission.request import GroupResource
 from imagegate.core.image_policy_config import (
     PODS,
     ExecutionRule,

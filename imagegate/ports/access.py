@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagegate.core.access import Access, AccessAnswer
-from imagegate.core.evidence import Lookup
+from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.lookup import Lookup
 
 
 class AccessReviews(Protocol):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.owners import Owner
 from imagegate.core.cise_questions import Secret, ServiceAccount
-from imagegate.core.evidence import Lookup
-from imagegate.core.owners import Owner
 
 
 class Secrets(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagegate.core.evidence import Lookup
+from imagegate.core.admission.lookup import Lookup
 from imagegate.core.pull_secrets import PullSecret
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from imagegate.core.evidence import Lookup, Unknown
+from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.manifest import Manifest
 from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.references.openshift import ImageReference

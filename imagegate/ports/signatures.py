@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagegate.core.evidence import Lookup
+from imagegate.core.admission.lookup import Lookup
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.simple_signing import LookasideStore, Verification
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from imagegate.core.evidence import Found, Lookup
+from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.image_questions import Image, StreamImage, StreamTag
 from imagegate.ports.image_streams import ImageStreams
 

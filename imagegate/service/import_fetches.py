@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from imagegate.core.decision import Status
-from imagegate.core.evidence import Absent, Found, Impossible, Unknown
+from imagegate.core.admission.decision import Status
+from imagegate.core.admission.lookup import Absent, Found, Impossible, Unknown
 from imagegate.core.image_import import (
     LEGACY,
     Fetch,

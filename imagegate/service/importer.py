@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from imagegate.core.decision import Status
-from imagegate.core.evidence import Found, Unknown
+from imagegate.core.admission.decision import Status
+from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.image_import import (
     CHECK_ANNOTATION,
     Fetch,

@@ -13,9 +13,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from imagegate.core.admission import AdmissionRequest
-from imagegate.core.evidence import Found, Lookup, OutOfTime, Unknown
-from imagegate.core.plugin import Plugin, Question
+from imagegate.core.admission.lookup import Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.plugin import Plugin, Question
+from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.look_up_shares import HostShares, Shares
 
 T = TypeVar("T")

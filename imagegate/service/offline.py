@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
-from imagegate.core.decision import Denial, PatchOp
-from imagegate.core.trace import Trace
+from imagegate.core.admission.decision import Denial, PatchOp
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
+from imagegate.core.admission.trace import Trace
 from imagegate.errors import InvalidInput
 from imagegate.service.outcome import Outcome
 from imagegate.service.policy_set import Mode

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from imagegate.core.admission import AdmissionRequest
-from imagegate.core.decision import Cause, Decision, Denial, PatchOp, Status
-from imagegate.core.json_patch import apply_patch
-from imagegate.core.trace import Trace
+from imagegate.core.admission.decision import Cause, Decision, Denial, PatchOp, Status
+from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.request import AdmissionRequest
+from imagegate.core.admission.trace import Trace
 from imagegate.service.answer_size import ANNOTATION_MAX_BYTES, bounded_status, cut, joined
 from imagegate.service.policy_set import Mode
 

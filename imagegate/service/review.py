@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from imagegate.core.admission import API_VERSIONS, AdmissionRequest, Phase
-from imagegate.core.decision import Decision, Denial, DenialCode, PatchOp, Status
-from imagegate.core.evidence import Absent, Found
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Status
+from imagegate.core.admission.lookup import Absent, Found
+from imagegate.core.admission.patch import apply_patch, fits
+from imagegate.core.admission.plugin import Plugin
+from imagegate.core.admission.request import API_VERSIONS, AdmissionRequest, Phase
+from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.image_questions import Namespace
-from imagegate.core.json_patch import apply_patch, fits
-from imagegate.core.plugin import Plugin
-from imagegate.core.trace import Step, Trace
 from imagegate.errors import InvalidReview
 from imagegate.service.look_up import Deadline, LookUp, OnDemand, Steps, finish
 from imagegate.service.outcome import Outcome, Verdict, review_json, status_json

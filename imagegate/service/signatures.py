@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from imagegate.core.evidence import Absent, Found, Impossible, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.references.openshift import ImageReference

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
 from imagegate.service.look_up import Steps, finish
 from imagegate.service.review import Reviewer, internal_error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.service.outcome import Verdict
 
 PLUGIN = "cise"

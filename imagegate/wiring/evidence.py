@@ -11,9 +11,9 @@ from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.core.admission.plugin import Question
 from imagegate.core.cise_questions import ManifestDigest
 from imagegate.core.egress import AddressPolicy
-from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.errors import InvalidSettings
 from imagegate.ports.registry import Registry

@@ -17,8 +17,8 @@ from typing import Any
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import DELETED, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.access import Access
-from imagegate.core.evidence import Lookup
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.lookup import Lookup
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin

@@ -17,11 +17,11 @@ from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.behaviours import integrated_registries, plugin_modes
 from imagegate.core import image_questions as ask
-from imagegate.core.access import Access
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.owners import Owner
+from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.master_config import ImagePolicyBlock
-from imagegate.core.owners import Owner
-from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.master_config import MasterConfig

@@ -13,13 +13,13 @@ from imagegate.behaviours import (
     integrated_registries,
     plugin_modes,
 )
+from imagegate.core.admission.plugin import Plugin
 from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.image_policy_config import ExecutionRule
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
 from imagegate.core.namespace_guard import NamespaceGuard
-from imagegate.core.plugin import Plugin
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
 from imagegate.policy.master_config import MasterConfig

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.json_lines import JsonLines, lines_on
 from imagegate.adapters.recent_records import RecentRecords
-from imagegate.core.access import Access
-from imagegate.core.evidence import Lookup
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.lookup import Lookup
 from imagegate.service.audit import DecisionLog
 from imagegate.service.health import Check
 from imagegate.service.look_up import Count, Deadline, LookUp

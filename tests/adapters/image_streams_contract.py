@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from imagegate.core.evidence import Absent, Ambiguous, Found, Impossible
+from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Impossible
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.ports.image_streams import ImageStreams, Namespaces

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from imagegate.adapters.access_files import FileAccessReviews, load_access_rules, read_access_rules
-from imagegate.core.access import Access, AccessAnswer
-from imagegate.core.admission import User
-from imagegate.core.evidence import Found
+from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.lookup import Found
+from imagegate.core.admission.request import User
 from imagegate.errors import ConfigError, InvalidPolicy
 
 RULES = """

@@ -19,8 +19,8 @@ from imagegate.adapters.http_client import HttpClient, HttpLimits
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.egress import AddressPolicy
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
 from imagegate.core.manifest import Manifest
 from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry

@@ -11,7 +11,7 @@ import yaml
 
 from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.packed_objects import PackedObjects
-from imagegate.core.evidence import Absent, Found, Impossible
+from imagegate.core.admission.lookup import Absent, Found, Impossible
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.errors import ConfigError

@@ -10,7 +10,7 @@ import pytest
 
 from imagegate.adapters.registry_cache import CachedRegistry, CacheLimits
 from imagegate.adapters.single_flight import BoundedCache, SingleFlight
-from imagegate.core.evidence import Absent, Found, Lookup
+from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.manifest import Manifest, parse_manifest
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference

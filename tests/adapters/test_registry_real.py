@@ -15,8 +15,8 @@ from imagegate.adapters.oci_layout import OciLayoutRegistry
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.core.admission.lookup import Absent, Found
 from imagegate.core.egress import AddressPolicy
-from imagegate.core.evidence import Absent, Found
 from imagegate.core.manifest import DOCKER_SCHEMA1_SIGNED, digest_of, parse_manifest
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference

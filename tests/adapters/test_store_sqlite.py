@@ -20,7 +20,7 @@ from imagegate.adapters.files import ImageStreamsFromObjects
 from imagegate.adapters.store_sqlite.database import MIGRATIONS, Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.evidence import Found, Unknown
+from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.image_questions import Image, StreamTag
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.ports.image_store import (

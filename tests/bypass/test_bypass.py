@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from tests.bypass.world import (
     CASES,
     World,

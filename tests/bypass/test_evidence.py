@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from tests.bypass.world import Answer, World, build_world, digest_of, patched, registry_of_tests, review_of
 from tests.support.registry_simulator import RegistrySimulator, image, replaced, sha256
 from tests.support.simulator import Request, Response

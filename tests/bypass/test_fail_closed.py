@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.admission import API_VERSIONS, AdmissionRequest, Phase
-from imagegate.core.decision import Decision, PatchOp
-from imagegate.core.evidence import Found, Lookup
-from imagegate.core.plugin import Answers, Question
-from imagegate.core.trace import Trace
+from imagegate.core.admission.decision import Decision, PatchOp
+from imagegate.core.admission.lookup import Found, Lookup
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import API_VERSIONS, AdmissionRequest, Phase
+from imagegate.core.admission.trace import Trace
 from imagegate.service.look_up import Answerer, LookUp
 from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet
 from imagegate.service.review import Reviewer

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from kubernetes.client import models
 
+from imagegate.core.admission.workload import WORKLOADS, Extent, pod_images
 from imagegate.core.cise_workload import RESOURCES
-from imagegate.core.workload import WORKLOADS, Extent, pod_images
 
 POD_SPEC = "V1PodSpec"
 NO_CONTAINER_IMAGES = {

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.adapters.registry_auth import LONGEST_TOKEN_S, read_token
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.core.manifest import MEDIA_TYPES, SCHEMA1_TYPES, digest_of, parse_manifest
 from imagegate.core.signature_claims import Claims, InvalidClaims
 from imagegate.errors import Malformed, TooLarge

@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from imagegate.core.admission import Phase
-from imagegate.core.decision import Denial, PatchOp
-from imagegate.core.json_patch import apply_patch
+from imagegate.core.admission.decision import Denial, PatchOp
+from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
 from imagegate.service.outcome import Outcome
 from imagegate.service.review import Reviewer

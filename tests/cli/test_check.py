@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from imagegate.cli.checking import CheckOptions, run_check
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.service import build
 from tests.cli.commands import SETTINGS, Command, pod

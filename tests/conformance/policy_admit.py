@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagegate.adapters.files import ImageStreamsFromObjects
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase
-from imagegate.core.decision import Decision
-from imagegate.core.evidence import Found, Lookup
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.lookup import Found, Lookup
+from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
+from imagegate.core.admission.workload import BUILDS, WORKLOADS, dig
 from imagegate.core.image_policy_behaviour import openshift_4
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.json_patch import apply_patch
-from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
-from imagegate.core.workload import BUILDS, WORKLOADS, dig
 from imagegate.policy.image_policy_config import load_image_policy
 from imagegate.service.image_cache import CachedImages
 from tests.conformance.context import Context, differences

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.admission.decision import Decision, DenialCode, PatchOp
+from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.always_pull import AlwaysPullPlugin
-from imagegate.core.decision import Decision, DenialCode, PatchOp
-from imagegate.core.json_patch import apply_patch
 from tests.support.policy_world import NOW, request_for, review_of
 
 PLUGIN = AlwaysPullPlugin()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
 from imagegate.core.references.docker import DockerReference

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.lookup import Unknown
+from imagegate.core.admission.owners import Owner
+from imagegate.core.admission.request import Phase
+from imagegate.core.admission.trace import Trace
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_questions import ManifestDigest, Secret
 from imagegate.core.cise_record import ANNOTATION
 from imagegate.core.cise_settings import CiseSettings, Parents, Profile
-from imagegate.core.evidence import Unknown
-from imagegate.core.owners import Owner
 from imagegate.core.simple_signing import ImageSignatures
-from imagegate.core.trace import Trace
 from tests.support.cise_world import SIGNED_ENTRY, SIGNED_IMAGE, CiseWorld, key_secret, pod, policy, request, workload
 
 GOOD, BAD = "r.example.com/a:1", "evil.example.com/a:1"

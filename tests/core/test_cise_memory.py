@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.trace import Trace
 from imagegate.core.cise_checks import Outcome, Subject
 from imagegate.core.cise_memory import RESULTS_MAX
 from imagegate.core.cise_policy import Entry
 from imagegate.core.cise_questions import Asking, ManifestDigest, Secret, ServiceAccount
 from imagegate.core.cise_simple import SimpleCheck
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
-from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
-from imagegate.core.trace import Trace
 from tests.support.cise_world import (
     NOW,
     OTHER_DIGEST,

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import GroupResource, Phase
+from imagegate.core.admission.decision import DenialCode
+from imagegate.core.admission.lookup import OutOfTime, Unknown
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import GroupResource, Phase
+from imagegate.core.admission.trace import Trace
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
 from imagegate.core.cise_selection import PolicySet
 from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
-from imagegate.core.decision import DenialCode
-from imagegate.core.evidence import OutOfTime, Unknown
-from imagegate.core.plugin import Question
 from imagegate.core.simple_signing import ImageSignatures
-from imagegate.core.trace import Trace
 from imagegate.policy.cluster_image_policy import Reading, read_policies
 from tests.support.cise_world import (
     CISE_GROUP,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.decision import Decision, DenialCode
+from imagegate.core.admission.request import Phase
 from imagegate.core.cise_checks import Outcome, Subject, Verified
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_policy import Entry
@@ -16,7 +17,6 @@ from imagegate.core.cise_questions import Asking
 from imagegate.core.cise_record import ANNOTATION, Recorder, Resolved
 from imagegate.core.cise_settings import CiseSettings, Profile, Rewriting
 from imagegate.core.cise_simple import SimpleCheck
-from imagegate.core.decision import Decision, DenialCode
 from tests.support.cise_world import (
     KEY,
     KINDS,

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import GroupResource, Phase
+from imagegate.core.admission.lookup import OutOfTime
+from imagegate.core.admission.request import GroupResource, Phase
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_questions import Secret
 from imagegate.core.cise_selection import PolicySet
 from imagegate.core.cise_simple import SimpleCheck
 from imagegate.core.cise_trust import trust_server
-from imagegate.core.evidence import OutOfTime
 from imagegate.core.image_questions import Namespace
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.policy.cluster_image_policy import read_policies

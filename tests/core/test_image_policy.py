@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import AdmissionRequest, Phase
-from imagegate.core.decision import Decision
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.admission.workload import BUILDS, WORKLOADS, Extent, build_images, dig, pod_images
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
-from imagegate.core.workload import BUILDS, WORKLOADS, Extent, build_images, dig, pod_images
 from tests.support.policy_world import NOW, PolicyWorld, request_for, review_of
 from tests.support.vectors import vectors
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagegate.core.admission import GroupResource
+from imagegate.core.admission.request import GroupResource
 from imagegate.core.image_policy_config import (
     DEFAULT_RESOLUTION_TARGETS,
     PODS,

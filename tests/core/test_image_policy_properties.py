@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_config import ExecutionRule, ImagePolicyConfig
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin

@@ -7,12 +7,9 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import Phase
-from imagegate.core.always_pull import AlwaysPullPlugin
-from imagegate.core.cise_workload import read_workload
-from imagegate.core.decision import DenialCode
-from imagegate.core.image_policy_behaviour import Behaviour, openshift_4
-from imagegate.core.workload import (
+from imagegate.core.admission.decision import DenialCode
+from imagegate.core.admission.request import Phase
+from imagegate.core.admission.workload import (
     DOCKERFILE_MAX_CHARACTERS,
     IMAGES_MAX,
     NAME_MAX_CHARACTERS,
@@ -20,6 +17,9 @@ from imagegate.core.workload import (
     InvalidObject,
     pod_images,
 )
+from imagegate.core.always_pull import AlwaysPullPlugin
+from imagegate.core.cise_workload import read_workload
+from imagegate.core.image_policy_behaviour import Behaviour, openshift_4
 from tests.support.policy_world import NOW, PolicyWorld, request_for
 
 POLICY = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from imagegate.core.admission.trace import Trace
 from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.trace import Trace
 from tests.support.policy_world import PolicyWorld, request_for
 
 POLICY = """

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import Phase
-from imagegate.core.decision import Decision
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.request import Phase
 from imagegate.core.image_policy_behaviour import Behaviour, openshift_4
 from tests.support.policy_world import PolicyWorld, request_for
 

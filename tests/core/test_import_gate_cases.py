@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import AdmissionRequest
+from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.import_gate import OPENSHIFT_4, ImportGate, Transport, behaviour_of
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.profile import Profile

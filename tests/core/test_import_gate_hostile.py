@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.access import AccessAnswer
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.access_review import AccessAnswer
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import Question
 from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
-from imagegate.core.plugin import Question
 from tests.support.import_world import KINDS, MANUAL, NOW, ImportWorld, request_of
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "upstream" / "import_streams.jsonl"

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.access import Access
-from imagegate.core.admission import AdmissionRequest, Phase, User
-from imagegate.core.decision import Decision, DenialCode
-from imagegate.core.evidence import Found
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.decision import Decision, DenialCode
+from imagegate.core.admission.lookup import Found
+from imagegate.core.admission.plugin import Answers
+from imagegate.core.admission.request import AdmissionRequest, Phase, User
+from imagegate.core.admission.trace import Trace
 from imagegate.core.image_questions import Image, Stream
 from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour, Grandfather, RecordingGate
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.import_writes import Refusal, read_write
-from imagegate.core.plugin import Answers
-from imagegate.core.trace import Trace
 from tests.support.import_world import (
     MANUAL_LISTED,
     NOW,

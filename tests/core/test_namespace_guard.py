@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.access import Access, AccessAnswer
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
-from imagegate.core.decision import DenialCode
-from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.decision import DenialCode
+from imagegate.core.admission.lookup import Found, Lookup, Unknown
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION
 from imagegate.core.namespace_guard import NamespaceGuard
 from tests.support.policy_world import NOW

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from imagegate.core.evidence import Absent, Found, Unknown
+from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.pull_secrets import Credential
 from imagegate.core.signed_identity import image_identity, signed_identity

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagegate.core.admission import GroupResource
+from imagegate.core.admission.request import GroupResource
 from imagegate.core.image_policy_config import ResolutionRule, ValueCondition
 from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase
-from imagegate.core.decision import Cause, Decision, Denial, DenialCode, PatchOp, Status
-from imagegate.core.evidence import Lookup
-from imagegate.core.plugin import Answers, Question
-from imagegate.core.trace import Trace
+from imagegate.core.admission.decision import Cause, Decision, Denial, DenialCode, PatchOp, Status
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
+from imagegate.core.admission.trace import Trace
 from imagegate.service.look_up import Answerer, Asker, LookUp
 from imagegate.service.policy_set import ConfiguredPlugin, Modes, PolicyHolder, PolicySet
 from imagegate.service.review import Recorder, Reviewer

@@ -15,8 +15,8 @@ from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry, CacheLimits
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.egress import AddressPolicy
-from imagegate.core.evidence import Absent, Found, Unknown
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference

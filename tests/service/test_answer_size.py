@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from imagegate.core.admission import Phase
-from imagegate.core.decision import Cause, Decision, Denial, DenialCode, PatchOp, Status
-from imagegate.core.workload import IMAGES_MAX
+from imagegate.core.admission.decision import Cause, Decision, Denial, DenialCode, PatchOp, Status
+from imagegate.core.admission.request import Phase
+from imagegate.core.admission.workload import IMAGES_MAX
 from imagegate.service.answer_size import (
     ANNOTATION_MAX_BYTES,
     CAUSE_MAX_BYTES,

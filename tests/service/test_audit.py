@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import Phase
-from imagegate.core.decision import Decision, PatchOp, Softened
+from imagegate.core.admission.decision import Decision, PatchOp, Softened
+from imagegate.core.admission.request import Phase
 from imagegate.service.audit import LISTED_MAX, DecisionLog
 from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes
 from tests.service.plugins import NOW, allowing, denial, denying, review, reviewer, rewriting

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagegate.adapters.files import ImageStreamsFromObjects
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.service.layered_streams import LayeredImageStreams
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, image, stream

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import AdmissionRequest
-from imagegate.core.decision import Decision
-from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
-from imagegate.core.plugin import Answers, Question
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.look_up import ROUNDS_MAX, Answerer, Deadline, LookUp
 from tests.service.plugins import Digest, Remembered, Told, asker, request
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.evidence import Found, Lookup, Unknown
+from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.service.look_up import Answerer, Deadline, LookUp, Wait
 from imagegate.service.look_up_shares import HostShares, Shares
 from tests.service.plugins import Digest

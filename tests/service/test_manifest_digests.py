@@ -9,8 +9,8 @@ from typing import cast
 
 import pytest
 
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
 from imagegate.core.manifest import Manifest
 from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.errors import InvalidPolicy
 from imagegate.service.look_up import LookUp

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import AdmissionRequest, Phase
-from imagegate.core.decision import Decision, DenialCode, PatchOp, Status
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.decision import Decision, DenialCode, PatchOp, Status
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import Answers
+from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.admission.trace import Trace
 from imagegate.core.image_questions import Namespace
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.core.plugin import Answers
-from imagegate.core.trace import Trace
 from imagegate.errors import InvalidReview
 from imagegate.service.outcome import WARNING_MAX_CHARACTERS, WARNINGS_MAX_CHARACTERS, Outcome
 from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes

@@ -14,8 +14,8 @@ from imagegate.adapters.http_client import HttpClient
 from imagegate.adapters.registry_http import HttpRegistry
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
+from imagegate.core.admission.lookup import Found
 from imagegate.core.egress import AddressPolicy
-from imagegate.core.evidence import Found
 from imagegate.core.image_streams import status_tag
 from imagegate.core.pull_secrets import PullSecret
 from imagegate.ports.image_store import ObjectKey

@@ -13,7 +13,7 @@ import pytest
 
 from imagegate.adapters.lookaside import LookasideFiles
 from imagegate.adapters.openpgp import OpenPgpVerifier
-from imagegate.core.evidence import Absent, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.manifest import Manifest
 from imagegate.core.pull_secrets import PullSecret

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from imagegate.adapters.cluster_files import ClusterFiles
 from imagegate.cli.key import key as key_command
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.core.cise_plugin import CisePlugin
 from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
 from imagegate.core.cise_selection import PolicySet as CisePolicies

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from imagegate.core.admission import AdmissionRequest
-from imagegate.core.evidence import Lookup
-from imagegate.core.plugin import Plugin, Question
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.plugin import Plugin, Question
+from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.look_up import ROUNDS_MAX
 
 

@@ -12,21 +12,21 @@ from typing import Any
 from imagegate.adapters.cluster_files import ClusterFiles
 from imagegate.adapters.lookaside import LookasideFiles
 from imagegate.adapters.openpgp import OpenPgpVerifier
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.owners import Owner
+from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
+from imagegate.core.admission.trace import Trace
 from imagegate.core.cise_checks import Check
 from imagegate.core.cise_plugin import CHECKS, CisePlugin, Hook
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
 from imagegate.core.cise_selection import PolicySet
 from imagegate.core.cise_settings import CiseSettings, Profile
-from imagegate.core.decision import Decision
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
-from imagegate.core.json_patch import apply_patch
 from imagegate.core.manifest import Manifest
-from imagegate.core.owners import Owner
-from imagegate.core.plugin import Question
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.simple_signing import ImageSignatures
-from imagegate.core.trace import Trace
 from imagegate.policy.cluster_image_policy import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.service.signatures import SignatureReader

@@ -21,14 +21,14 @@ from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core import image_questions as ask
-from imagegate.core.access import Access
-from imagegate.core.evidence import Lookup
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.plugin import Question
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.plugin import Question
 from imagegate.core.profile import Profile
 from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi

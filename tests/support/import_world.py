@@ -8,17 +8,17 @@ from typing import Any
 
 from imagegate.adapters.access_files import FileAccessReviews, read_access_rules
 from imagegate.adapters.files import ImageStreamsFromObjects
-from imagegate.core.access import Access
-from imagegate.core.admission import AdmissionRequest, Phase
-from imagegate.core.decision import Decision
-from imagegate.core.evidence import Lookup, Unknown
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.lookup import Lookup, Unknown
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.admission.trace import Trace
 from imagegate.core.image_questions import Image, Stream
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.import_gate import DOCUMENTED, GateBehaviour, ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
 from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.plugin import Question
-from imagegate.core.trace import Trace
 from tests.support.answering import answered
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

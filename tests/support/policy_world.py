@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagegate.adapters.files import ImageStreamsFromObjects
-from imagegate.core.access import Access, AccessAnswer
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
-from imagegate.core.decision import Decision
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.owners import Owner
+from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
+from imagegate.core.admission.trace import Trace
 from imagegate.core.image_policy_behaviour import Behaviour
 from imagegate.core.image_policy_plugin import ImagePolicyPlugin
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams import RegistryHosts
-from imagegate.core.json_patch import apply_patch
-from imagegate.core.owners import Owner
-from imagegate.core.plugin import Question
-from imagegate.core.trace import Trace
 from imagegate.policy.image_policy_config import load_image_policy
 from tests.support.answering import answered
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.admission import AdmissionRequest, Phase
-from imagegate.core.decision import Decision
-from imagegate.core.plugin import Answers
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.plugin import Answers
+from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.service.look_up import Steps
 from imagegate.service.review import Reviewer
 from imagegate.web.admission import BODY_MAX_BYTES, ENDPOINTS, AdmissionEndpoints, timeout_s

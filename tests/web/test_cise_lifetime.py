@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.core.decision import PatchOp
-from imagegate.core.json_patch import apply_patch
+from imagegate.core.admission.decision import PatchOp
+from imagegate.core.admission.patch import apply_patch
 from tests.bypass.world import digest_of, registry_of_tests
 from tests.support.registry_simulator import RegistrySimulator
 from tests.support.service import IMAGEGATE, Answer, Service, serving

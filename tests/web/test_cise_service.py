@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.core.decision import PatchOp
-from imagegate.core.json_patch import apply_patch
+from imagegate.core.admission.decision import PatchOp
+from imagegate.core.admission.patch import apply_patch
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome, Key
 from tests.support.images import make_image, source_of

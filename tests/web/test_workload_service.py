@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.decision import PatchOp
-from imagegate.core.json_patch import apply_patch
+from imagegate.core.admission.decision import PatchOp
+from imagegate.core.admission.patch import apply_patch
 from tests.support.service import Answer, Service, sample_config, serving
 
 TAG = "172.30.1.1:5000/default/image-policy-check:latest"

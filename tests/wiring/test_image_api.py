@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagegate.core.access import Access
-from imagegate.core.admission import User
-from imagegate.core.evidence import Found
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.lookup import Found
+from imagegate.core.admission.request import User
 from imagegate.errors import InvalidSettings
 from imagegate.service.policy_set import Mode
 from imagegate.wiring.chosen import Chosen

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.service import Service, build
 from tests.bypass.world import review_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.core.admission import Phase
+from imagegate.core.admission.request import Phase
 from imagegate.service.audit import DecisionLog
 from imagegate.web.metrics import Metrics
 from imagegate.wiring.chosen import Chosen

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from imagegate.core.decision import Cause, Status
+from imagegate.core.admission.decision import Cause, Status
 from imagegate.core.kube.field_errors import FieldError, aggregate
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import ImagegateError

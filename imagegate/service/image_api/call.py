@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from imagegate.core.admission import User
+from imagegate.core.admission.request import User
 from imagegate.core.api_selectors import FieldSelector
 from imagegate.core.image_schema import type_problems
 from imagegate.core.kube.label_selector import LabelSelector

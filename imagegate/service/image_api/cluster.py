@@ -16,11 +16,11 @@ from typing import Any
 
 import orjson
 
-from imagegate.core.admission import API_VERSIONS, Phase, User
+from imagegate.core.admission.decision import Cause, PatchOp, Status
+from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.request import API_VERSIONS, Phase, User
 from imagegate.core.api_deletion import BACKGROUND, finalizers_of, marked_for_deletion
 from imagegate.core.api_resources import NAMESPACES, RESOURCES, ApiResource
-from imagegate.core.decision import Cause, PatchOp, Status
-from imagegate.core.json_patch import apply_patch
 from imagegate.core.kube.status import StatusError, forbidden, invalid
 from imagegate.core.object_meta import (
     namespace_name_errors,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import uuid
 
-from imagegate.core.access import Access, is_granted
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
+from imagegate.core.admission.access_review import Access, is_granted
+from imagegate.core.admission.decision import Status
+from imagegate.core.admission.lookup import Found, Lookup, Unknown
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS, STREAMS
-from imagegate.core.decision import Status
-from imagegate.core.evidence import Found, Lookup, Unknown
 from imagegate.core.image_import import Fetch, not_listed
 from imagegate.core.image_stream_events import with_followed_tags
 from imagegate.core.image_stream_objects import read_stream

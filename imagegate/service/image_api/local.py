@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from imagegate.core.access import Access, AccessAnswer, is_granted, refusal
-from imagegate.core.evidence import Found, Lookup
+from imagegate.core.admission.access_review import Access, AccessAnswer, is_granted, refusal
+from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import StatusError, forbidden
 from imagegate.service.image_api.streams import ImageObjects

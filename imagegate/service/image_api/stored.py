@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from imagegate.core.admission.decision import Status
 from imagegate.core.api_deletion import (
     finalizers_after_delete,
     finalizers_of,
@@ -18,7 +19,6 @@ from imagegate.core.api_deletion import (
 )
 from imagegate.core.api_resources import NAMESPACES, ApiResource
 from imagegate.core.api_stored_forms import repaired, tolerant
-from imagegate.core.decision import Status
 from imagegate.core.kube.status import (
     StatusError,
     already_exists,

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.access import Access
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.decision import Status
+from imagegate.core.admission.lookup import Absent, Found, Lookup
+from imagegate.core.admission.plugin import Question
 from imagegate.core.api_resources import SECRETS, STREAMS
 from imagegate.core.api_stored_forms import repaired
-from imagegate.core.decision import Status
-from imagegate.core.evidence import Absent, Found, Lookup
 from imagegate.core.image_questions import Image, Stream
 from imagegate.core.image_stream_events import with_derived_events
 from imagegate.core.image_stream_generations import (
@@ -29,7 +30,6 @@ from imagegate.core.image_streams import RegistryHosts, decorated
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, invalid, not_found
-from imagegate.core.plugin import Question
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey
 from imagegate.service.image_api.call import Call, JsonObject, check_types, list_of

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import Forbidden
 
-from imagegate.core.admission import User
-from imagegate.core.trace import Trace
+from imagegate.core.admission.request import User
+from imagegate.core.admission.trace import Trace
 from imagegate.ports.image_store import Collection
 from imagegate.service.offline import creation, decide_both
 from imagegate.service.words import step_in_words

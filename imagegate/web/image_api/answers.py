@@ -10,8 +10,8 @@ from typing import NamedTuple
 import orjson
 from flask import Response
 
+from imagegate.core.admission.decision import Status
 from imagegate.core.api_tables import partial_metadata, table
-from imagegate.core.decision import Status
 from imagegate.core.kube.status import StatusError
 from imagegate.service.image_api.call import JsonObject
 

@@ -10,10 +10,10 @@ from itertools import islice
 from flask import Blueprint, Request, Response, g, request
 
 from imagegate.core import api_patches
-from imagegate.core.access import Access
-from imagegate.core.admission import User
+from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.decision import Status
+from imagegate.core.admission.request import User
 from imagegate.core.api_resources import NAMESPACES
-from imagegate.core.decision import Status
 from imagegate.core.image_schema import TYPES, unknown_fields
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagegate.core.admission import GroupKind
-from imagegate.core.plugin import Question
-from imagegate.core.workload import WORKLOADS, Extent, InvalidObject, dig, pod_images
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import GroupKind
+from imagegate.core.admission.workload import WORKLOADS, Extent, InvalidObject, dig, pod_images
 
 
 @dataclass(frozen=True, slots=True)

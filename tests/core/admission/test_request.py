@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource, Phase, User
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.errors import InvalidReview
 
 REQUEST: dict[str, Any] = {

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from imagegate.core.dockerfile_words import Unknown, Variables, flags_of, keyword_of, trimmed, words_of
+from imagegate.core.admission.dockerfile_words import Unknown, Variables, flags_of, keyword_of, trimmed, words_of
 
 SCRATCH = "scratch"
 """What FROM calls the empty image."""

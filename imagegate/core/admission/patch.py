@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from imagegate.core.decision import PatchOp
+from imagegate.core.admission.decision import PatchOp
 
 
 class PatchConflict(ValueError):

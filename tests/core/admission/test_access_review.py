@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.access import AccessAnswer, is_granted, refusal
-from imagegate.core.evidence import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.access_review import AccessAnswer, is_granted, refusal
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagegate.core.admission import User
-from imagegate.core.evidence import Absent, Found, Lookup
-from imagegate.core.plugin import Question
+from imagegate.core.admission.lookup import Absent, Found, Lookup
+from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.decision import PatchOp
-from imagegate.core.json_patch import PatchConflict, apply_patch
+from imagegate.core.admission.decision import PatchOp
+from imagegate.core.admission.patch import PatchConflict, apply_patch
 
 
 def test_a_patch_leaves_the_input_as_it_was_and_shares_the_rest() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.dockerfile import BuildInputs, named_images
+from imagegate.core.admission.dockerfile import BuildInputs, named_images
 
 NOTHING = BuildInputs()
 

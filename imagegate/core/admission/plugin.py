@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from imagegate.core.admission import AdmissionRequest
-from imagegate.core.decision import Decision
-from imagegate.core.evidence import Lookup
-from imagegate.core.trace import Trace
+from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.request import AdmissionRequest
+from imagegate.core.admission.trace import Trace
 
 
 class Question:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
-from imagegate.core.admission import AdmissionRequest, GroupKind, GroupResource
-from imagegate.core.dockerfile import BuildInputs, named_images
+from imagegate.core.admission.dockerfile import BuildInputs, named_images
+from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource
 from imagegate.errors import InvalidInput
 
 DOCKER_IMAGE = "DockerImage"

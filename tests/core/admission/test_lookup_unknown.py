@@ -18,18 +18,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.access import Access, AccessAnswer
-from imagegate.core.admission import AdmissionRequest, Phase
+from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.owners import Owner
+from imagegate.core.admission.plugin import Plugin, Question
+from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
 from imagegate.core.cise_settings import CiseSettings, Parents, Profile
-from imagegate.core.evidence import Absent, Ambiguous, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from imagegate.core.namespace_guard import NamespaceGuard
-from imagegate.core.owners import Owner
-from imagegate.core.plugin import Plugin, Question
 from imagegate.core.simple_signing import ImageSignatures
 from tests.support.answering import answered
 from tests.support.cise_world import (
@@ -45,7 +45,7 @@ from tests.support.import_world import KINDS, MANUAL, ImportWorld, request_of
 from tests.support.policy_world import PolicyWorld, request_for, review_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-VECTORS = Path(__file__).parents[1] / "vectors" / "upstream" / "import_streams.jsonl"
+VECTORS = Path(__file__).parents[2] / "vectors" / "upstream" / "import_streams.jsonl"
 UNKNOWNS = (Unknown("down"), Unknown("damaged", retryable=False), OutOfTime("late"))
 TRIED = {
     StreamTag, Stream, StreamImage, Image, PullSpecHolders, Namespace, Access, Owner, ImageSignatures, Secret,
