@@ -11,7 +11,7 @@ from types import MappingProxyType
 from imagegate.core.cise_policy import DEFAULT_GROUPS
 from imagegate.core.kube.field_errors import not_supported
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.core.mirrors import MirrorRule, MirrorUse
+from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.policy.fields import Fields
 from imagegate.policy.image_policy_config import read_label_selector
 from imagegate.settings_schema import (

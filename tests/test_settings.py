@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.core.mirrors import MirrorRule, MirrorUse
 from imagegate.core.profile import Profile
+from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.errors import InvalidSettings
 from imagegate.settings import ENTRIES, Settings, load_settings
 from imagegate.settings_docs import document

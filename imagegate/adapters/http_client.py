@@ -23,8 +23,8 @@ from urllib3.exceptions import HTTPError
 
 from imagegate import __version__
 from imagegate.adapters.http_egress import CheckedAdapter, Resolver, Route, deadline, resolve, routed
-from imagegate.core.egress import AddressPolicy, BlockedHosts, Sender, Target, joined, read_url, shown_url
 from imagegate.core.kube.printable import printable
+from imagegate.core.registry.egress import AddressPolicy, BlockedHosts, Sender, Target, joined, read_url, shown_url
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
 
 _PIECE_BYTES = 64 * 1024

@@ -29,8 +29,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
 
 from imagegate.adapters.name_resolver import NameResolver
-from imagegate.core.egress import AddressPolicy, Sender, host_address
-from imagegate.core.special_addresses import Address
+from imagegate.core.registry.egress import AddressPolicy, Sender, host_address
+from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Refused, Unreachable
 
 Resolver: TypeAlias = Callable[[str, int], list[Address]]

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from imagegate.caching import BoundedCache
-from imagegate.core.special_addresses import Address
+from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Unreachable
 
 MAX_ADDRESSES = 8  # of one name; more are not tried

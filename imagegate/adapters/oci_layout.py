@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup
-from imagegate.core.manifest import (
+from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import (
     MANIFEST_MAX_BYTES,
     Manifest,
     bounded_json_object,
@@ -21,7 +22,6 @@ from imagegate.core.manifest import (
     is_strict_digest,
     parse_manifest,
 )
-from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import EvidenceError, Malformed, TooLarge
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 

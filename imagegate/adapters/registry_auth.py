@@ -19,11 +19,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from imagegate.adapters.http_client import HttpClient
 from imagegate.adapters.single_flight import SingleFlight
 from imagegate.caching import BoundedCache
-from imagegate.core.challenge import Challenge
-from imagegate.core.egress import Sender, canonical_registry, read_url, same_origin, shown_url
-from imagegate.core.manifest import bounded_json_object
-from imagegate.core.pull_secrets import Credential
 from imagegate.core.references.registry_hosts import DOCKER_HUB
+from imagegate.core.registry.auth_challenge import Challenge
+from imagegate.core.registry.egress import Sender, canonical_registry, read_url, same_origin, shown_url
+from imagegate.core.registry.manifest import bounded_json_object
+from imagegate.core.registry.pull_secrets import Credential
 from imagegate.errors import EvidenceError, Malformed, Refused, Unreachable
 
 TOKEN_MAX_BYTES = 256 * 1024

@@ -14,8 +14,8 @@ from typing import Any, TypeVar, cast
 
 from imagegate.adapters.single_flight import BoundedCache, SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.manifest import Manifest
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.kube.printable import printable
-from imagegate.core.manifest import Manifest
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest
 from imagegate.errors import EvidenceError
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
 

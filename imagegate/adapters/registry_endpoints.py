@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls
 from imagegate.adapters.single_flight import SingleFlight
 from imagegate.caching import BoundedCache
-from imagegate.core.challenge import Challenge, parse_challenges
-from imagegate.core.egress import Sender, same_origin
-from imagegate.core.manifest import MEDIA_TYPES
+from imagegate.core.registry.auth_challenge import Challenge, parse_challenges
+from imagegate.core.registry.egress import Sender, same_origin
+from imagegate.core.registry.manifest import MEDIA_TYPES
 from imagegate.errors import EvidenceError, Refused, Unreachable
 from imagegate.ports.registry import Trouble
 

@@ -33,8 +33,10 @@ from imagegate.adapters.registry_endpoints import (
     challenges_of,
 )
 from imagegate.core.admission.lookup import Absent, Found, Lookup
-from imagegate.core.challenge import Challenge
-from imagegate.core.egress import (
+from imagegate.core.kube.printable import printable
+from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.auth_challenge import Challenge
+from imagegate.core.registry.egress import (
     DEFAULT_PORTS,
     BlockedHosts,
     join_host_port,
@@ -43,8 +45,7 @@ from imagegate.core.egress import (
     shown_url,
     split_host_port,
 )
-from imagegate.core.kube.printable import printable
-from imagegate.core.manifest import (
+from imagegate.core.registry.manifest import (
     MANIFEST_MAX_BYTES,
     MEDIA_TYPES,
     Manifest,
@@ -53,9 +54,8 @@ from imagegate.core.manifest import (
     is_strict_digest,
     parse_manifest,
 )
-from imagegate.core.mirrors import MirrorRule, places_of
-from imagegate.core.pull_secrets import Credential, credentials_for
-from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.mirrors import MirrorRule, places_of
+from imagegate.core.registry.pull_secrets import Credential, credentials_for
 from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 

@@ -13,7 +13,7 @@ from imagegate.core.cise_policy import Entry, PolicyGroup
 from imagegate.core.cise_questions import Asking, Secret, ServiceAccount, pull_secret
 from imagegate.core.cise_settings import CiseSettings, Dialect
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret
+from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from imagegate.core.admission.lookup import Lookup, OutOfTime, Unknown
 from imagegate.core.admission.plugin import Answers, Question
-from imagegate.core.pull_secrets import PullSecret, read_pull_secret
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.pull_secrets import PullSecret, read_pull_secret
 from imagegate.errors import InvalidInput
 
 

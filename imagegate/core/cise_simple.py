@@ -31,8 +31,8 @@ from imagegate.core.cise_questions import (
 )
 from imagegate.core.key_ring import SECRET_ITEM, InvalidKeyRing, KeyRing
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.pull_secrets import Credential, PullSecret
 from imagegate.core.references.docker import DockerReference
+from imagegate.core.registry.pull_secrets import Credential, PullSecret
 from imagegate.core.signed_identity import IdentityRule, image_identity, signed_identity
 from imagegate.core.simple_signing import (
     ImageSignatures,

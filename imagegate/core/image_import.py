@@ -28,8 +28,8 @@ from imagegate.core.image_streams import (
 )
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.status import bad_request, forbidden, invalid, not_found
-from imagegate.core.manifest import Child, Manifest, Platform
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
+from imagegate.core.registry.manifest import Child, Manifest, Platform
 from imagegate.errors import InvalidReference
 
 LEGACY, PRESERVE_ORIGINAL = "Legacy", "PreserveOriginal"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from imagegate.core.manifest import DOCKER_SCHEMA1, SCHEMA1_TYPES, Manifest, bounded_json_object
+from imagegate.core.registry.manifest import DOCKER_SCHEMA1, SCHEMA1_TYPES, Manifest, bounded_json_object
 from imagegate.errors import Malformed
 
 JsonObject: TypeAlias = dict[str, Any]

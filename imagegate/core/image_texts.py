@@ -14,7 +14,7 @@ from typing import Any
 
 from imagegate.core.docker_labels import UndecodableMetadata, docker_labels
 from imagegate.core.image_metadata import JsonObject, image_object
-from imagegate.core.manifest import (
+from imagegate.core.registry.manifest import (
     DOCKER_MANIFEST,
     DOCKER_SCHEMA1,
     IMAGE_TYPES,

@@ -16,8 +16,8 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Question
 from imagegate.core.key_ring import KeyRing
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.pull_secrets import Credential, PullSecret
 from imagegate.core.references.docker import DockerReference
+from imagegate.core.registry.pull_secrets import Credential, PullSecret
 from imagegate.core.signature_claims import Claims, InvalidClaims
 from imagegate.core.signed_identity import IdentityRule, accepts
 from imagegate.errors import InvalidInput, InvalidPolicy

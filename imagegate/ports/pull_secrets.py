@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from imagegate.core.admission.lookup import Lookup
-from imagegate.core.pull_secrets import PullSecret
+from imagegate.core.registry.pull_secrets import PullSecret
 
 
 class NamespacePullSecrets(Protocol):

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from imagegate.core.admission.lookup import Lookup, Unknown
-from imagegate.core.manifest import Manifest
-from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest
+from imagegate.core.registry.pull_secrets import PullSecret
 
 
 class Trouble(StrEnum):

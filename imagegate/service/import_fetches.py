@@ -32,9 +32,9 @@ from imagegate.core.image_import import (
 )
 from imagegate.core.image_metadata import JsonObject, image_object
 from imagegate.core.image_stream_objects import ImportObject
-from imagegate.core.manifest import Manifest, Platform
-from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest, Platform
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.core.tag_order import split_tags
 from imagegate.errors import EvidenceError
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, Trouble

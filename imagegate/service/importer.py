@@ -34,7 +34,7 @@ from imagegate.core.image_stream_generations import normalized, prepared_for_cre
 from imagegate.core.image_stream_objects import ImportObject, read_import
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
-from imagegate.core.pull_secrets import PullSecret
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import ImageStore, ObjectChanged, ObjectExists, ObjectKey, ObjectMissing
 from imagegate.ports.pull_secrets import NamespacePullSecrets

@@ -17,8 +17,8 @@ from functools import lru_cache
 
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
-from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.core.simple_signing import (
     SIGNATURES_MAX,
     TOO_MANY_SIGNATURES,

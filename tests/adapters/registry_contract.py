@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 from imagegate.core.admission.lookup import Absent, Found
-from imagegate.core.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
 
 DEADLINE_S = 20.0

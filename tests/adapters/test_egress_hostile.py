@@ -20,13 +20,13 @@ from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.egress import AddressPolicy
-from imagegate.core.manifest import Manifest
-from imagegate.core.mirrors import MirrorRule, MirrorUse
-from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.manifest import Manifest
+from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
+from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
+from imagegate.core.registry.special_addresses import Address
 from imagegate.core.simple_signing import LookasideStore
-from imagegate.core.special_addresses import Address
 from imagegate.errors import EvidenceError, Refused
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.certificates import Authority, Certificate

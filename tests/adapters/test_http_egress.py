@@ -10,8 +10,8 @@ import pytest
 
 from imagegate.adapters.http_client import HttpClient
 from imagegate.adapters.http_egress import connect, deadline, resolve
-from imagegate.core.egress import AddressPolicy
-from imagegate.core.special_addresses import Address
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Malformed, Refused, Unreachable
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import RegistrySimulator

@@ -11,8 +11,8 @@ import pytest
 from imagegate.adapters.http_client import HttpClient, HttpLimits
 from imagegate.adapters.lookaside import LookasideFiles, LookasideHttp
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.egress import AddressPolicy
-from imagegate.core.pull_secrets import Credential
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.pull_secrets import Credential
 from imagegate.core.simple_signing import SIGNATURE_MAX_BYTES, LookasideStore
 from imagegate.ports.signatures import SignatureStore
 from tests.support.certificates import Authority

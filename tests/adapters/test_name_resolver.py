@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 
 from imagegate.adapters.name_resolver import NameResolver, ResolverLimits, registrable
-from imagegate.core.special_addresses import Address
+from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Unreachable
 
 LIMITS = ResolverLimits(threads=6, reserved=2, per_domain=2, hanging_s=0.2, refused_after_s=0.5, refused_for_s=0.4)

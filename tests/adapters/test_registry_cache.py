@@ -11,9 +11,9 @@ import pytest
 from imagegate.adapters.registry_cache import CachedRegistry, CacheLimits
 from imagegate.adapters.single_flight import BoundedCache, SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup
-from imagegate.core.manifest import Manifest, parse_manifest
-from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest, parse_manifest
+from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.registry_simulator import OCI_MANIFEST, image, sha256
 

@@ -19,11 +19,11 @@ from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
 from imagegate.adapters.single_flight import SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup
-from imagegate.core.egress import AddressPolicy
-from imagegate.core.manifest import Manifest
-from imagegate.core.mirrors import MirrorRule, MirrorUse
-from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.manifest import Manifest
+from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
+from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.errors import Unreachable
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.certificates import Authority

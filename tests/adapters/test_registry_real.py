@@ -16,10 +16,10 @@ from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.core.admission.lookup import Absent, Found
-from imagegate.core.egress import AddressPolicy
-from imagegate.core.manifest import DOCKER_SCHEMA1_SIGNED, digest_of, parse_manifest
-from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.manifest import DOCKER_SCHEMA1_SIGNED, digest_of, parse_manifest
+from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.ports.registry import RegistryAccess, RegistryUnknown, Trouble
 from tests.adapters.registry_contract import DEADLINE_S, PUSHED, Place, RegistryContract
 from tests.support.certificates import Authority

@@ -21,8 +21,8 @@ from imagegate.core.image_import import (
 )
 from imagegate.core.image_stream_objects import read_import
 from imagegate.core.image_streams import spec_tag, status_tag, with_spec_tag
-from imagegate.core.manifest import OCI_INDEX, Child, Descriptor, Manifest, Platform
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import OCI_INDEX, Child, Descriptor, Manifest, Platform
 
 JsonObject = dict[str, Any]
 NOW = "2018-06-01T10:00:00Z"

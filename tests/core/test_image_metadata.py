@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.core.image_metadata import go_time, image_object
-from imagegate.core.manifest import DOCKER_SCHEMA1, OCI_CONFIG, OCI_MANIFEST, Manifest, digest_of, parse_manifest
+from imagegate.core.registry.manifest import (
+    DOCKER_SCHEMA1,
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    Manifest,
+    digest_of,
+    parse_manifest,
+)
 from imagegate.errors import Malformed, TooLarge
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"

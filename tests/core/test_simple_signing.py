@@ -8,7 +8,7 @@ import pytest
 
 from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.key_ring import KeyRing
-from imagegate.core.pull_secrets import Credential
+from imagegate.core.registry.pull_secrets import Credential
 from imagegate.core.signed_identity import image_identity, signed_identity
 from imagegate.core.simple_signing import (
     InsecureAcceptAnything,

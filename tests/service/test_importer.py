@@ -16,12 +16,12 @@ from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
-from imagegate.core.egress import AddressPolicy
 from imagegate.core.image_import import CHECK_ANNOTATION
 from imagegate.core.image_streams import RegistryHosts, spec_tag, status_tag
 from imagegate.core.kube.status import StatusError, bad_request
-from imagegate.core.manifest import parse_manifest
-from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.manifest import parse_manifest
+from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.ports.image_store import ObjectKey
 from imagegate.service.import_fetches import ImportSettings
 from imagegate.service.importer import Importer, StoredTarget, StreamCheck

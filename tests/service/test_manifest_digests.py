@@ -11,9 +11,9 @@ import pytest
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials
-from imagegate.core.manifest import Manifest
-from imagegate.core.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest
+from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
 from imagegate.service.manifest_digests import DigestLimits, ManifestDigests
 

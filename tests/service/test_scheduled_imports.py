@@ -15,9 +15,9 @@ from imagegate.adapters.registry_http import HttpRegistry
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found
-from imagegate.core.egress import AddressPolicy
 from imagegate.core.image_streams import status_tag
-from imagegate.core.pull_secrets import PullSecret
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.ports.image_store import ObjectKey
 from imagegate.service.importer import Importer, StoredTarget
 from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings

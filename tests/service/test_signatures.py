@@ -15,9 +15,9 @@ from imagegate.adapters.lookaside import LookasideFiles
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.key_ring import InvalidKeyRing, KeyRing
-from imagegate.core.manifest import Manifest
-from imagegate.core.pull_secrets import PullSecret
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.core.signed_identity import image_identity, signed_identity
 from imagegate.core.simple_signing import (
     TOO_MANY_SIGNATURES,

@@ -24,8 +24,8 @@ from imagegate.core.cise_plugin import CHECKS, CisePlugin, Hook
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
 from imagegate.core.cise_selection import PolicySet
 from imagegate.core.cise_settings import CiseSettings, Profile
-from imagegate.core.manifest import Manifest
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.manifest import Manifest
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.policy.cluster_image_policy import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess

@@ -13,7 +13,7 @@ from imagegate.adapters.oci_layout import OciLayoutRegistry
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found
-from imagegate.core.pull_secrets import PullSecret
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.service.import_fetches import ImportSettings
 from imagegate.service.importer import Importer, StoredTarget
 

@@ -27,7 +27,7 @@ from imagegate.core.import_gate import Transport
 from imagegate.core.import_writes import ImportWrite
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import StatusError
-from imagegate.core.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
+from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
 from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.local import is_administrator

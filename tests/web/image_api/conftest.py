@@ -10,8 +10,8 @@ import pytest
 
 from imagegate.adapters.http_client import HttpClient
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
-from imagegate.core.egress import AddressPolicy
-from imagegate.core.mirrors import MirrorRule, MirrorUse
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from tests.support.certificates import Authority
 from tests.support.image_api import Api, make_api
 from tests.support.registry import Registry

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.manifest import digest_of
+from imagegate.core.registry.manifest import digest_of
 from imagegate.ports.image_store import ObjectKey
 from tests.support.image_api import Api
 from tests.support.image_objects import DIGEST_1, DIGEST_2, pushed_image

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.challenge import parse_challenge, parse_challenges
+from imagegate.core.registry.auth_challenge import parse_challenge, parse_challenges
 from imagegate.errors import Malformed
 
 

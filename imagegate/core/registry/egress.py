@@ -23,7 +23,7 @@ import idna
 
 from imagegate.core.kube.printable import printable
 from imagegate.core.references.registry_hosts import DOCKER_HUB, DOCKER_HUB_NAMES, broad
-from imagegate.core.special_addresses import Address, Network, is_in, is_public, is_reached_by_network_only
+from imagegate.core.registry.special_addresses import Address, Network, is_in, is_public, is_reached_by_network_only
 from imagegate.errors import Malformed, Refused
 
 DEFAULT_PORTS = {"https": 443, "http": 80}

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from imagegate.core.egress import canonical_registry
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.egress import canonical_registry
 
 
 class MirrorUse(StrEnum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.mirrors import MirrorRule, MirrorUse, places_of
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.mirrors import MirrorRule, MirrorUse, places_of
 
 DIGEST = "@sha256:" + "0" * 64
 

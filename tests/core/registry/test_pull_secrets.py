@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.pull_secrets import (
+from imagegate.core.registry.pull_secrets import (
     Credential,
     InvalidPullSecret,
     PullSecret,

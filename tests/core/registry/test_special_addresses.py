@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.egress import AddressPolicy
-from imagegate.core.special_addresses import embedded, is_public, is_reached_by_network_only, wrapped
+from imagegate.core.registry.egress import AddressPolicy
+from imagegate.core.registry.special_addresses import embedded, is_public, is_reached_by_network_only, wrapped
 
 PUBLIC = (
     "1.1.1.1",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.egress import (
+from imagegate.core.registry.egress import (
     AddressPolicy,
     BlockedHosts,
     Origin,
