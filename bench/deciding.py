@@ -15,8 +15,8 @@ from imagegate.core.cise_matching import compare_image_ref
 from imagegate.core.cise_policy import PolicyGroup
 from imagegate.core.cise_selection import PolicySet, Selected, select
 from imagegate.core.cise_settings import CiseSettings
-from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.image_policy_plugin import ImagePolicyPlugin
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate, Transport
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference

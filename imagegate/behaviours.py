@@ -9,7 +9,7 @@ from imagegate.core import import_gate
 from imagegate.core.cise_policy import PolicyGroup
 from imagegate.core.cise_settings import CiseSettings, Dialect, Parents, Rewriting
 from imagegate.core.cise_settings import Profile as CiseProfile
-from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
+from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.import_gate import GateBehaviour, Grandfather
 from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.core.profile import Profile

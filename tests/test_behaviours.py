@@ -10,7 +10,7 @@ from imagegate.behaviours import cise_behaviour, image_policy_behaviour, import_
 from imagegate.core.cise_policy import PolicyGroup
 from imagegate.core.cise_settings import CLOUDPAK_RESERVED_NAMESPACES, CiseSettings, Parents
 from imagegate.core.cise_settings import Profile as CiseProfile
-from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
+from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, Grandfather
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.master_config import ImagePolicyBlock

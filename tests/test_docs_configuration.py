@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.core.image_policy_config import RESOLUTION_TYPES, ExecutionRule
+from imagegate.core.image_policy.config import RESOLUTION_TYPES, ExecutionRule
 from imagegate.core.profile import Profile
 from imagegate.policy.lint import lint
 from imagegate.policy.master_config import read_config

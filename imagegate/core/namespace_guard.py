@@ -17,7 +17,7 @@ from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
 from imagegate.core.admission.trace import Step, Trace
-from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION
+from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION
 from imagegate.core.kube.go_quote import go_quote
 
 NAME = "namespace-guard"

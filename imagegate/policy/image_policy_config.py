@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from imagegate.core.admission.request import GroupResource
-from imagegate.core.image_policy_config import (
+from imagegate.core.image_policy.config import (
     PLUGIN_NAME,
     RESOLUTION_TYPES,
     ExecutionRule,

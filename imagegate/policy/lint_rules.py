@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imagegate.core.admission.request import GroupResource
-from imagegate.core.image_policy_config import (
+from imagegate.core.image_policy.config import (
     PODS,
     ExecutionRule,
     ImagePolicyConfig,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from imagegate.core.image_policy_config import PLUGIN_NAMES, ImagePolicyConfig, apply_defaults
+from imagegate.core.image_policy.config import PLUGIN_NAMES, ImagePolicyConfig, apply_defaults
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.master_config import ImagePolicyBlock

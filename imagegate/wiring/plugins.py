@@ -15,8 +15,8 @@ from imagegate.behaviours import (
 )
 from imagegate.core.admission.plugin import Plugin
 from imagegate.core.always_pull import AlwaysPullPlugin
-from imagegate.core.image_policy_config import ExecutionRule
-from imagegate.core.image_policy_plugin import ImagePolicyPlugin
+from imagegate.core.image_policy.config import ExecutionRule
+from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_gate_plugin import ImportGatePlugin
 from imagegate.core.namespace_guard import NamespaceGuard

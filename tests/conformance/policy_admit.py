@@ -14,8 +14,8 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.workload import BUILDS, WORKLOADS, dig
-from imagegate.core.image_policy_behaviour import openshift_4
-from imagegate.core.image_policy_plugin import ImagePolicyPlugin
+from imagegate.core.image_policy.behaviour import openshift_4
+from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.profile import Profile
 from imagegate.policy.image_policy_config import load_image_policy

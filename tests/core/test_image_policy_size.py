@@ -19,7 +19,7 @@ from imagegate.core.admission.workload import (
 )
 from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.cise_workload import read_workload
-from imagegate.core.image_policy_behaviour import Behaviour, openshift_4
+from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from tests.support.policy_world import NOW, PolicyWorld, request_for
 
 POLICY = """

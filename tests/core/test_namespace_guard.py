@@ -10,7 +10,7 @@ from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
-from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION
+from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION
 from imagegate.core.namespace_guard import NamespaceGuard
 from tests.support.policy_world import NOW
 

@@ -3,7 +3,7 @@
 import pytest
 
 from imagegate.core.admission.request import GroupResource
-from imagegate.core.image_policy_config import ResolutionRule, ValueCondition
+from imagegate.core.image_policy.config import ResolutionRule, ValueCondition
 from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy

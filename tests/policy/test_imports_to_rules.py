@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.core.admission.request import Phase
-from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.import_gate import ImportGate, Transport
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.image_policy_config import apply_defaults
+from imagegate.core.image_policy.config import apply_defaults
 from imagegate.core.import_rules import AllowedRegistry
 from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.core.profile import Profile

@@ -24,8 +24,8 @@ from imagegate.core import image_questions as ask
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
-from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.image_policy_plugin import ImagePolicyPlugin
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.core.import_gate import ImportGate
 from imagegate.core.import_rules import AllowedRegistry

@@ -16,8 +16,8 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.admission.trace import Trace
-from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.image_policy_plugin import ImagePolicyPlugin
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams import RegistryHosts
 from imagegate.policy.image_policy_config import load_image_policy

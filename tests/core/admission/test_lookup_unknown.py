@@ -26,7 +26,7 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.cise_plugin import Hook
 from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
 from imagegate.core.cise_settings import CiseSettings, Parents, Profile
-from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
+from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from imagegate.core.namespace_guard import NamespaceGuard

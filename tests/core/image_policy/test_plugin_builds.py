@@ -10,7 +10,7 @@ import pytest
 from imagegate.core.admission.decision import Decision, DenialCode
 from imagegate.core.admission.request import Phase
 from imagegate.core.admission.workload import InvalidObject, build_images, deployer_images
-from imagegate.core.image_policy_behaviour import Behaviour, openshift_4
+from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from tests.support.policy_world import PolicyWorld, request_for
 
 BUILDS = "[{group: build.openshift.io, resource: builds}, {group: build.openshift.io, resource: buildconfigs}]"

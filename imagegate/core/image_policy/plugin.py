@@ -17,13 +17,11 @@ from imagegate.core.admission.plugin import Answers, Question, stamp_of
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.admission.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfit
-from imagegate.core.execution import CompiledRule, Crash, Outcome, RuleList
-from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned
-from imagegate.core.image_policy_config import ImagePolicyConfig
-from imagegate.core.image_policy_coverage import Coverage, Plan
-from imagegate.core.image_policy_memory import Memory, Verdict
-from imagegate.core.image_policy_request import PolicyRequest
-from imagegate.core.image_policy_texts import (
+from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned
+from imagegate.core.image_policy.config import ImagePolicyConfig
+from imagegate.core.image_policy.coverage import Coverage, Plan
+from imagegate.core.image_policy.execution_rules import CompiledRule, Crash, Outcome, RuleList
+from imagegate.core.image_policy.messages import (
     bad_name_detail,
     cannot_change,
     documented_detail,
@@ -35,8 +33,10 @@ from imagegate.core.image_policy_texts import (
     unresolved_detail,
     upstream_detail,
 )
-from imagegate.core.image_policy_trace import trace_image, trace_request
-from imagegate.core.resolution import Attributes, Pending, Resolver, Unresolved
+from imagegate.core.image_policy.request import PolicyRequest
+from imagegate.core.image_policy.resolution import Attributes, Pending, Resolver, Unresolved
+from imagegate.core.image_policy.trace import trace_image, trace_request
+from imagegate.core.image_policy.verdict_cache import Memory, Verdict
 from imagegate.errors import InvalidReference
 
 NAME = "image-policy"

@@ -13,7 +13,7 @@ import pytest
 
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.request import Phase
-from imagegate.core.image_policy_behaviour import Behaviour, openshift_4
+from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from tests.support.policy_world import PolicyWorld, request_for
 
 REGISTRY = "registry.svc:5000"

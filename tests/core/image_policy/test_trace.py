@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imagegate.core.admission.trace import Trace
-from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.image_policy.behaviour import Behaviour
 from tests.support.policy_world import PolicyWorld, request_for
 
 POLICY = """

@@ -8,11 +8,11 @@ from typing import Any
 from imagegate.core.admission.decision import Cause, Denial, DenialCode, Status
 from imagegate.core.admission.request import AdmissionRequest, GroupKind
 from imagegate.core.admission.workload import ImageUse
-from imagegate.core.execution import CompiledRule
-from imagegate.core.image_policy_behaviour import Behaviour
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.execution_rules import CompiledRule
+from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.resolution import Attributes, Unresolved
 
 PROHIBITED = "this image is prohibited by policy"
 VALIDATION = "error in image policy validation: "

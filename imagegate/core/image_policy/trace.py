@@ -5,11 +5,11 @@ from __future__ import annotations
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import ImageUse
-from imagegate.core.execution import CompiledRule, Outcome, RuleList, may_match
-from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.image_policy_coverage import Plan
-from imagegate.core.image_policy_request import Exclusions
-from imagegate.core.resolution import Attributes, Unresolved
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.coverage import Plan
+from imagegate.core.image_policy.execution_rules import CompiledRule, Outcome, RuleList, may_match
+from imagegate.core.image_policy.request import Exclusions
+from imagegate.core.image_policy.resolution import Attributes, Unresolved
 
 SECOND_LOOK = "rules were also tried on what the name stands for, looked up with imagegate's own rights"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from imagegate.core.admission.request import GroupResource
-from imagegate.core.execution import RuleList, Rules, covers
-from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.image_policy_config import (
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.config import (
     ImagePolicyConfig,
     ResolutionRule,
     fails,
@@ -15,6 +14,7 @@ from imagegate.core.image_policy_config import (
     requests_resolution,
     rewrites,
 )
+from imagegate.core.image_policy.execution_rules import RuleList, Rules, covers
 
 NEVER_REWRITTEN_ON_UPDATE = frozenset({GroupResource("batch", "jobs"), GroupResource("build.openshift.io", "builds")})
 _MEMO_LIMIT = 256

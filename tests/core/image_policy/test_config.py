@@ -3,7 +3,7 @@
 import pytest
 
 from imagegate.core.admission.request import GroupResource
-from imagegate.core.image_policy_config import (
+from imagegate.core.image_policy.config import (
     DEFAULT_RESOLUTION_TARGETS,
     PODS,
     RESOLUTION_TYPES,

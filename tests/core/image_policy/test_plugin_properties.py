@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.image_policy_config import ExecutionRule, ImagePolicyConfig
-from imagegate.core.image_policy_plugin import ImagePolicyPlugin
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.config import ExecutionRule, ImagePolicyConfig
+from imagegate.core.image_policy.plugin import ImagePolicyPlugin
+from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.references.openshift import ImageReference
-from imagegate.core.resolution import Attributes
 from imagegate.policy.image_policy_config import load_image_policy
 from tests.support.policy_world import PolicyWorld, request_for, review_of
 

@@ -9,7 +9,7 @@ import pytest
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.workload import BUILDS, WORKLOADS, Extent, build_images, dig, pod_images
-from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
+from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride
 from tests.support.policy_world import NOW, PolicyWorld, request_for, review_of
 from tests.support.vectors import vectors
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest, GroupResource
-from imagegate.core.execution import Outcome
-from imagegate.core.image_policy_request import Exclusions, PolicyRequest
-from imagegate.core.resolution import Attributes, Unresolved
+from imagegate.core.image_policy.execution_rules import Outcome
+from imagegate.core.image_policy.request import Exclusions, PolicyRequest
+from imagegate.core.image_policy.resolution import Attributes, Unresolved
 
 VERDICTS_MAX = 4096
 NAMESPACES_MAX = 4096

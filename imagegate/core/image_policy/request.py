@@ -27,11 +27,11 @@ from imagegate.core.admission.workload import (
     pod_images,
     strategy_from,
 )
-from imagegate.core.execution import CompiledRule
-from imagegate.core.image_policy_behaviour import Behaviour, ControllerOwned, NamespaceOverride
-from imagegate.core.image_policy_config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
+from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride
+from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
+from imagegate.core.image_policy.execution_rules import CompiledRule
+from imagegate.core.image_policy.resolution import Ask, Resolver
 from imagegate.core.image_questions import Namespace
-from imagegate.core.resolution import Ask, Resolver
 
 _NO_NAMESPACE = Absent("the request has no namespace")
 _VOLUME = ".image.reference"

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from imagegate.core.admission.request import GroupResource
-from imagegate.core.docker_labels import NoConfig, UndecodableMetadata, docker_labels
-from imagegate.core.image_policy_behaviour import Behaviour
-from imagegate.core.image_policy_config import ExecutionRule, folded
+from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.config import ExecutionRule, folded
+from imagegate.core.image_policy.docker_labels import NoConfig, UndecodableMetadata, docker_labels
+from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.image_texts import labels_of_bytes
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.references.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, texts
 from imagegate.core.references.wildcard import Wildcard
-from imagegate.core.resolution import Attributes
 
 Excluded = Callable[["CompiledRule"], bool]
 
