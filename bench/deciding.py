@@ -17,8 +17,8 @@ from imagegate.core.cise_selection import PolicySet, Selected, select
 from imagegate.core.cise_settings import CiseSettings
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
-from imagegate.core.import_gate import ImportGate, Transport
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.gate import ImportGate, Transport
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.references.wildcard import Wildcard
 from imagegate.policy.cluster_image_policy import read_policies

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from imagegate.core import import_gate
 from imagegate.core.cise_policy import PolicyGroup
 from imagegate.core.cise_settings import CiseSettings, Dialect, Parents, Rewriting
 from imagegate.core.cise_settings import Profile as CiseProfile
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
-from imagegate.core.import_gate import GateBehaviour, Grandfather
-from imagegate.core.master_config import ImagePolicyBlock
+from imagegate.core.import_gate import gate as import_gate
+from imagegate.core.import_gate.config import ImagePolicyBlock
+from imagegate.core.import_gate.gate import GateBehaviour, Grandfather
 from imagegate.core.profile import Profile
 from imagegate.service.policy_set import Mode, Modes
 from imagegate.settings import Settings

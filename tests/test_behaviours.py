@@ -11,9 +11,9 @@ from imagegate.core.cise_policy import PolicyGroup
 from imagegate.core.cise_settings import CLOUDPAK_RESERVED_NAMESPACES, CiseSettings, Parents
 from imagegate.core.cise_settings import Profile as CiseProfile
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
-from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, Grandfather
+from imagegate.core.import_gate.config import ImagePolicyBlock
+from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, Grandfather
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.policy.source import read_source
 from imagegate.service.policy_set import Mode, Modes
 from imagegate.settings import Settings, load_settings, read_settings

@@ -12,7 +12,7 @@ from imagegate.adapters.config_files import load_config
 from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.image_policy.config import apply_defaults
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.policy.cluster_image_policy import read_policies
 from imagegate.policy.findings import Severity

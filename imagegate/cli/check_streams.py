@@ -14,7 +14,7 @@ from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
 if TYPE_CHECKING:  # what takes time to import is imported when it is used
     from imagegate.cli.manifests import Manifest
     from imagegate.cli.select import Selected
-    from imagegate.core.import_gate import ImportGate
+    from imagegate.core.import_gate.gate import ImportGate
 
 _EXAMPLES = """\b
 Examples:
@@ -79,7 +79,7 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) 
 
 def _each_stream(files: Iterable[Selected], gate: ImportGate) -> Iterator[list[Outside]]:
     from imagegate.cli.manifests import read_manifests
-    from imagegate.core.stored_references import outside_references
+    from imagegate.core.import_gate.stored_references import outside_references
     from imagegate.errors import InvalidInput
 
     for path, named in files:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from imagegate.cli.output import json_text, say, yaml_text
-from imagegate.core.import_explanation import IMPORTING, TAGGING, explain_import, is_admitted
-from imagegate.core.import_gate import ImportGate
-from imagegate.core.import_gate_plugin import ImportGatePlugin
+from imagegate.core.import_gate.explain import IMPORTING, TAGGING, explain_import, is_admitted
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.errors import ConfigError
 from imagegate.service.policy_set import PolicySet
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.kube.field_errors import invalid
-from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.master_config import (
+from imagegate.core.import_gate.config import (
     IMPORT_MODE_LEGACY,
     IMPORT_MODE_PRESERVE_ORIGINAL,
     NO_LIMIT,
     ImagePolicyBlock,
 )
+from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.kube.field_errors import invalid
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
 from imagegate.policy.fields import Fields
 from imagegate.policy.hints import hint_for_callout

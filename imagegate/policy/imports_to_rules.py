@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imagegate.core.import_rules import (
+from imagegate.core.import_gate.rules import (
     INSECURE_PORT,
     SECURE_PORT,
     AllowedRegistry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from imagegate.core.import_rules import AllowedRegistry, ImportRule
+from imagegate.core.import_gate.rules import AllowedRegistry, ImportRule
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
 from imagegate.core.references.wildcard import Wildcard

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from imagegate.core.image_policy.config import PLUGIN_NAMES, ImagePolicyConfig, apply_defaults
+from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.master_config import ImagePolicyBlock
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.fields import Fields, Remark, Report

@@ -20,9 +20,9 @@ from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.image_streams import RegistryHosts
-from imagegate.core.import_gate import ImportGate
-from imagegate.core.import_gate_plugin import ImportGatePlugin
-from imagegate.core.master_config import ImagePolicyBlock
+from imagegate.core.import_gate.config import ImagePolicyBlock
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.errors import InvalidSettings
 from imagegate.ports.image_store import ObjectKey, StoreError
 from imagegate.ports.registry import Registry

@@ -21,7 +21,7 @@ from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import RegistryHosts
-from imagegate.core.master_config import ImagePolicyBlock
+from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.master_config import MasterConfig

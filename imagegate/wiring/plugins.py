@@ -17,8 +17,8 @@ from imagegate.core.admission.plugin import Plugin
 from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.image_policy.config import ExecutionRule
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
-from imagegate.core.import_gate import ImportGate
-from imagegate.core.import_gate_plugin import ImportGatePlugin
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings

@@ -12,7 +12,8 @@ from imagegate.core.image_stream_objects import (
     read_stream,
     read_stream_tag,
 )
-from imagegate.core.image_stream_validation import (
+from imagegate.core.import_gate.gate import OPENSHIFT_4, ImportGate
+from imagegate.core.import_gate.validation import (
     Finding,
     validate_image_tag,
     validate_image_tag_update,
@@ -25,7 +26,6 @@ from imagegate.core.image_stream_validation import (
     validate_stream_tag_update,
     validate_stream_update,
 )
-from imagegate.core.import_gate import OPENSHIFT_4, ImportGate
 from imagegate.core.kube.status import invalid
 from tests.conformance.context import Context, differences
 from tests.conformance.import_hosts import allowed_registries

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.image_stream_objects import Metadata
-from imagegate.core.image_stream_validation import stream_name_errors
+from imagegate.core.import_gate.validation import stream_name_errors
 from imagegate.core.object_meta import (
     namespace_name_errors,
     path_segment_errors,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.policy.lint import lint
 from imagegate.policy.master_config import MasterConfig, read_config

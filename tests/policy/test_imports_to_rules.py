@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from imagegate.core.admission.request import Phase
 from imagegate.core.image_policy.behaviour import Behaviour
-from imagegate.core.import_gate import ImportGate, Transport
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.gate import ImportGate, Transport
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.imports_to_rules import ConvertedRules, imports_to_rules

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imagegate.core.image_policy.config import apply_defaults
-from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.master_config import ImagePolicyBlock
+from imagegate.core.import_gate.config import ImagePolicyBlock
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.master_config import MasterConfig, read_config

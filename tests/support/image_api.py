@@ -27,8 +27,8 @@ from imagegate.core.admission.plugin import Question
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams import RegistryHosts
-from imagegate.core.import_gate import ImportGate
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi

@@ -16,9 +16,9 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_questions import Image, Stream
 from imagegate.core.image_streams import RegistryHosts
-from imagegate.core.import_gate import DOCUMENTED, GateBehaviour, ImportGate
-from imagegate.core.import_gate_plugin import ImportGatePlugin
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.gate import DOCUMENTED, GateBehaviour, ImportGate
+from imagegate.core.import_gate.plugin import ImportGatePlugin
+from imagegate.core.import_gate.rules import AllowedRegistry
 from tests.support.answering import answered
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

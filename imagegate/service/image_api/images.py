@@ -14,10 +14,10 @@ from typing import Any
 from imagegate.core.api_resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
 from imagegate.core.image_signatures import kept_signature, new_signature_errors, signature_errors
 from imagegate.core.image_stream_objects import read_mapping
-from imagegate.core.image_stream_validation import validate_mapping
 from imagegate.core.image_stream_views import image_stream_image
 from imagegate.core.image_streams import latest_event, split_stream_image, with_event, with_tracking_tags
 from imagegate.core.image_texts import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata
+from imagegate.core.import_gate.validation import validate_mapping
 from imagegate.core.kube.field_errors import FieldError, required
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.status import (

@@ -17,14 +17,14 @@ from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS, STREAMS
 from imagegate.core.image_import import Fetch, not_listed
 from imagegate.core.image_stream_events import with_followed_tags
 from imagegate.core.image_stream_objects import read_stream
-from imagegate.core.image_stream_validation import (
+from imagegate.core.import_gate.gate import Transport
+from imagegate.core.import_gate.validation import (
     NOTHING_INHERITED,
     inherited,
     validate_stream,
     validate_stream_update,
 )
-from imagegate.core.import_gate import Transport
-from imagegate.core.import_writes import ImportWrite
+from imagegate.core.import_gate.writes import ImportWrite
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import StatusError
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret

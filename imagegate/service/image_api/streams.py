@@ -24,11 +24,11 @@ from imagegate.core.image_stream_generations import (
     prepared_for_update,
 )
 from imagegate.core.image_stream_objects import Metadata, read_stream
-from imagegate.core.image_stream_validation import Finding
 from imagegate.core.image_stream_views import layers
 from imagegate.core.image_streams import RegistryHosts, decorated
-from imagegate.core.import_gate import ImportGate
-from imagegate.core.import_writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.validation import Finding
+from imagegate.core.import_gate.writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, invalid, not_found
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey

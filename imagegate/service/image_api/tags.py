@@ -10,13 +10,6 @@ from typing import NamedTuple
 from imagegate.core.api_resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
 from imagegate.core.api_stored_forms import tolerant
 from imagegate.core.image_stream_objects import read_image_tag, read_stream_tag
-from imagegate.core.image_stream_validation import (
-    Finding,
-    validate_image_tag,
-    validate_image_tag_update,
-    validate_stream_tag,
-    validate_stream_tag_update,
-)
 from imagegate.core.image_stream_views import image_stream_tag, image_stream_tags, image_tag, image_tags
 from imagegate.core.image_streams import (
     spec_tag,
@@ -24,6 +17,13 @@ from imagegate.core.image_streams import (
     status_tag,
     with_spec_tag,
     with_status_tag,
+)
+from imagegate.core.import_gate.validation import (
+    Finding,
+    validate_image_tag,
+    validate_image_tag_update,
+    validate_stream_tag,
+    validate_stream_tag_update,
 )
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import (

@@ -28,7 +28,7 @@ from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials, Secr
 from imagegate.core.cise_settings import CiseSettings, Parents, Profile
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
+from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.simple_signing import ImageSignatures
 from tests.support.answering import answered

@@ -34,7 +34,8 @@ from imagegate.core.image_stream_objects import (
     read_stream,
     read_stream_tag,
 )
-from imagegate.core.image_stream_validation import (
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.validation import (
     Finding,
     split_tag_name,
     validate_image_tag,
@@ -48,7 +49,6 @@ from imagegate.core.image_stream_validation import (
     validate_stream_tag_update,
     validate_stream_update,
 )
-from imagegate.core.import_gate import ImportGate
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
 from imagegate.errors import InvalidInput, InvalidReference

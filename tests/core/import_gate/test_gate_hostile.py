@@ -13,10 +13,10 @@ import pytest
 from imagegate.core.admission.access_review import AccessAnswer
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Question
-from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
+from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from tests.support.import_world import KINDS, MANUAL, NOW, ImportWorld, request_of
 
-VECTORS = Path(__file__).parents[1] / "vectors" / "upstream" / "import_streams.jsonl"
+VECTORS = Path(__file__).parents[2] / "vectors" / "upstream" / "import_streams.jsonl"
 JUNK: list[Any] = [
     None, 0, -1, 1.5, True, "", [], {}, "x:y:z", "\ud800", "a" * 5000, [None], {"a": None}, "*", "@", ":", "docker.io",
 ]  # fmt: skip

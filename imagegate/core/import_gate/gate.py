@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from imagegate.core.import_rules import (
+from imagegate.core.import_gate.rules import (
     AllowedRegistry,
     ImportRule,
     RuleIndex,

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from imagegate.core.image_stream_objects import read_stream
-from imagegate.core.image_stream_validation import validate_stream
-from imagegate.core.import_gate import ImportGate, RecordingGate
+from imagegate.core.import_gate.gate import ImportGate, RecordingGate
+from imagegate.core.import_gate.validation import validate_stream
 
 
 class OutsideReference(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.rules import AllowedRegistry
 
 NO_LIMIT = -1
 IMPORT_MODE_LEGACY = "Legacy"

@@ -14,9 +14,9 @@ from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest, Phase, User
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_questions import Image, Stream
-from imagegate.core.import_gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour, Grandfather, RecordingGate
-from imagegate.core.import_rules import AllowedRegistry
-from imagegate.core.import_writes import Refusal, read_write
+from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour, Grandfather, RecordingGate
+from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.writes import Refusal, read_write
 from tests.support.import_world import (
     MANUAL_LISTED,
     NOW,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from imagegate.core.admission.trace import Step, Trace
-from imagegate.core.image_stream_validation import as_imported
-from imagegate.core.import_gate import ImportGate, Transport, hosts_to_try, repository_of
-from imagegate.core.import_rules import PORTS_OF_NO_PORT, ImportRule, join_host_port
+from imagegate.core.import_gate.gate import ImportGate, Transport, hosts_to_try, repository_of
+from imagegate.core.import_gate.rules import PORTS_OF_NO_PORT, ImportRule, join_host_port
+from imagegate.core.import_gate.validation import as_imported
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.references.wildcard import Wildcard

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.import_explanation import IMPORTING, TAGGING, explain_import, is_admitted
-from imagegate.core.import_gate import GateBehaviour, ImportGate, Transport
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.explain import IMPORTING, TAGGING, explain_import, is_admitted
+from imagegate.core.import_gate.gate import GateBehaviour, ImportGate, Transport
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 from tests.support.import_world import MANUAL, MANUAL_LISTED, ImportWorld, request_of, stream_import, stream_tag

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.import_rules import AllowedRegistry, ImportRule, RuleIndex, join_host_port, parse_rules
+from imagegate.core.import_gate.rules import AllowedRegistry, ImportRule, RuleIndex, join_host_port, parse_rules
 from imagegate.errors import InvalidPolicy
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.import_gate import (
+from imagegate.core.import_gate.gate import (
     DOCUMENTED,
     OPENSHIFT_4,
     GateBehaviour,
@@ -16,7 +16,7 @@ from imagegate.core.import_gate import (
     behaviour_of,
     canonical_repositories,
 )
-from imagegate.core.import_rules import AllowedRegistry
+from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference
 from tests.support.import_world import MANUAL

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.import_gate import ImportGate
-from imagegate.core.stored_references import OutsideReference, outside_references
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.stored_references import OutsideReference, outside_references
 from imagegate.errors import InvalidInput
 from tests.support.import_world import MANUAL, MANUAL_LISTED, docker_tag, history, stream
 

@@ -25,8 +25,8 @@ from imagegate.core.image_stream_objects import (
     StreamObject,
     TagObject,
 )
-from imagegate.core.import_gate import Grandfather, ImportGate, Transport, canonical_repositories
-from imagegate.core.import_rules import join_host_port
+from imagegate.core.import_gate.gate import Grandfather, ImportGate, Transport, canonical_repositories
+from imagegate.core.import_gate.rules import join_host_port
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.object_meta import (

@@ -1,0 +1,4 @@
+"""The plug-in for ``allowedRegistriesForImport``: which registries images may be imported from.
+
+Fetching what may be imported belongs to ``service/imports``.
+"""
