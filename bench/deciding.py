@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from bench import reviews
 from bench.figures import Figure, Options, WrongAnswer, median
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.core.cise_image import parse_image
-from imagegate.core.cise_matching import compare_image_ref
-from imagegate.core.cise_policy import PolicyGroup
-from imagegate.core.cise_selection import PolicySet, Selected, select
-from imagegate.core.cise_settings import CiseSettings
+from imagegate.core.enforcement.behaviour import CiseSettings
+from imagegate.core.enforcement.image import parse_image
+from imagegate.core.enforcement.patterns import compare_image_ref
+from imagegate.core.enforcement.policy import PolicyGroup
+from imagegate.core.enforcement.selection import PolicySet, Selected, select
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.import_gate.gate import ImportGate, Transport

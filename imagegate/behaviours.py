@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from imagegate.core.cise_policy import PolicyGroup
-from imagegate.core.cise_settings import CiseSettings, Dialect, Parents, Rewriting
-from imagegate.core.cise_settings import Profile as CiseProfile
+from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Parents, Rewriting
+from imagegate.core.enforcement.behaviour import Profile as CiseProfile
+from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.import_gate import gate as import_gate
 from imagegate.core.import_gate.config import ImagePolicyBlock

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from imagegate.core.cise_policy import DEFAULT_GROUPS
+from imagegate.core.enforcement.policy import DEFAULT_GROUPS
 from imagegate.core.kube.field_errors import not_supported
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse

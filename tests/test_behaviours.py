@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from imagegate.behaviours import cise_behaviour, image_policy_behaviour, import_gate_behaviour, plugin_modes
-from imagegate.core.cise_policy import PolicyGroup
-from imagegate.core.cise_settings import CLOUDPAK_RESERVED_NAMESPACES, CiseSettings, Parents
-from imagegate.core.cise_settings import Profile as CiseProfile
+from imagegate.core.enforcement.behaviour import CLOUDPAK_RESERVED_NAMESPACES, CiseSettings, Parents
+from imagegate.core.enforcement.behaviour import Profile as CiseProfile
+from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, Grandfather

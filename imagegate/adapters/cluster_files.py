@@ -10,7 +10,7 @@ from typing import Any
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.owners import Owner
-from imagegate.core.cise_questions import Secret, ServiceAccount
+from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.cluster_image_policy import LoadedPolicies, Reading, read_nodes

@@ -12,7 +12,7 @@ from imagegate.adapters.folders import links_elsewhere
 from imagegate.adapters.output_files import write_files
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.cli.output import is_safe_line, say, say_error
-from imagegate.core.cise_policy import PolicyGroup
+from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.errors import InvalidInput
 from imagegate.policy.convert_cise import Converted, convert_policies
 

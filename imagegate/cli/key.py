@@ -14,8 +14,7 @@ import click
 
 from imagegate.adapters.output_files import write_new_file
 from imagegate.cli.output import say, yaml_text
-from imagegate.core.kube.printable import printable
-from imagegate.core.signing_documents import (
+from imagegate.core.enforcement.signing_documents import (
     KEY_PROTECT_NAME,
     key_protect_command,
     key_protect_request,
@@ -23,6 +22,7 @@ from imagegate.core.signing_documents import (
     public_key_secret,
     signed_by_policy,
 )
+from imagegate.core.kube.printable import printable
 
 if TYPE_CHECKING:
     from imagegate.adapters.gnupg import KeyPair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from imagegate.core.cise_policy import CLUSTER_IMAGE_POLICY, IMAGE_POLICY, PolicyGroup
+from imagegate.core.enforcement.policy import CLUSTER_IMAGE_POLICY, IMAGE_POLICY, PolicyGroup
 
 
 def own_namespace_policy(namespace: str, image: str, group: PolicyGroup = PolicyGroup.PORTIERIS) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from imagegate.core.cise_policy import (
+from imagegate.core.enforcement.policy import (
     CLUSTER_IMAGE_POLICY,
     IMAGE_POLICY,
     Entry,

@@ -21,7 +21,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, PlainScalarString
 
-from imagegate.core.cise_policy import ImagePolicyObject, PolicyGroup
+from imagegate.core.enforcement.policy import ImagePolicyObject, PolicyGroup
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.cluster_image_policy import CLUSTER_DOMAIN, KINDS, LoadedPolicies, Reading, read_policies
 from imagegate.policy.fields import Remark

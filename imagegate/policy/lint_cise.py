@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from imagegate.core.cise_image import parse_image
-from imagegate.core.cise_index import NameIndex
-from imagegate.core.cise_policy import (
+from imagegate.core.enforcement.entry_index import NameIndex
+from imagegate.core.enforcement.image import parse_image
+from imagegate.core.enforcement.policy import (
     CLUSTER_IMAGE_POLICY,
     DEFAULT_GROUPS,
     IMAGE_POLICY,
@@ -15,8 +15,8 @@ from imagegate.core.cise_policy import (
     PolicyGroup,
     RequirementType,
 )
-from imagegate.core.cise_selection import merged_order
-from imagegate.core.cise_trust import trust_server
+from imagegate.core.enforcement.selection import merged_order
+from imagegate.core.enforcement.trust_requirement import trust_server
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import InvalidReference
 from imagegate.policy.cluster_image_policy import LoadedPolicies, Place

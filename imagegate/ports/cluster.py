@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.owners import Owner
-from imagegate.core.cise_questions import Secret, ServiceAccount
+from imagegate.core.enforcement.questions import Secret, ServiceAccount
 
 
 class Secrets(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from imagegate.caching import BoundedCache
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
-from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials
+from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, Trouble
 
 CACHE = "cache"

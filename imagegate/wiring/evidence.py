@@ -12,7 +12,7 @@ from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
 from imagegate.core.admission.plugin import Question
-from imagegate.core.cise_questions import ManifestDigest
+from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.errors import InvalidSettings

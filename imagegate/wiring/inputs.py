@@ -176,7 +176,7 @@ def _cluster_files(settings: Settings, documents: Documents) -> ClusterFiles:
 
 def _cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
     """Who answers questions about Secrets, service accounts and owners."""
-    from imagegate.core.cise_questions import Secret, ServiceAccount
+    from imagegate.core.enforcement.questions import Secret, ServiceAccount
 
     return {Secret: files.secret, ServiceAccount: files.service_account, Owner: files.owner}
 

@@ -29,7 +29,7 @@ from imagegate.settings_sections import CisePathSettings
 from imagegate.wiring.record_keys import RecordKey
 
 if TYPE_CHECKING:
-    from imagegate.core.cise_policy import Entry
+    from imagegate.core.enforcement.policy import Entry
     from imagegate.policy.cluster_image_policy import LoadedPolicies
 
 HOOKS = ("admit", "trust", "va")
@@ -78,9 +78,9 @@ def _image_enforcement(
     settings: Settings, policies: LoadedPolicies, record_key: RecordKey, modes: Modes
 ) -> Iterator[ConfiguredPlugin]:
     """The CISE plug-in, and the same for endpoints of its own."""
-    from imagegate.core.cise_plugin import CisePlugin, Hook  # what takes time to import is imported when used
-    from imagegate.core.cise_policy import IMAGE_POLICY
-    from imagegate.core.cise_selection import PolicySet
+    from imagegate.core.enforcement.plugin import CisePlugin, Hook  # what takes time to import is imported when used
+    from imagegate.core.enforcement.policy import IMAGE_POLICY
+    from imagegate.core.enforcement.selection import PolicySet
 
     behaviour = cise_behaviour(settings.cise or CisePathSettings())
     plugin = CisePlugin(

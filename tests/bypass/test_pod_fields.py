@@ -14,7 +14,7 @@ import pytest
 from kubernetes.client import models
 
 from imagegate.core.admission.workload import WORKLOADS, Extent, pod_images
-from imagegate.core.cise_workload import RESOURCES
+from imagegate.core.enforcement.workload import RESOURCES
 
 POD_SPEC = "V1PodSpec"
 NO_CONTAINER_IMAGES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.cise_image import CiseImage, invalid_image_text, parse_image
+from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
 from imagegate.errors import InvalidReference
 from tests.conformance.context import Context, differences
 

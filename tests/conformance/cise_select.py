@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.cise_policy import (
+from imagegate.core.enforcement.behaviour import CiseSettings, Profile
+from imagegate.core.enforcement.policy import (
     CLUSTER_IMAGE_POLICY,
     IMAGE_POLICY,
     Entry,
@@ -12,8 +13,7 @@ from imagegate.core.cise_policy import (
     ImagePolicyObject,
     PolicyGroup,
 )
-from imagegate.core.cise_selection import PolicySet, Selected, no_entry_text, select
-from imagegate.core.cise_settings import CiseSettings, Profile
+from imagegate.core.enforcement.selection import PolicySet, Selected, no_entry_text, select
 from tests.conformance.context import Context, differences
 
 _GROUP = PolicyGroup.PORTIERIS

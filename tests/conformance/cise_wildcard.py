@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.cise_matching import compare, compare_any_tag, compare_image_ref
+from imagegate.core.enforcement.patterns import compare, compare_any_tag, compare_image_ref
 from tests.conformance.context import Context, differences
 
 _FUNCTIONS = {"compare": compare, "compare_any_tag": compare_any_tag, "compare_image_ref": compare_image_ref}

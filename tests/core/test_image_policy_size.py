@@ -18,7 +18,7 @@ from imagegate.core.admission.workload import (
     pod_images,
 )
 from imagegate.core.always_pull import AlwaysPullPlugin
-from imagegate.core.cise_workload import read_workload
+from imagegate.core.enforcement.workload import read_workload
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from tests.support.policy_world import NOW, PolicyWorld, request_for
 

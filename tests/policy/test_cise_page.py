@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.core.cise_image import parse_image
-from imagegate.core.cise_selection import PolicySet, Selected, select
-from imagegate.core.cise_settings import CiseSettings
+from imagegate.core.enforcement.behaviour import CiseSettings
+from imagegate.core.enforcement.image import parse_image
+from imagegate.core.enforcement.selection import PolicySet, Selected, select
 from imagegate.policy.cluster_image_policy import read_policies
 from tests.support.cise_world import policy
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.core.cise_policy import PolicyGroup
+from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.policy.cluster_image_policy import Reading, read_policies
 
 ROOT = Path(__file__).parents[2]

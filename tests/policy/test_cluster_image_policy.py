@@ -6,7 +6,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from imagegate.core.cise_policy import Entry, PolicyGroup, SignedIdentity, SimpleRequirement
+from imagegate.core.enforcement.policy import Entry, PolicyGroup, SignedIdentity, SimpleRequirement
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.cise_defaults import allowed_repositories_policy, own_namespace_policy
 from imagegate.policy.cluster_image_policy import LoadedPolicies, Reading, read_install_values, read_policies

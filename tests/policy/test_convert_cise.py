@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.core.cise_policy import Entry, PolicyGroup
+from imagegate.core.enforcement.policy import Entry, PolicyGroup
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.cluster_image_policy import Reading, read_policies
 from imagegate.policy.convert_cise import Converted, convert_policies

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials
+from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry

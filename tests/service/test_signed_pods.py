@@ -21,10 +21,10 @@ from click.testing import CliRunner
 from imagegate.adapters.cluster_files import ClusterFiles
 from imagegate.cli.key import key as key_command
 from imagegate.core.admission.request import Phase
-from imagegate.core.cise_plugin import CisePlugin
-from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
-from imagegate.core.cise_selection import PolicySet as CisePolicies
-from imagegate.core.cise_settings import CiseSettings, Profile
+from imagegate.core.enforcement.behaviour import CiseSettings, Profile
+from imagegate.core.enforcement.plugin import CisePlugin
+from imagegate.core.enforcement.questions import ManifestDigest, Secret, ServiceAccount
+from imagegate.core.enforcement.selection import PolicySet as CisePolicies
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.policy.cluster_image_policy import Reading
 from imagegate.service.look_up import Answerer, LookUp

@@ -19,11 +19,11 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.core.cise_checks import Check
-from imagegate.core.cise_plugin import CHECKS, CisePlugin, Hook
-from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
-from imagegate.core.cise_selection import PolicySet
-from imagegate.core.cise_settings import CiseSettings, Profile
+from imagegate.core.enforcement.behaviour import CiseSettings, Profile
+from imagegate.core.enforcement.plugin import CHECKS, CisePlugin, Hook
+from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
+from imagegate.core.enforcement.requirement import Check
+from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.simple_signing import ImageSignatures

@@ -13,7 +13,7 @@ import yaml
 
 from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.admission.request import User
-from imagegate.core.cise_questions import ManifestDigest
+from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.image_streams import status_tag
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidSettings

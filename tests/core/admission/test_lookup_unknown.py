@@ -23,9 +23,9 @@ from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Lookup, Ou
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.core.cise_plugin import Hook
-from imagegate.core.cise_questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
-from imagegate.core.cise_settings import CiseSettings, Parents, Profile
+from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Profile
+from imagegate.core.enforcement.plugin import Hook
+from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour

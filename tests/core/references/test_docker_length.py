@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.cise_image import parse_image
+from imagegate.core.enforcement.image import parse_image
 from imagegate.core.references.docker import parse_canonical
 from imagegate.errors import InvalidInput
 

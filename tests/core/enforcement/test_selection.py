@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.cise_image import parse_image
-from imagegate.core.cise_policy import (
+from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
+from imagegate.core.enforcement.image import parse_image
+from imagegate.core.enforcement.policy import (
     CLUSTER_IMAGE_POLICY,
     IMAGE_POLICY,
     Entry,
@@ -13,7 +14,7 @@ from imagegate.core.cise_policy import (
     ImagePolicyObject,
     PolicyGroup,
 )
-from imagegate.core.cise_selection import (
+from imagegate.core.enforcement.selection import (
     REMEMBERED_IMAGES_MAX,
     PolicySet,
     Selected,
@@ -22,7 +23,6 @@ from imagegate.core.cise_selection import (
     no_entry_text,
     select,
 )
-from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
 
 HEX = "ab" * 32
 PORTIERIS, CISE = PolicyGroup.PORTIERIS, PolicyGroup.CISE

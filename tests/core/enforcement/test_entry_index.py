@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imagegate.core.cise_index import NameIndex
-from imagegate.core.cise_matching import compare_image_ref, quality
+from imagegate.core.enforcement.entry_index import NameIndex
+from imagegate.core.enforcement.patterns import compare_image_ref, quality
 
 _NAMES = st.lists(st.text("ab*/:.", max_size=9), max_size=30)
 _SHARED_ENDS = st.lists(st.text("ab*:", max_size=6).map(lambda inner: f"a/*{inner}*"), min_size=9, max_size=30)

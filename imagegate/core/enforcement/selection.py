@@ -6,9 +6,10 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from imagegate.core.cise_image import CiseImage
-from imagegate.core.cise_index import NameIndex
-from imagegate.core.cise_policy import (
+from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
+from imagegate.core.enforcement.entry_index import NameIndex
+from imagegate.core.enforcement.image import CiseImage
+from imagegate.core.enforcement.policy import (
     CLUSTER_IMAGE_POLICY,
     DEFAULT_GROUPS,
     IMAGE_POLICY,
@@ -16,7 +17,6 @@ from imagegate.core.cise_policy import (
     ImagePolicyObject,
     PolicyGroup,
 )
-from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
 from imagegate.core.kube.go_quote import go_quote
 
 REMEMBERED_IMAGES_MAX = 4096

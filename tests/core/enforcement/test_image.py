@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.cise_image import CiseImage, invalid_image_text, parse_image
+from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
 from imagegate.errors import InvalidReference
 
 HEX = "ab" * 32

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from imagegate.core.admission.decision import DenialCode
-from imagegate.core.cise_checks import Outcome, Refused, Subject
-from imagegate.core.cise_image import CiseImage
-from imagegate.core.cise_policy import Entry, PolicyGroup
-from imagegate.core.cise_questions import Asking
-from imagegate.core.cise_settings import Dialect
+from imagegate.core.enforcement.behaviour import Dialect
+from imagegate.core.enforcement.image import CiseImage
+from imagegate.core.enforcement.policy import Entry, PolicyGroup
+from imagegate.core.enforcement.questions import Asking
+from imagegate.core.enforcement.requirement import Outcome, Refused, Subject
 
 NO_SERVER = "Trust Server/Image Configuration Error: no trust server could be found"
 NOT_SUPPORTED = "Trust is not supported for images from this registry"

@@ -10,13 +10,13 @@ import pytest
 
 from imagegate.core.admission.decision import Decision, DenialCode
 from imagegate.core.admission.request import Phase
-from imagegate.core.cise_checks import Outcome, Subject, Verified
-from imagegate.core.cise_plugin import Hook
-from imagegate.core.cise_policy import Entry
-from imagegate.core.cise_questions import Asking
-from imagegate.core.cise_record import ANNOTATION, Recorder, Resolved
-from imagegate.core.cise_settings import CiseSettings, Profile, Rewriting
-from imagegate.core.cise_simple import SimpleCheck
+from imagegate.core.enforcement.behaviour import CiseSettings, Profile, Rewriting
+from imagegate.core.enforcement.plugin import Hook
+from imagegate.core.enforcement.policy import Entry
+from imagegate.core.enforcement.questions import Asking
+from imagegate.core.enforcement.requirement import Outcome, Subject, Verified
+from imagegate.core.enforcement.rewrite_record import ANNOTATION, Recorder, Resolved
+from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from tests.support.cise_world import (
     KEY,
     KINDS,

@@ -9,8 +9,8 @@ from typing import Any
 from imagegate.core.admission.owners import Owner, controller_reference, owner_question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource
 from imagegate.core.admission.workload import Extent, ImageUse, InvalidObject, bounded, dig, misfit, pod_images
-from imagegate.core.cise_record import ANNOTATION
-from imagegate.core.cise_selection import Settled
+from imagegate.core.enforcement.rewrite_record import ANNOTATION
+from imagegate.core.enforcement.selection import Settled
 
 EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")

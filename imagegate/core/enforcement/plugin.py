@@ -13,15 +13,16 @@ from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import ImageUse, InvalidObject
-from imagegate.core.cise_checks import Check, PullSource, Refused
-from imagegate.core.cise_explain import trace_judged, trace_scope, trace_selection
-from imagegate.core.cise_image import CiseImage, invalid_image_text, parse_image
-from imagegate.core.cise_judge import Judged, judge
-from imagegate.core.cise_memory import Memory, Result
-from imagegate.core.cise_policy import Entry
-from imagegate.core.cise_questions import Asking
-from imagegate.core.cise_record import Recorder, Resolved, record_place
-from imagegate.core.cise_selection import (
+from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Rewriting
+from imagegate.core.enforcement.evaluate import Judged, judge
+from imagegate.core.enforcement.explain import trace_judged, trace_scope, trace_selection
+from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
+from imagegate.core.enforcement.messages import status_message
+from imagegate.core.enforcement.policy import Entry
+from imagegate.core.enforcement.questions import Asking
+from imagegate.core.enforcement.requirement import Check, PullSource, Refused
+from imagegate.core.enforcement.rewrite_record import Recorder, Resolved, record_place
+from imagegate.core.enforcement.selection import (
     PolicySet,
     Scope,
     Selected,
@@ -30,12 +31,11 @@ from imagegate.core.cise_selection import (
     no_entry_text,
     select,
 )
-from imagegate.core.cise_settings import CiseSettings, Parents, Rewriting
-from imagegate.core.cise_simple import SimpleCheck
-from imagegate.core.cise_texts import status_message
-from imagegate.core.cise_trust import TrustCheck
-from imagegate.core.cise_vulnerability import VulnerabilityCheck
-from imagegate.core.cise_workload import (
+from imagegate.core.enforcement.simple_requirement import SimpleCheck
+from imagegate.core.enforcement.trust_requirement import TrustCheck
+from imagegate.core.enforcement.verdict_cache import Memory, Result
+from imagegate.core.enforcement.vulnerability_requirement import VulnerabilityCheck
+from imagegate.core.enforcement.workload import (
     CREATE,
     EPHEMERAL_CONTAINERS,
     PODS,

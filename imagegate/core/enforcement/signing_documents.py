@@ -10,7 +10,7 @@ import re
 from shlex import quote
 from typing import Any
 
-from imagegate.core.cise_policy import CLUSTER_IMAGE_POLICY, IMAGE_POLICY, PolicyGroup
+from imagegate.core.enforcement.policy import CLUSTER_IMAGE_POLICY, IMAGE_POLICY, PolicyGroup
 from imagegate.core.key_ring import SECRET_ITEM
 
 KEY_PROTECT_TYPE = "application/vnd.ibm.kms.key+json"

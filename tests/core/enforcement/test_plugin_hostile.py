@@ -13,10 +13,10 @@ from imagegate.core.admission.lookup import Unknown
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.request import Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.core.cise_plugin import Hook
-from imagegate.core.cise_questions import ManifestDigest, Secret
-from imagegate.core.cise_record import ANNOTATION
-from imagegate.core.cise_settings import CiseSettings, Parents, Profile
+from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Profile
+from imagegate.core.enforcement.plugin import Hook
+from imagegate.core.enforcement.questions import ManifestDigest, Secret
+from imagegate.core.enforcement.rewrite_record import ANNOTATION
 from imagegate.core.simple_signing import ImageSignatures
 from tests.support.cise_world import SIGNED_ENTRY, SIGNED_IMAGE, CiseWorld, key_secret, pod, policy, request, workload
 

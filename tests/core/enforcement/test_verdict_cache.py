@@ -12,11 +12,11 @@ import pytest
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.trace import Trace
-from imagegate.core.cise_checks import Outcome, Subject
-from imagegate.core.cise_memory import RESULTS_MAX
-from imagegate.core.cise_policy import Entry
-from imagegate.core.cise_questions import Asking, ManifestDigest, Secret, ServiceAccount
-from imagegate.core.cise_simple import SimpleCheck
+from imagegate.core.enforcement.policy import Entry
+from imagegate.core.enforcement.questions import Asking, ManifestDigest, Secret, ServiceAccount
+from imagegate.core.enforcement.requirement import Outcome, Subject
+from imagegate.core.enforcement.simple_requirement import SimpleCheck
+from imagegate.core.enforcement.verdict_cache import RESULTS_MAX
 from imagegate.core.simple_signing import ImageSignatures
 from tests.support.cise_world import (
     NOW,

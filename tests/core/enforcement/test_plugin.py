@@ -14,10 +14,10 @@ from imagegate.core.admission.lookup import OutOfTime, Unknown
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import GroupResource, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.core.cise_plugin import Hook
-from imagegate.core.cise_questions import ManifestDigest, Secret, ServiceAccount
-from imagegate.core.cise_selection import PolicySet
-from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
+from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
+from imagegate.core.enforcement.plugin import Hook
+from imagegate.core.enforcement.questions import ManifestDigest, Secret, ServiceAccount
+from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.policy.cluster_image_policy import Reading, read_policies
 from tests.support.cise_world import (

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Answers, Question
-from imagegate.core.cise_image import CiseImage
-from imagegate.core.cise_judge import Judged
+from imagegate.core.enforcement.evaluate import Judged
+from imagegate.core.enforcement.image import CiseImage
 
 RESULTS_MAX = 4096
 

@@ -12,15 +12,14 @@ from typing import Any
 
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
-from imagegate.core.cise_checks import Outcome, Refused, Subject, Verified
-from imagegate.core.cise_policy import (
+from imagegate.core.enforcement.policy import (
     IMAGE_POLICY,
     Entry,
     RequirementType,
     SignedIdentity,
     SimpleRequirement,
 )
-from imagegate.core.cise_questions import (
+from imagegate.core.enforcement.questions import (
     Asking,
     InvalidSecret,
     ManifestDigest,
@@ -29,6 +28,7 @@ from imagegate.core.cise_questions import (
     SecretItem,
     secret_item,
 )
+from imagegate.core.enforcement.requirement import Outcome, Refused, Subject, Verified
 from imagegate.core.key_ring import SECRET_ITEM, InvalidKeyRing, KeyRing
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.docker import DockerReference

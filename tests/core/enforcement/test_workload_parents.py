@@ -9,8 +9,8 @@ import pytest
 
 from imagegate.core.admission.lookup import Unknown
 from imagegate.core.admission.owners import Owner
-from imagegate.core.cise_settings import CiseSettings, Parents, Profile
-from imagegate.core.cise_workload import parent_vouches, read_workload
+from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Profile
+from imagegate.core.enforcement.workload import parent_vouches, read_workload
 from tests.support.cise_world import CiseWorld, containers, pod, policy, request, workload
 
 ALLOW = policy('{name: "r.example.com/*"}')

@@ -14,15 +14,15 @@ import pytest
 
 from imagegate.core.admission.lookup import OutOfTime
 from imagegate.core.admission.request import GroupResource, Phase
-from imagegate.core.cise_plugin import Hook
-from imagegate.core.cise_questions import Secret
-from imagegate.core.cise_selection import PolicySet
-from imagegate.core.cise_simple import SimpleCheck
-from imagegate.core.cise_trust import trust_server
+from imagegate.core.enforcement.plugin import Hook
+from imagegate.core.enforcement.questions import Secret
+from imagegate.core.enforcement.selection import PolicySet
+from imagegate.core.enforcement.simple_requirement import SimpleCheck
+from imagegate.core.enforcement.trust_requirement import trust_server
 from imagegate.core.image_questions import Namespace
 from imagegate.core.simple_signing import ImageSignatures
 from imagegate.policy.cluster_image_policy import read_policies
-from tests.core.test_cise_rewriting import TrustSays
+from tests.core.enforcement.test_plugin_rewriting import TrustSays
 from tests.support.cise_world import (
     CISE_GROUP,
     OTHER_DIGEST,
@@ -260,7 +260,7 @@ def test_weakness_both_groups_missing_fails_closed() -> None:
 
 def test_trust_server_table() -> None:
     """Section 12.2, for when trust is verified; lint uses it now."""
-    from imagegate.core.cise_image import parse_image
+    from imagegate.core.enforcement.image import parse_image
 
     def server(group: str, image: str, trust: str = "{enabled: true}") -> str | None:
         text = policy(f'{{name: "*", policy: {{trust: {trust}}}}}', group=group)

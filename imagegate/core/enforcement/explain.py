@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import ImageUse
-from imagegate.core.cise_checks import Verified
-from imagegate.core.cise_image import CiseImage
-from imagegate.core.cise_judge import Judged
-from imagegate.core.cise_matching import compare, compare_image_ref, quality
-from imagegate.core.cise_policy import Entry
-from imagegate.core.cise_selection import PolicySet, Scope, Selected
+from imagegate.core.enforcement.evaluate import Judged
+from imagegate.core.enforcement.image import CiseImage
+from imagegate.core.enforcement.patterns import compare, compare_image_ref, quality
+from imagegate.core.enforcement.policy import Entry
+from imagegate.core.enforcement.requirement import Verified
+from imagegate.core.enforcement.selection import PolicySet, Scope, Selected
 
 ENTRY, REQUIREMENT = "policy-entry", "requirement"
 

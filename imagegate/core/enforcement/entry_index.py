@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from imagegate.core.cise_matching import TAG_SEPARATOR, fits_between, quality
+from imagegate.core.enforcement.patterns import TAG_SEPARATOR, fits_between, quality
 from imagegate.core.references.substring_index import Affixes, Occurrences
 
 _ANY_TAG = ":*"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagegate.core.admission.decision import DenialCode
-from imagegate.core.cise_checks import Check, Outcome, PullSource, Refused, Subject, Verified
-from imagegate.core.cise_image import CiseImage
-from imagegate.core.cise_policy import Entry
-from imagegate.core.cise_questions import Asking
-from imagegate.core.cise_settings import CiseSettings
+from imagegate.core.enforcement.behaviour import CiseSettings
+from imagegate.core.enforcement.image import CiseImage
+from imagegate.core.enforcement.policy import Entry
+from imagegate.core.enforcement.questions import Asking
+from imagegate.core.enforcement.requirement import Check, Outcome, PullSource, Refused, Subject, Verified
 
 REPORTED_ORDER = ("vulnerability", "simple", "trust")
 """Portieris' order, in which ``reportAll`` prints."""

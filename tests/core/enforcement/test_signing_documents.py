@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from imagegate.core.signing_documents import (
+from imagegate.core.enforcement.signing_documents import (
     key_protect_command,
     key_protect_request,
     policy_name,

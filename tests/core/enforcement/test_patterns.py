@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.cise_matching import compare, compare_any_tag, compare_image_ref, quality
+from imagegate.core.enforcement.patterns import compare, compare_any_tag, compare_image_ref, quality
 
 DIGEST = "sha256:" + "ab" * 32
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from imagegate.core.cise_policy import DEFAULT_GROUPS, PolicyGroup
+from imagegate.core.enforcement.policy import DEFAULT_GROUPS, PolicyGroup
 
 
 class Profile(enum.StrEnum):

@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeAlias
 
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.lookup import Found, OutOfTime
-from imagegate.core.cise_image import CiseImage
-from imagegate.core.cise_policy import Entry, PolicyGroup
-from imagegate.core.cise_questions import Asking, Secret, ServiceAccount, pull_secret
-from imagegate.core.cise_settings import CiseSettings, Dialect
+from imagegate.core.enforcement.behaviour import CiseSettings, Dialect
+from imagegate.core.enforcement.image import CiseImage
+from imagegate.core.enforcement.policy import Entry, PolicyGroup
+from imagegate.core.enforcement.questions import Asking, Secret, ServiceAccount, pull_secret
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret
 

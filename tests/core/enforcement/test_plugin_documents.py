@@ -19,10 +19,10 @@ import pytest
 import yaml
 
 from imagegate.core.admission.request import Phase
-from imagegate.core.cise_plugin import Hook
-from imagegate.core.cise_settings import CiseSettings, Dialect, Profile
+from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
+from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.references.docker import DockerReference
-from tests.core.test_cise_rewriting import TrustSays
+from tests.core.enforcement.test_plugin_rewriting import TrustSays
 from tests.support.cise_world import (
     CISE_GROUP,
     OTHER_DIGEST,
@@ -40,7 +40,7 @@ from tests.support.cise_world import (
 )
 from tests.support.kubectl import Kubectl
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CISE = CiseSettings.for_profile(Profile.CISE)
 PORTIERIS = CiseSettings.for_profile(Profile.PORTIERIS)
 
