@@ -19,7 +19,7 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.kube.printable import printable
 from imagegate.core.references.docker import check_digest
 from imagegate.core.registry.egress import read_url, shown_url
-from imagegate.core.simple_signing import SIGNATURE_MAX_BYTES, LookasideStore
+from imagegate.core.signing.requirements import SIGNATURE_MAX_BYTES, LookasideStore
 from imagegate.errors import EvidenceError, InvalidDigest, Malformed, Unreachable
 
 NO_MORE = "no such signature"

@@ -15,9 +15,9 @@ from functools import lru_cache
 from pysequoia import verify
 
 from imagegate.adapters.openpgp_keys import SigningKey, read_keys
-from imagegate.core.key_ring import NO_KEYS, InvalidKeyRing, KeyRing
-from imagegate.core.openpgp_message import SignedMessage
-from imagegate.core.simple_signing import Verification
+from imagegate.core.signing.key_ring import NO_KEYS, InvalidKeyRing, KeyRing
+from imagegate.core.signing.openpgp_message import SignedMessage
+from imagegate.core.signing.requirements import Verification
 from imagegate.errors import BadSignature
 
 RINGS_CACHED = 512

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pysequoia import Cert
 from pysequoia.packet import Packet, PacketPile, SignatureType, Tag
 
-from imagegate.core.key_ring import KeyRing
+from imagegate.core.signing.key_ring import KeyRing
 
 CERTIFICATES_MAX = 1024  # in one ring
 

@@ -25,7 +25,7 @@ from imagegate.core.enforcement.policy import (
     VulnerabilityPolicy,
 )
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.signed_identity import signed_identity
+from imagegate.core.signing.identity import signed_identity
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.fields import Fields, Remark, Report
 from imagegate.policy.nodes import Node

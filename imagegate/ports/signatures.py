@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from imagegate.core.admission.lookup import Lookup
-from imagegate.core.key_ring import KeyRing
-from imagegate.core.simple_signing import LookasideStore, Verification
+from imagegate.core.signing.key_ring import KeyRing
+from imagegate.core.signing.requirements import LookasideStore, Verification
 
 
 class SignatureStore(Protocol):

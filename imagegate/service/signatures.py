@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, OutOfTime, Unknown
-from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.pull_secrets import PullSecret
-from imagegate.core.simple_signing import (
+from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
+from imagegate.core.signing.requirements import (
     SIGNATURES_MAX,
     TOO_MANY_SIGNATURES,
     ImageSignatures,

@@ -14,7 +14,7 @@ from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, Regis
 from imagegate.core.admission.plugin import Question
 from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.registry.egress import AddressPolicy
-from imagegate.core.simple_signing import ImageSignatures
+from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.errors import InvalidSettings
 from imagegate.ports.registry import Registry
 from imagegate.service.look_up import Answerer

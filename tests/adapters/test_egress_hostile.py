@@ -26,7 +26,7 @@ from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.core.registry.special_addresses import Address
-from imagegate.core.simple_signing import LookasideStore
+from imagegate.core.signing.requirements import LookasideStore
 from imagegate.errors import EvidenceError, Refused
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
 from tests.support.certificates import Authority, Certificate

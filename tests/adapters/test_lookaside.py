@@ -13,7 +13,7 @@ from imagegate.adapters.lookaside import LookasideFiles, LookasideHttp
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.pull_secrets import Credential
-from imagegate.core.simple_signing import SIGNATURE_MAX_BYTES, LookasideStore
+from imagegate.core.signing.requirements import SIGNATURE_MAX_BYTES, LookasideStore
 from imagegate.ports.signatures import SignatureStore
 from tests.support.certificates import Authority
 from tests.support.lookaside import Lookaside

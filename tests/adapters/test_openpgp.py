@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.adapters.openpgp import OpenPgpVerifier
-from imagegate.core.key_ring import InvalidKeyRing, KeyRing
-from imagegate.core.simple_signing import Verification
+from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
+from imagegate.core.signing.requirements import Verification
 from tests.support.gpg import GpgHome, Key
 from tests.support.programs import program, run
 from tests.support.samples import SAMPLES

@@ -14,9 +14,9 @@ from pysequoia import Profile, SignatureMode, Tsk
 from pysequoia import sign as sequoia_sign
 
 from imagegate.adapters.openpgp import OpenPgpVerifier
-from imagegate.core.key_ring import InvalidKeyRing, KeyRing
-from imagegate.core.openpgp_message import Packet, SignedMessage, read_packets
-from imagegate.core.simple_signing import Verification
+from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
+from imagegate.core.signing.openpgp_message import Packet, SignedMessage, read_packets
+from imagegate.core.signing.requirements import Verification
 from tests.adapters.test_openpgp import PAYLOAD, check, interactive
 from tests.support.gpg import GpgHome, Key
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from imagegate.adapters.registry_auth import LONGEST_TOKEN_S, read_token
 from imagegate.core.admission.request import Phase
 from imagegate.core.registry.manifest import MEDIA_TYPES, SCHEMA1_TYPES, digest_of, parse_manifest
-from imagegate.core.signature_claims import Claims, InvalidClaims
+from imagegate.core.signing.claims import Claims, InvalidClaims
 from imagegate.errors import Malformed, TooLarge
 from tests.bypass.test_evidence import DOCUMENTS, app, image_after
 from tests.bypass.world import World, build_world, registry_of_tests

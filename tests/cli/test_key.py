@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from imagegate.adapters.gnupg import KeyNotMade, create_key_pair
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.cli.key import key
-from imagegate.core.key_ring import KeyRing
+from imagegate.core.signing.key_ring import KeyRing
 from imagegate.policy.cluster_image_policy import read_policies
 from tests.support.gpg import GpgHome
 from tests.support.images import make_image, source_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.signed_identity import accepts, image_identity, signed_identity
+from imagegate.core.signing.identity import accepts, image_identity, signed_identity
 from imagegate.errors import InvalidPolicy, InvalidReference
 from tests.conformance.context import Context, differences
 

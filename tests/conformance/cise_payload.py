@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.signature_claims import Claims
+from imagegate.core.signing.claims import Claims
 from imagegate.errors import VerificationError
 from tests.conformance.context import Context, differences
 

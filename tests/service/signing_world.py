@@ -16,12 +16,12 @@ from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry, CacheLimits
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.core.admission.lookup import Absent, Found, Unknown
-from imagegate.core.key_ring import KeyRing
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.core.signed_identity import image_identity, signed_identity
-from imagegate.core.simple_signing import (
+from imagegate.core.signing.identity import image_identity, signed_identity
+from imagegate.core.signing.key_ring import KeyRing
+from imagegate.core.signing.requirements import (
     ImageSignatures,
     LookasideStore,
     Requirement,

@@ -14,12 +14,12 @@ import pytest
 from imagegate.adapters.lookaside import LookasideFiles
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
-from imagegate.core.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.pull_secrets import PullSecret
-from imagegate.core.signed_identity import image_identity, signed_identity
-from imagegate.core.simple_signing import (
+from imagegate.core.signing.identity import image_identity, signed_identity
+from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
+from imagegate.core.signing.requirements import (
     TOO_MANY_SIGNATURES,
     ImageSignatures,
     LookasideStore,

@@ -12,7 +12,7 @@ import pytest
 
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.core.registry.pull_secrets import Credential
-from imagegate.core.simple_signing import InsecureAcceptAnything, Reject, Requirement
+from imagegate.core.signing.requirements import InsecureAcceptAnything, Reject, Requirement
 from tests.service.signing_world import ExtensionRegistry, Gate, gate, pull_secret, signed_by
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome, Key

@@ -26,7 +26,7 @@ from imagegate.core.enforcement.requirement import Check
 from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
-from imagegate.core.simple_signing import ImageSignatures
+from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.policy.cluster_image_policy import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.service.signatures import SignatureReader

@@ -11,7 +11,7 @@ from shlex import quote
 from typing import Any
 
 from imagegate.core.enforcement.policy import CLUSTER_IMAGE_POLICY, IMAGE_POLICY, PolicyGroup
-from imagegate.core.key_ring import SECRET_ITEM
+from imagegate.core.signing.key_ring import SECRET_ITEM
 
 KEY_PROTECT_TYPE = "application/vnd.ibm.kms.key+json"
 KEY_PROTECT_NAME = "image-signing-key"

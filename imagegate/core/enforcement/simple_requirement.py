@@ -29,12 +29,12 @@ from imagegate.core.enforcement.questions import (
     secret_item,
 )
 from imagegate.core.enforcement.requirement import Outcome, Refused, Subject, Verified
-from imagegate.core.key_ring import SECRET_ITEM, InvalidKeyRing, KeyRing
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.docker import DockerReference
 from imagegate.core.registry.pull_secrets import Credential, PullSecret
-from imagegate.core.signed_identity import IdentityRule, image_identity, signed_identity
-from imagegate.core.simple_signing import (
+from imagegate.core.signing.identity import IdentityRule, image_identity, signed_identity
+from imagegate.core.signing.key_ring import SECRET_ITEM, InvalidKeyRing, KeyRing
+from imagegate.core.signing.requirements import (
     ImageSignatures,
     InsecureAcceptAnything,
     InvalidStoreSecret,

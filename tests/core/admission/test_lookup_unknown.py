@@ -30,7 +30,7 @@ from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, Na
 from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from imagegate.core.namespace_guard import NamespaceGuard
-from imagegate.core.simple_signing import ImageSignatures
+from imagegate.core.signing.requirements import ImageSignatures
 from tests.support.answering import answered
 from tests.support.cise_world import (
     SIGNED_ENTRY,

@@ -17,7 +17,7 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Profile
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import ManifestDigest, Secret
 from imagegate.core.enforcement.rewrite_record import ANNOTATION
-from imagegate.core.simple_signing import ImageSignatures
+from imagegate.core.signing.requirements import ImageSignatures
 from tests.support.cise_world import SIGNED_ENTRY, SIGNED_IMAGE, CiseWorld, key_secret, pod, policy, request, workload
 
 GOOD, BAD = "r.example.com/a:1", "evil.example.com/a:1"

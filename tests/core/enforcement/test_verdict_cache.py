@@ -17,7 +17,7 @@ from imagegate.core.enforcement.questions import Asking, ManifestDigest, Secret,
 from imagegate.core.enforcement.requirement import Outcome, Subject
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from imagegate.core.enforcement.verdict_cache import RESULTS_MAX
-from imagegate.core.simple_signing import ImageSignatures
+from imagegate.core.signing.requirements import ImageSignatures
 from tests.support.cise_world import (
     NOW,
     OTHER_DIGEST,

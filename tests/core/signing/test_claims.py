@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.signature_claims import Claims, InvalidClaims
+from imagegate.core.signing.claims import Claims, InvalidClaims
 from tests.support.samples import SAMPLES
 
 DIGEST = "sha256:" + "ab" * 32

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.openpgp_message import (
+from imagegate.core.signing.openpgp_message import (
     BLOB_MAX_BYTES,
     CONTENT_MAX_BYTES,
     Packet,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.key_ring import KEY_RING_MAX_BYTES, InvalidKeyRing, KeyRing
+from imagegate.core.signing.key_ring import KEY_RING_MAX_BYTES, InvalidKeyRing, KeyRing
 from tests.support.counting import lines_run
 from tests.support.samples import SAMPLES
 

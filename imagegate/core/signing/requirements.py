@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Question
-from imagegate.core.key_ring import KeyRing
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.docker import DockerReference
 from imagegate.core.registry.pull_secrets import Credential, PullSecret
-from imagegate.core.signature_claims import Claims, InvalidClaims
-from imagegate.core.signed_identity import IdentityRule, accepts
+from imagegate.core.signing.claims import Claims, InvalidClaims
+from imagegate.core.signing.identity import IdentityRule, accepts
+from imagegate.core.signing.key_ring import KeyRing
 from imagegate.errors import InvalidInput, InvalidPolicy
 
 NO_SIGNATURE = "A signature was required, but no signature exists"

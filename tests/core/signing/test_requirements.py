@@ -7,10 +7,10 @@ import json
 import pytest
 
 from imagegate.core.admission.lookup import Absent, Found, Unknown
-from imagegate.core.key_ring import KeyRing
 from imagegate.core.registry.pull_secrets import Credential
-from imagegate.core.signed_identity import image_identity, signed_identity
-from imagegate.core.simple_signing import (
+from imagegate.core.signing.identity import image_identity, signed_identity
+from imagegate.core.signing.key_ring import KeyRing
+from imagegate.core.signing.requirements import (
     InsecureAcceptAnything,
     InvalidStoreSecret,
     LookasideStore,

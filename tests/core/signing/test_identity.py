@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.signed_identity import IdentityRule, RemapIdentity, accepts, image_identity, signed_identity
+from imagegate.core.signing.identity import IdentityRule, RemapIdentity, accepts, image_identity, signed_identity
 from imagegate.errors import InvalidPolicy, InvalidReference
 
 DIGEST = "sha256:" + "ab" * 32
