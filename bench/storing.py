@@ -15,8 +15,8 @@ from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found
-from imagegate.core.image_questions import StreamTag
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.questions import StreamTag
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.ports.image_store import ObjectKey
 
 PER_STREAM = 20

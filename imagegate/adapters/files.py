@@ -15,12 +15,12 @@ from typing import Any
 
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.packed_objects import PackedObjects
-from imagegate.core import image_stream_answers as answers
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
-from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.image_stream_views import repository_of
-from imagegate.core.image_streams import JsonObject, RegistryHosts, decorated, events
+from imagegate.core.image_streams import lookups as answers
+from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, decorated, events
+from imagegate.core.image_streams.views import repository_of
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from imagegate.core.admission.decision import Cause, Status
 from imagegate.core.image_metadata import JsonObject
-from imagegate.core.image_stream_objects import ImportObject, ImportSource
-from imagegate.core.image_streams import (
+from imagegate.core.image_streams.objects import ImportObject, ImportSource
+from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
     IMPORT_SUCCESS,
     latest_event,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from imagegate.core.image_streams import IMPORT_SUCCESS, status_tags
+from imagegate.core.image_streams.stream import IMPORT_SUCCESS, status_tags
 
 TAGS_WIDTH = 40
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from imagegate.core.image_import import CHECK_ANNOTATION
 from imagegate.core.image_metadata import JsonObject
-from imagegate.core.image_stream_objects import INSECURE_ANNOTATION
-from imagegate.core.image_streams import DOCKER_IMAGE, latest_event, needs_import, spec_tags, with_spec_tags
+from imagegate.core.image_streams.objects import INSECURE_ANNOTATION
+from imagegate.core.image_streams.stream import DOCKER_IMAGE, latest_event, needs_import, spec_tags, with_spec_tags
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from imagegate.core.admission.lookup import Lookup
-from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 
 
 class ImageStreams(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from imagegate.core.admission.lookup import Found, Lookup
-from imagegate.core.image_questions import Image, StreamImage, StreamTag
+from imagegate.core.image_streams.questions import Image, StreamImage, StreamTag
 from imagegate.ports.image_streams import ImageStreams
 
 SIZE = 128

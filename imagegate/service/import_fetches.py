@@ -31,7 +31,7 @@ from imagegate.core.image_import import (
     unauthorized,
 )
 from imagegate.core.image_metadata import JsonObject, image_object
-from imagegate.core.image_stream_objects import ImportObject
+from imagegate.core.image_streams.objects import ImportObject
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest, Platform
 from imagegate.core.registry.pull_secrets import PullSecret

@@ -30,9 +30,9 @@ from imagegate.core.image_import import (
     with_import_mode,
 )
 from imagegate.core.image_metadata import JsonObject, go_time
-from imagegate.core.image_stream_generations import normalized, prepared_for_create, prepared_for_update
-from imagegate.core.image_stream_objects import ImportObject, read_import
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.generations import normalized, prepared_for_create, prepared_for_update
+from imagegate.core.image_streams.objects import ImportObject, read_import
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.errors import InvalidInput

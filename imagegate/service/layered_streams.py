@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
-from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.ports.image_streams import ImageStreams, Namespaces
 
 JsonObject = dict[str, Any]

@@ -18,7 +18,7 @@ from imagegate.core.admission.patch import apply_patch, fits
 from imagegate.core.admission.plugin import Plugin
 from imagegate.core.admission.request import API_VERSIONS, AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
-from imagegate.core.image_questions import Namespace
+from imagegate.core.image_streams.questions import Namespace
 from imagegate.errors import InvalidReview
 from imagegate.service.look_up import Deadline, LookUp, OnDemand, Steps, finish
 from imagegate.service.outcome import Outcome, Verdict, review_json, status_json

@@ -19,7 +19,7 @@ from imagegate.adapters.store_sqlite.image_streams import DELETED, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin

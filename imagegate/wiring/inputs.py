@@ -16,11 +16,11 @@ from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.behaviours import integrated_registries, plugin_modes
-from imagegate.core import image_questions as ask
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams import questions as ask
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy

@@ -8,7 +8,7 @@ from typing import Any
 from imagegate.adapters.files import ImageStreamsFromObjects
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Absent, Lookup, Unlisted
-from imagegate.core.image_questions import Namespace
+from imagegate.core.image_streams.questions import Namespace
 from imagegate.ports.image_store import Collection, StoreError
 from imagegate.service.policy_set import Modes
 from imagegate.service.review import labels_of

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import pytest
 
 from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Impossible
-from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.ports.image_streams import ImageStreams, Namespaces
 from tests.support.image_objects import DIGEST_1, DIGEST_2, DIGEST_12, event, image, spec_tag, stream
 

@@ -12,8 +12,8 @@ import yaml
 from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.packed_objects import PackedObjects
 from imagegate.core.admission.lookup import Absent, Found, Impossible
-from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.errors import ConfigError
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, image, spec_tag, stream
 

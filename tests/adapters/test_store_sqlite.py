@@ -21,8 +21,8 @@ from imagegate.adapters.store_sqlite.database import MIGRATIONS, Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found, Unknown
-from imagegate.core.image_questions import Image, StreamTag
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.questions import Image, StreamTag
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.ports.image_store import (
     ChangesExpired,
     ImageStore,
@@ -517,8 +517,8 @@ def test_without_descriptors_a_store_is_unknown(path: Path) -> None:
         "from imagegate.adapters.store_sqlite.database import Database\n"
         "from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of\n"
         "from imagegate.adapters.store_sqlite.objects import SqliteStore\n"
-        "from imagegate.core.image_questions import Image\n"
-        "from imagegate.core.image_streams import RegistryHosts\n"
+        "from imagegate.core.image_streams.questions import Image\n"
+        "from imagegate.core.image_streams.stream import RegistryHosts\n"
         "store = SqliteStore(Database(Path(sys.argv[1])), terms_of=terms_of)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
         "held = []\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from imagegate.core.image_stream_objects import (
+from imagegate.core.image_streams.objects import (
     read_image_tag,
     read_import,
     read_mapping,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from imagegate.core.api_stored_forms import repaired, tolerant, well_typed
 from imagegate.core.api_tables import table
 from imagegate.core.image_schema import TYPES, type_problems
-from imagegate.core.image_stream_views import image_stream_tags, image_tags
-from imagegate.core.image_streams import RegistryHosts, decorated
+from imagegate.core.image_streams.stream import RegistryHosts, decorated
+from imagegate.core.image_streams.views import image_stream_tags, image_tags
 
 NOW = datetime(2018, 6, 1, 12, 0, tzinfo=UTC)
 NAMES = sorted({name for fields in TYPES.values() for name in fields} | {"containers", "phase", "x"})

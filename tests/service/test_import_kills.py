@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.image_streams import events, spec_tag, status_tag
+from imagegate.core.image_streams.stream import events, spec_tag, status_tag
 from imagegate.ports.image_store import Collection, ObjectKey
 from tests.support.import_worker import HOST, IMAGES, target_of
 from tests.support.processes import wait_until

@@ -6,7 +6,7 @@ from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest
-from imagegate.core.image_questions import Namespace
+from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.service.look_up import Answerer, LookUp
 from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet

@@ -14,7 +14,7 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.core.image_questions import Namespace
+from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.errors import InvalidReview
 from imagegate.service.outcome import WARNING_MAX_CHARACTERS, WARNINGS_MAX_CHARACTERS, Outcome

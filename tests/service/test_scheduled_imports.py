@@ -15,7 +15,7 @@ from imagegate.adapters.registry_http import HttpRegistry
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found
-from imagegate.core.image_streams import status_tag
+from imagegate.core.image_streams.stream import status_tag
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.ports.image_store import ObjectKey

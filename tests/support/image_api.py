@@ -20,13 +20,13 @@ from imagegate.adapters.config_files import load_config
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core import image_questions as ask
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams import questions as ask
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile

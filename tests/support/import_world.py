@@ -14,8 +14,8 @@ from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.core.image_questions import Image, Stream
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.questions import Image, Stream
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.gate import DOCUMENTED, GateBehaviour, ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.core.import_gate.rules import AllowedRegistry

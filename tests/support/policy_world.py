@@ -18,8 +18,8 @@ from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupR
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
-from imagegate.core.image_questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.policy.image_policy_config import load_image_policy
 from tests.support.answering import answered
 

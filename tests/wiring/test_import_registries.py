@@ -14,7 +14,7 @@ import yaml
 from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.admission.request import User
 from imagegate.core.enforcement.questions import ManifestDigest
-from imagegate.core.image_streams import status_tag
+from imagegate.core.image_streams.stream import status_tag
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidSettings
 from imagegate.ports.image_store import ObjectKey

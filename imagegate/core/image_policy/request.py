@@ -31,7 +31,7 @@ from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, Na
 from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
 from imagegate.core.image_policy.execution_rules import CompiledRule
 from imagegate.core.image_policy.resolution import Ask, Resolver
-from imagegate.core.image_questions import Namespace
+from imagegate.core.image_streams.questions import Namespace
 
 _NO_NAMESPACE = Absent("the request has no namespace")
 _VOLUME = ".image.reference"

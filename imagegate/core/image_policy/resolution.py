@@ -17,7 +17,7 @@ from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import User
 from imagegate.core.admission.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
 from imagegate.core.image_policy.behaviour import Behaviour
-from imagegate.core.image_questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.core.references.registry_hosts import WELL_KNOWN_INTEGRATED, all_places, places, spelled
 from imagegate.errors import InvalidReference

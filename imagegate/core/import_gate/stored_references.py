@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from imagegate.core.image_stream_objects import read_stream
+from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.import_gate.gate import ImportGate, RecordingGate
 from imagegate.core.import_gate.validation import validate_stream
 

@@ -12,7 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from imagegate.core.image_stream_objects import (
+from imagegate.core.image_streams.metadata_validation import (
+    namespace_name_errors,
+    path_segment_errors,
+    validate_metadata,
+    validate_metadata_update,
+)
+from imagegate.core.image_streams.objects import (
     DOCKER_IMAGE,
     STREAM_IMAGE,
     STREAM_TAG,
@@ -29,12 +35,6 @@ from imagegate.core.import_gate.gate import Grandfather, ImportGate, Transport, 
 from imagegate.core.import_gate.rules import join_host_port
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.object_meta import (
-    namespace_name_errors,
-    path_segment_errors,
-    validate_metadata,
-    validate_metadata_update,
-)
 from imagegate.core.references.openshift import DEFAULT_TAG, NAME_MAX_LENGTH, ImageReference
 from imagegate.errors import InvalidReference
 

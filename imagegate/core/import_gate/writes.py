@@ -16,8 +16,7 @@ from imagegate.core.admission.access_review import Access, is_granted
 from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, User
-from imagegate.core.image_questions import Image, Stream
-from imagegate.core.image_stream_objects import (
+from imagegate.core.image_streams.objects import (
     DOCKER_IMAGE,
     Event,
     ImportObject,
@@ -34,6 +33,8 @@ from imagegate.core.image_stream_objects import (
     read_stream,
     read_stream_tag,
 )
+from imagegate.core.image_streams.questions import Image, Stream
+from imagegate.core.image_streams.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import (
     Finding,
@@ -50,7 +51,6 @@ from imagegate.core.import_gate.validation import (
     validate_stream_update,
 )
 from imagegate.core.references.openshift import ImageReference
-from imagegate.core.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
 from imagegate.errors import InvalidInput, InvalidReference
 
 NOT_IN_TIME = "it was not looked up in time"

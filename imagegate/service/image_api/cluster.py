@@ -21,13 +21,13 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import API_VERSIONS, Phase, User
 from imagegate.core.api_deletion import BACKGROUND, finalizers_of, marked_for_deletion
 from imagegate.core.api_resources import NAMESPACES, RESOURCES, ApiResource
-from imagegate.core.kube.status import StatusError, forbidden, invalid
-from imagegate.core.object_meta import (
+from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
     path_segment_errors,
     validate_metadata,
     validate_metadata_update,
 )
+from imagegate.core.kube.status import StatusError, forbidden, invalid
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.stored import StoredObjects

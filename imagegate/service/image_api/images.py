@@ -13,9 +13,14 @@ from typing import Any
 
 from imagegate.core.api_resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
 from imagegate.core.image_signatures import kept_signature, new_signature_errors, signature_errors
-from imagegate.core.image_stream_objects import read_mapping
-from imagegate.core.image_stream_views import image_stream_image
-from imagegate.core.image_streams import latest_event, split_stream_image, with_event, with_tracking_tags
+from imagegate.core.image_streams.metadata_validation import (
+    path_segment_errors,
+    validate_metadata,
+    validate_metadata_update,
+)
+from imagegate.core.image_streams.objects import read_mapping
+from imagegate.core.image_streams.stream import latest_event, split_stream_image, with_event, with_tracking_tags
+from imagegate.core.image_streams.views import image_stream_image
 from imagegate.core.image_texts import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata
 from imagegate.core.import_gate.validation import validate_mapping
 from imagegate.core.kube.field_errors import FieldError, required
@@ -28,7 +33,6 @@ from imagegate.core.kube.status import (
     invalid,
     not_found,
 )
-from imagegate.core.object_meta import path_segment_errors, validate_metadata, validate_metadata_update
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidInput, InvalidReference, Malformed, TooLarge
 from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, check_types, success

@@ -15,8 +15,8 @@ from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS, STREAMS
 from imagegate.core.image_import import Fetch, not_listed
-from imagegate.core.image_stream_events import with_followed_tags
-from imagegate.core.image_stream_objects import read_stream
+from imagegate.core.image_streams.events import with_followed_tags
+from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.import_gate.gate import Transport
 from imagegate.core.import_gate.validation import (
     NOTHING_INHERITED,

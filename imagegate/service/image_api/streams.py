@@ -16,16 +16,16 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.api_resources import SECRETS, STREAMS
 from imagegate.core.api_stored_forms import repaired
-from imagegate.core.image_questions import Image, Stream
-from imagegate.core.image_stream_events import with_derived_events
-from imagegate.core.image_stream_generations import (
+from imagegate.core.image_streams.events import with_derived_events
+from imagegate.core.image_streams.generations import (
     prepared_for_create,
     prepared_for_status_update,
     prepared_for_update,
 )
-from imagegate.core.image_stream_objects import Metadata, read_stream
-from imagegate.core.image_stream_views import layers
-from imagegate.core.image_streams import RegistryHosts, decorated
+from imagegate.core.image_streams.objects import Metadata, read_stream
+from imagegate.core.image_streams.questions import Image, Stream
+from imagegate.core.image_streams.stream import RegistryHosts, decorated
+from imagegate.core.image_streams.views import layers
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import Finding
 from imagegate.core.import_gate.writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write

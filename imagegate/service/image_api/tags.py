@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from imagegate.core.api_resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
 from imagegate.core.api_stored_forms import tolerant
-from imagegate.core.image_stream_objects import read_image_tag, read_stream_tag
-from imagegate.core.image_stream_views import image_stream_tag, image_stream_tags, image_tag, image_tags
-from imagegate.core.image_streams import (
+from imagegate.core.image_streams.objects import read_image_tag, read_stream_tag
+from imagegate.core.image_streams.stream import (
     spec_tag,
     split_stream_tag,
     status_tag,
     with_spec_tag,
     with_status_tag,
 )
+from imagegate.core.image_streams.views import image_stream_tag, image_stream_tags, image_tag, image_tags
 from imagegate.core.import_gate.validation import (
     Finding,
     validate_image_tag,

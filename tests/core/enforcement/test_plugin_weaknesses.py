@@ -19,7 +19,7 @@ from imagegate.core.enforcement.questions import Secret
 from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from imagegate.core.enforcement.trust_requirement import trust_server
-from imagegate.core.image_questions import Namespace
+from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.policy.cluster_image_policy import read_policies
 from tests.core.enforcement.test_plugin_rewriting import TrustSays

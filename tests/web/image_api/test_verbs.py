@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_streams import RegistryHosts
+from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.service.policy_set import Mode
 from imagegate.web.image_api.watching import WATCHES_MAX
 from tests.support.image_api import BASE, INTEGRATED, Api, make_api

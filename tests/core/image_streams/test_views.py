@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_stream_views import (
+from imagegate.core.image_streams.stream import RegistryHosts, decorated
+from imagegate.core.image_streams.views import (
     holds_pull_spec,
     image_stream_image,
     image_stream_tag,
@@ -17,7 +18,6 @@ from imagegate.core.image_stream_views import (
     layers,
     pull_spec,
 )
-from imagegate.core.image_streams import RegistryHosts, decorated
 from imagegate.core.kube.status import StatusError
 from imagegate.core.references.openshift import ImageReference
 from tests.support.image_objects import CREATED, DIGEST_1, DIGEST_2, DIGEST_12, event, image, spec_tag, stream

@@ -10,9 +10,9 @@ from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import User
-from imagegate.core.image_questions import Stream
-from imagegate.core.image_stream_objects import Event, ImportPolicy, Source, SpecTag, read_stream
-from imagegate.core.tag_events import Derived, derive, is_changed, tag_questions, with_event
+from imagegate.core.image_streams.objects import Event, ImportPolicy, Source, SpecTag, read_stream
+from imagegate.core.image_streams.questions import Stream
+from imagegate.core.image_streams.tag_events import Derived, derive, is_changed, tag_questions, with_event
 from tests.support.import_world import docker_tag, history, stream
 
 ALICE = User("alice")

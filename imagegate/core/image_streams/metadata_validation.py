@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from imagegate.core.api_deletion import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
-from imagegate.core.image_stream_objects import Metadata
+from imagegate.core.image_streams.objects import Metadata
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 
 NameCheck = Callable[[str, bool], list[str]]

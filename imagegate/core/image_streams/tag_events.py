@@ -17,8 +17,7 @@ from imagegate.core.admission.access_review import Access, is_granted, refusal
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import User
-from imagegate.core.image_questions import Stream
-from imagegate.core.image_stream_objects import (
+from imagegate.core.image_streams.objects import (
     DOCKER_IMAGE,
     STREAM_IMAGE,
     STREAM_TAG,
@@ -28,6 +27,7 @@ from imagegate.core.image_stream_objects import (
     StreamObject,
     read_stream,
 )
+from imagegate.core.image_streams.questions import Stream
 from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import FieldError, aggregate, forbidden, internal_error, invalid, not_found
 from imagegate.core.kube.go_quote import go_quote

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from imagegate.core.image_streams import (
+from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
     STREAM_IMAGE,
     STREAM_TAG,

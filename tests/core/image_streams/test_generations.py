@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.image_stream_generations import (
+from imagegate.core.image_streams.generations import (
     normalized,
     prepared_for_create,
     prepared_for_status_update,
     prepared_for_update,
 )
-from imagegate.core.image_streams import RegistryHosts, spec_tags, status_tags
+from imagegate.core.image_streams.stream import RegistryHosts, spec_tags, status_tags
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, spec_tag, stream
 
 HOSTS = RegistryHosts("reg:5000")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_stream_objects import (
+from imagegate.core.image_streams.objects import (
     Event,
     ImportPolicy,
     Source,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_stream_events import with_derived_events, with_followed_tags
-from imagegate.core.image_streams import latest_event, status_tags
+from imagegate.core.image_streams.events import with_derived_events, with_followed_tags
+from imagegate.core.image_streams.stream import latest_event, status_tags
 from tests.support.image_objects import CREATED, DIGEST_1, DIGEST_2, event, spec_tag, stream
 
 NOW = "2020-01-01T00:00:00Z"

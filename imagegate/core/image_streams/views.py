@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from imagegate.core.image_streams import (
+from imagegate.core.image_streams.stream import (
     ImageOf,
     JsonObject,
     events,

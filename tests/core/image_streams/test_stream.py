@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_streams import (
+from imagegate.core.image_streams.stream import (
     RegistryHosts,
     condition,
     decorated,

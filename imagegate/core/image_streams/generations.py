@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagegate.core.image_streams import (
+from imagegate.core.image_streams.stream import (
     JsonObject,
     RegistryHosts,
     decorated,

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_stream_objects import Metadata
-from imagegate.core.import_gate.validation import stream_name_errors
-from imagegate.core.object_meta import (
+from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
     path_segment_errors,
     validate_metadata,
     validate_metadata_update,
 )
+from imagegate.core.image_streams.objects import Metadata
+from imagegate.core.import_gate.validation import stream_name_errors
 
 
 def metadata(**fields: Any) -> Metadata:
