@@ -12,7 +12,9 @@ from datetime import datetime
 
 from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Unknown
-from imagegate.core.image_import import (
+from imagegate.core.image_streams.objects import ImportObject
+from imagegate.core.imports.image_object import JsonObject, image_object
+from imagegate.core.imports.outcome import (
     LEGACY,
     Fetch,
     Imported,
@@ -30,12 +32,10 @@ from imagegate.core.image_import import (
     repository_fetch,
     unauthorized,
 )
-from imagegate.core.image_metadata import JsonObject, image_object
-from imagegate.core.image_streams.objects import ImportObject
+from imagegate.core.imports.tag_order import split_tags
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest, Platform
 from imagegate.core.registry.pull_secrets import PullSecret
-from imagegate.core.tag_order import split_tags
 from imagegate.errors import EvidenceError
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, Trouble
 

@@ -14,7 +14,11 @@ from typing import Protocol
 
 from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Found, Unknown
-from imagegate.core.image_import import (
+from imagegate.core.image_streams.generations import normalized, prepared_for_create, prepared_for_update
+from imagegate.core.image_streams.objects import ImportObject, read_import
+from imagegate.core.image_streams.stream import RegistryHosts
+from imagegate.core.imports.image_object import JsonObject, go_time
+from imagegate.core.imports.outcome import (
     CHECK_ANNOTATION,
     Fetch,
     Imported,
@@ -29,10 +33,6 @@ from imagegate.core.image_import import (
     repository_status,
     with_import_mode,
 )
-from imagegate.core.image_metadata import JsonObject, go_time
-from imagegate.core.image_streams.generations import normalized, prepared_for_create, prepared_for_update
-from imagegate.core.image_streams.objects import ImportObject, read_import
-from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.errors import InvalidInput

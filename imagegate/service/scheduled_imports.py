@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from imagegate.core.image_metadata import JsonObject
-from imagegate.core.import_schedule import due_import, is_scheduled, pending_import
+from imagegate.core.imports.image_object import JsonObject
+from imagegate.core.imports.schedule import due_import, is_scheduled, pending_import
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError
 from imagegate.ports.image_store import Collection, ImageStore, StoreError
 from imagegate.service.importer import Importer, ImportTarget

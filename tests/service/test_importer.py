@@ -16,8 +16,8 @@ from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
-from imagegate.core.image_import import CHECK_ANNOTATION
 from imagegate.core.image_streams.stream import RegistryHosts, spec_tag, status_tag
+from imagegate.core.imports.outcome import CHECK_ANNOTATION
 from imagegate.core.kube.status import StatusError, bad_request
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.manifest import parse_manifest

@@ -14,7 +14,6 @@ from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS, STREAMS
-from imagegate.core.image_import import Fetch, not_listed
 from imagegate.core.image_streams.events import with_followed_tags
 from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.import_gate.gate import Transport
@@ -25,6 +24,7 @@ from imagegate.core.import_gate.validation import (
     validate_stream_update,
 )
 from imagegate.core.import_gate.writes import ImportWrite
+from imagegate.core.imports.outcome import Fetch, not_listed
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import StatusError
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from imagegate.core.admission.decision import Cause, Status
-from imagegate.core.image_metadata import JsonObject
 from imagegate.core.image_streams.objects import ImportObject, ImportSource
 from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
@@ -26,6 +25,7 @@ from imagegate.core.image_streams.stream import (
     with_status_tag,
     with_tracking_tags,
 )
+from imagegate.core.imports.image_object import JsonObject
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.status import bad_request, forbidden, invalid, not_found
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference

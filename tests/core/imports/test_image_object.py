@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.image_metadata import go_time, image_object
+from imagegate.core.imports.image_object import go_time, image_object
 from imagegate.core.registry.manifest import (
     DOCKER_SCHEMA1,
     OCI_CONFIG,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_import import CHECK_ANNOTATION
-from imagegate.core.import_schedule import due_import, is_scheduled, pending_import
+from imagegate.core.imports.outcome import CHECK_ANNOTATION
+from imagegate.core.imports.schedule import due_import, is_scheduled, pending_import
 
 JsonObject = dict[str, Any]
 PINNED = "r.io/a/b@sha256:" + "0" * 64

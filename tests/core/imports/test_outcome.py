@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_import import (
+from imagegate.core.image_streams.objects import read_import
+from imagegate.core.image_streams.stream import spec_tag, status_tag, with_spec_tag
+from imagegate.core.imports.outcome import (
     Fetch,
     Imported,
     RepositoryOutcome,
@@ -19,8 +21,6 @@ from imagegate.core.image_import import (
     status_json,
     with_import_mode,
 )
-from imagegate.core.image_streams.objects import read_import
-from imagegate.core.image_streams.stream import spec_tag, status_tag, with_spec_tag
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import OCI_INDEX, Child, Descriptor, Manifest, Platform
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagegate.core.image_import import CHECK_ANNOTATION
-from imagegate.core.image_metadata import JsonObject
 from imagegate.core.image_streams.objects import INSECURE_ANNOTATION
 from imagegate.core.image_streams.stream import DOCKER_IMAGE, latest_event, needs_import, spec_tags, with_spec_tags
+from imagegate.core.imports.image_object import JsonObject
+from imagegate.core.imports.outcome import CHECK_ANNOTATION
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 

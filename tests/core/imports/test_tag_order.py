@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.tag_order import ordered_tags, split_tags
+from imagegate.core.imports.tag_order import ordered_tags, split_tags
 
 
 @pytest.mark.parametrize(
