@@ -14,7 +14,7 @@ from imagegate.cli.image_clients import ImageClient, LocalClient, RemoteClient
 from imagegate.cli.image_output import ImportProgress, print_import, print_objects, print_refusal
 from imagegate.cli.options import FILE
 from imagegate.cli.output import say
-from imagegate.core.api_resources import IMAGES, STREAM_TAGS, STREAMS, ApiResource
+from imagegate.core.image_api.resources import IMAGES, STREAM_TAGS, STREAMS, ApiResource
 from imagegate.core.image_streams.stream import split_stream_tag
 from imagegate.core.kube.status import StatusError
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference, is_digest

@@ -10,8 +10,8 @@ import requests
 
 from imagegate.core.admission.decision import Cause, Status
 from imagegate.core.admission.request import User
-from imagegate.core.api_patches import MERGE_PATCH, merge
-from imagegate.core.api_resources import STREAM_IMPORTS, ApiResource
+from imagegate.core.image_api.patches import MERGE_PATCH, merge
+from imagegate.core.image_api.resources import STREAM_IMPORTS, ApiResource
 from imagegate.core.kube.status import StatusError
 from imagegate.errors import InvalidInput, Unreachable
 from imagegate.service.image_api.api import Deletes, Gets, ImageApi, Lists

@@ -12,7 +12,7 @@ import click
 
 from imagegate.cli.output import json_text, safe_line, say, yaml_text
 from imagegate.core.admission.decision import Status
-from imagegate.core.api_tables import table
+from imagegate.core.image_api.tables import table
 from imagegate.core.image_streams.stream import IMPORT_SUCCESS
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from imagegate.core.image_schema import type_problems
+from imagegate.core.image_api.schema import type_problems
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.nodes import Node, plain
 from imagegate.policy.source import DOCUMENT_MAX_BYTES, read_source

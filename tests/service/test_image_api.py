@@ -12,7 +12,7 @@ import pytest
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.admission.request import User
-from imagegate.core.api_resources import STREAM_TAGS, STREAMS
+from imagegate.core.image_api.resources import STREAM_TAGS, STREAMS
 from imagegate.core.kube.status import StatusError
 from imagegate.ports.image_store import ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.call import Call, DeleteOptions, ListOptions

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
-from imagegate.core.api_resources import (
+from imagegate.core.image_api.resources import (
     EVENTS,
     IMAGE_TAGS,
     IMAGES,

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import orjson
 
 from imagegate.core.admission.request import User
-from imagegate.core.api_selectors import FieldSelector
-from imagegate.core.image_schema import type_problems
+from imagegate.core.image_api.schema import type_problems
+from imagegate.core.image_api.selectors import FieldSelector
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.kube.status import StatusError, bad_request
 

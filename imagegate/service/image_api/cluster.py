@@ -19,8 +19,8 @@ import orjson
 from imagegate.core.admission.decision import Cause, PatchOp, Status
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import API_VERSIONS, Phase, User
-from imagegate.core.api_deletion import BACKGROUND, finalizers_of, marked_for_deletion
-from imagegate.core.api_resources import NAMESPACES, RESOURCES, ApiResource
+from imagegate.core.image_api.deletion import BACKGROUND, finalizers_of, marked_for_deletion
+from imagegate.core.image_api.resources import NAMESPACES, RESOURCES, ApiResource
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
     path_segment_errors,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.api_resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
+from imagegate.core.image_api.resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
 from imagegate.core.image_signatures import kept_signature, new_signature_errors, signature_errors
 from imagegate.core.image_streams.metadata_validation import (
     path_segment_errors,

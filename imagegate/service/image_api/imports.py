@@ -13,7 +13,7 @@ from imagegate.core.admission.access_review import Access, is_granted
 from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
-from imagegate.core.api_resources import SECRETS, STREAM_IMPORTS, STREAMS
+from imagegate.core.image_api.resources import SECRETS, STREAM_IMPORTS, STREAMS
 from imagegate.core.image_streams.events import with_followed_tags
 from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.import_gate.gate import Transport

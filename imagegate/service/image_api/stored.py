@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from imagegate.core.admission.decision import Status
-from imagegate.core.api_deletion import (
+from imagegate.core.image_api.deletion import (
     finalizers_after_delete,
     finalizers_of,
     is_being_deleted,
@@ -17,8 +17,8 @@ from imagegate.core.api_deletion import (
     marked_for_deletion,
     new_finalizer_errors,
 )
-from imagegate.core.api_resources import NAMESPACES, ApiResource
-from imagegate.core.api_stored_forms import repaired, tolerant
+from imagegate.core.image_api.resources import NAMESPACES, ApiResource
+from imagegate.core.image_api.stored_forms import repaired, tolerant
 from imagegate.core.kube.status import (
     StatusError,
     already_exists,

@@ -14,8 +14,8 @@ from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
-from imagegate.core.api_resources import SECRETS, STREAMS
-from imagegate.core.api_stored_forms import repaired
+from imagegate.core.image_api.resources import SECRETS, STREAMS
+from imagegate.core.image_api.stored_forms import repaired
 from imagegate.core.image_streams.events import with_derived_events
 from imagegate.core.image_streams.generations import (
     prepared_for_create,

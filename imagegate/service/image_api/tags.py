@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from imagegate.core.api_resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
-from imagegate.core.api_stored_forms import tolerant
+from imagegate.core.image_api.resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
+from imagegate.core.image_api.stored_forms import tolerant
 from imagegate.core.image_streams.objects import read_image_tag, read_stream_tag
 from imagegate.core.image_streams.stream import (
     spec_tag,

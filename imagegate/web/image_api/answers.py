@@ -11,7 +11,7 @@ import orjson
 from flask import Response
 
 from imagegate.core.admission.decision import Status
-from imagegate.core.api_tables import partial_metadata, table
+from imagegate.core.image_api.tables import partial_metadata, table
 from imagegate.core.kube.status import StatusError
 from imagegate.service.image_api.call import JsonObject
 

@@ -9,12 +9,12 @@ from itertools import islice
 
 from flask import Blueprint, Request, Response, g, request
 
-from imagegate.core import api_patches
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.decision import Status
 from imagegate.core.admission.request import User
-from imagegate.core.api_resources import NAMESPACES
-from imagegate.core.image_schema import TYPES, unknown_fields
+from imagegate.core.image_api import patches as api_patches
+from imagegate.core.image_api.resources import NAMESPACES
+from imagegate.core.image_api.schema import TYPES, unknown_fields
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import StoreBusy, StoreError

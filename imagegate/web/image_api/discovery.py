@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.api_resources import ApiResource, group_versions, resources_of
+from imagegate.core.image_api.resources import ApiResource, group_versions, resources_of
 
 AGGREGATED = ("apidiscovery.k8s.io", "APIGroupDiscoveryList")
 _VERSIONS = ("v2", "v2beta1")

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from imagegate import __version__
-from imagegate.core.api_patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
-from imagegate.core.api_resources import RESOURCES, ApiResource, group_versions, resources_of
-from imagegate.core.image_schema import TYPES, Field
+from imagegate.core.image_api.patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from imagegate.core.image_api.resources import RESOURCES, ApiResource, group_versions, resources_of
+from imagegate.core.image_api.schema import TYPES, Field
 from imagegate.core.kube.status import IMAGE_GROUP
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.image_schema import TYPES
+from imagegate.core.image_api.schema import TYPES
 from tests.support.image_api import Api, make_api
 from tests.support.image_objects import DIGEST_1, event, image, spec_tag
 from tests.web.image_api.conftest import with_project

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.core.api_selectors import parse_field_selector, parse_label_selector
+from imagegate.core.image_api.selectors import parse_field_selector, parse_label_selector
 from imagegate.errors import InvalidInput
 
 LABELS = {"app": "web", "tier": "gold", "example.com/x": "", "env": "prod"}

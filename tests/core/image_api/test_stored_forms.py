@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.api_stored_forms import repaired, tolerant, well_typed
-from imagegate.core.api_tables import table
-from imagegate.core.image_schema import TYPES, type_problems
+from imagegate.core.image_api.schema import TYPES, type_problems
+from imagegate.core.image_api.stored_forms import repaired, tolerant, well_typed
+from imagegate.core.image_api.tables import table
 from imagegate.core.image_streams.stream import RegistryHosts, decorated
 from imagegate.core.image_streams.views import image_stream_tags, image_tags
 

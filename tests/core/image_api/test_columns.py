@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_stream_tables import cells, columns, human_duration, tags_up_to_width
+from imagegate.core.image_api.columns import cells, columns, human_duration, tags_up_to_width
 from tests.support.image_objects import DIGEST_1, event, image, spec_tag, stream
 
 NOW = datetime(2018, 6, 1, 12, 0, tzinfo=UTC)

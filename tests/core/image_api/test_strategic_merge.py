@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.api_patch_types import PATCH_TYPES, patch_type
-from imagegate.core.api_resources import IMAGE_TAGS, RESOURCES, SIGNATURES
-from imagegate.core.api_strategic_merge import strategic_merge
+from imagegate.core.image_api.patch_types import PATCH_TYPES, patch_type
+from imagegate.core.image_api.resources import IMAGE_TAGS, RESOURCES, SIGNATURES
+from imagegate.core.image_api.strategic_merge import strategic_merge
 from imagegate.errors import InvalidInput
 
-CASES = Path(__file__).parents[1] / "data" / "patches" / "strategic.jsonl"
+CASES = Path(__file__).parents[2] / "data" / "patches" / "strategic.jsonl"
 STREAM = patch_type("image.openshift.io/v1", "ImageStream")
 
 

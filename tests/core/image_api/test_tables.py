@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.api_tables import partial_metadata, short_duration, table
+from imagegate.core.image_api.tables import partial_metadata, short_duration, table
 
 NOW = datetime(2018, 6, 1, 12, 0, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.api_patches import (
+from imagegate.core.image_api.patches import (
     JSON_PATCH,
     MERGE_PATCH,
     RESULT_MAX_BYTES,

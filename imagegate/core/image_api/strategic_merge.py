@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from imagegate.core.api_patch_types import PatchField, patch_field
+from imagegate.core.image_api.patch_types import PatchField, patch_field
 from imagegate.errors import InvalidInput
 
 Json: TypeAlias = Any

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from imagegate.core import image_stream_tables as image_tables
-from imagegate.core.api_stored_forms import tolerant
-from imagegate.core.image_stream_tables import Column, Row, parse_time
+from imagegate.core.image_api import columns as image_tables
+from imagegate.core.image_api.columns import Column, Row, parse_time
+from imagegate.core.image_api.stored_forms import tolerant
 
 _NAME = Column("Name", "Name must be unique within a namespace.", format="name")
 _STATUS = Column("Status", "What the server has made of it.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_schema import TYPES, type_problems, unknown_fields
+from imagegate.core.image_api.schema import TYPES, type_problems, unknown_fields
 
 
 @pytest.mark.parametrize(

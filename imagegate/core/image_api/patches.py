@@ -13,8 +13,8 @@ import jsonpatch
 import jsonpointer
 import orjson
 
-from imagegate.core.api_patch_types import patch_type
-from imagegate.core.api_strategic_merge import strategic_merge
+from imagegate.core.image_api.patch_types import patch_type
+from imagegate.core.image_api.strategic_merge import strategic_merge
 from imagegate.errors import InvalidInput
 
 Json: TypeAlias = Any

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from imagegate.core.image_schema import TYPES, type_problems
+from imagegate.core.image_api.schema import TYPES, type_problems
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
