@@ -21,8 +21,8 @@ from imagegate.core.import_gate.gate import ImportGate, Transport
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.references.wildcard import Wildcard
-from imagegate.policy.cluster_image_policy import read_policies
-from imagegate.policy.image_policy_config import load_image_policy
+from imagegate.documents.image_policies import read_policies
+from imagegate.documents.image_policy_config import load_image_policy
 
 SIZES = (10, 100, 1_000, 10_000)
 SMALL, LARGE = SIZES[0], SIZES[-1]

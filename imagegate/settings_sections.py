@@ -12,8 +12,8 @@ from imagegate.core.enforcement.policy import DEFAULT_GROUPS
 from imagegate.core.kube.field_errors import not_supported
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
+from imagegate.documents.image_policy_config import read_label_selector
 from imagegate.policy.fields import Fields
-from imagegate.policy.image_policy_config import read_label_selector
 from imagegate.settings_schema import (
     choice,
     custom,

@@ -14,9 +14,9 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.image_policy.config import apply_defaults
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
-from imagegate.policy.cluster_image_policy import read_policies
+from imagegate.documents.image_objects import read_image_objects
+from imagegate.documents.image_policies import read_policies
 from imagegate.policy.findings import Severity
-from imagegate.policy.image_objects import read_image_objects
 from imagegate.settings import load_settings
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"

@@ -10,10 +10,10 @@ import pytest
 
 from imagegate.core.image_policy.config import RESOLUTION_TYPES, ExecutionRule
 from imagegate.core.profile import Profile
+from imagegate.documents.master_config import read_config
 from imagegate.policy.lint import lint
-from imagegate.policy.master_config import read_config
 from imagegate.settings_schema import camel
-from tests.policy.test_master_config import Files
+from tests.documents.test_master_config import Files
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)

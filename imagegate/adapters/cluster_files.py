@@ -12,8 +12,8 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.core.kube.go_quote import go_quote
+from imagegate.documents.image_policies import LoadedPolicies, Reading, read_nodes
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.cluster_image_policy import LoadedPolicies, Reading, read_nodes
 from imagegate.policy.nodes import Node, plain
 from imagegate.policy.source import decode_utf8, read_source
 from imagegate.ports.documents import Documents

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.profile import Profile
+from imagegate.documents.master_config import MasterConfig, read_config
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.master_config import MasterConfig, read_config
 from imagegate.policy.source import decode_utf8
 from imagegate.ports.documents import Documents
 

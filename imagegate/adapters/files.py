@@ -22,8 +22,8 @@ from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHol
 from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, decorated, events
 from imagegate.core.image_streams.views import repository_of
 from imagegate.core.references.openshift import ImageReference
+from imagegate.documents.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
 from imagegate.errors import InvalidReference
-from imagegate.policy.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
 from imagegate.ports.documents import Documents
 
 FILE_MAX_BYTES = 1 << 30

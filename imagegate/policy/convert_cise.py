@@ -22,8 +22,8 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, PlainScalarString
 
 from imagegate.core.enforcement.policy import ImagePolicyObject, PolicyGroup
+from imagegate.documents.image_policies import CLUSTER_DOMAIN, KINDS, LoadedPolicies, Reading, read_policies
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.cluster_image_policy import CLUSTER_DOMAIN, KINDS, LoadedPolicies, Reading, read_policies
 from imagegate.policy.fields import Remark
 from imagegate.policy.nodes import plain
 from imagegate.policy.source import read_source

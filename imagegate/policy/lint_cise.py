@@ -18,8 +18,8 @@ from imagegate.core.enforcement.policy import (
 from imagegate.core.enforcement.selection import merged_order
 from imagegate.core.enforcement.trust_requirement import trust_server
 from imagegate.core.kube.go_quote import go_quote
+from imagegate.documents.image_policies import LoadedPolicies, Place
 from imagegate.errors import InvalidReference
-from imagegate.policy.cluster_image_policy import LoadedPolicies, Place
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.lint import findings_of_remarks
 

@@ -23,8 +23,8 @@ from imagegate.core.image_streams import questions as ask
 from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.profile import Profile
+from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.master_config import MasterConfig
 from imagegate.ports.documents import Documents
 from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
@@ -168,7 +168,7 @@ class Inputs:
 def _cluster_files(settings: Settings, documents: Documents) -> ClusterFiles:
     """Policies, Secrets, service accounts and owners."""
     from imagegate.adapters.cluster_files import load_cluster_files  # what takes time to import is imported when used
-    from imagegate.policy.cluster_image_policy import Reading
+    from imagegate.documents.image_policies import Reading
 
     domain = settings.cise.cluster_domain if settings.cise is not None else ""
     return load_cluster_files(map(Path, settings.policies), Reading(cluster_domain=domain), documents)

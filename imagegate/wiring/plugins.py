@@ -21,8 +21,8 @@ from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.profile import Profile
+from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidSettings
-from imagegate.policy.master_config import MasterConfig
 from imagegate.service.policy_set import NO_RULES, ConfiguredPlugin, Modes, RuleCounts
 from imagegate.settings import Settings
 from imagegate.settings_sections import CisePathSettings
@@ -30,7 +30,7 @@ from imagegate.wiring.record_keys import RecordKey
 
 if TYPE_CHECKING:
     from imagegate.core.enforcement.policy import Entry
-    from imagegate.policy.cluster_image_policy import LoadedPolicies
+    from imagegate.documents.image_policies import LoadedPolicies
 
 HOOKS = ("admit", "trust", "va")
 """Endpoints of its own that the CISE plug-in has (spec cise section 18); asked for as ``cise-HOOK``."""

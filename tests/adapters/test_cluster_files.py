@@ -10,8 +10,8 @@ from imagegate.adapters.cluster_files import ClusterFiles, load_cluster_files
 from imagegate.core.admission.lookup import Absent, Found
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
+from imagegate.documents.image_policies import Reading
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.cluster_image_policy import Reading
 from tests.support.cise_world import policy
 
 OBJECTS = """\

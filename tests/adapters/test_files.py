@@ -99,7 +99,7 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, message:
 
 
 def test_a_large_json_file_is_told_without_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagegate.policy.image_objects.DOCUMENT_MAX_BYTES", 10)
+    monkeypatch.setattr("imagegate.documents.image_objects.DOCUMENT_MAX_BYTES", 10)
     path = written(tmp_path, json.dumps({"kind": "Image", "apiVersion": "v1"}), "x.json")
     with pytest.raises(ConfigError, match=r"x.json: Image: metadata.name: required"):
         load_image_streams([path])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagegate.cli.main import main
-from imagegate.policy.cluster_image_policy import read_policies
+from imagegate.documents.image_policies import read_policies
 from tests.support.cise_world import CISE_GROUP, policy
 
 V1 = "portieris.cloud.ibm.com/v1"

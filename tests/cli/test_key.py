@@ -20,7 +20,7 @@ from imagegate.adapters.gnupg import KeyNotMade, create_key_pair
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.cli.key import key
 from imagegate.core.signing.key_ring import KeyRing
-from imagegate.policy.cluster_image_policy import read_policies
+from imagegate.documents.image_policies import read_policies
 from tests.support.gpg import GpgHome
 from tests.support.images import make_image, source_of
 from tests.support.lookaside import Lookaside

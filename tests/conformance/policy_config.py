@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from imagegate.core.profile import Profile
+from imagegate.documents.image_policy_config import InvalidImagePolicy, config_to_json, load_image_policy
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.image_policy_config import InvalidImagePolicy, config_to_json, load_image_policy
 from tests.conformance.context import Context, differences
 
 _COMPARED = ("ok", "stage", "error", "errors", "config")

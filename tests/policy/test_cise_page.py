@@ -10,7 +10,7 @@ import pytest
 from imagegate.core.enforcement.behaviour import CiseSettings
 from imagegate.core.enforcement.image import parse_image
 from imagegate.core.enforcement.selection import PolicySet, Selected, select
-from imagegate.policy.cluster_image_policy import read_policies
+from imagegate.documents.image_policies import read_policies
 from tests.support.cise_world import policy
 
 PAGE = (Path(__file__).parents[2] / "docs/cise.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from imagegate.core.enforcement.policy import PolicyGroup
-from imagegate.policy.cluster_image_policy import Reading, read_policies
+from imagegate.documents.image_policies import Reading, read_policies
 
 ROOT = Path(__file__).parents[2]
 POLICIES = sorted((ROOT / "config/policies").rglob("*.yaml"))

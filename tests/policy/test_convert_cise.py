@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from imagegate.core.enforcement.policy import Entry, PolicyGroup
+from imagegate.documents.image_policies import Reading, read_policies
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.cluster_image_policy import Reading, read_policies
 from imagegate.policy.convert_cise import Converted, convert_policies
 from tests.support.cise_world import CISE_GROUP, policy
 

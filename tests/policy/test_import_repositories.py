@@ -6,9 +6,9 @@ import pytest
 
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
+from imagegate.documents.master_config import MasterConfig, read_config
 from imagegate.policy.lint import lint
-from imagegate.policy.master_config import MasterConfig, read_config
-from tests.policy.test_master_config import Files
+from tests.documents.test_master_config import Files
 
 
 def config(*entries: str) -> MasterConfig:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from imagegate.core.profile import Profile
+from imagegate.documents.master_config import read_config
 from imagegate.errors import InvalidPolicy
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.lint import findings_of_error, lint
 from imagegate.policy.lint_rules import registry_problem
-from imagegate.policy.master_config import read_config
-from tests.policy.test_master_config import Files
+from tests.documents.test_master_config import Files
 
 DOCUMENTED, EXACT = Profile.DOCUMENTED, Profile.OPENSHIFT_4
 BLOCK = "imagePolicyConfig:\n  internalRegistryHostname: reg:5000\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagegate.core.enforcement.entry_index import NameIndex
-from imagegate.policy.cluster_image_policy import LoadedPolicies, read_policies
+from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.policy.lint_cise import lint_cise
 from tests.support.cise_world import CISE_GROUP, policy
 

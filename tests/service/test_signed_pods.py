@@ -26,7 +26,7 @@ from imagegate.core.enforcement.plugin import CisePlugin
 from imagegate.core.enforcement.questions import ManifestDigest, Secret, ServiceAccount
 from imagegate.core.enforcement.selection import PolicySet as CisePolicies
 from imagegate.core.signing.requirements import ImageSignatures
-from imagegate.policy.cluster_image_policy import Reading
+from imagegate.documents.image_policies import Reading
 from imagegate.service.look_up import Answerer, LookUp
 from imagegate.service.manifest_digests import ManifestDigests
 from imagegate.service.policy_set import ConfiguredPlugin, PolicyHolder, PolicySet

@@ -27,7 +27,7 @@ from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.signing.requirements import ImageSignatures
-from imagegate.policy.cluster_image_policy import Reading
+from imagegate.documents.image_policies import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.service.signatures import SignatureReader
 from tests.support.answering import answered

@@ -20,7 +20,7 @@ from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams.stream import RegistryHosts
-from imagegate.policy.image_policy_config import load_image_policy
+from imagegate.documents.image_policy_config import load_image_policy
 from tests.support.answering import answered
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

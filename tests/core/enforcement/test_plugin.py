@@ -19,7 +19,7 @@ from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import ManifestDigest, Secret, ServiceAccount
 from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.signing.requirements import ImageSignatures
-from imagegate.policy.cluster_image_policy import Reading, read_policies
+from imagegate.documents.image_policies import Reading, read_policies
 from tests.support.cise_world import (
     CISE_GROUP,
     KINDS,

@@ -21,7 +21,7 @@ from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from imagegate.core.enforcement.trust_requirement import trust_server
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.signing.requirements import ImageSignatures
-from imagegate.policy.cluster_image_policy import read_policies
+from imagegate.documents.image_policies import read_policies
 from tests.core.enforcement.test_plugin_rewriting import TrustSays
 from tests.support.cise_world import (
     CISE_GROUP,

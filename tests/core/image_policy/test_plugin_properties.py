@@ -15,7 +15,7 @@ from imagegate.core.image_policy.config import ExecutionRule, ImagePolicyConfig
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.references.openshift import ImageReference
-from imagegate.policy.image_policy_config import load_image_policy
+from imagegate.documents.image_policy_config import load_image_policy
 from tests.support.policy_world import PolicyWorld, request_for, review_of
 
 DIGESTS = ["sha256:" + character * 64 for character in "123"]

@@ -7,9 +7,9 @@ from textwrap import dedent, indent
 import pytest
 
 from imagegate.core.enforcement.policy import Entry, PolicyGroup, SignedIdentity, SimpleRequirement
+from imagegate.documents.default_policies import allowed_repositories_policy, own_namespace_policy
+from imagegate.documents.image_policies import LoadedPolicies, Reading, read_install_values, read_policies
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.cise_defaults import allowed_repositories_policy, own_namespace_policy
-from imagegate.policy.cluster_image_policy import LoadedPolicies, Reading, read_install_values, read_policies
 from imagegate.policy.source import read_source
 
 V1 = "portieris.cloud.ibm.com/v1"

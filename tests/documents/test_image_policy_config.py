@@ -6,8 +6,8 @@ from imagegate.core.admission.request import GroupResource
 from imagegate.core.image_policy.config import ResolutionRule, ValueCondition
 from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile
+from imagegate.documents.image_policy_config import InvalidImagePolicy, config_to_json, load_image_policy
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.image_policy_config import InvalidImagePolicy, config_to_json, load_image_policy
 
 HEAD = "kind: ImagePolicyConfig\napiVersion: image.openshift.io/v1\n"
 EXACT = Profile.OPENSHIFT_4

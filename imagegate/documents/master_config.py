@@ -16,16 +16,16 @@ from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
-from imagegate.errors import InvalidPolicy
-from imagegate.policy.fields import Fields, Remark, Report
-from imagegate.policy.image_policy_block import read_image_policy_block
-from imagegate.policy.image_policy_config import KIND as IMAGE_POLICY_KIND
-from imagegate.policy.image_policy_config import (
+from imagegate.documents.image_policy_config import KIND as IMAGE_POLICY_KIND
+from imagegate.documents.image_policy_config import (
     InvalidImagePolicy,
     LoadedImagePolicy,
     load_image_policy,
     read_image_policy,
 )
+from imagegate.documents.import_policy import read_image_policy_block
+from imagegate.errors import InvalidPolicy
+from imagegate.policy.fields import Fields, Remark, Report
 from imagegate.policy.nodes import Node
 from imagegate.policy.source import decode_utf8, read_source
 

@@ -8,8 +8,8 @@ from imagegate.core.image_policy.config import apply_defaults
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
+from imagegate.documents.master_config import MasterConfig, read_config
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.master_config import MasterConfig, read_config
 
 EXACT = Profile.OPENSHIFT_4
 POLICY = "kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules:\n- name: only\n"
