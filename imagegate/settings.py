@@ -15,10 +15,10 @@ from pathlib import Path
 
 from imagegate.adapters.input_files import read_file
 from imagegate.core.profile import Profile
+from imagegate.documents.yaml.fields import Fields, Report
+from imagegate.documents.yaml.nodes import Node, Value
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
-from imagegate.policy.fields import Fields, Report
-from imagegate.policy.nodes import Node, Value
-from imagegate.policy.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.settings_schema import Entry, custom, entries, flag, read_section, section, text, texts
 from imagegate.settings_sections import (
     AlwaysPullSettings,

@@ -13,7 +13,7 @@ from imagegate.core.kube.field_errors import not_supported
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.documents.image_policy_config import read_label_selector
-from imagegate.policy.fields import Fields
+from imagegate.documents.yaml.fields import Fields
 from imagegate.settings_schema import (
     choice,
     custom,

@@ -14,7 +14,7 @@ from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, Na
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, Grandfather
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.policy.source import read_source
+from imagegate.documents.yaml.source import read_source
 from imagegate.service.policy_set import Mode, Modes
 from imagegate.settings import Settings, load_settings, read_settings
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Found, Lookup
+from imagegate.documents.yaml.fields import Fields, Report
+from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
-from imagegate.policy.fields import Fields, Report
-from imagegate.policy.source import decode_utf8, read_source
 from imagegate.ports.documents import Documents
 
 _ANY = "*"

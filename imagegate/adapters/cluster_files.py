@@ -13,9 +13,9 @@ from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.documents.image_policies import LoadedPolicies, Reading, read_nodes
+from imagegate.documents.yaml.nodes import Node, plain
+from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.nodes import Node, plain
-from imagegate.policy.source import decode_utf8, read_source
 from imagegate.ports.documents import Documents
 
 SOURCE = "files"

@@ -8,8 +8,8 @@ from pathlib import Path
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.core.profile import Profile
 from imagegate.documents.master_config import MasterConfig, read_config
+from imagegate.documents.yaml.source import decode_utf8
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.source import decode_utf8
 from imagegate.ports.documents import Documents
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imagegate.adapters.folders import GONE, documents_below
 from imagegate.adapters.input_files import read_with_status
-from imagegate.policy.source import DOCUMENT_MAX_BYTES
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 from imagegate.ports.documents import Entry, Index
 
 _Stamp = tuple[int, int, int, int, int]

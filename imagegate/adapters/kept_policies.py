@@ -26,7 +26,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from imagegate.policy.source import DOCUMENT_MAX_BYTES
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 from imagegate.ports.documents import DamagedState, Entry, Index, Kept, Recorded
 
 FORMAT = 1

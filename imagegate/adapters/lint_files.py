@@ -12,12 +12,12 @@ from imagegate.adapters.folders import links_elsewhere
 from imagegate.core.profile import Profile
 from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.documents.master_config import BLOCKS, read_config
+from imagegate.documents.yaml.nodes import Node
+from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.lint import findings_of_error, lint
 from imagegate.policy.lint_cise import lint_cise
-from imagegate.policy.nodes import Node
-from imagegate.policy.source import decode_utf8, read_source
 from imagegate.settings import Settings, read_settings
 from imagegate.settings_schema import entries
 

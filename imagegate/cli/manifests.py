@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 
+from imagegate.documents.yaml.json_source import BadJson, parse_json
+from imagegate.documents.yaml.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
+from imagegate.documents.yaml.source import ALIASED_NODES_MAX, DEPTH_MAX, yaml_problem
 from imagegate.errors import InvalidInput
-from imagegate.policy.json_source import BadJson, parse_json
-from imagegate.policy.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
-from imagegate.policy.source import ALIASED_NODES_MAX, DEPTH_MAX, yaml_problem
 
 _PLAIN = "!plain"
 _TEXT = "tag:yaml.org,2002:str"

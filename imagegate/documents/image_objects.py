@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from imagegate.core.image_api.schema import type_problems
+from imagegate.documents.yaml.nodes import Node, plain
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, read_source
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.nodes import Node, plain
-from imagegate.policy.source import DOCUMENT_MAX_BYTES, read_source
 
 IMAGE_API_VERSIONS = ("image.openshift.io/v1", "v1")
 API_VERSIONS: Mapping[str, tuple[str, ...]] = {

@@ -26,10 +26,10 @@ from imagegate.core.enforcement.policy import (
 )
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.signing.identity import signed_identity
+from imagegate.documents.yaml.fields import Fields, Remark, Report
+from imagegate.documents.yaml.nodes import Node
+from imagegate.documents.yaml.source import read_source
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.fields import Fields, Remark, Report
-from imagegate.policy.nodes import Node
-from imagegate.policy.source import read_source
 
 KINDS = (CLUSTER_IMAGE_POLICY, IMAGE_POLICY)
 CLUSTER_DOMAIN = "<<CLUSTER DOMAIN>>"

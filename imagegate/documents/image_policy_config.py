@@ -25,11 +25,11 @@ from imagegate.core.kube.field_errors import FieldError, aggregate, not_supporte
 from imagegate.core.kube.go_quote import JsonValue, go_quote
 from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile
+from imagegate.documents.yaml.fields import Fields, Remark, Report
+from imagegate.documents.yaml.hints import hint_for_callout
+from imagegate.documents.yaml.nodes import Node
+from imagegate.documents.yaml.source import read_source
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.fields import Fields, Remark, Report
-from imagegate.policy.hints import hint_for_callout
-from imagegate.policy.nodes import Node
-from imagegate.policy.source import read_source
 
 KIND = "ImagePolicyConfig"
 API_VERSION = "image.openshift.io/v1"

@@ -14,8 +14,8 @@ from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.kube.field_errors import invalid
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
-from imagegate.policy.fields import Fields
-from imagegate.policy.hints import hint_for_callout
+from imagegate.documents.yaml.fields import Fields
+from imagegate.documents.yaml.hints import hint_for_callout
 
 DEFAULTS = ImagePolicyBlock()
 _HOST_FORM = "must be registry.url.local[:port]"

@@ -24,10 +24,10 @@ from imagegate.documents.image_policy_config import (
     read_image_policy,
 )
 from imagegate.documents.import_policy import read_image_policy_block
+from imagegate.documents.yaml.fields import Fields, Remark, Report
+from imagegate.documents.yaml.nodes import Node
+from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.fields import Fields, Remark, Report
-from imagegate.policy.nodes import Node
-from imagegate.policy.source import decode_utf8, read_source
 
 ALWAYS_PULL_IMAGES = "AlwaysPullImages"
 DEFAULT_ADMISSION_KIND = "DefaultAdmissionConfig"

@@ -23,10 +23,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, PlainScalarString
 
 from imagegate.core.enforcement.policy import ImagePolicyObject, PolicyGroup
 from imagegate.documents.image_policies import CLUSTER_DOMAIN, KINDS, LoadedPolicies, Reading, read_policies
+from imagegate.documents.yaml.fields import Remark
+from imagegate.documents.yaml.nodes import plain
+from imagegate.documents.yaml.source import read_source
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.fields import Remark
-from imagegate.policy.nodes import plain
-from imagegate.policy.source import read_source
 
 ACCOUNT_ANNOTATION = "imagegate/iccrva-account."
 _PAIR = re.compile(r"(?P<before>(?<!\\)(?:\\\\)*)(?P<pair>\\u[dD][89abAB]..\\u[dD][c-fC-F]..)")

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from imagegate.core.profile import Profile
 from imagegate.documents.master_config import MasterConfig
+from imagegate.documents.yaml.fields import Remark
 from imagegate.errors import ConfigError
-from imagegate.policy.fields import Remark
 from imagegate.policy.findings import Finding, Severity
 from imagegate.policy.lint_imports import lint_imports
 from imagegate.policy.lint_rules import lint_rules

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 from imagegate.errors import ConfigError
-from imagegate.policy.source import DOCUMENT_MAX_BYTES
 
 
 class DamagedState(ConfigError):

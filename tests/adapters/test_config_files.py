@@ -8,8 +8,8 @@ import pytest
 
 from imagegate.adapters.config_files import NeighbourFiles, load_config
 from imagegate.core.profile import Profile
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.source import DOCUMENT_MAX_BYTES
 
 POLICY = "kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules:\n- name: located\n"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
-from imagegate.policy.source import DEPTH_MAX
+from imagegate.documents.yaml.source import DEPTH_MAX
 from tests.cli.commands import pod
 
 

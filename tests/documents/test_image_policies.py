@@ -9,8 +9,8 @@ import pytest
 from imagegate.core.enforcement.policy import Entry, PolicyGroup, SignedIdentity, SimpleRequirement
 from imagegate.documents.default_policies import allowed_repositories_policy, own_namespace_policy
 from imagegate.documents.image_policies import LoadedPolicies, Reading, read_install_values, read_policies
+from imagegate.documents.yaml.source import read_source
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.source import read_source
 
 V1 = "portieris.cloud.ibm.com/v1"
 V1BETA1 = "securityenforcement.admission.cloud.ibm.com/v1beta1"

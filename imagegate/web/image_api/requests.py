@@ -17,9 +17,9 @@ from imagegate.core.image_api.selectors import parse_field_selector, parse_label
 from imagegate.core.kube.field_errors import not_supported
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, invalid
+from imagegate.documents.yaml.nodes import plain
+from imagegate.documents.yaml.source import read_source
 from imagegate.errors import ConfigError, InvalidInput
-from imagegate.policy.nodes import plain
-from imagegate.policy.source import read_source
 from imagegate.service.image_api.call import DeleteOptions, JsonObject, ListOptions, read_continue_token
 from imagegate.web.image_api import protobuf
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.policy.nodes import Node, kind_of, plain
-from imagegate.policy.source import (
+from imagegate.documents.yaml.nodes import Node, kind_of, plain
+from imagegate.documents.yaml.source import (
     ALIASED_NODES_MAX,
     DEPTH_MAX,
     DOCUMENT_MAX_BYTES,

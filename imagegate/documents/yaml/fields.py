@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from imagegate.core.kube.go_quote import go_quote
+from imagegate.documents.yaml.hints import hint_for_callout
+from imagegate.documents.yaml.nodes import Node, kind_of
 from imagegate.errors import ConfigError, InvalidPolicy
-from imagegate.policy.hints import hint_for_callout
-from imagegate.policy.nodes import Node, kind_of
 
 T = TypeVar("T")
 SHOWN_MAX_LENGTH = 120

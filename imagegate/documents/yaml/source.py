@@ -15,11 +15,11 @@ from typing import cast
 
 import yaml
 
+from imagegate.documents.yaml.hints import hint_for_broken_yaml
+from imagegate.documents.yaml.json_source import BadJson, parse_json
+from imagegate.documents.yaml.nodes import Node
+from imagegate.documents.yaml.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.hints import hint_for_broken_yaml
-from imagegate.policy.json_source import BadJson, parse_json
-from imagegate.policy.nodes import Node
-from imagegate.policy.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
 
 DOCUMENT_MAX_BYTES = 16 * 1024 * 1024
 DEPTH_MAX = 200

@@ -2,9 +2,9 @@
 
 import pytest
 
+from imagegate.documents.yaml.fields import Fields, Remark, Report
+from imagegate.documents.yaml.source import read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
-from imagegate.policy.fields import Fields, Remark, Report
-from imagegate.policy.source import read_source
 
 
 def fields(text: str, *, lenient: bool = False) -> Fields:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from imagegate.policy.nodes import Scalar
+from imagegate.documents.yaml.nodes import Scalar
 
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})

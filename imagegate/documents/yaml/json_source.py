@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]  # absent from typeshed
 
-from imagegate.policy.nodes import Node, Scalar
+from imagegate.documents.yaml.nodes import Node, Scalar
 
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?")

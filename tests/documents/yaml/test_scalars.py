@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagegate.policy.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
+from imagegate.documents.yaml.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
 
 
 @pytest.mark.parametrize(
