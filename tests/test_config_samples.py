@@ -16,7 +16,7 @@ from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.documents.image_objects import read_image_objects
 from imagegate.documents.image_policies import read_policies
-from imagegate.policy.findings import Severity
+from imagegate.documents.lint.findings import Severity
 from imagegate.settings import load_settings
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"

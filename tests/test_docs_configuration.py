@@ -10,8 +10,8 @@ import pytest
 
 from imagegate.core.image_policy.config import RESOLUTION_TYPES, ExecutionRule
 from imagegate.core.profile import Profile
+from imagegate.documents.lint.lint import lint
 from imagegate.documents.master_config import read_config
-from imagegate.policy.lint import lint
 from imagegate.settings_schema import camel
 from tests.documents.test_master_config import Files
 

@@ -11,13 +11,13 @@ from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.folders import links_elsewhere
 from imagegate.core.profile import Profile
 from imagegate.documents.image_policies import LoadedPolicies, read_policies
+from imagegate.documents.lint.findings import Finding, Severity
+from imagegate.documents.lint.image_policies import lint_cise
+from imagegate.documents.lint.lint import findings_of_error, lint
 from imagegate.documents.master_config import BLOCKS, read_config
 from imagegate.documents.yaml.nodes import Node
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
-from imagegate.policy.findings import Finding, Severity
-from imagegate.policy.lint import findings_of_error, lint
-from imagegate.policy.lint_cise import lint_cise
 from imagegate.settings import Settings, read_settings
 from imagegate.settings_schema import entries
 

@@ -10,7 +10,7 @@ from imagegate.adapters.lint_files import lint_paths
 from imagegate.cli.lint_output import FORMATS, summary
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.core.profile import Profile
-from imagegate.policy.findings import Severity
+from imagegate.documents.lint.findings import Severity
 
 _EXAMPLE = """\b
 Example:

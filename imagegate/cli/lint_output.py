@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from imagegate import __version__
 from imagegate.cli.output import file_uri, json_text, safe_line, xml_text, yaml_text
-from imagegate.policy.findings import Finding, Severity
+from imagegate.documents.lint.findings import Finding, Severity
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _SARIF_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -28,7 +28,7 @@ from imagegate.cli.main import main
 from imagegate.cli.output import file_uri, json_text, quoted_word, safe_line, yaml_text
 from imagegate.cli.render import render
 from imagegate.core.admission.decision import Cause, Status
-from imagegate.policy.findings import Finding, Severity
+from imagegate.documents.lint.findings import Finding, Severity
 from tests.cli.commands import SETTINGS, Command
 from tests.support.hostile import ANY_TEXTS, FILE_NAMES, FRAGMENTS, SURROGATES, TEXTS, check_line, check_output
 from tests.support.service import CONFIG

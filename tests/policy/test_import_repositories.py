@@ -6,8 +6,8 @@ import pytest
 
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
+from imagegate.documents.lint.lint import lint
 from imagegate.documents.master_config import MasterConfig, read_config
-from imagegate.policy.lint import lint
 from tests.documents.test_master_config import Files
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from imagegate.core.profile import Profile
 from imagegate.documents.image_policy_config import load_image_policy
+from imagegate.documents.lint.lint import findings_of_error, lint
 from imagegate.documents.master_config import MasterConfig, read_config
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import BadSource, read_source
 from imagegate.errors import ConfigError
-from imagegate.policy.lint import findings_of_error, lint
 from imagegate.settings import read_settings
 
 PROFILES = st.sampled_from(list(Profile))

@@ -19,9 +19,9 @@ from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.references.registry_hosts import broad_pattern, spelled
+from imagegate.documents.lint.findings import Finding, Severity
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidReference
-from imagegate.policy.findings import Finding, Severity
 
 RESOURCES_WITH_IMAGES = frozenset(
     GroupResource(group, resource)

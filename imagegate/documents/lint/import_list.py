@@ -9,8 +9,8 @@ from imagegate.core.import_gate.rules import AllowedRegistry, ImportRule
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.profile import Profile
 from imagegate.core.references.wildcard import Wildcard
+from imagegate.documents.lint.findings import Finding, Severity
 from imagegate.documents.master_config import MasterConfig
-from imagegate.policy.findings import Finding, Severity
 
 LIST = "imagePolicyConfig.allowedRegistriesForImport"
 _MARK_AT_DOT = re.compile(r"\?\.|\.\?")

@@ -19,9 +19,9 @@ from imagegate.core.enforcement.selection import merged_order
 from imagegate.core.enforcement.trust_requirement import trust_server
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.documents.image_policies import LoadedPolicies, Place
+from imagegate.documents.lint.findings import Finding, Severity
+from imagegate.documents.lint.lint import findings_of_remarks
 from imagegate.errors import InvalidReference
-from imagegate.policy.findings import Finding, Severity
-from imagegate.policy.lint import findings_of_remarks
 
 _ANY = "\0"
 """Stands for a ``*`` where a pattern is compared with another; no pattern has it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from imagegate.core.profile import Profile
+from imagegate.documents.lint.execution_rules import registry_problem
+from imagegate.documents.lint.findings import Finding, Severity
+from imagegate.documents.lint.lint import findings_of_error, lint
 from imagegate.documents.master_config import read_config
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.findings import Finding, Severity
-from imagegate.policy.lint import findings_of_error, lint
-from imagegate.policy.lint_rules import registry_problem
 from tests.documents.test_master_config import Files
 
 DOCUMENTED, EXACT = Profile.DOCUMENTED, Profile.OPENSHIFT_4

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 
 from imagegate.core.profile import Profile
+from imagegate.documents.lint.execution_rules import lint_rules
+from imagegate.documents.lint.findings import Finding, Severity
+from imagegate.documents.lint.import_list import lint_imports
 from imagegate.documents.master_config import MasterConfig
 from imagegate.documents.yaml.fields import Remark
 from imagegate.errors import ConfigError
-from imagegate.policy.findings import Finding, Severity
-from imagegate.policy.lint_imports import lint_imports
-from imagegate.policy.lint_rules import lint_rules
 
 _PLACE = r"(?P<file>{}|.*?):(?P<line>[0-9]+): (?:(?P<path>[A-Za-z][\w./-]*(?:\[[^\]]*\][\w.]*)*): )?(?P<text>.*)"
 

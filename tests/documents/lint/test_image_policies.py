@@ -8,10 +8,10 @@ import pytest
 
 from imagegate.core.enforcement.entry_index import NameIndex
 from imagegate.documents.image_policies import LoadedPolicies, read_policies
-from imagegate.policy.lint_cise import lint_cise
+from imagegate.documents.lint.image_policies import lint_cise
 from tests.support.cise_world import CISE_GROUP, policy
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 SIGNED = "{type: signedBy, keySecret: k, keySecretNamespace: security}"
