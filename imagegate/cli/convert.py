@@ -13,8 +13,8 @@ from imagegate.adapters.output_files import write_files
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.cli.output import is_safe_line, say, say_error
 from imagegate.core.enforcement.policy import PolicyGroup
+from imagegate.documents.convert.enforcement import Converted, convert_policies
 from imagegate.errors import InvalidInput
-from imagegate.policy.convert_cise import Converted, convert_policies
 
 TARGETS = {"portieris": PolicyGroup.PORTIERIS, "cise": PolicyGroup.CISE}
 _EXAMPLE = """\b

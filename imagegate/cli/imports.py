@@ -75,7 +75,7 @@ def print_execution_rules(paths: Sequence[Path], *, patterns: bool) -> int:
         ConfigError: a file is wrong.
     """
     from imagegate.adapters.config_files import load_config
-    from imagegate.policy.imports_to_rules import imports_to_rules
+    from imagegate.documents.convert.imports_to_rules import imports_to_rules
 
     documents = []
     for path in paths:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from imagegate.core.enforcement.policy import Entry, PolicyGroup
+from imagegate.documents.convert.enforcement import Converted, convert_policies
 from imagegate.documents.image_policies import Reading, read_policies
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.convert_cise import Converted, convert_policies
 from tests.support.cise_world import CISE_GROUP, policy
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHIPPED = sorted((ROOT / "config/policies").rglob("*.yaml"))
 V1, V1BETA1 = PolicyGroup.PORTIERIS, PolicyGroup.CISE
 BOTH = """\

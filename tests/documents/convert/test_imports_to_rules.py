@@ -14,8 +14,8 @@ from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.import_gate.gate import ImportGate, Transport
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
+from imagegate.documents.convert.imports_to_rules import ConvertedRules, imports_to_rules
 from imagegate.errors import InvalidPolicy
-from imagegate.policy.imports_to_rules import ConvertedRules, imports_to_rules
 from tests.support.import_world import MANUAL
 from tests.support.policy_world import PolicyWorld, request_for
 

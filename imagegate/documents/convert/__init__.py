@@ -1,0 +1,1 @@
+"""From one policy language to another, with a list of what cannot be expressed."""
