@@ -14,8 +14,8 @@ from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import GateBehaviour, Grandfather
 from imagegate.core.profile import Profile
 from imagegate.service.policy_set import Mode, Modes
-from imagegate.settings import Settings
-from imagegate.settings_sections import CisePathSettings, NamespaceMode
+from imagegate.settings.load import Settings
+from imagegate.settings.sections import CisePathSettings, NamespaceMode
 
 UPSTREAM, MODERN = "upstream", "modern"
 

@@ -17,7 +17,7 @@ from imagegate.core.profile import Profile
 from imagegate.documents.image_objects import read_image_objects
 from imagegate.documents.image_policies import read_policies
 from imagegate.documents.lint.findings import Severity
-from imagegate.settings import load_settings
+from imagegate.settings.load import load_settings
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 EXAMPLES = CONFIG / "examples"

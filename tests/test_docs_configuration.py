@@ -12,7 +12,7 @@ from imagegate.core.image_policy.config import RESOLUTION_TYPES, ExecutionRule
 from imagegate.core.profile import Profile
 from imagegate.documents.lint.lint import lint
 from imagegate.documents.master_config import read_config
-from imagegate.settings_schema import camel
+from imagegate.settings.schema import camel
 from tests.documents.test_master_config import Files
 
 TEXT = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")

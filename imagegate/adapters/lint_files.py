@@ -18,8 +18,8 @@ from imagegate.documents.master_config import BLOCKS, read_config
 from imagegate.documents.yaml.nodes import Node
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
-from imagegate.settings import Settings, read_settings
-from imagegate.settings_schema import entries
+from imagegate.settings.load import Settings, read_settings
+from imagegate.settings.schema import entries
 
 _CONFIG_KINDS = frozenset({"MasterConfig", "ImagePolicyConfig", ""})
 _POLICY_KINDS = frozenset({"ClusterImagePolicy", "ImagePolicy", "ClusterImagePolicyList", "ImagePolicyList", "List"})

@@ -24,7 +24,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from imagegate.service.health import Check
-from imagegate.settings_sections import ServerSettings
+from imagegate.settings.sections import ServerSettings
 from imagegate.web.connections import Limits
 from imagegate.web.tls import Certificates
 

@@ -22,7 +22,7 @@ from imagegate.ports.documents import DamagedState, Documents, Kept, Recorded
 from imagegate.service.policy_change import Texts, change
 from imagegate.service.policy_owner import Beginning, PolicyOwner, Sources, held
 from imagegate.service.policy_set import PolicyHolder, PolicySet
-from imagegate.settings import Settings
+from imagegate.settings.load import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.endings import has_marker
 from imagegate.wiring.image_api import store_path

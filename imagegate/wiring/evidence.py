@@ -20,7 +20,7 @@ from imagegate.ports.registry import Registry
 from imagegate.service.look_up import Answerer
 from imagegate.service.manifest_digests import DigestLimits, ManifestDigests
 from imagegate.service.signatures import SignatureLimits, SignatureReader
-from imagegate.settings import Settings
+from imagegate.settings.load import Settings
 
 
 def http_client(settings: Settings, *, more_ca_files: tuple[str, ...] = ()) -> HttpClient:

@@ -37,7 +37,7 @@ from imagegate.service.importer import Importer
 from imagegate.service.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review import Reviewer, labels_of
 from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
-from imagegate.settings import Settings
+from imagegate.settings.load import Settings
 
 LOOK_FOR_CHANGES_EVERY_S = 1.0
 LOOK_ANYWAY_EVERY_S = 30.0

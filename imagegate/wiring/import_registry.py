@@ -10,7 +10,7 @@ from imagegate.adapters.http_client import HttpClient
 from imagegate.adapters.registry_current import CurrentRegistry
 from imagegate.errors import InvalidSettings, Unreachable
 from imagegate.ports.registry import Registry
-from imagegate.settings import Settings
+from imagegate.settings.load import Settings
 from imagegate.wiring.evidence import http_client, registry
 
 

@@ -32,7 +32,7 @@ from imagegate.service.image_cache import CachedImages
 from imagegate.service.layered_streams import Layer, LayeredImageStreams
 from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
-from imagegate.settings import Settings
+from imagegate.settings.load import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.endings import check_whole, checksum_file
 from imagegate.wiring.filling import fill

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagegate.adapters.record_key import KeyNotKept, given_key, kept_key
 from imagegate.ports.documents import Documents
-from imagegate.settings import Settings
+from imagegate.settings.load import Settings
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from imagegate.service.health import Check
 from imagegate.service.look_up import Count, Deadline, LookUp
 from imagegate.service.policy_set import PolicyHolder
 from imagegate.service.review import Recorder, Reviewer
-from imagegate.settings import Settings
+from imagegate.settings.load import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.inputs import Inputs
 from imagegate.wiring.plugins import enforces_images

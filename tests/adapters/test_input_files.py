@@ -22,7 +22,7 @@ from imagegate.adapters.input_files import read_file
 from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
-from imagegate.settings import load_settings
+from imagegate.settings.load import load_settings
 from imagegate.wiring.chosen import Chosen
 
 LIMIT = 100

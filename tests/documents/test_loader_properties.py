@@ -18,7 +18,7 @@ from imagegate.documents.master_config import MasterConfig, read_config
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import BadSource, read_source
 from imagegate.errors import ConfigError
-from imagegate.settings import read_settings
+from imagegate.settings.load import read_settings
 
 PROFILES = st.sampled_from(list(Profile))
 _LOCATED = re.compile(r"[^:\n]+:[0-9]+: .+", re.DOTALL)

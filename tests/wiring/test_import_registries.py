@@ -23,7 +23,7 @@ from imagegate.service.image_api.call import Call
 from imagegate.service.image_api.local import ADMINISTRATORS
 from imagegate.service.look_up import Deadline
 from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
-from imagegate.settings import load_settings
+from imagegate.settings.load import load_settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.evidence import http_client, registry
 from imagegate.wiring.service import Service, build

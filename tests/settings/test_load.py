@@ -11,12 +11,12 @@ from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.profile import Profile
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.errors import InvalidSettings
-from imagegate.settings import ENTRIES, Settings, load_settings
-from imagegate.settings_docs import document
-from imagegate.settings_schema import camel
-from imagegate.settings_sections import ExtraResource, NamespaceMode
+from imagegate.settings.load import ENTRIES, Settings, load_settings
+from imagegate.settings.reference_page import document
+from imagegate.settings.schema import camel
+from imagegate.settings.sections import ExtraResource, NamespaceMode
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def load(tmp_path: Path, text: str, **environ: str) -> Settings:
@@ -221,6 +221,6 @@ def test_names_of_settings_and_variables_are_unique() -> None:
 
 def test_the_documentation_is_the_descriptions() -> None:
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == document(), (
-        "run: python -m imagegate.settings_docs > docs/settings.md"
+        "run: python -m imagegate.settings.reference_page > docs/settings.md"
     )
     assert all(f"| `{entry.dotted}` |" in document() for entry in ENTRIES)

@@ -1,6 +1,6 @@
 """The table of settings in ``docs/settings.md``, made from their descriptions.
 
-``python -m imagegate.settings_docs`` prints the document.
+``python -m imagegate.settings.reference_page`` prints the document.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 
-from imagegate.settings import ENTRIES
-from imagegate.settings_schema import Entry
+from imagegate.settings.load import ENTRIES
+from imagegate.settings.schema import Entry
 
 _HEAD = """# Settings
 
@@ -24,7 +24,7 @@ start with file and line; variables that Kubernetes sets for a Service named `im
 The `cise` section turns the policies of Container Image Security Enforcement and Portieris on, also when it is empty
 (`cise: {}`) or when only a variable of it is set.
 
-<!-- The tables are printed by `python -m imagegate.settings_docs`; a test compares them. -->
+<!-- The tables are printed by `python -m imagegate.settings.reference_page`; a test compares them. -->
 """
 
 

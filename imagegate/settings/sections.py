@@ -14,7 +14,7 @@ from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.documents.image_policy_config import read_label_selector
 from imagegate.documents.yaml.fields import Fields
-from imagegate.settings_schema import (
+from imagegate.settings.schema import (
     choice,
     custom,
     flag,

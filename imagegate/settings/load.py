@@ -19,8 +19,8 @@ from imagegate.documents.yaml.fields import Fields, Report
 from imagegate.documents.yaml.nodes import Node, Value
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
-from imagegate.settings_schema import Entry, custom, entries, flag, read_section, section, text, texts
-from imagegate.settings_sections import (
+from imagegate.settings.schema import Entry, custom, entries, flag, read_section, section, text, texts
+from imagegate.settings.sections import (
     AlwaysPullSettings,
     CisePathSettings,
     DocumentSettings,
