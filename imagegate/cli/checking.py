@@ -20,8 +20,8 @@ from imagegate.core.admission.decision import Denial
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import InvalidInput
-from imagegate.service.offline import BothPasses, creation, decide_both
-from imagegate.service.review import Reviewer
+from imagegate.service.review.both_passes import BothPasses, creation, decide_both
+from imagegate.service.review.reviewer import Reviewer
 
 ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
 FILE_MAX_BYTES = 256 * 1024 * 1024

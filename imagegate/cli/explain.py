@@ -11,7 +11,7 @@ from imagegate.cli.options import Named, chosen, chosen_options
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import ConfigError
-from imagegate.service.offline import BothPasses, creation, decide_both
+from imagegate.service.review.both_passes import BothPasses, creation, decide_both
 
 _EXAMPLE = """\b
 Examples:
@@ -106,7 +106,7 @@ def _text(found: dict[str, Any], output: str) -> str:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    from imagegate.service.words import step_in_words
+    from imagegate.service.review.trace_text import step_in_words
 
     lines = [f"{found['image']} in namespace {found['namespace']}: {found['verdict']}"]
     if found["runs"] != found["image"]:

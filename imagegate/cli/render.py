@@ -12,7 +12,7 @@ import click
 from imagegate import __version__
 from imagegate.cli.checking import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
 from imagegate.cli.output import file_uri, json_text, safe_line, xml_text, yaml_text
-from imagegate.service.words import step_in_words
+from imagegate.service.review.trace_text import step_in_words
 
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -16,7 +16,7 @@ from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import Trace
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.errors import ConfigError
-from imagegate.service.look_up import Answerer
+from imagegate.service.review.lookups import Answerer
 
 _log = logging.getLogger(__name__)
 

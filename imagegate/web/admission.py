@@ -18,8 +18,8 @@ import orjson
 
 from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
-from imagegate.service.look_up import Steps, finish
-from imagegate.service.review import Reviewer, internal_error
+from imagegate.service.review.lookups import Steps, finish
+from imagegate.service.review.reviewer import Reviewer, internal_error
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
 TIMEOUT_MAX_S = 30.0

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from imagegate.service.look_up import Steps, Wait
+from imagegate.service.review.lookups import Steps, Wait
 from imagegate.web.admission import (
     ENDPOINTS,
     AdmissionEndpoints,

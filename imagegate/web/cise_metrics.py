@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.service.outcome import Verdict
+from imagegate.service.review.response import Verdict
 
 PLUGIN = "cise"
 

@@ -30,8 +30,8 @@ from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.image_cache import CachedImages
 from imagegate.service.layered_streams import Layer, LayeredImageStreams
-from imagegate.service.look_up import Answerer
 from imagegate.service.policy_set import PolicySet
+from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.endings import check_whole, checksum_file

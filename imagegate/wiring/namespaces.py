@@ -11,7 +11,7 @@ from imagegate.core.admission.lookup import Absent, Lookup, Unlisted
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.ports.image_store import Collection, StoreError
 from imagegate.service.policy_set import Modes
-from imagegate.service.review import labels_of
+from imagegate.service.review.reviewer import labels_of
 
 Ask = Callable[..., Lookup[dict[str, Any]]]
 SECTIONS = {"image-policy": "imagePolicy", "always-pull": "alwaysPull", "import-gate": "importGate", "cise": "cise"}

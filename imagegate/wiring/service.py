@@ -13,11 +13,11 @@ from imagegate.adapters.json_lines import JsonLines, lines_on
 from imagegate.adapters.recent_records import RecentRecords
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
-from imagegate.service.audit import DecisionLog
 from imagegate.service.health import Check
-from imagegate.service.look_up import Count, Deadline, LookUp
 from imagegate.service.policy_set import PolicyHolder
-from imagegate.service.review import Recorder, Reviewer
+from imagegate.service.review.decision_log import DecisionLog
+from imagegate.service.review.lookups import Count, Deadline, LookUp
+from imagegate.service.review.reviewer import Recorder, Reviewer
 from imagegate.settings.load import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.inputs import Inputs

@@ -22,8 +22,8 @@ from imagegate.core.admission.decision import Denial, PatchOp
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
-from imagegate.service.outcome import Outcome
-from imagegate.service.review import Reviewer
+from imagegate.service.review.response import Outcome
+from imagegate.service.review.reviewer import Reviewer
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.service import build
 from tests.support.registry_simulator import RegistrySimulator, image, sha256

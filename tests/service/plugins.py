@@ -12,9 +12,9 @@ from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.service.look_up import Answerer, Asker, LookUp
 from imagegate.service.policy_set import ConfiguredPlugin, Modes, PolicyHolder, PolicySet
-from imagegate.service.review import Recorder, Reviewer
+from imagegate.service.review.lookups import Answerer, Asker, LookUp
+from imagegate.service.review.reviewer import Recorder, Reviewer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from typing import Any
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
-from imagegate.service.look_up import ROUNDS_MAX
+from imagegate.service.review.lookups import ROUNDS_MAX
 
 
 def answered(

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.service.look_up import Steps
-from imagegate.service.review import Reviewer
+from imagegate.service.review.lookups import Steps
+from imagegate.service.review.reviewer import Reviewer
 from imagegate.web.admission import BODY_MAX_BYTES, ENDPOINTS, AdmissionEndpoints, timeout_s
 from tests.service.plugins import Told, allowing, denying, failing, review, reviewer
 

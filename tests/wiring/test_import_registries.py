@@ -21,7 +21,7 @@ from imagegate.ports.image_store import ObjectKey
 from imagegate.ports.registry import RegistryUnknown
 from imagegate.service.image_api.call import Call
 from imagegate.service.image_api.local import ADMINISTRATORS
-from imagegate.service.look_up import Deadline
+from imagegate.service.review.lookups import Deadline
 from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
 from imagegate.settings.load import load_settings
 from imagegate.wiring.chosen import Chosen

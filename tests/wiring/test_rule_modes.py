@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from imagegate.core.admission.request import Phase
-from imagegate.service.audit import DecisionLog
+from imagegate.service.review.decision_log import DecisionLog
 from imagegate.web.metrics import Metrics
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.service import build, now

@@ -1,7 +1,7 @@
 """What every plug-in of the admission path is: questions first, then a pure decision.
 
 A plug-in never fetches. It names what it must know as ``Question`` values; the service asks the ports
-(``service/look_up.py``) and calls again with the answers, until no question is left. ``decide`` then
+(``service/review/lookups.py``) and calls again with the answers, until no question is left. ``decide`` then
 answers from values alone, so that any decision can be replayed from a file.
 """
 

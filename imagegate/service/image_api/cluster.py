@@ -32,7 +32,7 @@ from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, Ob
 from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import metadata_of
-from imagegate.service.review import Reviewer
+from imagegate.service.review.reviewer import Reviewer
 
 DRY_CLUSTER = "imagegate is a dry cluster: objects are checked and kept, nothing is scheduled or run"
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

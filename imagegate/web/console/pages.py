@@ -11,8 +11,8 @@ from werkzeug.exceptions import Forbidden
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.ports.image_store import Collection
-from imagegate.service.offline import creation, decide_both
-from imagegate.service.words import step_in_words
+from imagegate.service.review.both_passes import creation, decide_both
+from imagegate.service.review.trace_text import step_in_words
 from imagegate.web.own_machine import is_local_name, is_loopback, page_elsewhere, proxy_header
 from imagegate.wiring.service import Service
 

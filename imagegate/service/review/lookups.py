@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from imagegate.core.admission.lookup import Found, Lookup, OutOfTime, Unknown
 from imagegate.core.admission.plugin import Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
-from imagegate.service.look_up_shares import HostShares, Shares
+from imagegate.service.review.lookup_shares import HostShares, Shares
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from imagegate.ports.audit import Audit
-from imagegate.service.outcome import Outcome
+from imagegate.service.review.response import Outcome
 
 _DIGEST = re.compile(r"[^@\"]*@([a-z0-9]+:[0-9a-f]+)")
 LISTED_MAX = 20

@@ -7,8 +7,8 @@ import pytest
 
 from imagegate.core.admission.decision import Decision, PatchOp, Softened
 from imagegate.core.admission.request import Phase
-from imagegate.service.audit import LISTED_MAX, DecisionLog
 from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes
+from imagegate.service.review.decision_log import LISTED_MAX, DecisionLog
 from tests.service.plugins import NOW, allowing, denial, denying, review, reviewer, rewriting
 
 SECRET = "hunter2"

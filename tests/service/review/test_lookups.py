@@ -12,7 +12,7 @@ from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest
-from imagegate.service.look_up import ROUNDS_MAX, Answerer, Deadline, LookUp
+from imagegate.service.review.lookups import ROUNDS_MAX, Answerer, Deadline, LookUp
 from tests.service.plugins import Digest, Remembered, Told, asker, request
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
-from imagegate.service.look_up import Answerer, Deadline, LookUp, Wait
-from imagegate.service.look_up_shares import HostShares, Shares
+from imagegate.service.review.lookup_shares import HostShares, Shares
+from imagegate.service.review.lookups import Answerer, Deadline, LookUp, Wait
 from tests.service.plugins import Digest
 from tests.support.processes import wait_until
 

@@ -1,0 +1,1 @@
+"""Reviews of admission requests: look up, decide, answer, record."""
