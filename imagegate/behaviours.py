@@ -13,7 +13,7 @@ from imagegate.core.import_gate import gate as import_gate
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import GateBehaviour, Grandfather
 from imagegate.core.profile import Profile
-from imagegate.service.policy_set import Mode, Modes
+from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import CisePathSettings, NamespaceMode
 

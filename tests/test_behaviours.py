@@ -15,7 +15,7 @@ from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, Grandfather
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.documents.yaml.source import read_source
-from imagegate.service.policy_set import Mode, Modes
+from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings, load_settings, read_settings
 
 NOTHING = ImagePolicyBlock()

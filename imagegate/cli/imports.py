@@ -13,7 +13,7 @@ from imagegate.core.import_gate.explain import IMPORTING, TAGGING, explain_impor
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.errors import ConfigError
-from imagegate.service.policy_set import PolicySet
+from imagegate.service.policies.policy_set import PolicySet
 
 _LINES_MAX = 60
 """Rules that do not match are left out of a table beyond this many lines."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from imagegate.service.policy_set import Mode, PolicySet, ReloadState
+from imagegate.service.policies.policy_set import Mode, PolicySet, ReloadState
 from imagegate.service.review.response import SOFTENED, Outcome
 from imagegate.web.cise_metrics import PLUGIN, CiseMetrics
 from imagegate.web.serving_metrics import ServingMetrics

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from imagegate import __version__
-from imagegate.service.policy_set import PolicyHolder
+from imagegate.service.policies.policy_set import PolicyHolder
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
 from imagegate.wiring.service import STORE, Service
 

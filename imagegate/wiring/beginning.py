@@ -19,9 +19,9 @@ from imagegate.adapters.kept_policies import PolicyFolder
 from imagegate.adapters.process_notes import ProcessNotes
 from imagegate.errors import ConfigError, InvalidPolicy, InvalidSettings
 from imagegate.ports.documents import DamagedState, Documents, Kept, Recorded
-from imagegate.service.policy_change import Texts, change
-from imagegate.service.policy_owner import Beginning, PolicyOwner, Sources, held
-from imagegate.service.policy_set import PolicyHolder, PolicySet
+from imagegate.service.policies.change import Texts, change
+from imagegate.service.policies.owner import Beginning, PolicyOwner, Sources, held
+from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
 from imagegate.settings.load import Settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.endings import has_marker

@@ -34,7 +34,7 @@ from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.import_fetches import ImportSettings
 from imagegate.service.importer import Importer
-from imagegate.service.policy_set import Mode, Modes, PolicyHolder
+from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review.reviewer import Reviewer, labels_of
 from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
 from imagegate.settings.load import Settings

@@ -30,7 +30,7 @@ from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.image_cache import CachedImages
 from imagegate.service.layered_streams import Layer, LayeredImageStreams
-from imagegate.service.policy_set import PolicySet
+from imagegate.service.policies.policy_set import PolicySet
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.wiring.chosen import Chosen

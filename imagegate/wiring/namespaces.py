@@ -10,7 +10,7 @@ from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Absent, Lookup, Unlisted
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.ports.image_store import Collection, StoreError
-from imagegate.service.policy_set import Modes
+from imagegate.service.policies.policy_set import Modes
 from imagegate.service.review.reviewer import labels_of
 
 Ask = Callable[..., Lookup[dict[str, Any]]]

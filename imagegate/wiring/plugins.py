@@ -23,7 +23,7 @@ from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.profile import Profile
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidSettings
-from imagegate.service.policy_set import NO_RULES, ConfiguredPlugin, Modes, RuleCounts
+from imagegate.service.policies.policy_set import NO_RULES, ConfiguredPlugin, Modes, RuleCounts
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import CisePathSettings
 from imagegate.wiring.record_keys import RecordKey

@@ -14,7 +14,7 @@ from imagegate.adapters.recent_records import RecentRecords
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
 from imagegate.service.health import Check
-from imagegate.service.policy_set import PolicyHolder
+from imagegate.service.policies.policy_set import PolicyHolder
 from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.lookups import Count, Deadline, LookUp
 from imagegate.service.review.reviewer import Recorder, Reviewer
@@ -26,7 +26,7 @@ from imagegate.wiring.plugins import enforces_images
 if TYPE_CHECKING:
     from imagegate.adapters.http_client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
-    from imagegate.service.policy_owner import Beginning, PolicyOwner
+    from imagegate.service.policies.owner import Beginning, PolicyOwner
     from imagegate.wiring.image_api import ImageService
 
 STORE = "store"

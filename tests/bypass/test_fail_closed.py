@@ -21,7 +21,7 @@ from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import API_VERSIONS, AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer
 from imagegate.web.admission import ENDPOINTS, AdmissionEndpoints

@@ -12,7 +12,7 @@ from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.service.policy_set import ConfiguredPlugin, Modes, PolicyHolder, PolicySet
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, Asker, LookUp
 from imagegate.service.review.reviewer import Recorder, Reviewer
 

@@ -20,7 +20,7 @@ from imagegate.service.answer_size import (
     bounded_status,
     cut,
 )
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
 from tests.service.plugins import Told, review, reviewer
 
 ANSWER_MAX_BYTES = 200 * 1024

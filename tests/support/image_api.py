@@ -38,7 +38,7 @@ from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.import_fetches import ImportSettings
 from imagegate.service.importer import Importer
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, PolicyHolder, PolicySet
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer
 from imagegate.web.image_api.blueprint import image_api

@@ -17,9 +17,9 @@ import pytest
 from imagegate.adapters.documents import DiskDocuments
 from imagegate.adapters.kept_policies import PolicyFolder
 from imagegate.errors import ConfigError
-from imagegate.service import policy_owner
-from imagegate.service.policy_owner import RETRY_AFTER_S, STALE_AFTER_S
-from imagegate.service.policy_set import PolicyHolder, Unavailable
+from imagegate.service.policies import owner as policy_owner
+from imagegate.service.policies.owner import RETRY_AFTER_S, STALE_AFTER_S
+from imagegate.service.policies.policy_set import PolicyHolder, Unavailable
 from imagegate.wiring.beginning import begin, owner
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.inputs import Inputs
@@ -79,7 +79,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Lets time pass for the owner."""
     passed = [0.0]
     monotonic = policy_owner.time.monotonic  # type: ignore[attr-defined]
-    monkeypatch.setattr("imagegate.service.policy_owner.time.monotonic", lambda: monotonic() + passed[0])
+    monkeypatch.setattr("imagegate.service.policies.owner.time.monotonic", lambda: monotonic() + passed[0])
 
     def let_pass(seconds: float) -> None:
         passed[0] += seconds

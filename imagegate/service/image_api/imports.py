@@ -35,7 +35,7 @@ from imagegate.service.image_api.stored import checked_body
 from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
 from imagegate.service.import_fetches import Progress
 from imagegate.service.importer import Importer, ImportTarget, StoredTarget
-from imagegate.service.policy_set import Mode
+from imagegate.service.policies.policy_set import Mode
 
 IMPORTS_AT_ONCE = 4
 """Of one process. An import may take minutes and keeps a thread; admission needs threads too."""

@@ -33,7 +33,7 @@ from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, in
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey
 from imagegate.service.image_api.call import Call, JsonObject, check_types, list_of
-from imagegate.service.policy_set import Mode
+from imagegate.service.policies.policy_set import Mode
 
 EXCLUDED_SECRET = "openshift.io/image.excludeSecret"  # noqa: S105 - an annotation
 PULL_SECRET_TYPES = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")

@@ -10,7 +10,7 @@ from imagegate.core.admission.decision import Denial, PatchOp
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import InvalidInput
-from imagegate.service.policy_set import Mode
+from imagegate.service.policies.policy_set import Mode
 from imagegate.service.review.response import Outcome
 from imagegate.service.review.reviewer import Reviewer
 

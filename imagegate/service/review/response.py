@@ -14,7 +14,7 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import Trace
 from imagegate.service.answer_size import ANNOTATION_MAX_BYTES, bounded_status, cut, joined
-from imagegate.service.policy_set import Mode
+from imagegate.service.policies.policy_set import Mode
 
 WARNING_MAX_CHARACTERS = 256
 """The API server may cut off longer ones (admission/v1, AdmissionResponse.warnings)."""

@@ -20,7 +20,7 @@ from imagegate.core.admission.request import API_VERSIONS, AdmissionRequest, Pha
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.errors import InvalidReview
-from imagegate.service.policy_set import Mode, Modes, PolicyHolder
+from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review.lookups import Deadline, LookUp, OnDemand, Steps, finish
 from imagegate.service.review.response import Outcome, Verdict, review_json, status_json
 

@@ -7,7 +7,7 @@ import pytest
 
 from imagegate.core.admission.decision import Decision, PatchOp, Softened
 from imagegate.core.admission.request import Phase
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
 from imagegate.service.review.decision_log import LISTED_MAX, DecisionLog
 from tests.service.plugins import NOW, allowing, denial, denying, review, reviewer, rewriting
 

@@ -17,7 +17,7 @@ from imagegate.core.admission.trace import Trace
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.errors import InvalidReview
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
 from imagegate.service.review.response import WARNING_MAX_CHARACTERS, WARNINGS_MAX_CHARACTERS, Outcome
 from tests.service.plugins import (
     Digest,

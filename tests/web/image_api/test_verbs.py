@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.image_streams.stream import RegistryHosts
-from imagegate.service.policy_set import Mode
+from imagegate.service.policies.policy_set import Mode
 from imagegate.web.image_api.watching import WATCHES_MAX
 from tests.support.image_api import BASE, INTEGRATED, Api, make_api
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, image, spec_tag

@@ -8,7 +8,7 @@ from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer
 from tests.service.plugins import NOW, Digest, Told, asker, denying, request

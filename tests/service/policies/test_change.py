@@ -7,8 +7,8 @@ from collections.abc import Hashable
 import pytest
 
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.service.policy_change import RuleChange, Texts, change
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicySet, RuleCounts
+from imagegate.service.policies.change import RuleChange, Texts, change
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes, PolicySet, RuleCounts
 from tests.service.plugins import allowing
 
 ACCEPT, REJECT = "accept", "reject"

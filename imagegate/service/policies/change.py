@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from imagegate.service.policy_set import ConfiguredPlugin, Mode, Modes, PolicySet, RuleCounts
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes, PolicySet, RuleCounts
 
 
 class RuleChange(NamedTuple):

@@ -9,7 +9,15 @@ import pytest
 from imagegate.core.admission.request import Phase
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.errors import InvalidPolicy
-from imagegate.service.policy_set import ConfiguredPlugin, Held, Mode, Modes, PolicyHolder, PolicySet, unavailable
+from imagegate.service.policies.policy_set import (
+    ConfiguredPlugin,
+    Held,
+    Mode,
+    Modes,
+    PolicyHolder,
+    PolicySet,
+    unavailable,
+)
 from imagegate.service.review.lookups import LookUp
 from imagegate.service.review.reviewer import Reviewer
 from tests.service.plugins import NOW, allowing, request

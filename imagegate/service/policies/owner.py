@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 from imagegate.errors import ConfigError
 from imagegate.ports.documents import Documents, Index, Kept, KeptPolicies, Processes, Recorded
-from imagegate.service.policy_change import Change, Texts, change
-from imagegate.service.policy_set import Held, PolicyHolder, PolicySet, ReloadState, unavailable
+from imagegate.service.policies.change import Change, Texts, change
+from imagegate.service.policies.policy_set import Held, PolicyHolder, PolicySet, ReloadState, unavailable
 
 LOOK_EVERY_S = 0.5
 LOOK_COSTS_AT_MOST = 0.05
