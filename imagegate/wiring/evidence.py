@@ -17,9 +17,9 @@ from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.errors import InvalidSettings
 from imagegate.ports.registry import Registry
-from imagegate.service.manifest_digests import DigestLimits, ManifestDigests
+from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
+from imagegate.service.evidence.signatures import SignatureLimits, SignatureReader
 from imagegate.service.review.lookups import Answerer
-from imagegate.service.signatures import SignatureLimits, SignatureReader
 from imagegate.settings.load import Settings
 
 

@@ -28,8 +28,8 @@ from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
 from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
-from imagegate.service.image_cache import CachedImages
-from imagegate.service.layered_streams import Layer, LayeredImageStreams
+from imagegate.service.evidence.layered_image_streams import Layer, LayeredImageStreams
+from imagegate.service.evidence.openshift4_image_cache import CachedImages
 from imagegate.service.policies.policy_set import PolicySet
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings

@@ -19,7 +19,7 @@ from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.profile import Profile
 from imagegate.documents.image_policy_config import load_image_policy
-from imagegate.service.image_cache import CachedImages
+from imagegate.service.evidence.openshift4_image_cache import CachedImages
 from tests.conformance.context import Context, differences
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -30,7 +30,7 @@ from imagegate.core.signing.requirements import (
     rings,
 )
 from imagegate.ports.registry import Registry, RegistryAccess
-from imagegate.service.signatures import SignatureReader
+from imagegate.service.evidence.signatures import SignatureReader
 from tests.support.certificates import Authority, Certificate
 from tests.support.simulator import Request, Response, Simulator
 

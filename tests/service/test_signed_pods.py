@@ -27,7 +27,7 @@ from imagegate.core.enforcement.questions import ManifestDigest, Secret, Service
 from imagegate.core.enforcement.selection import PolicySet as CisePolicies
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.documents.image_policies import Reading
-from imagegate.service.manifest_digests import ManifestDigests
+from imagegate.service.evidence.digests import ManifestDigests
 from imagegate.service.policies.policy_set import ConfiguredPlugin, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer

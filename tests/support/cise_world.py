@@ -29,7 +29,7 @@ from imagegate.core.registry.manifest import Manifest
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.documents.image_policies import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
-from imagegate.service.signatures import SignatureReader
+from imagegate.service.evidence.signatures import SignatureReader
 from tests.support.answering import answered
 from tests.support.samples import SAMPLES
 

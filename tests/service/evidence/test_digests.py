@@ -15,7 +15,7 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
-from imagegate.service.manifest_digests import DigestLimits, ManifestDigests
+from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 TAGGED = ManifestDigest(ImageReference.parse("registry.example/team/app:v1"))

@@ -9,7 +9,7 @@ import pytest
 from imagegate.adapters.files import ImageStreamsFromObjects
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.service.layered_streams import LayeredImageStreams
+from imagegate.service.evidence.layered_image_streams import LayeredImageStreams
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, image, stream
 
 IN_STORE = stream("app", tags={"t": [event(DIGEST_1, f"store/app@{DIGEST_1}")]})

@@ -31,7 +31,7 @@ from imagegate.core.signing.requirements import (
     conclude,
 )
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
-from imagegate.service.signatures import SignatureLimits, SignatureReader
+from imagegate.service.evidence.signatures import SignatureLimits, SignatureReader
 from tests.support.samples import SAMPLES
 
 DIGEST = "sha256:" + "ab" * 32

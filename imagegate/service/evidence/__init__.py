@@ -1,0 +1,1 @@
+"""Evidence about images: signatures, digests of tags, image streams in layers."""
