@@ -32,11 +32,11 @@ from imagegate.service.image_api.collector import Collector
 from imagegate.service.image_api.imports import StoredPullSecrets
 from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
-from imagegate.service.import_fetches import ImportSettings
-from imagegate.service.importer import Importer
+from imagegate.service.imports.fetcher import ImportSettings
+from imagegate.service.imports.importer import Importer
+from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review.reviewer import Reviewer, labels_of
-from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
 from imagegate.settings.load import Settings
 
 LOOK_FOR_CHANGES_EVERY_S = 1.0

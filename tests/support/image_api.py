@@ -36,8 +36,8 @@ from imagegate.service.image_api.cluster import Admission
 from imagegate.service.image_api.imports import StoredPullSecrets
 from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
-from imagegate.service.import_fetches import ImportSettings
-from imagegate.service.importer import Importer
+from imagegate.service.imports.fetcher import ImportSettings
+from imagegate.service.imports.importer import Importer
 from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer

@@ -14,8 +14,8 @@ from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found
 from imagegate.core.registry.pull_secrets import PullSecret
-from imagegate.service.import_fetches import ImportSettings
-from imagegate.service.importer import Importer, StoredTarget
+from imagegate.service.imports.fetcher import ImportSettings
+from imagegate.service.imports.importer import Importer, StoredTarget
 
 HOST = "registry.example.test"
 IMAGES = 20

@@ -21,8 +21,8 @@ from imagegate.ports.image_store import ObjectKey
 from imagegate.ports.registry import RegistryUnknown
 from imagegate.service.image_api.call import Call
 from imagegate.service.image_api.local import ADMINISTRATORS
+from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
 from imagegate.service.review.lookups import Deadline
-from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
 from imagegate.settings.load import load_settings
 from imagegate.wiring.chosen import Chosen
 from imagegate.wiring.evidence import http_client, registry

@@ -42,7 +42,7 @@ from imagegate.service.image_api.streams import (
     stream_layers,
 )
 from imagegate.service.image_api.tags import ImageTags, StreamTags
-from imagegate.service.importer import Importer
+from imagegate.service.imports.importer import Importer
 
 DEFAULT_NAMESPACE = "default"
 _PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name})

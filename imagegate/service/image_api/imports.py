@@ -33,8 +33,8 @@ from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.local import is_administrator
 from imagegate.service.image_api.stored import checked_body
 from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
-from imagegate.service.import_fetches import Progress
-from imagegate.service.importer import Importer, ImportTarget, StoredTarget
+from imagegate.service.imports.fetcher import Progress
+from imagegate.service.imports.importer import Importer, ImportTarget, StoredTarget
 from imagegate.service.policies.policy_set import Mode
 
 IMPORTS_AT_ONCE = 4

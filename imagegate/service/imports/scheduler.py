@@ -16,7 +16,7 @@ from imagegate.core.imports.image_object import JsonObject
 from imagegate.core.imports.schedule import due_import, is_scheduled, pending_import
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError
 from imagegate.ports.image_store import Collection, ImageStore, StoreError
-from imagegate.service.importer import Importer, ImportTarget
+from imagegate.service.imports.importer import Importer, ImportTarget
 
 _log = logging.getLogger(__name__)
 _STREAMS = Collection(IMAGE_GROUP, "imagestreams")

@@ -39,7 +39,7 @@ from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import ImageStore, ObjectChanged, ObjectExists, ObjectKey, ObjectMissing
 from imagegate.ports.pull_secrets import NamespacePullSecrets
 from imagegate.ports.registry import Registry
-from imagegate.service.import_fetches import ImportFetches, ImportSettings, Progress
+from imagegate.service.imports.fetcher import ImportFetches, ImportSettings, Progress
 
 CONFLICTS_MAX = 20
 CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"

@@ -19,8 +19,8 @@ from imagegate.core.image_streams.stream import status_tag
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.ports.image_store import ObjectKey
-from imagegate.service.importer import Importer, StoredTarget
-from imagegate.service.scheduled_imports import ScheduledImports, ScheduleSettings
+from imagegate.service.imports.importer import Importer, StoredTarget
+from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
 from tests.support.certificates import Authority
 from tests.support.registry import Registry
 
@@ -115,7 +115,7 @@ def test_a_scheduled_tag_is_imported_when_its_time_has_come(world: World, regist
 def test_streams_are_read_a_few_at_a_time(
     world: World, registry_tls: Registry, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr("imagegate.service.scheduled_imports._STREAMS_AT_ONCE", at_once)
+    monkeypatch.setattr("imagegate.service.imports.scheduler._STREAMS_AT_ONCE", at_once)
     registry_tls.push_sample("tiny-oci", "schedule/pages:v1")
     for number in range(5):
         world.create(f"app-{number}", f"{registry_tls.host}/schedule/pages:v1", scheduled=True)

@@ -23,8 +23,8 @@ from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.manifest import parse_manifest
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.ports.image_store import ObjectKey
-from imagegate.service.import_fetches import ImportSettings
-from imagegate.service.importer import Importer, StoredTarget, StreamCheck
+from imagegate.service.imports.fetcher import ImportSettings
+from imagegate.service.imports.importer import Importer, StoredTarget, StreamCheck
 from tests.support.certificates import Authority
 from tests.support.images import make_image
 from tests.support.registry import PASSWORD, USER, Registry

@@ -1,0 +1,1 @@
+"""Imports of images, on request and scheduled."""
