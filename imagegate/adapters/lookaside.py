@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http_client import CertificateRefused, HttpClient, NotTls
+from imagegate.adapters.http.client import CertificateRefused, HttpClient, NotTls
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.kube.printable import printable
 from imagegate.core.references.docker import check_digest

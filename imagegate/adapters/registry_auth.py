@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from imagegate.adapters.http_client import HttpClient
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.single_flight import SingleFlight
 from imagegate.caching import BoundedCache
 from imagegate.core.references.registry_hosts import DOCKER_HUB

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http_client import HttpAnswer, HttpClient, NotTls
+from imagegate.adapters.http.client import HttpAnswer, HttpClient, NotTls
 from imagegate.adapters.single_flight import SingleFlight
 from imagegate.caching import BoundedCache
 from imagegate.core.registry.auth_challenge import Challenge, parse_challenges

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http_client import HttpAnswer, HttpClient
+from imagegate.adapters.http.client import HttpAnswer, HttpClient
 from imagegate.adapters.registry_auth import (
     NOTHING,
     Authenticator,

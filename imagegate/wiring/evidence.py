@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http_client import HttpClient, HttpLimits
+from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import TokenRealms

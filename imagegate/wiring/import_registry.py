@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from imagegate.adapters.http_client import HttpClient
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.registry_current import CurrentRegistry
 from imagegate.errors import InvalidSettings, Unreachable
 from imagegate.ports.registry import Registry

@@ -24,7 +24,7 @@ from imagegate.wiring.inputs import Inputs
 from imagegate.wiring.plugins import enforces_images
 
 if TYPE_CHECKING:
-    from imagegate.adapters.http_client import HttpClient
+    from imagegate.adapters.http.client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.service.policies.owner import Beginning, PolicyOwner
     from imagegate.wiring.image_api import ImageService

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from imagegate.adapters.http_client import HttpClient, HttpLimits
+from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings

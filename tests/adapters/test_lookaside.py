@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.http_client import HttpClient, HttpLimits
+from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.lookaside import LookasideFiles, LookasideHttp
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.registry.egress import AddressPolicy

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.http_client import HttpClient, HttpLimits
+from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_http import HttpRegistry, RegistryLimits, RegistrySettings
 from imagegate.adapters.single_flight import SingleFlight

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.http_client import HttpClient
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.oci_layout import OciLayoutRegistry
 from imagegate.adapters.registry_auth import TokenRealms
 from imagegate.adapters.registry_cache import CachedRegistry

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import requests
 
-from imagegate.adapters.http_client import HttpClient, HttpLimits
+from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry_auth import TokenRealms

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.http_client import HttpClient
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore

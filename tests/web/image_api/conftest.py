@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.http_client import HttpClient
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse

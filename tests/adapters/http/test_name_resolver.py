@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from imagegate.adapters.name_resolver import NameResolver, ResolverLimits, registrable
+from imagegate.adapters.http.name_resolver import NameResolver, ResolverLimits, registrable
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Unreachable
 

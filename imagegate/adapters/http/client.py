@@ -22,7 +22,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from imagegate import __version__
-from imagegate.adapters.http_egress import CheckedAdapter, Resolver, Route, deadline, resolve, routed
+from imagegate.adapters.http.egress import CheckedAdapter, Resolver, Route, deadline, resolve, routed
 from imagegate.core.kube.printable import printable
 from imagegate.core.registry.egress import AddressPolicy, BlockedHosts, Sender, Target, joined, read_url, shown_url
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable

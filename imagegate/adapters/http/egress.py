@@ -28,7 +28,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
 
-from imagegate.adapters.name_resolver import NameResolver
+from imagegate.adapters.http.name_resolver import NameResolver
 from imagegate.core.registry.egress import AddressPolicy, Sender, host_address
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Refused, Unreachable

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from imagegate.adapters.http_client import HttpClient
-from imagegate.adapters.http_egress import connect, deadline, resolve
+from imagegate.adapters.http.client import HttpClient
+from imagegate.adapters.http.egress import connect, deadline, resolve
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Malformed, Refused, Unreachable
