@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imagegate.adapters.http.client import HttpClient
-from imagegate.adapters.registry_current import CurrentRegistry
+from imagegate.adapters.registry.current import CurrentRegistry
 from imagegate.errors import InvalidSettings, Unreachable
 from imagegate.ports.registry import Registry
 from imagegate.settings.load import Settings

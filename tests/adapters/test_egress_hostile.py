@@ -17,8 +17,8 @@ import pytest
 
 from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.lookaside import LookasideHttp
-from imagegate.adapters.registry_auth import TokenRealms
-from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.adapters.registry.auth import TokenRealms
+from imagegate.adapters.registry.client import HttpRegistry, RegistrySettings
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy

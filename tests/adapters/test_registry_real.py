@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from imagegate.adapters.http.client import HttpClient
-from imagegate.adapters.oci_layout import OciLayoutRegistry
-from imagegate.adapters.registry_auth import TokenRealms
-from imagegate.adapters.registry_cache import CachedRegistry
-from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.adapters.registry.auth import TokenRealms
+from imagegate.adapters.registry.cache import CachedRegistry
+from imagegate.adapters.registry.client import HttpRegistry, RegistrySettings
+from imagegate.adapters.registry.oci_layout import OciLayoutRegistry
 from imagegate.core.admission.lookup import Absent, Found
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy

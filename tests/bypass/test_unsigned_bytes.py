@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.adapters.registry_auth import LONGEST_TOKEN_S, read_token
+from imagegate.adapters.registry.auth import LONGEST_TOKEN_S, read_token
 from imagegate.core.admission.request import Phase
 from imagegate.core.registry.manifest import MEDIA_TYPES, SCHEMA1_TYPES, digest_of, parse_manifest
 from imagegate.core.signing.claims import Claims, InvalidClaims

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.registry_auth import TokenRealms
+from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.core.registry.pull_secrets import Credential
 from imagegate.core.signing.requirements import InsecureAcceptAnything, Reject, Requirement
 from tests.service.signing_world import ExtensionRegistry, Gate, gate, pull_secret, signed_by

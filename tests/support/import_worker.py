@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from imagegate.adapters.oci_layout import OciLayoutRegistry
+from imagegate.adapters.registry.oci_layout import OciLayoutRegistry
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found

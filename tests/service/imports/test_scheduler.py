@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from imagegate.adapters.http.client import HttpClient
-from imagegate.adapters.registry_http import HttpRegistry
+from imagegate.adapters.registry.client import HttpRegistry
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagegate.adapters.http.client import HttpClient
-from imagegate.adapters.registry_http import HttpRegistry, RegistrySettings
+from imagegate.adapters.registry.client import HttpRegistry, RegistrySettings
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from tests.support.certificates import Authority

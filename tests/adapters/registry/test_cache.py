@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from imagegate.adapters.registry_cache import CachedRegistry, CacheLimits
+from imagegate.adapters.registry.cache import CachedRegistry, CacheLimits
 from imagegate.adapters.single_flight import BoundedCache, SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference

@@ -17,7 +17,7 @@ from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http.client import HttpAnswer, HttpClient
-from imagegate.adapters.registry_auth import (
+from imagegate.adapters.registry.auth import (
     NOTHING,
     Authenticator,
     Authorization,
@@ -25,7 +25,7 @@ from imagegate.adapters.registry_auth import (
     RealmRefused,
     TokenRealms,
 )
-from imagegate.adapters.registry_endpoints import (
+from imagegate.adapters.registry.endpoints import (
     Endpoint,
     Endpoints,
     Opening,

@@ -1,0 +1,1 @@
+"""Registries: the distribution API, its authentication, mirrors, a cache, and OCI layouts on disk."""
