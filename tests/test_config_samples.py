@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagegate.adapters.config_files import load_config
+from imagegate.adapters.files.config import load_config
 from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.image_policy.config import apply_defaults

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from imagegate.adapters.cluster_files import policy_files
-from imagegate.adapters.config_files import NeighbourFiles
-from imagegate.adapters.documents import DiskDocuments
-from imagegate.adapters.folders import links_elsewhere
+from imagegate.adapters.files.cluster import policy_files
+from imagegate.adapters.files.config import NeighbourFiles
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.folders import links_elsewhere
 from imagegate.core.profile import Profile
 from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.documents.lint.findings import Finding, Severity

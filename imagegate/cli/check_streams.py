@@ -99,7 +99,7 @@ def _line(manifest: Manifest, at: str) -> int:
 
 
 def _text(path: Path, *, named: bool) -> str:
-    from imagegate.adapters.input_files import read_file
+    from imagegate.adapters.files.input import read_file
     from imagegate.cli.select import STANDARD_INPUT
     from imagegate.errors import InvalidInput
 

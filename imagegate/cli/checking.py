@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imagegate.adapters.input_files import read_file
+from imagegate.adapters.files.input import read_file
 from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
 from imagegate.cli.output import quoted_word, yaml_text
 from imagegate.cli.select import STANDARD_INPUT, Selected, select_files

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from imagegate.adapters.cluster_files import policy_files, read_text
-from imagegate.adapters.folders import links_elsewhere
-from imagegate.adapters.output_files import write_files
+from imagegate.adapters.files.cluster import policy_files, read_text
+from imagegate.adapters.files.folders import links_elsewhere
+from imagegate.adapters.files.output import write_files
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.cli.output import is_safe_line, say, say_error
 from imagegate.core.enforcement.policy import PolicyGroup

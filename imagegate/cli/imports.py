@@ -74,7 +74,7 @@ def print_execution_rules(paths: Sequence[Path], *, patterns: bool) -> int:
     Raises:
         ConfigError: a file is wrong.
     """
-    from imagegate.adapters.config_files import load_config
+    from imagegate.adapters.files.config import load_config
     from imagegate.documents.convert.imports_to_rules import imports_to_rules
 
     documents = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from imagegate.adapters.output_files import write_new_file
+from imagegate.adapters.files.output import write_new_file
 from imagegate.cli.output import say, yaml_text
 from imagegate.core.enforcement.signing_documents import (
     KEY_PROTECT_NAME,

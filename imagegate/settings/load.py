@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagegate.adapters.input_files import read_file
+from imagegate.adapters.files.input import read_file
 from imagegate.core.profile import Profile
 from imagegate.documents.yaml.fields import Fields, Report
 from imagegate.documents.yaml.nodes import Node, Value

@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imagegate.adapters.documents import DiskDocuments
-from imagegate.adapters.file_watch import FileWatch
-from imagegate.adapters.folders import CHECKSUM_SUFFIX
-from imagegate.adapters.kept_policies import PolicyFolder
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.folders import CHECKSUM_SUFFIX
+from imagegate.adapters.files.kept_policies import PolicyFolder
+from imagegate.adapters.files.watch import FileWatch
 from imagegate.adapters.process_notes import ProcessNotes
 from imagegate.errors import ConfigError, InvalidPolicy, InvalidSettings
 from imagegate.ports.documents import DamagedState, Documents, Kept, Recorded

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from imagegate.adapters.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
 from imagegate.ports.documents import Documents

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from imagegate.adapters.folders import CHECKSUM_SUFFIX
+from imagegate.adapters.files.folders import CHECKSUM_SUFFIX
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
 

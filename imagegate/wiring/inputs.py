@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.access_files import AccessRule, FileAccessReviews, load_access_rules
-from imagegate.adapters.config_files import load_config
-from imagegate.adapters.documents import DiskDocuments
-from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
+from imagegate.adapters.files.access_rules import AccessRule, FileAccessReviews, load_access_rules
+from imagegate.adapters.files.config import load_config
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.behaviours import integrated_registries, plugin_modes
@@ -41,7 +41,7 @@ from imagegate.wiring.plugins import configured_plugins, enforces_images
 from imagegate.wiring.record_keys import RecordKeys
 
 if TYPE_CHECKING:
-    from imagegate.adapters.cluster_files import ClusterFiles
+    from imagegate.adapters.files.cluster import ClusterFiles
 
 _log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class Inputs:
 
 def _cluster_files(settings: Settings, documents: Documents) -> ClusterFiles:
     """Policies, Secrets, service accounts and owners."""
-    from imagegate.adapters.cluster_files import load_cluster_files  # what takes time to import is imported when used
+    from imagegate.adapters.files.cluster import load_cluster_files  # what takes time to import is imported when used
     from imagegate.documents.image_policies import Reading
 
     domain = settings.cise.cluster_domain if settings.cise is not None else ""

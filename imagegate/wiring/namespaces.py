@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from imagegate.adapters.files import ImageStreamsFromObjects
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Absent, Lookup, Unlisted
 from imagegate.core.image_streams.questions import Namespace

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagegate.adapters.record_key import KeyNotKept, given_key, kept_key
+from imagegate.adapters.files.record_key import KeyNotKept, given_key, kept_key
 from imagegate.ports.documents import Documents
 from imagegate.settings.load import Settings
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.files import ImageStreamsFromObjects
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.adapters.store_sqlite.database import MIGRATIONS, Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from imagegate.adapters.files import ImageStreamsFromObjects
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.admission.patch import apply_patch

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from imagegate.adapters.cluster_files import ClusterFiles
+from imagegate.adapters.files.cluster import ClusterFiles
 from imagegate.cli.key import key as key_command
 from imagegate.core.admission.request import Phase
 from imagegate.core.enforcement.behaviour import CiseSettings, Profile

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from imagegate.adapters.cluster_files import ClusterFiles
+from imagegate.adapters.files.cluster import ClusterFiles
 from imagegate.adapters.lookaside import LookasideFiles
 from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.core.admission.decision import Decision

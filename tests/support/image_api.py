@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
-from imagegate.adapters.access_files import FileAccessReviews, read_access_rules
-from imagegate.adapters.config_files import load_config
+from imagegate.adapters.files.access_rules import FileAccessReviews, read_access_rules
+from imagegate.adapters.files.config import load_config
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from imagegate.adapters.access_files import FileAccessReviews, read_access_rules
-from imagegate.adapters.files import ImageStreamsFromObjects
+from imagegate.adapters.files.access_rules import FileAccessReviews, read_access_rules
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Lookup, Unknown

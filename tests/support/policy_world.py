@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from imagegate.adapters.files import ImageStreamsFromObjects
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.test_folders import mounted
+from tests.adapters.files.test_folders import mounted
 from tests.support.in_force import (
     ALLOWED,
     BROKEN,

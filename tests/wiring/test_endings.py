@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.errors import InvalidPolicy
 from imagegate.wiring.endings import REQUIREMENTS, check_whole, checksum_file, has_marker
 from tests.support.in_force import FORBIDS, PERMITS

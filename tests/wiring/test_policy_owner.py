@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.documents import DiskDocuments
-from imagegate.adapters.kept_policies import PolicyFolder
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.kept_policies import PolicyFolder
 from imagegate.errors import ConfigError
 from imagegate.service.policies import owner as policy_owner
 from imagegate.service.policies.owner import RETRY_AFTER_S, STALE_AFTER_S
@@ -162,7 +162,7 @@ class TestFiles:
             def read(*_arguments: object, **_options: object) -> bytes:
                 raise OSError(5, "Input/output error", str(policy))
 
-            broken.setattr("imagegate.adapters.documents.read_with_status", read)
+            broken.setattr("imagegate.adapters.files.documents.read_with_status", read)
             process.looks()
             assert "Input/output error" in process.holder.state.error
         before = process.looks()
@@ -326,7 +326,7 @@ def test_an_unexpected_error_ends_nothing_and_is_logged_once(
     before = process.looks()
     replaced(policy, FORBIDS)
     with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
-        broken.setattr("imagegate.adapters.file_watch.below", lambda _path: 1 / 0)
+        broken.setattr("imagegate.adapters.files.watch.below", lambda _path: 1 / 0)
         assert process.looks(5) == before
     assert caplog.text.count("ZeroDivisionError") >= 1
     assert caplog.text.count("Traceback") == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.files import ImageStreamsFromObjects
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.service.evidence.layered_image_streams import LayeredImageStreams

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from imagegate.adapters.documents import DiskDocuments
-from imagegate.adapters.packed_objects import PackedObjects
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.packed_objects import PackedObjects
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import lookups as answers

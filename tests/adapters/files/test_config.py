@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.config_files import NeighbourFiles, load_config
+from imagegate.adapters.files.config import NeighbourFiles, load_config
 from imagegate.core.profile import Profile
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 from imagegate.errors import InvalidPolicy

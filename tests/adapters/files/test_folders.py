@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.cluster_files import load_cluster_files
-from imagegate.adapters.files import load_image_streams
-from imagegate.adapters.folders import ENTRIES_MAX, below, documents_below
+from imagegate.adapters.files.cluster import load_cluster_files
+from imagegate.adapters.files.folders import ENTRIES_MAX, below, documents_below
+from imagegate.adapters.files.image_streams import load_image_streams
 from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
@@ -108,7 +108,7 @@ def test_an_editors_lock_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_folder_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ENTRIES_MAX >= 100_000
-    monkeypatch.setattr("imagegate.adapters.folders.ENTRIES_MAX", 10)
+    monkeypatch.setattr("imagegate.adapters.files.folders.ENTRIES_MAX", 10)
     for number in range(11):
         (tmp_path / f"{number}.yaml").write_text(POLICY)
     with pytest.raises(OSError, match="more than 10 files"):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.adapters.files import ImageStreamsFromObjects, load_image_streams
-from imagegate.adapters.packed_objects import PackedObjects
+from imagegate.adapters.files.image_streams import ImageStreamsFromObjects, load_image_streams
+from imagegate.adapters.files.packed_objects import PackedObjects
 from imagegate.core.admission.lookup import Absent, Found, Impossible
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams.stream import RegistryHosts
@@ -220,7 +220,7 @@ def test_look_ups_do_not_walk_all_images(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_answers_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagegate.adapters.files.ANSWERS_KEPT", 3)
+    monkeypatch.setattr("imagegate.adapters.files.image_streams.ANSWERS_KEPT", 3)
     found = ImageStreamsFromObjects(namespaces=[{"metadata": {"name": f"n{i}"}} for i in range(9)])
     for _ in range(2):
         for i in range(9):

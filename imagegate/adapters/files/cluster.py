@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imagegate.adapters.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters import input_files
-from imagegate.adapters.documents import DiskDocuments
-from imagegate.adapters.kept_policies import PolicyFolder
+from imagegate.adapters.files import input as input_files
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.kept_policies import PolicyFolder
 from imagegate.adapters.process_notes import ProcessNotes
 from imagegate.ports.documents import DamagedState
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters import input_files
-from imagegate.adapters.access_files import load_access_rules
-from imagegate.adapters.cluster_files import load_cluster_files
-from imagegate.adapters.config_files import NeighbourFiles, load_config
-from imagegate.adapters.documents import DiskDocuments
-from imagegate.adapters.files import load_image_streams
-from imagegate.adapters.input_files import read_file
+from imagegate.adapters.files import input as input_files
+from imagegate.adapters.files.access_rules import load_access_rules
+from imagegate.adapters.files.cluster import load_cluster_files
+from imagegate.adapters.files.config import NeighbourFiles, load_config
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.image_streams import load_image_streams
+from imagegate.adapters.files.input import read_file
 from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError

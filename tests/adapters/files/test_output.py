@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.output_files import write_files, write_new_file
+from imagegate.adapters.files.output import write_files, write_new_file
 from imagegate.errors import InvalidInput
 
 

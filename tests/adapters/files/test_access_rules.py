@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.access_files import FileAccessReviews, load_access_rules, read_access_rules
+from imagegate.adapters.files.access_rules import FileAccessReviews, load_access_rules, read_access_rules
 from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.request import User

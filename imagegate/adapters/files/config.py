@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagegate.adapters.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.profile import Profile
 from imagegate.documents.master_config import MasterConfig, read_config
 from imagegate.documents.yaml.source import decode_utf8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.file_watch import FileWatch, fingerprint
+from imagegate.adapters.files.watch import FileWatch, fingerprint
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.record_key import KeyNotKept, given_key, kept_key
+from imagegate.adapters.files.record_key import KeyNotKept, given_key, kept_key
 from imagegate.errors import InvalidSettings
 
 

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagegate.adapters.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.errors import InvalidSettings
 from imagegate.ports.documents import Documents
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagegate.adapters.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.documents.yaml.fields import Fields, Report

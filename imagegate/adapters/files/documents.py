@@ -10,8 +10,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagegate.adapters.folders import GONE, documents_below
-from imagegate.adapters.input_files import read_with_status
+from imagegate.adapters.files.folders import GONE, documents_below
+from imagegate.adapters.files.input import read_with_status
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 from imagegate.ports.documents import Entry, Index
 

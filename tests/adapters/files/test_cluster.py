@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.cluster_files import ClusterFiles, load_cluster_files
+from imagegate.adapters.files.cluster import ClusterFiles, load_cluster_files
 from imagegate.core.admission.lookup import Absent, Found
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from imagegate.adapters.folders import CHECKSUM_SUFFIX, GONE, SUFFIXES, below
+from imagegate.adapters.files.folders import CHECKSUM_SUFFIX, GONE, SUFFIXES, below
 
 Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int, int]]
 _WATCHED = frozenset((*SUFFIXES, CHECKSUM_SUFFIX))
