@@ -25,7 +25,7 @@ from imagegate.core.enforcement.signing_documents import (
 from imagegate.core.kube.printable import printable
 
 if TYPE_CHECKING:
-    from imagegate.adapters.gnupg import KeyPair
+    from imagegate.adapters.signing.gnupg import KeyPair
 
 ALGORITHMS = ("rsa3072", "rsa4096", "ed25519")
 PRIVATE, PUBLIC, MANIFESTS, VAULT = "private.asc", "pubkey", "yaml", "key-protect.json"
@@ -117,7 +117,7 @@ def create(repository: str, **given: Unpack[_Given]) -> int:
     _check_usage(repository, given)
     files = _Files(given["out"], given["file_name"])
     _check_free(files, given)
-    from imagegate.adapters.gnupg import create_key_pair
+    from imagegate.adapters.signing.gnupg import create_key_pair
 
     pair = create_key_pair(given["user_name"], given["email"], algorithm=given["algorithm"], lifetime=given["lifetime"])
     try:

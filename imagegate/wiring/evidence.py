@@ -6,11 +6,11 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http.client import HttpClient, HttpLimits
-from imagegate.adapters.lookaside import LookasideHttp
-from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.cache import CachedRegistry
 from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.adapters.signing.lookaside import LookasideHttp
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.plugin import Question
 from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.registry.egress import AddressPolicy

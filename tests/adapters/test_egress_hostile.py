@@ -16,9 +16,9 @@ from ipaddress import ip_address
 import pytest
 
 from imagegate.adapters.http.client import HttpClient, HttpLimits
-from imagegate.adapters.lookaside import LookasideHttp
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.client import HttpRegistry, RegistrySettings
+from imagegate.adapters.signing.lookaside import LookasideHttp
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy

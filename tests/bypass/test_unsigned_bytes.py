@@ -1,7 +1,7 @@
 """Bytes that nobody signed, from registries and in payloads: what decides is the hash of what was received.
 
 The table "Bytes that nobody signed" of docs/threat-model.md names every one of them; OpenPGP's are tried in
-tests/adapters/test_openpgp_unsigned.py.
+tests/adapters/signing/test_openpgp_unsigned.py.
 """
 
 from __future__ import annotations

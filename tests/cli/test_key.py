@@ -16,8 +16,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from imagegate.adapters.gnupg import KeyNotMade, create_key_pair
-from imagegate.adapters.openpgp import OpenPgpVerifier
+from imagegate.adapters.signing.gnupg import KeyNotMade, create_key_pair
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.cli.key import key
 from imagegate.core.signing.key_ring import KeyRing
 from imagegate.documents.image_policies import read_policies

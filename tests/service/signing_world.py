@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import requests
 
 from imagegate.adapters.http.client import HttpClient, HttpLimits
-from imagegate.adapters.lookaside import LookasideHttp
-from imagegate.adapters.openpgp import OpenPgpVerifier
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.cache import CachedRegistry, CacheLimits
 from imagegate.adapters.registry.client import HttpRegistry, RegistrySettings
+from imagegate.adapters.signing.lookaside import LookasideHttp
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy

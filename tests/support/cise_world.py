@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagegate.adapters.files.cluster import ClusterFiles
-from imagegate.adapters.lookaside import LookasideFiles
-from imagegate.adapters.openpgp import OpenPgpVerifier
+from imagegate.adapters.signing.lookaside import LookasideFiles
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.owners import Owner

@@ -1,4 +1,4 @@
-"""The form of a signed message. Signatures are verified in ``tests/adapters/test_openpgp.py``."""
+"""The form of a signed message. Signatures are verified in ``tests/adapters/signing/test_openpgp.py``."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.lookaside import LookasideFiles
-from imagegate.adapters.openpgp import OpenPgpVerifier
+from imagegate.adapters.signing.lookaside import LookasideFiles
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest

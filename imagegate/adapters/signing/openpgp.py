@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from pysequoia import verify
 
-from imagegate.adapters.openpgp_keys import SigningKey, read_keys
+from imagegate.adapters.signing.openpgp_keys import SigningKey, read_keys
 from imagegate.core.signing.key_ring import NO_KEYS, InvalidKeyRing, KeyRing
 from imagegate.core.signing.openpgp_message import SignedMessage
 from imagegate.core.signing.requirements import Verification

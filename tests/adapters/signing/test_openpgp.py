@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.adapters.openpgp import OpenPgpVerifier
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.signing.requirements import Verification
 from tests.support.gpg import GpgHome, Key

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagegate.adapters.http.client import HttpClient, HttpLimits
-from imagegate.adapters.lookaside import LookasideFiles, LookasideHttp
+from imagegate.adapters.signing.lookaside import LookasideFiles, LookasideHttp
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.pull_secrets import Credential

@@ -13,11 +13,11 @@ import pytest
 from pysequoia import Profile, SignatureMode, Tsk
 from pysequoia import sign as sequoia_sign
 
-from imagegate.adapters.openpgp import OpenPgpVerifier
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
 from imagegate.core.signing.openpgp_message import Packet, SignedMessage, read_packets
 from imagegate.core.signing.requirements import Verification
-from tests.adapters.test_openpgp import PAYLOAD, check, interactive
+from tests.adapters.signing.test_openpgp import PAYLOAD, check, interactive
 from tests.support.gpg import GpgHome, Key
 
 ONE_PASS, LITERAL, SIGNATURE = 0, 1, 2
