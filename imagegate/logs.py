@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from imagegate.adapters.json_lines import LineHandler, lines_on
+from imagegate.adapters.records.json_lines import LineHandler, lines_on
 from imagegate.core.kube.printable import printable
 
 MESSAGE_MAX_LENGTH = 16_384

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagegate import logs
-from imagegate.adapters.json_lines import JsonLines, Lines
+from imagegate.adapters.records.json_lines import JsonLines, Lines
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, jsonify
 from werkzeug.exceptions import HTTPException
 
-from imagegate.adapters.json_lines import lines_on
+from imagegate.adapters.records.json_lines import lines_on
 from imagegate.web.admission import AdmissionEndpoints
 from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api

@@ -16,7 +16,7 @@ from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.folders import CHECKSUM_SUFFIX
 from imagegate.adapters.files.kept_policies import PolicyFolder
 from imagegate.adapters.files.watch import FileWatch
-from imagegate.adapters.process_notes import ProcessNotes
+from imagegate.adapters.records.process_notes import ProcessNotes
 from imagegate.errors import ConfigError, InvalidPolicy, InvalidSettings
 from imagegate.ports.documents import DamagedState, Documents, Kept, Recorded
 from imagegate.service.policies.change import Texts, change

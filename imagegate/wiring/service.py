@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.json_lines import JsonLines, lines_on
-from imagegate.adapters.recent_records import RecentRecords
+from imagegate.adapters.records.json_lines import JsonLines, lines_on
+from imagegate.adapters.records.recent_records import RecentRecords
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
 from imagegate.service.health import Check

@@ -16,7 +16,7 @@ import pytest
 from imagegate.adapters.files import input as input_files
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.kept_policies import PolicyFolder
-from imagegate.adapters.process_notes import ProcessNotes
+from imagegate.adapters.records.process_notes import ProcessNotes
 from imagegate.ports.documents import DamagedState
 
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)

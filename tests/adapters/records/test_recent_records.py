@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from imagegate.adapters.recent_records import KEPT, RecentRecords
+from imagegate.adapters.records.recent_records import KEPT, RecentRecords
 from tests.support.processes import wait_until
 
 
@@ -34,7 +34,7 @@ def test_only_so_many_are_kept() -> None:
 
 def test_records_of_another_process_are_seen(tmp_path: Path) -> None:
     program = (
-        "import pathlib, sys; from imagegate.adapters.recent_records import RecentRecords\n"
+        "import pathlib, sys; from imagegate.adapters.records.recent_records import RecentRecords\n"
         "records = RecentRecords(pathlib.Path(sys.argv[1]))\n"
         "records.append({'time': '2026-01-02T03:04:01', 'uid': 'theirs'}); records.share()"
     )

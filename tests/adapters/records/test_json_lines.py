@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.json_lines import JsonLines, Lines
+from imagegate.adapters.records.json_lines import JsonLines, Lines
 from tests.support.processes import wait_until
 
 PIPE_BYTES = 64 * 1024
@@ -152,7 +152,7 @@ def test_before_the_start_a_blocked_pipe_is_waited_for_once_only(pipe: Pipe) -> 
 
 _PROGRAM = """
 import sys
-from imagegate.adapters.json_lines import JsonLines, lines_on
+from imagegate.adapters.records.json_lines import JsonLines, lines_on
 lines = lines_on(1)
 lines.start()
 for number in range(5000):

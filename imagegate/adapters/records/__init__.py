@@ -1,0 +1,1 @@
+"""Decision records: lines of JSON, and the latest decisions shared by all workers."""
