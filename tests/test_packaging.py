@@ -83,8 +83,8 @@ def run_outside(prefix: Path, tmp_path: Path, *arguments: str) -> subprocess.Com
 
 
 _SAMPLE_SETTINGS = """
-from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.inputs import Inputs
+from imagegate.wiring.choices import Chosen
+from imagegate.wiring.documents import Inputs
 chosen = Chosen(samples=True)
 print(chosen.settings().config)
 print(*(each.plugin.name for each in Inputs(chosen).load().plugins))

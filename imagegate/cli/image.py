@@ -19,7 +19,7 @@ from imagegate.core.image_streams.stream import split_stream_tag
 from imagegate.core.kube.status import StatusError
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference, is_digest
 from imagegate.errors import InvalidInput, InvalidReference, InvalidSettings
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")

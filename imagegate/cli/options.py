@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar
 import click
 
 from imagegate.core.profile import Profile
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -13,7 +13,7 @@ import click
 
 from imagegate import logs
 from imagegate.cli.options import FILE, Named, chosen, chosen_options
-from imagegate.wiring.chosen import SAMPLES, Chosen
+from imagegate.wiring.choices import SAMPLES, Chosen
 
 if TYPE_CHECKING:
     from imagegate.web.server import ServerOptions
@@ -61,7 +61,7 @@ def serve(
     if tls_client_ca is not None and tls_cert is None:
         raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     choices = chosen(named, samples=True)
-    from imagegate.wiring.beginning import settings_at_start
+    from imagegate.wiring.initial_policies import settings_at_start
 
     settings = settings_at_start(choices)
     logs.configure(log_level or settings.log.level, as_json=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from imagegate import logs
 from imagegate.web.app import Application
 from imagegate.web.metrics import MULTIPROCESS, Metrics
-from imagegate.wiring.beginning import settings_at_start
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
+from imagegate.wiring.initial_policies import settings_at_start
 from imagegate.wiring.service import build
 
 

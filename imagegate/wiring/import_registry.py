@@ -11,7 +11,7 @@ from imagegate.adapters.registry.current import CurrentRegistry
 from imagegate.errors import InvalidSettings, Unreachable
 from imagegate.ports.registry import Registry
 from imagegate.settings.load import Settings
-from imagegate.wiring.evidence import http_client, registry
+from imagegate.wiring.registries import http_client, registry
 
 
 def import_registry(settings: Settings, http: HttpClient, additional_trusted_ca: Callable[[], str]) -> Registry:

@@ -6,13 +6,6 @@ from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imagegate.behaviours import (
-    cise_behaviour,
-    image_policy_behaviour,
-    import_gate_behaviour,
-    integrated_registries,
-    plugin_modes,
-)
 from imagegate.core.admission.plugin import Plugin
 from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.image_policy.config import ExecutionRule
@@ -26,6 +19,13 @@ from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import NO_RULES, ConfiguredPlugin, Modes, RuleCounts
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import CisePathSettings
+from imagegate.wiring.behaviours import (
+    cise_behaviour,
+    image_policy_behaviour,
+    import_gate_behaviour,
+    integrated_registries,
+    plugin_modes,
+)
 from imagegate.wiring.record_keys import RecordKey
 
 if TYPE_CHECKING:

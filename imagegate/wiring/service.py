@@ -19,8 +19,8 @@ from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.lookups import Count, Deadline, LookUp
 from imagegate.service.review.reviewer import Recorder, Reviewer
 from imagegate.settings.load import Settings
-from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.inputs import Inputs
+from imagegate.wiring.choices import Chosen
+from imagegate.wiring.documents import Inputs
 from imagegate.wiring.plugins import enforces_images
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def build(
     answerers = inputs.answerers()
     http = None
     if keeps_images or enforces_images(settings):
-        from imagegate.wiring.evidence import evidence_answerers, http_client  # imported when used: takes time
+        from imagegate.wiring.registries import evidence_answerers, http_client  # imported when used: takes time
 
         http = http_client(settings)
         answerers |= evidence_answerers(settings, http)
@@ -146,13 +146,13 @@ def _store(chosen: Chosen, settings: Settings) -> SqliteStore | None:
 def _settings(chosen: Chosen, *, follows: bool) -> Settings:
     if not follows:
         return chosen.settings()
-    from imagegate.wiring.beginning import settings_at_start  # of the service alone: takes time to import
+    from imagegate.wiring.initial_policies import settings_at_start  # of the service alone: takes time to import
 
     return settings_at_start(chosen)
 
 
 def _beginning(chosen: Chosen, settings: Settings, inputs: Inputs, store: SqliteStore | None) -> Beginning:
-    from imagegate.wiring.beginning import begin, policy_folder
+    from imagegate.wiring.initial_policies import begin, policy_folder
 
     return begin(inputs.load, None if store is None else policy_folder(chosen, settings), clock=now)
 
@@ -161,7 +161,7 @@ def _follow(
     service: Service, chosen: Chosen, inputs: Inputs, beginning: Beginning, shared: Path | None, *, keeps: bool
 ) -> None:
     """Have an owner of the policies in force, and say in ``/readyz`` how that goes."""
-    from imagegate.wiring.beginning import owner, policy_folder
+    from imagegate.wiring.initial_policies import owner, policy_folder
 
     state = policy_folder(chosen, service.settings) if keeps else None
     owned = service.owner = owner(service.policies, beginning, inputs, shared, state, clock=now)

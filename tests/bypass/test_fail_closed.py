@@ -25,7 +25,7 @@ from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes,
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer
 from imagegate.web.admission import ENDPOINTS, AdmissionEndpoints
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 from imagegate.wiring.service import build
 from tests.bypass.world import UID, review_of
 

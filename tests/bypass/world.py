@@ -24,7 +24,7 @@ from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
 from imagegate.service.review.response import Outcome
 from imagegate.service.review.reviewer import Reviewer
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 from imagegate.wiring.service import build
 from tests.support.registry_simulator import RegistrySimulator, image, sha256
 

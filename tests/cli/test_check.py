@@ -15,7 +15,7 @@ import yaml
 
 from imagegate.cli.checking import CheckOptions, run_check
 from imagegate.core.admission.request import Phase
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 from imagegate.wiring.service import build
 from tests.cli.commands import SETTINGS, Command, pod
 from tests.support.service import CONFIG, IMAGEGATE

@@ -51,7 +51,7 @@ def run(request: pytest.FixtureRequest, settings: Path, capsys: pytest.CaptureFi
         return
     from imagegate.web.app import create_app
     from imagegate.web.metrics import Metrics
-    from imagegate.wiring.chosen import Chosen
+    from imagegate.wiring.choices import Chosen
     from imagegate.wiring.service import build
 
     service = build(Chosen(settings_file=settings), keeps_images=True)

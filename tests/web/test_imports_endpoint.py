@@ -13,7 +13,7 @@ import yaml
 from werkzeug.test import Client
 
 from imagegate.web.admission import AdmissionEndpoints
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 from imagegate.wiring.service import build
 from tests.support.import_world import docker_tag, review_of, stream, stream_import, stream_tag
 from tests.support.kubectl import Kubectl

@@ -12,7 +12,7 @@ from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.request import User
 from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import Mode
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 from imagegate.wiring.image_api import default_store_path
 from imagegate.wiring.service import Service, build
 

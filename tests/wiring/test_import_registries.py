@@ -24,8 +24,8 @@ from imagegate.service.image_api.local import ADMINISTRATORS
 from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
 from imagegate.service.review.lookups import Deadline
 from imagegate.settings.load import load_settings
-from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.evidence import http_client, registry
+from imagegate.wiring.choices import Chosen
+from imagegate.wiring.registries import http_client, registry
 from imagegate.wiring.service import Service, build
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import RegistrySimulator, image, sha256

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from imagegate.core.admission.request import Phase
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 from imagegate.wiring.service import Service, build
 from tests.bypass.world import review_of
 from tests.support.import_world import docker_tag, stream

@@ -20,9 +20,9 @@ from imagegate.errors import ConfigError
 from imagegate.service.policies import owner as policy_owner
 from imagegate.service.policies.owner import RETRY_AFTER_S, STALE_AFTER_S
 from imagegate.service.policies.policy_set import PolicyHolder, Unavailable
-from imagegate.wiring.beginning import begin, owner
-from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.inputs import Inputs
+from imagegate.wiring.choices import Chosen
+from imagegate.wiring.documents import Inputs
+from imagegate.wiring.initial_policies import begin, owner
 from tests.support.in_force import BROKEN, FORBIDS, PERMITS, replaced
 from tests.support.processes import wait_until
 

@@ -11,7 +11,7 @@ import yaml
 from imagegate.core.admission.request import Phase
 from imagegate.service.review.decision_log import DecisionLog
 from imagegate.web.metrics import Metrics
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 from imagegate.wiring.service import build, now
 from tests.bypass.world import review_of
 

@@ -23,7 +23,7 @@ from imagegate.adapters.lint_files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
 from imagegate.settings.load import load_settings
-from imagegate.wiring.chosen import Chosen
+from imagegate.wiring.choices import Chosen
 
 LIMIT = 100
 

@@ -9,7 +9,7 @@ import pytest
 
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.errors import InvalidPolicy
-from imagegate.wiring.endings import REQUIREMENTS, check_whole, checksum_file, has_marker
+from imagegate.wiring.completeness import REQUIREMENTS, check_whole, checksum_file, has_marker
 from tests.support.in_force import FORBIDS, PERMITS
 
 MARKED = f"{PERMITS}# imagegate: end\n"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.behaviours import cise_behaviour, image_policy_behaviour, import_gate_behaviour, plugin_modes
 from imagegate.core.enforcement.behaviour import CLOUDPAK_RESERVED_NAMESPACES, CiseSettings, Parents
 from imagegate.core.enforcement.behaviour import Profile as CiseProfile
 from imagegate.core.enforcement.policy import PolicyGroup
@@ -17,6 +16,7 @@ from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.documents.yaml.source import read_source
 from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings, load_settings, read_settings
+from imagegate.wiring.behaviours import cise_behaviour, image_policy_behaviour, import_gate_behaviour, plugin_modes
 
 NOTHING = ImagePolicyBlock()
 

@@ -23,10 +23,10 @@ from imagegate.service.policies.change import Texts, change
 from imagegate.service.policies.owner import Beginning, PolicyOwner, Sources, held
 from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
 from imagegate.settings.load import Settings
-from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.endings import has_marker
+from imagegate.wiring.choices import Chosen
+from imagegate.wiring.completeness import has_marker
+from imagegate.wiring.documents import Inputs
 from imagegate.wiring.image_api import store_path
-from imagegate.wiring.inputs import Inputs
 
 ANY_SIZE = 1 << 40
 _ATTEMPTS, _PAUSE_S = 20, 0.05

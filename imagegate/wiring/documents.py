@@ -15,7 +15,6 @@ from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.image_streams import ImageStreamsFromObjects, load_image_streams
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.behaviours import integrated_registries, plugin_modes
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
@@ -33,12 +32,13 @@ from imagegate.service.evidence.openshift4_image_cache import CachedImages
 from imagegate.service.policies.policy_set import PolicySet
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
-from imagegate.wiring.chosen import Chosen
-from imagegate.wiring.endings import check_whole, checksum_file
-from imagegate.wiring.filling import fill
+from imagegate.wiring.behaviours import integrated_registries, plugin_modes
+from imagegate.wiring.choices import Chosen
+from imagegate.wiring.completeness import check_whole, checksum_file
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.plugins import configured_plugins, enforces_images
 from imagegate.wiring.record_keys import RecordKeys
+from imagegate.wiring.seed_store import fill
 
 if TYPE_CHECKING:
     from imagegate.adapters.files.cluster import ClusterFiles
