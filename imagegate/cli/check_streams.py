@@ -12,8 +12,8 @@ import click
 from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
 
 if TYPE_CHECKING:  # what takes time to import is imported when it is used
-    from imagegate.cli.manifests import Manifest
-    from imagegate.cli.select import Selected
+    from imagegate.cli.check.manifests import Manifest
+    from imagegate.cli.check.select import Selected
     from imagegate.core.import_gate.gate import ImportGate
 
 _EXAMPLES = """\b
@@ -52,9 +52,9 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) 
     Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration, or a file or folder that cannot
     be read or holds no manifest.
     """
+    from imagegate.cli.check.select import select_files
     from imagegate.cli.imports import gate_in_force
     from imagegate.cli.output import json_text, say, say_error
-    from imagegate.cli.select import select_files
     from imagegate.wiring.service import build
 
     gate = gate_in_force(build(chosen(named)).policies.current)
@@ -78,7 +78,7 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) 
 
 
 def _each_stream(files: Iterable[Selected], gate: ImportGate) -> Iterator[list[Outside]]:
-    from imagegate.cli.manifests import read_manifests
+    from imagegate.cli.check.manifests import read_manifests
     from imagegate.core.import_gate.stored_references import outside_references
     from imagegate.errors import InvalidInput
 
@@ -100,7 +100,7 @@ def _line(manifest: Manifest, at: str) -> int:
 
 def _text(path: Path, *, named: bool) -> str:
     from imagegate.adapters.files.input import read_file
-    from imagegate.cli.select import STANDARD_INPUT
+    from imagegate.cli.check.select import STANDARD_INPUT
     from imagegate.errors import InvalidInput
 
     try:

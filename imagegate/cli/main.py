@@ -21,7 +21,7 @@ USAGE_OR_CONFIGURATION = 2
 
 COMMANDS = {
     "serve": "imagegate.cli.serve:serve",
-    "check": "imagegate.cli.check:check",
+    "check": "imagegate.cli.check.command:check",
     "explain": "imagegate.cli.explain:explain",
     "lint": "imagegate.cli.lint:lint",
     "check-streams": "imagegate.cli.check_streams:check_streams",

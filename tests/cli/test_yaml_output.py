@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagegate.cli.manifests import read_manifests
+from imagegate.cli.check.manifests import read_manifests
 from imagegate.cli.output import yaml_text
 from tests.cli.commands import SETTINGS, Command
 from tests.support.hostile import TEXTS

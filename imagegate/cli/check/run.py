@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from imagegate.adapters.files.input import read_file
-from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.cli.check.select import STANDARD_INPUT, Selected, select_files
 from imagegate.cli.output import quoted_word, yaml_text
-from imagegate.cli.select import STANDARD_INPUT, Selected, select_files
 from imagegate.core.admission.decision import Denial
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.cli.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
 from imagegate.documents.yaml.source import DEPTH_MAX
 from tests.cli.commands import pod
 

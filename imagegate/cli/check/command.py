@@ -54,9 +54,9 @@ def check(
     manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence could not be
     had.
     """
-    from imagegate.cli.checking import CheckOptions, run_check
+    from imagegate.cli.check.render import render
+    from imagegate.cli.check.run import CheckOptions, run_check
     from imagegate.cli.output import say_error
-    from imagegate.cli.render import render
     from imagegate.wiring.service import build
 
     choices = replace(chosen(named), manifests=True)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from imagegate.cli.checking import CheckOptions, run_check
+from imagegate.cli.check.run import CheckOptions, run_check
 from imagegate.core.admission.request import Phase
 from imagegate.wiring.choices import Chosen
 from imagegate.wiring.service import build

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import click
 
 from imagegate import __version__
-from imagegate.cli.checking import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
+from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
 from imagegate.cli.output import file_uri, json_text, safe_line, xml_text, yaml_text
 from imagegate.service.review.trace_text import step_in_words
 

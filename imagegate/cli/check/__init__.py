@@ -1,0 +1,1 @@
+"""``imagegate check``: manifests in, a verdict for each image out."""
