@@ -27,7 +27,7 @@ COMMANDS = {
     "check-streams": "imagegate.cli.check_streams:check_streams",
     "convert": "imagegate.cli.convert:convert",
     "key": "imagegate.cli.key:key",
-    "image": "imagegate.cli.image:image",
+    "image": "imagegate.cli.image.command:image",
 }
 """Command -> where its function is. Modules are imported when their command is used."""
 

@@ -10,8 +10,8 @@ from typing import Any, TypedDict, TypeVar, cast
 
 import click
 
-from imagegate.cli.image_clients import ImageClient, LocalClient, RemoteClient
-from imagegate.cli.image_output import ImportProgress, print_import, print_objects, print_refusal
+from imagegate.cli.image.clients import ImageClient, LocalClient, RemoteClient
+from imagegate.cli.image.output import ImportProgress, print_import, print_objects, print_refusal
 from imagegate.cli.options import FILE
 from imagegate.cli.output import say
 from imagegate.core.image_api.resources import IMAGES, STREAM_TAGS, STREAMS, ApiResource

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagegate.cli.image_output import ImportProgress
+from imagegate.cli.image.output import ImportProgress
 from imagegate.cli.main import main
 from tests.support.certificates import Authority
 from tests.support.image_api import served

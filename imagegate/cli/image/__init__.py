@@ -1,0 +1,1 @@
+"""``imagegate image``: the image API from the command line."""
