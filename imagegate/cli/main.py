@@ -23,7 +23,7 @@ COMMANDS = {
     "serve": "imagegate.cli.serve:serve",
     "check": "imagegate.cli.check.command:check",
     "explain": "imagegate.cli.explain:explain",
-    "lint": "imagegate.cli.lint:lint",
+    "lint": "imagegate.cli.lint.command:lint",
     "check-streams": "imagegate.cli.check_streams:check_streams",
     "convert": "imagegate.cli.convert:convert",
     "key": "imagegate.cli.key:key",

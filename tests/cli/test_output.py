@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from imagegate.cli.check.render import render
 from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result, Rewrite
 from imagegate.cli.image import output as image_output
-from imagegate.cli.lint_output import FORMATS as LINT_FORMATS
+from imagegate.cli.lint.output import FORMATS as LINT_FORMATS
 from imagegate.cli.main import main
 from imagegate.cli.output import file_uri, json_text, quoted_word, safe_line, yaml_text
 from imagegate.core.admission.decision import Cause, Status

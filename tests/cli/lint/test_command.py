@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from imagegate.cli.lint import lint
+from imagegate.cli.lint.command import lint
 from imagegate.errors import InvalidPolicy
 
 GOOD = "kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules:\n- {name: a, matchRegistries: [a.io]}\n"

@@ -1,0 +1,1 @@
+"""``imagegate lint``: findings about policy documents."""
