@@ -53,7 +53,7 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) 
     be read or holds no manifest.
     """
     from imagegate.cli.check.select import select_files
-    from imagegate.cli.imports import gate_in_force
+    from imagegate.cli.import_list import gate_in_force
     from imagegate.cli.output import json_text, say, say_error
     from imagegate.wiring.service import build
 

@@ -62,7 +62,7 @@ def convert(
     converted for it.
     """
     if imports_to_rules:
-        from imagegate.cli.imports import print_execution_rules
+        from imagegate.cli.import_list import print_execution_rules
 
         if in_place or output_folder is not None:
             raise click.UsageError("--imports-to-rules writes to standard output")

@@ -49,7 +49,7 @@ def explain(
     if not service.policies.current.plugins:
         raise ConfigError("nothing to explain by: name a policy with --config, --policies or --settings")
     if as_import:
-        from imagegate.cli.imports import gate_in_force, print_import_explanation
+        from imagegate.cli.import_list import gate_in_force, print_import_explanation
 
         gate = gate_in_force(service.policies.current)
         return print_import_explanation(gate, image, insecure=insecure, output=output)
