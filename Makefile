@@ -37,9 +37,9 @@ lint: $(VENV)/.installed-test ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-coverage: $(VENV)/.installed-test ## branch coverage; all of core and policy
+coverage: $(VENV)/.installed-test ## branch coverage; all of core and documents
 	$(BIN)/python -m pytest -q --cov --cov-report=term $(ARGS)
-	$(BIN)/coverage report --include='imagegate/core/*,imagegate/policy/*' --fail-under=100
+	$(BIN)/coverage report --include='imagegate/core/*,imagegate/documents/*' --fail-under=100
 
 conformance: $(VENV)/.installed-test ## the cases that the original programs answered
 	$(BIN)/python -m tests.conformance $(ARGS)

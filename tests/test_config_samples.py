@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from imagegate.adapters.files.config import load_config
-from imagegate.adapters.lint_files import lint_paths
+from imagegate.cli.lint.files import lint_paths
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.image_policy.config import apply_defaults
 from imagegate.core.import_gate.rules import AllowedRegistry

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import Extent, ImageUse, InvalidObject, bounded, dig, pod_images
 from imagegate.core.kube.field_errors import aggregate, not_supported
 from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import Status
 
 NAME = "always-pull"
 ALWAYS = "Always"

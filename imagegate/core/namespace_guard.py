@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from imagegate.core.admission.access_review import Access
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, Status
+from imagegate.core.admission.decision import Decision, Denial, DenialCode
 from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION
 from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import Status
 
 NAME = "namespace-guard"
 NAMESPACE = GroupKind("", "Namespace")

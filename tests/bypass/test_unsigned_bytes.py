@@ -170,7 +170,7 @@ def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
     table = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8").partition("## Bytes that nobody signed")[2]
     rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
     for row in rows:
-        file = "adapters/test_openpgp_unsigned.py"  # where a row begins with ``::``
+        file = "adapters/signing/test_openpgp_unsigned.py"  # where a row begins with ``::``
         named = re.findall(r"`([^`]+)`", row.rstrip("| ").rpartition("|")[2])
         assert named, row
         for test in named:

@@ -27,7 +27,7 @@ from imagegate.cli.image import output as image_output
 from imagegate.cli.lint.output import FORMATS as LINT_FORMATS
 from imagegate.cli.main import main
 from imagegate.cli.output import file_uri, json_text, quoted_word, safe_line, yaml_text
-from imagegate.core.admission.decision import Cause, Status
+from imagegate.core.kube.status import Cause, Status
 from imagegate.documents.lint.findings import Finding, Severity
 from tests.cli.commands import SETTINGS, Command
 from tests.support.hostile import ANY_TEXTS, FILE_NAMES, FRAGMENTS, SURROGATES, TEXTS, check_line, check_output

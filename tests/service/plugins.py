@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from imagegate.core.admission.decision import Cause, Decision, Denial, DenialCode, PatchOp, Status
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.trace import Trace
+from imagegate.core.kube.status import Cause, Status
 from imagegate.service.policies.policy_set import ConfiguredPlugin, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, Asker, LookUp
 from imagegate.service.review.reviewer import Recorder, Reviewer

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.test_store_sqlite import BROKEN, break_store
+from tests.adapters.store_sqlite.test_store import BROKEN, break_store
 from tests.support.service import Service, sample_config, serving
 
 MARKS = 12

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from imagegate.adapters.http.client import HttpClient
-from imagegate.adapters.single_flight import SingleFlight
-from imagegate.caching import BoundedCache
+from imagegate.caching import BoundedCache, SingleFlight
 from imagegate.core.references.registry_hosts import DOCKER_HUB
 from imagegate.core.registry.auth_challenge import Challenge
 from imagegate.core.registry.egress import Sender, canonical_registry, read_url, same_origin, shown_url

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
-from imagegate.adapters.single_flight import BoundedCache, SingleFlight
+from imagegate.caching import BoundedCache, SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http.client import HttpAnswer, HttpClient, NotTls
-from imagegate.adapters.single_flight import SingleFlight
-from imagegate.caching import BoundedCache
+from imagegate.caching import BoundedCache, SingleFlight
 from imagegate.core.registry.auth_challenge import Challenge, parse_challenges
 from imagegate.core.registry.egress import Sender, same_origin
 from imagegate.core.registry.manifest import MEDIA_TYPES

@@ -19,11 +19,11 @@ from imagegate.adapters.store_sqlite.database import set_aside
 from imagegate.adapters.store_sqlite.objects import SqliteStore, data_version, kind_column
 from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.admission.plugin import Question
-from imagegate.core.image_api.deletion import is_being_deleted
 from imagegate.core.image_streams import lookups as answers
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, decorated, events
 from imagegate.core.image_streams.views import repository_of
+from imagegate.core.kube.deletion import is_being_deleted
 from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference

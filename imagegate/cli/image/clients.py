@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 import requests
 
-from imagegate.core.admission.decision import Cause, Status
 from imagegate.core.admission.request import User
 from imagegate.core.image_api.patches import MERGE_PATCH, merge
 from imagegate.core.image_api.resources import STREAM_IMPORTS, ApiResource
-from imagegate.core.kube.status import StatusError
+from imagegate.core.kube.status import Cause, Status, StatusError
 from imagegate.errors import InvalidInput, Unreachable
 from imagegate.service.image_api.api import Deletes, Gets, ImageApi, Lists
 from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, ListOptions

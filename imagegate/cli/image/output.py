@@ -11,9 +11,9 @@ from typing import Any, Self
 import click
 
 from imagegate.cli.output import json_text, safe_line, say, yaml_text
-from imagegate.core.admission.decision import Status
 from imagegate.core.image_api.tables import table
 from imagegate.core.image_streams.stream import IMPORT_SUCCESS
+from imagegate.core.kube.status import Status
 
 
 class ImportProgress:

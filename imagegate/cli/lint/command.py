@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from imagegate.adapters.lint_files import lint_paths
+from imagegate.cli.lint.files import lint_paths
 from imagegate.cli.lint.output import FORMATS, summary
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.core.profile import Profile

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from imagegate.core.kube.status import Status
+
 
 class DenialCode(enum.StrEnum):
     """Why an image or object is denied. Stable; tests, metrics and audit key on it."""
@@ -32,54 +34,6 @@ class DenialCode(enum.StrEnum):
 
 LACK_OF_EVIDENCE = frozenset({DenialCode.LOOK_UP_FAILED, DenialCode.DEADLINE})
 """Codes that say "could not be found out" (CLI exit 3), not "found to be wrong"."""
-
-
-class Cause(NamedTuple):
-    """One cause of a Status. ``reason`` uses Kubernetes' names (``FieldValueForbidden``)."""
-
-    reason: str
-    message: str
-    field: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """What the API server shows the user (meta/v1 Status). ``group``, ``kind``, ``name`` go to details."""
-
-    code: int
-    reason: str
-    message: str
-    group: str = ""
-    kind: str = ""
-    name: str = ""
-    causes: tuple[Cause, ...] = ()
-    retry_after_s: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """The ``status`` of an AdmissionReview response; empty fields left out, as Go does."""
-        details: dict[str, Any] = {}
-        if self.name:
-            details["name"] = self.name
-        if self.group:
-            details["group"] = self.group
-        if self.kind:
-            details["kind"] = self.kind
-        if self.causes:
-            details["causes"] = [cause._asdict() for cause in self.causes]
-        if self.retry_after_s:
-            details["retryAfterSeconds"] = self.retry_after_s
-        out: dict[str, Any] = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-            "code": self.code,
-        }
-        if details:
-            out["details"] = details
-        return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Status, pointer
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
@@ -49,6 +49,7 @@ from imagegate.core.enforcement.workload import (
     settled_rules,
     unsupported_text,
 )
+from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReference
 
 NAME = "cise"

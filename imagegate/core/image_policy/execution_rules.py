@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from imagegate.core.admission.request import GroupResource
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule, folded
-from imagegate.core.image_policy.docker_labels import NoConfig, UndecodableMetadata, docker_labels
 from imagegate.core.image_policy.resolution import Attributes
-from imagegate.core.image_texts import labels_of_bytes
+from imagegate.core.image_streams.docker_labels import NoConfig, UndecodableMetadata, docker_labels
+from imagegate.core.imports.image_content import labels_of_bytes
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.references.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, texts
 from imagegate.core.references.wildcard import Wildcard

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagegate.core.admission.decision import Cause, Denial, DenialCode, Status
+from imagegate.core.admission.decision import Denial, DenialCode
 from imagegate.core.admission.request import AdmissionRequest, GroupKind
 from imagegate.core.admission.workload import ImageUse
 from imagegate.core.image_policy.behaviour import Behaviour
@@ -13,6 +13,7 @@ from imagegate.core.image_policy.execution_rules import CompiledRule
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import Cause, Status
 
 PROHIBITED = "this image is prohibited by policy"
 VALIDATION = "error in image policy validation: "

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Softened, Status, pointer
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Softened, pointer
 from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.admission.owners import controller_reference
 from imagegate.core.admission.plugin import Answers, Question, stamp_of
@@ -37,6 +37,7 @@ from imagegate.core.image_policy.request import PolicyRequest
 from imagegate.core.image_policy.resolution import Attributes, Pending, Resolver, Unresolved
 from imagegate.core.image_policy.trace import trace_image, trace_request
 from imagegate.core.image_policy.verdict_cache import Memory, Verdict
+from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReference
 
 NAME = "image-policy"

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Impossible, Lookup
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams.stream import ImageOf, JsonObject, split_stream_image, split_stream_tag
 from imagegate.core.image_streams.views import holds_pull_spec, image_stream_image, image_stream_tag
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.kube.status import StatusError, bad_request, not_found
+from imagegate.core.kube.status import Status, StatusError, bad_request, not_found
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidInput, InvalidReference
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from imagegate.core.image_api.deletion import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 from imagegate.core.image_streams.objects import Metadata
+from imagegate.core.kube.deletion import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 
 NameCheck = Callable[[str, bool], list[str]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, Status
+from imagegate.core.admission.decision import Decision, Denial, DenialCode
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
@@ -17,6 +17,7 @@ from imagegate.core.import_gate.gate import Asked, ImportGate, RecordingGate
 from imagegate.core.import_gate.writes import Refusal, Unanswered, Write, read_write
 from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import ErrorType
+from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidInput
 
 NAME = "import-gate"

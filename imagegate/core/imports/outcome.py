@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from imagegate.core.admission.decision import Cause, Status
 from imagegate.core.image_streams.objects import ImportObject, ImportSource
 from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
@@ -27,7 +26,7 @@ from imagegate.core.image_streams.stream import (
 )
 from imagegate.core.imports.image_object import JsonObject
 from imagegate.core.kube.field_errors import invalid as invalid_field
-from imagegate.core.kube.status import bad_request, forbidden, invalid, not_found
+from imagegate.core.kube.status import Cause, Status, bad_request, forbidden, invalid, not_found
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.core.registry.manifest import Child, Manifest, Platform
 from imagegate.errors import InvalidReference

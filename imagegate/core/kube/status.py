@@ -7,11 +7,61 @@ Texts: k8s.io/apimachinery, pkg/api/errors. A resource that does not exist is a 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from imagegate.core.admission.decision import Cause, Status
 from imagegate.core.kube.field_errors import FieldError, aggregate
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import ImagegateError
+
+
+class Cause(NamedTuple):
+    """One cause of a Status. ``reason`` uses Kubernetes' names (``FieldValueForbidden``)."""
+
+    reason: str
+    message: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the API server shows the user (meta/v1 Status). ``group``, ``kind``, ``name`` go to details."""
+
+    code: int
+    reason: str
+    message: str
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    causes: tuple[Cause, ...] = ()
+    retry_after_s: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``status`` of an AdmissionReview response; empty fields left out, as Go does."""
+        details: dict[str, Any] = {}
+        if self.name:
+            details["name"] = self.name
+        if self.group:
+            details["group"] = self.group
+        if self.kind:
+            details["kind"] = self.kind
+        if self.causes:
+            details["causes"] = [cause._asdict() for cause in self.causes]
+        if self.retry_after_s:
+            details["retryAfterSeconds"] = self.retry_after_s
+        out: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if details:
+            out["details"] = details
+        return out
+
 
 IMAGE_GROUP = "image.openshift.io"
 

@@ -16,10 +16,9 @@ from typing import Any
 
 import orjson
 
-from imagegate.core.admission.decision import Cause, PatchOp, Status
+from imagegate.core.admission.decision import PatchOp
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import API_VERSIONS, Phase, User
-from imagegate.core.image_api.deletion import BACKGROUND, finalizers_of, marked_for_deletion
 from imagegate.core.image_api.resources import NAMESPACES, RESOURCES, ApiResource
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
@@ -27,7 +26,8 @@ from imagegate.core.image_streams.metadata_validation import (
     validate_metadata,
     validate_metadata_update,
 )
-from imagegate.core.kube.status import StatusError, forbidden, invalid
+from imagegate.core.kube.deletion import BACKGROUND, finalizers_of, marked_for_deletion
+from imagegate.core.kube.status import Cause, Status, StatusError, forbidden, invalid
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.stored import StoredObjects

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from imagegate.core.image_api.deletion import (
+from imagegate.core.image_api.resources import NAMESPACES
+from imagegate.core.kube.deletion import (
     BACKGROUND,
     FOREGROUND,
     FOREGROUND_FINALIZER,
@@ -22,7 +23,6 @@ from imagegate.core.image_api.deletion import (
     without_finalizer,
     without_owner,
 )
-from imagegate.core.image_api.resources import NAMESPACES
 from imagegate.ports.image_store import Collection, ImageStore, ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.call import JsonObject
 from imagegate.service.image_api.stored import StoredObjects

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from imagegate.core.image_api.resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
-from imagegate.core.image_signatures import kept_signature, new_signature_errors, signature_errors
+from imagegate.core.image_api.signatures import kept_signature, new_signature_errors, signature_errors
 from imagegate.core.image_streams.metadata_validation import (
     path_segment_errors,
     validate_metadata,
@@ -21,8 +21,8 @@ from imagegate.core.image_streams.metadata_validation import (
 from imagegate.core.image_streams.objects import read_mapping
 from imagegate.core.image_streams.stream import latest_event, split_stream_image, with_event, with_tracking_tags
 from imagegate.core.image_streams.views import image_stream_image
-from imagegate.core.image_texts import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata
 from imagegate.core.import_gate.validation import validate_mapping
+from imagegate.core.imports.image_content import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata
 from imagegate.core.kube.field_errors import FieldError, required
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.status import (

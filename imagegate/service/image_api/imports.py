@@ -10,7 +10,6 @@ import threading
 import uuid
 
 from imagegate.core.admission.access_review import Access, is_granted
-from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.image_api.resources import SECRETS, STREAM_IMPORTS, STREAMS
@@ -26,7 +25,7 @@ from imagegate.core.import_gate.validation import (
 from imagegate.core.import_gate.writes import ImportWrite
 from imagegate.core.imports.outcome import Fetch, not_listed
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.kube.status import StatusError
+from imagegate.core.kube.status import Status, StatusError
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
 from imagegate.service.image_api.call import Call, JsonObject, check_types

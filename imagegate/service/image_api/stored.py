@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from imagegate.core.admission.decision import Status
-from imagegate.core.image_api.deletion import (
+from imagegate.core.image_api.resources import NAMESPACES, ApiResource
+from imagegate.core.image_api.stored_forms import repaired, tolerant
+from imagegate.core.kube.deletion import (
     finalizers_after_delete,
     finalizers_of,
     is_being_deleted,
@@ -17,9 +18,8 @@ from imagegate.core.image_api.deletion import (
     marked_for_deletion,
     new_finalizer_errors,
 )
-from imagegate.core.image_api.resources import NAMESPACES, ApiResource
-from imagegate.core.image_api.stored_forms import repaired, tolerant
 from imagegate.core.kube.status import (
+    Status,
     StatusError,
     already_exists,
     bad_request,

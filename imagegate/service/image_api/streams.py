@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from imagegate.core.admission.access_review import Access
-from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_api.resources import SECRETS, STREAMS
@@ -29,7 +28,7 @@ from imagegate.core.image_streams.views import layers
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import Finding
 from imagegate.core.import_gate.writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
-from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, invalid, not_found
+from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid, not_found
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey
 from imagegate.service.image_api.call import Call, JsonObject, check_types, list_of

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Unknown
 from imagegate.core.image_streams.objects import ImportObject
 from imagegate.core.imports.image_object import JsonObject, image_object
@@ -33,6 +32,7 @@ from imagegate.core.imports.outcome import (
     unauthorized,
 )
 from imagegate.core.imports.tag_order import split_tags
+from imagegate.core.kube.status import Status
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest, Platform
 from imagegate.core.registry.pull_secrets import PullSecret

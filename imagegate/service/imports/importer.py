@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from imagegate.core.admission.decision import Status
 from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.image_streams.generations import normalized, prepared_for_create, prepared_for_update
 from imagegate.core.image_streams.objects import ImportObject, read_import
@@ -33,7 +32,7 @@ from imagegate.core.imports.outcome import (
     repository_status,
     with_import_mode,
 )
-from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, conflict, not_found
+from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, conflict, not_found
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import ImageStore, ObjectChanged, ObjectExists, ObjectKey, ObjectMissing

@@ -10,11 +10,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, Status
+from imagegate.core.admission.decision import Decision, Denial, DenialCode
 from imagegate.core.admission.plugin import Answers, Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import Trace
 from imagegate.core.kube.label_selector import LabelSelector
+from imagegate.core.kube.status import Status
 from imagegate.errors import ConfigError
 from imagegate.service.review.lookups import Answerer
 

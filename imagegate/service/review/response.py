@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from imagegate.core.admission.decision import Cause, Decision, Denial, PatchOp, Status
+from imagegate.core.admission.decision import Decision, Denial, PatchOp
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import Trace
-from imagegate.service.answer_size import ANNOTATION_MAX_BYTES, bounded_status, cut, joined
+from imagegate.core.kube.status import Cause, Status
 from imagegate.service.policies.policy_set import Mode
+from imagegate.service.review.answer_size import ANNOTATION_MAX_BYTES, bounded_status, cut, joined
 
 WARNING_MAX_CHARACTERS = 256
 """The API server may cut off longer ones (admission/v1, AdmissionResponse.warnings)."""

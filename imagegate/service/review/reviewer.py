@@ -12,13 +12,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Status
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp
 from imagegate.core.admission.lookup import Absent, Found
 from imagegate.core.admission.patch import apply_patch, fits
 from imagegate.core.admission.plugin import Plugin
 from imagegate.core.admission.request import API_VERSIONS, AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.image_streams.questions import Namespace
+from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReview
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review.lookups import Deadline, LookUp, OnDemand, Steps, finish

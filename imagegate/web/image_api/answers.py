@@ -10,9 +10,8 @@ from typing import NamedTuple
 import orjson
 from flask import Response
 
-from imagegate.core.admission.decision import Status
 from imagegate.core.image_api.tables import partial_metadata, table
-from imagegate.core.kube.status import StatusError
+from imagegate.core.kube.status import Status, StatusError
 from imagegate.service.image_api.call import JsonObject
 
 JSON = "application/json"

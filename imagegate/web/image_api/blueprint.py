@@ -10,12 +10,11 @@ from itertools import islice
 from flask import Blueprint, Request, Response, g, request
 
 from imagegate.core.admission.access_review import Access
-from imagegate.core.admission.decision import Status
 from imagegate.core.admission.request import User
 from imagegate.core.image_api import patches as api_patches
 from imagegate.core.image_api.resources import NAMESPACES
 from imagegate.core.image_api.schema import TYPES, unknown_fields
-from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, too_large
+from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import StoreBusy, StoreError
 from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists

@@ -12,9 +12,8 @@ from typing import TypeAlias
 
 from flask import Request
 
-from imagegate.core.admission.decision import Status
 from imagegate.core.admission.request import User
-from imagegate.core.kube.status import StatusError
+from imagegate.core.kube.status import Status, StatusError
 from imagegate.web.own_machine import header_names, is_local_name, is_loopback, page_elsewhere, proxy_header, written
 
 ADMINISTRATORS = "system:masters"

@@ -9,14 +9,13 @@ from typing import TypeVar
 
 import orjson
 
-from imagegate.core.admission.decision import Status
-from imagegate.core.image_api.deletion import BACKGROUND, ORPHAN, option_errors
 from imagegate.core.image_api.patches import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from imagegate.core.image_api.resources import ApiResource, find_resource
 from imagegate.core.image_api.selectors import parse_field_selector, parse_label_selector
+from imagegate.core.kube.deletion import BACKGROUND, ORPHAN, option_errors
 from imagegate.core.kube.field_errors import not_supported
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request, invalid
+from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import read_source
 from imagegate.errors import ConfigError, InvalidInput

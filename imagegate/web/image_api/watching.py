@@ -12,8 +12,7 @@ from typing import Any
 import orjson
 from flask import Response
 
-from imagegate.core.admission.decision import Status
-from imagegate.core.kube.status import StatusError
+from imagegate.core.kube.status import Status, StatusError
 from imagegate.ports.image_store import StoreError
 from imagegate.service.image_api.call import JsonObject
 from imagegate.web.image_api.answers import Form, shaped

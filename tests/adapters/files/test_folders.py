@@ -11,7 +11,7 @@ import pytest
 from imagegate.adapters.files.cluster import load_cluster_files
 from imagegate.adapters.files.folders import ENTRIES_MAX, below, documents_below
 from imagegate.adapters.files.image_streams import load_image_streams
-from imagegate.adapters.lint_files import lint_paths
+from imagegate.cli.lint.files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidPolicy
 

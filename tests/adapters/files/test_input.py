@@ -19,7 +19,7 @@ from imagegate.adapters.files.config import NeighbourFiles, load_config
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.image_streams import load_image_streams
 from imagegate.adapters.files.input import read_file
-from imagegate.adapters.lint_files import lint_paths
+from imagegate.cli.lint.files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
 from imagegate.settings.load import load_settings

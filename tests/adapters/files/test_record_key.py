@@ -123,5 +123,5 @@ def test_a_given_key(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="No such file"):
         given_key(path)
     os.mkfifo(path)
-    with pytest.raises(InvalidSettings, match="not a regular file"):
+    with pytest.raises(InvalidSettings, match="it is a pipe, not a file"):
         given_key(path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from imagegate.adapters.registry.cache import CachedRegistry, CacheLimits
-from imagegate.adapters.single_flight import BoundedCache, SingleFlight
+from imagegate.caching import BoundedCache, SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest, parse_manifest

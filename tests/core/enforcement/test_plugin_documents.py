@@ -4,7 +4,7 @@ Rows that need nothing of imagegate, or that other tests hold:
 
 * signing: ``gpg``, ``buildah --sign-by``, ``skopeo --sign-by``, ``curl`` to a key vault:
   ``tests/service/test_signed_images.py`` and ``tests/cli/test_key.py``;
-* ``sed`` on the sample policy, the YAML of all documents: ``tests/policy/test_cise_shipped_files.py``;
+* ``sed`` on the sample policy, the YAML of all documents: ``tests/documents/test_image_policies_shipped.py``;
 * ``helm``, ``kubectl delete ...WebhookConfiguration``, ``ibmcloud oc cluster image-security``: installation;
 * ``docker trust signer add``, trust and vulnerability verdicts: content trust, which denies until it is built;
 * ``git clone``, ``vi``, ``jq``, ``base64``, ``bx cr images``, ``kubectl get``: nothing that imagegate answers.

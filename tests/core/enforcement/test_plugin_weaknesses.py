@@ -1,7 +1,7 @@
 """Weaknesses of Portieris 0.14.2 (spec section 17), each in a test named after it; a twin shows what passes.
 
 Those that live elsewhere: the deadline of calls, repeated look-ups and their caches in ``tests/service``; token
-requests and the status that decides on the next credential in ``tests/adapters/test_registry_hostile.py``; body
+requests and the status that decides on the next credential in ``tests/adapters/registry/test_client_hostile.py``; body
 limits, probes, certificates, metrics and client certificates in ``tests/web``. Roots of trust per replica and the
 digest of unreleased delegations belong to content trust, which denies until it is built.
 """
@@ -217,7 +217,7 @@ def test_weakness_documented_identity_types_refused(identity: str, image: str) -
 
 @pytest.mark.parametrize("group", ["portieris.cloud.ibm.com/v1", CISE_GROUP])
 def test_weakness_null_policy_refused(group: str) -> None:
-    """The schema side is in ``tests/policy/test_cise_shipped_files.py``."""
+    """The schema side is in ``tests/documents/test_image_policies_shipped.py``."""
     assert allowed(CiseWorld(policy('{name: "*", policy: }', group=group)), pod("a"))
 
 

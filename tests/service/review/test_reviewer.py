@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission.decision import Decision, DenialCode, PatchOp, Status
+from imagegate.core.admission.decision import Decision, DenialCode, PatchOp
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.label_selector import LabelSelector
+from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReview
 from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
 from imagegate.service.review.response import WARNING_MAX_CHARACTERS, WARNINGS_MAX_CHARACTERS, Outcome

@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from imagegate.core.admission.decision import Cause, Decision, Denial, DenialCode, PatchOp, Status
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp
 from imagegate.core.admission.request import Phase
 from imagegate.core.admission.workload import IMAGES_MAX
-from imagegate.service.answer_size import (
+from imagegate.core.kube.status import Cause, Status
+from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
+from imagegate.service.review.answer_size import (
     ANNOTATION_MAX_BYTES,
     CAUSE_MAX_BYTES,
     CAUSES_MAX,
@@ -20,7 +22,6 @@ from imagegate.service.answer_size import (
     bounded_status,
     cut,
 )
-from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
 from tests.service.plugins import Told, review, reviewer
 
 ANSWER_MAX_BYTES = 200 * 1024

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from imagegate.core.image_policy.docker_labels import UndecodableMetadata, docker_labels
+from imagegate.core.image_streams.docker_labels import UndecodableMetadata, docker_labels
 from imagegate.core.imports.image_object import JsonObject, image_object
 from imagegate.core.registry.manifest import (
     DOCKER_MANIFEST,

@@ -17,7 +17,7 @@ import pytest
 from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
-from imagegate.adapters.single_flight import SingleFlight
+from imagegate.caching import SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from imagegate.core.admission.decision import Cause, Status
+from imagegate.core.kube.status import Cause, Status
 
 CAUSES_MAX = 50
 """How many places a Status lists; where there are more, the last says how many."""
