@@ -179,3 +179,20 @@ def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
             assert (ROOT / "tests" / file).is_file(), test
             assert not function or f"def {function}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), test
     assert len(rows) > 20
+
+
+def test_every_finding_of_the_threat_model_names_tests_that_exist() -> None:
+    table = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8").partition("## Findings")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 80
+    for row in rows:
+        tried = row.rstrip("| ").rpartition(" | ")[2]
+        files = re.findall(r"(?:\w+/)+\w+\.(?:py|yaml)", tried)
+        assert files, row
+        text = ""
+        for file in files:
+            path = ROOT / "tests" / file.removeprefix("tests/")
+            assert path.is_file(), f"{file}: {row}"
+            text += path.read_text(encoding="utf-8")
+        for name in re.findall(r"::(\w+)", tried):
+            assert f"def {name}(" in text or f"class {name}" in text, f"{name}: {row}"
