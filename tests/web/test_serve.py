@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from imagegate import __version__
 from imagegate.web.admission import BODY_MAX_BYTES
 from tests.support.processes import free_port, wait_until
 from tests.support.service import CONFIG, IMAGEGATE, Service, sample_config, sample_review, serving
@@ -242,7 +243,7 @@ class TestOperations:
         assert "image-policy" in policies["plugins"]
         assert policies["error"] == ""
         version = service.get("/version").json
-        assert (version["version"], version["policies"]) == ("0.1.0", policies["version"])
+        assert (version["version"], version["policies"]) == (__version__, policies["version"])
         assert version["gitVersion"].startswith("v1.")  # what kubectl reads
 
     def test_metrics_count_decisions_by_plugin_verdict_and_rule(self, service: Service) -> None:
