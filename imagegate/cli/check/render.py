@@ -1,21 +1,19 @@
-"""The results of ``check`` as text: for people, for programs, for CI systems."""
+"""The output formats of ``check``: a table for people, JSON and YAML for programs, reports for CI systems."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import click
 
-from imagegate import __version__
 from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
-from imagegate.cli.output import file_uri, json_text, safe_line, xml_text, yaml_text
+from imagegate.cli.output import json_text, safe_line, yaml_text
+from imagegate.cli.reports import JunitCase, SarifResult, junit_report, sarif_report
 from imagegate.service.review.trace_text import step_in_words
 
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
-_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render(report: Report, output: str, *, colour: bool = False) -> str:
@@ -96,73 +94,41 @@ def _yaml(report: Report) -> str:
 
 
 def _junit(report: Report) -> str:
-    covered = [result for result in report.results if result.verdict != NOT_COVERED]
-    failures = sum(result.verdict in (DENIED, UNKNOWN) for result in covered)
-    counts = {
-        "tests": str(len(covered) + len(report.errors)),
-        "failures": str(failures),
-        "errors": str(len(report.errors)),
-    }
-    suites = ET.Element("testsuites", counts)
-    suite = ET.SubElement(suites, "testsuite", {"name": "imagegate check", **counts})
-    for result in covered:
-        case = ET.SubElement(
-            suite,
-            "testcase",
-            {
-                "classname": xml_text(result.file),
-                "name": xml_text(result.label),
-                "file": xml_text(result.file),
-                "line": str(result.line),
-            },
-        )
-        denials = [problem for problem in result.problems if problem.mode == "enforce"]
-        if result.verdict in (DENIED, UNKNOWN):
-            texts = [f"{result.file}:{problem.line}: {_sentence(problem)}" for problem in denials]
-            failure = ET.SubElement(case, "failure", {"type": result.verdict, "message": xml_text(texts[0])})
-            failure.text = xml_text(*texts)
-        if result.warnings:
-            ET.SubElement(case, "system-out").text = xml_text(*result.warnings)
-    for error in report.errors:
-        case = ET.SubElement(suite, "testcase", {"classname": "manifest", "name": xml_text(error.partition(": ")[0])})
-        ET.SubElement(case, "error", {"message": xml_text(error)})
-    ET.indent(suites)
-    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    cases = [_junit_case(result) for result in report.results if result.verdict != NOT_COVERED]
+    cases += (JunitCase("manifest", error.partition(": ")[0], error=error) for error in report.errors)
+    return junit_report("imagegate check", cases)
+
+
+def _junit_case(result: Result) -> JunitCase:
+    case = JunitCase(result.file, result.label, result.file, result.line, output=result.warnings)
+    if result.verdict not in (DENIED, UNKNOWN):
+        return case
+    denials = [problem for problem in result.problems if problem.mode == "enforce"]
+    messages = [f"{result.file}:{problem.line}: {_sentence(problem)}" for problem in denials]
+    return case._replace(failure=(result.verdict, messages[0]), failure_details=messages)
+
+
+_SARIF_LEVELS = {"enforce": "error", "warn": "warning", "audit": "note"}
 
 
 def _sarif(report: Report) -> str:
     problems = [(result, problem) for result in report.results for problem in result.problems]
-    rules = sorted({(f"{problem.plugin}/{problem.code}", problem.code) for _, problem in problems})
-    found = [
-        {
-            "ruleId": f"{problem.plugin}/{problem.code}",
-            "level": {"enforce": "error", "warn": "warning", "audit": "note"}[problem.mode],
-            "message": {"text": safe_line(f"{result.label}: {_sentence(problem)}")},
-            "locations": [_location(result.file, problem.line)],
-        }
-        for result, problem in problems
-    ]
-    notices = [
-        {"level": level, "message": {"text": safe_line(text)}}
-        for level, texts in (("error", report.errors), ("note", report.passed_over))
-        for text in texts
-    ]
-    run = {
-        "tool": {
-            "driver": {
-                "name": "imagegate",
-                "version": __version__,
-                "rules": [{"id": rule, "shortDescription": {"text": code}} for rule, code in rules],
-            }
-        },
-        "invocations": [{"executionSuccessful": not report.errors, "toolExecutionNotifications": notices}],
-        "results": found,
-    }
-    return json_text({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
-
-
-def _location(file: str, line: int) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": file_uri(file)}, "region": {"startLine": line}}}
+    return sarif_report(
+        "imagegate",
+        (
+            SarifResult(
+                f"{problem.plugin}/{problem.code}",
+                _SARIF_LEVELS[problem.mode],
+                f"{result.label}: {_sentence(problem)}",
+                result.file,
+                problem.line,
+            )
+            for result, problem in problems
+        ),
+        rules=sorted({(f"{problem.plugin}/{problem.code}", problem.code) for _, problem in problems}),
+        notifications=[*(("error", error) for error in report.errors), *(("note", at) for at in report.passed_over)],
+        successful=not report.errors,
+    )
 
 
 _POLICY_RESULTS = {ALLOWED: "pass", REWRITTEN: "pass", DENIED: "fail", UNKNOWN: "error", NOT_COVERED: "skip"}
