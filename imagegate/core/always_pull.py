@@ -1,6 +1,6 @@
 """AlwaysPullImages: every pod pulls its images with its own credentials.
 
-Source: Kubernetes plugin/pkg/admission/alwayspullimages; spec image-policy section 1.5. Beside the original,
+Source: Kubernetes plugin/pkg/admission/alwayspullimages; docs/spec/image-policy.md 1.5. Beside the original,
 ephemeral containers added through ``pods/ephemeralcontainers`` are covered; the containers that the pod had before
 are not, whose pull policy can no longer be changed. Pod templates are never touched.
 """

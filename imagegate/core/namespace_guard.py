@@ -1,7 +1,7 @@
 """Guards what switches rules off for a namespace: the ignore-rules annotation, and labels that choose a mode.
 
 The original honours ``ignore-rules`` from whoever can write the namespace. Here a change of it needs an access
-review: verb ``override`` on ``imagepolicies`` of group ``imagegate`` (spec image-policy section 14, row 11). So
+review: verb ``override`` on ``imagepolicies`` of group ``imagegate`` (docs/spec/image-policy.md 14 row 11). So
 does a change of labels after which some plug-in only warns or notes what it denied before.
 """
 

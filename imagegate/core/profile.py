@@ -1,4 +1,4 @@
-"""Which of the original's behaviours is followed (spec: image policy, section 0)."""
+"""Which of the original's behaviours is followed (docs/spec/image-policy.md 0)."""
 
 from __future__ import annotations
 

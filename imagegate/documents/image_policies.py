@@ -1,4 +1,4 @@
-"""ClusterImagePolicy and ImagePolicy documents of both API groups (spec sections 2 and 3).
+"""ClusterImagePolicy and ImagePolicy documents of both API groups (docs/spec/enforcement.md 2 and 3).
 
 What the custom resource definition would refuse is an error here; what it lets pass and a review would deny
 (a ``signedBy`` without a key, say) is a warning, since it fails closed and in the original's words.
@@ -139,7 +139,7 @@ def read_nodes(documents: Iterable[Node], name: str, reading: Reading) -> Loaded
 
 
 def read_install_values(node: Node, name: str, reading: Reading, policy_name: str = "default") -> LoadedPolicies:
-    """The ClusterImagePolicy of an installation's ``config.yaml`` (document 000).
+    """The ClusterImagePolicy of an installation's ``config.yaml`` (docs/spec/enforcement.md 7.3).
 
     ``image-security-enforcement: {clusterImagePolicy: [{name, policy}]}`` replaces the default list.
 
@@ -260,7 +260,7 @@ class _Object:
 
     def _entry(self, fields: Fields, source: EntrySource) -> Entry | None:
         name = self._name(fields)
-        if "policies" in fields.entries and not fields.has("policies"):  # as document 003 prints it
+        if "policies" in fields.entries and not fields.has("policies"):  # docs/spec/enforcement.md 7.1
             fields.ignore("policies")
             self._report.warn(
                 fields.line_of("policies"), "", f'unknown field "policies" in repository entry {go_quote(name or "")}'

@@ -1,4 +1,4 @@
-"""ImagePolicyConfig documents (spec: image policy, sections 1.2 to 1.4).
+"""ImagePolicyConfig documents (docs/spec/image-policy.md 1.2 to 1.4).
 
 ``documented`` refuses what the original lets pass and what would change a policy's meaning unseen: unknown fields,
 unknown resolution types, repeated keys, nulls in lists. ``openshift-4`` reads exactly as the original and warns.

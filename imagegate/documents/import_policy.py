@@ -1,4 +1,4 @@
-"""The ``imagePolicyConfig`` block (spec: image policy, section 1.6; import gate, section 1)."""
+"""The ``imagePolicyConfig`` block (docs/spec/image-policy.md 1.6; docs/spec/import-gate.md 1)."""
 
 from __future__ import annotations
 

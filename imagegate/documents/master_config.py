@@ -1,6 +1,6 @@
 """master-config.yaml read whole: the three blocks that concern images, everything else ignored.
 
-Spec: image policy, sections 1.1 and 1.5 to 1.8. A stand-alone ImagePolicyConfig is read here too, so that one
+docs/spec/image-policy.md 1.1 and 1.5 to 1.8. A stand-alone ImagePolicyConfig is read here too, so that one
 ``--config`` takes either.
 """
 

@@ -94,5 +94,6 @@ class Registry(Protocol):
     ) -> Lookup[tuple[bytes, ...]]:
         """Simple-signing blobs of ``digest`` by the registry's own signature extension, unverified; perhaps none.
 
-        ``Absent``: this registry has no such extension (spec cise 13.4), so the signatures are elsewhere.
+        ``Absent``: this registry has no such extension (docs/spec/enforcement.md 13.4), so the signatures are
+        elsewhere.
         """

@@ -1,4 +1,4 @@
-"""Metrics of the image enforcement policies, Portieris' two under their own names (spec cise section 17)."""
+"""Metrics of the image enforcement policies, Portieris' two under their own names (docs/spec/enforcement.md 17)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imagegate.documents.image_policies import LoadedPolicies
 
 HOOKS = ("admit", "trust", "va")
-"""Endpoints of its own that the CISE plug-in has (spec cise section 18); asked for as ``cise-HOOK``."""
+"""Endpoints of its own that the CISE plug-in has (docs/spec/enforcement.md 18); asked for as ``cise-HOOK``."""
 
 
 def enforces_images(settings: Settings) -> bool:
@@ -51,7 +51,7 @@ def configured_plugins(
 
     Args:
         policies: of the CISE path; None: not read, and the path is left out.
-        record_key: of the records of rewritten images (spec cise section 15.2).
+        record_key: of the records of rewritten images (docs/spec/enforcement.md 15.2).
 
     Raises:
         ConfigError: a setting or a document is wrong.

@@ -135,7 +135,7 @@ def test_skopeo_signs_with_the_key_and_policies_accept_it(
 
 
 def test_key_protect_request_brings_the_key_back(tmp_path: Path, home: GpgHome) -> None:
-    """Document 002: payload from the vault, ``base64 -d``, ``gpg --import``."""
+    """docs/spec/enforcement.md 24: payload from the vault, ``base64 -d``, ``gpg --import``."""
     result = create(
         "icr.io/team/*", "--vault", "--vault-region", "us-south", "--vault-alias", "signing", directory=tmp_path
     )

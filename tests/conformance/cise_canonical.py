@@ -1,4 +1,4 @@
-"""Canonical JSON and key ids of Notary (``spec/cise.md`` section 12.7)."""
+"""Canonical JSON and key ids of Notary (docs/spec/enforcement.md 12.7)."""
 
 from __future__ import annotations
 

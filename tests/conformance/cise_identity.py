@@ -1,4 +1,4 @@
-"""Which signed identity is accepted (``spec/cise.md`` section 13.6)."""
+"""Which signed identity is accepted (docs/spec/enforcement.md 13.6)."""
 
 from __future__ import annotations
 

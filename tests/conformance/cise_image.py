@@ -1,4 +1,4 @@
-"""Image strings (spec section 9): what upstream answered, with imagegate's stricter answers on top."""
+"""Image strings (docs/spec/enforcement.md 9): what upstream answered, with imagegate's stricter answers on top."""
 
 from __future__ import annotations
 

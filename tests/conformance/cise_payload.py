@@ -1,4 +1,4 @@
-"""Payloads of simple signing (``spec/cise.md`` section 13.5, steps 3 and 4)."""
+"""Payloads of simple signing (docs/spec/enforcement.md 13.5 steps 3 and 4)."""
 
 from __future__ import annotations
 

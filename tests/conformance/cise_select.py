@@ -1,4 +1,4 @@
-"""Selection of the entry that decides (spec sections 6 and 8.3), raw matching, Portieris' texts."""
+"""Selection of the entry that decides (docs/spec/enforcement.md 6 and 8.3), raw matching, Portieris' texts."""
 
 from __future__ import annotations
 

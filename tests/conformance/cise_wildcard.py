@@ -1,4 +1,4 @@
-"""The three comparing functions of Portieris (spec section 8.2)."""
+"""The three comparing functions of Portieris (docs/spec/enforcement.md 8.2)."""
 
 from __future__ import annotations
 

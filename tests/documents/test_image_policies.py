@@ -153,7 +153,7 @@ def test_empty_policy_loads_and_has_no_entry(spec: str) -> None:
 
 
 def test_policies_with_no_value_is_one_warning() -> None:
-    """The ibm-system policy of document 003 ends with it."""
+    """The ibm-system policy of docs/spec/enforcement.md 7.1 ends with it."""
     text = document("- name: registry.bluemix.net/kubectl\n  policies:\n", api_version=V1BETA1)
     assert warnings(text) == ['p.yaml:8: unknown field "policies" in repository entry "registry.bluemix.net/kubectl"']
 

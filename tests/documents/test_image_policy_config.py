@@ -1,4 +1,7 @@
-"""ImagePolicyConfig documents: documented is stricter, openshift-4 as the original (spec sections 1.2 to 1.4)."""
+"""ImagePolicyConfig documents: documented is stricter, openshift-4 as the original.
+
+Source: docs/spec/image-policy.md 1.2 to 1.4.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""master-config.yaml read whole (spec image-policy, sections 1.1, 1.5 to 1.8; import-gate, section 1.2)."""
+"""master-config.yaml read whole (docs/spec/image-policy.md 1.1, 1.5 to 1.8; docs/spec/import-gate.md 1.2)."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def history(tag: str, *references: str) -> dict[str, Any]:
 
 
 def stream_tag(name: str, source: str, *, insecure: bool = False, namespace: str = "test") -> dict[str, Any]:
-    """An ImageStreamTag as ``oc tag`` sends it (spec import-gate 8.2)."""
+    """An ImageStreamTag as ``oc tag`` sends it (docs/spec/import-gate.md 8.2)."""
     return {
         "kind": "ImageStreamTag",
         "apiVersion": "image.openshift.io/v1",
@@ -170,7 +170,7 @@ def stream_tag(name: str, source: str, *, insecure: bool = False, namespace: str
 def stream_import(
     name: str, source: str, *, to: str = "latest", insecure: bool = False, imports: bool = True
 ) -> dict[str, Any]:
-    """An ImageStreamImport as ``oc import-image`` sends it (spec import-gate 8.1)."""
+    """An ImageStreamImport as ``oc import-image`` sends it (docs/spec/import-gate.md 8.1)."""
     return {
         "kind": "ImageStreamImport",
         "apiVersion": "image.openshift.io/v1",

@@ -37,7 +37,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 class TestVerdicts:
-    """The pods of the manual, chapter 11.5 (spec image-policy section 11)."""
+    """The pods of the manual, chapter 11.5 (docs/spec/image-policy.md 11)."""
 
     @pytest.mark.parametrize("path", ["/mutate", "/mutate/image-policy", "/validate", "/validate/image-policy"])
     def test_docker_hub_is_allowed_unchanged(self, service: Service, path: str) -> None:

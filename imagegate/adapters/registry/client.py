@@ -2,7 +2,8 @@
 
 Nothing a registry says is taken on trust: a digest is the hash of the bytes received, a media type must be one that was
 asked for, pages of tags stay in their repository. Credentials are looked up for the host that is really asked, mirror
-or source, so a secret for one never reaches the other. Texts follow spec import-gate 6.1 and cise 13.4.
+or source, so a secret for one never reaches the other. Texts follow docs/spec/import-gate.md 6.1 and
+docs/spec/enforcement.md 13.4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which registry is at a host: its scheme, how it wants to be asked, whether it has signatures.
 
 ``GET /v2/`` tells. A registry that answers the first question for a manifest as only a registry does needs no such
-introduction (spec cise 13.4, import-gate 6.1).
+introduction (docs/spec/enforcement.md 13.4, docs/spec/import-gate.md 6.1).
 """
 
 from __future__ import annotations

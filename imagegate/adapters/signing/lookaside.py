@@ -1,7 +1,7 @@
 """Lookaside stores: simple-signing signatures as static files beside a registry.
 
-Layout and the way to the end of a list: containers/image, docs/signature-protocols.md; ``spec/cise.md`` section
-13.4. Over HTTP only 404 means "no more"; any other status may hide a signature, so it is no answer.
+Layout and the way to the end of a list: containers/image, docs/signature-protocols.md; docs/spec/enforcement.md 13.4.
+Over HTTP only 404 means "no more"; any other status may hide a signature, so it is no answer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which objects carry images, and where: pods, everything with a pod template, builds.
 
-Source of the table: spec image-policy section 3 (Kubernetes' and OpenShift's image reference mutators). Every
+Source of the table: docs/spec/image-policy.md 3 (Kubernetes' and OpenShift's image reference mutators). Every
 image is an ``ImageUse``: an object reference and the field path it stands at. Malformed objects raise
 ``InvalidObject``; an API server never stores one, a file in a repository may hold one.
 """

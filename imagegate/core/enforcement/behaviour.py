@@ -1,4 +1,4 @@
-"""Settings of the CISE path that decide what is answered (spec sections 1 and 22)."""
+"""Settings of the CISE path that decide what is answered (docs/spec/enforcement.md 1 and 22)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Dialect(enum.StrEnum):
 
 
 class Parents(enum.StrEnum):
-    """What an owner reference is worth (spec section 10.3)."""
+    """What an owner reference is worth (docs/spec/enforcement.md 10.3)."""
 
     EXAMINE = "examine"
     """Nothing: children are examined like everything else."""
@@ -80,7 +80,7 @@ class CiseSettings:
 
     @classmethod
     def for_profile(cls, profile: Profile) -> CiseSettings:
-        """The defaults of a profile (spec section 1)."""
+        """The defaults of a profile (docs/spec/enforcement.md 1)."""
         return cls(
             profile=profile,
             reserved_namespaces=CLOUDPAK_RESERVED_NAMESPACES if profile is Profile.CLOUDPAK else frozenset(),

@@ -2,7 +2,7 @@
 
 A name is found by the host it begins with, a pattern by what stands before its first and after its last
 ``*``, or by its longest text between two ``*``; only patterns whose literal parts fit are compared. What it
-answers is what walking the list in order with ``compare_image_ref`` would answer (spec section 8.3).
+answers is what walking the list in order with ``compare_image_ref`` would answer (docs/spec/enforcement.md 8.3).
 """
 
 from __future__ import annotations

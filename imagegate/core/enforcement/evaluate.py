@@ -1,4 +1,4 @@
-"""All requirements of an entry for one image (spec sections 11.1 and 15.3)."""
+"""All requirements of an entry for one image (docs/spec/enforcement.md 11.1 and 15.3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """An image string as ClusterImagePolicy and ImagePolicy read it: normalised, with every doubt refused.
 
-The grammar is that of ``core.docker_reference`` (spec section 9). Stricter than the original where that one lets
-something through that no registry can serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only
+The grammar is that of ``core.docker_reference`` (docs/spec/enforcement.md 9). Stricter than the original where that one
+lets something through that no registry can serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only
 domains of that grammar.
 """
 
@@ -94,7 +94,7 @@ class CiseImage:
         return f"{self.name}{tag}{_SHA256}{digest}"
 
     def spellings(self) -> tuple[str, ...]:
-        """The full names tried where ``normalizeImageNames`` is on, in order (spec section 8.1)."""
+        """The full names tried where ``normalizeImageNames`` is on, in order (docs/spec/enforcement.md 8.1)."""
         tail = f":{self.tag}" if self.tag else ""
         if self.digest:
             tail += _SHA256 + self.digest

@@ -1,4 +1,4 @@
-"""The message a user is shown for all denials of one object (spec section 16.1)."""
+"""The message a user is shown for all denials of one object (docs/spec/enforcement.md 16.1)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ DOCUMENTED = (
     "Deny, failed to get content trust information: ",
     "Trust is not supported for images from this registry",
 )
-"""How the four texts of document 003 begin. They are shown on the line that the API server begins."""
+"""Beginnings of the four CISE messages, shown on the API server's line (docs/spec/enforcement.md 16.1)."""
 
 
 def status_message(texts: Sequence[str]) -> str:
     """All texts, one a line, in the order of the containers; the same sentence is said once.
 
-    As in Portieris the message begins with a newline, unless every text is one of document 003.
+    As in Portieris the message begins with a newline, unless every text is one of the four CISE messages.
     """
     distinct = list(dict.fromkeys(texts))
     message = "\n".join(distinct)

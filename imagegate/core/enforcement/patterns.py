@@ -1,7 +1,7 @@
 """Repository patterns of ClusterImagePolicy and ImagePolicy: ``*`` is any run, everything else is itself.
 
 Byte-wise and case-sensitive; comparing texts gives the same answers as comparing their UTF-8 bytes.
-Source: spec section 8.2 (Portieris 0.14.2, ``CompareImageRef``). Selection among many entries does not
+Source: docs/spec/enforcement.md 8.2 (Portieris 0.14.2, ``CompareImageRef``). Selection among many entries does not
 try patterns one by one: see ``core.cise_index``.
 """
 
@@ -61,5 +61,5 @@ def fits_between(pieces: tuple[str, ...], text: str, end: int) -> bool:
 
 
 def quality(pattern: str) -> int:
-    """How specific a name counts as: its length in bytes without the ``*``s (spec section 8.3)."""
+    """How specific a name counts as: its length in bytes without the ``*``s (docs/spec/enforcement.md 8.3)."""
     return len(pattern.encode("utf-8", "surrogatepass")) - pattern.count("*")

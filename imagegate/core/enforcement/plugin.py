@@ -1,4 +1,7 @@
-"""The CISE plug-in: ClusterImagePolicy and ImagePolicy of both groups at admission (spec sections 6 to 16)."""
+"""The CISE plug-in: ClusterImagePolicy and ImagePolicy of both groups at admission.
+
+Source: docs/spec/enforcement.md 6 to 16.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ NAME = "cise"
 
 
 class Hook(enum.Enum):
-    """At which endpoint a request came in (spec section 18)."""
+    """At which endpoint a request came in (docs/spec/enforcement.md 18)."""
 
     ANY = "any"
     """Beside the other plug-ins: what is no workload is none of our business."""
@@ -79,7 +82,7 @@ class CisePlugin:
     policies: PolicySet
     settings: CiseSettings
     record_key: bytes = field(default=b"", repr=False)
-    """Shared by all replicas; without it no record of rewrites is kept or believed (spec section 15.2)."""
+    """Shared by all replicas; without it no record of rewrites is kept or believed (docs/spec/enforcement.md 15.2)."""
     hook: Hook = Hook.ANY
     checks: Sequence[Check] = CHECKS
     key_lasts: bool = True
@@ -176,7 +179,7 @@ class CisePlugin:
         return found
 
     def _passes_unread(self, request: AdmissionRequest, workload: Workload, asking: Asking) -> bool:
-        """Whether a parent stands for the object (spec section 10.3)."""
+        """Whether a parent stands for the object (docs/spec/enforcement.md 10.3)."""
         document = request.object or {}
         match self.settings.parents:
             case Parents.EXAMINE:
@@ -385,7 +388,10 @@ def _is_volume(use: ImageUse) -> bool:
 
 
 def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:
-    """A volume's image is never rewritten (spec section 10.2), so a node mounts what its tag means by then."""
+    """A volume's image is never rewritten, so a node mounts what its tag means by then.
+
+    Source: docs/spec/enforcement.md 10.2.
+    """
     if image.digest:
         return []
     seen = f"imagegate: image {use.name} of volume {use.owner} was verified as sha256:{digest}, but is not rewritten"

@@ -1,4 +1,4 @@
-"""ClusterImagePolicy and ImagePolicy of both API groups, as values (spec sections 2 to 4).
+"""ClusterImagePolicy and ImagePolicy of both API groups, as values (docs/spec/enforcement.md 2 to 4).
 
 One entry type serves both groups; ``source`` says where an entry was written, for messages and traces.
 """
@@ -35,7 +35,7 @@ class RequirementType(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIdentity:
-    """Which identity a signature may name (spec section 13.6); texts as written, empty where not given."""
+    """Which identity a signature may name (docs/spec/enforcement.md 13.6); texts as written, empty where not given."""
 
     type: str = ""
     docker_reference: str = ""

@@ -38,7 +38,7 @@ Outcome: TypeAlias = Verified | Refused
 
 @dataclass(frozen=True, slots=True)
 class PullSource:
-    """Where the pull credentials of one workload come from (spec section 10.4)."""
+    """Where the pull credentials of one workload come from (docs/spec/enforcement.md 10.4)."""
 
     namespace: str
     spec: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The record of what imagegate rewrote, kept on the object (spec section 15.2).
+"""The record of what imagegate rewrote, kept on the object (docs/spec/enforcement.md 15.2).
 
 A rewritten image ``NAME@sha256:…`` no longer matches an entry that names a tag. The annotation says what it was
 before, with a MAC that only imagegate can make, so that a second look finds the same entry. A record proves

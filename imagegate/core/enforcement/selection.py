@@ -1,4 +1,4 @@
-"""Which entry decides an image (spec sections 6, 8.1 and 8.3)."""
+"""Which entry decides an image (docs/spec/enforcement.md 6, 8.1 and 8.3)."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def select(
     """The entry for an image string as written in the object.
 
     Args:
-        parsed: the same image, for the two additions of section 8.1; None where only the raw string counts.
+        parsed: the same image, for the two additions of docs/spec/enforcement.md 8.1; None where only the raw string
+        counts.
     """
     if policies.unavailable:
         return Situation.UNAVAILABLE
@@ -164,7 +165,7 @@ def _spellings(image: str, parsed: CiseImage | None, settings: CiseSettings) -> 
 
 
 def no_entry_text(situation: Situation, namespace: str, image: str, settings: CiseSettings) -> str:
-    """What a user is told where no entry covers an image (spec section 6)."""
+    """What a user is told where no entry covers an image (docs/spec/enforcement.md 6)."""
     documented = situation is Situation.NO_POLICIES and settings.profile is Profile.CISE
     if settings.messages is Dialect.CISE or (settings.messages is Dialect.AUTO and documented):
         return f"Deny, no image policies or cluster polices for {image}"

@@ -1,4 +1,6 @@
-"""The ``simple`` requirement of an entry: from Secrets and a tag to requirements on one manifest (spec section 13).
+"""The ``simple`` requirement of an entry: from Secrets and a tag to requirements on one manifest.
+
+Source: docs/spec/enforcement.md 13.
 
 What the requirements mean is ``core.simple_signing``; here is which keys, which manifest and which texts.
 """

@@ -1,4 +1,6 @@
-"""The ``trust`` requirement of an entry: which trust server speaks for an image (spec sections 12.1 and 12.2).
+"""The ``trust`` requirement of an entry: which trust server speaks for an image.
+
+Source: docs/spec/enforcement.md 12.1 and 12.2.
 
 Metadata of Notary v1 is not verified by this version: an entry that asks for it denies, and says so.
 """

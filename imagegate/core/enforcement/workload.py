@@ -1,4 +1,4 @@
-"""Which objects carry images for the CISE path, where, and what changed (spec section 10)."""
+"""Which objects carry images for the CISE path, where, and what changed (docs/spec/enforcement.md 10)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which resources the API serves, as data: for discovery, for paths and for what may be done with each.
 
-The group image.openshift.io is spec import-gate section 7. The others are what a newcomer needs to try it without a
+The group image.openshift.io is docs/spec/import-gate.md 7. The others are what a newcomer needs to try it without a
 cluster: they are checked by the admission path, kept and listed, and nothing is ever scheduled or run.
 """
 

@@ -1,7 +1,7 @@
 """How the image policy behaves where the manual, the original's code and safety disagree.
 
 One field per choice; the two profiles are presets, and a setting changes single fields. The numbers are the
-rows of spec image-policy section 14.
+rows of docs/spec/image-policy.md 14.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from imagegate.core.admission.workload import Extent
 
 
 class ControllerOwned(enum.StrEnum):
-    """What happens to objects with an owner reference that says ``controller: true`` (row 1)."""
+    """What happens to objects with an owner reference that says ``controller: true``.
+
+    Source: docs/spec/image-policy.md 14 row 1.
+    """
 
     VALIDATE = "validate"
     """Rules are evaluated, nothing is rewritten."""
@@ -24,7 +27,7 @@ class ControllerOwned(enum.StrEnum):
 
 
 class NamespaceOverride(enum.StrEnum):
-    """Which rules a namespace's ignore-rules annotation may switch off (row 11)."""
+    """Which rules a namespace's ignore-rules annotation may switch off (docs/spec/image-policy.md 14 row 11)."""
 
     OPEN = "open"
     RESTRICTED = "restricted"
@@ -35,54 +38,81 @@ class Behaviour:
     """Every choice; the defaults are profile ``documented``."""
 
     integrated_registries: tuple[str, ...] = ()
-    """Names of the integrated registry, ``host[:port]``; the configured one first, then aliases (row 4)."""
+    """Names of the integrated registry, ``host[:port]``; the configured one first, then aliases.
+
+    Source: docs/spec/image-policy.md 14 row 4.
+    """
     external_registries: tuple[str, ...] = ()
     """Names that the integrated registry has outside of the cluster: they count where they can only reject."""
     controller_owned: ControllerOwned = ControllerOwned.VALIDATE
     trusted_controllers: frozenset[str] = frozenset()
     namespace_override: NamespaceOverride = NamespaceOverride.OPEN
     default_registry: str = "docker.io"
-    """What a node pulls an unqualified name from; reject rules compare with it (row 8)."""
+    """What a node pulls an unqualified name from; reject rules compare with it (docs/spec/image-policy.md 14 row 8)."""
     unqualified_is_docker_hub: bool = False
-    """Accept rules for ``docker.io`` also match unqualified names (row 8, opt-in)."""
+    """Accept rules for ``docker.io`` also match unqualified names (docs/spec/image-policy.md 14 row 8, opt-in)."""
     require_known_repository: bool = False
-    """A digest resolves only if its repository stands in an image stream event (row 20, opt-in)."""
+    """A digest resolves only if its repository stands in an image stream event (opt-in).
+
+    Source: docs/spec/image-policy.md 14 row 20.
+    """
     exempt_namespaces: frozenset[str] = frozenset()
     exempt_service_accounts: frozenset[str] = frozenset()
-    """``system:serviceaccount:NS:NAME`` user names (row 27, opt-in)."""
+    """``system:serviceaccount:NS:NAME`` user names (docs/spec/image-policy.md 14 row 27, opt-in)."""
     extent: Extent = field(default_factory=Extent)
-    """Ephemeral containers and image volumes (rows 6, 7), Dockerfiles of builds, custom deployers."""
+    """Ephemeral containers and image volumes, Dockerfiles of builds, custom deployers.
+
+    Source: docs/spec/image-policy.md 14 rows 6, 7.
+    """
 
     fold_groups: bool = True
-    """``builds`` without a group means ``builds.build.openshift.io`` (section 7.2)."""
+    """``builds`` without a group means ``builds.build.openshift.io`` (docs/spec/image-policy.md 7.2)."""
     wildcard_resources: bool = True
-    """``*`` in onResources is a wildcard (row 14)."""
+    """``*`` in onResources is a wildcard (docs/spec/image-policy.md 14 row 14)."""
     integrated_by_name: bool = True
-    """matchIntegratedRegistry compares the registry part (row 2) and pull specs of tag events (section 8.3)."""
+    """matchIntegratedRegistry compares the registry part and pull specs of tag events.
+
+    Source: docs/spec/image-policy.md 14 row 2 and 8.3.
+    """
     cache_forgets_integrated: bool = False
-    """A digest answered from the cache does not count as integrated (row 3)."""
+    """A digest answered from the cache does not count as integrated (docs/spec/image-policy.md 14 row 3)."""
     canonical_rejects: bool = True
-    """Reject rules compare canonical hosts, accept rules for docker.io take its aliases (row 8)."""
+    """Reject rules compare canonical hosts, accept rules for docker.io take its aliases.
+
+    Source: docs/spec/image-policy.md 14 row 8.
+    """
     image_object_conditions: bool = True
-    """Annotations and labels are read from the Image, not from the tag's merged view (row 5)."""
+    """Annotations and labels are read from the Image, not from the tag's merged view.
+
+    Source: docs/spec/image-policy.md 14 row 5.
+    """
     lenient_metadata: bool = False
-    """Undecodable metadata makes a rule match; metadata without Config is a crash (rows 15, 16)."""
+    """Undecodable metadata makes a rule match; metadata without Config is a crash.
+
+    Source: docs/spec/image-policy.md 14 rows 15, 16.
+    """
     labels_from_bytes: bool = True
     """Docker labels are those of the manifest and configuration that an Image holds; none known are not none."""
     cross_namespace_review: bool = True
-    """Streams of another namespace need an access review (row 17)."""
+    """Streams of another namespace need an access review (docs/spec/image-policy.md 14 row 17)."""
     canonical_integrated: bool = True
-    """The integrated registry's names are compared in any spelling; reject rules know further names (row 4)."""
+    """The integrated registry's names are compared in any spelling; reject rules know further names.
+
+    Source: docs/spec/image-policy.md 14 row 4.
+    """
     ambiguous_is_failure: bool = True
-    """An id that several images have denies where a rule depends on it, as any failed look-up does (row 18)."""
+    """An id that several images have denies where a rule depends on it, as any failed look-up does.
+
+    Source: docs/spec/image-policy.md 14 row 18.
+    """
     dotted_names: bool = True
-    """``my.image:1.0`` is a name, not a registry (row 21)."""
+    """``my.image:1.0`` is a name, not a registry (docs/spec/image-policy.md 14 row 21)."""
     keep_tag_beside_digest: bool = True
-    """No rewrite whose only effect is to drop a tag (row 22)."""
+    """No rewrite whose only effect is to drop a tag (docs/spec/image-policy.md 14 row 22)."""
     report_all: bool = True
-    """Every place with a denied image is reported (row 10)."""
+    """Every place with a denied image is reported (docs/spec/image-policy.md 14 row 10)."""
     trim_ignored_rules: bool = True
-    """Blanks and empty items of the ignore-rules annotation are dropped (section 4, step 6)."""
+    """Blanks and empty items of the ignore-rules annotation are dropped (docs/spec/image-policy.md 4 step 6)."""
     judges_what_is_pulled: bool = True
     """A local name that stays as it is written is judged by that too: a node does not know the stream it stood for."""
     refuses_misfits: bool = True
@@ -90,17 +120,17 @@ class Behaviour:
     refuses_bad_names: bool = True
     """What is no image reference is denied where rules would let it pass: what a node makes of it is unknown."""
     template_optional: bool = True
-    """A replication controller or deployment config without a template is admitted (section 3)."""
+    """A replication controller or deployment config without a template is admitted (docs/spec/image-policy.md 3)."""
     pins_ephemeral: bool = True
     """A container that ``kubectl debug`` adds is pinned as any other, whoever controls its pod."""
     restores_pinned: bool = True
     """An image that cannot be changed any more is written back where its tag still means the digest it has."""
     upstream_messages: bool = False
-    """Texts without the rule's name (section 10.1, first table)."""
+    """Texts without the rule's name (docs/spec/image-policy.md 10.1, first table)."""
     go_type_names: bool = False
     """Kinds are printed as Go types."""
     dedupe_by_rewritten_reference: bool = False
-    """Decisions are remembered under the reference after a rewrite (section 6.1)."""
+    """Decisions are remembered under the reference after a rewrite (docs/spec/image-policy.md 6.1)."""
 
     @property
     def integrated_registry(self) -> str:

@@ -34,7 +34,10 @@ class Plan(NamedTuple):
     rewrites_by_default: bool
 
     def rewrites(self, *, local: bool) -> bool:
-        """Whether a resolved image is rewritten (spec section 8.1); ``local``: it was named as a local name."""
+        """Whether a resolved image is rewritten; ``local``: it was named as a local name.
+
+        Source: docs/spec/image-policy.md 8.1.
+        """
         for rule in self.resolution_rules:
             if (rule.local_names and local) or rewrites(rule.policy):
                 return True

@@ -3,7 +3,7 @@
 The first matching reject rule wins over any accept rule. When nothing matches, the image is refused if the
 list holds any accept rule and allowed if it holds only rejects. Rules that name registries are found by
 registry, so that the time of a decision does not grow with their number.
-Source: spec image-policy section 7; openshift/apiserver-library-go, pkg/admission/imagepolicy/rules.
+Source: docs/spec/image-policy.md 7; openshift/apiserver-library-go, pkg/admission/imagepolicy/rules.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class RuleList:
     def weigh(
         self, attributes: Attributes, excluded: Excluded, uncertain: Uncertain, *, rejects_only: bool = False
     ) -> Outcome:
-        """The outcome for one image of which something could not be found out (row 18).
+        """The outcome for one image of which something could not be found out (docs/spec/image-policy.md 14 row 18).
 
         What holds whatever the missing answer may be is the outcome; else it is in doubt.
 
@@ -203,7 +203,7 @@ def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour)
 
 
 def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> CompiledRule:
-    """Precompute what the rule compares registries with (row 8)."""
+    """Precompute what the rule compares registries with (docs/spec/image-policy.md 14 row 8)."""
     registries = frozenset(rule.match_registries)
     # An inverted rule matches what its list does not name, so there the accepting rule is the one to compare broadly.
     canonical = behaviour.canonical_rejects and rule.reject != rule.invert_match
@@ -291,7 +291,10 @@ def _image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Beha
 
 
 def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behaviour) -> Mapping[str, str] | bool:
-    """The image's own labels, or the verdict of the whole condition set where they cannot be read (rows 15, 16)."""
+    """The image's own labels, or the verdict of the whole condition set where they cannot be read.
+
+    Source: docs/spec/image-policy.md 14 rows 15, 16.
+    """
     rule = compiled.rule
     unreadable = rule.reject != rule.invert_match  # after inversion: reject rules match, accept rules do not
     try:

@@ -1,4 +1,7 @@
-"""What the user sees of the image policy: details of a denial, and the Status around them (spec section 10)."""
+"""What the user sees of the image policy: details of a denial, and the Status around them.
+
+Source: docs/spec/image-policy.md 10.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The ImagePolicy plug-in: which images may run, and which are pinned to the digest they resolve to.
 
-Source: spec image-policy sections 4 to 10; openshift/apiserver-library-go, pkg/admission/imagepolicy.
+Source: docs/spec/image-policy.md 4 to 10; openshift/apiserver-library-go, pkg/admission/imagepolicy.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ImagePolicyPlugin:
         return NAME
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """Whether any rule of either kind covers the request (spec section 4, steps 1 to 4)."""
+        """Whether any rule of either kind covers the request (docs/spec/image-policy.md 4 steps 1 to 4)."""
         if request.operation not in ("CREATE", "UPDATE"):
             return False
         if request.object is None and not self.behaviour.refuses_misfits:

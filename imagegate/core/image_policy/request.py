@@ -172,7 +172,7 @@ class PolicyRequest:
         )
 
     def exclusions(self, answers: Answers) -> Exclusions:
-        """Rules that the namespace's annotation switches off (section 4, step 6)."""
+        """Rules that the namespace's annotation switches off (docs/spec/image-policy.md 4 step 6)."""
         restricted = self._behaviour.namespace_override is NamespaceOverride.RESTRICTED
         answer = answers.get(Namespace(self._request.namespace)) if self._request.namespace else _NO_NAMESPACE
         text = ""
@@ -194,7 +194,10 @@ class PolicyRequest:
         return f"annotations of namespace {self._request.namespace} could not be read: {why}"
 
     def is_trusted(self, answers: Answers) -> bool:
-        """Whether a listed controller account asks and its owner bears out the claim (row 1)."""
+        """Whether a listed controller account asks and its owner bears out the claim.
+
+        Source: docs/spec/image-policy.md 14 row 1.
+        """
         if self._owner is None or not self._trusts_user():
             return False
         answer = answers.get(owner_question(self._owner, self._request.namespace))
@@ -229,7 +232,7 @@ class PolicyRequest:
     def _changed(
         self, spec: Mapping[str, Any], uses: tuple[ImageUse, ...], old: Mapping[str, Any]
     ) -> tuple[ImageUse, ...]:
-        """The uses without those that the old object had in the same place (section 9)."""
+        """The uses without those that the old object had in the same place (docs/spec/image-policy.md 9)."""
         request = self._request
         old_kind = old.get("kind")
         if isinstance(old_kind, str) and old_kind and old_kind != request.kind.kind:
@@ -276,7 +279,7 @@ def _uses(
 
 
 def _resolves_all(document: Mapping[str, Any], request: AdmissionRequest) -> bool:
-    """Whether the annotation says that every name means an image stream tag (section 4, step 7)."""
+    """Whether the annotation says that every name means an image stream tag (docs/spec/image-policy.md 4 step 7)."""
     shape = WORKLOADS.get(request.kind)
     if shape is not None and shape.template is not None:
         template = dig(document, shape.template)

@@ -1,6 +1,6 @@
 """From an image as written to what it stands for: look-ups of the image policy, as questions and values.
 
-Source: spec image-policy section 5; openshift/apiserver-library-go, pkg/admission/imagepolicy/imagepolicy.go
+Source: docs/spec/image-policy.md 5; openshift/apiserver-library-go, pkg/admission/imagepolicy/imagepolicy.go
 (``resolveImageReference`` and ``resolveImageStreamTag``).
 """
 
@@ -252,7 +252,10 @@ class Resolver:
             raise _Failed(Unresolved(f"no image stream has imported {reference.as_repository().exact}"))
 
     def _is_credited(self, credit: PullSpecHolders) -> bool | Doubt:
-        """Whether a tag event of a stream that the request may use has exactly this pull spec (section 8.3)."""
+        """Whether a tag event of a stream that the request may use has exactly this pull spec.
+
+        Source: docs/spec/image-policy.md 8.3.
+        """
         if not self._behaviour.integrated_by_name:
             return False
         holders = self._answer(credit)
@@ -337,7 +340,10 @@ class Resolver:
         return Attributes(replace(reference, tag=tag), None, integrated=not partial, local_rewrite=True)
 
     def _may_use(self, namespace: str, stream: str) -> None:
-        """Streams of another namespace need an access review of the user or the pod's service account (row 17)."""
+        """Streams of another namespace need an access review of the user or the pod's service account.
+
+        Source: docs/spec/image-policy.md 14 row 17.
+        """
         if namespace == self._namespace or self._own or not self._behaviour.cross_namespace_review:
             return
         self.is_personal = True
@@ -416,7 +422,10 @@ def _places(names: tuple[str, ...], external: tuple[str, ...]) -> frozenset[str]
 
 
 def _as_name(reference: ImageReference, text: str) -> ImageReference:
-    """A registry-only reference with a tag, read as a name with a tag: ``my.image:1.0`` (row 21)."""
+    """A registry-only reference with a tag, read as a name with a tag: ``my.image:1.0``.
+
+    Source: docs/spec/image-policy.md 14 row 21.
+    """
     without_digest = text.partition("@")[0]
     name, colon, tag = without_digest.partition(":")
     if not colon or "/" in name:

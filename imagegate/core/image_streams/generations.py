@@ -81,7 +81,7 @@ def prepared_for_update(
     """An update: the old status unless the server itself writes it, and generations raised where spec changed.
 
     A user may only set a spec tag's generation to 0 ("import again"); any other value is replaced by the old
-    one. Rule: spec import-gate 6.2.2.
+    one. Rule: docs/spec/import-gate.md 6.2.2.
     """
     stream, old = without_empty_tags(normalized(stream)), normalized(old)
     if not keep_status:

@@ -55,7 +55,7 @@ class PullSpecHolders(Question):
     """The namespaces whose streams hold a tag event with this pull spec: ``Found(frozenset[str])``, maybe empty.
 
     ``pull_spec`` is ``REPOSITORY@DIGEST`` as an ImageStreamTag read gives it in ``image.dockerImageReference``
-    (current and historical events, reference policy applied: spec import-gate 6.3), or a repository without
+    (current and historical events, reference policy applied: docs/spec/import-gate.md 6.3), or a repository without
     digest, then any event of that repository counts.
     """
 

@@ -147,7 +147,7 @@ def with_event(stream: JsonObject, tag: str, event: JsonObject) -> tuple[JsonObj
     """The stream with ``event`` in the history of ``tag``, and whether that changed anything.
 
     An event that repeats the newest one only renews what differs; any change clears the tag's
-    conditions. Rule: spec import-gate 6.2.1 (AddTagEventToImageStream).
+    conditions. Rule: docs/spec/import-gate.md 6.2.1 (AddTagEventToImageStream).
     """
     history = status_tag(stream, tag) or {}
     items = history.get("items")
@@ -209,7 +209,7 @@ def condition(history: Mapping[str, Any] | None, type_: str = IMPORT_SUCCESS) ->
 def needs_import(stream: Mapping[str, Any], tag: str) -> bool:
     """Whether the spec tag asks for an import that has neither succeeded nor failed yet.
 
-    Rule: spec import-gate 6.2.2: a DockerImage, no reference tag, and a spec generation greater than that
+    Rule: docs/spec/import-gate.md 6.2.2: a DockerImage, no reference tag, and a spec generation greater than that
     of the newest event and of the ImportSuccess condition.
     """
     reference = spec_tag(stream, tag)
@@ -228,7 +228,7 @@ def needs_import(stream: Mapping[str, Any], tag: str) -> bool:
 def is_tag_changed(old: Mapping[str, Any], new: Mapping[str, Any], namespace: str) -> bool:
     """Whether a spec tag was changed so that its events must be derived or imported again.
 
-    Rule: spec import-gate 3.2. ``from.kind`` and ``importPolicy.insecure`` are not compared.
+    Rule: docs/spec/import-gate.md 3.2. ``from.kind`` and ``importPolicy.insecure`` are not compared.
     """
     source = new.get("from")
     if not source or (not source.get("kind") and not source.get("name")):
@@ -257,7 +257,7 @@ def registry_repository(stream: Mapping[str, Any], host: str) -> str:
 
 
 def decorated(stream: JsonObject, hosts: RegistryHosts) -> JsonObject:
-    """The stream with the status fields that are computed on every read (spec import-gate 6.3)."""
+    """The stream with the status fields that are computed on every read (docs/spec/import-gate.md 6.3)."""
     status = dict(stream.get("status") or {})
     if hosts.internal:
         status["dockerImageRepository"] = registry_repository(stream, hosts.internal)

@@ -1,8 +1,8 @@
 """The events that a write to an image stream adds to its status, before the gate looks at it.
 
 Nobody can write the status of a stream through the stream itself: the API server empties it on creation, restores it
-on update, and derives events from the spec tags that changed. Rule: spec import-gate 3.2. Source: openshift-apiserver,
-registry/imagestream/strategy.go (``TagVerifier``, ``tagsChanged``).
+on update, and derives events from the spec tags that changed. Rule: docs/spec/import-gate.md 3.2. Source:
+openshift-apiserver, registry/imagestream/strategy.go (``TagVerifier``, ``tagsChanged``).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def derive(
 def with_event(items: tuple[Event, ...], event: Event) -> tuple[Event, ...]:
     """A tag's history with ``event``; one that shares image or reference with the newest replaces it.
 
-    Rule: spec import-gate 6.2.1, without what has no part in validation (generations, times).
+    Rule: docs/spec/import-gate.md 6.2.1, without what has no part in validation (generations, times).
     """
     if items and (items[0].reference == event.reference or items[0].image == event.image):
         return (event, *items[1:])
@@ -125,7 +125,7 @@ def with_event(items: tuple[Event, ...], event: Event) -> tuple[Event, ...]:
 
 
 def is_changed(old: SpecTag | None, new: SpecTag, namespace: str) -> bool:
-    """Whether events must be derived for a spec tag (spec import-gate 3.2, the last paragraph)."""
+    """Whether events must be derived for a spec tag (docs/spec/import-gate.md 3.2, the last paragraph)."""
     if new.source is None:
         return False
     if old is None:

@@ -1,6 +1,6 @@
 """Objects the image API computes on reading: ImageStreamTag, ImageTag, ImageStreamImage, layers.
 
-Nothing of this is stored. Rules: spec import-gate section 6.3; openshift-apiserver,
+Nothing of this is stored. Rules: docs/spec/import-gate.md 6.3; openshift-apiserver,
 pkg/image/apiserver/registry/{imagestreamtag,imagetag,imagestreamimage,imagestream/etcd}.
 """
 

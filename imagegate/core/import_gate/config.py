@@ -1,4 +1,4 @@
-"""The ``imagePolicyConfig`` block of a master-config.yaml as a value (spec: image policy, section 1.6)."""
+"""The ``imagePolicyConfig`` block of a master-config.yaml as a value (docs/spec/image-policy.md 1.6)."""
 
 from __future__ import annotations
 

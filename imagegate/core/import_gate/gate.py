@@ -1,6 +1,6 @@
 """The import gate: may an image reference of this registry enter an image stream?
 
-Rule: spec import-gate sections 1 to 5 and 10. Source: openshift-apiserver,
+Rule: docs/spec/import-gate.md 1 to 5 and 10. Source: openshift-apiserver,
 pkg/image/apis/image/validation/whitelist (``registryWhitelister``).
 """
 

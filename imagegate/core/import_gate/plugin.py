@@ -1,6 +1,6 @@
 """The import gate as an admission plug-in, in front of an API that serves image.openshift.io/v1.
 
-Rule: spec import-gate 3.4 and 5.
+Rule: docs/spec/import-gate.md 3.4 and 5.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``allowedRegistriesForImport`` as rules, compiled for asking.
 
-Rule: spec import-gate sections 1 and 2. Source: openshift-apiserver,
+Rule: docs/spec/import-gate.md 1 and 2. Source: openshift-apiserver,
 pkg/image/apis/image/validation/whitelist (``WhitelistRegistry``, ``IsWildcardMatch``).
 """
 

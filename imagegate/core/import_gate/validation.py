@@ -1,6 +1,6 @@
 """Validation of image-stream objects: the import gate and every other check its errors are combined with.
 
-Rule: spec import-gate sections 3, 3.1, 3.3 and 4. Source: openshift-apiserver,
+Rule: docs/spec/import-gate.md 3, 3.1, 3.3 and 4. Source: openshift-apiserver,
 pkg/image/apis/image/validation/validation.go and registry/imagestreamimport/strategy.go. Where the original goes
 through a map, in random order, errors come sorted by the tag's name.
 """
@@ -72,7 +72,7 @@ NOTHING_INHERITED = Inherited()
 
 
 def inherited(gate: ImportGate, references: Iterable[str]) -> Inherited:
-    """What these references of the old object make allowed (spec import-gate section 4)."""
+    """What these references of the old object make allowed (docs/spec/import-gate.md 4)."""
     if gate.allows_all or gate.behaviour.grandfather is Grandfather.NONE:
         return NOTHING_INHERITED
     repositories = canonical_repositories(frozenset(references))
@@ -208,7 +208,9 @@ def validate_import(gate: ImportGate, import_: ImportObject) -> list[Finding]:
 
 
 def validate_import_registries(gate: ImportGate, import_: ImportObject) -> list[Finding]:
-    """Whether the list allows every registry of an import, for a user without privileges (spec 3.3 step 2).
+    """Whether the list allows every registry of an import, for a user without privileges.
+
+    Source: docs/spec/import-gate.md 3.3 step 2.
 
     The port is filled in first, so that an insecure import asks for port 80 even where 443 is listed.
     """

@@ -2,8 +2,8 @@
 
 The API server calls webhooks for the outer request only: the image stream that is written on behalf of an
 ImageStreamTag, ImageTag, ImageStreamImport or ImageStreamMapping is not sent. So that stream is composed here, from
-the stored one and the request. Rule: spec import-gate 3.3 and 3.4. Source: openshift-apiserver, registry/imagestream,
-imagestreamtag, imagetag, imagestreamimport and imagestreammapping.
+the stored one and the request. Rule: docs/spec/import-gate.md 3.3 and 3.4. Source: openshift-apiserver,
+registry/imagestream, imagestreamtag, imagetag, imagestreamimport and imagestreammapping.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class ImportWrite:
         return _refusal("ImageStream", stream.metadata, validate_stream_update(gate, stream, stored))
 
     def _reviews(self, gate: ImportGate) -> list[Access]:
-        """The rights that let a user import from anywhere (spec 3.3 step 1)."""
+        """The rights that let a user import from anywhere (docs/spec/import-gate.md 3.3 step 1)."""
         user = self.request.user
         reviews = [
             Access(user, "create", IMAGE_GROUP, "images"),

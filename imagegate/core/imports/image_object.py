@@ -1,8 +1,8 @@
 """From a manifest and a configuration to an Image object of image.openshift.io/v1.
 
-Spec import-gate 6.2.3. The configuration is untrusted JSON: fields that are known are copied if they have their type,
-anything else in their place is an error, as it is for the original's decoder. Sources: openshift-apiserver,
-pkg/image/apiserver/internal/imageutil/helpers.go; openshift/api, image/docker10.
+Source: docs/spec/import-gate.md 6.2.3. The configuration is untrusted JSON: fields that are known are copied if they
+have their type, anything else in their place is an error, as it is for the original's decoder. Sources:
+openshift-apiserver, pkg/image/apiserver/internal/imageutil/helpers.go; openshift/api, image/docker10.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an ImageStreamImport asks for, and what its outcomes do to the image stream.
 
 Pure: fetching is ``service.importer``'s business. Objects are plain image.openshift.io/v1 JSON, never changed in place.
-Spec import-gate 6.1, 6.2. Sources: openshift-apiserver, pkg/image/apiserver/importer/importer.go and
+Source: docs/spec/import-gate.md 6.1, 6.2. Sources: openshift-apiserver, pkg/image/apiserver/importer/importer.go and
 registry/imagestreamimport/rest.go.
 """
 
@@ -276,7 +276,7 @@ def recorded(
     *,
     now: str,
 ) -> JsonObject:
-    """The stream after an import: repository results first, then images (spec 6.2).
+    """The stream after an import: repository results first, then images (docs/spec/import-gate.md 6.2).
 
     Args:
         stream: as it is, or ``new_stream``; generation 0 or none means new.
@@ -382,7 +382,7 @@ def _with_failure(stream: JsonObject, tag: str, status: Status, generation: int,
 
 
 def _followed(stream: JsonObject, before: JsonObject) -> JsonObject:
-    """Tags that follow another one of the stream get its new event too (spec 3.2)."""
+    """Tags that follow another one of the stream get its new event too (docs/spec/import-gate.md 3.2)."""
     for tag in sorted(status_tags(stream)):
         newest = latest_event(stream, tag)
         if newest is not None and newest != latest_event(before, tag):

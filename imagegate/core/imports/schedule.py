@@ -1,7 +1,7 @@
 """Which image streams must be imported without anybody asking, and with which ImageStreamImport.
 
-Spec import-gate 6.5. Source: openshift-controller-manager, pkg/image/controller (``needsImport``, ``needsScheduling``,
-``resetScheduledTags``).
+Source: docs/spec/import-gate.md 6.5. Source: openshift-controller-manager, pkg/image/controller (``needsImport``,
+``needsScheduling``, ``resetScheduledTags``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which tags of a repository come first when not all of them are imported.
 
 ``latest``; minor versions (``5.1``, ``v5.1``, ``v5.1-rc1``) from new to old; full versions from new to old, of equal
-ones that without ``v`` first; everything else from A to Z. Spec import-gate 6.1. Source: openshift/library-go,
-pkg/image/imageutil (``PrioritizeTags``), whose versions are those of semver.org 2.0.
+ones that without ``v`` first; everything else from A to Z. Source: docs/spec/import-gate.md 6.1. Source:
+openshift/library-go, pkg/image/imageutil (``PrioritizeTags``), whose versions are those of semver.org 2.0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""Canonical JSON as Notary signs it, and the key ids that are hashes of it (``spec/cise.md`` section 12.7).
+r"""Canonical JSON as Notary signs it, and the key ids that are hashes of it (docs/spec/enforcement.md 12.7).
 
 No white space, members sorted by the bytes of their names, only ``"`` and ``\`` escaped, whole numbers only.
 The original's numbers pass through a 64-bit float; what would change or overflow there is refused here.

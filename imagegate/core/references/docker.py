@@ -1,7 +1,7 @@
 """Image references as container tools name them: always with domain and path, nothing else made up.
 
 The language and the errors of distribution/reference (``regexp.go``, ``normalize.go``) as
-``spec/cise.md`` section 9 writes them down, matched in linear time. OpenShift's reading of the same
+docs/spec/enforcement.md 9 writes them down, matched in linear time. OpenShift's reading of the same
 texts, which keeps what is not written empty, is ``core.reference``.
 """
 

@@ -1,7 +1,7 @@
 """``WWW-Authenticate`` headers: text in, challenges out.
 
 Grammar (RFC 7235 section 4.1, as registries and trust servers use it): a scheme, then comma-separated ``key=value``
-with tokens or quoted strings; scheme and keys in any case. Texts of the errors: spec cise section 12.4.
+with tokens or quoted strings; scheme and keys in any case. Texts of the errors: docs/spec/enforcement.md 12.4.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def read_pull_secret(secret: Mapping[str, Any]) -> PullSecret:
 
 
 def import_secrets(secrets: Iterable[Mapping[str, Any]]) -> tuple[PullSecret, ...]:
-    """What an import in a namespace may use of all its Secrets, by name (spec import-gate 6.3, ``/secrets``).
+    """What an import in a namespace may use of all its Secrets, by name (docs/spec/import-gate.md 6.3, ``/secrets``).
 
     Left out: other types, those annotated ``openshift.io/image.excludeSecret: "true"``, those that cannot be read.
     """

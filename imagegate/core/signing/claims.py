@@ -1,6 +1,6 @@
 """What a simple-signing signature claims: its authenticated payload, read strictly.
 
-``spec/cise.md`` section 13.5 steps 3 and 4; containers/image, docs/containers-signature.5.md. Errors of the
+docs/spec/enforcement.md 13.5 steps 3 and 4; containers/image, docs/containers-signature.5.md. Errors of the
 form are told in the order and the words of the original; only its JSON library's own wording differs.
 """
 

@@ -1,6 +1,6 @@
 """``signedIdentity``: for which image a signature may speak.
 
-The matching rules of the containers ``policy.json`` format as ``spec/cise.md`` section 13.6 lists them.
+The matching rules of the containers ``policy.json`` format as docs/spec/enforcement.md 13.6 lists them.
 Compiled once when a policy is loaded; matching is comparing texts.
 """
 

@@ -141,7 +141,7 @@ def read_signature(body: bytes) -> SignaturePacket:
 
 
 def _openpgp_part(blob: bytes) -> bytes:
-    """Without the format's name, if it has one; containers/image, signature formats (spec cise 13.4)."""
+    """Without the format's name, if it has one; containers/image, signature formats (docs/spec/enforcement.md 13.4)."""
     if not blob:
         raise BadSignature("empty signature blob")
     if len(blob) > BLOB_MAX_BYTES:

@@ -1,7 +1,7 @@
 """Red Hat simple signing: whether the signatures of an image meet a policy's requirements.
 
 Nothing here fetches or verifies OpenPGP. A plug-in asks ``ImageSignatures``, whoever answers it fetches and
-verifies, and ``conclude`` judges. ``spec/cise.md`` sections 13.1 to 13.6; containers/image,
+verifies, and ``conclude`` judges. Source: docs/spec/enforcement.md 13.1 to 13.6; containers/image,
 docs/containers-policy.json.5.md.
 """
 

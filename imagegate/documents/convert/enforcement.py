@@ -1,4 +1,4 @@
-"""ClusterImagePolicy and ImagePolicy documents from one API group to the other (spec section 4).
+"""ClusterImagePolicy and ImagePolicy documents from one API group to the other (docs/spec/enforcement.md 4).
 
 Documents are edited, not written anew: comments, the order of entries and everything that is none of ours stay.
 What the other group's products do not know, or what is dropped, is listed.

@@ -1,4 +1,4 @@
-"""Lint of the execution rules (spec: image policy, sections 1.4 and 1.7)."""
+"""Lint of the execution rules (docs/spec/image-policy.md 1.4 and 1.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lint of ``allowedRegistriesForImport`` (spec: import gate, sections 1 and 10)."""
+"""Lint of ``allowedRegistriesForImport`` (docs/spec/import-gate.md 1 and 10)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The image cache of profile openshift-4: 128 Images for 60 seconds, filled by every look-up.
 
-The original keeps it for speed; what it answers is part of that profile's behaviour (spec image-policy 5.3):
+The original keeps it for speed; what it answers is part of that profile's behaviour (docs/spec/image-policy.md 5.3):
 a digest answered from it does not count as coming from the integrated registry, and it knows images that are
 not in the cluster's list. No other profile uses it.
 """

@@ -38,7 +38,7 @@ NOT_IN_TIME = "signatures were not read in time"
 
 @dataclass(frozen=True, slots=True)
 class SignatureLimits:
-    """How long evidence is kept and how much of it (``spec/cise.md`` section 17).
+    """How long evidence is kept and how much of it (docs/spec/enforcement.md 17).
 
     Attributes:
         accepted_s: evidence that met its requirements.

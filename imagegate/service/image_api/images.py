@@ -1,6 +1,6 @@
 """Images, ImageStreamImages, signatures, and mappings (an image that was pushed).
 
-Rule: spec import-gate 6.2.3, 6.3 and 7. Source: openshift-apiserver, registry/image, imagestreamimage,
+Rule: docs/spec/import-gate.md 6.2.3, 6.3 and 7. Source: openshift-apiserver, registry/image, imagestreamimage,
 imagesignature and imagestreammapping.
 """
 

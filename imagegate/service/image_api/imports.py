@@ -1,6 +1,6 @@
 """ImageStreamImports: the gate first, then the registries, then Images and stream.
 
-Rule: spec import-gate 3.3, 6.1, 6.2 and item 7 of section 10: what the stream's own validation would refuse in the
+Rule: docs/spec/import-gate.md 3.3, 6.1, 6.2 and 10 row 7: what the stream's own validation would refuse in the
 end is refused before anything is fetched.
 """
 
@@ -100,7 +100,10 @@ class Imports:
         return False
 
     def controller_target(self, namespace: str, name: str) -> ImportTarget:
-        """Where imports go that nobody asked for by hand: what the list does not allow is not even asked (spec 6.5)."""
+        """Where imports go that nobody asked for by hand: what the list does not allow is not even asked.
+
+        Source: docs/spec/import-gate.md 6.5.
+        """
         return _ControllerTarget(self._objects, Call(_CONTROLLER, namespace), name)
 
 

@@ -1,6 +1,6 @@
 """Image streams: what the server sets, derives and checks when one is written; layers and secrets of one.
 
-Rule: spec import-gate sections 3, 4, 6.2.2 and 6.3.
+Rule: docs/spec/import-gate.md 3, 4, 6.2.2 and 6.3.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ImageStreamTags and ImageTags: two views of the tags in a stream, written through the stream.
 
-Rule: spec import-gate 6.3 and 7. Source: openshift-apiserver, registry/imagestreamtag and registry/imagetag.
+Rule: docs/spec/import-gate.md 6.3 and 7. Source: openshift-apiserver, registry/imagestreamtag and registry/imagetag.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What an import fetches: manifests, configurations and tags, at a rate and within a deadline.
 
-Spec import-gate 6.1. What a registry answers becomes an ``Outcome``: an Image, or the Status that its user is shown.
+Source: docs/spec/import-gate.md 6.1. What a registry answers becomes an ``Outcome``: an Image, or the Status that its
+user is shown.
 """
 
 from __future__ import annotations
@@ -243,7 +244,7 @@ class ImportFetches:
 def _failure(
     answer: Absent | Impossible | Unknown, wanted: Fetch, shown: str, *, is_repository: bool = False
 ) -> Status:
-    """What the user is told of an image that could not be fetched (spec 6.1).
+    """What the user is told of an image that could not be fetched (docs/spec/import-gate.md 6.1).
 
     Args:
         shown: the reference in the message.

@@ -2,7 +2,7 @@
 
 One use case for the API, the command line and scheduled imports. Registries are asked first, everything is written
 afterwards: an Image before the stream that names it, so that a stream never points to nothing, and a writer that is
-killed leaves at most Images without a stream. Spec import-gate 6.1, 6.2.
+killed leaves at most Images without a stream. Source: docs/spec/import-gate.md 6.1, 6.2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Imports that nobody asks for by hand: tags that are new, and tags that are imported on a schedule.
 
-Spec import-gate 6.5, image-policy 1.6. One process runs this for a store; two do no harm, since an import that finds
-nothing new writes nothing, and one that was overtaken is a conflict and is left for the next round.
+docs/spec/import-gate.md 6.5, docs/spec/image-policy.md 1.6. One process runs this for a store; two do no harm, since an
+import that finds nothing new writes nothing, and one that was overtaken is a conflict and is left for the next round.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class TestVerdicts:
         }
 
     def test_the_manuals_pods_as_openshift_4_takes_them(self, imagegate: Command) -> None:
-        """Spec section 11, last column: both passes, and the image cache that lies between them."""
+        """docs/spec/image-policy.md 11, last column: both passes, and the image cache that lies between them."""
         options = ("--config", CONFIG / "master-config.yaml", "--images", CONFIG / "examples" / "images")
         ran = imagegate("check", "--profile", "openshift-4", *options, PODS, "-o", "json")
         found = {Path(each["file"]).name[:6]: each for each in json.loads(ran.out)["results"]}

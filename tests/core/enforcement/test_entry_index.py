@@ -17,7 +17,7 @@ _IMAGES = st.text("ab/:.", max_size=10)
 
 
 def walk(names: Sequence[str], image: str) -> int | None:
-    """Section 8.3, word by word."""
+    """docs/spec/enforcement.md 8.3, word by word."""
     best, best_quality = None, -1
     for position, name in enumerate(names):
         if "*" not in name and name == image:

@@ -1,4 +1,4 @@
-"""Patterns of repositories[].name: the facts of spec section 8 by name, and the meaning of ``*``."""
+"""Patterns of repositories[].name: the facts of docs/spec/enforcement.md 8 by name, and the meaning of ``*``."""
 
 from __future__ import annotations
 

@@ -591,7 +591,7 @@ class TestWhatIsNotBuiltYet:
         assert world.texts(request(pod(image))) == [text]
 
     def test_trust_first_and_the_first_refusal_ends_it(self) -> None:
-        """Document 001, case 4: the second flag is not applied."""
+        """docs/spec/enforcement.md 11.2 row 4: the second flag is not applied."""
         entry = '{name: "*", policy: {trust: {enabled: true}, va: {enabled: true}}}'
         world = CiseWorld(policy(entry, group=CISE_GROUP))
         assert world.texts(request(pod("r.example.com/a"))) == ["Trust is not supported for images from this registry"]

@@ -1,4 +1,4 @@
-"""The documents' own examples and commands (spec sections 11.2, 16, 23 and 24), one test a row.
+"""The documents' own examples and commands (docs/spec/enforcement.md 11.2, 16, 23 and 24), one test a row.
 
 Rows that need nothing of imagegate, or that other tests hold:
 
@@ -201,7 +201,7 @@ spec:
         assert text == "simple: policy denied the request: A signature was required, but no signature exists"
 
     def test_signer_secret_that_kubectl_makes(self, kubectl: Kubectl, tmp_path: Path) -> None:
-        """Document 003: ``--from-literal=name=<signer_name> --from-file=publicKey=<key.pub>``."""
+        """docs/spec/enforcement.md 24: ``--from-literal=name=<signer_name> --from-file=publicKey=<key.pub>``."""
         (tmp_path / "key.pub").write_text("PEM")
         made = kubectl(
             "create", "secret", "generic", "alice", "--from-literal=name=alice",

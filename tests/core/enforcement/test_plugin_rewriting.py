@@ -1,4 +1,4 @@
-"""Rewriting to digests, and the record that lets a second look find the same entry (spec section 15)."""
+"""Rewriting to digests, and the record that lets a second look find the same entry (docs/spec/enforcement.md 15)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TestPatch:
         assert (decision.allowed, decision.rewrites) == (False, ())
 
     def test_mutate_image_false(self) -> None:
-        """Document 002: GitOps must not loop over rewritten paths."""
+        """docs/spec/enforcement.md 2.2: GitOps must not loop over rewritten paths."""
         entry = SIGNED_ENTRY.replace("policy: {", "policy: {mutateImage: false, ")
         decision = CiseWorld(policy(entry) + key_secret("signer1")).decide(request(pod(SIGNED_IMAGE)))
         assert (decision.denials, decision.rewrites) == ((), ())

@@ -1,4 +1,6 @@
-"""Weaknesses of Portieris 0.14.2 (spec section 17), each in a test named after it; a twin shows what passes.
+"""Weaknesses of Portieris 0.14.2, each in a test named after it; a twin shows what passes.
+
+Source: docs/spec/enforcement.md 17.
 
 Those that live elsewhere: the deadline of calls, repeated look-ups and their caches in ``tests/service``; token
 requests and the status that decides on the next credential in ``tests/adapters/registry/test_client_hostile.py``; body
@@ -259,7 +261,7 @@ def test_weakness_both_groups_missing_fails_closed() -> None:
 
 
 def test_trust_server_table() -> None:
-    """Section 12.2, for when trust is verified; lint uses it now."""
+    """docs/spec/enforcement.md 12.2, for when trust is verified; lint uses it now."""
     from imagegate.core.enforcement.image import parse_image
 
     def server(group: str, image: str, trust: str = "{enabled: true}") -> str | None:

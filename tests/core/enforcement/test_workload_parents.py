@@ -1,4 +1,4 @@
-"""What an owner reference is worth (spec section 10.3)."""
+"""What an owner reference is worth (docs/spec/enforcement.md 10.3)."""
 
 from __future__ import annotations
 

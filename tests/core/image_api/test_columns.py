@@ -1,4 +1,4 @@
-"""Columns of ``kubectl get``: spec import-gate section 7; the original's printer and its durations."""
+"""Columns of ``kubectl get``: docs/spec/import-gate.md 7; the original's printer and its durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defaults and validation of ImagePolicyConfig (spec image-policy, sections 1.3 and 1.4)."""
+"""Defaults and validation of ImagePolicyConfig (docs/spec/image-policy.md 1.3 and 1.4)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Events derived from spec tags: spec import-gate 3.2."""
+"""Events derived from spec tags: docs/spec/import-gate.md 3.2."""
 
 from __future__ import annotations
 

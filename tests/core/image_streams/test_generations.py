@@ -1,4 +1,4 @@
-"""What the server sets on a write: spec import-gate 6.2.2."""
+"""What the server sets on a write: docs/spec/import-gate.md 6.2.2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tag history, changed tags, imports that are due: spec import-gate 6.2.1, 6.2.2 and 3.2."""
+"""Tag history, changed tags, imports that are due: docs/spec/import-gate.md 6.2.1, 6.2.2 and 3.2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events that a write adds to the status of an image stream (spec import-gate 3.2)."""
+"""The events that a write adds to the status of an image stream (docs/spec/import-gate.md 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derived reads: spec import-gate 6.3."""
+"""Derived reads: docs/spec/import-gate.md 6.3."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_formats() -> None:
 
 
 def test_first_bytes() -> None:
-    """Those that spec cise 13.4 lists, and zero for a named format."""
+    """Those that docs/spec/enforcement.md 13.4 lists, and zero for a named format."""
     openpgp = {0xA0, 0xA1, 0xA2, 0xA3, 0xC8, 0x90, 0x91, 0x92, 0xC4, 0x88, 0x89, 0x8A, 0x8B, 0xC2}
     unrecognized = {
         first for first in range(1, 256) if refused(bytes((first, 0))).startswith("unrecognized signature format")

@@ -1,4 +1,7 @@
-"""Lint: every code has a configuration that gets it and a near twin that does not (spec image-policy 1.4, 1.7)."""
+"""Lint: every code has a configuration that gets it and a near twin that does not.
+
+Source: docs/spec/image-policy.md 1.4, 1.7.
+"""
 
 from __future__ import annotations
 

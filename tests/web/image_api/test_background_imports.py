@@ -1,4 +1,4 @@
-"""Tags that nobody imports by hand are imported by one of the workers (spec import-gate 6.5)."""
+"""Tags that nobody imports by hand are imported by one of the workers (docs/spec/import-gate.md 6.5)."""
 
 from __future__ import annotations
 

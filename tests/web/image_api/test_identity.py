@@ -295,7 +295,7 @@ rules:
         assert "annotations" not in api.patch(path, off)["metadata"]
 
     def test_streams_of_other_projects(self, tmp_path: Any) -> None:
-        """The text is that of spec import-gate 3.2, with the empty reason of rules that do not say why."""
+        """The text is that of docs/spec/import-gate.md 3.2, with the empty reason of rules that do not say why."""
         world = with_project(make_api(tmp_path / "images.db", access=DEVELOPER))
         world.post("/api/v1/namespaces", {"metadata": {"name": "secret"}})
         world.post("images", image())

@@ -153,7 +153,7 @@ def test_watch(asked: Kubectl, api: Api) -> None:
 
 
 def test_the_walk_through_of_pods(asked: Kubectl) -> None:
-    """Document 004, 11.5, steps 2, 3, 4, 6 and 7."""
+    """The manual's chapter 11.5, steps 2, 3, 4, 6 and 7 (docs/spec/image-policy.md 11)."""
 
     def pod(image_: str) -> str:
         return (

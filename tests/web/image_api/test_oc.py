@@ -1,4 +1,4 @@
-"""Requests exactly as ``oc`` sends them (spec import-gate section 8), and what it prints them from."""
+"""Requests exactly as ``oc`` sends them (docs/spec/import-gate.md 8), and what it prints them from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE = (
 
 
 def import_image(source: str, name: str, *, do: bool = True, **more: dict[str, Any]) -> dict[str, Any]:
-    """Body of ``oc import-image``: section 8.1."""
+    """Body of ``oc import-image``: docs/spec/import-gate.md 8.1."""
     entry = {
         "from": {"kind": "DockerImage", "name": source},
         "to": {"name": "latest"},
@@ -36,7 +36,7 @@ def import_image(source: str, name: str, *, do: bool = True, **more: dict[str, A
 
 
 def tag_body(name: str, source: str, *, kind: str = "DockerImage", insecure: bool = False) -> dict[str, Any]:
-    """Body of ``oc tag``: section 8.2."""
+    """Body of ``oc tag``: docs/spec/import-gate.md 8.2."""
     tag = name.partition(":")[2]
     policy = {"insecure": True, "importMode": "Legacy"} if insecure else {"importMode": "Legacy"}
     return {
@@ -59,7 +59,7 @@ def tag_body(name: str, source: str, *, kind: str = "DockerImage", insecure: boo
 
 class TestImportImage:
     def test_confirm_of_a_missing_stream(self, importing: Api, pushed: str) -> None:
-        """The example of section 6.2.4."""
+        """The example of docs/spec/import-gate.md 6.2.4."""
         source = "openshift/image-policy-check:latest"
         missing = importing.get(f"{B}/imagestreams/image-policy-check", 404)
         assert missing["message"] == 'imagestreams.image.openshift.io "image-policy-check" not found'
@@ -198,7 +198,7 @@ class TestImportImage:
         )
 
     def test_the_gate_stops_an_administrator_before_fetching(self, gated: Api) -> None:
-        """Section 10 item 7: the texts of the stream, without a registry that could be asked."""
+        """docs/spec/import-gate.md 10 row 7: the texts of the stream, without a registry that could be asked."""
         refused = gated.post(f"{B}/imagestreamimports", import_image("local.registry.corp/bar", "bar"), 422)
         assert refused["details"]["kind"] == "ImageStream"
         assert [cause["field"] for cause in refused["details"]["causes"]] == [
@@ -238,7 +238,7 @@ class TestTag:
         ],
     )
     def test_the_gate_refuses(self, gated: Api, source: str, insecure: bool, registry: str) -> None:
-        """Section 9, cases 2, 8, 10, 12, 13, 14."""
+        """docs/spec/import-gate.md 9 cases 2, 8, 10, 12, 13, 14."""
         refused = gated.put(f"{B}/imagestreamtags/app:v1", tag_body("app:v1", source, insecure=insecure), 422)
         assert refused["message"].startswith(
             'ImageStreamTag.image.openshift.io "app:v1" is invalid: tag.from.name: Forbidden: '

@@ -269,7 +269,7 @@ class TestFieldValidation:
 
 class TestGate:
     def test_a_stream_with_a_reference_tag_has_two_causes(self, gated: Api) -> None:
-        """Section 5, the manual's example."""
+        """docs/spec/import-gate.md 5, the manual's example."""
         body = {
             "metadata": {"name": "bar"},
             "spec": {"tags": [spec_tag("latest", "local.registry.corp/bar", reference=True)]},
@@ -297,7 +297,7 @@ class TestGate:
         assert item == {"created": "2018-06-01T10:00:00Z", "dockerImageReference": source, "image": "", "generation": 1}
 
     def test_a_repository_stays_allowed(self, gated: Api, tmp_path: Any) -> None:
-        """Section 9, case 19."""
+        """docs/spec/import-gate.md 9 case 19."""
         open_api = make_api(tmp_path / "images.db")
         open_api.post(STREAMS, {"metadata": {"name": "app"}, "spec": {"tags": [spec_tag("1", "quay.io/a/b:1")]}})
         two = [spec_tag("1", "quay.io/a/b:1"), spec_tag("2", "quay.io/a/b:2")]
@@ -307,7 +307,7 @@ class TestGate:
         assert gated.put(f"{B}/imagestreamtags/app:4", tag, 422)["details"]["kind"] == "ImageStreamTag"
 
     def test_status_updates_are_compared_literally(self, gated: Api) -> None:
-        """Section 9, case 22."""
+        """docs/spec/import-gate.md 9 case 22."""
         gated.post(STREAMS, new_stream())
         events = [event(DIGEST_1, f"quay.io/a/b@{DIGEST_1}")]
         refused = gated.patch(f"{STREAMS}/app/status", {"status": {"tags": [{"tag": "t", "items": events}]}}, 422)
@@ -441,7 +441,7 @@ class TestMappings:
         return {"metadata": {"name": "app"}, "image": pushed, "tag": "v1"}
 
     def test_a_push(self, gated: Api) -> None:
-        """Section 9, case 23: the integrated registry is always allowed."""
+        """docs/spec/import-gate.md 9 case 23: the integrated registry is always allowed."""
         gated.post(STREAMS, new_stream())
         assert gated.post(f"{B}/imagestreammappings", self.mapping())["status"] == "Success"
         (item,) = gated.get(f"{STREAMS}/app")["status"]["tags"][0]["items"]
@@ -450,7 +450,7 @@ class TestMappings:
         gated.get(f"images/{DIGEST_1}")
 
     def test_a_push_that_the_gate_refuses_leaves_no_image(self, gated: Api) -> None:
-        """Section 10, item 11."""
+        """docs/spec/import-gate.md 10 row 11."""
         gated.post(STREAMS, new_stream())
         refused = gated.post(f"{B}/imagestreammappings", self.mapping(reference=f"quay.io/a/b@{DIGEST_1}"), 422)
         assert refused["details"]["kind"] == "ImageStream"
