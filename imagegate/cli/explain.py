@@ -11,7 +11,7 @@ from imagegate.cli.options import Named, chosen, chosen_options
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import ConfigError
-from imagegate.service.review.both_passes import BothPasses, creation, decide_both
+from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
 
 _EXAMPLE = """\b
 Examples:
@@ -56,7 +56,7 @@ def explain(
     request = creation(_pod(image, namespace), uid="explain", user=User(name=as_user, groups=as_group))
     trace = Trace()
     started = time.perf_counter()
-    both = decide_both(service.reviewer, request, trace=trace)
+    both = review_manifest(service.reviewer, request, trace=trace)
     found = _found(image, namespace, both, trace, time.perf_counter() - started)
     found["policies"] = service.policies.current.version
     click.echo(_text(found, output), nl=False)
@@ -74,7 +74,7 @@ def _pod(image: str, namespace: str) -> dict[str, Any]:
     }
 
 
-def _found(image: str, namespace: str, both: BothPasses, trace: Trace, seconds: float) -> dict[str, Any]:
+def _found(image: str, namespace: str, both: TwoPassResult, trace: Trace, seconds: float) -> dict[str, Any]:
     denials = [{"plugin": plugin, "mode": "enforce", **_denial(denial)} for plugin, denial in both.denials] + [
         {"plugin": plugin, "mode": mode.value, **_denial(denial)} for mode, plugin, denial in both.soft_denials
     ]
@@ -106,7 +106,7 @@ def _text(found: dict[str, Any], output: str) -> str:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    from imagegate.service.review.trace_text import step_in_words
+    from imagegate.service.review.trace_text import format_step
 
     lines = [f"{found['image']} in namespace {found['namespace']}: {found['verdict']}"]
     if found["runs"] != found["image"]:
@@ -116,6 +116,6 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"  {denial['plugin']}: {denial['because']} [{denial['code']}]{note}")
     lines += [f"  warning: {warning}" for warning in found["warnings"]]
     lines.append("What was tried:")
-    lines += dict.fromkeys(f"  {step_in_words(step)}" for step in found["steps"])
+    lines += dict.fromkeys(f"  {format_step(step)}" for step in found["steps"])
     lines.append(f"Policies {found['policies'][:12]}, decided in {found['milliseconds']} ms")
     return lines

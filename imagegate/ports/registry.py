@@ -16,7 +16,7 @@ from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.pull_secrets import PullSecret
 
 
-class Trouble(StrEnum):
+class RegistryErrorKind(StrEnum):
     """Why a registry gave no answer that can be used; in metrics, and what import statuses are made of."""
 
     UNREACHABLE = "unreachable"  # no connection, no answer in time, 429 or 5xx to the end
@@ -34,9 +34,9 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistryUnknown(Unknown):
-    """An ``Unknown`` that says which kind of trouble it was."""
+    """An ``Unknown`` that names the kind of failure."""
 
-    trouble: Trouble = Trouble.UNREACHABLE
+    error_kind: RegistryErrorKind = RegistryErrorKind.UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,4 +200,4 @@ def _images(service: Service, inputs: Inputs, store: SqliteStore, http: HttpClie
 
 
 def _access(look_up: LookUp) -> Callable[[Access], Lookup[Any]]:
-    return lambda question: look_up.one(question, Deadline.after(ACCESS_WITHIN_S))
+    return lambda question: look_up.look_up(question, Deadline.after(ACCESS_WITHIN_S))

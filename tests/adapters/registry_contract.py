@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imagegate.core.admission.lookup import Absent, Found
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Manifest
-from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 DEADLINE_S = 20.0
 PUSHED = {"tiny-oci": "v1", "multi-oci": "list", "tiny-docker": "docker", "multi-docker": "docker-list"}
@@ -113,4 +113,4 @@ class RegistryContract:
             answer = place.registry.manifest(image, access=place.access, deadline_s=DEADLINE_S)
             assert isinstance(answer, (RegistryUnknown, Absent)), answer
             if isinstance(answer, RegistryUnknown):
-                assert answer.trouble is Trouble.MALFORMED
+                assert answer.error_kind is RegistryErrorKind.MALFORMED

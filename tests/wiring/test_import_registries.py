@@ -232,12 +232,12 @@ def test_authorities_of_imports_are_trusted_by_imports_only(
     service = served(tmp_path, block={"additionalTrustedCA": "ca.pem"}, cise={})
     for do in (False, True):
         assert imported(service, f"{simulator.host}/team/app:v1", do=do)["status"] == "Success"
-    answer = service.look_up.one(digest_question(simulator.host), Deadline.after(10))
+    answer = service.look_up.look_up(digest_question(simulator.host), Deadline.after(10))
     assert isinstance(answer, Unknown)
     assert "certificate refused" in answer.why
 
     everywhere = served(tmp_path, registries={"caFile": str(ca.bundle)}, cise={})
-    assert isinstance(everywhere.look_up.one(digest_question(simulator.host), Deadline.after(10)), Found)
+    assert isinstance(everywhere.look_up.look_up(digest_question(simulator.host), Deadline.after(10)), Found)
 
 
 def test_authorities_of_imports_are_read_again(tmp_path: Path, ca: Authority, simulator: RegistrySimulator) -> None:

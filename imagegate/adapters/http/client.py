@@ -231,7 +231,7 @@ class HttpClient:
             raise Refused(f"{shown_url(url)} may not be asked")
         self._addresses.check(hop.target, hop.sender)
         adapter = self._verified if verify else self._unverified
-        with deadline(until), routed(Route(self._addresses, hop.sender)) as met, _troubles(url):
+        with deadline(until), routed(Route(self._addresses, hop.sender)) as met, _translate_errors(url):
             prepared = requests.Request(hop.method, url, headers=dict(hop.headers), data=hop.form).prepare()
             timeout = (min(left, self._limits.connect_timeout_s), left)
             response = adapter.send(prepared, stream=True, timeout=timeout, verify=verify)
@@ -291,7 +291,7 @@ def _declared(headers: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def _troubles(url: str) -> Iterator[None]:
+def _translate_errors(url: str) -> Iterator[None]:
     """The libraries' exceptions as ours."""
     try:
         yield

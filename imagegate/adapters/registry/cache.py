@@ -16,7 +16,7 @@ from imagegate.caching import BoundedCache, SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
-from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 T = TypeVar("T")
 CACHE = "cache"
@@ -154,7 +154,7 @@ class CachedRegistry:
             try:
                 answer = cast("Lookup[T]", self._flights.do(key, work, wait_s=max(0.0, left)))
             except TimeoutError as error:
-                return RegistryUnknown(f"{key.image.exact}: {error}", trouble=Trouble.UNREACHABLE)
+                return RegistryUnknown(f"{key.image.exact}: {error}", error_kind=RegistryErrorKind.UNREACHABLE)
             if asked or not (isinstance(answer, Unknown) and answer.retryable) or time.monotonic() >= until:
                 return answer
 

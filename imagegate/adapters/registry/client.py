@@ -30,7 +30,7 @@ from imagegate.adapters.registry.endpoints import (
     Endpoint,
     Endpoints,
     Opening,
-    RegistryTrouble,
+    RegistryFailure,
     challenges_of,
 )
 from imagegate.core.admission.lookup import Absent, Found, Lookup
@@ -58,7 +58,7 @@ from imagegate.core.registry.manifest import (
 from imagegate.core.registry.mirrors import MirrorRule, places_of
 from imagegate.core.registry.pull_secrets import Credential, credentials_for
 from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable
-from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 T = TypeVar("T")
 
@@ -184,7 +184,9 @@ class HttpRegistry:
         host = _canonical(image.as_v2().registry)
         insecure = access.insecure or _host_and_port(image.registry) in self._insecure
         if _HOST.fullmatch(host) is None or _PATH.fullmatch(image.repository_name) is None:
-            return RegistryUnknown(f"{image.exact[:200]!r} is no image", retryable=False, trouble=Trouble.MALFORMED)
+            return RegistryUnknown(
+                f"{image.exact[:200]!r} is no image", retryable=False, error_kind=RegistryErrorKind.MALFORMED
+            )
         credentials = credentials_for(access.secrets, image.registry, image.repository_name)
         shown: Absent | RegistryUnknown | None = None
         for credential in (None, *credentials) if access.anonymous_first else (*credentials, None):
@@ -308,8 +310,8 @@ class _Place:
         algorithm = self.image.id.partition(":")[0] if self.image.id else "sha256"
         manifest = parse_manifest(answer.body, answer.content_type, algorithm=algorithm, max_bytes=limit)
         if self.image.id and manifest.digest != self.image.id:
-            raise RegistryTrouble(
-                Trouble.INTEGRITY,
+            raise RegistryFailure(
+                RegistryErrorKind.INTEGRITY,
                 f"content integrity error: the manifest retrieved (media type: {manifest.media_type}) with digest"
                 f" {self.image.id} does not match the digest calculated from the content {manifest.digest}",
             )
@@ -319,7 +321,9 @@ class _Place:
         limit = self.registry.limits.config_max_bytes
         answer = self.registry.get(self, self._url(f"blobs/{digest}"), accept="*/*", max_bytes=limit)
         if digest_of(answer.body, digest.partition(":")[0]) != digest:
-            raise RegistryTrouble(Trouble.INTEGRITY, f"content integrity error: a blob of {self.shown} is not {digest}")
+            raise RegistryFailure(
+                RegistryErrorKind.INTEGRITY, f"content integrity error: a blob of {self.shown} is not {digest}"
+            )
         return Found(answer.body, _source(answer))
 
     def tags(self) -> Found[tuple[str, ...]]:
@@ -354,16 +358,21 @@ class _Place:
             answer = self.registry.get(self, url, accept="application/json", max_bytes=limit)
             return Found(_signature_blobs(answer.body), _source(answer))
         except (_NotFound, EvidenceError) as error:
-            trouble = error.trouble if isinstance(error, RegistryTrouble) else _kind(error)
+            error_kind = error.error_kind if isinstance(error, RegistryFailure) else _kind(error)
             why = f"downloading signatures for {digest} in {self.image.as_repository().exact}: {error}"
-            raise RegistryTrouble(trouble, why, retryable=_retryable(error)) from error
+            raise RegistryFailure(error_kind, why, retryable=_retryable(error)) from error
 
 
 def _worth_another(outcome: Absent | RegistryUnknown, credential: Credential | None) -> bool:
     """Whether another credential may get another answer. A private repository may look absent to a stranger."""
     if isinstance(outcome, Absent):
         return credential is None
-    return outcome.trouble in {Trouble.UNAUTHORIZED, Trouble.NO_CREDENTIALS, Trouble.BAD_CREDENTIALS, Trouble.REALM}
+    return outcome.error_kind in {
+        RegistryErrorKind.UNAUTHORIZED,
+        RegistryErrorKind.NO_CREDENTIALS,
+        RegistryErrorKind.BAD_CREDENTIALS,
+        RegistryErrorKind.REALM,
+    }
 
 
 def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] | Absent | RegistryUnknown:
@@ -372,30 +381,34 @@ def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] 
     except _NotFound as error:
         return Absent(str(error))
     except EvidenceError as error:
-        trouble = error.trouble if isinstance(error, RegistryTrouble) else _kind(error, place)
+        error_kind = error.error_kind if isinstance(error, RegistryFailure) else _kind(error, place)
         why = str(error)
         if isinstance(error, CredentialRefused):
             why = _unauthorized_text(place, sent=place.credential is not None, wrong=True)
-        elif trouble is Trouble.HTTP_ONLY:
+        elif error_kind is RegistryErrorKind.HTTP_ONLY:
             why = f"the repository {place.image.repository_name} is HTTP only and requires the insecure flag to import"
-        return RegistryUnknown(printable(why), retryable=_retryable(error), trouble=trouble)
+        return RegistryUnknown(printable(why), retryable=_retryable(error), error_kind=error_kind)
 
 
-def _kind(error: EvidenceError, place: _Place | None = None) -> Trouble:
+def _kind(error: EvidenceError, place: _Place | None = None) -> RegistryErrorKind:
     if isinstance(error, CredentialRefused):
-        return Trouble.BAD_CREDENTIALS if place is not None and place.credential else Trouble.NO_CREDENTIALS
-    kinds: tuple[tuple[type[EvidenceError], Trouble], ...] = (
-        (RealmRefused, Trouble.REALM),
-        (Refused, Trouble.BLOCKED),
-        (TooLarge, Trouble.TOO_LARGE),
-        (Malformed, Trouble.MALFORMED),
-        (_NotFound, Trouble.MALFORMED),
+        return (
+            RegistryErrorKind.BAD_CREDENTIALS
+            if place is not None and place.credential
+            else RegistryErrorKind.NO_CREDENTIALS
+        )
+    kinds: tuple[tuple[type[EvidenceError], RegistryErrorKind], ...] = (
+        (RealmRefused, RegistryErrorKind.REALM),
+        (Refused, RegistryErrorKind.BLOCKED),
+        (TooLarge, RegistryErrorKind.TOO_LARGE),
+        (Malformed, RegistryErrorKind.MALFORMED),
+        (_NotFound, RegistryErrorKind.MALFORMED),
     )
-    return next((trouble for kind, trouble in kinds if isinstance(error, kind)), Trouble.UNREACHABLE)
+    return next((error_kind for kind, error_kind in kinds if isinstance(error, kind)), RegistryErrorKind.UNREACHABLE)
 
 
 def _retryable(error: EvidenceError) -> bool:
-    return error.retryable if isinstance(error, RegistryTrouble) else isinstance(error, Unreachable)
+    return error.retryable if isinstance(error, RegistryFailure) else isinstance(error, Unreachable)
 
 
 def _raise_status(answer: HttpAnswer, place: _Place, *, sent: bool) -> NoReturn:
@@ -404,12 +417,12 @@ def _raise_status(answer: HttpAnswer, place: _Place, *, sent: bool) -> NoReturn:
     if answer.status in {401, 403}:
         credential = place.credential is not None and sent
         wrong = answer.status == 401 and credential and not _insufficient_scope(answer)
-        trouble = Trouble.UNAUTHORIZED if credential else Trouble.NO_CREDENTIALS
+        error_kind = RegistryErrorKind.UNAUTHORIZED if credential else RegistryErrorKind.NO_CREDENTIALS
         text = _unauthorized_text(place, sent=credential, wrong=wrong)
-        raise RegistryTrouble(Trouble.BAD_CREDENTIALS if wrong else trouble, text)
+        raise RegistryFailure(RegistryErrorKind.BAD_CREDENTIALS if wrong else error_kind, text)
     retryable = answer.status >= 500 or answer.status == 429
     why = f"{place.shown}: {urlsplit(answer.url).netloc} answered status {answer.status}"
-    raise RegistryTrouble(Trouble.UNREACHABLE, why, retryable=retryable)
+    raise RegistryFailure(RegistryErrorKind.UNREACHABLE, why, retryable=retryable)
 
 
 def _unauthorized_text(place: _Place, *, sent: bool, wrong: bool) -> str:
@@ -441,7 +454,7 @@ def _source(answer: HttpAnswer) -> str:
 
 def _blocked(registry: str) -> RegistryUnknown:
     why = f"registry {printable(registry)} blocked"
-    return RegistryUnknown(why, retryable=False, trouble=Trouble.BLOCKED)
+    return RegistryUnknown(why, retryable=False, error_kind=RegistryErrorKind.BLOCKED)
 
 
 def _host_and_port(registry: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from imagegate.core.kube.printable import printable
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.errors import EvidenceError
-from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 T = TypeVar("T")
 
@@ -53,5 +53,5 @@ class CurrentRegistry:
         try:
             client = self._current()
         except EvidenceError as error:
-            return RegistryUnknown(printable(str(error)), retryable=True, trouble=Trouble.UNREACHABLE)
+            return RegistryUnknown(printable(str(error)), retryable=True, error_kind=RegistryErrorKind.UNREACHABLE)
         return question(client)

@@ -18,7 +18,7 @@ from imagegate.core.registry.auth_challenge import Challenge, parse_challenges
 from imagegate.core.registry.egress import Sender, same_origin
 from imagegate.core.registry.manifest import MEDIA_TYPES
 from imagegate.errors import EvidenceError, Refused, Unreachable
-from imagegate.ports.registry import Trouble
+from imagegate.ports.registry import RegistryErrorKind
 
 _SIGNATURES_HEADER = "X-Registry-Supports-Signatures"
 
@@ -43,12 +43,12 @@ class Opening(NamedTuple):
     answer: HttpAnswer
 
 
-class RegistryTrouble(EvidenceError):
-    """Carries a ``Trouble`` to the end of a port method."""
+class RegistryFailure(EvidenceError):
+    """Carries a ``RegistryErrorKind`` to the end of a port method."""
 
-    def __init__(self, trouble: Trouble, why: str, *, retryable: bool = False) -> None:
+    def __init__(self, error_kind: RegistryErrorKind, why: str, *, retryable: bool = False) -> None:
         super().__init__(why)
-        self.trouble = trouble
+        self.error_kind = error_kind
         self.retryable = retryable
 
 
@@ -98,7 +98,7 @@ class Endpoints:
     def _ping(self, host: str, *, insecure: bool, until: float) -> Endpoint:
         answer, verify = self._first_answer(host, "/v2/", "*/*", insecure=insecure, until=until)
         if answer.status not in {200, 401, 403}:
-            raise RegistryTrouble(Trouble.NOT_V2, f'registry "{host}" does not support the v2 Registry API')
+            raise RegistryFailure(RegistryErrorKind.NOT_V2, f'registry "{host}" does not support the v2 Registry API')
         parts = urlsplit(answer.url)
         base_url = f"{parts.scheme}://{host}"
         if not same_origin(answer.url, base_url):
@@ -148,7 +148,7 @@ class Endpoints:
             answer = self._http.get(url, until=tls_until, max_bytes=limit, headers=headers, verify=not insecure)
         except NotTls as error:
             if not insecure:
-                raise RegistryTrouble(Trouble.HTTP_ONLY, f"{host} is HTTP only") from error
+                raise RegistryFailure(RegistryErrorKind.HTTP_ONLY, f"{host} is HTTP only") from error
         except Unreachable:
             if not insecure:
                 raise

@@ -23,7 +23,7 @@ from imagegate.core.registry.manifest import (
     parse_manifest,
 )
 from imagegate.errors import EvidenceError, Malformed, TooLarge
-from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 T = TypeVar("T")
 
@@ -87,20 +87,22 @@ class OciLayoutRegistry:
         place = image.with_docker_defaults()
         location = f"{place.registry}/{place.repository_name}"
         if _LOCATION.fullmatch(location) is None:
-            return RegistryUnknown(f"{location[:200]!r} is no repository", retryable=False, trouble=Trouble.MALFORMED)
+            return RegistryUnknown(
+                f"{location[:200]!r} is no repository", retryable=False, error_kind=RegistryErrorKind.MALFORMED
+            )
         layout = _Layout(self._directory / location)
         try:
             answer = question(layout)
         except FileNotFoundError:
             answer = None
         except _Integrity as error:
-            return RegistryUnknown(str(error), retryable=False, trouble=Trouble.INTEGRITY)
+            return RegistryUnknown(str(error), retryable=False, error_kind=RegistryErrorKind.INTEGRITY)
         except TooLarge as error:
-            return RegistryUnknown(str(error), retryable=False, trouble=Trouble.TOO_LARGE)
+            return RegistryUnknown(str(error), retryable=False, error_kind=RegistryErrorKind.TOO_LARGE)
         except EvidenceError as error:
-            return RegistryUnknown(str(error), retryable=False, trouble=Trouble.MALFORMED)
+            return RegistryUnknown(str(error), retryable=False, error_kind=RegistryErrorKind.MALFORMED)
         except OSError as error:
-            return RegistryUnknown(f"cannot read {layout.directory}: {error}", trouble=Trouble.UNREACHABLE)
+            return RegistryUnknown(f"cannot read {layout.directory}: {error}", error_kind=RegistryErrorKind.UNREACHABLE)
         if answer is None:
             return Absent(f'dockerimage.image.openshift.io "{place.most_specific().exact}" not found')
         return Found(answer, str(layout.directory))

@@ -73,7 +73,7 @@ class LookasideFiles:
         """See ``SignatureStore``."""
         try:
             file = self._directory / _place(repository_path, digest, number)
-            with _troubles(file), file.open("rb") as stream:
+            with _translate_errors(file), file.open("rb") as stream:
                 blob = stream.read(SIGNATURE_MAX_BYTES + 1)
         except FileNotFoundError:
             return Absent(NO_MORE)
@@ -85,8 +85,8 @@ class LookasideFiles:
 
 
 @contextmanager
-def _troubles(file: Path) -> Iterator[None]:
-    """A file that is not there stays what it is; every other trouble is no answer."""
+def _translate_errors(file: Path) -> Iterator[None]:
+    """A file that is not there stays what it is; every other error becomes an ``EvidenceError``."""
     try:
         yield
     except FileNotFoundError:

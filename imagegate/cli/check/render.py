@@ -11,7 +11,7 @@ import click
 from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
 from imagegate.cli.output import json_text, safe_line, yaml_text
 from imagegate.cli.reports import JunitCase, SarifResult, junit_report, sarif_report
-from imagegate.service.review.trace_text import step_in_words
+from imagegate.service.review.trace_text import format_step
 
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
 
@@ -46,7 +46,7 @@ def _details(result: Result) -> Iterator[str]:
     for warning in result.warnings:
         yield f"  {result.file}:{result.line}: warning: {warning}"
     for step in result.steps:
-        yield f"    {step_in_words(step)}"
+        yield f"    {format_step(step)}"
 
 
 def _sentence(problem: Problem) -> str:

@@ -20,7 +20,7 @@ from imagegate.core.admission.decision import Denial
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import InvalidInput
-from imagegate.service.review.both_passes import BothPasses, creation, decide_both
+from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
 from imagegate.service.review.reviewer import Reviewer
 
 ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
@@ -263,7 +263,7 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
     request = creation(
         manifest.object, uid=f"{manifest.file}:{manifest.line}", namespace=options.namespace, user=options.user
     )
-    both = decide_both(reviewer, request, trace=trace)
+    both = review_manifest(reviewer, request, trace=trace)
     nothing = both.finds_nothing
     metadata = manifest.object.get("metadata") or {}
     return Result(
@@ -282,7 +282,7 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
     )
 
 
-def _verdict(both: BothPasses) -> str:
+def _verdict(both: TwoPassResult) -> str:
     if not both.covered:
         return NOT_COVERED
     if both.allowed:
@@ -290,7 +290,7 @@ def _verdict(both: BothPasses) -> str:
     return UNKNOWN if both.only_lacks_evidence else DENIED
 
 
-def _problems(manifest: Manifest, both: BothPasses) -> tuple[Problem, ...]:
+def _problems(manifest: Manifest, both: TwoPassResult) -> tuple[Problem, ...]:
     hard = (_problem(manifest, plugin, "enforce", denial) for plugin, denial in both.denials)
     soft = (_problem(manifest, plugin, mode.value, denial) for mode, plugin, denial in both.soft_denials)
     return (*hard, *soft)
@@ -302,7 +302,7 @@ def _problem(manifest: Manifest, plugin: str, mode: str, denial: Denial) -> Prob
     return Problem(line, plugin, mode, code, denial.image, denial.at, denial.rule, denial.because)
 
 
-def _rewrites(manifest: Manifest, both: BothPasses) -> tuple[Rewrite, ...]:
+def _rewrites(manifest: Manifest, both: TwoPassResult) -> tuple[Rewrite, ...]:
     found = []
     for op in both.patch:
         steps = [part.replace("~1", "/").replace("~0", "~") for part in op.path[1:].split("/")]
@@ -322,5 +322,5 @@ def _at(document: Any, steps: Sequence[str]) -> Any:
     return document if isinstance(document, str) else None
 
 
-def _document(both: BothPasses) -> str:
+def _document(both: TwoPassResult) -> str:
     return yaml_text(both.validating.object, explicit_start=True)

@@ -51,7 +51,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class OutOfTime(Unknown):
+class DeadlineExceeded(Unknown):
     """The review's deadline passed before there was an answer."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from imagegate.core.admission.lookup import Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import DeadlineExceeded, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.pull_secrets import PullSecret, read_pull_secret
@@ -79,7 +79,7 @@ class Asking:
             if not self.final:
                 self.missing.append(question)
                 return None
-            answer = OutOfTime("not looked up in time")
+            answer = DeadlineExceeded("not looked up in time")
         if self.asked is not None:
             self.asked.append((question, answer))
         return answer

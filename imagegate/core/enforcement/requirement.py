@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from imagegate.core.admission.decision import DenialCode
-from imagegate.core.admission.lookup import Found, OutOfTime
+from imagegate.core.admission.lookup import DeadlineExceeded, Found
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect
 from imagegate.core.enforcement.image import CiseImage
 from imagegate.core.enforcement.policy import Entry, PolicyGroup
@@ -116,7 +116,7 @@ class Subject:
 
     def lacks(self, answer: object, text: str) -> Refused:
         """``text``, unless there was no time."""
-        return self.out_of_time() if isinstance(answer, OutOfTime) else Refused(DenialCode.LOOK_UP_FAILED, text)
+        return self.out_of_time() if isinstance(answer, DeadlineExceeded) else Refused(DenialCode.LOOK_UP_FAILED, text)
 
 
 class Check(Protocol):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from imagegate.caching import BoundedCache
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials
-from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 CACHE = "cache"
 
@@ -57,9 +57,13 @@ class ManifestDigests:
         if isinstance(answer, Found):
             self._keep(question, answer.value.digest)
             return Found(answer.value.digest, answer.source)
-        if isinstance(answer, RegistryUnknown) and answer.trouble is Trouble.NO_CREDENTIALS:
+        if isinstance(answer, RegistryUnknown) and answer.error_kind is RegistryErrorKind.NO_CREDENTIALS:
             return NeedsCredentials(answer.why, answer.retryable)
-        if isinstance(answer, RegistryUnknown) and answer.trouble is Trouble.INTEGRITY and question.image.id:
+        if (
+            isinstance(answer, RegistryUnknown)
+            and answer.error_kind is RegistryErrorKind.INTEGRITY
+            and question.image.id
+        ):
             return Unknown(f"Manifest does not match provided manifest digest {question.image.id}", retryable=False)
         return answer
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import Absent, DeadlineExceeded, Found, Impossible, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
@@ -144,7 +144,7 @@ class SignatureReader:
         until = time.monotonic() + deadline_s
         evidence = self._evidence(_key(question))
         if not evidence.lock.acquire(timeout=max(deadline_s, 0.0)):
-            return OutOfTime(NOT_IN_TIME)
+            return DeadlineExceeded(NOT_IN_TIME)
         try:
             return self._kept_answer(evidence, question) or self._read(evidence, question, key_rings, until)
         finally:
@@ -225,7 +225,7 @@ class SignatureReader:
         for number in range(1, SIGNATURES_MAX + 1):
             left_s = until - time.monotonic()
             if left_s <= 0:
-                return OutOfTime(NOT_IN_TIME)
+                return DeadlineExceeded(NOT_IN_TIME)
             blob = self._store.signature(store, question.image.path, question.digest, number, deadline_s=left_s)
             if isinstance(blob, (Impossible, Unknown)):
                 return blob

@@ -38,7 +38,7 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest, Platform
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.errors import EvidenceError
-from imagegate.ports.registry import Registry, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 Progress = Callable[[int, int, str], None]
 """(done, total, reference of what comes next)"""
@@ -252,24 +252,24 @@ def _failure(
     """
     if isinstance(answer, Absent):
         return absent(shown)
-    trouble = answer.trouble if isinstance(answer, RegistryUnknown) else Trouble.UNREACHABLE
+    error_kind = answer.error_kind if isinstance(answer, RegistryUnknown) else RegistryErrorKind.UNREACHABLE
     no_access = f'you may not have access to the container image "{shown}"'
-    match trouble:
-        case Trouble.UNAUTHORIZED:
+    match error_kind:
+        case RegistryErrorKind.UNAUTHORIZED:
             return unauthorized(no_access)
-        case Trouble.NO_CREDENTIALS:
+        case RegistryErrorKind.NO_CREDENTIALS:
             return unauthorized(f"{no_access} and did not have credentials to the repository")
-        case Trouble.BAD_CREDENTIALS:
+        case RegistryErrorKind.BAD_CREDENTIALS:
             return unauthorized(f'incorrect username or password for image "{shown}"')
-        case Trouble.REALM:
+        case RegistryErrorKind.REALM:
             return unauthorized(f"{no_access}: {answer.why}")
-        case Trouble.HTTP_ONLY:
+        case RegistryErrorKind.HTTP_ONLY:
             return http_only(_repository_name(wanted.image))
-        case Trouble.BLOCKED:
+        case RegistryErrorKind.BLOCKED:
             return blocked(answer.why)
-        case Trouble.NOT_V2 if is_repository:
+        case RegistryErrorKind.NOT_V2 if is_repository:
             return not_v2(wanted.image.as_v2().with_docker_defaults().registry)
-        case Trouble.INTEGRITY:
+        case RegistryErrorKind.INTEGRITY:
             return internal_error(answer.why)
         case _:
             why = answer.why.removeprefix(f"{shown}: ")

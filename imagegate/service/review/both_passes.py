@@ -23,7 +23,7 @@ class SoftDenial(NamedTuple):
     denial: Denial
 
 
-class BothPasses(NamedTuple):
+class TwoPassResult(NamedTuple):
     """What came of an object: the mutating pass, and the validating pass over what it left."""
 
     mutating: Outcome
@@ -97,7 +97,7 @@ def _denied_places(outcome: Outcome) -> dict[tuple[str, str], list[Denial]]:
     return found
 
 
-def decide_both(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace | None = None) -> BothPasses:
+def review_manifest(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace | None = None) -> TwoPassResult:
     """Put ``request`` (of the mutating pass) through both passes.
 
     The validating pass asks only the plug-ins that can say anything new.
@@ -107,7 +107,7 @@ def decide_both(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace |
     # what the mutating pass has traced need not be told twice
     retraced = None if mutating.patch else trace
     validating = reviewer.decide(again, plugins=reviewer.validating(mutating), trace=retraced)
-    return BothPasses(mutating, validating)
+    return TwoPassResult(mutating, validating)
 
 
 def _again(request: AdmissionRequest, left: Mapping[str, Any] | None) -> AdmissionRequest:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from imagegate.core.admission.lookup import Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.review.lookup_shares import HostShares, Shares
@@ -109,7 +109,11 @@ class _Pending:
 
     def answer(self, deadline: Deadline) -> Lookup[Any]:
         """What is known now."""
-        return self.future.result() if self.future.done() else OutOfTime(f"no answer within {deadline.within_s:g} s")
+        return (
+            self.future.result()
+            if self.future.done()
+            else DeadlineExceeded(f"no answer within {deadline.within_s:g} s")
+        )
 
     def was_cut_short(self, deadline: Deadline) -> bool:
         """Whether the answer failed for lack of time, and there is more of it until ``deadline``."""
@@ -118,21 +122,21 @@ class _Pending:
         return failed and self.asked_until < deadline.at and deadline.left_s() > 0
 
 
-class OnDemand(dict[Question, Lookup[Any]]):
+class MemoryAnswers(dict[Question, Lookup[Any]]):
     """Answers that come from memory the moment a plug-in looks at them.
 
-    With it a plug-in can decide at once, in a single pass. ``incomplete`` says that it looked for an answer
+    With it a plug-in can decide at once, in a single pass. ``missed`` says that it looked for an answer
     which must be fetched: then what it decided does not count, and its questions are asked first.
     """
 
-    __slots__ = ("_look_up", "answerers", "incomplete", "stamp")
+    __slots__ = ("_look_up", "answerers", "missed", "stamp")
 
     def __init__(self, look_up: LookUp, stamp: object | None, answerers: Mapping[type[Question], Answerer]) -> None:
         super().__init__()
         self._look_up = look_up
         self.answerers = answerers
         """Who answers in this review: from first to last the same, whatever is put in force meanwhile."""
-        self.incomplete = False
+        self.missed = False
         self.stamp = stamp
         """See ``core.plugin.stamp_of``."""
 
@@ -143,7 +147,7 @@ class OnDemand(dict[Question, Lookup[Any]]):
             return answer
         answer = self._look_up.from_memory(question, self.answerers)
         if answer is None:
-            self.incomplete = True
+            self.missed = True
             return default
         self[question] = answer
         return answer
@@ -222,7 +226,7 @@ class LookUp:
         self,
         memory: Mapping[type[Question], Answerer] | None = None,
         stamp: Callable[[], object | None] | None = None,
-    ) -> OnDemand:
+    ) -> MemoryAnswers:
         """What one review knows: nothing yet, but everything that can be answered from memory.
 
         Args:
@@ -230,11 +234,11 @@ class LookUp:
             stamp: the state of that memory.
         """
         if not memory:
-            return OnDemand(self, self._stamp(), self._answerers)
+            return MemoryAnswers(self, self._stamp(), self._answerers)
         combined = self._combined
         if combined[0] is not memory:
             combined = self._combined = (memory, {**self._answerers, **memory})
-        return OnDemand(self, (stamp or self._stamp)(), combined[1])
+        return MemoryAnswers(self, (stamp or self._stamp)(), combined[1])
 
     def from_memory(
         self, question: Question, answerers: Mapping[type[Question], Answerer] | None = None
@@ -247,15 +251,15 @@ class LookUp:
             return self._call(question, answerer, IMMEDIATE_S)
         return answerer.remembered(question) if answerer.remembered is not None else None
 
-    def one(self, question: Question, deadline: Deadline) -> Lookup[Any]:
+    def look_up(self, question: Question, deadline: Deadline) -> Lookup[Any]:
         """The answer to a single question."""
-        return finish(self.one_in_steps(question, deadline))
+        return finish(self.look_up_in_steps(question, deadline))
 
-    def one_in_steps(
+    def look_up_in_steps(
         self, question: Question, deadline: Deadline, answerers: Mapping[type[Question], Answerer] | None = None
     ) -> Steps[Lookup[Any]]:
-        """The answer to a single question; ``answerers`` as of ``OnDemand``."""
-        known: dict[Question, Lookup[Any]] = {} if answerers is None else OnDemand(self, None, answerers)
+        """The answer to a single question; ``answerers`` as of ``MemoryAnswers``."""
+        known: dict[Question, Lookup[Any]] = {} if answerers is None else MemoryAnswers(self, None, answerers)
         yield from self._ask_all((question,), known, deadline)
         return known[question]
 
@@ -273,7 +277,7 @@ class LookUp:
     ) -> Steps[None]:
         elsewhere: dict[Question, Answerer] = {}
         at_once: list[tuple[Question, Answerer]] = []
-        answerers = known.answerers if isinstance(known, OnDemand) else self._answerers
+        answerers = known.answerers if isinstance(known, MemoryAnswers) else self._answerers
         for question in questions:
             answerer = answerers.get(type(question))
             if answerer is None:
@@ -330,7 +334,7 @@ class LookUp:
         pending.asked_until = pending.deadline_at
         left_s = pending.asked_until - time.monotonic()
         if left_s <= 0:
-            self._finish(question, pending, OutOfTime("not asked: the deadline had passed"))
+            self._finish(question, pending, DeadlineExceeded("not asked: the deadline had passed"))
         else:
             self._finish(question, pending, self._call(question, answerer, left_s))
 

@@ -22,7 +22,7 @@ from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReview
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
-from imagegate.service.review.lookups import Deadline, LookUp, OnDemand, Steps, finish
+from imagegate.service.review.lookups import Deadline, LookUp, MemoryAnswers, Steps, finish
 from imagegate.service.review.response import Outcome, Verdict, review_json, status_json
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -187,16 +187,16 @@ class Reviewer:
         plugin: Plugin,
         request: AdmissionRequest,
         deadline: Deadline,
-        known: OnDemand,
+        known: MemoryAnswers,
         now: datetime,
         trace: Trace | None,
     ) -> Steps[Decision]:
         """The plug-in's decision: in one pass where memory answers everything, else after its questions."""
         try:
             if trace is None:
-                known.incomplete = False
+                known.missed = False
                 decision = plugin.decide(request, known, now=now)
-                if not known.incomplete:
+                if not known.missed:
                     return decision
             answers = yield from self._look_up.answers_in_steps(plugin, request, deadline, known)
             return plugin.decide(request, answers, now=now, trace=trace)
@@ -204,13 +204,13 @@ class Reviewer:
             _log.exception("plug-in failed unexpectedly", extra={"plugin": plugin.name, "uid": request.uid})
             return _failed(plugin.name)
 
-    def _mode(self, modes: Modes, namespace: str, known: OnDemand, deadline: Deadline) -> Steps[Mode]:
+    def _mode(self, modes: Modes, namespace: str, known: MemoryAnswers, deadline: Deadline) -> Steps[Mode]:
         if not modes.by_namespace or not namespace:
             return modes.default
         question = Namespace(namespace)
         answer = known.get(question)
         if answer is None:
-            answer = known[question] = yield from self._look_up.one_in_steps(question, deadline, known.answerers)
+            answer = known[question] = yield from self._look_up.look_up_in_steps(question, deadline, known.answerers)
         if isinstance(answer, Found):
             return modes.for_labels(labels_of(answer.value))
         # Absent: a source of all namespaces says so. Nobody's namespace is Unlisted, and may have any labels.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def step_in_words(step: Mapping[str, Any]) -> str:
+def format_step(step: Mapping[str, Any]) -> str:
     """One step as a line."""
     at = f"{step['at']}: " if step["at"] else ""
     because = f": {step['because']}" if step.get("because") else ""

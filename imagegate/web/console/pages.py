@@ -11,8 +11,8 @@ from werkzeug.exceptions import Forbidden
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.ports.image_store import Collection
-from imagegate.service.review.both_passes import creation, decide_both
-from imagegate.service.review.trace_text import step_in_words
+from imagegate.service.review.both_passes import creation, review_manifest
+from imagegate.service.review.trace_text import format_step
 from imagegate.web.own_machine import is_local_name, is_loopback, page_elsewhere, proxy_header
 from imagegate.wiring.service import Service
 
@@ -131,12 +131,12 @@ def _try(service: Service, image: str, namespace: str) -> Tried:
         "spec": {"containers": [{"name": "tried", "image": image}]},
     }
     trace = Trace()
-    both = decide_both(service.reviewer, creation(pod, uid="console", user=User(), dry_run=True), trace=trace)
+    both = review_manifest(service.reviewer, creation(pod, uid="console", user=User(), dry_run=True), trace=trace)
     runs = next((op.value for op in both.patch if op.path == "/spec/containers/0/image"), "")
     verdict = "unknown" if both.only_lacks_evidence else "denied" if not both.allowed else "allowed"
     hard = [f"{plugin}: {denial.because}" for plugin, denial in both.denials]
     soft = [f"{each.plugin} would deny (mode {each.mode}): {each.denial.because}" for each in both.soft_denials]
-    steps = list(dict.fromkeys(step_in_words(step) for step in trace.to_json()))
+    steps = list(dict.fromkeys(format_step(step) for step in trace.to_json()))
     return Tried(image, namespace, verdict, runs, hard + soft, both.warnings, steps)
 
 

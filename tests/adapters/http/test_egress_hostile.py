@@ -28,7 +28,7 @@ from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSec
 from imagegate.core.registry.special_addresses import Address
 from imagegate.core.signing.requirements import LookasideStore
 from imagegate.errors import EvidenceError, Refused
-from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
 from tests.support.certificates import Authority, Certificate
 from tests.support.registry_simulator import RegistrySimulator, image, replaced, sha256
 from tests.support.simulator import Request, Response
@@ -102,10 +102,10 @@ def at(host: str, simulator: RegistrySimulator) -> str:
     return f"{host}:{simulator.port}"
 
 
-def trouble(answer: Lookup[Manifest]) -> Trouble:
+def error_kind(answer: Lookup[Manifest]) -> RegistryErrorKind:
     assert isinstance(answer, RegistryUnknown), answer
     assert PASSWORD not in answer.why
-    return answer.trouble
+    return answer.error_kind
 
 
 def redirect(target: str) -> Callable[[Request, Response], Response]:
@@ -142,7 +142,7 @@ def test_no_spelling_of_a_redirect_reaches_a_named_host(
     make: Callable[..., Client], evil: RegistrySimulator, internal: RegistrySimulator, host: str
 ) -> None:
     evil.misbehave["/v2/team"] = redirect(f"https://{host}:{internal.port}{PATH}")
-    assert trouble(make().manifest(at(EVIL, evil))) in {Trouble.BLOCKED, Trouble.MALFORMED}
+    assert error_kind(make().manifest(at(EVIL, evil))) in {RegistryErrorKind.BLOCKED, RegistryErrorKind.MALFORMED}
     assert internal.requests == []
     assert isinstance(make().manifest(at(NAMED, internal)), Found)
 
@@ -156,7 +156,7 @@ def test_no_redirect_of_a_stranger_reaches_into_a_named_network(
 ) -> None:
     client = make(hosts=("other.corp",))
     evil.misbehave["/v2/team"] = redirect(f"https://{host}:{internal.port}/admin/delete?everything=yes")
-    assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
     assert internal.requests == []
     assert isinstance(client.manifest(at(INSIDE, internal)), Found)  # named by an image it is asked
 
@@ -169,7 +169,7 @@ def test_a_connection_that_is_kept_lets_no_stranger_in(
     assert isinstance(client.manifest(at(INSIDE, internal)), Found)
     before = len(internal.requests)
     evil.misbehave["/v2/team"] = redirect(f"https://{INSIDE}:{internal.port}{PATH}")
-    assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
     assert len(internal.requests) == before
     assert isinstance(client.manifest(at(INSIDE, internal)), Found)
 
@@ -184,7 +184,7 @@ def test_a_host_leads_to_itself_and_a_named_one_to_another(
     evil.misbehave["/v2/team"] = redirect(f"https://storage.corp:{internal.port}{PATH}")
     both = make(hosts=(at(NAMED, evil), "storage.corp"))
     assert isinstance(both.manifest(at(NAMED, evil)), Found)
-    assert trouble(both.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+    assert error_kind(both.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
 
 
 def test_the_second_hop_is_judged_by_the_first_not_by_who_was_asked(
@@ -195,7 +195,7 @@ def test_the_second_hop_is_judged_by_the_first_not_by_who_was_asked(
         registry.misbehave["/v2/team"] = redirect(f"https://{NAMED}:{evil.port}{PATH}")
         evil.misbehave["/v2/team"] = redirect(f"https://{NAMED}:{internal.port}{PATH}")
         client = make(hosts=(at(NAMED, registry), at(NAMED, internal)))
-        assert trouble(client.manifest(at(NAMED, registry))) is Trouble.BLOCKED
+        assert error_kind(client.manifest(at(NAMED, registry))) is RegistryErrorKind.BLOCKED
         assert internal.requests == []
 
 
@@ -241,7 +241,10 @@ def test_no_realm_of_a_stranger_is_a_named_host(
 ) -> None:
     realm(evil, f"https://{host}:{internal.port}/token?admin=yes")
     for access in (ANONYMOUS, secret(at(EVIL, evil))):
-        assert trouble(make().manifest(at(EVIL, evil), access)) in {Trouble.BLOCKED, Trouble.MALFORMED}
+        assert error_kind(make().manifest(at(EVIL, evil), access)) in {
+            RegistryErrorKind.BLOCKED,
+            RegistryErrorKind.MALFORMED,
+        }
     assert internal.requests == []
 
 
@@ -250,7 +253,7 @@ def test_no_realm_of_a_stranger_is_in_a_named_network(
 ) -> None:
     client = make(hosts=("other.corp",))
     realm(evil, f"https://{INSIDE}:{internal.port}/token")
-    assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
     assert internal.requests == []
     realm(evil, f"https://{EVIL}:{internal.port}/token")  # its own host may be
     assert isinstance(make(hosts=("other.corp",)).manifest(at(EVIL, evil)), Found)
@@ -265,7 +268,7 @@ def test_a_realm_that_is_refused_for_one_repository_is_not_for_all(
         401, headers={"WWW-Authenticate": f'Bearer realm="https://{NAMED}:{internal.port}/token",service="s"'}
     )
     for _ in range(2):
-        assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+        assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
         public = ImageReference.parse(f"{at(EVIL, evil)}/open/app:v1")
         assert isinstance(client.registry.manifest(public, deadline_s=5), Found)
     assert internal.requests == []
@@ -286,7 +289,7 @@ def test_any_realm_is_still_no_way_inside(
 ) -> None:
     realm(evil, f"https://{NAMED}:{internal.port}/token")
     client = make(realms=TokenRealms({at(EVIL, evil): frozenset({"*"})}))
-    assert trouble(client.manifest(at(EVIL, evil), secret(at(EVIL, evil)))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at(EVIL, evil), secret(at(EVIL, evil)))) is RegistryErrorKind.BLOCKED
     assert internal.requests == []
 
 
@@ -300,7 +303,7 @@ def test_a_token_is_kept_for_the_registry_that_asked_for_it(
             realm(simulator, f"https://{NAMED}:{internal.port}/token")
         client = make(hosts=(at(NAMED, registry), at(NAMED, internal)))
         assert isinstance(client.manifest(at(NAMED, registry)), Found)
-        assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+        assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
         assert {request.headers.get("authorization") for request in evil.requests} == {None}
         assert len(internal.requests) == 1
 
@@ -336,15 +339,15 @@ def test_a_blocked_registry_in_every_spelling(
 ) -> None:
     for client in (make(blocked=frozenset({blocked})), make(blocked=frozenset({f"{blocked}:0{evil.port}"}))):
         for host in (EVIL, EVIL.upper()):
-            assert trouble(client.manifest(at(host, evil))) is Trouble.BLOCKED
+            assert error_kind(client.manifest(at(host, evil))) is RegistryErrorKind.BLOCKED
     assert evil.requests == []
     assert isinstance(make(blocked=frozenset({"other.example.com"})).manifest(at(INSIDE, evil)), Found)
 
 
 def test_a_blocked_address_by_another_name(make: Callable[..., Client], evil: RegistrySimulator) -> None:
     client = make(blocked=frozenset({at("127.0.0.1", evil)}))
-    assert trouble(client.manifest(at("127.1", evil))) is Trouble.BLOCKED
-    assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at("127.1", evil))) is RegistryErrorKind.BLOCKED
+    assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
     assert evil.requests == []
 
 
@@ -359,7 +362,7 @@ def test_a_blocked_registry_as_a_mirror(
     assert evil.requests == []
     only = MirrorRule("source.example.com", mirrors[:1], MirrorUse.ANY, never_contact_source=True)
     blocked = make(blocked=frozenset({at(EVIL, evil)}), mirrors=(only,))
-    assert trouble(blocked.manifest("source.example.com")) is Trouble.BLOCKED
+    assert error_kind(blocked.manifest("source.example.com")) is RegistryErrorKind.BLOCKED
 
 
 def test_a_blocked_source_is_not_had_from_a_mirror_either(
@@ -367,7 +370,7 @@ def test_a_blocked_source_is_not_had_from_a_mirror_either(
 ) -> None:
     rule = MirrorRule(at(EVIL, evil), (at(INSIDE, internal),), MirrorUse.ANY)
     client = make(blocked=frozenset({at(EVIL, evil)}), mirrors=(rule,))
-    assert trouble(client.manifest(at(EVIL.upper(), evil))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at(EVIL.upper(), evil))) is RegistryErrorKind.BLOCKED
     assert internal.requests == []
 
 
@@ -376,10 +379,10 @@ def test_a_blocked_registry_by_redirect_and_realm(
 ) -> None:
     client = make(hosts=(at(EVIL, evil), at(NAMED, internal)), blocked=frozenset({NAMED}))
     evil.misbehave["/v2/team"] = redirect(f"https://{NAMED.upper()}.:{internal.port}{PATH}")
-    assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
     evil.misbehave.clear()
     realm(evil, f"https://{NAMED}:{internal.port}/token")
-    assert trouble(client.manifest(at(EVIL, evil))) is Trouble.BLOCKED
+    assert error_kind(client.manifest(at(EVIL, evil))) is RegistryErrorKind.BLOCKED
     assert internal.requests == []
 
 
@@ -401,7 +404,7 @@ def test_docker_hub_is_blocked_under_all_of_its_names(
 ) -> None:
     where = asked.replace("/", f"{port}/") + "team/app:v1"
     answer = make(blocked=frozenset({name})).registry.manifest(ImageReference.parse(where), deadline_s=5)
-    assert trouble(answer) is Trouble.BLOCKED
+    assert error_kind(answer) is RegistryErrorKind.BLOCKED
 
 
 # Insecure sources and their mirrors
@@ -415,7 +418,7 @@ def test_insecure_of_the_source_is_not_insecure_of_the_mirror(
     access = secret(at(INSIDE, plain))
     insecure = RegistryAccess(secrets=access.secrets, insecure=True)
     client = make(hosts=("other.corp",), mirrors=(rule,))
-    assert trouble(client.manifest(at(INSIDE, evil), insecure)) is Trouble.HTTP_ONLY
+    assert error_kind(client.manifest(at(INSIDE, evil), insecure)) is RegistryErrorKind.HTTP_ONLY
     assert plain.requests == []
     called_so = make(hosts=("other.corp",), mirrors=(rule,), insecure=frozenset({at(INSIDE.upper(), plain)}))
     assert isinstance(called_so.manifest(at(INSIDE, evil), access), Found)

@@ -14,7 +14,7 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest, parse_manifest
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
 from tests.support.registry_simulator import OCI_MANIFEST, image, sha256
 
 RAW, CONFIG = image("cached")
@@ -143,7 +143,7 @@ def test_what_one_may_see_is_not_shown_to_another() -> None:
     cached = CachedRegistry(upstream)
     cached.manifest(PINNED, access=ALICE, deadline_s=5)
     cached.config(PINNED, MANIFEST, access=ALICE, deadline_s=5)
-    upstream.answer = RegistryUnknown("no", retryable=False, trouble=Trouble.NO_CREDENTIALS)
+    upstream.answer = RegistryUnknown("no", retryable=False, error_kind=RegistryErrorKind.NO_CREDENTIALS)
     assert cached.manifest(PINNED, deadline_s=5) == upstream.answer
     assert isinstance(cached.manifest(PINNED, access=ALICE, deadline_s=5), Found)
     cached.config(PINNED, MANIFEST, deadline_s=5)

@@ -25,7 +25,7 @@ from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
 from imagegate.errors import Unreachable
-from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import (
     OCI_INDEX,
@@ -109,10 +109,10 @@ def found(answer: Lookup[Manifest]) -> Manifest:
     return answer.value
 
 
-def trouble(answer: Lookup[Any]) -> Trouble:
+def error_kind(answer: Lookup[Any]) -> RegistryErrorKind:
     assert isinstance(answer, RegistryUnknown), answer
     assert PASSWORD not in answer.why
-    return answer.trouble
+    return answer.error_kind
 
 
 def paths(simulator: RegistrySimulator) -> list[str]:
@@ -138,7 +138,7 @@ def test_other_bytes_than_the_digest_asked_for(client: Client, simulator: Regist
     swapped = MANIFEST.replace(b"{", b"{ ", 1)
     simulator.repository("team/app").manifests[DIGEST] = (swapped, OCI_MANIFEST)
     answer = client.manifest(simulator.host, "@" + DIGEST)
-    assert trouble(answer) is Trouble.INTEGRITY
+    assert error_kind(answer) is RegistryErrorKind.INTEGRITY
     assert isinstance(answer, RegistryUnknown)
     assert not answer.retryable
     assert answer.why == (
@@ -154,13 +154,13 @@ def test_other_bytes_than_the_configuration(client: Client, simulator: RegistryS
         CONFIG, f"https://{simulator.host}/v2/team/app/blobs/{sha256(CONFIG)}"
     )
     simulator.repository("team/app").blobs[sha256(CONFIG)] = CONFIG + b" "
-    assert trouble(client.registry.config(wanted, manifest, deadline_s=DEADLINE_S)) is Trouble.INTEGRITY
+    assert error_kind(client.registry.config(wanted, manifest, deadline_s=DEADLINE_S)) is RegistryErrorKind.INTEGRITY
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "", "application/json", "application/octet-stream"])
 def test_a_content_type_that_was_not_asked_for(client: Client, simulator: RegistrySimulator, content_type: str) -> None:
     simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Content-Type": content_type})
-    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.MALFORMED
 
 
 def test_a_content_type_with_parameters(client: Client, simulator: RegistrySimulator) -> None:
@@ -175,12 +175,12 @@ def test_a_list_served_as_an_image(client: Client, simulator: RegistrySimulator)
     repository.put(listed, tag="list", media_type=OCI_INDEX)
     assert found(client.manifest(simulator.host, ":list")).is_index
     repository.manifests["list"] = (listed, OCI_MANIFEST)
-    assert trouble(client.manifest(simulator.host, ":list")) is Trouble.MALFORMED
+    assert error_kind(client.manifest(simulator.host, ":list")) is RegistryErrorKind.MALFORMED
 
 
 def test_truncated_json(client: Client, simulator: RegistrySimulator) -> None:
     simulator.repository("team/app").manifests["v1"] = (MANIFEST[:-10], OCI_MANIFEST)
-    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.MALFORMED
 
 
 def test_an_answer_cut_short(client: Client, simulator: RegistrySimulator) -> None:
@@ -188,15 +188,15 @@ def test_an_answer_cut_short(client: Client, simulator: RegistrySimulator) -> No
     simulator.repository("team/app").manifests["v1"] = (padded, OCI_MANIFEST)
     assert found(client.manifest(simulator.host)).digest == sha256(padded)
     simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, cut_after=len(MANIFEST))
-    assert trouble(client.manifest(simulator.host)) is Trouble.UNREACHABLE
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.UNREACHABLE
 
 
 def test_deep_json(client: Client, simulator: RegistrySimulator) -> None:
-    for depth, expected in ((60, None), (65, Trouble.TOO_LARGE), (100_000, Trouble.TOO_LARGE)):
+    for depth, expected in ((60, None), (65, RegistryErrorKind.TOO_LARGE), (100_000, RegistryErrorKind.TOO_LARGE)):
         deep = MANIFEST[:-1] + b', "annotations": ' + b"[" * depth + b"]" * depth + b"}"
         simulator.repository("team/app").manifests["v1"] = (deep, OCI_MANIFEST)
         answer = client.manifest(simulator.host)
-        assert found(answer) if expected is None else trouble(answer) is expected, depth
+        assert found(answer) if expected is None else error_kind(answer) is expected, depth
 
 
 # How much and how long
@@ -204,7 +204,7 @@ def test_deep_json(client: Client, simulator: RegistrySimulator) -> None:
 
 def test_an_endless_body(client: Client, simulator: RegistrySimulator) -> None:
     simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, body=simulator.endless())
-    assert trouble(client.manifest(simulator.host)) is Trouble.TOO_LARGE
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.TOO_LARGE
     assert simulator.count(path="/v2/team") == 1  # more of the same is not asked for
 
 
@@ -217,7 +217,7 @@ def test_one_byte_more_than_allowed(make: MakeClient, simulator: RegistrySimulat
     fits = make(limits=RegistryLimits(manifest_max_bytes=len(MANIFEST)))
     assert found(fits.manifest(simulator.host)).digest == DIGEST
     short = make(limits=RegistryLimits(manifest_max_bytes=len(MANIFEST) - 1))
-    assert trouble(short.manifest(simulator.host)) is Trouble.TOO_LARGE
+    assert error_kind(short.manifest(simulator.host)) is RegistryErrorKind.TOO_LARGE
 
 
 def test_a_compressed_answer_and_a_bomb(client: Client, simulator: RegistrySimulator) -> None:
@@ -227,13 +227,13 @@ def test_a_compressed_answer_and_a_bomb(client: Client, simulator: RegistrySimul
     bomb = gzip_bomb(64 * 1024 * 1024)
     assert len(bomb) < 100_000
     simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, body=bomb, headers=encoded)
-    assert trouble(client.manifest(simulator.host)) is Trouble.TOO_LARGE
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.TOO_LARGE
 
 
 def test_a_body_a_byte_at_a_time(client: Client, simulator: RegistrySimulator) -> None:
     simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, body=simulator.drip(MANIFEST, 0.1))
     answer = client.manifest(simulator.host, deadline_s=1.0)
-    assert trouble(answer) is Trouble.UNREACHABLE
+    assert error_kind(answer) is RegistryErrorKind.UNREACHABLE
     assert isinstance(answer, RegistryUnknown)
     assert answer.why.endswith("did not answer in time")
 
@@ -261,11 +261,11 @@ def test_headers_a_byte_at_a_time(make: MakeClient, ca: Authority) -> None:
         finally:
             stop.set()
             thread.join()
-    assert trouble(answer) is Trouble.UNREACHABLE
+    assert error_kind(answer) is RegistryErrorKind.UNREACHABLE
 
 
 def test_no_time_no_question(client: Client, simulator: RegistrySimulator) -> None:
-    assert trouble(client.manifest(simulator.host, deadline_s=0.0)) is Trouble.UNREACHABLE
+    assert error_kind(client.manifest(simulator.host, deadline_s=0.0)) is RegistryErrorKind.UNREACHABLE
     assert simulator.requests == []
 
 
@@ -294,7 +294,7 @@ def test_a_passing_failure_is_retried(client: Client, simulator: RegistrySimulat
 def test_a_lasting_failure_is_given_up(client: Client, simulator: RegistrySimulator, response: Response) -> None:
     simulator.misbehave["/v2/team"] = always(response)
     answer = client.manifest(simulator.host)
-    assert trouble(answer) is Trouble.UNREACHABLE
+    assert error_kind(answer) is RegistryErrorKind.UNREACHABLE
     assert isinstance(answer, RegistryUnknown)
     assert answer.retryable
     assert simulator.count(path="/v2/team") == HttpLimits().attempts
@@ -305,7 +305,7 @@ def test_retry_after_is_obeyed_up_to_a_limit(client: Client, simulator: Registry
     assert found(client.manifest(simulator.host)).digest == DIGEST
     assert client.pauses == [3.0]
     simulator.misbehave["/v2/team"] = failing(1, Response(429, headers={"Retry-After": "3600"}))
-    assert trouble(client.manifest(simulator.host)) is Trouble.UNREACHABLE
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.UNREACHABLE
     assert client.pauses == [3.0]
 
 
@@ -329,7 +329,7 @@ def test_other_forms_of_retry_after(client: Client, simulator: RegistrySimulator
 
 def test_no_pause_beyond_the_deadline(client: Client, simulator: RegistrySimulator) -> None:
     simulator.misbehave["/v2/team"] = failing(1, Response(429, headers={"Retry-After": "3"}))
-    assert trouble(client.manifest(simulator.host, deadline_s=2.0)) is Trouble.UNREACHABLE
+    assert error_kind(client.manifest(simulator.host, deadline_s=2.0)) is RegistryErrorKind.UNREACHABLE
     assert client.pauses == []
 
 
@@ -390,7 +390,7 @@ def test_a_redirect_to_where_nobody_may_go(make: MakeClient, simulator: Registry
     simulator.misbehave["/v2/team"] = redirect(target)
     only_this = make(addresses=AddressPolicy.of(hosts=(simulator.host,)))
     answer = only_this.manifest(simulator.host)
-    assert trouble(answer) in {Trouble.BLOCKED, Trouble.MALFORMED}
+    assert error_kind(answer) in {RegistryErrorKind.BLOCKED, RegistryErrorKind.MALFORMED}
     assert simulator.count(path="/v2/team") == 1
 
 
@@ -399,7 +399,7 @@ def test_a_stranger_does_not_lead_to_a_host_that_only_settings_allow(
 ) -> None:
     simulator.misbehave["/v2/team"] = redirect(f"{other.url}/v2/team/app/manifests/v1")
     by_network = make(addresses=AddressPolicy.of(hosts=(other.host,), networks=("127.0.0.1/32",)))
-    assert trouble(by_network.manifest(simulator.host)) is Trouble.BLOCKED
+    assert error_kind(by_network.manifest(simulator.host)) is RegistryErrorKind.BLOCKED
     assert other.requests == []
     both = make(addresses=AddressPolicy.of(hosts=(other.host, simulator.host)))
     assert found(both.manifest(simulator.host)).digest == DIGEST
@@ -407,7 +407,7 @@ def test_a_stranger_does_not_lead_to_a_host_that_only_settings_allow(
 
 def test_private_addresses_only_where_allowed(make: MakeClient, simulator: RegistrySimulator) -> None:
     answer = make(addresses=AddressPolicy()).manifest(simulator.host)
-    assert trouble(answer) is Trouble.BLOCKED
+    assert error_kind(answer) is RegistryErrorKind.BLOCKED
     assert isinstance(answer, RegistryUnknown)
     assert "registry.allowPrivateAddresses" in answer.why
     assert simulator.requests == []
@@ -415,12 +415,12 @@ def test_private_addresses_only_where_allowed(make: MakeClient, simulator: Regis
 
 def test_redirects_in_a_circle_and_without_an_end(client: Client, simulator: RegistrySimulator) -> None:
     simulator.misbehave["/v2/team"] = redirect("/v2/team/app/manifests/v1")
-    assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.BLOCKED
     assert simulator.count(path="/v2/team") == 1
     simulator.misbehave["/v2/team"] = lambda request, _: Response(
         302, headers={"Location": f"/v2/team/app/manifests/{len(simulator.requests)}"}
     )
-    assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.BLOCKED
     assert simulator.count(path="/v2/team") == 1 + 1 + HttpLimits().redirects
 
 
@@ -428,7 +428,7 @@ def test_a_redirect_away_from_tls(client: Client, simulator: RegistrySimulator) 
     with RegistrySimulator() as plain:
         plain.repository("team/app").put(MANIFEST, tag="v1")
         simulator.misbehave["/v2/team"] = redirect(f"{plain.url}/v2/team/app/manifests/v1")
-        assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+        assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.BLOCKED
         assert plain.requests == []
 
 
@@ -438,10 +438,10 @@ def test_a_redirect_away_from_tls(client: Client, simulator: RegistrySimulator) 
 def test_401_for_ever(client: Client, simulator: RegistrySimulator) -> None:
     simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
     simulator.authorized = lambda header: False
-    assert trouble(client.manifest(simulator.host)) is Trouble.NO_CREDENTIALS
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.NO_CREDENTIALS
     assert simulator.count(path="/token") == 1
     assert simulator.count(path="/v2/") == 2  # as a stranger, and with the token
-    assert trouble(client.manifest(simulator.host, access=secret(simulator.host))) is Trouble.UNAUTHORIZED
+    assert error_kind(client.manifest(simulator.host, access=secret(simulator.host))) is RegistryErrorKind.UNAUTHORIZED
     assert len(simulator.requests) < 12
 
 
@@ -507,21 +507,21 @@ def test_a_refusal_without_a_challenge_is_believed_of_a_registry_only(
 ) -> None:
     simulator.misbehave["/v2/team"] = always(Response(status))
     answer = client.manifest(simulator.host)
-    assert isinstance(answer, Absent) if status == 404 else trouble(answer) is Trouble.NO_CREDENTIALS
+    assert isinstance(answer, Absent) if status == 404 else error_kind(answer) is RegistryErrorKind.NO_CREDENTIALS
     assert paths(simulator) == [MANIFEST_PATH, "/v2/"]
 
 
 def test_a_page_is_no_introduction(client: Client, simulator: RegistrySimulator) -> None:
     """A web server that has a page for every address."""
     simulator.misbehave["/v2/team"] = always(Response(200, b"<html>", {"Content-Type": "text/html"}))
-    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.MALFORMED
     assert paths(simulator) == [MANIFEST_PATH, "/v2/"]
 
 
 def test_a_page_of_what_is_no_registry(client: Client, simulator: RegistrySimulator) -> None:
     simulator.misbehave["/v2/team"] = always(Response(200, b"<html>", {"Content-Type": "text/html"}))
     simulator.misbehave["/v2/"] = always(Response(404))
-    assert trouble(client.manifest(simulator.host)) is Trouble.NOT_V2
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.NOT_V2
 
 
 def test_a_guarded_repository_beside_a_public_one(client: Client, simulator: RegistrySimulator) -> None:
@@ -581,7 +581,7 @@ def test_a_realm_that_is_no_https_url(client: Client, simulator: RegistrySimulat
     simulator.challenge = f'Bearer realm="{realm}",service="s"'
     simulator.authorized = lambda header: False
     answer = client.manifest(simulator.host, access=secret(simulator.host))
-    assert trouble(answer) in {Trouble.BLOCKED, Trouble.MALFORMED}
+    assert error_kind(answer) in {RegistryErrorKind.BLOCKED, RegistryErrorKind.MALFORMED}
 
 
 def test_a_realm_that_redirects_gets_the_password_only_once(
@@ -610,14 +610,14 @@ def test_a_token_that_is_none(client: Client, simulator: RegistrySimulator, toke
     simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
     simulator.authorized = lambda header: header.startswith("Bearer ")
     simulator.token = token
-    assert trouble(client.manifest(simulator.host)) in {Trouble.MALFORMED, Trouble.TOO_LARGE}
+    assert error_kind(client.manifest(simulator.host)) in {RegistryErrorKind.MALFORMED, RegistryErrorKind.TOO_LARGE}
     simulator.token = b'{"access_token": "fine", "expires_in": "soon"}'
     assert found(client.manifest(simulator.host)).digest == DIGEST
 
 
 def test_a_challenge_that_cannot_be_read(client: Client, simulator: RegistrySimulator) -> None:
     simulator.challenge, simulator.authorized = 'Bearer realm="', lambda header: False
-    assert trouble(client.manifest(simulator.host)) is Trouble.MALFORMED
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.MALFORMED
 
 
 def test_a_private_repository_that_looks_absent_to_strangers(client: Client, simulator: RegistrySimulator) -> None:
@@ -658,7 +658,7 @@ def test_realms_of_the_settings_come_beside_the_known_ones() -> None:
 def test_a_way_to_log_in_that_is_not_known(client: Client, simulator: RegistrySimulator, scheme: str) -> None:
     simulator.challenge, simulator.authorized = f'{scheme} realm="x"', lambda header: False
     own = secret(simulator.host)
-    assert trouble(client.manifest(simulator.host, access=own)) is Trouble.NO_CREDENTIALS
+    assert error_kind(client.manifest(simulator.host, access=own)) is RegistryErrorKind.NO_CREDENTIALS
     assert all("authorization" not in request.headers for request in simulator.requests)
 
 
@@ -666,10 +666,12 @@ def test_a_token_server_in_trouble(client: Client, simulator: RegistrySimulator)
     simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
     simulator.authorized = lambda header: header == "Bearer simulated"
     simulator.misbehave["/token"] = always(Response(418))
-    assert trouble(client.manifest(simulator.host)) is Trouble.UNREACHABLE
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.UNREACHABLE
     simulator.misbehave["/token"] = always(Response(401))
-    assert trouble(client.manifest(simulator.host)) is Trouble.NO_CREDENTIALS
-    assert trouble(client.manifest(simulator.host, access=secret(simulator.host))) is Trouble.BAD_CREDENTIALS
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.NO_CREDENTIALS
+    assert (
+        error_kind(client.manifest(simulator.host, access=secret(simulator.host))) is RegistryErrorKind.BAD_CREDENTIALS
+    )
 
 
 # Not a registry
@@ -678,20 +680,20 @@ def test_a_token_server_in_trouble(client: Client, simulator: RegistrySimulator)
 def test_no_registry_api(client: Client, simulator: RegistrySimulator) -> None:
     simulator.misbehave["/v2/"] = always(Response(404))
     answer = client.manifest(simulator.host)
-    assert trouble(answer) is Trouble.NOT_V2
+    assert error_kind(answer) is RegistryErrorKind.NOT_V2
     assert isinstance(answer, RegistryUnknown)
     assert answer.why == f'registry "{simulator.host}" does not support the v2 Registry API'
 
 
 def test_an_api_that_lives_elsewhere(client: Client, simulator: RegistrySimulator, other: RegistrySimulator) -> None:
     simulator.misbehave["/v2/"] = redirect(f"{other.url}/v2/")
-    assert trouble(client.manifest(simulator.host)) is Trouble.BLOCKED
+    assert error_kind(client.manifest(simulator.host)) is RegistryErrorKind.BLOCKED
 
 
 def test_nobody_there(client: Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert trouble(client.manifest(f"127.0.0.1:{port}")) is Trouble.UNREACHABLE
+    assert error_kind(client.manifest(f"127.0.0.1:{port}")) is RegistryErrorKind.UNREACHABLE
     assert len(client.pauses) == HttpLimits().attempts - 1
 
 
@@ -715,7 +717,7 @@ def test_pages_of_tags(client: Client, simulator: RegistrySimulator) -> None:
 @pytest.mark.parametrize("link", ["/v2/team/app/tags/list?n=1000", "?n=1000"])
 def test_pages_in_a_circle(client: Client, simulator: RegistrySimulator, link: str) -> None:
     simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Link": f'<{link}>; rel="next"'})
-    assert trouble(tags_of(client, simulator.host)) is Trouble.MALFORMED
+    assert error_kind(tags_of(client, simulator.host)) is RegistryErrorKind.MALFORMED
     assert simulator.count(path="/v2/team/app/tags/list") == 1
 
 
@@ -724,14 +726,14 @@ def test_pages_without_an_end(make: MakeClient, simulator: RegistrySimulator) ->
         r, headers={"Link": f'</v2/team/app/tags/list?last={len(simulator.requests)}>; rel="next"'}
     )
     client = make(limits=RegistryLimits(tag_pages_max=7))
-    assert trouble(tags_of(client, simulator.host)) is Trouble.MALFORMED
+    assert error_kind(tags_of(client, simulator.host)) is RegistryErrorKind.MALFORMED
     assert simulator.count(path="/v2/team/app/tags/list") == 7
 
 
 @pytest.mark.parametrize("link", ["https://127.0.0.1:1/v2/team/app/tags/list", "/v2/secret/app/tags/list", "//x.test/"])
 def test_the_next_page_is_elsewhere(client: Client, simulator: RegistrySimulator, link: str) -> None:
     simulator.misbehave["/v2/team"] = lambda _, r: replaced(r, headers={"Link": f'<{link}>; rel="next"'})
-    assert trouble(tags_of(client, simulator.host)) is Trouble.MALFORMED
+    assert error_kind(tags_of(client, simulator.host)) is RegistryErrorKind.MALFORMED
 
 
 @pytest.mark.parametrize("unit", ["<", "<>;", "<>; rel", "<> ", '<>; rel="next', "<a,"])
@@ -746,7 +748,7 @@ def test_a_long_link_is_read_once(client: Client, simulator: RegistrySimulator, 
 def test_too_many_tags(make: MakeClient, simulator: RegistrySimulator) -> None:
     simulator.repository("team/app").tags = [f"v{number}" for number in range(11)]
     assert isinstance(tags_of(make(limits=RegistryLimits(tags_max=11)), simulator.host), Found)
-    assert trouble(tags_of(make(limits=RegistryLimits(tags_max=10)), simulator.host)) is Trouble.TOO_LARGE
+    assert error_kind(tags_of(make(limits=RegistryLimits(tags_max=10)), simulator.host)) is RegistryErrorKind.TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -766,7 +768,7 @@ def test_lists_of_tags(client: Client, simulator: RegistrySimulator, body: bytes
     simulator.misbehave["/v2/team"] = always(Response(200, body))
     answer = tags_of(client, simulator.host)
     if tags is None:
-        assert trouble(answer) is Trouble.MALFORMED
+        assert error_kind(answer) is RegistryErrorKind.MALFORMED
     else:
         assert isinstance(answer, Found)
         assert answer.value == tags
@@ -807,22 +809,22 @@ def test_no_signature_extension(client: Client, simulator: RegistrySimulator) ->
 @pytest.mark.parametrize(
     "response, expected",
     [
-        (Response(404), Trouble.MALFORMED),
-        (Response(500), Trouble.UNREACHABLE),
-        (Response(200, b"{}" * 2), Trouble.MALFORMED),
-        (Response(200, json.dumps({"signatures": [signature("not base64!")]}).encode()), Trouble.MALFORMED),
-        (Response(200, json.dumps({"signatures": [signature(None)]}).encode()), Trouble.MALFORMED),
-        (Response(200, json.dumps({"signatures": {"a": 1}}).encode()), Trouble.MALFORMED),
-        (Response(200, b" " * (4 * 1024 * 1024 + 1)), Trouble.TOO_LARGE),
+        (Response(404), RegistryErrorKind.MALFORMED),
+        (Response(500), RegistryErrorKind.UNREACHABLE),
+        (Response(200, b"{}" * 2), RegistryErrorKind.MALFORMED),
+        (Response(200, json.dumps({"signatures": [signature("not base64!")]}).encode()), RegistryErrorKind.MALFORMED),
+        (Response(200, json.dumps({"signatures": [signature(None)]}).encode()), RegistryErrorKind.MALFORMED),
+        (Response(200, json.dumps({"signatures": {"a": 1}}).encode()), RegistryErrorKind.MALFORMED),
+        (Response(200, b" " * (4 * 1024 * 1024 + 1)), RegistryErrorKind.TOO_LARGE),
     ],
 )
 def test_a_signature_extension_in_trouble(
-    client: Client, simulator: RegistrySimulator, response: Response, expected: Trouble
+    client: Client, simulator: RegistrySimulator, response: Response, expected: RegistryErrorKind
 ) -> None:
     simulator.supports_signatures = True
     simulator.misbehave["/extensions"] = always(response)
     answer = signatures_of(client, simulator.host)
-    assert trouble(answer) is expected
+    assert error_kind(answer) is expected
     assert isinstance(answer, RegistryUnknown)
     assert answer.why.startswith(f"downloading signatures for {DIGEST} in {simulator.host}/team/app: ")
 
@@ -868,7 +870,7 @@ def test_a_silent_mirror_and_one_that_has_none(
     other.repositories.clear()
     simulator.misbehave["/v2/team"] = always(Response(503))
     settings = mirrored("registry.example.test", simulator.host, other.host, never=True)
-    assert trouble(make(settings).manifest("registry.example.test")) is Trouble.UNREACHABLE
+    assert error_kind(make(settings).manifest("registry.example.test")) is RegistryErrorKind.UNREACHABLE
 
 
 def test_swapped_bytes_in_a_mirror_do_not_hide_the_source(
@@ -882,7 +884,7 @@ def test_swapped_bytes_in_a_mirror_do_not_hide_the_source(
 def test_a_blocked_registry(make: MakeClient, simulator: RegistrySimulator) -> None:
     client = make(RegistrySettings(blocked=frozenset({simulator.host})))
     answer = client.manifest(simulator.host)
-    assert trouble(answer) is Trouble.BLOCKED
+    assert error_kind(answer) is RegistryErrorKind.BLOCKED
     assert isinstance(answer, RegistryUnknown)
     assert answer.why == f"registry {simulator.host} blocked"
     assert simulator.requests == []

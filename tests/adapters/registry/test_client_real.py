@@ -20,7 +20,7 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.manifest import DOCKER_SCHEMA1_SIGNED, digest_of, parse_manifest
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.ports.registry import RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import RegistryAccess, RegistryErrorKind, RegistryUnknown
 from tests.adapters.registry_contract import DEADLINE_S, PUSHED, Place, RegistryContract
 from tests.support.certificates import Authority
 from tests.support.registry import PASSWORD, USER, Registry
@@ -75,7 +75,7 @@ class TestPlainHttp(RegistryContract):
     def test_http_only_is_said_where_insecure_is_not(self, registry: Registry, place: Place) -> None:
         answer = place.registry.manifest(place.image(":v1"), deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is Trouble.HTTP_ONLY
+        assert answer.error_kind is RegistryErrorKind.HTTP_ONLY
         assert answer.why == "the repository team/app is HTTP only and requires the insecure flag to import"
         assert not answer.retryable
 
@@ -114,7 +114,7 @@ class TestHtpasswd(RegistryContract):
     def test_without_credentials(self, place: Place) -> None:
         answer = place.registry.manifest(place.image(":v1"), deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is Trouble.NO_CREDENTIALS
+        assert answer.error_kind is RegistryErrorKind.NO_CREDENTIALS
         assert answer.why == (
             f'you may not have access to the container image "{place.host}/team/app:v1" and did not have credentials'
             " to the repository"
@@ -124,7 +124,7 @@ class TestHtpasswd(RegistryContract):
         wrong = access(registry_htpasswd, password="other")
         answer = place.registry.manifest(place.image(":v1"), access=wrong, deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is Trouble.BAD_CREDENTIALS
+        assert answer.error_kind is RegistryErrorKind.BAD_CREDENTIALS
         assert answer.why == f'incorrect username or password for image "{place.host}/team/app:v1"'
 
     def test_the_next_credential_is_tried(self, place: Place, registry_htpasswd: Registry) -> None:
@@ -149,7 +149,7 @@ class TestHtpasswd(RegistryContract):
         other = RegistryAccess(secrets=(PullSecret("pull", (entry,)),))
         answer = place.registry.manifest(place.image(":v1"), access=other, deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is Trouble.NO_CREDENTIALS
+        assert answer.error_kind is RegistryErrorKind.NO_CREDENTIALS
 
     def test_anonymous_first_falls_back_to_the_secret(self, place: Place, registry_htpasswd: Registry) -> None:
         first = RegistryAccess(secrets=access(registry_htpasswd).secrets, anonymous_first=True)
@@ -174,7 +174,7 @@ class TestToken(RegistryContract):
         before = len(token_server.requests)
         answer = client(ca).manifest(place.image(":v1"), access=place.access, deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is Trouble.REALM
+        assert answer.error_kind is RegistryErrorKind.REALM
         assert "registry.tokenRealms" in answer.why
         sent = [request.headers.get("authorization") for request in token_server.requests[before:]]
         assert sent == [None]  # only the anonymous attempt
@@ -189,13 +189,13 @@ class TestToken(RegistryContract):
     def test_a_private_repository_without_credentials(self, ca: Authority, place: Place) -> None:
         answer = client(ca).manifest(place.image(":v1"), deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is Trouble.NO_CREDENTIALS
+        assert answer.error_kind is RegistryErrorKind.NO_CREDENTIALS
 
     def test_a_wrong_password(self, place: Place, registry_token: Registry) -> None:
         wrong = access(registry_token, password="other")
         answer = place.registry.manifest(place.image(":v1"), access=wrong, deadline_s=DEADLINE_S)
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is Trouble.BAD_CREDENTIALS
+        assert answer.error_kind is RegistryErrorKind.BAD_CREDENTIALS
 
 
 class TestOciLayout(RegistryContract):
@@ -223,32 +223,32 @@ class TestOciLayout(RegistryContract):
         for rest in (":v1", "@" + digest):
             answer = place.registry.manifest(place.image(rest), deadline_s=DEADLINE_S)
             assert isinstance(answer, RegistryUnknown)
-            assert answer.trouble is Trouble.INTEGRITY
+            assert answer.error_kind is RegistryErrorKind.INTEGRITY
 
 
 @pytest.mark.parametrize(
-    "index, trouble",
+    "index, error_kind",
     [
-        (b"{", Trouble.MALFORMED),
-        (b'{"manifests": 1}', Trouble.MALFORMED),
-        (b'{"manifests": [1]}', Trouble.MALFORMED),
-        (b'{"manifests": [{"digest": "sha256:../../../etc/passwd"}]}', Trouble.MALFORMED),
-        (b" " * (4 * 1024 * 1024 + 1), Trouble.TOO_LARGE),
+        (b"{", RegistryErrorKind.MALFORMED),
+        (b'{"manifests": 1}', RegistryErrorKind.MALFORMED),
+        (b'{"manifests": [1]}', RegistryErrorKind.MALFORMED),
+        (b'{"manifests": [{"digest": "sha256:../../../etc/passwd"}]}', RegistryErrorKind.MALFORMED),
+        (b" " * (4 * 1024 * 1024 + 1), RegistryErrorKind.TOO_LARGE),
         (b'{"manifests": [{"digest": "sha256:%s", "annotations": {"org.opencontainers.image.ref.name": 1}}]}', None),
         (b'{"manifests": []}', None),
     ],
 )
-def test_a_layout_that_is_none(tmp_path: Path, index: bytes, trouble: Trouble | None) -> None:
+def test_a_layout_that_is_none(tmp_path: Path, index: bytes, error_kind: RegistryErrorKind | None) -> None:
     layout = tmp_path / "r.example.test" / "team" / "app"
     layout.mkdir(parents=True)
     (layout / "index.json").write_bytes(index.replace(b"%s", b"0" * 64))
     image = ImageReference.parse("r.example.test/team/app:v1")
     answer = OciLayoutRegistry(tmp_path).manifest(image, deadline_s=DEADLINE_S)
-    if trouble is None:
+    if error_kind is None:
         assert isinstance(answer, Absent)
     else:
         assert isinstance(answer, RegistryUnknown)
-        assert answer.trouble is trouble
+        assert answer.error_kind is error_kind
 
 
 def test_a_layout_that_cannot_be_read(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_layout_that_cannot_be_read(tmp_path: Path) -> None:
     image = ImageReference.parse("r.example.test/team/app:v1")
     answer = OciLayoutRegistry(tmp_path).manifest(image, deadline_s=DEADLINE_S)
     assert isinstance(answer, RegistryUnknown)
-    assert answer.trouble is Trouble.UNREACHABLE
+    assert answer.error_kind is RegistryErrorKind.UNREACHABLE
     assert answer.retryable
 
 
@@ -267,7 +267,7 @@ def test_nobody_at_all_behind_an_insecure_name() -> None:
     image = ImageReference.parse(f"127.0.0.1:{port}/team/app:v1")
     answer = client().manifest(image, access=RegistryAccess(insecure=True), deadline_s=DEADLINE_S)
     assert isinstance(answer, RegistryUnknown)
-    assert answer.trouble is Trouble.UNREACHABLE
+    assert answer.error_kind is RegistryErrorKind.UNREACHABLE
 
 
 def test_a_deleted_image_is_absent(ca: Authority, registry_tls: Registry) -> None:

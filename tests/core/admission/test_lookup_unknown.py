@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagegate.core.admission.access_review import Access, AccessAnswer
-from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import Absent, Ambiguous, DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
@@ -46,7 +46,7 @@ from tests.support.policy_world import PolicyWorld, request_for, review_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 VECTORS = Path(__file__).parents[2] / "vectors" / "upstream" / "import_streams.jsonl"
-UNKNOWNS = (Unknown("down"), Unknown("damaged", retryable=False), OutOfTime("late"))
+UNKNOWNS = (Unknown("down"), Unknown("damaged", retryable=False), DeadlineExceeded("late"))
 TRIED = {
     StreamTag, Stream, StreamImage, Image, PullSpecHolders, Namespace, Access, Owner, ImageSignatures, Secret,
     ServiceAccount, ManifestDigest,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.decision import DenialCode
-from imagegate.core.admission.lookup import OutOfTime, Unknown
+from imagegate.core.admission.lookup import DeadlineExceeded, Unknown
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import GroupResource, Phase
 from imagegate.core.admission.trace import Trace
@@ -468,7 +468,7 @@ class TestSimple:
 
     @pytest.mark.parametrize("question", [Secret, ManifestDigest, ImageSignatures])
     def test_out_of_time(self, question: type[Question]) -> None:
-        failing = {question: OutOfTime("no answer within 8 s")}
+        failing = {question: DeadlineExceeded("no answer within 8 s")}
         (denial,) = CiseWorld(SIGNED_POLICY, failing=failing).decide(request(pod(SIGNED_IMAGE))).denials
         assert denial.because == f'imagegate: deadline exceeded while checking "{SIGNED_IMAGE}"'
         assert denial.code is DenialCode.DEADLINE

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.admission.lookup import OutOfTime
+from imagegate.core.admission.lookup import DeadlineExceeded
 from imagegate.core.admission.request import GroupResource, Phase
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import Secret
@@ -169,7 +169,7 @@ def test_weakness_policies_listed_for_every_container() -> None:
 
 
 def test_weakness_no_deadline() -> None:
-    world = CiseWorld(SIGNED, failing={ImageSignatures: OutOfTime("no answer within 8 s")})
+    world = CiseWorld(SIGNED, failing={ImageSignatures: DeadlineExceeded("no answer within 8 s")})
     assert (
         world.message(request(pod(SIGNED_IMAGE))) == f'\nimagegate: deadline exceeded while checking "{SIGNED_IMAGE}"'
     )

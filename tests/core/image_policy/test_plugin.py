@@ -110,7 +110,7 @@ class TestMemory:
     class Stamped(dict[Any, Any]):
         def __init__(self, scene: PolicyWorld, stamp: object) -> None:
             super().__init__()
-            self.scene, self.stamp, self.incomplete = scene, stamp, False
+            self.scene, self.stamp, self.missed = scene, stamp, False
             self.looked_up = 0
 
         def get(self, question: Any, default: Any = None) -> Any:

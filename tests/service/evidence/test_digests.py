@@ -14,7 +14,7 @@ from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredential
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryUnknown, Trouble
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -96,7 +96,7 @@ def test_what_one_may_see_another_is_asked_for() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [Absent("none"), Unknown("no answer"), RegistryUnknown("401", trouble=Trouble.NO_CREDENTIALS)],
+    [Absent("none"), Unknown("no answer"), RegistryUnknown("401", error_kind=RegistryErrorKind.NO_CREDENTIALS)],
 )
 def test_only_what_was_found_is_kept(answer: Lookup[Manifest]) -> None:
     subject = digests(Answers(answer, manifest(ONE)), Clock())
@@ -114,8 +114,8 @@ def test_no_more_than_the_limit_is_kept() -> None:
 
 
 def test_missing_credentials_and_wrong_content_are_told_apart() -> None:
-    refused = RegistryUnknown("401", retryable=False, trouble=Trouble.NO_CREDENTIALS)
-    wrong = RegistryUnknown("another digest", trouble=Trouble.INTEGRITY)
+    refused = RegistryUnknown("401", retryable=False, error_kind=RegistryErrorKind.NO_CREDENTIALS)
+    wrong = RegistryUnknown("another digest", error_kind=RegistryErrorKind.INTEGRITY)
     subject = digests(Answers(refused, wrong, wrong), Clock())
     assert subject.ask(TAGGED, deadline_s=1) == NeedsCredentials("401", retryable=False)
     assert subject.ask(PINNED, deadline_s=1) == Unknown(

@@ -13,7 +13,7 @@ import pytest
 
 from imagegate.adapters.signing.lookaside import LookasideFiles
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
-from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import Absent, DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.pull_secrets import PullSecret
@@ -385,12 +385,12 @@ def test_who_waits_too_long_is_told_so() -> None:
         assert bench.store.gate is not None
         bench.store.gate.set()
         assert isinstance(first.result(), Found)
-    assert late == OutOfTime("signatures were not read in time")
+    assert late == DeadlineExceeded("signatures were not read in time")
 
 
 def test_reading_ends_with_the_deadline() -> None:
     bench = Bench(store=FakeStore([BAD] * 100, gate=threading.Event()))
-    assert bench.ask(question(), deadline_s=0.02) == OutOfTime("signatures were not read in time")
+    assert bench.ask(question(), deadline_s=0.02) == DeadlineExceeded("signatures were not read in time")
     assert bench.store.asked == [1]
 
 

@@ -67,7 +67,7 @@ def looking_up(slow: Slow) -> LookUp:
 
 def started(look_up: LookUp, name: str, deadline: Deadline) -> Wait | Lookup[Any]:
     """A look-up begun: what it waits for, or its answer if there is one at once."""
-    steps = look_up.one_in_steps(Digest(name), deadline)
+    steps = look_up.look_up_in_steps(Digest(name), deadline)
     try:
         return next(steps)
     except StopIteration as ended:
@@ -102,7 +102,7 @@ def test_hanging_hosts_leave_the_others_theirs(slow: Slow) -> None:
             started(look_up, f"{host}/{n}", Deadline.after(20))
     slow.gate("quick").set()
     begun = time.monotonic()
-    assert look_up.one(Digest("quick/1"), Deadline.after(20)) == Found("quick/1")
+    assert look_up.look_up(Digest("quick/1"), Deadline.after(20)) == Found("quick/1")
     assert time.monotonic() - begun < 5
     assert slow.most[""] <= SHARES.threads
 
@@ -110,7 +110,7 @@ def test_hanging_hosts_leave_the_others_theirs(slow: Slow) -> None:
 def test_what_waits_for_its_turn_until_its_deadline_is_answered_by_then(slow: Slow) -> None:
     look_up = looking_up(slow)
     begun = time.monotonic()
-    steps = [look_up.one_in_steps(Digest(f"slow/{n}"), Deadline.after(0.5)) for n in range(5)]
+    steps = [look_up.look_up_in_steps(Digest(f"slow/{n}"), Deadline.after(0.5)) for n in range(5)]
     waits = [next(each) for each in steps]
     for each, wait in zip(steps, waits, strict=True):
         wait.block()
@@ -140,7 +140,7 @@ def test_a_refused_question_is_asked_again_by_the_next_review(slow: Slow) -> Non
     assert isinstance(started(look_up, "slow/more", Deadline.after(20)), Unknown)
     slow.gate("slow").set()
     wait_until(lambda: look_up.waiting() == 0, "the look-ups under way")
-    assert look_up.one(Digest("slow/more"), Deadline.after(20)) == Found("slow/more")
+    assert look_up.look_up(Digest("slow/more"), Deadline.after(20)) == Found("slow/more")
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=60))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.decision import Decision
-from imagegate.core.admission.lookup import Absent, Found, Lookup, OutOfTime, Unknown
+from imagegate.core.admission.lookup import Absent, DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.review.lookups import ROUNDS_MAX, Answerer, Deadline, LookUp
@@ -73,14 +73,14 @@ def test_an_unexpected_error_is_logged_and_is_no_answer(
         raise KeyError("surprise")
 
     with caplog.at_level(logging.ERROR):
-        answer = LookUp({Digest: answerer(fail)}).one(Digest("a"), soon())
+        answer = LookUp({Digest: answerer(fail)}).look_up(Digest("a"), soon())
     assert isinstance(answer, Unknown)
     assert "surprise" in caplog.text
     assert "Traceback" in caplog.text
 
 
 def test_nobody_to_ask_is_no_answer() -> None:
-    answer = LookUp({}).one(Digest("a"), soon())
+    answer = LookUp({}).look_up(Digest("a"), soon())
     assert answer == Unknown("nothing here answers Digest")
 
 
@@ -92,9 +92,11 @@ def test_a_late_answer_is_unknown_and_says_how_long_was_waited() -> None:
         return Found(1)
 
     look_up = LookUp({Digest: elsewhere(slow)})
-    assert look_up.one(Digest("a"), Deadline(time.monotonic() + 0.5, 2.5)) == OutOfTime("no answer within 2.5 s")
+    assert look_up.look_up(Digest("a"), Deadline(time.monotonic() + 0.5, 2.5)) == DeadlineExceeded(
+        "no answer within 2.5 s"
+    )
     release.set()
-    assert look_up.one(Digest("a"), soon()) == Found(1)
+    assert look_up.look_up(Digest("a"), soon()) == Found(1)
 
 
 def test_questions_of_one_round_are_asked_side_by_side() -> None:
@@ -122,7 +124,7 @@ def test_the_same_question_of_many_reviews_is_asked_once() -> None:
 
     look_up = LookUp({Digest: elsewhere(answer)})
     threads = [
-        threading.Thread(target=lambda: answers.append(look_up.one(Digest("a"), soon()))) for _ in range(reviews)
+        threading.Thread(target=lambda: answers.append(look_up.look_up(Digest("a"), soon()))) for _ in range(reviews)
     ]
     for thread in threads:
         thread.start()
@@ -148,11 +150,11 @@ def test_who_joins_a_review_with_less_time_asks_again() -> None:
 
     look_up = LookUp({Digest: Answerer(answer)})
     answers: list[Lookup[Any]] = []
-    first = threading.Thread(target=lambda: answers.append(look_up.one(Digest("a"), Deadline.after(5))))
+    first = threading.Thread(target=lambda: answers.append(look_up.look_up(Digest("a"), Deadline.after(5))))
     first.start()
     while not deadlines:
         time.sleep(0.001)
-    second = threading.Thread(target=lambda: answers.append(look_up.one(Digest("a"), Deadline.after(20))))
+    second = threading.Thread(target=lambda: answers.append(look_up.look_up(Digest("a"), Deadline.after(20))))
     second.start()
     while look_up.waiting() < 2:
         time.sleep(0.001)
@@ -182,7 +184,7 @@ def test_look_ups_are_counted_by_question_and_outcome() -> None:
 def test_a_stopped_look_up_answers_unknown() -> None:
     look_up = LookUp({Digest: elsewhere(lambda _question: Found(1))})
     look_up.close()
-    assert isinstance(look_up.one(Digest("a"), soon()), Unknown)
+    assert isinstance(look_up.look_up(Digest("a"), soon()), Unknown)
 
 
 def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete() -> None:
@@ -198,11 +200,11 @@ def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete(
     assert memory[Digest("a")] == Found(1)
     assert Digest("a") in memory
     assert asked == [Digest("a")]
-    assert not memory.incomplete
+    assert not memory.missed
     look_up = LookUp({Digest: elsewhere(from_memory)})
     memory = look_up.on_demand()
     assert memory.get(Digest("b")) is None
-    assert memory.incomplete
+    assert memory.missed
     assert Digest("b") not in memory
     assert asked == [Digest("a")]
 
