@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from bench import reviews
 from bench.figures import Figure, Options, WrongAnswer, median
+from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.enforcement.behaviour import CiseSettings
 from imagegate.core.enforcement.image import parse_image
@@ -68,7 +69,7 @@ def registries(size: int) -> Case:
 
     def ask() -> None:
         for request, known in asked:
-            if plugin.decide(request, {}, now=_NOW).allowed is not known:
+            if plugin.decide(request, KnownAnswers(), now=_NOW).allowed is not known:
                 raise WrongAnswer(f"execution rules: {request.name}")
 
     return Case(size, ask)

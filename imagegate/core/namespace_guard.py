@@ -83,7 +83,7 @@ class NamespaceGuard:
         trace: Trace | None = None,
     ) -> Decision:
         """Allowed with the right, else 403 that names the right."""
-        answer = answers.get(_question(request), Unknown("it was not looked up in time"))
+        answer = answers.get(_question(request)) or Unknown("it was not looked up in time")
         allowed = isinstance(answer, Found) and answer.value.allowed
         value = _annotation(request.object) if self._overrides(request) else None
         at, change = (FIELD, f"annotation {IGNORE_RULES_ANNOTATION}") if self._overrides(request) else (LABELS, _MODES)

@@ -158,7 +158,7 @@ class Inputs:
         return {question: Answerer(self._answer, immediate=True) for question in self._methods}
 
     def stamp(self) -> object | None:
-        """What stands for all that is answered from memory now: see ``core.plugin.stamp_of``."""
+        """What stands for all that is answered from memory now: see ``Answers.snapshot``."""
         return self._streams.stamp()
 
     def _answer(self, question: Any, /, *, deadline_s: float) -> Any:

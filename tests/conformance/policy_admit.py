@@ -11,7 +11,7 @@ from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.admission.patch import apply_patch
-from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.workload import BUILDS, WORKLOADS, dig
 from imagegate.core.image_policy.behaviour import openshift_4
@@ -79,7 +79,7 @@ class _Instance:
         parsed = _request(request, phase)
         if not self._plugin.covers(parsed):
             return _result(Decision(plugin="image-policy"), request, request.get("object"), phase)
-        answers: dict[Question, Lookup[Any]] = {}
+        answers = KnownAnswers()
         while asked := [question for question in self._plugin.questions(parsed, answers) if question not in answers]:
             for question in dict.fromkeys(asked):
                 answers[question] = self._answer(question)

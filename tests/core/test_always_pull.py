@@ -9,6 +9,7 @@ import pytest
 
 from imagegate.core.admission.decision import Decision, DenialCode, PatchOp
 from imagegate.core.admission.patch import apply_patch
+from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.always_pull import AlwaysPullPlugin
 from tests.support.policy_world import NOW, request_for, review_of
@@ -30,8 +31,8 @@ POD: dict[str, Any] = {
 def decide(request: AdmissionRequest) -> Decision:
     """The decision on a request that the plug-in covers."""
     assert PLUGIN.covers(request)
-    assert list(PLUGIN.questions(request, {})) == []
-    return PLUGIN.decide(request, {}, now=NOW)
+    assert list(PLUGIN.questions(request, KnownAnswers())) == []
+    return PLUGIN.decide(request, KnownAnswers(), now=NOW)
 
 
 def test_the_mutating_pass_writes_always_everywhere() -> None:

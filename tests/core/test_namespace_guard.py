@@ -8,7 +8,8 @@ import pytest
 
 from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.decision import DenialCode
-from imagegate.core.admission.lookup import Found, Lookup, Unknown
+from imagegate.core.admission.lookup import Found, Unknown
+from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION
 from imagegate.core.namespace_guard import NamespaceGuard
@@ -45,10 +46,10 @@ def request(new: str | None, old: str | None = None, *, operation: str = "UPDATE
 def test_a_change_needs_the_right(new: str | None, old: str | None, operation: str) -> None:
     asked = request(new, old, operation=operation)
     assert GUARD.covers(asked)
-    (question,) = GUARD.questions(asked, {})
+    (question,) = GUARD.questions(asked, KnownAnswers())
     assert question == Access(ALICE, "override", "imagegate", "imagepolicies", namespace="shop")
-    assert GUARD.decide(asked, {question: Found(AccessAnswer(True))}, now=NOW).allowed
-    denied = GUARD.decide(asked, {question: Found(AccessAnswer(False, "no rule grants it"))}, now=NOW)
+    assert GUARD.decide(asked, KnownAnswers({question: Found(AccessAnswer(True))}), now=NOW).allowed
+    denied = GUARD.decide(asked, KnownAnswers({question: Found(AccessAnswer(False, "no rule grants it"))}), now=NOW)
     assert denied.status is not None
     assert denied.status.message == (
         'namespaces "shop" is forbidden: changing annotation alpha.image.policy.openshift.io/ignore-rules needs verb '
@@ -59,8 +60,8 @@ def test_a_change_needs_the_right(new: str | None, old: str | None, operation: s
 @pytest.mark.parametrize("answers", [{}, {"unknown": True}])
 def test_what_cannot_be_reviewed_is_denied(answers: dict[str, bool]) -> None:
     asked = request("a", None)
-    (question,) = GUARD.questions(asked, {})
-    known: dict[Any, Lookup[Any]] = {question: Unknown("connection refused")} if answers else {}
+    (question,) = GUARD.questions(asked, KnownAnswers())
+    known = KnownAnswers({question: Unknown("connection refused")} if answers else {})
     decision = GUARD.decide(asked, known, now=NOW)
     assert [denial.code for denial in decision.denials] == [DenialCode.LOOK_UP_FAILED]
 
@@ -87,9 +88,9 @@ def test_labels_that_make_a_plug_in_less_strict_need_the_right(new: str, old: st
     guard = NamespaceGuard(lambda labels: (0, MODES[labels.get("mode", "")]))
     asked = labelled(new, old)
     assert guard.covers(asked)
-    (question,) = guard.questions(asked, {})
-    assert guard.decide(asked, {question: Found(AccessAnswer(True))}, now=NOW).allowed
-    denied = guard.decide(asked, {question: Found(AccessAnswer(False))}, now=NOW)
+    (question,) = guard.questions(asked, KnownAnswers())
+    assert guard.decide(asked, KnownAnswers({question: Found(AccessAnswer(True))}), now=NOW).allowed
+    denied = guard.decide(asked, KnownAnswers({question: Found(AccessAnswer(False))}), now=NOW)
     assert denied.denials[0].at == "metadata.labels"
     assert not GUARD.covers(asked), "modes do not depend on labels here"
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from imagegate.core.admission.lookup import Lookup
-from imagegate.core.admission.plugin import Plugin, Question
+from imagegate.core.admission.plugin import KnownAnswers, Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.review.lookups import ROUNDS_MAX
 
 
 def answered(
     plugin: Plugin, request: AdmissionRequest, answer: Callable[[Question], Lookup[Any]], asked: list[Question]
-) -> dict[Question, Lookup[Any]]:
+) -> KnownAnswers:
     """Every answer the plug-in wants; ``asked`` collects its questions. More rounds than the service makes fail."""
-    answers: dict[Question, Lookup[Any]] = {}
+    answers = KnownAnswers()
     for _ in range(ROUNDS_MAX):
         new = [each for each in dict.fromkeys(plugin.questions(request, answers)) if each not in answers]
         if not new:

@@ -64,7 +64,7 @@ class ImageStreamsFromObjects:
         self._streams_of = _streams_by_image_and_repository(self._streams)
 
     def stamp(self) -> object:
-        """See ``core.plugin.stamp_of``: the objects never change."""
+        """See ``Answers.snapshot``: the objects never change."""
         return self
 
     def namespaces(self) -> Iterator[JsonObject]:

@@ -81,7 +81,7 @@ class StoredImageStreams:
         self._fresh: tuple[float, int, _Answers] = (0.0, 0, self._answers)
 
     def stamp(self) -> object | None:
-        """Another object after every change: see ``core.plugin.stamp_of``. None while the store cannot be read."""
+        """Another object after every change: see ``Answers.snapshot``. None while the store cannot be read."""
         try:
             return self._valid_answers()
         except StoreError:

@@ -7,9 +7,9 @@ answers from values alone, so that any decision can be replayed from a file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Lookup
@@ -23,16 +23,38 @@ class Question:
     __slots__ = ()
 
 
-Answers: TypeAlias = Mapping[Question, Lookup[Any]]
+class Answers(Protocol):
+    """Results of look-ups, by question: everything that a plug-in knows of the outside.
 
-
-def stamp_of(answers: Answers) -> object | None:
-    """What stands for the state of memory that all of ``answers`` come from; None if they come from elsewhere.
-
-    While the stamp is the same object, the same question has the same answer, so what was concluded from answers
-    may be kept with it.
+    ``get`` may do work: ``service.review.lookups.MemoryAnswers`` reads memory the moment a plug-in asks.
     """
-    return getattr(answers, "stamp", None)
+
+    @property
+    def snapshot(self) -> object | None:
+        """Token of the snapshot these answers come from, or None where they come from elsewhere.
+
+        While the token is the same object, the same question has the same answer, so that conclusions drawn from
+        answers may be cached with it.
+        """
+
+    @property
+    def missed(self) -> bool:
+        """True after ``get`` returned None for a question that can be looked up: a decision made since is void."""
+
+    def get(self, question: Question, /) -> Lookup[Any] | None:
+        """The answer; None where it was not looked up yet."""
+
+
+class KnownAnswers(dict[Question, Lookup[Any]]):
+    """Answers that were looked up before, and nothing else.
+
+    A subclass of dict because those who collect answers one by one need nothing but a dictionary.
+    """
+
+    __slots__ = ()
+
+    snapshot: None = None
+    missed: bool = False
 
 
 class Plugin(Protocol):

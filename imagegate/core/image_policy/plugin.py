@@ -13,7 +13,7 @@ from typing import Any
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Softened, pointer
 from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.admission.owners import controller_reference
-from imagegate.core.admission.plugin import Answers, Question, stamp_of
+from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.admission.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfit
@@ -143,12 +143,12 @@ class ImagePolicyPlugin:
 
     def _remembered(self, answers: Answers) -> Memory | None:
         """Verdicts from answers that still hold; None where answers come from elsewhere or change by being asked."""
-        stamp = stamp_of(answers)
-        if stamp is None or self.behaviour.cache_forgets_integrated:
+        snapshot = answers.snapshot
+        if snapshot is None or self.behaviour.cache_forgets_integrated:
             return None
         memory = self._memory
-        if memory.stamp is not stamp:
-            memory = self._memory = Memory(stamp)
+        if memory.snapshot is not snapshot:
+            memory = self._memory = Memory(snapshot)
         return memory
 
     def _checks_sub_resource(self, request: AdmissionRequest) -> bool:

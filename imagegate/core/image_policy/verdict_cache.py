@@ -1,7 +1,7 @@
 """Verdicts on images, kept while nothing that was asked for them has changed.
 
 A verdict follows from the policy, the image as written, the request's resource and namespace, and answers. While
-the answers come from the same state of memory (``core.plugin.stamp_of``), so does the verdict.
+the answers come from the same state of memory (``Answers.snapshot``), so does the verdict.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Verdict(NamedTuple):
 
 
 class Memory:
-    """What was concluded under one stamp. Bounded; safe for threads, which at worst conclude the same twice."""
+    """What was concluded under one snapshot. Bounded; safe for threads, which at worst conclude the same twice."""
 
-    __slots__ = ("_without_exclusions", "stamp", "verdicts")
+    __slots__ = ("_without_exclusions", "snapshot", "verdicts")
 
-    def __init__(self, stamp: object | None) -> None:
-        self.stamp = stamp
+    def __init__(self, snapshot: object | None) -> None:
+        self.snapshot = snapshot
         self.verdicts: dict[Key, Verdict] = {}
         self._without_exclusions: dict[str, Exclusions] = {}
 

@@ -19,7 +19,7 @@ class Layer(ImageStreams, Namespaces, Protocol):
     """An adapter of both ports that says when its answers change."""
 
     def stamp(self) -> object | None:
-        """See ``core.plugin.stamp_of``."""
+        """See ``Answers.snapshot``."""
 
 
 class LayeredImageStreams:

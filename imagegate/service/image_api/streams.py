@@ -12,7 +12,7 @@ from typing import Any
 
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Absent, Found, Lookup
-from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.image_api.resources import SECRETS, STREAMS
 from imagegate.core.image_api.stored_forms import repaired
 from imagegate.core.image_streams.events import with_derived_events
@@ -121,7 +121,7 @@ class ImageObjects:
             StatusError: 422 with every cause, 500 if something could not be found out.
         """
         in_force = self.gate(call.namespace)
-        answers: dict[Question, Lookup[Any]] = {}
+        answers = KnownAnswers()
         while missing := [each for each in write.questions(in_force.gate, answers) if each not in answers]:
             answers.update(self.answers(missing))
         self.refuse(call, write.verdict(in_force.gate, answers), in_force.mode)

@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from imagegate.core.admission.lookup import DeadlineExceeded, Found, Lookup, Unknown
-from imagegate.core.admission.plugin import Plugin, Question
+from imagegate.core.admission.plugin import Answers, KnownAnswers, Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.review.lookup_shares import HostShares, Shares
 
@@ -122,44 +122,46 @@ class _Pending:
         return failed and self.asked_until < deadline.at and deadline.left_s() > 0
 
 
-class MemoryAnswers(dict[Question, Lookup[Any]]):
-    """Answers that come from memory the moment a plug-in looks at them.
+class _Collected(Answers, Protocol):
+    """Answers to which further ones are added."""
 
-    With it a plug-in can decide at once, in a single pass. ``missed`` says that it looked for an answer
-    which must be fetched: then what it decided does not count, and its questions are asked first.
+    def __setitem__(self, question: Question, answer: Lookup[Any], /) -> None:
+        """Add an answer."""
+
+
+class MemoryAnswers:
+    """Answers of one review; a question that memory can answer is looked up the moment a plug-in asks it.
+
+    With them a plug-in decides at once, in a single pass. ``missed`` says that it asked for something that must be
+    fetched: then its decision does not count, and its questions are looked up first.
     """
 
-    __slots__ = ("_look_up", "answerers", "missed", "stamp")
+    __slots__ = ("_known", "_look_up", "answerers", "missed", "snapshot")
 
-    def __init__(self, look_up: LookUp, stamp: object | None, answerers: Mapping[type[Question], Answerer]) -> None:
-        super().__init__()
+    def __init__(self, look_up: LookUp, snapshot: object | None, answerers: Mapping[type[Question], Answerer]) -> None:
+        self._known: dict[Question, Lookup[Any]] = {}
         self._look_up = look_up
         self.answerers = answerers
         """Who answers in this review: from first to last the same, whatever is put in force meanwhile."""
         self.missed = False
-        self.stamp = stamp
-        """See ``core.plugin.stamp_of``."""
+        self.snapshot = snapshot
+        """See ``Answers.snapshot``."""
 
-    def get(self, question: Question, default: Any = None) -> Any:
-        """The answer; ``default`` where it must be fetched."""
-        answer = dict.get(self, question)
+    def get(self, question: Question, /) -> Lookup[Any] | None:
+        """The answer; None where it must be fetched."""
+        answer = self._known.get(question)
         if answer is not None:
             return answer
         answer = self._look_up.from_memory(question, self.answerers)
         if answer is None:
             self.missed = True
-            return default
-        self[question] = answer
+        else:
+            self._known[question] = answer
         return answer
 
-    def __missing__(self, question: Question) -> Lookup[Any]:
-        answer: Lookup[Any] | None = self.get(question)
-        if answer is None:
-            raise KeyError(question)
-        return answer
-
-    def __contains__(self, question: object) -> bool:
-        return isinstance(question, Question) and self.get(question) is not None
+    def __setitem__(self, question: Question, answer: Lookup[Any], /) -> None:
+        """Add what was fetched."""
+        self._known[question] = answer
 
 
 class LookUp:
@@ -183,7 +185,7 @@ class LookUp:
             answerers: who answers which class of questions.
             shares: how many look-ups are made at a time, at one host and altogether.
             count: is told of every look-up.
-            stamp: the state of memory that immediate answerers answer from: see ``core.plugin.stamp_of``.
+            stamp: the state of memory that immediate answerers answer from: see ``Answers.snapshot``.
         """
         self._answerers = dict(answerers)
         self._stamp = stamp
@@ -202,25 +204,27 @@ class LookUp:
         plugin: Plugin,
         request: AdmissionRequest,
         deadline: Deadline,
-        known: dict[Question, Lookup[Any]] | None = None,
-    ) -> Mapping[Question, Lookup[Any]]:
+        known: KnownAnswers | None = None,
+    ) -> KnownAnswers:
         """Everything ``plugin`` wants to know of ``request``; see ``answers_in_steps``."""
-        return finish(self.answers_in_steps(plugin, request, deadline, {} if known is None else known))
+        known = KnownAnswers() if known is None else known
+        finish(self.answers_in_steps(plugin, request, deadline, known))
+        return known
 
     def answers_in_steps(
-        self, plugin: Plugin, request: AdmissionRequest, deadline: Deadline, known: dict[Question, Lookup[Any]]
-    ) -> Steps[Mapping[Question, Lookup[Any]]]:
-        """Everything ``plugin`` wants to know of ``request``.
+        self, plugin: Plugin, request: AdmissionRequest, deadline: Deadline, known: _Collected
+    ) -> Steps[None]:
+        """Add everything ``plugin`` wants to know of ``request`` to ``known``.
 
         Whatever could not be had by ``deadline``, or within six rounds, is ``Unknown`` or missing, which
-        plug-ins treat alike. ``known`` holds what was learned before and is added to.
+        plug-ins treat alike.
         """
+        answerers = known.answerers if isinstance(known, MemoryAnswers) else self._answerers
         for _ in range(ROUNDS_MAX):
-            asked = [question for question in plugin.questions(request, known) if question not in known]
+            asked = [question for question in plugin.questions(request, known) if known.get(question) is None]
             if not asked:
                 break
-            yield from self._ask_all(asked, known, deadline)
-        return known
+            yield from self._ask_all(asked, known, deadline, answerers)
 
     def on_demand(
         self,
@@ -259,8 +263,8 @@ class LookUp:
         self, question: Question, deadline: Deadline, answerers: Mapping[type[Question], Answerer] | None = None
     ) -> Steps[Lookup[Any]]:
         """The answer to a single question; ``answerers`` as of ``MemoryAnswers``."""
-        known: dict[Question, Lookup[Any]] = {} if answerers is None else MemoryAnswers(self, None, answerers)
-        yield from self._ask_all((question,), known, deadline)
+        known = KnownAnswers()
+        yield from self._ask_all((question,), known, deadline, self._answerers if answerers is None else answerers)
         return known[question]
 
     def waiting(self) -> int:
@@ -273,11 +277,14 @@ class LookUp:
         self._shares.close()
 
     def _ask_all(
-        self, questions: Iterable[Question], known: dict[Question, Lookup[Any]], deadline: Deadline
+        self,
+        questions: Iterable[Question],
+        known: _Collected,
+        deadline: Deadline,
+        answerers: Mapping[type[Question], Answerer],
     ) -> Steps[None]:
         elsewhere: dict[Question, Answerer] = {}
         at_once: list[tuple[Question, Answerer]] = []
-        answerers = known.answerers if isinstance(known, MemoryAnswers) else self._answerers
         for question in questions:
             answerer = answerers.get(type(question))
             if answerer is None:
@@ -288,7 +295,7 @@ class LookUp:
                 elsewhere[question] = answerer
         pending = {question: self._start(question, answerer, deadline) for question, answerer in elsewhere.items()}
         for question, answerer in at_once:
-            if question not in known:
+            if known.get(question) is None:
                 known[question] = self._call(question, answerer, deadline.left_s())
         while pending:
             futures = tuple(started.future for started in pending.values() if not started.future.done())

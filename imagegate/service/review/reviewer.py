@@ -198,8 +198,8 @@ class Reviewer:
                 decision = plugin.decide(request, known, now=now)
                 if not known.missed:
                     return decision
-            answers = yield from self._look_up.answers_in_steps(plugin, request, deadline, known)
-            return plugin.decide(request, answers, now=now, trace=trace)
+            yield from self._look_up.answers_in_steps(plugin, request, deadline, known)
+            return plugin.decide(request, known, now=now, trace=trace)
         except Exception:  # noqa: BLE001 - fail closed, and let the other plug-ins speak
             _log.exception("plug-in failed unexpectedly", extra={"plugin": plugin.name, "uid": request.uid})
             return _failed(plugin.name)

@@ -11,7 +11,7 @@ import pytest
 
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.lookup import DeadlineExceeded, Unknown
-from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.request import GroupResource, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
@@ -476,7 +476,7 @@ class TestSimple:
     def test_a_missing_answer_counts_as_out_of_time(self) -> None:
         asked = request(pod(SIGNED_IMAGE))
         world = CiseWorld(SIGNED_POLICY)
-        (denial,) = world.plugin.decide(asked, {}, now=NOW).denials
+        (denial,) = world.plugin.decide(asked, KnownAnswers(), now=NOW).denials
         assert denial.code is DenialCode.DEADLINE
 
 

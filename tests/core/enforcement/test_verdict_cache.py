@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.trace import Trace
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.questions import Asking, ManifestDigest, Secret, ServiceAccount
@@ -30,8 +30,6 @@ from tests.support.cise_world import (
     request,
     workload,
 )
-
-Answers = dict[Question, Lookup[Any]]
 
 
 class Counted(SimpleCheck):
@@ -59,16 +57,16 @@ def world(check: Counted) -> CiseWorld:
     return CiseWorld(documents, checks=(check,))
 
 
-def answers(world: CiseWorld, *images: str, **spec: Any) -> Answers:
+def answers(world: CiseWorld, *images: str, **spec: Any) -> KnownAnswers:
     """What a first review is told."""
-    told: Answers = {}
+    told = KnownAnswers()
     asked = request(pod(*images, **spec))
     while missing := [each for each in world.plugin.questions(asked, told) if each not in told]:
         told.update((each, world._answer(each)) for each in missing)
     return told
 
 
-def decided(world: CiseWorld, told: Answers, **spec: Any) -> list[str]:
+def decided(world: CiseWorld, told: KnownAnswers, **spec: Any) -> list[str]:
     return [denial.because for denial in world.plugin.decide(request(pod(SIGNED_IMAGE, **spec)), told, now=NOW).denials]
 
 
@@ -78,14 +76,14 @@ def test_the_same_answers_are_not_judged_again(world: CiseWorld, check: Counted)
     first = world.plugin.decide(asked, told, now=NOW)
     assert first.rewrites
     assert not first.denials
-    assert world.plugin.decide(asked, dict(told), now=NOW) == first
+    assert world.plugin.decide(asked, KnownAnswers(told), now=NOW) == first
     assert check.decided == 1
     world.plugin.decide(asked, told, now=NOW, trace=Trace())  # an explanation is always of a real look
     assert check.decided == 2
 
 
-def _changed(told: Answers, kind: type[Question], change: Callable[[Any], Lookup[Any]]) -> Answers:
-    return {each: change(answer) if isinstance(each, kind) else answer for each, answer in told.items()}
+def _changed(told: KnownAnswers, kind: type[Question], change: Callable[[Any], Lookup[Any]]) -> KnownAnswers:
+    return KnownAnswers({each: change(answer) if isinstance(each, kind) else answer for each, answer in told.items()})
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,10 @@ def test_another_answer_is_judged(world: CiseWorld, kind: type[Question], change
 def test_an_answer_that_is_missing_now_denies(world: CiseWorld, kind: type[Question]) -> None:
     told = answers(world, SIGNED_IMAGE)
     assert decided(world, told) == []
-    assert decided(world, {each: answer for each, answer in told.items() if not isinstance(each, kind)}) != []
+    assert (
+        decided(world, KnownAnswers({each: answer for each, answer in told.items() if not isinstance(each, kind)}))
+        != []
+    )
 
 
 def test_other_circumstances_are_judged(world: CiseWorld, check: Counted) -> None:
@@ -128,7 +129,7 @@ def test_other_circumstances_are_judged(world: CiseWorld, check: Counted) -> Non
     config = json.dumps({"auths": {"127.0.0.1:5000": {"username": "a", "password": "b"}}})
     mine = Secret("default", "mine"), Found({"stringData": {".dockerconfigjson": config}})
     robot = ServiceAccount("default", "robot"), Found({"imagePullSecrets": [{"name": "mine"}]})
-    more = {**told, mine[0]: mine[1], robot[0]: robot[1]}
+    more = KnownAnswers({**told, mine[0]: mine[1], robot[0]: robot[1]})
     assert decided(world, more, imagePullSecrets=[{"name": "mine"}])  # nobody asked the registry with that one
     with_account = request(workload("Deployment", SIGNED_IMAGE, serviceAccountName="robot"))
     assert world.plugin.decide(with_account, more, now=NOW).denials  # nor for that account
@@ -138,7 +139,7 @@ def test_other_circumstances_are_judged(world: CiseWorld, check: Counted) -> Non
 
 
 def test_what_is_remembered_has_an_end(world: CiseWorld) -> None:
-    assert decided(world, {}) != []
+    assert decided(world, KnownAnswers()) != []
     assert not world.plugin.memory._results  # refusals are not kept
     told = answers(world, SIGNED_IMAGE)
     assert decided(world, told) == []

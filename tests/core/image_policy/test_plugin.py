@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.workload import BUILDS, WORKLOADS, Extent, build_images, dig, pod_images
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride
@@ -105,15 +107,16 @@ def request_for_validation(asked: AdmissionRequest) -> AdmissionRequest:
 
 
 class TestMemory:
-    """Verdicts are kept under the stamp of the answers they came from."""
+    """Verdicts are kept under the snapshot of the answers they came from."""
 
-    class Stamped(dict[Any, Any]):
-        def __init__(self, scene: PolicyWorld, stamp: object) -> None:
-            super().__init__()
-            self.scene, self.stamp, self.missed = scene, stamp, False
+    class Snapshot:
+        missed = False
+
+        def __init__(self, scene: PolicyWorld, snapshot: object) -> None:
+            self.scene, self.snapshot = scene, snapshot
             self.looked_up = 0
 
-        def get(self, question: Any, default: Any = None) -> Any:
+        def get(self, question: Question, /) -> Lookup[Any]:
             self.looked_up += 1
             return self.scene.answer(question)
 
@@ -128,26 +131,26 @@ class TestMemory:
         metadata = {"name": self.DIGEST, "annotations": {"images.openshift.io/deny-execution": mark}}
         return {"kind": "Image", "metadata": metadata, "dockerImageReference": f"quay.io/a/b@{self.DIGEST}"}
 
-    def test_a_verdict_holds_while_the_stamp_is_the_same_and_not_a_moment_longer(self) -> None:
+    def test_a_verdict_holds_while_the_snapshot_is_the_same_and_not_a_moment_longer(self) -> None:
         scene = PolicyWorld(self.POLICY, Behaviour(), [self.image("false")])
         marked = PolicyWorld(self.POLICY, Behaviour(), [self.image("true")])
         asked, before, after = request_for(pod(f"quay.io/a/b@{self.DIGEST}")), object(), object()
-        first = self.Stamped(scene, before)
+        first = self.Snapshot(scene, before)
         assert scene.plugin.decide(asked, first, now=NOW).allowed
         assert first.looked_up > 0
-        again = self.Stamped(marked, before)
+        again = self.Snapshot(marked, before)
         assert scene.plugin.decide(asked, again, now=NOW).allowed
         assert again.looked_up == 0
-        changed = self.Stamped(marked, after)
+        changed = self.Snapshot(marked, after)
         assert not scene.plugin.decide(asked, changed, now=NOW).allowed
         assert changed.looked_up > 0
 
     def test_what_could_not_be_found_out_is_not_kept(self) -> None:
         failing = PolicyWorld(self.POLICY, Behaviour(), [self.image("false")], failing=frozenset({"Image"}))
         scene = PolicyWorld(self.POLICY, Behaviour(), [self.image("false")])
-        asked, stamp = request_for(pod(f"quay.io/a/b@{self.DIGEST}")), object()
-        assert not scene.plugin.decide(asked, self.Stamped(failing, stamp), now=NOW).allowed
-        assert scene.plugin.decide(asked, self.Stamped(scene, stamp), now=NOW).allowed
+        asked, snapshot = request_for(pod(f"quay.io/a/b@{self.DIGEST}")), object()
+        assert not scene.plugin.decide(asked, self.Snapshot(failing, snapshot), now=NOW).allowed
+        assert scene.plugin.decide(asked, self.Snapshot(scene, snapshot), now=NOW).allowed
 
     def test_what_depends_on_who_asks_is_not_kept(self) -> None:
         text = "{kind: ImagePolicyConfig, apiVersion: v1, resolveImages: Required}"
@@ -169,10 +172,10 @@ class TestMemory:
         ]
         chosen = Behaviour(integrated_registries=("REG:5000",))
         scene = PolicyWorld(text, chosen, objects, may_use=frozenset({("alice", "shared")}))
-        stamp = object()
+        snapshot = object()
         for user, allowed in (("alice", True), ("mallory", False), ("alice", True)):
             asked = request_for(pod("REG:5000/shared/app"), user=user)
-            assert scene.plugin.decide(asked, self.Stamped(scene, stamp), now=NOW).allowed is allowed
+            assert scene.plugin.decide(asked, self.Snapshot(scene, snapshot), now=NOW).allowed is allowed
 
     def test_every_namespace_has_verdicts_of_its_own(self) -> None:
         override = {
@@ -183,7 +186,7 @@ class TestMemory:
             },
         }
         scene = PolicyWorld(self.POLICY, Behaviour(), [self.image("true"), override])
-        stamp = object()
+        snapshot = object()
         for namespace, allowed in (("default", False), ("lenient", True), ("default", False), ("lenient", True)):
             asked = request_for(pod(f"quay.io/a/b@{self.DIGEST}"), namespace=namespace)
-            assert scene.plugin.decide(asked, self.Stamped(scene, stamp), now=NOW).allowed is allowed
+            assert scene.plugin.decide(asked, self.Snapshot(scene, snapshot), now=NOW).allowed is allowed

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.decision import DenialCode
+from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import Phase
 from imagegate.core.admission.workload import (
     DOCKERFILE_MAX_CHARACTERS,
@@ -60,7 +61,7 @@ def test_too_many_images_are_denied(groups: list[tuple[str, int]], behaviour: Be
 @pytest.mark.parametrize("groups", MANY)
 def test_always_pull_and_image_enforcement_have_the_same_limit(groups: list[tuple[str, int]]) -> None:
     asked = request_for(pod(*groups))
-    decision = AlwaysPullPlugin().decide(asked, {}, now=NOW)
+    decision = AlwaysPullPlugin().decide(asked, KnownAnswers(), now=NOW)
     assert [denial.because for denial in decision.denials] == [TOO_MANY]
     with pytest.raises(InvalidObject, match="more than 10,000"):
         read_workload(asked)
@@ -73,7 +74,7 @@ def test_images_that_stay_do_not_count() -> None:
     for phase in Phase:
         asked = request_for(large, operation="UPDATE", old=large, phase=phase)
         assert PolicyWorld(POLICY, Behaviour()).decide(asked).allowed
-        assert AlwaysPullPlugin().decide(asked, {}, now=NOW).allowed
+        assert AlwaysPullPlugin().decide(asked, KnownAnswers(), now=NOW).allowed
         assert read_workload(asked).unchanged
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from imagegate.core.admission.access_review import Access, AccessAnswer
-from imagegate.core.admission.lookup import Absent, Found, Unknown
-from imagegate.core.admission.plugin import Answers
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import User
 from imagegate.core.image_streams.objects import Event, ImportPolicy, Source, SpecTag, read_stream
 from imagegate.core.image_streams.questions import Stream
@@ -28,10 +29,13 @@ def events(reference: str, image: str) -> dict[str, Any]:
 
 
 def derived(
-    new: dict[str, Any], old: dict[str, Any] | None = None, answers: Answers | None = None, integrated: str = ""
+    new: dict[str, Any],
+    old: dict[str, Any] | None = None,
+    answers: Mapping[Any, Lookup[Any]] | None = None,
+    integrated: str = "",
 ) -> Derived:
     before = read_stream(old) if old is not None else None
-    return derive(read_stream(new), before, answers or {}, user=ALICE, integrated_registry=integrated)
+    return derive(read_stream(new), before, KnownAnswers(answers or {}), user=ALICE, integrated_registry=integrated)
 
 
 def references(found: Derived) -> dict[str, list[str]]:
@@ -120,7 +124,7 @@ def test_an_image_of_the_same_stream_that_was_just_added() -> None:
     old = stream("app", status={"tags": [{"tag": "z", "items": [events("quay.io/zero", D2)]}]})
     new = stream("app", tag("a", "ImageStreamImage", "app@12"), tag("b", "ImageStreamImage", f"src@{D1}"),
                  tag("c", "ImageStreamImage", f"{'1' * 20}"))  # fmt: skip
-    answers: Answers = {Stream("test", "src"): Found(IMAGES)}
+    answers: Mapping[Any, Lookup[Any]] = {Stream("test", "src"): Found(IMAGES)}
     assert references(derived(new, old, answers)) == {
         "z": ["quay.io/zero"], "a": ["quay.io/zero"], "b": ["quay.io/one"], "c": ["quay.io/one"]
     }  # fmt: skip
@@ -174,7 +178,7 @@ def test_a_stream_that_does_not_exist() -> None:
         ({Stream("test", "src"): Found({"spec": 5})}, "spec: expected an object, got 5", False),
     ],
 )
-def test_a_stream_that_cannot_be_read(answers: Answers, why: str, unknown: bool) -> None:
+def test_a_stream_that_cannot_be_read(answers: Mapping[Any, Lookup[Any]], why: str, unknown: bool) -> None:
     found = derived(stream("app", tag("a", "ImageStreamTag", "src:v1")), answers=answers)
     assert error(found).endswith(f'Invalid value: "src:v1": unable to retrieve image stream: {why}')
     assert found.is_unknown is unknown
@@ -198,7 +202,7 @@ def test_another_project_wants_an_access_review() -> None:
 
 def test_access_refused_and_granted() -> None:
     new = stream("app", tag("a", "ImageStreamTag", "src:v1", "other"))
-    streams: Answers = {Stream("other", "src"): Found(OTHER)}
+    streams: Mapping[Any, Lookup[Any]] = {Stream("other", "src"): Found(OTHER)}
     refused = derived(new, answers={**streams, access("other", "src"): Found(AccessAnswer(False, "no way", "oops"))})
     assert error(refused) == (
         '[]: Internal error: imagestreams "app" is invalid: spec.tags[a].from: Forbidden: other/src: "no way" "oops"'
@@ -213,7 +217,7 @@ def test_access_refused_and_granted() -> None:
     "answers,why",
     [({}, "not asked"), ({access("other", "src"): Unknown("timed out")}, "timed out")],
 )
-def test_access_that_is_not_known_is_refused(answers: Answers, why: str) -> None:
+def test_access_that_is_not_known_is_refused(answers: Mapping[Any, Lookup[Any]], why: str) -> None:
     new = stream("app", tag("a", "ImageStreamTag", "src:v1", "other"))
     found = derived(new, answers={Stream("other", "src"): Found(OTHER), **answers})
     assert error(found).endswith(f'Forbidden: other/src: "" "{why}"')
@@ -229,7 +233,7 @@ def test_a_foreign_source_of_another_form_is_named_twice_and_printed_once() -> N
 def test_a_repository_in_the_integrated_registry_becomes_this_streams() -> None:
     other = stream("src", status={"tags": [history("v1", f"registry:5000/test/src@{D1}")]})
     new = stream("app", tag("a", "ImageStreamTag", "src:v1"))
-    answers: Answers = {Stream("test", "src"): Found(other)}
+    answers: Mapping[Any, Lookup[Any]] = {Stream("test", "src"): Found(other)}
     assert references(derived(new, answers=answers, integrated="registry:5000")) == {
         "a": [f"registry:5000/test/app@{D1}"]
     }
@@ -314,7 +318,7 @@ def test_which_tags_count_as_changed(old: SpecTag | None, new: SpecTag, changed:
 
 def test_an_image_whose_name_is_no_digest_is_found_by_its_name_only() -> None:
     other = stream("src", status={"tags": [{"tag": "a", "items": [events("quay.io/x", "sha256:x")]}]})
-    answers: Answers = {Stream("test", "src"): Found(other)}
+    answers: Mapping[Any, Lookup[Any]] = {Stream("test", "src"): Found(other)}
     found = derived(stream("app", tag("a", "ImageStreamImage", "src@sha256")), answers=answers)
     assert references(found) == {"a": ["quay.io/x"]}
     assert derived(stream("app", tag("a", "ImageStreamImage", "src@x")), answers=answers).error is not None

@@ -12,7 +12,7 @@ import pytest
 
 from imagegate.core.admission.access_review import AccessAnswer
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from tests.support.import_world import KINDS, MANUAL, NOW, ImportWorld, request_of
 
@@ -67,7 +67,7 @@ def test_every_request_gets_an_answer(cases: list[dict[str, Any]], behaviour: Ga
             sub_resource="status" if operation == "statusUpdate" else "",
         )
         known: tuple[Lookup[Any], ...] = (Absent("none"), Unknown("down"), Found(stored), Found(AccessAnswer(True)))
-        answers: dict[Question, Lookup[Any]] = {}
+        answers = KnownAnswers()
         for _ in range(2):
             for question in plugin.questions(request, answers):
                 fits = known[:3] if type(question).__name__ != "Access" else (known[1], known[3])

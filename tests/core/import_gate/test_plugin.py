@@ -10,7 +10,7 @@ import pytest
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.decision import Decision, DenialCode
 from imagegate.core.admission.lookup import Found
-from imagegate.core.admission.plugin import Answers
+from imagegate.core.admission.plugin import Answers, KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, Phase, User
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_streams.questions import Image, Stream
@@ -606,7 +606,7 @@ def test_a_trace_tells_what_was_asked_of_the_list() -> None:
 def test_what_was_read_is_not_read_again_and_not_kept() -> None:
     world = ImportWorld()
     request = request_of("imagestreams", stream("app", docker_tag("a", "registry.access.redhat.com/x")))
-    world.plugin.questions(request, {})
+    world.plugin.questions(request, KnownAnswers())
     kept = world.plugin._known(request)
     assert kept is not None
     assert world.plugin._known(request_of("imagestreams", stream("app"))) is None
@@ -629,7 +629,7 @@ def test_ten_thousand_tags_ask_the_list_once_a_registry() -> None:
     world = ImportWorld()
     gate = RecordingGate(world.gate)
     request = request_of("imagestreams", Counted().document)
-    verdict = read_write(request).verdict(gate, {})
+    verdict = read_write(request).verdict(gate, KnownAnswers())
     assert isinstance(verdict, Refusal)
     assert [finding.error.field for finding in verdict.findings] == ["spec.tags[t0].from.name"]
     assert len(gate.asked) == 2 * Counted.count - 1  # every spec tag, and the event of every reference tag
@@ -653,8 +653,8 @@ def test_ten_thousand_tags_from_one_stream_read_it_once() -> None:
     tags = [{"name": f"t{n}", "from": {"kind": "ImageStreamImage", "name": name}} for n, name in enumerate(sources)]
     request = request_of("imagestreams", stream("app", *tags))
     plugin = ImportWorld((AllowedRegistry("quay.io"),)).plugin
-    assert set(plugin.questions(request, {})) == {Stream("test", "src")}
-    decision = plugin.decide(request, {Stream("test", "src"): Found(source)}, now=NOW)
+    assert set(plugin.questions(request, KnownAnswers())) == {Stream("test", "src")}
+    decision = plugin.decide(request, KnownAnswers({Stream("test", "src"): Found(source)}), now=NOW)
     assert decision.allowed
     assert source.reads == 1
 

@@ -4,13 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any
 
 import pytest
 
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Absent, DeadlineExceeded, Found, Lookup, Unknown
-from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.plugin import Answers, KnownAnswers, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.service.review.lookups import ROUNDS_MAX, Answerer, Deadline, LookUp
 from tests.service.plugins import Digest, Remembered, Told, asker, request
@@ -38,6 +39,7 @@ def soon() -> Deadline:
 
 def test_questions_that_follow_from_answers_are_asked_in_further_rounds() -> None:
     def next_question(answers: Answers) -> list[Question]:
+        assert isinstance(answers, KnownAnswers)
         return [Digest(f"round {n}") for n in range(min(len(answers) + 1, 3))]
 
     look_up = LookUp({Digest: in_memory(lambda question: Found(question.name))})
@@ -47,7 +49,8 @@ def test_questions_that_follow_from_answers_are_asked_in_further_rounds() -> Non
 
 def test_a_plugin_that_never_stops_asking_is_stopped() -> None:
     look_up = LookUp({Digest: in_memory(lambda question: Absent("no"))})
-    answers = look_up.answers(asking(lambda answers: [Digest(str(len(answers)))]), request(), soon())
+    numbers = count()
+    answers = look_up.answers(asking(lambda _answers: [Digest(str(next(numbers)))]), request(), soon())
     assert len(answers) == ROUNDS_MAX
 
 
@@ -59,7 +62,7 @@ def test_what_is_known_is_not_asked_again() -> None:
         return Found(1)
 
     look_up = LookUp({Digest: in_memory(answer)})
-    known: dict[Question, Lookup[Any]] = {Digest("a"): Found(0)}
+    known = KnownAnswers({Digest("a"): Found(0)})
     look_up.answers(asking(lambda _answers: [Digest("a"), Digest("b"), Digest("b")]), request(), soon(), known)
     assert asked == [Digest("b")]
     assert known == {Digest("a"): Found(0), Digest("b"): Found(1)}
@@ -187,7 +190,7 @@ def test_a_stopped_look_up_answers_unknown() -> None:
     assert isinstance(look_up.look_up(Digest("a"), soon()), Unknown)
 
 
-def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete() -> None:
+def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_missed() -> None:
     asked: list[Question] = []
 
     def from_memory(question: Question) -> Lookup[Any]:
@@ -197,15 +200,15 @@ def test_what_is_in_memory_is_answered_at_once_and_the_rest_is_named_incomplete(
     look_up = LookUp({Digest: Answerer(asker(from_memory), immediate=True)})
     memory = look_up.on_demand()
     assert memory.get(Digest("a")) == Found(1)
-    assert memory[Digest("a")] == Found(1)
-    assert Digest("a") in memory
+    assert memory.get(Digest("a")) == Found(1)
     assert asked == [Digest("a")]
     assert not memory.missed
     look_up = LookUp({Digest: elsewhere(from_memory)})
     memory = look_up.on_demand()
     assert memory.get(Digest("b")) is None
     assert memory.missed
-    assert Digest("b") not in memory
+    memory[Digest("b")] = Found("fetched")
+    assert memory.get(Digest("b")) == Found("fetched")
     assert asked == [Digest("a")]
 
 
