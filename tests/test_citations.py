@@ -1,0 +1,107 @@
+"""Every citation of a specification names a section, a row or a step that docs/spec has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SPECS = ROOT / "docs/spec"
+SEARCHED = ("imagegate", "tests", "bench", "docs", "config", "openshift")
+ENDINGS = {".py", ".yaml", ".md", ".toml"}
+
+NUMBER = r"\d+(?:\.\d+)*"
+ENTRY = rf"{NUMBER}(?: (?:row|case|step) \d+| (?:rows|cases|steps) \d+(?:(?:, | and | to )\d+)*)?"
+CITATION = re.compile(rf"\bdocs/spec/(?P<page>[a-z-]+)\.md (?P<entries>{ENTRY}(?:(?:, | and | to ){ENTRY})*)")
+UNREADABLE = re.compile(r"\bdocs/spec/[a-z-]+\.md (?:section|row|step|case|item|§)")
+OLD_FORMS = re.compile(
+    r"\bspec:? (?:cise|image[- ]policy|import[- ]gate)\b"
+    r"|(?<!-)\bspec (?:sections? )?\d"
+    r"|\bspec/cise\b"
+    r"|(?<!RFC \d{4} )\bsections? \d"
+    r"|\bdocuments? 00\d"
+    r"|\(rows? \d",
+    re.IGNORECASE,
+)
+OWN_SECTION = re.compile(rf"\b[Ss]ections? (?P<entries>{NUMBER}(?:(?:, | and | to ){NUMBER})*)")
+
+
+def files() -> Iterator[Path]:
+    """Text files of the repository that may cite a specification, without the specifications themselves."""
+    places = [path for folder in SEARCHED for path in sorted((ROOT / folder).rglob("*"))]
+    for path in [*places, *sorted(ROOT.glob("*.md"))]:
+        if path.suffix in ENDINGS and SPECS not in path.parents and path != Path(__file__):
+            yield path
+
+
+@cache
+def numbered(page: str) -> dict[str, set[str]]:
+    """Sections of a specification; of each, the numbers that its table rows or list items begin with."""
+    sections: dict[str, set[str]] = {}
+    here: set[str] = set()
+    for line in (SPECS / f"{page}.md").read_text(encoding="utf-8").splitlines():
+        if heading := re.match(rf"#+ (?P<number>{NUMBER})\.? ", line):
+            here = sections[heading["number"]] = set()
+        elif row := re.match(r"\s*(?:\| (?P<row>\d+) \||(?P<item>\d+)\. )", line):
+            here.add(row["row"] or row["item"])
+    return sections
+
+
+def wrong(page: str, entries: str) -> list[str]:
+    """The entries of one citation that the page does not have."""
+    if not (SPECS / f"{page}.md").is_file():
+        return [f"docs/spec/{page}.md"]
+    known, missing = numbered(page), []
+    for entry in re.findall(ENTRY, entries):
+        section, _, rows = entry.partition(" ")
+        if section not in known:
+            missing.append(f"{page} {section}")
+        else:
+            missing += [f"{page} {section} row {row}" for row in re.findall(r"\d+", rows) if row not in known[section]]
+    return missing
+
+
+def test_every_citation_resolves() -> None:
+    seen, missing = 0, []
+    for path in files():
+        text = " ".join(path.read_text(encoding="utf-8").split())  # a citation may be broken over two lines
+        for citation in CITATION.finditer(text):
+            seen += 1
+            missing += [(str(path.relative_to(ROOT)), entry) for entry in wrong(*citation.group("page", "entries"))]
+        missing += [(str(path.relative_to(ROOT)), found[0]) for found in UNREADABLE.finditer(text)]
+    assert missing == []
+    assert seen > 250
+
+
+def test_no_other_form_is_used() -> None:
+    """A section number without a file, or a file that is not in the repository, tells a reader nothing."""
+    others = []
+    for path in files():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if found := OLD_FORMS.search(CITATION.sub("", line)):
+                others.append(f"{path.relative_to(ROOT)}:{number}: {found[0]}")
+    assert others == []
+
+
+@pytest.mark.parametrize("page", ["image-policy", "import-gate", "enforcement"])
+def test_sections_named_inside_a_specification_exist(page: str) -> None:
+    text = (SPECS / f"{page}.md").read_text(encoding="utf-8")
+    missing = [entry for found in OWN_SECTION.finditer(text) for entry in wrong(page, found["entries"])]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "entries, missing",
+    [
+        ("12.7", []),
+        ("17 row 1", ["enforcement 17 row 1"]),
+        ("16.3 rows 1, 2 and 999", ["enforcement 16.3 row 999"]),
+        ("13.5 step 3 and 99", ["enforcement 99"]),
+    ],
+)
+def test_the_check_itself(entries: str, missing: list[str]) -> None:
+    assert wrong("enforcement", entries) == missing
