@@ -21,7 +21,7 @@
         RolledBack
         WrongIdentity
 
-A denial is a value (``core.decision.Denial``), never an exception.
+A denial is a value (``core.admission.decision.Denial``), never an exception.
 """
 
 

@@ -27,6 +27,7 @@ OLD_FORMS = re.compile(
     r"|\(rows? \d",
     re.IGNORECASE,
 )
+MODULE = re.compile(r"``(?:imagegate\.)?((?:adapters|cli|core|ports|service|web|wiring)(?:\.[a-z_]+)+)``")
 OWN_SECTION = re.compile(rf"\b[Ss]ections? (?P<entries>{NUMBER}(?:(?:, | and | to ){NUMBER})*)")
 
 
@@ -85,6 +86,20 @@ def test_no_other_form_is_used() -> None:
             if found := OLD_FORMS.search(CITATION.sub("", line)):
                 others.append(f"{path.relative_to(ROOT)}:{number}: {found[0]}")
     assert others == []
+
+
+def test_modules_named_in_docstrings_exist() -> None:
+    gone = []
+    for path in files():
+        if path.suffix == ".py":
+            for name in MODULE.findall(path.read_text(encoding="utf-8")):
+                *folders, last = name.split(".")
+                place = ROOT.joinpath("imagegate", *folders)
+                if not (
+                    (place / last).is_dir() or place.with_suffix(".py").is_file() or (place / f"{last}.py").is_file()
+                ):
+                    gone.append(f"{path.relative_to(ROOT)}: {name}")
+    assert gone == []
 
 
 @pytest.mark.parametrize("page", ["image-policy", "import-gate", "enforcement"])

@@ -1,9 +1,9 @@
 """Bounded HTTP: one request with retries, redirects, bytes and time kept within limits.
 
-Every URL, also a redirect's, is brought into its canonical form and judged by ``core.egress`` before it is asked. The
-caller's credentials go to the origin (scheme, host and port) they were given for and nowhere else; a redirect to
-another origin goes without them, and never from HTTPS to HTTP. Bodies are read in pieces, decompressed in pieces, and
-dropped as soon as they pass their limit.
+Every URL, also a redirect's, is brought into its canonical form and judged by ``core.registry.egress`` before it is
+asked. The caller's credentials go to the origin (scheme, host and port) they were given for and nowhere else; a
+redirect to another origin goes without them, and never from HTTPS to HTTP. Bodies are read in pieces, decompressed in
+pieces, and dropped as soon as they pass their limit.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Connections to permitted addresses only, and for a bounded time.
 
 Image names, token realms and redirects are chosen by other people, so a name is resolved here, every address is judged
-by ``core.egress``, and the connection goes to an address that was judged: no second look-up in between (DNS rebinding).
-A connection that is kept is judged again for every request that is sent over it, by the address of its other end,
-because another server's answer may have sent us to where only images may lead.
+by ``core.registry.egress``, and the connection goes to an address that was judged: no second look-up in between (DNS
+rebinding). A connection that is kept is judged again for every request that is sent over it, by the address of its
+other end, because another server's answer may have sent us to where only images may lead.
 
 Time: ``deadline(at)`` bounds all reads and writes of this thread's connections until ``at``, however slowly a server
 sends its bytes; a time-out for each read would let it send one byte at a time for ever.

@@ -3,9 +3,9 @@
 Where a password may go is decided here. It goes to the registry itself (Basic), or to a token realm that the registry
 announces and that is bound to it: the same host and port, or a host that the settings name for this registry; and in
 both cases only over HTTPS, unless the registry is called insecure and the realm is the registry's own origin. Any other
-realm is only asked for anonymous tokens, and only where the registry's answer may lead (``core.egress``). A token is a
-credential of the registry that asked for it: another registry that names the same realm gets one of its own. Source of
-the exchange: distribution, spec/auth/token.
+realm is only asked for anonymous tokens, and only where the registry's answer may lead (``core.registry.egress``). A
+token is a credential of the registry that asked for it: another registry that names the same realm gets one of its own.
+Source of the exchange: distribution, spec/auth/token.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class RegistrySettings:
     Attributes:
         insecure: ``HOST[:PORT]`` asked insecurely whoever asks.
         blocked: ``HOST[:PORT]`` never asked: neither for an image, nor as a mirror, nor because an answer leads there.
-        mirrors: see ``core.mirrors``.
+        mirrors: see ``core.registry.mirrors``.
         realms: token servers on other hosts.
     """
 

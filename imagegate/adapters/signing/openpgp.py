@@ -1,7 +1,7 @@
 """OpenPGP signed messages, verified in process by Sequoia.
 
 Sequoia checks the mathematics, the algorithms and that the key was valid when it signed. What it lets pass
-is refused here: other forms of message (``core.openpgp_message``), keys and subkeys that have expired, were
+is refused here: other forms of message (``core.signing.openpgp_message``), keys and subkeys that have expired, were
 revoked or have lost the right to sign since (``openpgp_keys``), signatures past their lifetime, and messages that
 name another maker than the key that verified. Who signed is Sequoia's answer, never what the message says.
 """

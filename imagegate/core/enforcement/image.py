@@ -1,7 +1,7 @@
 """An image string as ClusterImagePolicy and ImagePolicy read it: normalised, with every doubt refused.
 
-The grammar is that of ``core.docker_reference`` (docs/spec/enforcement.md 9). Stricter than the original where that one
-lets something through that no registry can serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only
+The grammar is that of ``core.references.docker`` (docs/spec/enforcement.md 9). Stricter than the original where that
+one lets something through that no registry can serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only
 domains of that grammar.
 """
 

@@ -2,7 +2,7 @@
 
 Byte-wise and case-sensitive; comparing texts gives the same answers as comparing their UTF-8 bytes.
 Source: docs/spec/enforcement.md 8.2 (Portieris 0.14.2, ``CompareImageRef``). Selection among many entries does not
-try patterns one by one: see ``core.cise_index``.
+try patterns one by one: see ``core.enforcement.entry_index``.
 """
 
 from __future__ import annotations

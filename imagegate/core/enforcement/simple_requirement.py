@@ -2,7 +2,7 @@
 
 Source: docs/spec/enforcement.md 13.
 
-What the requirements mean is ``core.simple_signing``; here is which keys, which manifest and which texts.
+What the requirements mean is ``core.signing.requirements``; here is which keys, which manifest and which texts.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class ImagePolicyPlugin:
     Args:
         config: the policy, with defaults filled in.
         behaviour: what the profile and the settings choose.
-        kinds: the kinds whose images are known; None: all of ``core.workload``.
+        kinds: the kinds whose images are known; None: all of ``core.admission.workload``.
     """
 
     __slots__ = ("_coverage", "_kinds", "_memory", "behaviour", "config")

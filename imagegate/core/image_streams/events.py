@@ -1,7 +1,8 @@
 """The events that a write to a stream adds to its tags' histories, as they are stored.
 
-``core.tag_events`` finds out what is wrong with changed tags; this is for streams with which nothing is wrong.
-Rule: docs/spec/import-gate.md 3.2. Source: openshift-apiserver, registry/imagestream/strategy.go (``tagsChanged``).
+``core.image_streams.tag_events`` finds out what is wrong with changed tags; this is for streams with which nothing is
+wrong. Rule: docs/spec/import-gate.md 3.2. Source: openshift-apiserver, registry/imagestream/strategy.go
+(``tagsChanged``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers to the questions of ``core.image_questions``, made from stored objects.
+"""Answers to the questions of ``core.image_streams.questions``, made from stored objects.
 
 Every adapter that stores streams and images (files, SQLite, Kubernetes) answers through these functions, so
 that they answer alike. Names a client could not even ask for are refused as the original's client does.

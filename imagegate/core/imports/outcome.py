@@ -1,8 +1,8 @@
 """What an ImageStreamImport asks for, and what its outcomes do to the image stream.
 
-Pure: fetching is ``service.importer``'s business. Objects are plain image.openshift.io/v1 JSON, never changed in place.
-Source: docs/spec/import-gate.md 6.1, 6.2. Sources: openshift-apiserver, pkg/image/apiserver/importer/importer.go and
-registry/imagestreamimport/rest.go.
+Pure: fetching is ``service.imports.importer``'s business. Objects are plain image.openshift.io/v1 JSON, never changed
+in place. Source: docs/spec/import-gate.md 6.1, 6.2. Sources: openshift-apiserver,
+pkg/image/apiserver/importer/importer.go and registry/imagestreamimport/rest.go.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The language and the errors of distribution/reference (``regexp.go``, ``normalize.go``) as
 docs/spec/enforcement.md 9 writes them down, matched in linear time. OpenShift's reading of the same
-texts, which keeps what is not written empty, is ``core.reference``.
+texts, which keeps what is not written empty, is ``core.references.openshift``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 def check_digest(text: str) -> None:
     """Raise unless ``text`` is ``ALGORITHM:HEX`` of a supported algorithm, in lower case, complete.
 
-    Stricter than OpenShift's reading (``core.reference.check_digest``), which takes upper-case digits.
+    Stricter than OpenShift's reading (``core.references.openshift.check_digest``), which takes upper-case digits.
 
     Raises:
         InvalidDigest: with opencontainers/go-digest's message.

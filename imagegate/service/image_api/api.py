@@ -82,7 +82,7 @@ class Deletes(Protocol):
 
 
 class ImageApi:
-    """Every resource of ``core.api_resources`` with what serves it.
+    """Every resource of ``core.image_api.resources`` with what serves it.
 
     Args:
         objects: store, gate, clock and rights.

@@ -80,7 +80,7 @@ class Outcome:
 
     @property
     def status(self) -> Status | None:
-        """One Status over all denials that count, within ``service.answer_size``; None if allowed."""
+        """One Status over all denials that count, within ``service.review.answer_size``; None if allowed."""
         denying = [verdict.decision for verdict in self.verdicts if verdict.denies]
         status = combine(denying)
         return None if status is None else bounded_status(status, sum(len(each.denials) for each in denying))
