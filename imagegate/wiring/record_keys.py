@@ -1,4 +1,4 @@
-"""Which key the records of rewritten images are made with (docs/cise.md, rewriting to digests)."""
+"""Which key the records of rewritten images are made with (docs/enforcement.md, rewriting to digests)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from imagegate.core.enforcement.selection import PolicySet, Selected, select
 from imagegate.documents.image_policies import read_policies
 from tests.support.cise_world import policy
 
-PAGE = (Path(__file__).parents[2] / "docs/cise.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/enforcement.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (match|no match)", PAGE, re.MULTILINE)
 
 
@@ -33,6 +33,6 @@ def test_policies_shown_load() -> None:
     blocks = [block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "ImagePolicy\n" in block]
     assert len(blocks) == 1
     for block in blocks:
-        loaded = read_policies(block, "docs/cise.md")
+        loaded = read_policies(block, "docs/enforcement.md")
         assert loaded.warnings == []
         assert [entry.name for entry in loaded.policies[0].entries] == ["icr.io/shop/*", "quay.io/*"]
