@@ -198,6 +198,8 @@ def decoded(body: bytes) -> object:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        if error.msg.casefold().startswith("not enough memory"):  # orjson's own word for MemoryError
+            raise MemoryError(error.msg) from error
         raise Refusal("400 Bad Request", f"the body is not JSON: {error}") from error
 
 

@@ -177,6 +177,8 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._fields = 0
         self._held: Any = None
+        self._answered: Any = None
+        """The request that is being answered, or was last."""
         self._unread: asyncio.TimerHandle | None = None
         connections.all.add(self)
         connections.owes(self, self.since)
@@ -263,6 +265,7 @@ class Connection(HttpToolsProtocol):
         self._head_done = True
         super().on_headers_complete()
         cycle = self.cycle
+        cycle.transport = Together(self.transport)
         self.scope[ARRIVED] = self.since
         if self._registry.ending or self.parser.should_upgrade():
             cycle.keep_alive = False
@@ -305,6 +308,7 @@ class Connection(HttpToolsProtocol):
         if cycle.more_body and not isinstance(cycle.transport, Lingering):
             self._held = (cycle, app)
         else:
+            self._answered = cycle
             super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
@@ -335,6 +339,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Answered."""
+        self._answered.transport.flush()
         self._release()
         self.idle_since = time.monotonic()
         super().on_response_complete()
@@ -409,6 +414,37 @@ class Connection(HttpToolsProtocol):
             self._unread = None
 
 
+class Together:
+    """A transport that sends the head of an answer with the first piece of its body: both arrive, or neither."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = b""
+        """What was written first and waits for more; None: it has gone."""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Send, but the first time."""
+        if self._head is None:
+            self._transport.write(data)
+        elif not self._head:
+            self._head = data
+        else:
+            head, self._head = self._head, None
+            self._transport.write(head + data)
+
+    def flush(self) -> None:
+        """Send what waits: an answer without a body."""
+        if self._head:
+            self._transport.write(self._head)
+        self._head = None
+
+    def close(self) -> None:
+        """Send what waits, and close."""
+        self.flush()
+        self._transport.close()
+
+
 class Lingering:
     """A transport for a last answer: what the client still sends is thrown away for a while before it is closed.
 
@@ -423,6 +459,9 @@ class Lingering:
         self._stop_listening = stop_listening
         self.write = transport.write
         self.is_closing = transport.is_closing
+
+    def flush(self) -> None:
+        """Nothing waits."""
 
     def close(self) -> None:
         """Close for writing now, for reading soon."""

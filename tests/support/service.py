@@ -105,11 +105,15 @@ class Service:
 
 @contextlib.contextmanager
 def serving(
-    directory: Path, *options: str | Path, context: ssl.SSLContext | None = None, workers: int = 1
+    directory: Path,
+    *options: str | Path,
+    context: ssl.SSLContext | None = None,
+    workers: int = 1,
+    prefix: tuple[str, ...] = (),
 ) -> Iterator[Service]:
-    """``imagegate serve`` with ``options``, its log below ``directory``."""
+    """``imagegate serve`` with ``options``, its log below ``directory``; ``prefix``: a command that starts it."""
     port = free_port()
-    command = [IMAGEGATE, "serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers), *options]
+    command = [*prefix, IMAGEGATE, "serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers), *options]
     environment = {**os.environ, "XDG_STATE_HOME": str(directory / "state")}
     with started(command, port=port, log=directory / "serve.log", env=environment, cwd=directory) as running:
         yield Service(running, context)

@@ -220,3 +220,21 @@ def test_the_largest_body_is_a_setting() -> None:
     assert exact(BODY)[0] == 200
     status, answer = exact(BODY + b" ")
     assert (status, answer["message"]) == (413, f"the body is larger than {len(BODY)} bytes")
+
+
+def test_memory_that_runs_out_is_a_denial_with_the_uid_or_no_answer() -> None:
+    class Full(Reviewer):
+        def __init__(self) -> None:
+            pass
+
+        def review_in_steps(self, *_: object) -> Steps[dict[str, Any]]:
+            yield from ()
+            raise MemoryError
+
+    client = Client(Full())
+    status, answer = client(BODY)
+    assert status == 200
+    assert (answer["response"]["uid"], answer["response"]["allowed"]) == (review()["request"]["uid"], False)
+    assert answer["response"]["status"]["code"] == 500
+    status, answer = client(b'{"request": {"object": {"uid": "of something else"}}}')
+    assert (status, answer["kind"]) == (503, "Status")
