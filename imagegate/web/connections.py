@@ -199,6 +199,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """The handshake, if any, is done: the request's own time begins."""
         super().connection_made(transport)
+        if self._deaf:  # cut off meanwhile
+            transport.abort()
+            return
         self.client = self._address  # what was accepted; the socket itself may not know any more
         self.since = time.monotonic()
         self._registry.is_complete(self)

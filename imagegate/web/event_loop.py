@@ -73,6 +73,7 @@ class LoopServer(Server):
 
     def _end(self) -> None:
         self._worker.alive = False  # not ready any more
+        self._connections.ending = True
         self.should_exit = True
 
     def _end_at_once(self) -> None:
@@ -98,7 +99,6 @@ class LoopServer(Server):
         began = time.monotonic()
         drain_s, graceful_s = (0.0, 0.0) if self._at_once else self._worker.times_to_end()
         connections = self._connections
-        connections.ending = True
         for connection in list(connections.all):
             if connection.cycle is not None and not connection.cycle.response_complete:
                 connection.cycle.keep_alive = False

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import Running, free_port, started
+from tests.support.processes import Running, free_port, started, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIG = ROOT / "config"
@@ -116,7 +116,9 @@ def serving(
     command = [*prefix, IMAGEGATE, "serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers), *options]
     environment = {**os.environ, "XDG_STATE_HOME": str(directory / "state")}
     with started(command, port=port, log=directory / "serve.log", env=environment, cwd=directory) as running:
-        yield Service(running, context)
+        service = Service(running, context)
+        wait_until(lambda: len(service.workers()) >= workers, "the workers")
+        yield service
 
 
 def sample_config(directory: Path) -> Path:

@@ -54,13 +54,6 @@ def slowest_review(service: Service, times: int = 20) -> float:
     return slowest
 
 
-def only_worker(service: Service) -> int:
-    """Its process id, once it is there."""
-    wait_until(lambda: len(service.workers()) == 1, "the worker")
-    (worker,) = service.workers()
-    return worker
-
-
 def sent(service: Service, request: bytes, *, wait_s: float = 10) -> bytes:
     """Everything that comes back until the service closes the connection, or has answered and waits."""
     with socket.create_connection(("127.0.0.1", service.running.port), timeout=wait_s) as raw:
@@ -164,7 +157,7 @@ class TestRoom:
 
     def test_a_worker_without_descriptors_lives_and_answers(self, tmp_path: Path) -> None:
         with serving(tmp_path) as service:
-            worker = only_worker(service)
+            (worker,) = service.workers()
             slowest_review(service, 3)
             used = max(int(each.name) for each in Path(f"/proc/{worker}/fd").iterdir())
             resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 12, used + 12))
@@ -179,7 +172,7 @@ class TestRoom:
 
     def test_a_service_that_begins_with_few_descriptors_keeps_some(self, tmp_path: Path) -> None:
         with serving(tmp_path, prefix=("prlimit", "--nofile=128:128")) as service:
-            worker = only_worker(service)
+            (worker,) = service.workers()
             slowest_review(service, 3)
             with slow_clients(service.running.port, 200, first=b"", drip=b"") as seen:
                 wait_until(lambda: seen.connected == 200, "the idle clients")
@@ -193,7 +186,7 @@ class TestRoom:
         review["request"]["object"]["spec"]["containers"] = containers
         body = json.dumps(review).encode()
         with serving(tmp_path) as service:
-            worker = only_worker(service)
+            (worker,) = service.workers()
             slowest_review(service, 3)
             service.post("/mutate", BODY.ljust(40_000))  # so that the thread for large ones is there
             used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
@@ -402,8 +395,8 @@ def test_a_log_that_cannot_be_written_delays_no_review(tmp_path: Path, how: str)
 
 class TestEnd:
     def test_it_answers_on_while_it_says_that_it_is_not_ready(self, tmp_path: Path) -> None:
-        with serving(tmp_path, *settings(tmp_path, drainS=3), workers=2) as service:
-            kept = [service.connection() for _ in range(20)]
+        with serving(tmp_path, *settings(tmp_path, drainS=3), workers=2) as service, contextlib.ExitStack() as stack:
+            kept = [stack.enter_context(contextlib.closing(service.connection())) for _ in range(20)]
             for connection in kept:
                 connection.request("POST", "/mutate", BODY, {"Content-Type": "application/json"})
                 assert json.loads(connection.getresponse().read())["response"]["allowed"] is True
@@ -426,18 +419,18 @@ class TestEnd:
         refused: list[float] = []
 
         def client(service: Service, pause_s: float) -> None:
-            connection = service.connection()
-            while True:
-                try:
-                    connection.request("POST", "/mutate", BODY, {"Content-Type": "application/json"})
-                    connection.getresponse().read()
-                except ConnectionRefusedError:
-                    refused.append(time.monotonic())
-                    return
-                except (OSError, http.client.HTTPException) as error:
-                    broken.append(error)
-                    return
-                time.sleep(pause_s)
+            with contextlib.closing(service.connection()) as connection:
+                while True:
+                    try:
+                        connection.request("POST", "/mutate", BODY, {"Content-Type": "application/json"})
+                        connection.getresponse().read()
+                    except ConnectionRefusedError:
+                        refused.append(time.monotonic())
+                        return
+                    except (OSError, http.client.HTTPException) as error:
+                        broken.append(error)
+                        return
+                    time.sleep(pause_s)
 
         with serving(tmp_path, *settings(tmp_path, drainS=1), workers=2) as service:
             threads = [threading.Thread(target=client, args=(service, n % 4 * 0.1)) for n in range(20)]

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from imagegate import __version__
+from imagegate.service.answer_size import CAUSES_MAX
 from imagegate.web.admission import BODY_MAX_BYTES
 from tests.support.processes import free_port, wait_until
 from tests.support.service import CONFIG, IMAGEGATE, Service, sample_config, sample_review, serving
@@ -157,7 +158,7 @@ class TestBadInput:
         review["request"]["object"]["spec"]["containers"] = containers
         response = service.post("/mutate", review).response
         assert response["allowed"] is False
-        assert len(response["status"]["details"]["causes"]) == 10_000
+        assert len(response["status"]["details"]["causes"]) == CAUSES_MAX
 
     @pytest.mark.parametrize("announced", [BODY_MAX_BYTES + 1, 100 * 10**6, 10**15])
     def test_a_larger_body_is_refused_unread(self, service: Service, announced: int) -> None:
