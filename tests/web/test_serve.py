@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from imagegate import __version__
-from imagegate.service.answer_size import CAUSES_MAX
+from imagegate.service.review.answer_size import CAUSES_MAX
 from imagegate.web.admission import BODY_MAX_BYTES
 from tests.support.processes import free_port, wait_until
 from tests.support.service import CONFIG, IMAGEGATE, Service, sample_config, sample_review, serving
