@@ -15,6 +15,7 @@ from typing import Any
 
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.packed_objects import PackedObjects
+from imagegate.caching import BoundedCache
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import lookups as answers
@@ -28,7 +29,7 @@ from imagegate.ports.documents import Documents
 
 FILE_MAX_BYTES = 1 << 30
 SOURCE = "files"
-ANSWERS_KEPT = 1_000
+ANSWERS_CACHED = 1_000
 _Key = tuple[str, str]
 
 
@@ -60,7 +61,7 @@ class ImageStreamsFromObjects:
         self._stream_images = _by_key(image_stream_images)
         self._images = _by_name(images)
         self._namespaces = _by_name(namespaces)
-        self._known: dict[Question, Lookup[JsonObject]] = {}
+        self._cached: BoundedCache[Question, Lookup[JsonObject]] = BoundedCache(ANSWERS_CACHED)
         self._streams_of = _streams_by_image_and_repository(self._streams)
 
     def stamp(self) -> object:
@@ -82,7 +83,7 @@ class ImageStreamsFromObjects:
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
-        return self._known.get(question) or self._keep(question, self._stream_tag(question))
+        return self._cached.get(question) or self._cache(question, self._stream_tag(question))
 
     def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
@@ -90,12 +91,12 @@ class ImageStreamsFromObjects:
 
     def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
-        return self._known.get(question) or self._keep(question, self._stream_image(question))
+        return self._cached.get(question) or self._cache(question, self._stream_image(question))
 
     def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
-        known = self._known.get(question)
-        return known or self._keep(question, answers.image(question, self._images.get(question.digest), SOURCE))
+        cached = self._cached.get(question)
+        return cached or self._cache(question, answers.image(question, self._images.get(question.digest), SOURCE))
 
     def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
         """See ``ports.image_streams.ImageStreams``."""
@@ -103,8 +104,8 @@ class ImageStreamsFromObjects:
 
     def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
         """See ``ports.image_streams.Namespaces``."""
-        known = self._known.get(question)
-        return known or self._keep(question, answers.namespace(question, self._namespaces.get(question.name), SOURCE))
+        cached = self._cached.get(question)
+        return cached or self._cache(question, answers.namespace(question, self._namespaces.get(question.name), SOURCE))
 
     def _stream_tag(self, question: StreamTag) -> Lookup[JsonObject]:
         stream = self._streams.get((question.namespace, question.stream))
@@ -122,11 +123,9 @@ class ImageStreamsFromObjects:
         written = self._stream_images.get((question.namespace, f"{question.stream}@{question.id}"))
         return answer if written is None else Found(written, SOURCE)
 
-    def _keep(self, question: Question, answer: Lookup[JsonObject]) -> Lookup[JsonObject]:
-        """Answers are kept, in place of all if there are too many: the objects never change."""
-        if len(self._known) >= ANSWERS_KEPT:
-            self._known.clear()
-        self._known[question] = answer
+    def _cache(self, question: Question, answer: Lookup[JsonObject]) -> Lookup[JsonObject]:
+        """Cache an answer: the objects never change, but unpacking one takes time."""
+        self._cached.put(question, answer)
         return answer
 
     def _candidates(self, pull_spec: str) -> Iterator[JsonObject]:

@@ -23,7 +23,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from imagegate.caching import BoundedCache
+from imagegate.caching import TimedCache
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Unreachable
 
@@ -79,8 +79,8 @@ class NameResolver:
         self._changed = threading.Condition()
         self._running: dict[str, _Running] = {}
         self._counts: Counter[str] = Counter()
-        self._known: BoundedCache[str, bool] = BoundedCache(4096)
-        self._refused: BoundedCache[str, str] = BoundedCache(4096)
+        self._known: TimedCache[str, bool] = TimedCache(4096)
+        self._refused: TimedCache[str, str] = TimedCache(4096)
 
     def resolve(self, host: str, *, within_s: float | None) -> list[Address]:
         """Addresses of a name, in the resolver's order.

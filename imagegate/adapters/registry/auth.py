@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from imagegate.adapters.http.client import HttpClient
-from imagegate.caching import BoundedCache, SingleFlight
+from imagegate.caching import SingleFlight, TimedCache
 from imagegate.core.references.registry_hosts import DOCKER_HUB
 from imagegate.core.registry.auth_challenge import Challenge
 from imagegate.core.registry.egress import Sender, canonical_registry, read_url, same_origin, shown_url
@@ -124,7 +124,7 @@ class Authenticator:
     def __init__(self, http: HttpClient, realms: TokenRealms | None = None, *, tokens: int = 4096) -> None:
         self._http = http
         self._realms = realms or TokenRealms()
-        self._tokens: BoundedCache[TokenRequest, str] = BoundedCache(tokens)
+        self._tokens: TimedCache[TokenRequest, str] = TimedCache(tokens)
         self._flights: SingleFlight[tuple[TokenRequest, bool], str] = SingleFlight()
 
     def authorization(
@@ -199,7 +199,7 @@ class Authenticator:
             return kept or self._new_token(request, base_url, until=until)
 
         try:
-            return self._flights.do_within((request, fresh), ask, until=until, failures=Unreachable)
+            return self._flights.do((request, fresh), ask, until=until, failures=(Unreachable,))
         except TimeoutError as error:
             raise Unreachable(f"token server {shown_url(request.realm)} did not answer in time") from error
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
-from imagegate.caching import BoundedCache, SingleFlight
+from imagegate.caching import BoundedCache, SingleFlight, TimedCache
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
@@ -62,12 +62,12 @@ class CachedRegistry:
         limits = limits or CacheLimits()
         self._upstream = upstream
         self._tag_ttl_s = limits.tag_ttl_s
-        self._tags: BoundedCache[_Key, str] = BoundedCache(limits.manifests, clock=clock)
+        self._tags: TimedCache[_Key, str] = TimedCache(limits.manifests, clock=clock)
         self._manifests: BoundedCache[_Key, Manifest] = BoundedCache(
-            limits.manifests, most_weight=limits.manifest_bytes, weight=lambda manifest: len(manifest.raw), clock=clock
+            limits.manifests, most_weight=limits.manifest_bytes, weight=lambda manifest: len(manifest.raw)
         )
         self._configs: BoundedCache[_Key, bytes] = BoundedCache(
-            limits.configs, most_weight=limits.config_bytes, weight=len, clock=clock
+            limits.configs, most_weight=limits.config_bytes, weight=len
         )
         self._flights: SingleFlight[Hashable, Any] = SingleFlight()
 
@@ -141,22 +141,23 @@ class CachedRegistry:
         )
 
     def _merged(self, key: _Key, deadline_s: float, ask: Callable[[float], Lookup[T]]) -> Lookup[T]:
-        """One question for all who ask it now. Who joined one that ran out of time before his own asks himself."""
+        """One request for all callers that need it now.
+
+        A caller whose shared request failed before its own deadline sends a new one.
+        """
         until = time.monotonic() + deadline_s
-        while True:
-            asked: list[bool] = []
-
-            def work(asked: list[bool] = asked) -> Lookup[T]:
-                asked.append(True)
-                return ask(max(0.0, until - time.monotonic()))
-
-            left = until - time.monotonic()
-            try:
-                answer = cast("Lookup[T]", self._flights.do(key, work, wait_s=max(0.0, left)))
-            except TimeoutError as error:
-                return RegistryUnknown(f"{key.image.exact}: {error}", error_kind=RegistryErrorKind.UNREACHABLE)
-            if asked or not (isinstance(answer, Unknown) and answer.retryable) or time.monotonic() >= until:
-                return answer
+        try:
+            return cast(
+                "Lookup[T]",
+                self._flights.do(
+                    key,
+                    lambda: ask(max(0.0, until - time.monotonic())),
+                    until=until,
+                    failed=lambda answer: isinstance(answer, Unknown) and answer.retryable,
+                ),
+            )
+        except TimeoutError as error:
+            return RegistryUnknown(f"{key.image.exact}: {error}", error_kind=RegistryErrorKind.UNREACHABLE)
 
 
 def _normal(image: ImageReference) -> ImageReference:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http.client import HttpAnswer, HttpClient, NotTls
-from imagegate.caching import BoundedCache, SingleFlight
+from imagegate.caching import SingleFlight, TimedCache
 from imagegate.core.registry.auth_challenge import Challenge, parse_challenges
 from imagegate.core.registry.egress import Sender, same_origin
 from imagegate.core.registry.manifest import MEDIA_TYPES
@@ -65,7 +65,7 @@ class Endpoints:
         self._http = http
         self._ttl_s = ttl_s
         self._max_bytes = max_bytes
-        self._known: BoundedCache[tuple[str, bool], Endpoint] = BoundedCache(1024)
+        self._known: TimedCache[tuple[str, bool], Endpoint] = TimedCache(1024)
         self._pings: SingleFlight[tuple[str, bool], Endpoint] = SingleFlight()
         self._opening: set[tuple[str, bool]] = set()
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class Endpoints:
             return known() or self._ping(host, insecure=insecure, until=until)
 
         try:
-            return self._pings.do_within(key, ask, until=until, failures=Unreachable)
+            return self._pings.do(key, ask, until=until, failures=(Unreachable,))
         except TimeoutError as error:
             raise Unreachable(f"{host} did not answer in time") from error
 

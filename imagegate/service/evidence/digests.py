@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imagegate.caching import BoundedCache
+from imagegate.caching import TimedCache
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
@@ -41,11 +41,11 @@ class ManifestDigests:
     ) -> None:
         self._registry = registry
         self._limits = limits or DigestLimits(digest_s=0.0)
-        self._kept: BoundedCache[ManifestDigest, Found[str]] = BoundedCache(self._limits.answers_max, clock=clock)
+        self._cached: TimedCache[ManifestDigest, Found[str]] = TimedCache(self._limits.answers_max, clock=clock)
 
     def remembered(self, question: ManifestDigest) -> Found[str] | None:
         """The answer if it was had lately, else None. Never waits."""
-        return self._kept.get(question)
+        return self._cached.get(question)
 
     def ask(self, question: ManifestDigest, *, deadline_s: float) -> Lookup[str]:
         """The digest of the manifest's bytes; of a list, that of the list."""
@@ -69,4 +69,4 @@ class ManifestDigests:
 
     def _keep(self, question: ManifestDigest, digest: str) -> None:
         seconds = self._limits.digest_s if question.image.id else self._limits.tag_s
-        self._kept.put(question, Found(digest, CACHE), ttl_s=seconds)
+        self._cached.put(question, Found(digest, CACHE), ttl_s=seconds)

@@ -7,11 +7,10 @@ not in the cluster's list. No other profile uses it.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from imagegate.caching import TimedCache
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.image_streams.questions import Image, StreamImage, StreamTag
 from imagegate.ports.image_streams import ImageStreams
@@ -31,42 +30,31 @@ class CachedImages:
 
     def __init__(self, streams: ImageStreams, clock: Callable[[], float]) -> None:
         self._streams = streams
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
+        self._images: TimedCache[str, dict[str, Any]] = TimedCache(SIZE, clock=clock)
 
     def image(self, question: Image, *, deadline_s: float) -> Lookup[Any]:
         """From the cache (source ``cache``), else from the streams."""
-        now = self._clock()
-        with self._lock:
-            entry = self._entries.get(question.digest)
-            if entry is not None and entry[0] > now:
-                self._entries.move_to_end(question.digest)
-                return Found(entry[1], SOURCE)
+        # Use, not get: the original drops the image that was used least recently, which decides what it knows.
+        cached = self._images.use(question.digest)
+        if cached is not None:
+            return Found(cached, SOURCE)
         answer = self._streams.image(question, deadline_s=deadline_s)
         if isinstance(answer, Found):
-            self._remember(question.digest, answer.value)
+            self._images.put(question.digest, answer.value, ttl_s=LIFETIME_S)
         return answer
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[Any]:
         """Never from the cache; its image enters it."""
-        return self._remembering(self._streams.stream_tag(question, deadline_s=deadline_s))
+        return self._caching(self._streams.stream_tag(question, deadline_s=deadline_s))
 
     def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[Any]:
         """Never from the cache; its image enters it."""
-        return self._remembering(self._streams.stream_image(question, deadline_s=deadline_s))
+        return self._caching(self._streams.stream_image(question, deadline_s=deadline_s))
 
-    def _remembering(self, answer: Lookup[Any]) -> Lookup[Any]:
+    def _caching(self, answer: Lookup[Any]) -> Lookup[Any]:
         if isinstance(answer, Found):
             image = answer.value.get("image") or {}
             digest = (image.get("metadata") or {}).get("name")
             if digest:
-                self._remember(digest, image)
+                self._images.put(digest, image, ttl_s=LIFETIME_S)
         return answer
-
-    def _remember(self, digest: str, image: dict[str, Any]) -> None:
-        with self._lock:
-            self._entries[digest] = (self._clock() + LIFETIME_S, image)
-            self._entries.move_to_end(digest)
-            while len(self._entries) > SIZE:
-                self._entries.popitem(last=False)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from imagegate.caching import BoundedCache
 from imagegate.core.admission.lookup import Absent, DeadlineExceeded, Found, Impossible, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.pull_secrets import PullSecret
@@ -132,8 +132,7 @@ class SignatureReader:
         self._limits = limits or SignatureLimits()
         self._now = now
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[_Key, _Evidence] = OrderedDict()
+        self._cached: BoundedCache[_Key, _Evidence] = BoundedCache(self._limits.images_max)
 
     def ask(self, question: ImageSignatures, *, deadline_s: float) -> Lookup[tuple[SignatureCheck, ...]]:
         """The signatures of ``question.digest``, verified; one look-up at a time for the same evidence."""
@@ -142,18 +141,18 @@ class SignatureReader:
         if unusable is not None:
             return unusable
         until = time.monotonic() + deadline_s
-        evidence = self._evidence(_key(question))
+        evidence = self._cached.get_or_put(_key(question), lambda: _Evidence(_Read(self._monotonic())))
         if not evidence.lock.acquire(timeout=max(deadline_s, 0.0)):
             return DeadlineExceeded(NOT_IN_TIME)
         try:
-            return self._kept_answer(evidence, question) or self._read(evidence, question, key_rings, until)
+            return self._from_cache(evidence, question) or self._read(evidence, question, key_rings, until)
         finally:
             evidence.lock.release()
 
     def remembered(self, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
         """The answer if it can be given at once from what is kept, else None. Never waits."""
-        evidence = self._kept.get(_key(question))
-        return None if evidence is None else self._kept_answer(evidence, question)
+        evidence = self._cached.get(_key(question))
+        return None if evidence is None else self._from_cache(evidence, question)
 
     def _unusable(self, key_rings: tuple[KeyRing, ...]) -> UnusableKeys | None:
         for ring in key_rings:
@@ -163,18 +162,7 @@ class SignatureReader:
                 return UnusableKeys(str(error), retryable=False)
         return None
 
-    def _evidence(self, key: _Key) -> _Evidence:
-        with self._lock:
-            evidence = self._kept.get(key)
-            if evidence is None:
-                evidence = self._kept[key] = _Evidence(_Read(self._monotonic()))
-                if len(self._kept) > self._limits.images_max:
-                    self._kept.popitem(last=False)
-            else:
-                self._kept.move_to_end(key)
-            return evidence
-
-    def _kept_answer(self, evidence: _Evidence, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
+    def _from_cache(self, evidence: _Evidence, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
         """What is kept, if it is fresh enough for what it says."""
         read = evidence.read
         if read.valid_until is not None and read.valid_until <= self._now():

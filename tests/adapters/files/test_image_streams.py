@@ -220,12 +220,12 @@ def test_look_ups_do_not_walk_all_images(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_answers_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagegate.adapters.files.image_streams.ANSWERS_KEPT", 3)
+    monkeypatch.setattr("imagegate.adapters.files.image_streams.ANSWERS_CACHED", 3)
     found = ImageStreamsFromObjects(namespaces=[{"metadata": {"name": f"n{i}"}} for i in range(9)])
     for _ in range(2):
         for i in range(9):
             answer = found.namespace(Namespace(f"n{i}"), deadline_s=1)
             assert isinstance(answer, Found)
             assert answer.value["metadata"]["name"] == f"n{i}"
-            assert len(found._known) <= 3
+            assert len(found._cached) <= 3
     assert found.namespace(Namespace("n8"), deadline_s=1) is answer

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from imagegate.adapters.registry.cache import CachedRegistry, CacheLimits
-from imagegate.caching import BoundedCache, SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest, parse_manifest
@@ -211,37 +210,3 @@ def test_who_has_less_time_than_the_first_does_not_wait_for_it() -> None:
     first.join()
     assert isinstance(answer, RegistryUnknown)
     assert "under way" in answer.why
-
-
-def test_a_failed_flight_fails_for_all_and_is_forgotten() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-
-    def broken() -> int:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        flights.do("k", broken, wait_s=1)
-    assert flights.do("k", lambda: 7, wait_s=1) == 7
-
-
-def test_a_cache_is_bounded_in_entries_and_weight() -> None:
-    entries: BoundedCache[int, bytes] = BoundedCache(3)
-    for number in range(10):
-        entries.put(number, b"x")
-    assert len(entries) == 3
-    assert entries.get(9) == b"x"
-    assert entries.get(6) is None
-    heavy: BoundedCache[int, bytes] = BoundedCache(100, most_weight=10, weight=len)
-    for number in range(5):
-        heavy.put(number, b"1234")
-    assert len(heavy) == 2
-    heavy.put(9, b"x" * 11)
-    assert heavy.get(9) is None
-    assert heavy.get(4) == b"1234"
-    heavy.put(4, b"12")
-    heavy.put(5, b"1234")
-    assert heavy.get(3) == b"1234"
-    heavy.discard(3)
-    assert heavy.get(3) is None
-    heavy.put(6, b"1", ttl_s=0)
-    assert heavy.get(6) is None

@@ -7,7 +7,6 @@ import gzip
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,12 @@ import pytest
 from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
-from imagegate.caching import SingleFlight
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, PullSecretEntry
-from imagegate.errors import Unreachable
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import (
@@ -929,32 +926,3 @@ def test_many_questions_at_once_are_one_introduction_and_one_token(
     assert simulator.count(path="/token") == 1
     assert sum(request.path == "/v2/" for request in simulator.requests) <= 1
     assert sum("authorization" not in request.headers for request in simulator.requests) <= 1 + 1 + 1
-
-
-def test_who_joined_a_question_that_ran_out_of_time_asks_himself() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    entered, release = threading.Event(), threading.Event()
-    results: list[int | str] = []
-
-    def slow() -> int:
-        entered.set()
-        release.wait(30)
-        raise Unreachable("out of time")
-
-    def first() -> None:
-        try:
-            flights.do_within("k", slow, until=time.monotonic() + 30, failures=Unreachable)
-        except Unreachable as error:
-            results.append(str(error))
-
-    def second() -> None:
-        results.append(flights.do_within("k", lambda: 7, until=time.monotonic() + 30, failures=Unreachable))
-
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
-    threads[0].start()
-    assert entered.wait(30)
-    threads[1].start()
-    release.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(str, results)) == ["7", "out of time"]
