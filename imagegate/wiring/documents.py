@@ -132,7 +132,7 @@ class Inputs:
             version=version,
             warnings=warnings,
             memory={question: Answerer(method, immediate=True) for question, method in methods.items()},
-            stamp=streams.stamp,
+            snapshot=streams.snapshot,
             begins=begins,
             weaker_after_s=settings.documents.weaker_after_s,
             ending=settings.documents.ending,
@@ -157,9 +157,9 @@ class Inputs:
         """Who answers what the documents answer: always from those that were read last."""
         return {question: Answerer(self._answer, immediate=True) for question in self._methods}
 
-    def stamp(self) -> object | None:
+    def snapshot(self) -> object | None:
         """What stands for all that is answered from memory now: see ``Answers.snapshot``."""
-        return self._streams.stamp()
+        return self._streams.snapshot()
 
     def _answer(self, question: Any, /, *, deadline_s: float) -> Any:
         return self._methods[type(question)](question, deadline_s=deadline_s)

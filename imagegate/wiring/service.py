@@ -120,7 +120,7 @@ def build(
 
         http = http_client(settings)
         answerers |= evidence_answerers(settings, http)
-    look_up = LookUp(answerers, count=count, stamp=inputs.stamp)
+    look_up = LookUp(answerers, count=count, snapshot=inputs.snapshot)
     recent = RecentRecords(shared)
     if log_decisions:
         recorders = (DecisionLog(now, JsonLines(lines_on(sys.stderr.fileno())), recent), *recorders)

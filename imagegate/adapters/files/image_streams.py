@@ -64,7 +64,7 @@ class ImageStreamsFromObjects:
         self._cached: BoundedCache[Question, Lookup[JsonObject]] = BoundedCache(ANSWERS_CACHED)
         self._streams_of = _streams_by_image_and_repository(self._streams)
 
-    def stamp(self) -> object:
+    def snapshot(self) -> object:
         """See ``Answers.snapshot``: the objects never change."""
         return self
 

@@ -80,7 +80,7 @@ class StoredImageStreams:
         self._answers: _Answers = {}
         self._fresh: tuple[float, int, _Answers] = (0.0, 0, self._answers)
 
-    def stamp(self) -> object | None:
+    def snapshot(self) -> object | None:
         """Another object after every change: see ``Answers.snapshot``. None while the store cannot be read."""
         try:
             return self._valid_answers()

@@ -133,7 +133,7 @@ class Extent:
 EVERYTHING = Extent()
 
 
-def misfit(request: AdmissionRequest) -> str:
+def inconsistency(request: AdmissionRequest) -> str:
     """Why the request's object cannot be what its resource holds; empty where it can.
 
     Kind, resource and object say the same thing three times in what an API server sends. Where images are found

@@ -10,25 +10,32 @@ from imagegate.core.enforcement.behaviour import CiseSettings
 from imagegate.core.enforcement.image import CiseImage
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.questions import Asking
-from imagegate.core.enforcement.requirement import Check, Outcome, PullSource, Refused, Subject, Verified
+from imagegate.core.enforcement.requirement import (
+    Check,
+    ImageUnderPolicy,
+    PullSource,
+    Refused,
+    RequirementResult,
+    Verified,
+)
 
 REPORTED_ORDER = ("vulnerability", "simple", "trust")
 """Portieris' order, in which ``reportAll`` prints."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RequirementsResult:
     """What an entry's requirements came to."""
 
     entry: Entry
     digest: str
     """64 hex digits that were verified; empty where the entry verifies none, or on a refusal."""
     refused: tuple[Refused, ...]
-    tried: tuple[tuple[str, Outcome], ...] = ()
+    tried: tuple[tuple[str, RequirementResult], ...] = ()
     """Every check that ran, for the trace."""
 
 
-def judge(
+def evaluate_requirements(
     entry: Entry,
     checks: Sequence[Check],
     asking: Asking,
@@ -39,7 +46,7 @@ def judge(
     pinned: str,
     pulls: PullSource,
     settings: CiseSettings,
-) -> Judged | None:
+) -> RequirementsResult | None:
     """Run the checks that the entry asks for, in their order; the first refusal ends it unless all are to be told.
 
     Args:
@@ -51,9 +58,9 @@ def judge(
         None where something must be awaited.
     """
     if not entry.requires:
-        return Judged(entry, "", ())
-    subject = Subject(namespace, written, image, pinned, entry, pulls, settings)
-    tried: list[tuple[str, Outcome]] = []
+        return RequirementsResult(entry, "", ())
+    subject = ImageUnderPolicy(namespace, written, image, pinned, entry, pulls, settings)
+    tried: list[tuple[str, RequirementResult]] = []
     pending = False
     for check in checks:
         if not check.applies(entry):
@@ -69,23 +76,23 @@ def judge(
             break
     if pending:
         return None
-    return _judged(entry, pinned, tried)
+    return _result(entry, pinned, tried)
 
 
-def _judged(entry: Entry, pinned: str, tried: Sequence[tuple[str, Outcome]]) -> Judged:
+def _result(entry: Entry, pinned: str, tried: Sequence[tuple[str, RequirementResult]]) -> RequirementsResult:
     if len(tried) == 1:
         ((_, only),) = tried
         if isinstance(only, Refused):
-            return Judged(entry, "", (only,), tuple(tried))
+            return RequirementsResult(entry, "", (only,), tuple(tried))
         if not pinned or only.digest in ("", pinned):
-            return Judged(entry, only.digest, (), tuple(tried))
+            return RequirementsResult(entry, only.digest, (), tuple(tried))
     refused = [(kind, outcome) for kind, outcome in tried if isinstance(outcome, Refused)]
     refused.sort(key=lambda each: REPORTED_ORDER.index(each[0]))
     digests = {kind: outcome.digest for kind, outcome in tried if isinstance(outcome, Verified) and outcome.digest}
     conflict = _conflict(digests, pinned) if not refused else None
     texts = (conflict,) if conflict is not None else tuple(outcome for _, outcome in refused)
     digest = "" if texts else next(iter(digests.values()), "")
-    return Judged(entry, digest, texts, tuple(tried))
+    return RequirementsResult(entry, digest, texts, tuple(tried))
 
 
 def _conflict(digests: dict[str, str], pinned: str) -> Refused | None:

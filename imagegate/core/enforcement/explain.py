@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import ImageUse
-from imagegate.core.enforcement.evaluate import Judged
+from imagegate.core.enforcement.evaluate import RequirementsResult
 from imagegate.core.enforcement.image import CiseImage
 from imagegate.core.enforcement.patterns import compare, compare_image_ref, quality
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Verified
-from imagegate.core.enforcement.selection import PolicySet, Scope, Selected
+from imagegate.core.enforcement.selection import EffectivePolicy, PolicySet, Selected
 
 ENTRY, REQUIREMENT = "policy-entry", "requirement"
 
 
-def explain_entries(scope: Scope, spelling: str) -> list[Step]:
+def explain_entries(effective: EffectivePolicy, spelling: str) -> list[Step]:
     """Every entry in force for one spelling of an image: whether it matches, how specific it is, which one decides.
 
     Walks the whole list, as the sources describe it; not for the hot path.
     """
-    best = scope.best(spelling)
-    return [_entry_step(entry, spelling, best) for entry in scope.entries]
+    best = effective.best(spelling)
+    return [_entry_step(entry, spelling, best) for entry in effective.entries]
 
 
 def _entry_step(entry: Entry, spelling: str, best: Entry | None) -> Step:
@@ -52,37 +52,39 @@ def _why_not(name: str, image: str) -> str:
     return f"path {path} does not match {path_pattern}"
 
 
-def trace_scope(trace: Trace, policies: PolicySet, namespace: str) -> None:
+def trace_policies(trace: Trace, policies: PolicySet, namespace: str) -> None:
     """Note which policies are in force."""
     if policies.unavailable:
         trace.add("", Step("policies", namespace, "unavailable", policies.unavailable))
         return
-    scope = policies.scope(namespace)
-    if scope is None:
+    effective = policies.effective(namespace)
+    if effective is None:
         trace.add("", Step("policies", namespace, "none", "no image policies or cluster policies"))
     else:
-        trace.add("", Step("policies", namespace, scope.kind, f"{len(scope.entries)} entries"))
+        trace.add("", Step("policies", namespace, effective.kind, f"{len(effective.entries)} entries"))
 
 
 def trace_selection(trace: Trace, use: ImageUse, policies: PolicySet, namespace: str, spelling: str) -> None:
     """Note every entry for one image."""
-    scope = None if policies.unavailable else policies.scope(namespace)
-    if scope is not None:
-        for step in explain_entries(scope, spelling):
+    effective = None if policies.unavailable else policies.effective(namespace)
+    if effective is not None:
+        for step in explain_entries(effective, spelling):
             trace.add(use.field, step)
 
 
-def trace_judged(trace: Trace, use: ImageUse, image: CiseImage, selected: Selected, judged: Judged) -> None:
+def trace_requirements(
+    trace: Trace, use: ImageUse, image: CiseImage, selected: Selected, result: RequirementsResult
+) -> None:
     """Note what the requirements of the entry came to."""
     if image.original != use.name:
         trace.add(use.field, Step("record", use.name, "believed", f"was {image.original} before it was rewritten"))
     if selected.spelling != image.original:
         trace.add(use.field, Step("spelling", selected.spelling, "matched", f"nothing matches {image.original}"))
-    for kind, outcome in judged.tried:
+    for kind, outcome in result.tried:
         if isinstance(outcome, Verified):
             detail = {"digest": f"sha256:{outcome.digest}"} if outcome.digest else {}
             trace.add(use.field, Step(REQUIREMENT, kind, "holds", detail=detail))
         else:
             trace.add(use.field, Step(REQUIREMENT, kind, "refused", outcome.text, {"code": outcome.code.value}))
-    if not judged.tried:
+    if not result.tried:
         trace.add(use.field, Step(REQUIREMENT, "none", "holds", "the entry requires nothing"))

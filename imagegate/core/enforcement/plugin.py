@@ -17,26 +17,26 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import ImageUse, InvalidObject
 from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Rewriting
-from imagegate.core.enforcement.evaluate import Judged, judge
-from imagegate.core.enforcement.explain import trace_judged, trace_scope, trace_selection
+from imagegate.core.enforcement.evaluate import RequirementsResult, evaluate_requirements
+from imagegate.core.enforcement.explain import trace_policies, trace_requirements, trace_selection
 from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
 from imagegate.core.enforcement.messages import status_message
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.questions import Asking
 from imagegate.core.enforcement.requirement import Check, PullSource, Refused
-from imagegate.core.enforcement.rewrite_record import Recorder, Resolved, record_place
+from imagegate.core.enforcement.rewrite_record import Rewrite, RewriteRecords, record_place
 from imagegate.core.enforcement.selection import (
+    AllowedImageCache,
+    EffectivePolicy,
+    NoEntryReason,
     PolicySet,
-    Scope,
     Selected,
-    Settled,
-    Situation,
     no_entry_text,
     select,
 )
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from imagegate.core.enforcement.trust_requirement import TrustCheck
-from imagegate.core.enforcement.verdict_cache import Memory, Result
+from imagegate.core.enforcement.verdict_cache import CachedVerdict, VerdictCache
 from imagegate.core.enforcement.vulnerability_requirement import VulnerabilityCheck
 from imagegate.core.enforcement.workload import (
     CREATE,
@@ -45,11 +45,11 @@ from imagegate.core.enforcement.workload import (
     RESOURCES,
     UPDATE,
     Workload,
+    allowed_rules,
     has_parent_kind,
     parent_question,
     parent_vouches,
     read_workload,
-    settled_rules,
     unsupported_text,
 )
 from imagegate.core.kube.status import Status
@@ -89,15 +89,15 @@ class CisePlugin:
     """Whether ``record_key`` will be the same after a restart. Templates outlive the process that rewrote them."""
     applied: tuple[Check, ...] = field(init=False, repr=False)
     """Those of ``checks`` that run at this endpoint."""
-    recorder: Recorder = field(init=False, repr=False)
-    _settled: dict[Scope, Settled] = field(init=False, repr=False, default_factory=dict)
-    memory: Memory = field(init=False, repr=False, compare=False, default_factory=Memory)
+    rewrite_records: RewriteRecords = field(init=False, repr=False)
+    _allowed_images: dict[EffectivePolicy, AllowedImageCache] = field(init=False, repr=False, default_factory=dict)
+    verdict_cache: VerdictCache = field(init=False, repr=False, compare=False, default_factory=VerdictCache)
     """What images came to before; of this endpoint alone."""
 
     def __post_init__(self) -> None:
         without = VulnerabilityCheck.kind if self.hook is Hook.TRUST else ""
         object.__setattr__(self, "applied", tuple(check for check in self.checks if check.kind != without))
-        object.__setattr__(self, "recorder", Recorder(self.record_key))
+        object.__setattr__(self, "rewrite_records", RewriteRecords(self.record_key))
 
     def for_hook(self, hook: Hook) -> CisePlugin:
         """The same plug-in for another endpoint."""
@@ -122,11 +122,11 @@ class CisePlugin:
         """What the parent, the entries' requirements and the pull secrets still need."""
         if request.resource not in RESOURCES or request.namespace in self.settings.reserved_namespaces:
             return ()
-        scope = None if self.policies.unavailable else self.policies.scope(request.namespace)
+        effective = None if self.policies.unavailable else self.policies.effective(request.namespace)
         verifies = self.settings.parents is Parents.VERIFY
-        if not verifies and (scope is None or scope.only_names):
+        if not verifies and (effective is None or effective.only_names):
             return ()
-        if scope is not None and settled_rules(request, self.settled(scope)) is not None:
+        if effective is not None and allowed_rules(request, self.allowed_images(effective)) is not None:
             return ()
         try:
             workload = read_workload(request)
@@ -137,7 +137,7 @@ class CisePlugin:
             return asking.missing
         review = _Review(self, request, workload, asking)
         for use in workload.uses:
-            review.judge(use)
+            review.decide_image(use)
         return asking.missing
 
     def decide(
@@ -154,8 +154,8 @@ class CisePlugin:
         if request.resource not in RESOURCES:
             return _denied_object(DenialCode.INVALID_OBJECT, unsupported_text(request))
         if trace is None and not self.policies.unavailable:
-            scope = self.policies.scope(request.namespace)
-            rules = None if scope is None else settled_rules(request, self.settled(scope))
+            effective = self.policies.effective(request.namespace)
+            rules = None if effective is None else allowed_rules(request, self.allowed_images(effective))
             if rules is not None:
                 return Decision(plugin=NAME, rules=rules)
         try:
@@ -168,14 +168,14 @@ class CisePlugin:
         if self._passes_unread(request, workload, asking):
             return Decision(plugin=NAME, annotations={"bypass": "parent"})
         if trace is not None:
-            trace_scope(trace, self.policies, request.namespace)
+            trace_policies(trace, self.policies, request.namespace)
         return _Review(self, request, workload, asking, trace).decide()
 
-    def settled(self, scope: Scope) -> Settled:
-        """What is known of images in a scope under these settings."""
-        found = self._settled.get(scope)
+    def allowed_images(self, effective: EffectivePolicy) -> AllowedImageCache:
+        """What is known of images under an effective policy under these settings."""
+        found = self._allowed_images.get(effective)
         if found is None:
-            found = self._settled[scope] = Settled()
+            found = self._allowed_images[effective] = AllowedImageCache()
         return found
 
     def _passes_unread(self, request: AdmissionRequest, workload: Workload, asking: Asking) -> bool:
@@ -200,7 +200,7 @@ class _Verdict:
     use: ImageUse
     image: CiseImage | None = None
     """None for a blank image that is left to somebody else."""
-    judged: Judged | None = None
+    result: RequirementsResult | None = None
     denials: tuple[Denial, ...] = ()
 
 
@@ -222,16 +222,16 @@ class _Review:
         self._asking = asking
         self._trace = trace
         self._metadata_paths = _metadata_paths(workload)
-        self._resolved = plugin.recorder.resolved(request.object or {}, request.namespace, self._metadata_paths)
+        self._resolved = plugin.rewrite_records.resolved(request.object or {}, request.namespace, self._metadata_paths)
         self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod)
-        self._memory = plugin.memory if trace is None and asking.final else None
-        self._facets = self._pulls.facets if self._memory is not None else ()
+        self._verdict_cache = plugin.verdict_cache if trace is None and asking.final else None
+        self._cache_key = self._pulls.cache_key if self._verdict_cache is not None else ()
 
     def decide(self) -> Decision:
         """The decision over all images."""
-        verdicts = [verdict for use in self._workload.uses if (verdict := self.judge(use)) is not None]
+        verdicts = [verdict for use in self._workload.uses if (verdict := self.decide_image(use)) is not None]
         denials = tuple(denial for verdict in verdicts for denial in verdict.denials)
-        rules = tuple(dict.fromkeys(v.judged.entry.rule for v in verdicts if v.judged is not None))
+        rules = tuple(dict.fromkeys(v.result.entry.rule for v in verdicts if v.result is not None))
         if denials:
             texts = [denial.because for denial in denials]
             status = Status(code=0, reason="", message=status_message(texts))
@@ -239,20 +239,20 @@ class _Review:
         rewrites, warnings = self._rewrites(verdicts)
         return Decision(plugin=NAME, rewrites=tuple(rewrites), warnings=tuple(warnings), rules=rules)
 
-    def judge(self, use: ImageUse) -> _Verdict | None:
+    def decide_image(self, use: ImageUse) -> _Verdict | None:
         """What comes of one image; None where something must be awaited."""
         if not use.name.strip():
             return self._blank(use)
         record = self._resolved.get(use.name)
-        key = (use.name, None if record is None else record.was, self._facets)
-        if self._memory is not None:
-            result = self._memory.recall(key, self._asking.answers)
-            if result is not None:
-                return _Verdict(use, result.image, result.judged)
+        key = (use.name, None if record is None else record.original, self._cache_key)
+        if self._verdict_cache is not None:
+            cached = self._verdict_cache.get(key, self._asking.answers)
+            if cached is not None:
+                return _Verdict(use, cached.image, cached.result)
             self._asking.asked = []
         try:
             written = parse_image(use.name)
-            image = parse_image(record.was) if record is not None else written
+            image = parse_image(record.original) if record is not None else written
         except InvalidReference as error:
             text = invalid_image_text(use.name)
             self._note(use, "invalid", str(error))
@@ -260,9 +260,9 @@ class _Review:
         if self._trace is not None:
             trace_selection(self._trace, use, self._plugin.policies, self._request.namespace, image.original)
         selected = select(self._plugin.policies, self._request.namespace, image.original, image, self._settings)
-        if isinstance(selected, Situation):
+        if isinstance(selected, NoEntryReason):
             return self._denied(use, "", self._no_entry(selected, use.name))
-        judged = judge(
+        result = evaluate_requirements(
             selected.entry,
             self._plugin.applied,
             self._asking,
@@ -273,23 +273,23 @@ class _Review:
             pulls=self._pulls,
             settings=self._settings,
         )
-        if judged is None:
+        if result is None:
             return None
-        if not judged.entry.requires:
+        if not result.entry.requires:
             if record is None:
-                self._settle(use.name, judged.entry)
-        elif self._memory is not None and not judged.refused:
-            self._memory.keep(key, Result(image, judged, tuple(self._asking.asked or ())))
+                self._add_allowed(use.name, result.entry)
+        elif self._verdict_cache is not None and not result.refused:
+            self._verdict_cache.add(key, CachedVerdict(image, result, tuple(self._asking.asked or ())))
         if self._trace is not None:
-            trace_judged(self._trace, use, image, selected, judged)
+            trace_requirements(self._trace, use, image, selected, result)
         return _Verdict(
-            use, image, judged, tuple(self._denial(use, judged.entry.rule, refused) for refused in judged.refused)
+            use, image, result, tuple(self._denial(use, result.entry.rule, refused) for refused in result.refused)
         )
 
-    def _settle(self, image: str, entry: Entry) -> None:
-        scope = self._plugin.policies.scope(self._request.namespace)
-        if scope is not None:
-            self._plugin.settled(scope).add(image, entry.rule)
+    def _add_allowed(self, image: str, entry: Entry) -> None:
+        effective = self._plugin.policies.effective(self._request.namespace)
+        if effective is not None:
+            self._plugin.allowed_images(effective).add(image, entry.rule)
 
     def _blank(self, use: ImageUse) -> _Verdict:
         """A blank image: left to an image trigger in a template, and to a later webhook before a Pod is final."""
@@ -297,11 +297,11 @@ class _Review:
             return self._denied(use, "", Refused(DenialCode.INVALID_IMAGE_NAME, invalid_image_text(use.name)))
         return _Verdict(use)
 
-    def _no_entry(self, situation: Situation, image: str) -> Refused:
-        if situation is Situation.UNAVAILABLE:
+    def _no_entry(self, reason: NoEntryReason, image: str) -> Refused:
+        if reason is NoEntryReason.UNAVAILABLE:
             return Refused(DenialCode.LOOK_UP_FAILED, self._plugin.policies.unavailable)
-        code = DenialCode.NO_POLICY if situation is Situation.NO_POLICIES else DenialCode.NO_MATCHING_REPOSITORY
-        return Refused(code, no_entry_text(situation, self._request.namespace, image, self._settings))
+        code = DenialCode.NO_POLICY if reason is NoEntryReason.NO_POLICIES else DenialCode.NO_MATCHING_REPOSITORY
+        return Refused(code, no_entry_text(reason, self._request.namespace, image, self._settings))
 
     def _denied(self, use: ImageUse, rule: str, refused: Refused) -> _Verdict:
         self._note(use, "denied", refused.text)
@@ -318,28 +318,28 @@ class _Review:
         """The patch and what is to be said about images that keep their tag."""
         operations: list[PatchOp] = []
         warnings: list[str] = []
-        records: dict[str, Resolved] = {}
+        records: dict[str, Rewrite] = {}
         for verdict in verdicts:
-            judged, image, use = verdict.judged, verdict.image, verdict.use
-            if judged is None or image is None:
+            result, image, use = verdict.result, verdict.image, verdict.use
+            if result is None or image is None:
                 continue
-            if judged.entry.mutate_image is False and judged.entry.trust.enabled:
+            if result.entry.mutate_image is False and result.entry.trust.enabled:
                 warnings.append(f"imagegate: image {use.name} admitted without digest (mutateImage: false)")
-            if not judged.digest or not judged.entry.rewrites:
+            if not result.digest or not result.entry.rewrites:
                 continue
             if _is_volume(use):
-                warnings += _volume_warning(use, image, judged.digest)
+                warnings += _volume_warning(use, image, result.digest)
                 continue
             if not self._may_rewrite:
                 continue
             keeps_records = self._keeps_records
-            now = image.at_digest(judged.digest, keep_tag=self._settings.keep_tag and keeps_records)
+            now = image.at_digest(result.digest, keep_tag=self._settings.keep_tag and keeps_records)
             if now == image.original:
                 continue
             if keeps_records:
-                records[record_place(use)] = Resolved(image.original, now)
-            elif not self._finds_again(now, judged.entry):
-                warnings.append(f"imagegate: image {use.name} admitted without digest: {judged.entry.name} names a tag")
+                records[record_place(use)] = Rewrite(image.original, now)
+            elif not self._finds_again(now, result.entry):
+                warnings.append(f"imagegate: image {use.name} admitted without digest: {result.entry.name} names a tag")
                 continue
             if now != use.name:
                 operations.append(PatchOp("replace", pointer(use.field), now))
@@ -372,8 +372,8 @@ class _Review:
         rewriting = self._settings.rewriting
         return not (rewriting is Rewriting.NEVER or (rewriting is Rewriting.PODS and not self._workload.is_pod))
 
-    def _records(self, records: Mapping[str, Resolved]) -> list[PatchOp]:
-        return self._plugin.recorder.patch(
+    def _records(self, records: Mapping[str, Rewrite]) -> list[PatchOp]:
+        return self._plugin.rewrite_records.patch(
             self._request.object or {}, self._metadata_paths, records, self._request.namespace
         )
 

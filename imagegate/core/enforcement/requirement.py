@@ -33,7 +33,7 @@ class Refused:
     text: str
 
 
-Outcome: TypeAlias = Verified | Refused
+RequirementResult: TypeAlias = Verified | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class PullSource:
     """The API server has copied the service account's secrets into a Pod already."""
 
     @property
-    def facets(self) -> tuple[object, ...]:
+    def cache_key(self) -> tuple[object, ...]:
         """What ``secrets`` asks depends on, to tell one workload's credentials from another's."""
         names = _names(self.spec.get("imagePullSecrets"))
         return self.namespace, names, "" if names or self.is_pod else self._account
@@ -89,7 +89,7 @@ def _names(references: object) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ImageUnderPolicy:
     """One image under the entry that decides it."""
 
     namespace: str
@@ -129,5 +129,5 @@ class Check(Protocol):
     def applies(self, entry: Entry) -> bool:
         """Whether the entry asks for it."""
 
-    def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
+    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
         """The outcome; None where something must be awaited, which ``asking`` has noted."""

@@ -22,20 +22,20 @@ ANNOTATION = "imagegate/resolved-images"
 ANNOTATION_MAX_LENGTH = 128 * 1024  # half of what Kubernetes allows all annotations together
 
 
-class Resolved(NamedTuple):
+class Rewrite(NamedTuple):
     """One rewritten image."""
 
-    was: str
-    now: str
+    original: str
+    rewritten: str
 
     def mac(self, key: bytes, namespace: str) -> str:
         """What proves that imagegate made it, in one namespace: base64."""
-        text = f"{namespace}\0{self.was}\0{self.now}"
+        text = f"{namespace}\0{self.original}\0{self.rewritten}"
         return base64.b64encode(hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
+class RewriteRecords:
     """Reads and writes records with one key, shared by all replicas. Without a key there are no records."""
 
     key: bytes
@@ -45,7 +45,7 @@ class Recorder:
         document: Mapping[str, Any],
         namespace: str,
         metadata_paths: tuple[tuple[str, ...], ...] = (("metadata",),),
-    ) -> dict[str, Resolved]:
+    ) -> dict[str, Rewrite]:
         """By rewritten image what an object's annotations prove; whatever is not right in them is left out.
 
         Args:
@@ -54,23 +54,23 @@ class Recorder:
         """
         if not self.key:
             return {}
-        found: dict[str, Resolved] = {}
+        found: dict[str, Rewrite] = {}
         for value in [each for path in metadata_paths for each in _entries(document, path).values()]:
             if not isinstance(value, dict):
                 continue
-            was, now, mac = value.get("from"), value.get("to"), value.get("mac")
-            if not (isinstance(was, str) and isinstance(now, str) and isinstance(mac, str)):
+            original, rewritten, mac = value.get("from"), value.get("to"), value.get("mac")
+            if not (isinstance(original, str) and isinstance(rewritten, str) and isinstance(mac, str)):
                 continue
-            entry = Resolved(was, now)
+            entry = Rewrite(original, rewritten)
             if mac.isascii() and hmac.compare_digest(entry.mac(self.key, namespace), mac):
-                found.setdefault(now, entry)
+                found.setdefault(rewritten, entry)
         return found
 
     def patch(
         self,
         document: Mapping[str, Any],
         metadata_paths: tuple[tuple[str, ...], ...],
-        records: Mapping[str, Resolved],
+        records: Mapping[str, Rewrite],
         namespace: str,
     ) -> list[PatchOp]:
         """The operations that put ``records`` (by ``LIST/CONTAINER``) where they are read; none where they are.
@@ -88,10 +88,11 @@ class Recorder:
 
 
 @lru_cache(maxsize=1024)
-def _annotation(key: bytes, namespace: str, records: tuple[tuple[str, Resolved], ...]) -> str:
+def _annotation(key: bytes, namespace: str, records: tuple[tuple[str, Rewrite], ...]) -> str:
     """The annotation's text; replicas of one Deployment have the same."""
     entries = {
-        place: {"from": was, "to": now, "mac": Resolved(was, now).mac(key, namespace)} for place, (was, now) in records
+        place: {"from": rewrite.original, "to": rewrite.rewritten, "mac": rewrite.mac(key, namespace)}
+        for place, rewrite in records
     }
     return json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
 

@@ -26,7 +26,7 @@ FEW_ENTRIES = 32
 sees but some, and the index of a namespace takes six kilobytes."""
 
 
-class Situation(enum.Enum):
+class NoEntryReason(enum.Enum):
     """Why there is no entry."""
 
     UNAVAILABLE = "unavailable"
@@ -44,7 +44,7 @@ class Selected:
     spelling: str
 
 
-class Settled:
+class AllowedImageCache:
     """Images that an entry without requirements allows, and that entry's rule: nothing else decides about them."""
 
     __slots__ = ("_rules",)
@@ -64,7 +64,7 @@ class Settled:
             self._rules[image] = rule
 
 
-class Scope:
+class EffectivePolicy:
     """All entries of one namespace or of the cluster, as one list."""
 
     __slots__ = ("_index", "entries", "kind", "only_names")
@@ -115,10 +115,10 @@ class PolicySet:
             else:
                 cluster = [] if cluster is None else cluster
                 cluster.extend(policy.entries)
-        self._namespaces = {name: Scope(IMAGE_POLICY, entries) for name, entries in by_namespace.items()}
-        self._cluster = None if cluster is None else Scope(CLUSTER_IMAGE_POLICY, cluster)
+        self._namespaces = {name: EffectivePolicy(IMAGE_POLICY, entries) for name, entries in by_namespace.items()}
+        self._cluster = None if cluster is None else EffectivePolicy(CLUSTER_IMAGE_POLICY, cluster)
 
-    def scope(self, namespace: str) -> Scope | None:
+    def effective(self, namespace: str) -> EffectivePolicy | None:
         """What is in force in a namespace; None if there is no policy at all."""
         return self._namespaces.get(namespace, self._cluster)
 
@@ -134,7 +134,7 @@ def merged_order(policies: Iterable[ImagePolicyObject], groups: Sequence[PolicyG
 
 def select(
     policies: PolicySet, namespace: str, image: str, parsed: CiseImage | None, settings: CiseSettings
-) -> Selected | Situation:
+) -> Selected | NoEntryReason:
     """The entry for an image string as written in the object.
 
     Args:
@@ -142,15 +142,15 @@ def select(
         counts.
     """
     if policies.unavailable:
-        return Situation.UNAVAILABLE
-    scope = policies.scope(namespace)
-    if scope is None:
-        return Situation.NO_POLICIES
+        return NoEntryReason.UNAVAILABLE
+    effective = policies.effective(namespace)
+    if effective is None:
+        return NoEntryReason.NO_POLICIES
     for spelling in _spellings(image, parsed, settings):
-        entry = scope.best(spelling)
+        entry = effective.best(spelling)
         if entry is not None:
             return Selected(entry, spelling)
-    return Situation.NO_MATCH_IN_NAMESPACE if scope.kind == IMAGE_POLICY else Situation.NO_MATCH_IN_CLUSTER
+    return NoEntryReason.NO_MATCH_IN_NAMESPACE if effective.kind == IMAGE_POLICY else NoEntryReason.NO_MATCH_IN_CLUSTER
 
 
 def _spellings(image: str, parsed: CiseImage | None, settings: CiseSettings) -> Iterator[str]:
@@ -164,15 +164,15 @@ def _spellings(image: str, parsed: CiseImage | None, settings: CiseSettings) -> 
         yield from parsed.spellings()
 
 
-def no_entry_text(situation: Situation, namespace: str, image: str, settings: CiseSettings) -> str:
+def no_entry_text(reason: NoEntryReason, namespace: str, image: str, settings: CiseSettings) -> str:
     """What a user is told where no entry covers an image (docs/spec/enforcement.md 6)."""
-    documented = situation is Situation.NO_POLICIES and settings.profile is Profile.CISE
+    documented = reason is NoEntryReason.NO_POLICIES and settings.profile is Profile.CISE
     if settings.messages is Dialect.CISE or (settings.messages is Dialect.AUTO and documented):
         return f"Deny, no image policies or cluster polices for {image}"
     quoted = go_quote(image)
-    if situation is Situation.NO_POLICIES:
+    if reason is NoEntryReason.NO_POLICIES:
         return f"Deny {quoted}, no image policies or cluster polices"
-    if situation is Situation.NO_MATCH_IN_NAMESPACE:
+    if reason is NoEntryReason.NO_MATCH_IN_NAMESPACE:
         return f"Deny {quoted}, no matching repositories in the ImagePolicies"
     return (
         f"Deny {quoted}, no matching repositories in ClusterImagePolicy "

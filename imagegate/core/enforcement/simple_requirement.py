@@ -30,7 +30,7 @@ from imagegate.core.enforcement.questions import (
     SecretItem,
     secret_item,
 )
-from imagegate.core.enforcement.requirement import Outcome, Refused, Subject, Verified
+from imagegate.core.enforcement.requirement import ImageUnderPolicy, Refused, RequirementResult, Verified
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.docker import DockerReference
 from imagegate.core.registry.pull_secrets import Credential, PullSecret
@@ -41,9 +41,9 @@ from imagegate.core.signing.requirements import (
     InsecureAcceptAnything,
     InvalidStoreSecret,
     LookasideStore,
-    Refusal,
     Reject,
     Requirement,
+    SignatureRejection,
     SignedBy,
     conclude,
     rings,
@@ -71,7 +71,7 @@ class SimpleCheck:
         """See ``Check``."""
         return entry.simple.enabled
 
-    def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
+    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
         """See ``Check``. Secrets and manifest together, then the signatures."""
         plan = _plan(subject.entry, subject.namespace, subject.settings.simple_key_namespaces)
         keys = [asking(question) for question in plan.keys]
@@ -144,7 +144,9 @@ def _may_read(namespace: str, entry: Entry, key_namespaces: frozenset[str]) -> b
     return source.kind != IMAGE_POLICY or namespace == source.namespace or namespace in key_namespaces
 
 
-def _compiled(requirement: SimpleRequirement, subject: Subject, keys: Iterator[Lookup[object] | None]) -> Requirement:
+def _compiled(
+    requirement: SimpleRequirement, subject: ImageUnderPolicy, keys: Iterator[Lookup[object] | None]
+) -> Requirement:
     """The requirement with its keys; ``keys`` has the answers for the ``signedBy`` that follow, in order."""
     match requirement.type:
         case RequirementType.INSECURE_ACCEPT_ANYTHING:
@@ -156,7 +158,9 @@ def _compiled(requirement: SimpleRequirement, subject: Subject, keys: Iterator[L
     raise _Unmet(Refused(DenialCode.SIGNATURE, f"simple policy invalid Type: {requirement.type}"))
 
 
-def _signed_by(requirement: SimpleRequirement, subject: Subject, keys: Iterator[Lookup[object] | None]) -> SignedBy:
+def _signed_by(
+    requirement: SimpleRequirement, subject: ImageUnderPolicy, keys: Iterator[Lookup[object] | None]
+) -> SignedBy:
     if not requirement.key_secret:
         raise _Unmet(Refused(DenialCode.SIGNATURE, "KeySecret missing in signedBy requirement"))
     namespace = _key_namespace(requirement, subject.namespace)
@@ -177,7 +181,7 @@ def _cached_signed_by(requirement: SimpleRequirement, namespace: str, item: Secr
     return SignedBy(ring, _identity_rule(requirement.signed_identity))
 
 
-def _secret(subject: Subject, answer: Lookup[object] | None) -> Mapping[str, Any]:
+def _secret(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> Mapping[str, Any]:
     """The Secret. One that cannot be read denies with the reader's text."""
     if isinstance(answer, (Absent, Impossible)):
         raise _Unmet(Refused(DenialCode.SIGNATURE, answer.why))
@@ -196,7 +200,7 @@ def _identity_rule(identity: SignedIdentity) -> IdentityRule:
     )
 
 
-def _store(subject: Subject, answer: Lookup[object] | None) -> LookasideStore | None:
+def _store(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> LookasideStore | None:
     """The lookaside store; None where the policy names none. Its Secret is read whether it is used or not."""
     simple = subject.entry.simple
     credential: Credential | None = None
@@ -210,7 +214,7 @@ def _store(subject: Subject, answer: Lookup[object] | None) -> LookasideStore | 
         raise _Unmet(Refused(DenialCode.SIGNATURE, str(error))) from error
 
 
-def _identity(subject: Subject) -> DockerReference:
+def _identity(subject: ImageUnderPolicy) -> DockerReference:
     """The reference that signatures must be for."""
     try:
         return image_identity(subject.image.original)
@@ -218,11 +222,13 @@ def _identity(subject: Subject) -> DockerReference:
         raise _Unmet(Refused(DenialCode.SIGNATURE, f"simple: {error}")) from error
 
 
-def _manifest(subject: Subject, pulls: tuple[PullSecret, ...]) -> ManifestDigest:
+def _manifest(subject: ImageUnderPolicy, pulls: tuple[PullSecret, ...]) -> ManifestDigest:
     return ManifestDigest(subject.image.asked(subject.pinned), pulls)
 
 
-def _no_manifest(subject: Subject, answer: Absent | Impossible | Unknown, pulls: tuple[PullSecret, ...]) -> Refused:
+def _no_manifest(
+    subject: ImageUnderPolicy, answer: Absent | Impossible | Unknown, pulls: tuple[PullSecret, ...]
+) -> Refused:
     if isinstance(answer, (Absent, Impossible)):
         return Refused(DenialCode.SIGNATURE, f"simple: {answer.why}")
     if isinstance(answer, NeedsCredentials) and not pulls:
@@ -231,7 +237,9 @@ def _no_manifest(subject: Subject, answer: Absent | Impossible | Unknown, pulls:
     return subject.lacks(answer, f"simple: {answer.why}")
 
 
-def _outcome(refusal: Refusal | None, digest: str, subject: Subject, answer: Lookup[object] | None = None) -> Outcome:
+def _outcome(
+    refusal: SignatureRejection | None, digest: str, subject: ImageUnderPolicy, answer: Lookup[object] | None = None
+) -> RequirementResult:
     if refusal is None:
         return Verified(digest.removeprefix("sha256:"))
     if refusal.lacks_evidence:

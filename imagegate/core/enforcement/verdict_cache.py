@@ -12,30 +12,30 @@ from typing import Any, NamedTuple
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Answers, Question
-from imagegate.core.enforcement.evaluate import Judged
+from imagegate.core.enforcement.evaluate import RequirementsResult
 from imagegate.core.enforcement.image import CiseImage
 
 RESULTS_MAX = 4096
 
 
-class Result(NamedTuple):
+class CachedVerdict(NamedTuple):
     """What came of one image."""
 
     image: CiseImage
-    judged: Judged
+    result: RequirementsResult
     asked: tuple[tuple[Question, Lookup[Any]], ...]
     """Everything the result follows from, in the order in which it was asked."""
 
 
-class Memory:
+class VerdictCache:
     """Results by whatever tells one image's circumstances from another's. Bounded; safe for threads."""
 
     __slots__ = ("_results",)
 
     def __init__(self) -> None:
-        self._results: dict[Hashable, Result] = {}
+        self._results: dict[Hashable, CachedVerdict] = {}
 
-    def recall(self, key: Hashable, answers: Answers) -> Result | None:
+    def get(self, key: Hashable, answers: Answers) -> CachedVerdict | None:
         """The result, if all its questions still have the same answers; they are asked."""
         result = self._results.get(key)
         if result is None:
@@ -45,7 +45,7 @@ class Memory:
                 return None
         return result
 
-    def keep(self, key: Hashable, result: Result) -> None:
+    def add(self, key: Hashable, result: CachedVerdict) -> None:
         """Remember a result, in place of all if there are too many. One that rests on nothing known is not kept."""
         if not all(isinstance(answer, Found | Absent) for _, answer in result.asked):
             return

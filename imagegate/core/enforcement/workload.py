@@ -8,9 +8,9 @@ from typing import Any
 
 from imagegate.core.admission.owners import Owner, controller_reference, owner_question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource
-from imagegate.core.admission.workload import Extent, ImageUse, InvalidObject, bounded, dig, misfit, pod_images
+from imagegate.core.admission.workload import Extent, ImageUse, InvalidObject, bounded, dig, inconsistency, pod_images
 from imagegate.core.enforcement.rewrite_record import ANNOTATION
-from imagegate.core.enforcement.selection import Settled
+from imagegate.core.enforcement.selection import AllowedImageCache
 
 EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")
@@ -68,7 +68,7 @@ def read_workload(request: AdmissionRequest) -> Workload:
         InvalidObject: it does not have the form its kind must have.
     """
     path = RESOURCES[request.resource]
-    if because := misfit(request):
+    if because := inconsistency(request):
         raise InvalidObject(because)
     document = request.object or {}
     spec = dig(document, path) or {}
@@ -135,7 +135,7 @@ def _texts(parent: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     return tuple(str(parent.get(name) or "") for name in names)
 
 
-def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...] | None:
+def allowed_rules(request: AdmissionRequest, allowed_images: AllowedImageCache) -> tuple[str, ...] | None:
     """The rules that allow every image of a new object, where that is known of each of them.
 
     None where a closer look is due: another image, another form, an owner, a record of earlier rewriting, an image
@@ -147,7 +147,7 @@ def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...
     spec: Any = document
     for key in RESOURCES[request.resource]:
         spec = spec.get(key) if type(spec) is dict else None
-    rules = _settled_containers(spec, settled) if type(spec) is dict else None
+    rules = _allowed_containers(spec, allowed_images) if type(spec) is dict else None
     if rules is None:  # the most likely reason comes first
         return None
     if spec.get("ephemeralContainers") is not None or not _without_image_volumes(spec.get("volumes")):
@@ -158,11 +158,11 @@ def settled_rules(request: AdmissionRequest, settled: Settled) -> tuple[str, ...
     annotations = metadata.get("annotations")
     if annotations and (type(annotations) is not dict or ANNOTATION in annotations):
         return None
-    return None if misfit(request) else tuple(rules)
+    return None if inconsistency(request) else tuple(rules)
 
 
-def _settled_containers(spec: Mapping[str, Any], settled: Settled) -> dict[str, None] | None:
-    """The rules that allow the image of every container; None where one is not settled."""
+def _allowed_containers(spec: Mapping[str, Any], allowed_images: AllowedImageCache) -> dict[str, None] | None:
+    """The rules that allow the image of every container; None where one is not allowed_images."""
     rules: dict[str, None] = {}
     for group in _CONTAINER_LISTS:
         containers = spec.get(group)
@@ -172,7 +172,7 @@ def _settled_containers(spec: Mapping[str, Any], settled: Settled) -> dict[str, 
             if type(container) is not dict or type(container.get("name")) is not str:
                 return None
             image = container.get("image")
-            rule = settled.get(image) if type(image) is str else None
+            rule = allowed_images.get(image) if type(image) is str else None
             if rule is None:
                 return None
             rules[rule] = None

@@ -115,7 +115,7 @@ class Behaviour:
     """Blanks and empty items of the ignore-rules annotation are dropped (docs/spec/image-policy.md 4 step 6)."""
     judges_what_is_pulled: bool = True
     """A local name that stays as it is written is judged by that too: a node does not know the stream it stood for."""
-    refuses_misfits: bool = True
+    refuse_inconsistent: bool = True
     """A request without object, or whose kind, resource and object disagree, is denied."""
     refuses_bad_names: bool = True
     """What is no image reference is denied where rules would let it pass: what a node makes of it is unknown."""
@@ -160,7 +160,7 @@ def openshift_4(integrated_registry: str = "") -> Behaviour:
         report_all=False,
         trim_ignored_rules=False,
         judges_what_is_pulled=False,
-        refuses_misfits=False,
+        refuse_inconsistent=False,
         refuses_bad_names=False,
         template_optional=False,
         pins_ephemeral=False,

@@ -25,11 +25,11 @@ from imagegate.core.references.wildcard import Wildcard
 Excluded = Callable[["CompiledRule"], bool]
 
 
-class Crash(Exception):
+class UpstreamPanic(Exception):
     """The original dereferences a nil pointer here; profile openshift-4 answers 500 as the original's server does."""
 
 
-class Outcome(NamedTuple):
+class RuleResult(NamedTuple):
     """What the rules say of one image."""
 
     accepted: bool
@@ -98,11 +98,11 @@ class RuleList:
         found.update((rule.index, rule) for rule in self._general)
         return [found[index] for index in sorted(found)]
 
-    def decide(self, attributes: Attributes, excluded: Excluded) -> Outcome:
+    def decide(self, attributes: Attributes, excluded: Excluded) -> RuleResult:
         """The outcome for one image.
 
         Raises:
-            Crash: profile openshift-4 met metadata that crashes the original.
+            UpstreamPanic: profile openshift-4 met metadata that crashes the original.
         """
         accepted_by = None
         softened: tuple[CompiledRule, ...] = ()
@@ -117,12 +117,12 @@ class RuleList:
             elif rule.mode in ("warn", "audit"):
                 softened += (compiled,)
             else:
-                return Outcome(False, compiled, softened)
-        return Outcome(accepted_by is not None or self.default_accept, accepted_by, softened)
+                return RuleResult(False, compiled, softened)
+        return RuleResult(accepted_by is not None or self.default_accept, accepted_by, softened)
 
     def weigh(
         self, attributes: Attributes, excluded: Excluded, uncertain: Uncertain, *, rejects_only: bool = False
-    ) -> Outcome:
+    ) -> RuleResult:
         """The outcome for one image of which something could not be found out (docs/spec/image-policy.md 14 row 18).
 
         What holds whatever the missing answer may be is the outcome; else it is in doubt.
@@ -132,7 +132,7 @@ class RuleList:
             rejects_only: accepted is what no rule rejects.
 
         Raises:
-            Crash: see ``decide``.
+            UpstreamPanic: see ``decide``.
         """
         doubt = attributes.doubt
         accepted_by, accepts, rejects = None, "", ""
@@ -153,12 +153,12 @@ class RuleList:
             elif why:
                 rejects = rejects or why
             else:
-                return Outcome(False, compiled, softened)
+                return RuleResult(False, compiled, softened)
         if rejects:
-            return Outcome(False, None, softened, rejects)
+            return RuleResult(False, None, softened, rejects)
         if accepted_by is not None or self.default_accept or rejects_only:
-            return Outcome(True, accepted_by, softened)
-        return Outcome(False, None, softened, accepts)
+            return RuleResult(True, accepted_by, softened)
+        return RuleResult(False, None, softened, accepts)
 
 
 Uncertain = Callable[[CompiledRule], str]
@@ -226,7 +226,7 @@ def matches(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour
     """Whether all conditions of the rule hold, negated if the rule says so.
 
     Raises:
-        Crash: see ``Crash``.
+        UpstreamPanic: profile openshift-4 met metadata that crashes the original.
     """
     return _conditions_hold(compiled, attributes, behaviour) != compiled.rule.invert_match
 
@@ -235,7 +235,7 @@ def may_match(compiled: CompiledRule, attributes: Attributes, behaviour: Behavio
     """Whether the rule applies and matches, where something is in doubt; None if that depends on it.
 
     Raises:
-        Crash: see ``Crash``.
+        UpstreamPanic: profile openshift-4 met metadata that crashes the original.
     """
     rule, doubt = compiled.rule, attributes.doubt
     if attributes.image is None and rule.skip_on_resolution_failure and not (doubt and doubt.image):
@@ -303,7 +303,7 @@ def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behavio
         return not rule.skip_on_resolution_failure if behaviour.lenient_metadata else unreadable
     except NoConfig:
         if behaviour.lenient_metadata:
-            raise Crash("runtime error: invalid memory address or nil pointer dereference") from None
+            raise UpstreamPanic("runtime error: invalid memory address or nil pointer dereference") from None
         return {}
     if labels is None:  # no metadata: nothing is known of the labels
         return behaviour.labels_from_bytes and unreadable

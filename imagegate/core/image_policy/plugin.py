@@ -16,11 +16,11 @@ from imagegate.core.admission.owners import controller_reference
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
 from imagegate.core.admission.trace import Trace
-from imagegate.core.admission.workload import DOCKER_IMAGE, ImageUse, InvalidObject, misfit
+from imagegate.core.admission.workload import DOCKER_IMAGE, ImageUse, InvalidObject, inconsistency
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned
 from imagegate.core.image_policy.config import ImagePolicyConfig
 from imagegate.core.image_policy.coverage import Coverage, Plan
-from imagegate.core.image_policy.execution_rules import CompiledRule, Crash, Outcome, RuleList
+from imagegate.core.image_policy.execution_rules import CompiledRule, RuleList, RuleResult, UpstreamPanic
 from imagegate.core.image_policy.messages import (
     bad_name_detail,
     cannot_change,
@@ -36,7 +36,7 @@ from imagegate.core.image_policy.messages import (
 from imagegate.core.image_policy.request import PolicyRequest
 from imagegate.core.image_policy.resolution import Attributes, Pending, Resolver, Unresolved
 from imagegate.core.image_policy.trace import trace_image, trace_request
-from imagegate.core.image_policy.verdict_cache import Memory, Verdict
+from imagegate.core.image_policy.verdict_cache import Verdict, VerdictCache
 from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReference
 
@@ -54,7 +54,7 @@ class ImagePolicyPlugin:
         kinds: the kinds whose images are known; None: all of ``core.admission.workload``.
     """
 
-    __slots__ = ("_coverage", "_kinds", "_memory", "behaviour", "config")
+    __slots__ = ("_coverage", "_kinds", "_verdict_cache", "behaviour", "config")
 
     def __init__(
         self, config: ImagePolicyConfig, behaviour: Behaviour, *, kinds: frozenset[GroupKind] | None = None
@@ -63,7 +63,7 @@ class ImagePolicyPlugin:
         self.behaviour = behaviour
         self._kinds = kinds
         self._coverage = Coverage(config, behaviour)
-        self._memory = Memory(None)
+        self._verdict_cache = VerdictCache(None)
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class ImagePolicyPlugin:
         """Whether any rule of either kind covers the request (docs/spec/image-policy.md 4 steps 1 to 4)."""
         if request.operation not in ("CREATE", "UPDATE"):
             return False
-        if request.object is None and not self.behaviour.refuses_misfits:
+        if request.object is None and not self.behaviour.refuse_inconsistent:
             return False
         if request.sub_resource and not self._checks_sub_resource(request):
             return False
@@ -119,7 +119,7 @@ class ImagePolicyPlugin:
         plan = self._coverage.plan(request.resources)
         if plan is None:
             return _ALLOWED
-        if self.behaviour.refuses_misfits and (because := misfit(request)):
+        if self.behaviour.refuse_inconsistent and (because := inconsistency(request)):
             return _denied_object(request, DenialCode.INVALID_OBJECT, because)
         try:
             work = PolicyRequest(request, self.behaviour)
@@ -136,20 +136,20 @@ class ImagePolicyPlugin:
         if work.is_exempt or work.is_trusted(answers):
             return Decision(plugin=NAME, annotations={"skipped": work.skip_reason})
         try:
-            memory = self._remembered(answers) if trace is None else None
-            return _Review(request, plan, work, answers, self.behaviour, trace, memory).decide()
-        except Crash as crash:
+            cache = self._cache_for(answers) if trace is None else None
+            return _Review(request, plan, work, answers, self.behaviour, trace, cache).decide()
+        except UpstreamPanic as crash:
             return _crashed(request, str(crash))
 
-    def _remembered(self, answers: Answers) -> Memory | None:
+    def _cache_for(self, answers: Answers) -> VerdictCache | None:
         """Verdicts from answers that still hold; None where answers come from elsewhere or change by being asked."""
         snapshot = answers.snapshot
         if snapshot is None or self.behaviour.cache_forgets_integrated:
             return None
-        memory = self._memory
-        if memory.snapshot is not snapshot:
-            memory = self._memory = Memory(snapshot)
-        return memory
+        cache = self._verdict_cache
+        if cache.snapshot is not snapshot:
+            cache = self._verdict_cache = VerdictCache(snapshot)
+        return cache
 
     def _checks_sub_resource(self, request: AdmissionRequest) -> bool:
         return (
@@ -170,7 +170,7 @@ class _Review:
         answers: Answers,
         behaviour: Behaviour,
         trace: Trace | None,
-        memory: Memory | None,
+        cache: VerdictCache | None,
     ) -> None:
         self._request = request
         self._plan = plan
@@ -180,10 +180,10 @@ class _Review:
         self._trace = trace
         self._asked: Resolver | None = None
         self._asked_itself: Resolver | None = None
-        self._excluded = work.exclusions(answers) if memory is None else memory.exclusions(request, work, answers)
-        self._memory = memory if self._excluded.are_none else None
+        self._excluded = work.exclusions(answers) if cache is None else cache.exclusions(request, work, answers)
+        self._verdict_cache = cache if self._excluded.are_none else None
         self._mutating = request.phase is Phase.MUTATE and work.may_rewrite
-        self._facets = (request.resources, request.namespace, work.resolve_all)
+        self._cache_key = (request.resources, request.namespace, work.resolve_all)
         self._denials: list[Denial] = []
         self._rewrites: list[PatchOp] = []
         self._warnings: list[str] = []
@@ -268,16 +268,16 @@ class _Review:
 
     def _verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
         """What becomes of the image: remembered while nothing that was asked for it has changed."""
-        memory = self._memory
-        if memory is None:
+        cache = self._verdict_cache
+        if cache is None:
             return self._new_verdict(use, rewriting=rewriting)
-        key = (self._facets, rewriting, use.reference)
-        verdict = memory.verdicts.get(key)
+        key = (self._cache_key, rewriting, use.reference)
+        verdict = cache.verdicts.get(key)
         if verdict is None:
             verdict = self._new_verdict(use, rewriting=rewriting)
             certain = verdict.attributes.doubt is None and (verdict.error is None or not verdict.error.failed)
             if certain and not self._resolver.is_personal:
-                memory.keep(key, verdict)
+                cache.add(key, verdict)
         return verdict
 
     def _new_verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
@@ -288,21 +288,21 @@ class _Review:
         if error is not None and self._plan.fatal:
             return Verdict(attributes, error, None, "", "")
         if rules is None:
-            return Verdict(attributes, error, Outcome(True), "", attributes.name.exact)
-        outcome = self._judge(rules, attributes)
+            return Verdict(attributes, error, RuleResult(True), "", attributes.name.exact)
+        outcome = self._apply_rules(rules, attributes)
         if outcome.in_doubt:
             return _in_doubt(attributes, outcome)
         if outcome.accepted and attributes.local_rewrite and self._stays_local(use, attributes, rewriting=rewriting):
             as_pulled = Unresolved(NOT_REWRITTEN)
             seen = self._resolver.best_effort(use, as_pulled)
-            judged = self._judge(rules, seen)
-            if judged.in_doubt:
-                return _in_doubt(seen, judged)
-            if not judged.accepted:
-                return Verdict(seen, as_pulled, judged, "", seen.name.exact)
+            result = self._apply_rules(rules, seen)
+            if result.in_doubt:
+                return _in_doubt(seen, result)
+            if not result.accepted:
+                return Verdict(seen, as_pulled, result, "", seen.name.exact)
         bad_name = self._bad_name(use) if outcome.accepted else ""
         if bad_name:
-            outcome = Outcome(False)
+            outcome = RuleResult(False)
         verdict = Verdict(attributes, error, outcome, bad_name, attributes.name.exact)
         if outcome.accepted and looks_again:
             return self._second_look(use, rules, verdict, refused)
@@ -322,16 +322,16 @@ class _Review:
             seen = Unresolved("a look-up was not made in time", failed=True)
         if isinstance(seen, Unresolved):
             seen = self._own.best_effort(use, seen)
-        judged = self._judge(rules, seen, rejects_only=not refused)
-        if judged.in_doubt:
-            return _in_doubt(first.attributes, judged)
-        if not judged.accepted:
-            return first._replace(outcome=judged, second_look=True)
+        result = self._apply_rules(rules, seen, rejects_only=not refused)
+        if result.in_doubt:
+            return _in_doubt(first.attributes, result)
+        if not result.accepted:
+            return first._replace(outcome=result, second_look=True)
         assert first.outcome is not None  # noqa: S101 - only what was accepted is looked at again
-        softened = dict.fromkeys((*first.outcome.softened, *judged.softened))
+        softened = dict.fromkeys((*first.outcome.softened, *result.softened))
         return first._replace(outcome=first.outcome._replace(softened=tuple(softened)))
 
-    def _judge(self, rules: RuleList, attributes: Attributes, *, rejects_only: bool = False) -> Outcome:
+    def _apply_rules(self, rules: RuleList, attributes: Attributes, *, rejects_only: bool = False) -> RuleResult:
         """What the rules say; ``rejects_only``: no accept rule is needed, or asked."""
         if attributes.doubt is None and not self._excluded.in_doubt and not rejects_only:
             return rules.decide(attributes, self._excluded)
@@ -402,7 +402,7 @@ class _Review:
         if use.namespace:
             self._rewrites.append(PatchOp("remove", f"{at}/namespace"))
 
-    def _note(self, use: ImageUse, verdict: Verdict, outcome: Outcome) -> Denial | None:
+    def _note(self, use: ImageUse, verdict: Verdict, outcome: RuleResult) -> Denial | None:
         """What the rules said; the denial, if there is one."""
         if self._trace is not None:
             trace_image(
@@ -466,7 +466,7 @@ class _Review:
             because = unresolved_detail(error)
         if self._trace is not None:
             seen = verdict.attributes
-            trace_image(self._trace, use, seen, error, None, self._excluded, Outcome(False), self._behaviour)
+            trace_image(self._trace, use, seen, error, None, self._excluded, RuleResult(False), self._behaviour)
         rule = "resolveImages" if self._plan.fatal else ""
         return self._deny(use, code, rule, because)
 
@@ -479,7 +479,7 @@ class _Review:
 _ALLOWED = Decision(plugin=NAME)
 
 
-def _in_doubt(attributes: Attributes, outcome: Outcome) -> Verdict:
+def _in_doubt(attributes: Attributes, outcome: RuleResult) -> Verdict:
     return Verdict(attributes, Unresolved(outcome.in_doubt, failed=True), None, "", "")
 
 

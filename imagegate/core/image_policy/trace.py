@@ -7,7 +7,7 @@ from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import ImageUse
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.coverage import Plan
-from imagegate.core.image_policy.execution_rules import CompiledRule, Outcome, RuleList, may_match
+from imagegate.core.image_policy.execution_rules import CompiledRule, RuleList, RuleResult, may_match
 from imagegate.core.image_policy.request import Exclusions
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 
@@ -43,7 +43,7 @@ def trace_image(
     error: Unresolved | None,
     rules: RuleList | None,
     excluded: Exclusions,
-    outcome: Outcome,
+    outcome: RuleResult,
     behaviour: Behaviour,
     *,
     second_look: bool = False,
@@ -106,7 +106,7 @@ def _why(compiled: CompiledRule, attributes: Attributes) -> str:
     return "; ".join(facts)
 
 
-def _verdict_step(use: ImageUse, outcome: Outcome, rules: RuleList | None) -> Step:
+def _verdict_step(use: ImageUse, outcome: RuleResult, rules: RuleList | None) -> Step:
     if outcome.rule is not None:
         return Step("verdict", use.name, "accepted" if outcome.accepted else "rejected", f"by {outcome.rule.label}")
     if outcome.accepted:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest, GroupResource
-from imagegate.core.image_policy.execution_rules import Outcome
+from imagegate.core.image_policy.execution_rules import RuleResult
 from imagegate.core.image_policy.request import Exclusions, PolicyRequest
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 
@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
     attributes: Attributes
     error: Unresolved | None
     """Why it could not be resolved."""
-    outcome: Outcome | None
+    outcome: RuleResult | None
     """What the rules say; None if they were not asked because of ``error``."""
     bad_name: str
     """Why the text is no image reference, where that denies."""
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
     """The outcome is that of what imagegate itself sees, with its own rights."""
 
 
-class Memory:
+class VerdictCache:
     """What was concluded under one snapshot. Bounded; safe for threads, which at worst conclude the same twice."""
 
     __slots__ = ("_without_exclusions", "snapshot", "verdicts")
@@ -47,7 +47,7 @@ class Memory:
         self.verdicts: dict[Key, Verdict] = {}
         self._without_exclusions: dict[str, Exclusions] = {}
 
-    def keep(self, key: Key, verdict: Verdict) -> None:
+    def add(self, key: Key, verdict: Verdict) -> None:
         """Remember a verdict, in place of all if there are too many."""
         if len(self.verdicts) >= VERDICTS_MAX:
             self.verdicts.clear()

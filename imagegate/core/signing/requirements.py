@@ -148,7 +148,7 @@ class UnusableKeys(Unknown):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SignatureRejection:
     """Why an image does not meet its requirements."""
 
     reason: str
@@ -159,29 +159,29 @@ class Refusal:
     """True if it could not be found out, false if it was found to be wrong."""
 
     @classmethod
-    def denied(cls, reason: str) -> Refusal:
+    def denied(cls, reason: str) -> SignatureRejection:
         """The policy says no."""
         return cls(reason, f"simple: policy denied the request: {reason}")
 
 
 def conclude(
     requirements: Sequence[Requirement], image: DockerReference, digest: str, answer: Lookup[Any] | None
-) -> Refusal | None:
+) -> SignatureRejection | None:
     """Judge with what the question ``ImageSignatures`` was answered; None: all requirements hold.
 
     Args:
         answer: None where nothing had to be asked, or was not answered.
     """
     if not rings(requirements):
-        return judge(requirements, image, digest, ())
+        return check_requirements(requirements, image, digest, ())
     if isinstance(answer, Found) and isinstance(answer.value, tuple):
-        return judge(requirements, image, digest, answer.value)
+        return check_requirements(requirements, image, digest, answer.value)
     if isinstance(answer, UnusableKeys):
-        return Refusal(answer.why, answer.why)
+        return SignatureRejection(answer.why, answer.why)
     if isinstance(answer, Absent):
-        return judge(requirements, image, digest, ())
+        return check_requirements(requirements, image, digest, ())
     why = answer.why if isinstance(answer, Unknown) else "signatures were not looked up"
-    return Refusal(why, f"simple: {why}", lacks_evidence=True)
+    return SignatureRejection(why, f"simple: {why}", lacks_evidence=True)
 
 
 def rings(requirements: Iterable[Requirement]) -> tuple[KeyRing, ...]:
@@ -208,9 +208,9 @@ def unmet(
     return tuple(still_open)
 
 
-def judge(
+def check_requirements(
     requirements: Sequence[Requirement], image: DockerReference, digest: str, signatures: Sequence[SignatureCheck]
-) -> Refusal | None:
+) -> SignatureRejection | None:
     """Whether all ``requirements`` hold, in order; the first that does not is the refusal.
 
     Args:
@@ -219,12 +219,12 @@ def judge(
         signatures: all there are, or the first of them if they are enough.
     """
     if not requirements:
-        return Refusal.denied(NO_REQUIREMENTS)
+        return SignatureRejection.denied(NO_REQUIREMENTS)
     for requirement in requirements:
         if isinstance(requirement, Reject):
-            return Refusal.denied(f"Running image docker://{image.familiar} is rejected by policy.")
+            return SignatureRejection.denied(f"Running image docker://{image.familiar} is rejected by policy.")
         if isinstance(requirement, SignedBy):
-            refusal = _judge_signed_by(requirement, image, digest, signatures)
+            refusal = _check_signed_by(requirement, image, digest, signatures)
             if refusal is not None:
                 return refusal
     return None
@@ -248,9 +248,9 @@ def rejection(requirement: SignedBy, image: DockerReference, digest: str, check:
     return ""
 
 
-def _judge_signed_by(
+def _check_signed_by(
     requirement: SignedBy, image: DockerReference, digest: str, signatures: Sequence[SignatureCheck]
-) -> Refusal | None:
+) -> SignatureRejection | None:
     reasons = []
     for check in signatures:
         reason = rejection(requirement, image, digest, check)
@@ -258,7 +258,7 @@ def _judge_signed_by(
             return None
         reasons.append(reason)
     if not reasons:
-        return Refusal.denied(NO_SIGNATURE)
+        return SignatureRejection.denied(NO_SIGNATURE)
     if len(reasons) == 1:
-        return Refusal.denied(reasons[0])
-    return Refusal.denied(f"None of the signatures were accepted, reasons: {'; '.join(reasons)}")
+        return SignatureRejection.denied(reasons[0])
+    return SignatureRejection.denied(f"None of the signatures were accepted, reasons: {'; '.join(reasons)}")

@@ -18,7 +18,7 @@ JsonObject = dict[str, Any]
 class Layer(ImageStreams, Namespaces, Protocol):
     """An adapter of both ports that says when its answers change."""
 
-    def stamp(self) -> object | None:
+    def snapshot(self) -> object | None:
         """See ``Answers.snapshot``."""
 
 
@@ -30,9 +30,9 @@ class LayeredImageStreams:
         self._files = files
         self._stamped: tuple[object | None, object | None, object] = (None, None, object())
 
-    def stamp(self) -> object | None:
+    def snapshot(self) -> object | None:
         """Of both: another object when either has changed."""
-        store, files = self._store.stamp(), self._files.stamp()
+        store, files = self._store.snapshot(), self._files.snapshot()
         if store is None or files is None:
             return None
         stamped = self._stamped

@@ -114,7 +114,7 @@ class PolicySet:
     """What ``lint`` would say of the documents, without being an error."""
     memory: Mapping[type[Question], Answerer] = field(default_factory=dict)
     """Who answers what the same documents answer. A review asks those of the policies it is decided by."""
-    stamp: Callable[[], object | None] | None = None
+    snapshot: Callable[[], object | None] | None = None
     """What stands for all that ``memory`` answers now: see ``Answers.snapshot``."""
     begins: Callable[[], None] = _nothing
     """Called once, before these policies are put in force."""

@@ -177,7 +177,7 @@ class LookUp:
         *,
         shares: Shares | None = None,
         count: Count | None = None,
-        stamp: Callable[[], object | None] = lambda: None,
+        snapshot: Callable[[], object | None] = lambda: None,
     ) -> None:
         """Nothing is asked yet.
 
@@ -185,10 +185,10 @@ class LookUp:
             answerers: who answers which class of questions.
             shares: how many look-ups are made at a time, at one host and altogether.
             count: is told of every look-up.
-            stamp: the state of memory that immediate answerers answer from: see ``Answers.snapshot``.
+            snapshot: the state of memory that immediate answerers answer from: see ``Answers.snapshot``.
         """
         self._answerers = dict(answerers)
-        self._stamp = stamp
+        self._snapshot = snapshot
         self._shares = HostShares(shares)
         self._combined: tuple[Mapping[type[Question], Answerer], Mapping[type[Question], Answerer]] = (
             {},
@@ -229,20 +229,20 @@ class LookUp:
     def on_demand(
         self,
         memory: Mapping[type[Question], Answerer] | None = None,
-        stamp: Callable[[], object | None] | None = None,
+        snapshot: Callable[[], object | None] | None = None,
     ) -> MemoryAnswers:
         """What one review knows: nothing yet, but everything that can be answered from memory.
 
         Args:
             memory: who answers from the documents that decide this review; None: those that count now.
-            stamp: the state of that memory.
+            snapshot: the state of that memory.
         """
         if not memory:
-            return MemoryAnswers(self, self._stamp(), self._answerers)
+            return MemoryAnswers(self, self._snapshot(), self._answerers)
         combined = self._combined
         if combined[0] is not memory:
             combined = self._combined = (memory, {**self._answerers, **memory})
-        return MemoryAnswers(self, (stamp or self._stamp)(), combined[1])
+        return MemoryAnswers(self, (snapshot or self._snapshot)(), combined[1])
 
     def from_memory(
         self, question: Question, answerers: Mapping[type[Question], Answerer] | None = None

@@ -141,7 +141,7 @@ class Reviewer:
         policy = self._policies.current
         deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT, arrived)
         now = self._clock()
-        known = self._look_up.on_demand(policy.memory, policy.stamp)
+        known = self._look_up.on_demand(policy.memory, policy.snapshot)
         verdicts: list[Verdict] = []
         patch: tuple[PatchOp, ...] = ()
         seen, applied = request, 0

@@ -14,8 +14,8 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Profile, Rewritin
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.questions import Asking
-from imagegate.core.enforcement.requirement import Outcome, Subject, Verified
-from imagegate.core.enforcement.rewrite_record import ANNOTATION, Recorder, Resolved
+from imagegate.core.enforcement.requirement import ImageUnderPolicy, RequirementResult, Verified
+from imagegate.core.enforcement.rewrite_record import ANNOTATION, Rewrite, RewriteRecords
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from tests.support.cise_world import (
     KEY,
@@ -167,14 +167,14 @@ class TestRecord:
         assert not CiseWorld(TAGGED).decide(request(document)).allowed
 
     def test_it_counts_in_its_namespace_only_and_with_its_key_only(self) -> None:
-        recorder = Recorder(KEY)
-        record = Resolved(SIGNED_IMAGE, REWRITTEN)
-        (operation,) = recorder.patch({"metadata": {}}, (("metadata",),), {"containers/a": record}, "one")
+        rewrite_records = RewriteRecords(KEY)
+        record = Rewrite(SIGNED_IMAGE, REWRITTEN)
+        (operation,) = rewrite_records.patch({"metadata": {}}, (("metadata",),), {"containers/a": record}, "one")
         document = {"metadata": {"annotations": operation.value}}
-        assert recorder.resolved(document, "one") == {REWRITTEN: record}
-        assert recorder.resolved(document, "two") == {}
-        assert Recorder(b"another key").resolved(document, "one") == {}
-        assert Recorder(b"").resolved(document, "one") == {}
+        assert rewrite_records.resolved(document, "one") == {REWRITTEN: record}
+        assert rewrite_records.resolved(document, "two") == {}
+        assert RewriteRecords(b"another key").resolved(document, "one") == {}
+        assert RewriteRecords(b"").resolved(document, "one") == {}
 
     def test_it_proves_no_signature(self) -> None:
         """The checks run again: a key that was revoked meanwhile denies."""
@@ -191,10 +191,10 @@ class TestRecord:
         assert validated.allowed
 
     def test_where_it_is_put(self) -> None:
-        records = {"containers/a": Resolved(SIGNED_IMAGE, REWRITTEN)}
+        records = {"containers/a": Rewrite(SIGNED_IMAGE, REWRITTEN)}
 
         def patch(document: dict[str, Any]) -> list[tuple[str, str]]:
-            return [(op.op, op.path) for op in Recorder(KEY).patch(document, (("metadata",),), records, "one")]
+            return [(op.op, op.path) for op in RewriteRecords(KEY).patch(document, (("metadata",),), records, "one")]
 
         assert patch({}) == [("add", "/metadata")]
         assert patch({"metadata": {}}) == [("add", "/metadata/annotations")]
@@ -202,7 +202,7 @@ class TestRecord:
         assert patch({"metadata": {"annotations": {"a": "b"}}}) == [
             ("add", "/metadata/annotations/imagegate~1resolved-images")
         ]
-        assert Recorder(b"").patch({}, (("metadata",),), records, "one") == []
+        assert RewriteRecords(b"").patch({}, (("metadata",),), records, "one") == []
 
     def test_other_annotations_stay(self) -> None:
         document = pod(SIGNED_IMAGE)
@@ -275,7 +275,7 @@ class TrustSays:
     def applies(self, entry: Entry) -> bool:
         return entry.trust.enabled
 
-    def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
+    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
         return Verified(self.digest)
 
 

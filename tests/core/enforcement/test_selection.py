@@ -16,10 +16,10 @@ from imagegate.core.enforcement.policy import (
 )
 from imagegate.core.enforcement.selection import (
     REMEMBERED_IMAGES_MAX,
+    AllowedImageCache,
+    NoEntryReason,
     PolicySet,
     Selected,
-    Settled,
-    Situation,
     no_entry_text,
     select,
 )
@@ -47,13 +47,13 @@ def chosen(
 def test_namespace_policy_even_empty_replaces_cluster_policies() -> None:
     cluster = policy("*")
     assert chosen([cluster], "nginx") == "ClusterImagePolicy p repositories[0]"
-    assert chosen([cluster, policy(namespace="default")], "nginx") is Situation.NO_MATCH_IN_NAMESPACE
+    assert chosen([cluster, policy(namespace="default")], "nginx") is NoEntryReason.NO_MATCH_IN_NAMESPACE
     assert chosen([cluster, policy(namespace="other")], "nginx") == "ClusterImagePolicy p repositories[0]"
 
 
 def test_a_policy_of_either_group_counts_as_one() -> None:
     policies = [policy("*"), policy(namespace="default", group=CISE)]
-    assert chosen(policies, "nginx") is Situation.NO_MATCH_IN_NAMESPACE
+    assert chosen(policies, "nginx") is NoEntryReason.NO_MATCH_IN_NAMESPACE
 
 
 def test_ties_go_to_the_first_group_then_the_first_name() -> None:
@@ -67,7 +67,7 @@ def test_ties_go_to_the_first_group_then_the_first_name() -> None:
 
 def test_groups_that_are_not_set_are_not_seen() -> None:
     policies = PolicySet([policy("*", group=CISE)], (PORTIERIS,))
-    assert select(policies, "default", "nginx", None, CiseSettings()) is Situation.NO_POLICIES
+    assert select(policies, "default", "nginx", None, CiseSettings()) is NoEntryReason.NO_POLICIES
 
 
 def test_most_specific_entry_wins_and_exact_beats_everything() -> None:
@@ -81,14 +81,14 @@ def test_digest_fallback() -> None:
     """What covers every tag covers every digest; a tag beside a digest says nothing about the content."""
     off = CiseSettings(digest_fallback=False)
     assert chosen([policy("icr.io/a/b")], f"icr.io/a/b@sha256:{HEX}") == "ClusterImagePolicy p repositories[0]"
-    assert chosen([policy("icr.io/a/b")], f"icr.io/a/b@sha256:{HEX}", off) is Situation.NO_MATCH_IN_CLUSTER
-    assert chosen([policy("icr.io/a/b:1")], f"icr.io/a/b:1@sha256:{HEX}") is Situation.NO_MATCH_IN_CLUSTER
+    assert chosen([policy("icr.io/a/b")], f"icr.io/a/b@sha256:{HEX}", off) is NoEntryReason.NO_MATCH_IN_CLUSTER
+    assert chosen([policy("icr.io/a/b:1")], f"icr.io/a/b:1@sha256:{HEX}") is NoEntryReason.NO_MATCH_IN_CLUSTER
 
 
 def test_normalisation_is_off_unless_asked_for_and_tries_both_spellings() -> None:
     settings = CiseSettings(normalize_image_names=True)
     for name in ("docker.io/library/busybox:*", "docker.io/busybox:*"):
-        assert chosen([policy(name)], "busybox") is Situation.NO_MATCH_IN_CLUSTER
+        assert chosen([policy(name)], "busybox") is NoEntryReason.NO_MATCH_IN_CLUSTER
         assert chosen([policy(name)], "busybox", settings) == "ClusterImagePolicy p repositories[0]"
 
 
@@ -102,12 +102,12 @@ DOCUMENT_003 = "Deny, no image policies or cluster polices for r.io/a"
 
 
 @pytest.mark.parametrize(
-    "situation, portieris",
+    "reason, portieris",
     [
-        (Situation.NO_POLICIES, 'Deny "r.io/a", no image policies or cluster polices'),
-        (Situation.NO_MATCH_IN_NAMESPACE, 'Deny "r.io/a", no matching repositories in the ImagePolicies'),
+        (NoEntryReason.NO_POLICIES, 'Deny "r.io/a", no image policies or cluster polices'),
+        (NoEntryReason.NO_MATCH_IN_NAMESPACE, 'Deny "r.io/a", no matching repositories in the ImagePolicies'),
         (
-            Situation.NO_MATCH_IN_CLUSTER,
+            NoEntryReason.NO_MATCH_IN_CLUSTER,
             (
                 'Deny "r.io/a", no matching repositories in ClusterImagePolicy '
                 'and no ImagePolicies in the "default" namespace'
@@ -115,21 +115,21 @@ DOCUMENT_003 = "Deny, no image policies or cluster polices for r.io/a"
         ),
     ],
 )
-def test_texts_in_both_dialects(situation: Situation, portieris: str) -> None:
+def test_texts_in_both_dialects(reason: NoEntryReason, portieris: str) -> None:
     def text(profile: Profile, messages: Dialect = Dialect.AUTO) -> str:
-        return no_entry_text(situation, "default", "r.io/a", CiseSettings(profile=profile, messages=messages))
+        return no_entry_text(reason, "default", "r.io/a", CiseSettings(profile=profile, messages=messages))
 
     assert text(Profile.PORTIERIS) == text(Profile.CLOUDPAK) == portieris
-    assert text(Profile.CISE) == (DOCUMENT_003 if situation is Situation.NO_POLICIES else portieris)
+    assert text(Profile.CISE) == (DOCUMENT_003 if reason is NoEntryReason.NO_POLICIES else portieris)
     assert text(Profile.PORTIERIS, Dialect.CISE) == DOCUMENT_003
     assert text(Profile.CISE, Dialect.PORTIERIS) == portieris
 
 
 def test_what_is_settled_is_remembered_within_bounds() -> None:
-    settled = Settled()
+    allowed = AllowedImageCache()
     for number in range(2 * REMEMBERED_IMAGES_MAX):
-        settled.add(f"a/{number}", "rule")
-        assert settled.get(f"a/{number}") == "rule"
-    assert settled.get("a/0") is None
-    settled.add("a/" + "x" * 1000, "rule")
-    assert settled.get("a/" + "x" * 1000) is None
+        allowed.add(f"a/{number}", "rule")
+        assert allowed.get(f"a/{number}") == "rule"
+    assert allowed.get("a/0") is None
+    allowed.add("a/" + "x" * 1000, "rule")
+    assert allowed.get("a/" + "x" * 1000) is None

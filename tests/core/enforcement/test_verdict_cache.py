@@ -14,7 +14,7 @@ from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.trace import Trace
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.questions import Asking, ManifestDigest, Secret, ServiceAccount
-from imagegate.core.enforcement.requirement import Outcome, Subject
+from imagegate.core.enforcement.requirement import ImageUnderPolicy, RequirementResult
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from imagegate.core.enforcement.verdict_cache import RESULTS_MAX
 from imagegate.core.signing.requirements import ImageSignatures
@@ -38,7 +38,7 @@ class Counted(SimpleCheck):
     def __init__(self) -> None:
         self.decided = 0
 
-    def evaluate(self, subject: Subject, asking: Asking) -> Outcome | None:
+    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
         self.decided += asking.final
         return super().evaluate(subject, asking)
 
@@ -140,11 +140,11 @@ def test_other_circumstances_are_judged(world: CiseWorld, check: Counted) -> Non
 
 def test_what_is_remembered_has_an_end(world: CiseWorld) -> None:
     assert decided(world, KnownAnswers()) != []
-    assert not world.plugin.memory._results  # refusals are not kept
+    assert not world.plugin.verdict_cache._results  # refusals are not kept
     told = answers(world, SIGNED_IMAGE)
     assert decided(world, told) == []
-    (kept,) = world.plugin.memory._results.values()
+    (kept,) = world.plugin.verdict_cache._results.values()
     for number in range(RESULTS_MAX + 10):
-        world.plugin.memory.keep(number, kept)
-        assert len(world.plugin.memory._results) <= RESULTS_MAX
+        world.plugin.verdict_cache.add(number, kept)
+        assert len(world.plugin.verdict_cache._results) <= RESULTS_MAX
     assert decided(world, told) == []

@@ -106,7 +106,7 @@ def request_for_validation(asked: AdmissionRequest) -> AdmissionRequest:
     return review_of(asked, dict(asked.object or {}), Phase.VALIDATE)
 
 
-class TestMemory:
+class TestVerdictCache:
     """Verdicts are kept under the snapshot of the answers they came from."""
 
     class Snapshot:

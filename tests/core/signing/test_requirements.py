@@ -14,15 +14,15 @@ from imagegate.core.signing.requirements import (
     InsecureAcceptAnything,
     InvalidStoreSecret,
     LookasideStore,
-    Refusal,
     Reject,
     Requirement,
     SignatureCheck,
+    SignatureRejection,
     SignedBy,
     UnusableKeys,
     Verification,
+    check_requirements,
     conclude,
-    judge,
     rings,
     store_credential,
     unmet,
@@ -67,7 +67,7 @@ IDENTITY_REASON = 'Signature for identity "icr.io/a/b:2" is not accepted'
 
 
 def reason(requirements: tuple[Requirement, ...], *signatures: SignatureCheck) -> str | None:
-    refusal = judge(requirements, IMAGE, DIGEST, signatures)
+    refusal = check_requirements(requirements, IMAGE, DIGEST, signatures)
     if refusal is None:
         return None
     assert refusal.text == f"simple: policy denied the request: {refusal.reason}"
@@ -137,17 +137,17 @@ def test_what_is_still_looked_for() -> None:
 def test_conclusions() -> None:
     required = (SIGNED_BY,)
     assert conclude(required, IMAGE, DIGEST, Found((GOOD,))) is None
-    assert conclude(required, IMAGE, DIGEST, Found(())) == Refusal.denied(
+    assert conclude(required, IMAGE, DIGEST, Found(())) == SignatureRejection.denied(
         "A signature was required, but no signature exists"
     )
     assert conclude(required, IMAGE, DIGEST, Absent("no such")) == conclude(required, IMAGE, DIGEST, Found(()))
     unknown = conclude(required, IMAGE, DIGEST, Unknown("status 500"))
-    assert unknown == Refusal("status 500", "simple: status 500", lacks_evidence=True)
+    assert unknown == SignatureRejection("status 500", "simple: status 500", lacks_evidence=True)
     missing = conclude(required, IMAGE, DIGEST, None)
     assert missing is not None
     assert missing.lacks_evidence
     unusable = conclude(required, IMAGE, DIGEST, UnusableKeys("No public keys imported"))
-    assert unusable == Refusal("No public keys imported", "No public keys imported")
+    assert unusable == SignatureRejection("No public keys imported", "No public keys imported")
     assert conclude((InsecureAcceptAnything(),), IMAGE, DIGEST, None) is None
     assert conclude((Reject(), SIGNED_BY), IMAGE, DIGEST, None) is not None
 

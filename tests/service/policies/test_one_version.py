@@ -27,7 +27,7 @@ def version(name: str, *plugins: ConfiguredPlugin) -> PolicySet:
             Digest: Answerer(asker(lambda _question: found), immediate=True),
             Namespace: Answerer(asker(lambda _question: labels), immediate=True),
         },
-        stamp=lambda: name,
+        snapshot=lambda: name,
     )
 
 
