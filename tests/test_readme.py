@@ -1,4 +1,4 @@
-"""The README's commands are run, and must print what the README says they print.
+"""Commands of the README and of the pages in docs are run, and must print what the page shows; links resolve.
 
 In a ``console`` block a line that begins with ``$ `` is a command; the lines after it are its output. ``...`` alone
 on a line stands for anything. The documented address 127.0.0.1:8080 is a server started for the test.
@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from imagegate.core.admission.decision import DenialCode
 from tests.support.processes import free_port, started
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+WITH_COMMANDS = [page for page in PAGES if "```console\n" in page.read_text(encoding="utf-8")]
 DOCUMENTED = "127.0.0.1:8080"
 BIN = Path(sys.executable).parent
 
@@ -51,10 +53,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-def test_every_command_prints_what_the_readme_shows(served: str) -> None:
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)
+def test_every_command_prints_what_the_page_shows(page: Path, served: str) -> None:
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     tried, status = 0, 0
-    for command, expected in commands(README.read_text(encoding="utf-8")):
+    for command, expected in commands(page.read_text(encoding="utf-8")):
         if command == "echo $?":
             assert expected == f"{status}\n"
             continue
@@ -74,16 +81,36 @@ def test_every_command_prints_what_the_readme_shows(served: str) -> None:
     assert tried >= 2
 
 
-def test_every_file_that_the_readme_names_is_there() -> None:
-    text = README.read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#:]+)[#)]", text)
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+def test_pages_with_commands() -> None:
+    assert {name(page) for page in WITH_COMMANDS} >= {"README.md", "docs/walkthrough.md"}
 
 
-def test_the_walk_through_is_the_one_of_the_image_api_page() -> None:
-    page = (ROOT / "docs" / "image-api.md").read_text(encoding="utf-8")
-    found = re.search(r"```console\n(# 1\. Import.*?)```", page, re.DOTALL)
-    assert found is not None
-    assert found[1] in README.read_text(encoding="utf-8")
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
+
+
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in sorted((ROOT / "docs").glob("*.md")) if f"({page.name})" not in index] == [
+        "README.md"
+    ]
+
+
+def test_every_denial_code_is_explained() -> None:
+    page = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    first_columns = re.findall(r"^\| (`[^|]*) \|", page.partition("## Denial codes")[2], re.MULTILINE)
+    assert set(re.findall(r"`([a-z-]+)`", " ".join(first_columns))) == {code.value for code in DenialCode}
