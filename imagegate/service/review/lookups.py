@@ -1,18 +1,18 @@
-"""Asks the outside what plug-ins must know: in parallel, merged when identical, inside one deadline.
+"""Looks up what plug-ins need from outside: in parallel, identical look-ups merged, within one deadline.
 
-Waiting holds no thread. ``in_steps`` methods are generators that stop wherever something must be waited for and give a
-``Wait``; ``finish`` runs one to its end in the caller's thread, an event loop takes it up again when the wait is over.
+A waiting review holds no thread. The ``in_steps`` methods are generators that yield a ``Wait`` wherever they must wait.
+``finish`` runs one to its end in the caller's thread; an event loop resumes it when the wait is over.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, wait
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from imagegate.caching import Flight, SingleFlight
 from imagegate.core.admission.lookup import DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers, KnownAnswers, Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
@@ -22,46 +22,46 @@ T = TypeVar("T")
 
 ROUNDS_MAX = 6
 IMMEDIATE_S = 1.0
-"""The deadline told to answerers that answer from memory."""
+"""Deadline given to answerers that read memory."""
 
 _log = logging.getLogger(__name__)
 
 
 class Deadline(NamedTuple):
-    """Until when a review may look things up."""
+    """The instant until which a review may look things up."""
 
     at: float
     """Seconds of the monotonic clock."""
     within_s: float
-    """How long it was at the start, for the user's text."""
+    """Seconds there were at the start, for messages."""
 
     @classmethod
     def after(cls, seconds: float, since: float | None = None) -> Deadline:
-        """The deadline ``seconds`` after ``since`` on the monotonic clock; None: from now."""
+        """The deadline ``seconds`` after ``since`` on the monotonic clock (None: now)."""
         return cls((time.monotonic() if since is None else since) + seconds, seconds)
 
     def left_s(self) -> float:
-        """Seconds that are left; zero or less once it has passed."""
+        """Seconds left; zero or less once it has passed."""
         return self.at - time.monotonic()
 
 
 class Wait(NamedTuple):
-    """What a review waits for before it can go on."""
+    """Look-ups under way that a review needs before it can go on."""
 
     futures: tuple[Future[Any], ...]
     deadline: Deadline
 
     def block(self) -> None:
-        """Wait in this thread, until everything is there or the deadline has passed."""
+        """Wait in this thread until all are done or the deadline has passed."""
         wait(self.futures, timeout=max(self.deadline.left_s(), 0))
 
 
 Steps: TypeAlias = Generator[Wait, None, T]
-"""Work that stops to wait. To be taken up again when all futures are done, or the deadline has passed."""
+"""Work that stops to wait. Resume it when all futures are done, or the deadline has passed."""
 
 
 def finish(steps: Steps[T]) -> T:
-    """The result of ``steps``, waiting in this thread."""
+    """Run ``steps`` to the end, waiting in this thread, and return the result."""
     try:
         while True:
             next(steps).block()
@@ -71,59 +71,30 @@ def finish(steps: Steps[T]) -> T:
 
 
 class Asker(Protocol):
-    """A port method. Never raises for trouble outside: that is ``Unknown``. Called from several threads."""
+    """A method of a port. Never raises for errors outside: they are ``Unknown``. Called from several threads."""
 
     def __call__(self, question: Any, /, *, deadline_s: float) -> Lookup[Any]:
-        """The answer to one question, given within ``deadline_s`` seconds."""
+        """The answer to one question, within ``deadline_s`` seconds."""
 
 
 class Answerer(NamedTuple):
-    """Who answers one class of questions."""
+    """The adapter for one class of questions."""
 
     ask: Asker
     immediate: bool = False
-    """Answers from memory: called in the review's own thread."""
+    """True for an adapter that only reads memory: it is called in the review's own thread."""
     remembered: Callable[[Any], Lookup[Any] | None] | None = None
-    """The answer if it is known already, else None; never waits. Then nothing is asked or counted."""
+    """The cached answer, or None; never waits. A cached answer is not counted as a look-up."""
     host: Callable[[Any], str] | None = None
-    """Where a question is asked, ``host[:port]``; each host has a share of the threads. None: the kind has one."""
+    """Host of a question, ``host[:port]``; each host has a share of the threads. None: all of its class share one."""
 
 
 Count = Callable[[str, str], None]
 """Called with the question's class name and ``found``, ``absent`` or ``unknown`` for every look-up made."""
 
 
-class _Pending:
-    """A question on its way.
-
-    ``deadline_at`` is the latest of all who wait for it, ``asked_until`` that at the time it was asked.
-    """
-
-    __slots__ = ("asked_until", "deadline_at", "future", "waiting")
-
-    def __init__(self, deadline_at: float) -> None:
-        self.deadline_at = deadline_at
-        self.asked_until = float("-inf")
-        self.waiting = 1
-        self.future: Future[Lookup[Any]] = Future()
-
-    def answer(self, deadline: Deadline) -> Lookup[Any]:
-        """What is known now."""
-        return (
-            self.future.result()
-            if self.future.done()
-            else DeadlineExceeded(f"no answer within {deadline.within_s:g} s")
-        )
-
-    def was_cut_short(self, deadline: Deadline) -> bool:
-        """Whether the answer failed for lack of time, and there is more of it until ``deadline``."""
-        answer = self.answer(deadline)
-        failed = self.future.done() and isinstance(answer, Unknown) and answer.retryable
-        return failed and self.asked_until < deadline.at and deadline.left_s() > 0
-
-
 class _Collected(Answers, Protocol):
-    """Answers to which further ones are added."""
+    """Answers that further ones can be added to."""
 
     def __setitem__(self, question: Question, answer: Lookup[Any], /) -> None:
         """Add an answer."""
@@ -142,13 +113,13 @@ class MemoryAnswers:
         self._known: dict[Question, Lookup[Any]] = {}
         self._look_up = look_up
         self.answerers = answerers
-        """Who answers in this review: from first to last the same, whatever is put in force meanwhile."""
+        """Adapters of this review: the same from first to last, whatever policies are put in force meanwhile."""
         self.missed = False
         self.snapshot = snapshot
         """See ``Answers.snapshot``."""
 
     def get(self, question: Question, /) -> Lookup[Any] | None:
-        """The answer; None where it must be fetched."""
+        """The answer; None if it must be fetched."""
         answer = self._known.get(question)
         if answer is not None:
             return answer
@@ -160,15 +131,15 @@ class MemoryAnswers:
         return answer
 
     def __setitem__(self, question: Question, answer: Lookup[Any], /) -> None:
-        """Add what was fetched."""
+        """Add a fetched answer."""
         self._known[question] = answer
 
 
 class LookUp:
-    """Answers the questions of plug-ins through a table of answerers.
+    """Answers the questions of plug-ins through a table of adapters.
 
-    Identical questions that are in flight at the same time, in whatever reviews, are asked once. Safe to
-    make before a fork: threads start with the first question that is not immediate.
+    Reviews that need the same look-up at the same time share one. Safe to make before a fork: threads start with the
+    first question that is not immediate.
     """
 
     def __init__(
@@ -179,13 +150,13 @@ class LookUp:
         count: Count | None = None,
         snapshot: Callable[[], object | None] = lambda: None,
     ) -> None:
-        """Nothing is asked yet.
+        """Make the table; nothing is looked up yet.
 
         Args:
-            answerers: who answers which class of questions.
-            shares: how many look-ups are made at a time, at one host and altogether.
-            count: is told of every look-up.
-            snapshot: the state of memory that immediate answerers answer from: see ``Answers.snapshot``.
+            answerers: adapter of each class of questions.
+            shares: limits of concurrent look-ups, per host and altogether.
+            count: called after every look-up.
+            snapshot: token of the memory that immediate adapters read: see ``Answers.snapshot``.
         """
         self._answerers = dict(answerers)
         self._snapshot = snapshot
@@ -194,10 +165,9 @@ class LookUp:
             {},
             self._answerers,
         )
-        """The answerers of the policies that were asked for last, and the same with all others."""
+        """Adapters of the policies used last, and the whole table with them: reviews rarely change policies."""
         self._count = count
-        self._lock = threading.Lock()
-        self._in_flight: dict[Question, _Pending] = {}
+        self._flights: SingleFlight[Question, Lookup[Any]] = SingleFlight()
 
     def answers(
         self,
@@ -206,7 +176,7 @@ class LookUp:
         deadline: Deadline,
         known: KnownAnswers | None = None,
     ) -> KnownAnswers:
-        """Everything ``plugin`` wants to know of ``request``; see ``answers_in_steps``."""
+        """Every answer that ``plugin`` needs for ``request``; see ``answers_in_steps``."""
         known = KnownAnswers() if known is None else known
         finish(self.answers_in_steps(plugin, request, deadline, known))
         return known
@@ -214,10 +184,10 @@ class LookUp:
     def answers_in_steps(
         self, plugin: Plugin, request: AdmissionRequest, deadline: Deadline, known: _Collected
     ) -> Steps[None]:
-        """Add everything ``plugin`` wants to know of ``request`` to ``known``.
+        """Add every answer that ``plugin`` needs for ``request`` to ``known``.
 
-        Whatever could not be had by ``deadline``, or within six rounds, is ``Unknown`` or missing, which
-        plug-ins treat alike.
+        An answer that does not come by ``deadline``, or within six rounds, is ``Unknown`` or missing; plug-ins treat
+        both alike.
         """
         answerers = known.answerers if isinstance(known, MemoryAnswers) else self._answerers
         for _ in range(ROUNDS_MAX):
@@ -231,11 +201,11 @@ class LookUp:
         memory: Mapping[type[Question], Answerer] | None = None,
         snapshot: Callable[[], object | None] | None = None,
     ) -> MemoryAnswers:
-        """What one review knows: nothing yet, but everything that can be answered from memory.
+        """Answers of a new review: empty, reading memory as they are needed.
 
         Args:
-            memory: who answers from the documents that decide this review; None: those that count now.
-            snapshot: the state of that memory.
+            memory: adapters over the documents that decide this review; None: the table's own.
+            snapshot: token of that memory.
         """
         if not memory:
             return MemoryAnswers(self, self._snapshot(), self._answerers)
@@ -247,7 +217,7 @@ class LookUp:
     def from_memory(
         self, question: Question, answerers: Mapping[type[Question], Answerer] | None = None
     ) -> Lookup[Any] | None:
-        """The answer, None if it must be fetched."""
+        """The answer if memory has it; None if it must be fetched."""
         answerer = (answerers or self._answerers).get(type(question))
         if answerer is None:
             return None
@@ -262,18 +232,17 @@ class LookUp:
     def look_up_in_steps(
         self, question: Question, deadline: Deadline, answerers: Mapping[type[Question], Answerer] | None = None
     ) -> Steps[Lookup[Any]]:
-        """The answer to a single question; ``answerers`` as of ``MemoryAnswers``."""
+        """The answer to a single question; ``answerers`` as in ``MemoryAnswers``."""
         known = KnownAnswers()
         yield from self._ask_all((question,), known, deadline, self._answerers if answerers is None else answerers)
         return known[question]
 
     def waiting(self) -> int:
-        """How many reviews wait for answers from elsewhere; one that waits for two counts twice."""
-        with self._lock:
-            return sum(pending.waiting for pending in self._in_flight.values())
+        """Number of reviews that wait for a look-up; one that waits for two counts twice."""
+        return self._flights.callers()
 
     def close(self) -> None:
-        """Stop the threads; questions under way end by their deadlines."""
+        """Stop the threads; look-ups under way end by their deadlines."""
         self._shares.close()
 
     def _ask_all(
@@ -283,72 +252,66 @@ class LookUp:
         deadline: Deadline,
         answerers: Mapping[type[Question], Answerer],
     ) -> Steps[None]:
-        elsewhere: dict[Question, Answerer] = {}
+        to_fetch: dict[Question, Answerer] = {}
         at_once: list[tuple[Question, Answerer]] = []
         for question in questions:
             answerer = answerers.get(type(question))
             if answerer is None:
-                known[question] = Unknown(f"nothing here answers {type(question).__name__}")
+                known[question] = Unknown(f"{type(question).__name__} look-ups are not configured")
             elif answerer.immediate:
                 at_once.append((question, answerer))
             else:
-                elsewhere[question] = answerer
-        pending = {question: self._start(question, answerer, deadline) for question, answerer in elsewhere.items()}
+                to_fetch[question] = answerer
+        # Fetching begins first, so that it goes on while memory is read.
+        flights = {question: self._start(question, answerer, deadline) for question, answerer in to_fetch.items()}
         for question, answerer in at_once:
             if known.get(question) is None:
                 known[question] = self._call(question, answerer, deadline.left_s())
-        while pending:
-            futures = tuple(started.future for started in pending.values() if not started.future.done())
+        while flights:
+            futures = tuple(flight.future for flight in flights.values() if not flight.future.done())
             if futures:
                 yield Wait(futures, deadline)
-            again: dict[Question, _Pending] = {}
-            for question, started in pending.items():
-                if started.was_cut_short(deadline):  # had joined a review with less time than ours
-                    again[question] = self._start(question, elsewhere[question], deadline)
+            again: dict[Question, Flight[Lookup[Any]]] = {}
+            for question, flight in flights.items():
+                if _was_cut_short(flight, deadline):
+                    again[question] = self._start(question, to_fetch[question], deadline)
                 else:
-                    known[question] = started.answer(deadline)
-            pending = again
+                    known[question] = _result(flight, deadline)
+            flights = again
 
-    def _start(self, question: Question, answerer: Answerer, deadline: Deadline) -> _Pending:
-        with self._lock:
-            pending = self._in_flight.get(question)
-            if pending is not None:
-                pending.deadline_at = max(pending.deadline_at, deadline.at)
-                pending.waiting += 1
-                return pending
-            pending = self._in_flight[question] = _Pending(deadline.at)
+    def _start(self, question: Question, answerer: Answerer, deadline: Deadline) -> Flight[Lookup[Any]]:
+        flight, is_own = self._flights.join(question, until=deadline.at)
+        if not is_own:
+            return flight
         host = type(question).__name__ if answerer.host is None else answerer.host(question)
         try:
-            taken = self._shares.submit(host, lambda: self._run(question, answerer, pending))
+            accepted = self._shares.submit(host, lambda: self._run(question, answerer, flight))
         except RuntimeError as error:  # no thread can be started, or the service is stopping
-            self._refuse(question, pending, f"could not be asked: {error}")
+            self._refuse(question, flight, f"could not be looked up: {error}")
         else:
-            if not taken:
-                self._refuse(question, pending, self._too_many(host))
-        return pending
+            if not accepted:
+                running, waiting = self._shares.under_way(host)
+                counts = f"{running} under way, {waiting} waiting"
+                self._refuse(
+                    question, flight, f"not looked up: too many look-ups at {host} ({counts}); try again later"
+                )
+        return flight
 
-    def _too_many(self, host: str) -> str:
-        running, waiting = self._shares.under_way(host)
-        return f"not asked: too many look-ups at {host} ({running} under way, {waiting} waiting); try again later"
+    def _refuse(self, question: Question, flight: Flight[Lookup[Any]], why: str) -> None:
+        """Answer every caller, however much time it has left: looking up again at once would not help."""
+        flight.worked_until = float("inf")
+        self._report(question, Unknown(why))
+        self._flights.finish(question, flight, Unknown(why))
 
-    def _refuse(self, question: Question, pending: _Pending, why: str) -> None:
-        """Answer everybody who waits, whatever time they have left: asking again at once would not help."""
-        pending.asked_until = float("inf")
-        self._tell(question, Unknown(why))
-        self._finish(question, pending, Unknown(why))
-
-    def _run(self, question: Question, answerer: Answerer, pending: _Pending) -> None:
-        pending.asked_until = pending.deadline_at
-        left_s = pending.asked_until - time.monotonic()
+    def _run(self, question: Question, answerer: Answerer, flight: Flight[Lookup[Any]]) -> None:
+        # Work that waited for a thread gets the latest deadline of all reviews that joined meanwhile.
+        flight.worked_until = flight.until
+        left_s = flight.worked_until - time.monotonic()
         if left_s <= 0:
-            self._finish(question, pending, DeadlineExceeded("not asked: the deadline had passed"))
+            answer: Lookup[Any] = DeadlineExceeded("not looked up: the deadline had passed")
         else:
-            self._finish(question, pending, self._call(question, answerer, left_s))
-
-    def _finish(self, question: Question, pending: _Pending, answer: Lookup[Any]) -> None:
-        with self._lock:
-            self._in_flight.pop(question, None)
-        pending.future.set_result(answer)
+            answer = self._call(question, answerer, left_s)
+        self._flights.finish(question, flight, answer)
 
     def _call(self, question: Question, answerer: Answerer, left_s: float) -> Lookup[Any]:
         try:
@@ -356,12 +319,25 @@ class LookUp:
         except Exception:  # noqa: BLE001 - fail closed: an adapter's bug is no answer
             _log.exception("look-up failed unexpectedly", extra={"question": type(question).__name__})
             answer = Unknown("internal error while looking this up; see the log")
-        self._tell(question, answer)
+        self._report(question, answer)
         return answer
 
-    def _tell(self, question: Question, answer: Lookup[Any]) -> None:
+    def _report(self, question: Question, answer: Lookup[Any]) -> None:
         if self._count is not None:
             self._count(type(question).__name__, _outcome(answer))
+
+
+def _result(flight: Flight[Lookup[Any]], deadline: Deadline) -> Lookup[Any]:
+    """The result so far."""
+    done = flight.future.done()
+    return flight.future.result() if done else DeadlineExceeded(f"no answer within {deadline.within_s:g} s")
+
+
+def _was_cut_short(flight: Flight[Lookup[Any]], deadline: Deadline) -> bool:
+    """True if a shared look-up failed, perhaps for its own shorter deadline, and there is time for another."""
+    answer = _result(flight, deadline)
+    failed = flight.future.done() and isinstance(answer, Unknown) and answer.retryable
+    return failed and flight.worked_until < deadline.at and deadline.left_s() > 0
 
 
 def _outcome(answer: Lookup[Any]) -> str:

@@ -84,7 +84,7 @@ def test_an_unexpected_error_is_logged_and_is_no_answer(
 
 def test_nobody_to_ask_is_no_answer() -> None:
     answer = LookUp({}).look_up(Digest("a"), soon())
-    assert answer == Unknown("nothing here answers Digest")
+    assert answer == Unknown("Digest look-ups are not configured")
 
 
 def test_a_late_answer_is_unknown_and_says_how_long_was_waited() -> None:
