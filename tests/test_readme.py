@@ -114,3 +114,22 @@ def test_every_denial_code_is_explained() -> None:
     page = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
     first_columns = re.findall(r"^\| (`[^|]*) \|", page.partition("## Denial codes")[2], re.MULTILINE)
     assert set(re.findall(r"`([a-z-]+)`", " ".join(first_columns))) == {code.value for code in DenialCode}
+
+
+FOLDERS = "imagegate|tests|docs|bench|config|openshift|requirements"
+GUIDES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/walkthrough.md")
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_every_path_that_a_guide_names_exists(page: str) -> None:
+    """``FAMILY``, ``AREA`` and ``<module>`` are for the reader to fill in."""
+    for path in re.findall(rf"`((?:{FOLDERS})/[^`\s]*)`", (ROOT / page).read_text(encoding="utf-8")):
+        pattern = re.sub(r"<[a-z ]+>|[A-Z]{3,}", "*", path)
+        assert list(ROOT.glob(pattern.rstrip("/"))), path
+
+
+def test_modules_that_a_page_runs_exist() -> None:
+    for page in PAGES:
+        for module in re.findall(r"python -m ((?:imagegate|tests|bench)[a-z_.]*)", page.read_text(encoding="utf-8")):
+            place = ROOT / module.rstrip(".").replace(".", "/")
+            assert (place / "__main__.py").exists() or place.with_suffix(".py").exists(), f"{name(page)}: {module}"
