@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from imagegate.caching import BoundedCache
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
 from imagegate.core.enforcement.entry_index import NameIndex
 from imagegate.core.enforcement.image import CiseImage
@@ -19,8 +20,8 @@ from imagegate.core.enforcement.policy import (
 )
 from imagegate.core.kube.go_quote import go_quote
 
-REMEMBERED_IMAGES_MAX = 4096
-REMEMBERED_IMAGE_MAX_LENGTH = 512
+ALLOWED_IMAGES_MAX = 4096
+ALLOWED_IMAGE_MAX_LENGTH = 512
 FEW_ENTRIES = 32
 """So few names are indexed with their first image, in a tenth of a millisecond: of a cluster's namespaces each worker
 sees but some, and the index of a namespace takes six kilobytes."""
@@ -44,24 +45,18 @@ class Selected:
     spelling: str
 
 
-class AllowedImageCache:
-    """Images that an entry without requirements allows, and that entry's rule: nothing else decides about them."""
+class AllowedImageCache(BoundedCache[str, str]):
+    """Image strings that an entry without requirements allows, and that entry's rule: nothing else decides them."""
 
-    __slots__ = ("_rules",)
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self._rules: dict[str, str] = {}
-
-    def get(self, image: str) -> str | None:
-        """The rule that allows an image string, if that is known."""
-        return self._rules.get(image)
+        super().__init__(ALLOWED_IMAGES_MAX)
 
     def add(self, image: str, rule: str) -> None:
-        """Note the rule that allows an image string."""
-        if len(image) <= REMEMBERED_IMAGE_MAX_LENGTH:
-            if len(self._rules) >= REMEMBERED_IMAGES_MAX:
-                self._rules.clear()
-            self._rules[image] = rule
+        """Cache the rule that allows an image string, unless the string is very long."""
+        if len(image) <= ALLOWED_IMAGE_MAX_LENGTH:
+            self.put(image, rule)
 
 
 class EffectivePolicy:

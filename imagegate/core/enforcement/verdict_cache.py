@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
+from imagegate.caching import BoundedCache
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.enforcement.evaluate import RequirementsResult
@@ -33,7 +34,7 @@ class VerdictCache:
     __slots__ = ("_results",)
 
     def __init__(self) -> None:
-        self._results: dict[Hashable, CachedVerdict] = {}
+        self._results: BoundedCache[Hashable, CachedVerdict] = BoundedCache(RESULTS_MAX)
 
     def get(self, key: Hashable, answers: Answers) -> CachedVerdict | None:
         """The result, if all its questions still have the same answers; they are asked."""
@@ -46,12 +47,9 @@ class VerdictCache:
         return result
 
     def add(self, key: Hashable, result: CachedVerdict) -> None:
-        """Remember a result, in place of all if there are too many. One that rests on nothing known is not kept."""
-        if not all(isinstance(answer, Found | Absent) for _, answer in result.asked):
-            return
-        if len(self._results) >= RESULTS_MAX:
-            self._results.clear()
-        self._results[key] = result
+        """Cache a result, unless one of the answers it follows from is unknown."""
+        if all(isinstance(answer, Found | Absent) for _, answer in result.asked):
+            self._results.put(key, result)
 
 
 def _is_same(answer: Lookup[Any] | None, before: Lookup[Any]) -> bool:

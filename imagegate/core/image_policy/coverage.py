@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from imagegate.core.admission.request import GroupResource
@@ -17,7 +19,7 @@ from imagegate.core.image_policy.config import (
 from imagegate.core.image_policy.execution_rules import RuleList, Rules, covers
 
 NEVER_REWRITTEN_ON_UPDATE = frozenset({GroupResource("batch", "jobs"), GroupResource("build.openshift.io", "builds")})
-_MEMO_LIMIT = 256
+PLANS_MAX = 256
 
 
 class Plan(NamedTuple):
@@ -45,24 +47,19 @@ class Plan(NamedTuple):
 
 
 class Coverage:
-    """Finds the plan for a request's group-resources. Immutable apart from a bounded memo."""
+    """Finds the plan for a request's group-resources. Immutable, but for a bounded cache."""
 
-    __slots__ = ("_behaviour", "_config", "_memo", "_rules")
+    __slots__ = ("_behaviour", "_config", "_rules", "plan")
+
+    plan: Callable[[tuple[GroupResource, ...]], Plan | None]
+    """The plan for group-resources; None if no rule of either kind covers any of them."""
 
     def __init__(self, config: ImagePolicyConfig, behaviour: Behaviour) -> None:
         self._config = config
         self._behaviour = behaviour
         self._rules = Rules(config.execution_rules, behaviour)
-        self._memo: dict[tuple[GroupResource, ...], Plan | None] = {}
-
-    def plan(self, resources: tuple[GroupResource, ...]) -> Plan | None:
-        """The plan, None if no rule of either kind covers any of ``resources``."""
-        if resources in self._memo:
-            return self._memo[resources]
-        plan = self._plan(resources)
-        if len(self._memo) < _MEMO_LIMIT:
-            self._memo[resources] = plan
-        return plan
+        # Callers choose the resources, so that the cache is bounded; lru_cache is read without running Python code.
+        self.plan = lru_cache(maxsize=PLANS_MAX)(self._plan)
 
     def _plan(self, resources: tuple[GroupResource, ...]) -> Plan | None:
         rules = self._rules.covering(resources)

@@ -165,30 +165,21 @@ Uncertain = Callable[[CompiledRule], str]
 
 
 class Rules:
-    """All execution rules, by the group-resource they cover. Immutable apart from a bounded memo."""
+    """All execution rules. Immutable; ``coverage.Coverage`` caches what covers a resource."""
 
-    __slots__ = ("_all", "_behaviour", "_lists")
+    __slots__ = ("_all", "_behaviour")
 
     def __init__(self, rules: Iterable[ExecutionRule], behaviour: Behaviour) -> None:
         self._behaviour = behaviour
         self._all = tuple(compile_rule(index, rule, behaviour) for index, rule in enumerate(rules))
-        self._lists: dict[tuple[GroupResource, ...], RuleList | None] = {}
 
     def covering(self, resources: tuple[GroupResource, ...]) -> RuleList | None:
         """The rules that cover any of ``resources``, None if none does."""
-        if resources in self._lists:
-            return self._lists[resources]
         covering = [rule for rule in self._all if any(self._covers(rule.rule, each) for each in resources)]
-        found = RuleList(covering, self._behaviour) if covering else None
-        if len(self._lists) < _MEMO_LIMIT:
-            self._lists[resources] = found
-        return found
+        return RuleList(covering, self._behaviour) if covering else None
 
     def _covers(self, rule: ExecutionRule, resource: GroupResource) -> bool:
         return any(covers(target, resource, self._behaviour) for target in rule.on_resources)
-
-
-_MEMO_LIMIT = 256
 
 
 def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour) -> bool:

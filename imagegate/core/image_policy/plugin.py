@@ -277,7 +277,7 @@ class _Review:
             verdict = self._new_verdict(use, rewriting=rewriting)
             certain = verdict.attributes.doubt is None and (verdict.error is None or not verdict.error.failed)
             if certain and not self._resolver.is_personal:
-                cache.add(key, verdict)
+                cache.verdicts.put(key, verdict)
         return verdict
 
     def _new_verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:

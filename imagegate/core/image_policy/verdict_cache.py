@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from imagegate.caching import BoundedCache
 from imagegate.core.admission.plugin import Answers
 from imagegate.core.admission.request import AdmissionRequest, GroupResource
 from imagegate.core.image_policy.execution_rules import RuleResult
@@ -44,14 +45,8 @@ class VerdictCache:
 
     def __init__(self, snapshot: object | None) -> None:
         self.snapshot = snapshot
-        self.verdicts: dict[Key, Verdict] = {}
-        self._without_exclusions: dict[str, Exclusions] = {}
-
-    def add(self, key: Key, verdict: Verdict) -> None:
-        """Remember a verdict, in place of all if there are too many."""
-        if len(self.verdicts) >= VERDICTS_MAX:
-            self.verdicts.clear()
-        self.verdicts[key] = verdict
+        self.verdicts: BoundedCache[Key, Verdict] = BoundedCache(VERDICTS_MAX)
+        self._without_exclusions: BoundedCache[str, Exclusions] = BoundedCache(NAMESPACES_MAX)
 
     def exclusions(self, request: AdmissionRequest, work: PolicyRequest, answers: Answers) -> Exclusions:
         """The rules that the request's namespace switches off; remembered where it certainly switches off none."""
@@ -59,7 +54,5 @@ class VerdictCache:
         if found is None:
             found = work.exclusions(answers)
             if found.are_none:
-                if len(self._without_exclusions) >= NAMESPACES_MAX:
-                    self._without_exclusions.clear()
-                self._without_exclusions[request.namespace] = found
+                self._without_exclusions.put(request.namespace, found)
         return found

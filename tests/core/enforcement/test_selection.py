@@ -15,7 +15,7 @@ from imagegate.core.enforcement.policy import (
     PolicyGroup,
 )
 from imagegate.core.enforcement.selection import (
-    REMEMBERED_IMAGES_MAX,
+    ALLOWED_IMAGES_MAX,
     AllowedImageCache,
     NoEntryReason,
     PolicySet,
@@ -127,7 +127,7 @@ def test_texts_in_both_dialects(reason: NoEntryReason, portieris: str) -> None:
 
 def test_what_is_settled_is_remembered_within_bounds() -> None:
     allowed = AllowedImageCache()
-    for number in range(2 * REMEMBERED_IMAGES_MAX):
+    for number in range(2 * ALLOWED_IMAGES_MAX):
         allowed.add(f"a/{number}", "rule")
         assert allowed.get(f"a/{number}") == "rule"
     assert allowed.get("a/0") is None

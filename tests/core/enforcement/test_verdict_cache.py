@@ -143,7 +143,7 @@ def test_what_is_remembered_has_an_end(world: CiseWorld) -> None:
     assert not world.plugin.verdict_cache._results  # refusals are not kept
     told = answers(world, SIGNED_IMAGE)
     assert decided(world, told) == []
-    (kept,) = world.plugin.verdict_cache._results.values()
+    (kept,) = world.plugin.verdict_cache._results._values.values()
     for number in range(RESULTS_MAX + 10):
         world.plugin.verdict_cache.add(number, kept)
         assert len(world.plugin.verdict_cache._results) <= RESULTS_MAX
