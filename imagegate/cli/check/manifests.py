@@ -16,17 +16,29 @@ import orjson
 import yaml
 
 from imagegate.documents.yaml.json_source import BadJson, parse_json
-from imagegate.documents.yaml.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
-from imagegate.documents.yaml.source import ALIASED_NODES_MAX, DEPTH_MAX, yaml_problem
+from imagegate.documents.yaml.rules import (
+    DEPTH_MAX,
+    KEY_IS_COLLECTION,
+    MERGE_KEY,
+    MERGE_NEEDS_MAPPINGS,
+    STRING_TAG,
+    TOO_DEEP,
+    TOO_MANY_ALIASED,
+    mapping_key,
+    parser_problem,
+    plain_scalar,
+    recursive_alias,
+    repeated_key,
+    tagged_scalar,
+    too_many_aliased,
+)
+from imagegate.documents.yaml.scalars import BadYaml
 from imagegate.errors import InvalidInput
 
 _PLAIN = "!plain"
-_TEXT = "tag:yaml.org,2002:str"
 _LIST = "tag:yaml.org,2002:seq"
 _MAP = "tag:yaml.org,2002:map"
-_NO_KEY = "a key must be a text"
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
-_plain = lru_cache(maxsize=8192)(resolve_plain)
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
@@ -73,7 +85,7 @@ class _Loader(yaml.CSafeLoader):
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:  # noqa: ARG002 - the base class's signature
         if kind is yaml.ScalarNode:
-            return _PLAIN if implicit[0] else _TEXT
+            return _PLAIN if implicit[0] else STRING_TAG
         return _MAP if kind is yaml.MappingNode else _LIST
 
 
@@ -92,9 +104,10 @@ def read_manifests(text: str, file: str, *, first_line: int = 1) -> Iterator[Man
             document = _from_json(text, file, first_line)
             yield from _flattened(document, None, file, first_line, first_line - 1)
             return
+    aliases = "&" in text  # once: the text may hold thousands of documents
     for node in _nodes(text, file, first_line):
         if node is not None:
-            document = _value_of(node, file, first_line - 1, aliases="&" in text)
+            document = _value_of(node, file, first_line - 1, aliases=aliases)
             yield from _flattened(document, node, file, node.start_mark.line + first_line, first_line - 1)
 
 
@@ -109,7 +122,7 @@ def _from_json(text: str, file: str, first_line: int) -> Any:
         BadManifest: a key is repeated, and programs do not agree which of its values counts; or nested too deeply.
     """
     if text.count("[") + text.count("{") > DEPTH_MAX and _is_too_deep(orjson.loads(text)):
-        raise BadManifest(f"{file}:{first_line}: nested deeper than {DEPTH_MAX} levels")
+        raise BadManifest(f"{file}:{first_line}: {TOO_DEEP}")
     try:
         return json.loads(text, object_pairs_hook=_without_repetition)
     except _RepeatedKey:
@@ -163,7 +176,7 @@ def _nodes(text: str, file: str, first_line: int) -> Iterator[Any]:
         while loader.check_node():
             yield loader.get_node()
     except yaml.YAMLError as error:
-        raise BadManifest(f"{file}:{_line(error, first_line)}: {yaml_problem(error)}") from error
+        raise BadManifest(f"{file}:{_line(error, first_line)}: {parser_problem(error)}") from error
     finally:
         loader.dispose()
 
@@ -183,11 +196,11 @@ def _check_depth(text: str, file: str, first_line: int) -> None:
                 depth += 1
                 if depth > DEPTH_MAX:
                     line = (event.start_mark.line if event.start_mark else 0) + first_line
-                    raise BadManifest(f"{file}:{line}: nested deeper than {DEPTH_MAX} levels")
+                    raise BadManifest(f"{file}:{line}: {TOO_DEEP}")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
     except yaml.YAMLError as error:
-        raise BadManifest(f"{file}:{_line(error, first_line)}: {yaml_problem(error)}") from error
+        raise BadManifest(f"{file}:{_line(error, first_line)}: {parser_problem(error)}") from error
 
 
 def _value_of(node: Any, file: str, offset: int, *, aliases: bool) -> Any:
@@ -196,72 +209,90 @@ def _value_of(node: Any, file: str, offset: int, *, aliases: bool) -> Any:
     try:
         return _value(node)
     except _Bad as bad:
-        raise BadManifest(f"{file}:{bad.node.start_mark.line + 1 + offset}: {bad}") from bad
+        line = bad.node.start_mark.line + 1 + offset
+        why = str(bad) if bad.first is None else repeated_key(str(bad), bad.first.start_mark.line + 1 + offset)
+        raise BadManifest(f"{file}:{line}: {why}") from bad
 
 
 class _Bad(ValueError):
-    def __init__(self, node: Any, why: str) -> None:
+    """A node breaks a rule; ``first``: for a repeated key, the key before it."""
+
+    def __init__(self, node: Any, why: str, first: Any = None) -> None:
         super().__init__(why)
         self.node = node
+        self.first = first
 
 
 def _value(node: Any) -> Any:
     """The node as plain values. Depth is bounded before."""
     tag = node.tag
-    if tag is _PLAIN:  # the tags the loader gives are these very objects
-        return _plain(node.value)
-    if tag is _MAP:
-        return _mapping(node)
-    if tag is _TEXT:
-        return node.value
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(child) for child in node.value]
     try:
-        return resolve_tagged(node.value, tag)
-    except BadScalar as error:
+        if tag is _PLAIN:  # `is`: the loader gives these very objects, and this runs for every value
+            return plain_scalar(node.value)
+        if tag is _MAP:
+            return _mapping(node)
+        if tag is STRING_TAG:
+            return node.value
+        if isinstance(node, yaml.MappingNode):
+            return _mapping(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [_value(child) for child in node.value]
+        return tagged_scalar(node.value, tag)
+    except BadYaml as error:
         raise _Bad(node, str(error)) from error
 
 
 def _mapping(node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     merged: list[Any] = []
     for key, value in node.value:
-        name = _plain_key(key.value) if key.tag is _PLAIN else key.value if key.tag is _TEXT else _key(key)
-        if name is None:
-            if key.value != "<<":
-                raise _Bad(key, _NO_KEY)
+        name = _plain_key(key.value) if key.tag is _PLAIN else key.value if key.tag is STRING_TAG else _key(key)
+        if name is None:  # a merge key, or not a key at all
+            if key.value != MERGE_KEY:
+                name = _key(key)
             merged.append(value)
             continue
-        if name in found:
-            raise _Bad(key, f"key {name!r} is repeated")
-        found[name] = _plain(value.value) if value.tag is _PLAIN else _value(value)
-    for source in merged:
-        for each in source.value if isinstance(source, yaml.SequenceNode) else (source,):
-            if not isinstance(each, yaml.MappingNode):
-                raise _Bad(each, "a merge key (<<) takes a mapping")
-            for name, value in _mapping(each).items():
-                found.setdefault(name, value)
-    return found
+        if name in entries:
+            raise _Bad(key, name, first=_first_key(node, name))
+        try:  # one call less for most values than _value(value)
+            entries[name] = plain_scalar(value.value) if value.tag is _PLAIN else _value(value)
+        except BadYaml as error:
+            raise _Bad(value, str(error)) from error
+    for source in reversed(merged):  # keys written here count first, then those of the last merge key
+        for mapping in source.value if isinstance(source, yaml.SequenceNode) else (source,):
+            if not isinstance(mapping, yaml.MappingNode):
+                raise _Bad(mapping, MERGE_NEEDS_MAPPINGS)
+            for name, value in _mapping(mapping).items():
+                entries.setdefault(name, value)
+    return entries
 
 
 def _key(key: Any) -> str:
-    """The text of a key with a tag of its own."""
-    name = key_text(_value(key)) if isinstance(key, yaml.ScalarNode) else None
-    if name is None:
-        raise _Bad(key, _NO_KEY)
-    return name
+    """The string of a key, by the slow way."""
+    if not isinstance(key, yaml.ScalarNode):
+        raise _Bad(key, KEY_IS_COLLECTION)
+    try:
+        return mapping_key(_value(key))
+    except BadYaml as error:
+        raise _Bad(key, str(error)) from error
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # the keys of Kubernetes objects are few
 def _plain_key(text: str) -> str | None:
-    """The text of a key without quotes; None for a merge key, and for what is no key."""
-    return None if text == "<<" else key_text(resolve_plain(text))
+    """The string of a key without quotes; None for a merge key, and for what cannot be a key."""
+    try:
+        return None if text == MERGE_KEY else mapping_key(plain_scalar(text))
+    except BadYaml:
+        return None
+
+
+def _first_key(mapping: Any, name: str) -> Any:
+    keys = (key for key, _ in mapping.value if key.tag is not _PLAIN or key.value != MERGE_KEY)
+    return next(key for key in keys if _key(key) == name)
 
 
 def _check_aliases(root: Any, file: str, offset: int) -> None:
-    """Refuse aliases that stand inside themselves, or that unfold to far more nodes than were written."""
+    """Refuse aliases inside the node they refer to, and aliases that refer to far more nodes than were written."""
     weights: dict[int, int] = {}
     open_nodes: set[int] = set()
     written = 0
@@ -274,7 +305,7 @@ def _check_aliases(root: Any, file: str, offset: int) -> None:
         if known is not None:
             return known
         if id(node) in open_nodes:
-            raise BadManifest(f"{file}:{node.start_mark.line + 1 + offset}: an alias stands inside its own anchor")
+            raise BadManifest(f"{file}:{node.start_mark.line + 1 + offset}: {recursive_alias()}")
         open_nodes.add(id(node))
         children = [part for pair in node.value for part in pair] if node.id == "mapping" else node.value
         written += 1 + len(children)
@@ -284,8 +315,8 @@ def _check_aliases(root: Any, file: str, offset: int) -> None:
         return weight
 
     weight = weigh(root)
-    if weight > max(ALIASED_NODES_MAX, 2 * written):
-        raise BadManifest(f"{file}:{root.start_mark.line + 1 + offset}: aliases unfold to too many nodes")
+    if too_many_aliased(weight - written, written):
+        raise BadManifest(f"{file}:{root.start_mark.line + 1 + offset}: {TOO_MANY_ALIASED}")
 
 
 def _flattened(document: Any, node: Any, file: str, line: int, offset: int) -> Iterator[Manifest]:

@@ -27,8 +27,8 @@ _NUMBER_MAX_LENGTH = 400
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
 
-class BadScalar(ValueError):
-    """A scalar does not fit its explicit tag."""
+class BadYaml(ValueError):
+    """A value breaks a rule of YAML; ``str()`` says which, without the place."""
 
 
 def resolve_plain(text: str) -> Scalar:
@@ -64,7 +64,7 @@ def resolve_tagged(text: str, tag: str) -> Scalar:
     """The value of a scalar with an explicit tag; a tag this does not know leaves the text.
 
     Raises:
-        BadScalar: the text does not fit the tag.
+        BadYaml: the text does not fit the tag.
     """
     name = tag.removeprefix("tag:yaml.org,2002:")
     if name not in ("bool", "int", "float", "null"):
@@ -77,18 +77,5 @@ def resolve_tagged(text: str, tag: str) -> Scalar:
         "null": value is None,
     }[name]
     if not fits:
-        raise BadScalar(f"{text!r:.80} is not a {name}")
+        raise BadYaml(f"{text!r:.80} is not a {name}")
     return float(value) if name == "float" and value is not None else value
-
-
-def key_text(value: Scalar) -> str | None:
-    """The text a scalar key becomes in JSON; None where a key of that kind is refused."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value).removesuffix(".0")
-        case _:
-            return None

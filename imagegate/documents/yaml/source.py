@@ -7,7 +7,6 @@ crashes the process on deep nesting.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,13 +17,26 @@ import yaml
 from imagegate.documents.yaml.hints import hint_for_broken_yaml
 from imagegate.documents.yaml.json_source import BadJson, parse_json
 from imagegate.documents.yaml.nodes import Node
-from imagegate.documents.yaml.scalars import BadScalar, key_text, resolve_plain, resolve_tagged
+from imagegate.documents.yaml.rules import (
+    DEPTH_MAX,
+    KEY_IS_COLLECTION,
+    MERGE_KEY,
+    MERGE_NEEDS_MAPPINGS,
+    TOO_DEEP,
+    TOO_MANY_ALIASED,
+    mapping_key,
+    parser_problem,
+    plain_scalar,
+    recursive_alias,
+    repeated_key,
+    tagged_scalar,
+    too_many_aliased,
+    undefined_alias,
+)
+from imagegate.documents.yaml.scalars import BadYaml
 from imagegate.errors import InvalidPolicy
 
 DOCUMENT_MAX_BYTES = 16 * 1024 * 1024
-DEPTH_MAX = 200
-ALIASED_NODES_MAX = 100_000
-_STRING_TAGS = ("!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp")
 _UNQUOTED_PATTERN = re.compile(
     r"""(?P<before>\bdomainName["']?[ ]*:[ ]+)(?P<pattern>\*[^\s,{}\[\]'"#]*(?:[ ]+[0-9]{1,2}(?=\s*$))?)"""
 )
@@ -100,17 +112,6 @@ def read_source(
     return Source(name, list(builder.documents(repaired, first_only=first_document_only)), repairs)
 
 
-def yaml_problem(error: yaml.YAMLError) -> str:
-    """What is wrong with a text that the parser refuses, without its place.
-
-    PyYAML bounds nesting itself since 6.0.4, and words it in its own way: both versions give one sentence here.
-    """
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    if "nesting depth" in problem:
-        return f"nested deeper than {DEPTH_MAX} levels"
-    return f"not YAML: {problem}"
-
-
 def _check_size(text: str, name: str) -> None:
     try:
         size = len(text) if text.isascii() else len(text.encode("utf-8"))
@@ -158,6 +159,7 @@ class _Builder:
         self._open: list[_Open] = []
         self._root: Node | None = None
         self._aliased = 0
+        self._written = 0
 
     def documents(self, text: str, *, first_only: bool) -> Iterator[Node]:
         """The documents of ``text``; an empty one is a node that holds None."""
@@ -165,7 +167,7 @@ class _Builder:
         for event in self._events(text):
             match event:
                 case yaml.DocumentStartEvent():
-                    self._anchors, self._root, self._aliased = {}, None, 0
+                    self._anchors, self._root, self._aliased, self._written = {}, None, 0, 0
                 case yaml.DocumentEndEvent():
                     count += 1
                     yield self._root or Node(None, _line_of(event))
@@ -184,17 +186,18 @@ class _Builder:
             line = mark.line + 1 if mark else 1
             column = mark.column if mark else 0
             hint = hint_for_broken_yaml(text, line, column, str(error.problem))
-            raise BadSource(f"{self._name}:{line}: {yaml_problem(error)}{hint}") from error
+            raise BadSource(f"{self._name}:{line}: {parser_problem(error)}{hint}") from error
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             raise BadSource(f"{self._name}:{line}: not YAML: {error.reason}") from error
 
     def _take(self, event: yaml.Event) -> None:
         line = _line_of(event)
+        self._written += 1
         match event:
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 if len(self._open) >= DEPTH_MAX:
-                    raise self._bad(line, f"nested deeper than {DEPTH_MAX} levels")
+                    raise self._bad(line, TOO_DEEP)
                 value: list[Node] | dict[str, Node] = {} if isinstance(event, yaml.MappingStartEvent) else []
                 if event.anchor:
                     self._anchors[event.anchor] = None
@@ -213,30 +216,29 @@ class _Builder:
                 self._place(node)
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Node:
-        if event.tag is None:
-            plain = event.implicit[0]
-            value = resolve_plain(event.value) if plain else event.value
-            if isinstance(value, float) and not math.isfinite(value):
-                raise self._bad(line, f"{event.value} is no number in JSON")
-            return Node(value, line, quoted=not plain)
-        if event.tag in _STRING_TAGS:
-            return Node(event.value, line, quoted=True)
-        if not self._last_key_wins and not event.tag.startswith("tag:yaml.org,2002:"):
-            raise self._bad(line, f"unknown tag {event.tag!r:.80}")
+        tag, plain = event.tag, event.tag is None and event.implicit[0]
+        if tag is not None and self._is_unknown(tag):
+            raise self._bad(line, f"unknown tag {tag!r:.80}")
         try:
-            return Node(resolve_tagged(event.value, event.tag), line, quoted=True)
-        except BadScalar as error:
+            if plain:
+                return Node(plain_scalar(event.value), line)
+            return Node(event.value if tag is None else tagged_scalar(event.value, tag), line, quoted=True)
+        except BadYaml as error:
             raise self._bad(line, str(error)) from error
+
+    def _is_unknown(self, tag: str) -> bool:
+        """The original takes values with a tag it does not know as strings; a policy must not hold one."""
+        return not self._last_key_wins and tag != "!" and not tag.startswith("tag:yaml.org,2002:")
 
     def _aliased_node(self, anchor: str | None, line: int) -> Node:
         if anchor is None or anchor not in self._anchors:
-            raise self._bad(line, f'alias "*{anchor}" names no anchor; a text that begins with "*" must be quoted')
+            raise self._bad(line, undefined_alias(anchor or ""))
         node = self._anchors[anchor]
         if node is None:
-            raise self._bad(line, f'alias "*{anchor}" stands inside what it names')
+            raise self._bad(line, recursive_alias(anchor))
         self._aliased += node.weight
-        if self._aliased > ALIASED_NODES_MAX:
-            raise self._bad(line, f"aliases stand for more than {ALIASED_NODES_MAX} values")
+        if too_many_aliased(self._aliased, self._written):
+            raise self._bad(line, TOO_MANY_ALIASED)
         return node
 
     def _place(self, node: Node) -> None:
@@ -258,9 +260,7 @@ class _Builder:
             self._take_key(parent, node)
         else:
             if parent.key in parent.written and not self._last_key_wins:
-                raise self._bad(
-                    parent.key_line, f'"{parent.key}" is repeated (first in line {parent.written[parent.key]})'
-                )
+                raise self._bad(parent.key_line, repeated_key(parent.key, parent.written[parent.key]))
             parent.written[parent.key] = parent.key_line
             entries[parent.key] = (
                 Node(node.value, parent.key_line, node.weight, node.quoted) if node.value is None else node
@@ -270,21 +270,21 @@ class _Builder:
 
     def _take_key(self, parent: _Open, node: Node) -> None:
         if isinstance(node.value, (list, dict)):
-            raise self._bad(node.line, "a key must be a text, not a list or mapping")
-        if node.value == "<<" and not node.quoted:
+            raise self._bad(node.line, KEY_IS_COLLECTION)
+        if node.value == MERGE_KEY and not node.quoted:
             parent.merging = True
             return
-        key = key_text(node.value)
-        if key is None:
-            raise self._bad(node.line, "a key must not be null")
-        parent.key, parent.key_line = key, node.line
+        try:
+            parent.key, parent.key_line = mapping_key(node.value), node.line
+        except BadYaml as error:
+            raise self._bad(node.line, str(error)) from error
 
     def _merge(self, parent: _Open, entries: dict[str, Node], node: Node) -> None:
         """YAML 1.1 merge keys. In the original what is merged overwrites keys written before it."""
         sources = list(reversed(node.value)) if isinstance(node.value, list) else [node]
         for source in sources:
             if not isinstance(source.value, dict):
-                raise self._bad(node.line, '"<<" takes a mapping or a list of mappings')
+                raise self._bad(node.line, MERGE_NEEDS_MAPPINGS)
             for key, value in source.value.items():
                 if self._last_key_wins or key not in parent.written:
                     entries[key] = value

@@ -6,15 +6,8 @@ import pytest
 import yaml
 
 from imagegate.documents.yaml.nodes import Node, kind_of, plain
-from imagegate.documents.yaml.source import (
-    ALIASED_NODES_MAX,
-    DEPTH_MAX,
-    DOCUMENT_MAX_BYTES,
-    BadSource,
-    decode_utf8,
-    read_source,
-    yaml_problem,
-)
+from imagegate.documents.yaml.rules import ALIASED_NODES_MAX, DEPTH_MAX, parser_problem
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, BadSource, decode_utf8, read_source
 
 
 def document(text: str, **options: Any) -> Node:
@@ -72,8 +65,8 @@ def test_depth_is_bounded(opening: str, closing: str) -> None:
 
 def test_depth_has_one_sentence_whoever_bounds_it() -> None:
     bounded_by_the_parser = yaml.MarkedYAMLError(problem="exceeded maximum nesting depth")
-    assert yaml_problem(bounded_by_the_parser) == "nested deeper than 200 levels"
-    assert yaml_problem(yaml.MarkedYAMLError(problem="found undefined alias")) == "not YAML: found undefined alias"
+    assert parser_problem(bounded_by_the_parser) == "nested deeper than 200 levels"
+    assert parser_problem(yaml.MarkedYAMLError(problem="found a tab")) == "not YAML: found a tab"
 
 
 def test_depth_of_json_is_bounded() -> None:
@@ -85,12 +78,12 @@ def test_aliases_stand_for_a_bounded_number_of_values() -> None:
     laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 9)
     )
-    assert f"aliases stand for more than {ALIASED_NODES_MAX} values" in refusal(laughs)
+    assert f"aliases refer to more than {ALIASED_NODES_MAX} values" in refusal(laughs)
     assert plain(document("a: &x [1]\nb: *x\n")) == {"a": [1], "b": [1]}
 
 
 def test_an_alias_inside_what_it_names_is_refused() -> None:
-    assert refusal("a: &x\n- *x\n") == 'f.yaml:2: alias "*x" stands inside what it names'
+    assert refusal("a: &x\n- *x\n") == 'f.yaml:2: alias "*x" refers to a node that contains it'
 
 
 def test_an_alias_without_an_anchor_is_refused() -> None:
@@ -111,12 +104,12 @@ def test_merge_keys() -> None:
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("? [a]\n: b\n", "a key must be a text"),
-        ("? {a: b}\n: b\n", "a key must be a text"),
+        ("? [a]\n: b\n", "a key must be a string"),
+        ("? {a: b}\n: b\n", "a key must be a string"),
         ("~: b\n", "a key must not be null"),
         ("a: !ruby x\n", "unknown tag '!ruby'"),
         ("a: !!int x\n", "'x' is not a int"),
-        ("a: .inf\n", ".inf is no number in JSON"),
+        ("a: .inf\n", ".inf is not a number in JSON"),
         ("a: \x01\n", "not YAML"),
         ("a: [\n", "not YAML"),
         ("a:\n\t- b\n", "indent with spaces, not tabs"),
