@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.answer_reader import NOT_LOOKED_UP
 from imagegate.core.admission.decision import Decision, Denial, DenialCode
-from imagegate.core.admission.lookup import Found, Unknown
+from imagegate.core.admission.lookup import DeadlineExceeded, Found, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
 from imagegate.core.admission.trace import Step, Trace
@@ -83,7 +84,7 @@ class NamespaceGuard:
         trace: Trace | None = None,
     ) -> Decision:
         """Allowed with the right, else 403 that names the right."""
-        answer = answers.get(_question(request)) or Unknown("it was not looked up in time")
+        answer = answers.get(_question(request)) or DeadlineExceeded(NOT_LOOKED_UP)
         allowed = isinstance(answer, Found) and answer.value.allowed
         value = _annotation(request.object) if self._overrides(request) else None
         at, change = (FIELD, f"annotation {IGNORE_RULES_ANNOTATION}") if self._overrides(request) else (LABELS, _MODES)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.enforcement.behaviour import CiseSettings
 from imagegate.core.enforcement.image import CiseImage
 from imagegate.core.enforcement.policy import Entry
-from imagegate.core.enforcement.questions import Asking
 from imagegate.core.enforcement.requirement import (
     Check,
     ImageUnderPolicy,
@@ -38,7 +38,7 @@ class RequirementsResult:
 def evaluate_requirements(
     entry: Entry,
     checks: Sequence[Check],
-    asking: Asking,
+    reader: AnswerReader,
     *,
     namespace: str,
     written: str,
@@ -65,7 +65,7 @@ def evaluate_requirements(
     for check in checks:
         if not check.applies(entry):
             continue
-        outcome = check.evaluate(subject, asking)
+        outcome = check.evaluate(subject, reader)
         if outcome is None:
             pending = True
             if not settings.report_all:

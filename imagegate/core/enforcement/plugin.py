@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.plugin import Answers, Question
@@ -22,7 +23,6 @@ from imagegate.core.enforcement.explain import trace_policies, trace_requirement
 from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
 from imagegate.core.enforcement.messages import status_message
 from imagegate.core.enforcement.policy import Entry
-from imagegate.core.enforcement.questions import Asking
 from imagegate.core.enforcement.requirement import Check, PullSource, Refused
 from imagegate.core.enforcement.rewrite_record import Rewrite, RewriteRecords, record_place
 from imagegate.core.enforcement.selection import (
@@ -132,13 +132,13 @@ class CisePlugin:
             workload = read_workload(request)
         except InvalidObject:
             return ()
-        asking = Asking(answers, final=False)
-        if workload.unchanged or self._passes_unread(request, workload, asking) or asking.missing:
-            return asking.missing
-        review = _Review(self, request, workload, asking)
+        reader = AnswerReader(answers, final=False)
+        if workload.unchanged or self._passes_unread(request, workload, reader) or reader.missing:
+            return reader.missing
+        review = _Review(self, request, workload, reader)
         for use in workload.uses:
             review.decide_image(use)
-        return asking.missing
+        return reader.missing
 
     def decide(
         self,
@@ -164,12 +164,12 @@ class CisePlugin:
             return _denied_object(DenialCode.INVALID_OBJECT, str(error))
         if workload.unchanged:
             return Decision(plugin=NAME, annotations={"skipped": "images-unchanged"})
-        asking = Asking(answers, final=True)
-        if self._passes_unread(request, workload, asking):
+        reader = AnswerReader(answers, final=True)
+        if self._passes_unread(request, workload, reader):
             return Decision(plugin=NAME, annotations={"bypass": "parent"})
         if trace is not None:
             trace_policies(trace, self.policies, request.namespace)
-        return _Review(self, request, workload, asking, trace).decide()
+        return _Review(self, request, workload, reader, trace).decide()
 
     def allowed_images(self, effective: EffectivePolicy) -> AllowedImageCache:
         """What is known of images under an effective policy under these settings."""
@@ -178,7 +178,7 @@ class CisePlugin:
             found = self._allowed_images[effective] = AllowedImageCache()
         return found
 
-    def _passes_unread(self, request: AdmissionRequest, workload: Workload, asking: Asking) -> bool:
+    def _passes_unread(self, request: AdmissionRequest, workload: Workload, reader: AnswerReader) -> bool:
         """Whether a parent stands for the object (docs/spec/enforcement.md 10.3)."""
         document = request.object or {}
         match self.settings.parents:
@@ -189,7 +189,7 @@ class CisePlugin:
         question = None if self.settings.pods_only else parent_question(document, request.namespace)
         if question is None:
             return False
-        answer = asking(question)
+        answer = reader(question)
         return isinstance(answer, Found) and parent_vouches(answer.value, document, workload)
 
 
@@ -212,19 +212,19 @@ class _Review:
         plugin: CisePlugin,
         request: AdmissionRequest,
         workload: Workload,
-        asking: Asking,
+        reader: AnswerReader,
         trace: Trace | None = None,
     ) -> None:
         self._plugin = plugin
         self._settings = plugin.settings
         self._request = request
         self._workload = workload
-        self._asking = asking
+        self._reader = reader
         self._trace = trace
         self._metadata_paths = _metadata_paths(workload)
         self._resolved = plugin.rewrite_records.resolved(request.object or {}, request.namespace, self._metadata_paths)
         self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod)
-        self._verdict_cache = plugin.verdict_cache if trace is None and asking.final else None
+        self._verdict_cache = plugin.verdict_cache if trace is None and reader.final else None
         self._cache_key = self._pulls.cache_key if self._verdict_cache is not None else ()
 
     def decide(self) -> Decision:
@@ -246,10 +246,10 @@ class _Review:
         record = self._resolved.get(use.name)
         key = (use.name, None if record is None else record.original, self._cache_key)
         if self._verdict_cache is not None:
-            cached = self._verdict_cache.get(key, self._asking.answers)
+            cached = self._verdict_cache.get(key, self._reader.answers)
             if cached is not None:
                 return _Verdict(use, cached.image, cached.result)
-            self._asking.asked = []
+            self._reader.used = []
         try:
             written = parse_image(use.name)
             image = parse_image(record.original) if record is not None else written
@@ -265,7 +265,7 @@ class _Review:
         result = evaluate_requirements(
             selected.entry,
             self._plugin.applied,
-            self._asking,
+            self._reader,
             namespace=self._request.namespace,
             written=use.name,
             image=image,
@@ -279,7 +279,7 @@ class _Review:
             if record is None:
                 self._add_allowed(use.name, result.entry)
         elif self._verdict_cache is not None and not result.refused:
-            self._verdict_cache.add(key, CachedVerdict(image, result, tuple(self._asking.asked or ())))
+            self._verdict_cache.add(key, CachedVerdict(image, result, tuple(self._reader.used or ())))
         if self._trace is not None:
             trace_requirements(self._trace, use, image, selected, result)
         return _Verdict(

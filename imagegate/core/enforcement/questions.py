@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from imagegate.core.admission.lookup import DeadlineExceeded, Lookup, Unknown
-from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.lookup import Unknown
+from imagegate.core.admission.plugin import Question
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.pull_secrets import PullSecret, read_pull_secret
 from imagegate.errors import InvalidInput
@@ -53,36 +53,6 @@ class ManifestDigest(Question):
 @dataclass(frozen=True, slots=True)
 class NeedsCredentials(Unknown):
     """The registry wants credentials and there were none to send."""
-
-
-class Asking:
-    """Reads answers and notes what is not answered yet, so that asking and deciding are one piece of code.
-
-    Args:
-        answers: what is known.
-        final: whether this is the decision: what is not known then counts as out of time.
-    """
-
-    __slots__ = ("answers", "asked", "final", "missing")
-
-    def __init__(self, answers: Answers, *, final: bool) -> None:
-        self.answers = answers
-        self.final = final
-        self.missing: list[Question] = []
-        self.asked: list[tuple[Question, Lookup[Any]]] | None = None
-        """While it is a list: everything that is asked, and the answer."""
-
-    def __call__(self, question: Question) -> Lookup[Any] | None:
-        """The answer; None where it must be awaited."""
-        answer = self.answers.get(question)
-        if answer is None:
-            if not self.final:
-                self.missing.append(question)
-                return None
-            answer = DeadlineExceeded("not looked up in time")
-        if self.asked is not None:
-            self.asked.append((question, answer))
-        return answer
 
 
 class InvalidSecret(InvalidInput):

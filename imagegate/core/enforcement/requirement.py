@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.lookup import DeadlineExceeded, Found
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect
 from imagegate.core.enforcement.image import CiseImage
 from imagegate.core.enforcement.policy import Entry, PolicyGroup
-from imagegate.core.enforcement.questions import Asking, Secret, ServiceAccount, pull_secret
+from imagegate.core.enforcement.questions import Secret, ServiceAccount, pull_secret
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret
 
@@ -56,18 +57,18 @@ class PullSource:
         account = self.spec.get("serviceAccountName") or self.spec.get("serviceAccount")
         return account if isinstance(account, str) and account else DEFAULT_SERVICE_ACCOUNT
 
-    def secrets(self, asking: Asking) -> tuple[PullSecret, ...] | None:
+    def secrets(self, reader: AnswerReader) -> tuple[PullSecret, ...] | None:
         """The pull secrets that can be read, in order; None where they must be awaited.
 
         A secret that is missing or holds no credentials is left out; it never denies by itself.
         """
         names = _names(self.spec.get("imagePullSecrets"))
         if not names and not self.is_pod:
-            answer = asking(ServiceAccount(self.namespace, self._account))
+            answer = reader(ServiceAccount(self.namespace, self._account))
             if answer is None:
                 return None
             names = _names(answer.value.get("imagePullSecrets")) if isinstance(answer, Found) else ()
-        answers = [(name, asking(Secret(self.namespace, name))) for name in names]
+        answers = [(name, reader(Secret(self.namespace, name))) for name in names]
         found: list[PullSecret] = []
         for name, answer in answers:
             if answer is None:
@@ -129,5 +130,5 @@ class Check(Protocol):
     def applies(self, entry: Entry) -> bool:
         """Whether the entry asks for it."""
 
-    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
-        """The outcome; None where something must be awaited, which ``asking`` has noted."""
+    def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:
+        """The outcome; None where something must be awaited, which ``reader`` has noted."""

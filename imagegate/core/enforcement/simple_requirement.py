@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.enforcement.policy import (
@@ -22,7 +23,6 @@ from imagegate.core.enforcement.policy import (
     SimpleRequirement,
 )
 from imagegate.core.enforcement.questions import (
-    Asking,
     InvalidSecret,
     ManifestDigest,
     NeedsCredentials,
@@ -71,13 +71,13 @@ class SimpleCheck:
         """See ``Check``."""
         return entry.simple.enabled
 
-    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
+    def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:
         """See ``Check``. Secrets and manifest together, then the signatures."""
         plan = _plan(subject.entry, subject.namespace, subject.settings.simple_key_namespaces)
-        keys = [asking(question) for question in plan.keys]
-        stored = None if plan.store is None else asking(plan.store)
-        pulls = subject.pulls.secrets(asking)
-        manifest = asking(_manifest(subject, pulls)) if plan.is_sound and pulls is not None else None
+        keys = [reader(question) for question in plan.keys]
+        stored = None if plan.store is None else reader(plan.store)
+        pulls = subject.pulls.secrets(reader)
+        manifest = reader(_manifest(subject, pulls)) if plan.is_sound and pulls is not None else None
         if pulls is None or (plan.store is not None and stored is None):
             return None
         for answer in keys:
@@ -99,7 +99,7 @@ class SimpleCheck:
         digest: str = manifest.value
         signatures: Lookup[object] | None = None
         if rings(requirements):
-            signatures = asking(ImageSignatures(identity, digest, requirements, store, pulls))
+            signatures = reader(ImageSignatures(identity, digest, requirements, store, pulls))
             if signatures is None:
                 return None
         return _outcome(conclude(requirements, identity, digest, signatures), digest, subject, signatures)

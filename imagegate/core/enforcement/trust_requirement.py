@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.enforcement.behaviour import Dialect
 from imagegate.core.enforcement.image import CiseImage
 from imagegate.core.enforcement.policy import Entry, PolicyGroup
-from imagegate.core.enforcement.questions import Asking
 from imagegate.core.enforcement.requirement import ImageUnderPolicy, Refused, RequirementResult
 
 NO_SERVER = "Trust Server/Image Configuration Error: no trust server could be found"
@@ -67,7 +67,7 @@ class TrustCheck:
         """See ``Check``."""
         return entry.trust.enabled
 
-    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:  # noqa: ARG002 - nothing is asked yet
+    def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:  # noqa: ARG002 - nothing is asked yet
         """See ``Check``."""
         documented = subject.dialect is Dialect.CISE
         if trust_server(subject.entry, subject.image) is None:

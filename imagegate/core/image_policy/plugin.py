@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
+from imagegate.core.admission.answer_reader import NOT_LOOKED_UP, AnswerReader
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, Softened, pointer
-from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.admission.owners import controller_reference
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
@@ -34,7 +33,7 @@ from imagegate.core.image_policy.messages import (
     upstream_detail,
 )
 from imagegate.core.image_policy.request import PolicyRequest
-from imagegate.core.image_policy.resolution import Attributes, Pending, Resolver, Unresolved
+from imagegate.core.image_policy.resolution import Attributes, Resolver, Unresolved
 from imagegate.core.image_policy.trace import trace_image, trace_request
 from imagegate.core.image_policy.verdict_cache import Verdict, VerdictCache
 from imagegate.core.kube.status import Status
@@ -94,18 +93,18 @@ class ImagePolicyPlugin:
             work = PolicyRequest(request, self.behaviour)
         except InvalidObject:
             return ()
-        asked: list[Question] = list(work.first_questions())
+        reader = AnswerReader(answers, final=False)
+        for question in work.first_questions():
+            reader(question)
         if plan.attempts and not work.is_exempt:
-            resolver, own = work.resolver(answers.get), work.resolver(answers.get, own=True)
+            resolver, own = work.resolver(reader), work.resolver(reader, own=True)
             for use in dict.fromkeys(work.uses):
                 if use.unknown:
                     continue
                 resolution = resolver.resolve(use)
-                if not isinstance(resolution, Pending) and resolver.needs_second_look(use):
-                    resolution = own.resolve(use)
-                if isinstance(resolution, Pending):
-                    asked.extend(resolution.questions)
-        return asked
+                if resolution is not None and resolver.needs_second_look(use):
+                    own.resolve(use)
+        return reader.missing
 
     def decide(
         self,
@@ -133,11 +132,12 @@ class ImagePolicyPlugin:
             if work.may_lack_template and self.behaviour.template_optional:
                 return _ALLOWED
             return _denied_object(request, DenialCode.INVALID_OBJECT, no_images(request.kind, self.behaviour))
-        if work.is_exempt or work.is_trusted(answers):
+        reader = AnswerReader(answers, final=True)
+        if work.is_exempt or work.is_trusted(reader):
             return Decision(plugin=NAME, annotations={"skipped": work.skip_reason})
         try:
             cache = self._cache_for(answers) if trace is None else None
-            return _Review(request, plan, work, answers, self.behaviour, trace, cache).decide()
+            return _Review(request, plan, work, reader, self.behaviour, trace, cache).decide()
         except UpstreamPanic as crash:
             return _crashed(request, str(crash))
 
@@ -167,7 +167,7 @@ class _Review:
         request: AdmissionRequest,
         plan: Plan,
         work: PolicyRequest,
-        answers: Answers,
+        reader: AnswerReader,
         behaviour: Behaviour,
         trace: Trace | None,
         cache: VerdictCache | None,
@@ -175,12 +175,12 @@ class _Review:
         self._request = request
         self._plan = plan
         self._work = work
-        self._answers = answers
+        self._reader = reader
         self._behaviour = behaviour
         self._trace = trace
-        self._asked: Resolver | None = None
-        self._asked_itself: Resolver | None = None
-        self._excluded = work.exclusions(answers) if cache is None else cache.exclusions(request, work, answers)
+        self._plain_resolver: Resolver | None = None
+        self._privileged_resolver: Resolver | None = None
+        self._excluded = work.exclusions(reader) if cache is None else cache.exclusions(request, work, reader)
         self._verdict_cache = cache if self._excluded.are_none else None
         self._mutating = request.phase is Phase.MUTATE and work.may_rewrite
         self._cache_key = (request.resources, request.namespace, work.resolve_all)
@@ -318,8 +318,8 @@ class _Review:
         as well: who may see less gets no milder verdict. Texts say nothing of what was seen but the rule.
         """
         seen = self._own.resolve(use)
-        if isinstance(seen, Pending):
-            seen = Unresolved("a look-up was not made in time", failed=True)
+        if seen is None:
+            seen = Unresolved(NOT_LOOKED_UP, failed=True)
         if isinstance(seen, Unresolved):
             seen = self._own.best_effort(use, seen)
         result = self._apply_rules(rules, seen, rejects_only=not refused)
@@ -345,9 +345,9 @@ class _Review:
 
     @property
     def _own(self) -> Resolver:
-        if self._asked_itself is None:
-            self._asked_itself = self._work.resolver(_asking(self._answers), own=True)
-        return self._asked_itself
+        if self._privileged_resolver is None:
+            self._privileged_resolver = self._work.resolver(self._reader, own=True)
+        return self._privileged_resolver
 
     @property
     def _names_matter(self) -> bool:
@@ -357,9 +357,9 @@ class _Review:
 
     @property
     def _resolver(self) -> Resolver:
-        if self._asked is None:
-            self._asked = self._work.resolver(_asking(self._answers))
-        return self._asked
+        if self._plain_resolver is None:
+            self._plain_resolver = self._work.resolver(self._reader)
+        return self._plain_resolver
 
     def _remember_repeat(self, use: ImageUse, earlier: Denial | None) -> bool:
         """Whether a repeated image needs no second look. A rewritten one does: its own place is rewritten too."""
@@ -376,8 +376,8 @@ class _Review:
         resolution = self._resolver.resolve(use)
         if isinstance(resolution, Attributes):
             return resolution, None
-        if isinstance(resolution, Pending):
-            resolution = Unresolved("a look-up was not made in time", failed=True)
+        if resolution is None:
+            resolution = Unresolved(NOT_LOOKED_UP, failed=True)
         return self._resolver.best_effort(use, resolution), resolution
 
     def _rewrites_to(self, use: ImageUse, verdict: Verdict) -> bool:
@@ -481,16 +481,6 @@ _ALLOWED = Decision(plugin=NAME)
 
 def _in_doubt(attributes: Attributes, outcome: RuleResult) -> Verdict:
     return Verdict(attributes, Unresolved(outcome.in_doubt, failed=True), None, "", "")
-
-
-def _asking(answers: Answers) -> Any:
-    """Answers as the resolver asks for them: what nobody answered is unknown, never absent."""
-
-    def ask(question: Question) -> Lookup[Any]:
-        answer = answers.get(question)
-        return Unknown("it was not looked up in time") if answer is None else answer
-
-    return ask
 
 
 def _denied_object(request: AdmissionRequest, code: DenialCode, because: str) -> Decision:

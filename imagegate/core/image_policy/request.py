@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
+from imagegate.core.admission.answer_reader import NOT_LOOKED_UP, AnswerReader
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown, Unlisted
 from imagegate.core.admission.owners import controller_reference, owner_holds_images, owner_question
-from imagegate.core.admission.plugin import Answers, Question
+from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.admission.workload import (
     BUILDS,
@@ -30,7 +31,7 @@ from imagegate.core.admission.workload import (
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride
 from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION, RESOLVE_NAMES_ANNOTATION
 from imagegate.core.image_policy.execution_rules import CompiledRule
-from imagegate.core.image_policy.resolution import Ask, Resolver
+from imagegate.core.image_policy.resolution import Resolver
 from imagegate.core.image_streams.questions import Namespace
 
 _NO_NAMESPACE = Absent("the request has no namespace")
@@ -160,21 +161,21 @@ class PolicyRequest:
             return None
         return self._before.get(_place(use), "")
 
-    def resolver(self, ask: Ask, *, own: bool = False) -> Resolver:
+    def resolver(self, reader: AnswerReader, *, own: bool = False) -> Resolver:
         """A resolver for this request's namespace and people; ``own``: for imagegate itself."""
         return Resolver(
             self._behaviour,
-            ask,
+            reader,
             self._request.namespace,
             resolve_all=self.resolve_all,
             subjects=() if own else self._subjects(),
             own=own,
         )
 
-    def exclusions(self, answers: Answers) -> Exclusions:
+    def exclusions(self, reader: AnswerReader) -> Exclusions:
         """Rules that the namespace's annotation switches off (docs/spec/image-policy.md 4 step 6)."""
         restricted = self._behaviour.namespace_override is NamespaceOverride.RESTRICTED
-        answer = answers.get(Namespace(self._request.namespace)) if self._request.namespace else _NO_NAMESPACE
+        answer = reader(Namespace(self._request.namespace)) if self._request.namespace else _NO_NAMESPACE
         text = ""
         if isinstance(answer, Found):
             namespace: Mapping[str, Any] = answer.value
@@ -190,17 +191,17 @@ class PolicyRequest:
         return Exclusions(frozenset(names), restricted=restricted)
 
     def _annotations_in_doubt(self, answer: Lookup[Any] | None) -> str:
-        why = answer.why if isinstance(answer, Unknown) else "it was not looked up in time"
+        why = answer.why if isinstance(answer, Unknown) else NOT_LOOKED_UP
         return f"annotations of namespace {self._request.namespace} could not be read: {why}"
 
-    def is_trusted(self, answers: Answers) -> bool:
+    def is_trusted(self, reader: AnswerReader) -> bool:
         """Whether a listed controller account asks and its owner bears out the claim.
 
         Source: docs/spec/image-policy.md 14 row 1.
         """
         if self._owner is None or not self._trusts_user():
             return False
-        answer = answers.get(owner_question(self._owner, self._request.namespace))
+        answer = reader(owner_question(self._owner, self._request.namespace))
         if not isinstance(answer, Found):
             return False
         images = frozenset(use.name for use in self.uses)

@@ -6,14 +6,14 @@ Source: docs/spec/image-policy.md 5; openshift/apiserver-library-go, pkg/admissi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Lookup, Unknown
-from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import User
 from imagegate.core.admission.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
 from imagegate.core.image_policy.behaviour import Behaviour
@@ -67,23 +67,9 @@ class Unresolved:
     """What is still known of the reference: it names the integrated registry."""
 
 
-class Pending(NamedTuple):
-    """The look-up needs answers that are not there yet."""
+class _Failed(Exception):  # never leaves this module
+    """Resolution ends here."""
 
-    questions: tuple[Question, ...]
-
-
-Resolution: TypeAlias = Attributes | Unresolved | Pending
-Ask: TypeAlias = Callable[[Question], Lookup[Any] | None]
-
-
-class _Missing(Exception):
-    def __init__(self, *questions: Question) -> None:
-        super().__init__()
-        self.questions = questions
-
-
-class _Failed(Exception):
     def __init__(self, unresolved: Unresolved) -> None:
         super().__init__()
         self.unresolved = unresolved
@@ -94,7 +80,7 @@ class Resolver:
 
     Args:
         behaviour: what the profile and the settings choose.
-        ask: gives answers; None for one that is not there yet.
+        reader: reads answers, and notes those that are missing.
         namespace: of the request.
         resolve_all: every name means an image stream tag.
         subjects: the user and the service account, whose rights count in streams of other namespaces.
@@ -103,10 +89,10 @@ class Resolver:
     """
 
     __slots__ = (
-        "_ask",
         "_behaviour",
         "_namespace",
         "_own",
+        "_reader",
         "_resolve_all",
         "_subjects",
         "cached",
@@ -117,7 +103,7 @@ class Resolver:
     def __init__(
         self,
         behaviour: Behaviour,
-        ask: Ask,
+        reader: AnswerReader,
         namespace: str,
         *,
         resolve_all: bool,
@@ -125,7 +111,7 @@ class Resolver:
         own: bool = False,
     ) -> None:
         self._behaviour = behaviour
-        self._ask = ask
+        self._reader = reader
         self._namespace = namespace
         self._resolve_all = resolve_all
         self._subjects = subjects
@@ -136,8 +122,8 @@ class Resolver:
         self.was_refused = False
         """The image resolved last is in a stream that neither user nor service account is known to be allowed."""
 
-    def resolve(self, use: ImageUse) -> Resolution:
-        """The attributes of ``use``, or why there are none, or what must be asked first."""
+    def resolve(self, use: ImageUse) -> Attributes | Unresolved | None:
+        """The attributes of ``use``, or why there are none; None while answers are awaited."""
         self.was_refused = False
         try:
             if use.kind == DOCKER_IMAGE:
@@ -147,8 +133,6 @@ class Resolver:
                 return self._image_stream_tag(namespace, use.name)
             if use.kind == IMAGE_STREAM_IMAGE:
                 return self._image_stream_image(namespace, use.name)
-        except _Missing as missing:
-            return Pending(missing.questions)
         except _Failed as failed:
             return failed.unresolved
         return Unresolved(f'image policy does not allow image references of kind "{use.kind}"')
@@ -208,7 +192,7 @@ class Resolver:
             return False
         return not self.names_integrated(reference) and _may_be_integrated(reference.registry, self._behaviour)
 
-    def _docker_image(self, text: str) -> Attributes:
+    def _docker_image(self, text: str) -> Attributes | None:
         try:
             reference = self.parse(text)
         except InvalidReference as error:
@@ -222,43 +206,45 @@ class Resolver:
         namespace = self._namespace if self._resolve_all or not reference.namespace else reference.namespace
         return self._tag(namespace, reference.name, reference.tag or DEFAULT_TAG, partial=partial)
 
-    def _digest(self, reference: ImageReference, *, integrated: bool) -> Attributes:
-        forgets = self._behaviour.cache_forgets_integrated
+    def _digest(self, reference: ImageReference, *, integrated: bool) -> Attributes | None:
+        behaviour = self._behaviour
+        forgets = behaviour.cache_forgets_integrated
         if forgets and reference.id in self.cached:
             return Attributes(reference, self.cached[reference.id])
-        image, credit = Image(reference.id), PullSpecHolders(reference.exact)
-        questions: list[Question] = [image]
-        if self._behaviour.integrated_by_name and not integrated:
-            questions.append(credit)
-        if self._behaviour.require_known_repository:
-            questions.append(PullSpecHolders(reference.as_repository().exact))
-        self._need(*questions)
-        found = self._found(image, integrated=integrated)
+        # All questions are read before the first answer is looked at, so that they are looked up together.
+        image = self._reader(Image(reference.id))
+        holders: Lookup[Any] | None = _NOT_READ
+        if behaviour.integrated_by_name and not integrated:
+            holders = self._reader(PullSpecHolders(reference.exact))
+        importers: Lookup[Any] | None = _NOT_READ
+        if behaviour.require_known_repository:
+            importers = self._reader(PullSpecHolders(reference.as_repository().exact))
+        if image is None or holders is None or importers is None:
+            return None
+        found = self._certain(image, integrated=integrated)
         self.cached[reference.id] = found.value
-        if self._behaviour.require_known_repository:
-            self._known_repository(reference)
+        if behaviour.require_known_repository:
+            if isinstance(importers, Unknown):
+                raise _Failed(Unresolved(importers.why, failed=True))
+            if not isinstance(importers, Found) or not importers.value:
+                raise _Failed(Unresolved(f"no image stream has imported {reference.as_repository().exact}"))
         if forgets:
             return Attributes(reference, found.value, integrated and found.source != "cache")
-        credited = integrated or self._is_credited(credit)
+        if integrated:
+            return Attributes(reference, found.value, integrated)
+        credited = self._is_credited(holders)
+        if credited is None:
+            return None
         if isinstance(credited, Doubt):
             return Attributes(reference, found.value, doubt=credited)
         return Attributes(reference, found.value, credited)
 
-    def _known_repository(self, reference: ImageReference) -> None:
-        holders = self._answer(PullSpecHolders(reference.as_repository().exact))
-        if isinstance(holders, Unknown):
-            raise _Failed(Unresolved(holders.why, failed=True))
-        if not isinstance(holders, Found) or not holders.value:
-            raise _Failed(Unresolved(f"no image stream has imported {reference.as_repository().exact}"))
+    def _is_credited(self, holders: Lookup[Any]) -> bool | Doubt | None:
+        """Whether the request may use one of the streams that ``holders`` lists; None while reviews are awaited.
 
-    def _is_credited(self, credit: PullSpecHolders) -> bool | Doubt:
-        """Whether a tag event of a stream that the request may use has exactly this pull spec.
-
+        Those are the namespaces of streams with a tag event of exactly this pull spec.
         Source: docs/spec/image-policy.md 8.3.
         """
-        if not self._behaviour.integrated_by_name:
-            return False
-        holders = self._answer(credit)
         if isinstance(holders, Unknown):
             self.is_personal = True
             return Doubt(holders.why, integrated=True)
@@ -269,43 +255,53 @@ class Resolver:
         doubt = None
         for namespace in sorted(holders.value)[:_HOLDERS_TRIED]:
             try:
-                self._may_use(namespace, "")
+                return True if self._may_use(namespace, "") else None
             except _Failed as failed:
                 if failed.unresolved.failed:
                     doubt = Doubt(failed.unresolved.because, integrated=True)
-                continue
-            return True
         return doubt or False
 
-    def _image_stream_tag(self, namespace: str, name: str) -> Attributes:
+    def _image_stream_tag(self, namespace: str, name: str) -> Attributes | None:
         stream, colon, tag = name.partition(":")
         if not colon:
             raise _Failed(Unresolved("references of kind ImageStreamTag must be of the form NAME:TAG"))
         return self._tag(namespace, stream, tag or DEFAULT_TAG, partial=False, forced_allowed=False)
 
-    def _image_stream_image(self, namespace: str, name: str) -> Attributes:
+    def _image_stream_image(self, namespace: str, name: str) -> Attributes | None:
         stream, at, digest = name.partition("@")
         if not at:
             raise _Failed(Unresolved("references of kind ImageStreamImage must be of the form NAME@DIGEST"))
-        self._may_use(namespace, stream)
-        found = self._found(StreamImage(namespace, stream, digest), integrated=True)
-        image = found.value.get("image") or {}
+        if not self._may_use(namespace, stream):
+            return None
+        answer = self._reader(StreamImage(namespace, stream, digest))
+        if answer is None:
+            return None
+        image = self._certain(answer, integrated=True).value.get("image") or {}
         self._remember(image)
         text = image.get("dockerImageReference") or ""
         try:
             reference = ImageReference.parse(text)
         except InvalidReference as error:
             raise _Failed(Unresolved(f"ImageStreamTag could not be resolved: {error}", integrated=True)) from error
-        return Attributes(reference, self._image_object(image), integrated=True)
+        image_object = self._image_object(image)
+        return None if image_object is None else Attributes(reference, image_object, integrated=True)
 
-    def _tag(self, namespace: str, stream: str, tag: str, *, partial: bool, forced_allowed: bool = True) -> Attributes:
+    def _tag(
+        self, namespace: str, stream: str, tag: str, *, partial: bool, forced_allowed: bool = True
+    ) -> Attributes | None:
         forced = self._resolve_all and forced_allowed
-        self._may_use(namespace, stream)
-        answer = self._answer(StreamTag(namespace, stream, tag))
+        if not self._may_use(namespace, stream):
+            return None
+        answer = self._reader(StreamTag(namespace, stream, tag))
+        if answer is None:
+            return None
         if isinstance(answer, Absent) and answer.kind == "imagestreamtags":
-            missing = self._missing_tag(namespace, stream, tag, partial=partial, forced=forced)
-            if missing is not None:
-                return missing
+            stored = self._reader(Stream(namespace, stream))
+            if stored is None:
+                return None
+            future = self._future_tag(stored, tag, partial=partial, forced=forced)
+            if future is not None:
+                return future
         value = self._certain(answer, integrated=not partial).value
         local = bool((value.get("lookupPolicy") or {}).get("local"))
         if partial and not forced and not local:
@@ -320,11 +316,13 @@ class Resolver:
         self._remember(image)
         digest = (image.get("metadata") or {}).get("name") or ""
         name = ImageReference(reference.registry, reference.namespace, reference.name, "", digest)
-        return Attributes(name, self._image_object(image), integrated=True, local_rewrite=partial)
+        image_object = self._image_object(image)
+        if image_object is None:
+            return None
+        return Attributes(name, image_object, integrated=True, local_rewrite=partial)
 
-    def _missing_tag(self, namespace: str, stream: str, tag: str, *, partial: bool, forced: bool) -> Attributes | None:
-        """A tag that does not exist yet, in a stream that may be named locally: its future pull spec."""
-        answer = self._answer(Stream(namespace, stream))
+    def _future_tag(self, answer: Lookup[Any], tag: str, *, partial: bool, forced: bool) -> Attributes | None:
+        """The future pull spec of a tag that its stream does not have yet; None if no local name may mean it."""
         if isinstance(answer, Unknown):
             raise _Failed(Unresolved(answer.why, failed=True, integrated=not partial))
         if not isinstance(answer, Found):
@@ -339,55 +337,49 @@ class Resolver:
             return None
         return Attributes(replace(reference, tag=tag), None, integrated=not partial, local_rewrite=True)
 
-    def _may_use(self, namespace: str, stream: str) -> None:
-        """Streams of another namespace need an access review of the user or the pod's service account.
+    def _may_use(self, namespace: str, stream: str) -> bool:
+        """True if the request may use a stream, False while access reviews are awaited.
 
+        Streams of another namespace need a review of the user or the pod's service account.
         Source: docs/spec/image-policy.md 14 row 17.
+
+        Raises:
+            _Failed: neither may, or no review could be made.
         """
         if namespace == self._namespace or self._own or not self._behaviour.cross_namespace_review:
-            return
+            return True
         self.is_personal = True
-        reviews = [
-            Access(user, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream) for user in self._subjects
+        answers = [  # all of them before the first is looked at: they are looked up together
+            self._reader(Access(user, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream))
+            for user in self._subjects
         ]
-        self._need(*reviews)
+        if None in answers:
+            return False
         failure = ""
-        for review in reviews:
-            answer = self._ask(review)
+        for answer in answers:
             if isinstance(answer, Found) and answer.value.allowed:
-                return
+                return True
             if isinstance(answer, Unknown):
                 failure = answer.why
         self.was_refused = True
         because = f'neither the user nor the service account may use image streams of namespace "{namespace}"'
         raise _Failed(Unresolved(failure or because, failed=bool(failure)))
 
-    def _image_object(self, image: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The Image that conditions are evaluated on: the tag's merged view, or the cluster's own object."""
+    def _image_object(self, image: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The Image that conditions are evaluated on: the tag's merged view, or the cluster's own object.
+
+        None while the latter is awaited.
+        """
         if not self._behaviour.image_object_conditions:
             return image
         digest = (image.get("metadata") or {}).get("name") or ""
-        return self._found(Image(digest), integrated=True).value  # type: ignore[no-any-return]
+        answer = self._reader(Image(digest))
+        return None if answer is None else self._certain(answer, integrated=True).value
 
     def _remember(self, image: Mapping[str, Any]) -> None:
         name = (image.get("metadata") or {}).get("name")
         if name:
             self.cached[name] = image
-
-    def _need(self, *questions: Question) -> None:
-        """Several answers that are wanted together, so that they are looked up together."""
-        missing = tuple([question for question in questions if self._ask(question) is None])
-        if missing:
-            raise _Missing(*missing)
-
-    def _answer(self, question: Question) -> Lookup[Any]:
-        answer = self._ask(question)
-        if answer is None:
-            raise _Missing(question)
-        return answer
-
-    def _found(self, question: Question, *, integrated: bool) -> Found[Any]:
-        return self._certain(self._answer(question), integrated=integrated)
 
     def _certain(self, answer: Lookup[Any], *, integrated: bool) -> Found[Any]:
         """What was found; else why there is nothing, and whether that is certain."""
@@ -401,6 +393,9 @@ class Resolver:
 
 
 _HOLDERS_TRIED = 8
+"""Namespaces asked about, because each costs access reviews; those after them do not credit."""
+_NOT_READ = Absent("")
+"""In the place of an answer that nothing depends on."""
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from imagegate.caching import BoundedCache
-from imagegate.core.admission.plugin import Answers
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.request import AdmissionRequest, GroupResource
 from imagegate.core.image_policy.execution_rules import RuleResult
 from imagegate.core.image_policy.request import Exclusions, PolicyRequest
@@ -48,11 +48,11 @@ class VerdictCache:
         self.verdicts: BoundedCache[Key, Verdict] = BoundedCache(VERDICTS_MAX)
         self._without_exclusions: BoundedCache[str, Exclusions] = BoundedCache(NAMESPACES_MAX)
 
-    def exclusions(self, request: AdmissionRequest, work: PolicyRequest, answers: Answers) -> Exclusions:
+    def exclusions(self, request: AdmissionRequest, work: PolicyRequest, reader: AnswerReader) -> Exclusions:
         """The rules that the request's namespace switches off; remembered where it certainly switches off none."""
         found = self._without_exclusions.get(request.namespace)
         if found is None:
-            found = work.exclusions(answers)
+            found = work.exclusions(reader)
             if found.are_none:
                 self._without_exclusions.put(request.namespace, found)
         return found

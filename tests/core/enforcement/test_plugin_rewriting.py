@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import Decision, DenialCode
 from imagegate.core.admission.request import Phase
 from imagegate.core.enforcement.behaviour import CiseSettings, Profile, Rewriting
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.policy import Entry
-from imagegate.core.enforcement.questions import Asking
 from imagegate.core.enforcement.requirement import ImageUnderPolicy, RequirementResult, Verified
 from imagegate.core.enforcement.rewrite_record import ANNOTATION, Rewrite, RewriteRecords
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
@@ -275,7 +275,7 @@ class TrustSays:
     def applies(self, entry: Entry) -> bool:
         return entry.trust.enabled
 
-    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
+    def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:
         return Verified(self.digest)
 
 

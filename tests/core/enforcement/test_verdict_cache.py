@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.trace import Trace
 from imagegate.core.enforcement.policy import Entry
-from imagegate.core.enforcement.questions import Asking, ManifestDigest, Secret, ServiceAccount
+from imagegate.core.enforcement.questions import ManifestDigest, Secret, ServiceAccount
 from imagegate.core.enforcement.requirement import ImageUnderPolicy, RequirementResult
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from imagegate.core.enforcement.verdict_cache import RESULTS_MAX
@@ -38,9 +39,9 @@ class Counted(SimpleCheck):
     def __init__(self) -> None:
         self.decided = 0
 
-    def evaluate(self, subject: ImageUnderPolicy, asking: Asking) -> RequirementResult | None:
-        self.decided += asking.final
-        return super().evaluate(subject, asking)
+    def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:
+        self.decided += reader.final
+        return super().evaluate(subject, reader)
 
     def applies(self, entry: Entry) -> bool:
         return super().applies(entry)
