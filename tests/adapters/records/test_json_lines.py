@@ -70,7 +70,7 @@ def test_a_pipe_that_nobody_reads_delays_nothing_and_the_loss_is_told(pipe: Pipe
     assert slowest < 0.5
     assert sum(told) > 500
     pipe.read()
-    wait_until(lambda: any("dropped" in each for each in pipe.lines()), "the line that tells of the loss")
+    wait_until(lambda: sum(each.get("dropped", 1) for each in pipe.lines()) == 3000, "the rest, and what tells of it")
     lines.put(line(-1))
     wait_until(lambda: any(each.get("n") == -1 for each in pipe.lines()), "the next line")
     lines.close()
