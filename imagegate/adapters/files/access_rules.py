@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.admission.access_review import Access, AccessAnswer
@@ -26,6 +27,7 @@ from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.documents.yaml.fields import Fields, Report
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
+from imagegate.ports.access import AccessReviews
 from imagegate.ports.documents import Documents
 
 _ANY = "*"
@@ -140,3 +142,7 @@ def _required(fields: Fields, name: str) -> frozenset[str]:
 def _optional(fields: Fields, name: str) -> frozenset[str] | None:
     values = fields.texts(name)
     return None if values is None else frozenset(values)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[AccessReviews] = FileAccessReviews

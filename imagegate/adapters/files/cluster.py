@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.admission.lookup import Absent, Found, Lookup
@@ -16,6 +16,7 @@ from imagegate.documents.image_policies import LoadedPolicies, Reading, read_nod
 from imagegate.documents.yaml.nodes import Node, plain
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import InvalidPolicy
+from imagegate.ports.cluster import Owners, Secrets, ServiceAccounts
 from imagegate.ports.documents import Documents
 
 SOURCE = "files"
@@ -121,3 +122,7 @@ def read_text(path: Path, documents: Documents | None = None) -> str:
     except OSError as error:
         raise InvalidPolicy(f"{path}: cannot be read: {error.strerror}") from error
     return decode_utf8(content, str(path))
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[Owners], type[Secrets], type[ServiceAccounts]] = (ClusterFiles, ClusterFiles, ClusterFiles)

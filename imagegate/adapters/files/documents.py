@@ -9,11 +9,12 @@ import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagegate.adapters.files.folders import GONE, documents_below
 from imagegate.adapters.files.input import read_with_status
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
-from imagegate.ports.documents import Entry, Index
+from imagegate.ports.documents import Documents, Entry, Index, Recorded
 
 _Stamp = tuple[int, int, int, int, int]
 
@@ -134,3 +135,7 @@ def _stamp_of(path: str) -> _Stamp | None:
 
 def _stamp(status: os.stat_result) -> _Stamp:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[Documents], type[Recorded]] = (DiskDocuments, DiskDocuments)

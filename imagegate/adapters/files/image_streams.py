@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.packed_objects import PackedObjects
@@ -26,6 +26,7 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
 from imagegate.errors import InvalidReference
 from imagegate.ports.documents import Documents
+from imagegate.ports.image_streams import ImageStreams, Namespaces
 
 FILE_MAX_BYTES = 1 << 30
 SOURCE = "files"
@@ -238,3 +239,7 @@ def _read(path: Path, namespace: str, documents: Documents) -> list[WrittenObjec
     if len(content) > FILE_MAX_BYTES:
         raise InvalidObject(f"{path}: larger than {FILE_MAX_BYTES} bytes")
     return read_image_objects(text, str(path), namespace=namespace)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[ImageStreams], type[Namespaces]] = (ImageStreamsFromObjects, ImageStreamsFromObjects)

@@ -24,10 +24,10 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
-from imagegate.ports.documents import DamagedState, Entry, Index, Kept, Recorded
+from imagegate.ports.documents import DamagedState, Entry, Index, Kept, KeptPolicies, Recorded
 
 FORMAT = 1
 LIST_MAX_BYTES = 64 << 20
@@ -225,3 +225,7 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[Recorded], type[KeptPolicies]] = (KeptDocuments, PolicyFolder)

@@ -12,9 +12,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from imagegate.ports.audit import Audit
 
 QUEUED_MAX_BYTES = 4 * 1024 * 1024
 """About ten thousand decisions."""
@@ -201,3 +203,7 @@ class LineHandler(logging.Handler):
             self._lines.put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
         except Exception:  # noqa: BLE001 - logging's own rule: what cannot be logged breaks nothing else
             self.handleError(record)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[Audit] = JsonLines

@@ -8,7 +8,9 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from imagegate.ports.documents import Processes
 
 _LEADER = "leader.lock"
 _PROCESS = "process-"
@@ -83,3 +85,7 @@ def _began(pid: int) -> str:
     except (FileNotFoundError, ProcessLookupError):
         return ""
     return "" if fields[0] in "ZX" else fields[19]
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[Processes] = ProcessNotes

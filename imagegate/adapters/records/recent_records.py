@@ -8,9 +8,11 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from imagegate.ports.audit import Audit
 
 KEPT = 200
 EVERY_S = 1.0
@@ -66,3 +68,7 @@ class RecentRecords:
         while not wait.wait(EVERY_S):
             with contextlib.suppress(OSError):  # the folder goes when the service ends
                 self.share()
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[Audit] = RecentRecords

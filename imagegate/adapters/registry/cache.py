@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from imagegate.caching import BoundedCache, SingleFlight, TimedCache
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
@@ -166,3 +166,7 @@ def _normal(image: ImageReference) -> ImageReference:
 
 def _pinned(image: ImageReference, digest: str) -> ImageReference:
     return replace(image, tag="", id=digest)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[Registry] = CachedRegistry

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http.client import HttpAnswer, HttpClient
@@ -58,7 +58,7 @@ from imagegate.core.registry.manifest import (
 from imagegate.core.registry.mirrors import MirrorRule, places_of
 from imagegate.core.registry.pull_secrets import Credential, credentials_for
 from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable
-from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 T = TypeVar("T")
 
@@ -501,3 +501,7 @@ def _signature_blobs(body: bytes) -> tuple[bytes, ...]:
         return tuple(base64.b64decode(entry["content"], validate=True) for entry in atomic)
     except (KeyError, TypeError, binascii.Error, ValueError) as error:
         raise Malformed("a signature's content is not base64") from error
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[Registry] = HttpRegistry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.kube.printable import printable
@@ -55,3 +55,7 @@ class CurrentRegistry:
         except EvidenceError as error:
             return RegistryUnknown(printable(str(error)), retryable=True, error_kind=RegistryErrorKind.UNREACHABLE)
         return question(client)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[Registry] = CurrentRegistry

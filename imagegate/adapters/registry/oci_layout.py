@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
@@ -23,7 +23,7 @@ from imagegate.core.registry.manifest import (
     parse_manifest,
 )
 from imagegate.errors import EvidenceError, Malformed, TooLarge
-from imagegate.ports.registry import ANONYMOUS, RegistryAccess, RegistryErrorKind, RegistryUnknown
+from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 T = TypeVar("T")
 
@@ -165,3 +165,7 @@ def _read(file: Path, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise TooLarge(f"{file} is larger than {max_bytes} bytes")
     return content
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[Registry] = OciLayoutRegistry

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imagegate.adapters.http.client import CertificateRefused, HttpClient, NotTls
@@ -21,6 +22,7 @@ from imagegate.core.references.docker import check_digest
 from imagegate.core.registry.egress import read_url, shown_url
 from imagegate.core.signing.requirements import SIGNATURE_MAX_BYTES, LookasideStore
 from imagegate.errors import EvidenceError, InvalidDigest, Malformed, Unreachable
+from imagegate.ports.signatures import SignatureStore
 
 NO_MORE = "no such signature"
 
@@ -130,3 +132,7 @@ def _status(status: int) -> str:
         return f"{status} ({HTTPStatus(status).phrase})"
     except ValueError:
         return str(status)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[SignatureStore], type[SignatureStore]] = (LookasideHttp, LookasideFiles)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from pysequoia import verify
 
@@ -19,6 +20,7 @@ from imagegate.core.signing.key_ring import NO_KEYS, InvalidKeyRing, KeyRing
 from imagegate.core.signing.openpgp_message import SignedMessage
 from imagegate.core.signing.requirements import Verification
 from imagegate.errors import BadSignature
+from imagegate.ports.signatures import MessageVerifier
 
 RINGS_CACHED = 512
 
@@ -100,3 +102,7 @@ def _first_line(error: RuntimeError) -> str:
 def _go_time(moment: datetime) -> str:
     """A time as Go prints it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[MessageVerifier] = OpenPgpVerifier

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.store_sqlite.database import set_aside
 from imagegate.adapters.store_sqlite.objects import SqliteStore, data_version, kind_column
@@ -28,6 +28,7 @@ from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError
+from imagegate.ports.image_streams import ImageStreams, Namespaces
 
 SOURCE = "store"
 DELETED = "deleted"
@@ -197,3 +198,7 @@ class StoredImageStreams:
             named = self._get_stream(asked.namespace, asked.name)
             found.extend([named] if named is not None else [])
         return found
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[ImageStreams], type[Namespaces]] = (StoredImageStreams, StoredImageStreams)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -19,6 +19,7 @@ from imagegate.ports.image_store import (
     ChangesExpired,
     ChangeType,
     Collection,
+    ImageStore,
     ObjectChanged,
     ObjectExists,
     ObjectKey,
@@ -396,3 +397,7 @@ def _decoded(text: bytes, version: int) -> dict[str, Any]:
 def _name_of(found: dict[str, Any]) -> tuple[str, str]:
     metadata = found["metadata"]
     return metadata.get("namespace") or "", metadata["name"]
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[ImageStore] = SqliteStore

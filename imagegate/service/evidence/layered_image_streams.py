@@ -6,7 +6,7 @@ store's where they differ, so that a mark set in either place is seen.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
@@ -112,3 +112,7 @@ def _merged(own: Lookup[JsonObject], written: Lookup[JsonObject]) -> Lookup[Json
     if not marks:
         return own
     return Found({**own.value, "metadata": {**metadata, **marks}}, own.source)
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[ImageStreams], type[Namespaces]] = (LayeredImageStreams, LayeredImageStreams)

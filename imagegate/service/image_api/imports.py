@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from typing import TYPE_CHECKING
 
 from imagegate.core.admission.access_review import Access, is_granted
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
@@ -28,6 +29,7 @@ from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
+from imagegate.ports.pull_secrets import NamespacePullSecrets
 from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.local import is_administrator
 from imagegate.service.image_api.stored import checked_body
@@ -201,3 +203,7 @@ def _readable(secret: JsonObject) -> list[PullSecret]:
         return [read_pull_secret(secret)]
     except InvalidPullSecret:
         return []
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: type[NamespacePullSecrets] = StoredPullSecrets
