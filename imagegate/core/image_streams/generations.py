@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from imagegate.core.image_streams.events import is_changed
+from imagegate.core.image_streams.objects import read_spec_tag
 from imagegate.core.image_streams.stream import (
     JsonObject,
     RegistryHosts,
     decorated,
-    is_tag_changed,
     spec_tags,
     status_tags,
     with_spec_tags,
@@ -105,9 +106,11 @@ def _with_old_generation(tag: JsonObject, old: JsonObject | None) -> JsonObject:
 
 
 def _with_generation(tag: JsonObject, old: JsonObject | None, generation: int, namespace: str) -> JsonObject:
-    if old is not None and not is_tag_changed(old, tag, namespace) and tag.get("generation"):
-        return tag
-    return {**tag, "generation": generation}
+    if old is None or not tag.get("generation"):
+        return {**tag, "generation": generation}
+    if is_changed(read_spec_tag(old), read_spec_tag(tag), namespace):
+        return {**tag, "generation": generation}
+    return tag
 
 
 def prepared_for_status_update(stream: JsonObject, old: JsonObject, hosts: RegistryHosts) -> JsonObject:

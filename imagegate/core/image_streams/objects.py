@@ -50,10 +50,14 @@ class SpecTag(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What the gate needs of a ``TagEvent``."""
+    """A ``TagEvent``."""
 
     reference: str
+    """``dockerImageReference``"""
     image: str = ""
+    generation: int = 0
+    created: str = ""
+    """RFC 3339, as it was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ class Metadata:
     name: str = ""
     namespace: str = ""
     annotations: Mapping[str, str]
+    generation: int = 0
     raw: Mapping[str, Any]
 
     @property
@@ -146,7 +151,7 @@ def read_stream(document: Mapping[str, Any]) -> StreamObject:
     """
     spec, status = _object(document, "spec"), _object(document, "status")
     with _within("spec"):
-        tags = _each(spec, "tags", _spec_tag)
+        tags = _each(spec, "tags", read_spec_tag)
         repository = _text(spec, "dockerImageRepository")
     with _within("status"):
         histories = _each(status, "tags", _history)
@@ -222,6 +227,7 @@ def _metadata(document: Mapping[str, Any]) -> Metadata:
             name=_text(raw, "name"),
             namespace=_text(raw, "namespace"),
             annotations=_texts(raw, "annotations") or {},
+            generation=_number(raw, "generation") or 0,
             raw=raw,
         )
 
@@ -231,11 +237,16 @@ def _tag_object(document: Mapping[str, Any], field: str) -> TagObject:
     if document.get(field) is not None:
         found = _object(document, field)
         with _within(field):
-            tag = _spec_tag(found)
+            tag = read_spec_tag(found)
     return TagObject(metadata=_metadata(document), tag=tag, raw=document)
 
 
-def _spec_tag(tag: Mapping[str, Any]) -> SpecTag:
+def read_spec_tag(tag: Mapping[str, Any]) -> SpecTag:
+    """A spec tag of an ImageStream.
+
+    Raises:
+        InvalidInput: a field has the wrong type.
+    """
     return SpecTag(
         _text(tag, "name"),
         _source(tag) if tag.get("from") is not None else None,
@@ -248,11 +259,25 @@ def _spec_tag(tag: Mapping[str, Any]) -> SpecTag:
 
 
 def _history(tag: Mapping[str, Any]) -> tuple[str, tuple[Event, ...]]:
-    return _text(tag, "tag"), tuple(_each(tag, "items", _event))
+    return _text(tag, "tag"), read_history(tag)
+
+
+def read_history(tag: Mapping[str, Any]) -> tuple[Event, ...]:
+    """The events of a status tag.
+
+    Raises:
+        InvalidInput: a field has the wrong type.
+    """
+    return tuple(_each(tag, "items", _event))
 
 
 def _event(item: Mapping[str, Any]) -> Event:
-    return Event(_text(item, "dockerImageReference"), _text(item, "image"))
+    return Event(
+        _text(item, "dockerImageReference"),
+        _text(item, "image"),
+        _number(item, "generation") or 0,
+        _text(item, "created"),
+    )
 
 
 def _import_source(entry: Mapping[str, Any]) -> ImportSource:

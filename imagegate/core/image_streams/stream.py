@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference, is_digest
+from imagegate.core.references.openshift import ImageReference, is_digest
 from imagegate.errors import InvalidInput
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -143,54 +143,6 @@ def with_status_tag(stream: JsonObject, name: str, history: JsonObject | None) -
     return with_status_tags(stream, tags)
 
 
-def with_event(stream: JsonObject, tag: str, event: JsonObject) -> tuple[JsonObject, bool]:
-    """The stream with ``event`` in the history of ``tag``, and whether that changed anything.
-
-    An event that repeats the newest one only renews what differs; any change clears the tag's
-    conditions. Rule: docs/spec/import-gate.md 6.2.1 (AddTagEventToImageStream).
-    """
-    history = status_tag(stream, tag) or {}
-    items = history.get("items")
-    if not items:
-        return with_status_tag(stream, tag, {"items": [event]}), True
-    newest = items[0]
-    same_reference = newest.get("dockerImageReference", "") == event.get("dockerImageReference", "")
-    same_image = newest.get("image", "") == event.get("image", "")
-    if not same_reference and not same_image:
-        return with_status_tag(stream, tag, {"items": [event, *items]}), True
-    generation = event.get("generation", 0)
-    if same_reference and same_image and newest.get("generation", 0) == generation:
-        return stream, False
-    renewed = {**newest, "generation": generation}
-    if not same_image:
-        renewed["image"] = event.get("image", "")
-    if not same_reference:
-        renewed["dockerImageReference"] = event.get("dockerImageReference", "")
-    return with_status_tag(stream, tag, {"items": [renewed, *items[1:]]}), True
-
-
-def with_tracking_tags(stream: JsonObject, tag: str, event: JsonObject) -> JsonObject:
-    """The stream with ``event`` added to the spec tags that follow ``tag`` of the same stream.
-
-    A tag follows another if its ``from`` is an ImageStreamTag, named ``TAG`` or ``STREAM:TAG``.
-    """
-    metadata = stream.get("metadata") or {}
-    for name, reference in sorted(spec_tags(stream).items()):
-        source = reference.get("from") or {}
-        if source.get("kind") != STREAM_TAG:
-            continue
-        if (source.get("namespace") or metadata.get("namespace")) != metadata.get("namespace"):
-            continue
-        followed_stream, colon, followed = (source.get("name") or "").partition(":")
-        if colon:
-            followed = followed or DEFAULT_TAG
-        else:
-            followed_stream, followed = metadata.get("name"), followed_stream
-        if followed_stream == metadata.get("name") and followed == tag:
-            stream, _ = with_event(stream, name, event)
-    return stream
-
-
 def without_empty_tags(stream: JsonObject) -> JsonObject:
     """The stream without status tags that have neither items nor conditions."""
     tags = status_tags(stream)
@@ -223,31 +175,6 @@ def needs_import(stream: Mapping[str, Any], tag: str) -> bool:
     failed = condition(history) or {}
     done = max(event.get("generation") or 0, failed.get("generation") or 0)
     return (reference.get("generation") or 0) > done
-
-
-def is_tag_changed(old: Mapping[str, Any], new: Mapping[str, Any], namespace: str) -> bool:
-    """Whether a spec tag was changed so that its events must be derived or imported again.
-
-    Rule: docs/spec/import-gate.md 3.2. ``from.kind`` and ``importPolicy.insecure`` are not compared.
-    """
-    source = new.get("from")
-    if not source or (not source.get("kind") and not source.get("name")):
-        return False
-    before = old.get("from") or {}
-    if (before.get("namespace") or namespace) != (source.get("namespace") or namespace):
-        return True
-    if (before.get("name") or "") != (source.get("name") or ""):
-        return True
-    if bool(old.get("reference")) != bool(new.get("reference")):
-        return True
-    if _import_mode(old) != _import_mode(new):
-        return True
-    was, now = old.get("generation"), new.get("generation")
-    return now == 0 and was is not None and was != 0
-
-
-def _import_mode(tag: Mapping[str, Any]) -> str:
-    return (tag.get("importPolicy") or {}).get("importMode") or "Legacy"
 
 
 def registry_repository(stream: Mapping[str, Any], host: str) -> str:

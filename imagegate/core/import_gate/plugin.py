@@ -12,12 +12,11 @@ from imagegate.core.admission.decision import Decision, Denial, DenialCode
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
-from imagegate.core.image_streams.tag_events import IMAGE_GROUP
 from imagegate.core.import_gate.gate import Asked, ImportGate, RecordingGate
 from imagegate.core.import_gate.writes import Refusal, Unanswered, Write, read_write
 from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import ErrorType
-from imagegate.core.kube.status import Status
+from imagegate.core.kube.status import IMAGE_GROUP, Status
 from imagegate.errors import InvalidInput
 
 NAME = "import-gate"

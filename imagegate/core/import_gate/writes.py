@@ -16,6 +16,7 @@ from imagegate.core.admission.access_review import Access, is_granted
 from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, User
+from imagegate.core.image_streams.events import Derived, add_event, derive, follow, tag_questions, track
 from imagegate.core.image_streams.objects import (
     DOCKER_IMAGE,
     Event,
@@ -34,7 +35,6 @@ from imagegate.core.image_streams.objects import (
     read_stream_tag,
 )
 from imagegate.core.image_streams.questions import Image, Stream
-from imagegate.core.image_streams.tag_events import IMAGE_GROUP, derive, follow, tag_questions, with_event
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import (
     Finding,
@@ -50,6 +50,7 @@ from imagegate.core.import_gate.validation import (
     validate_stream_tag_update,
     validate_stream_update,
 )
+from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidInput, InvalidReference
 
@@ -96,21 +97,31 @@ class StreamWrite:
     user: User
     sent_status: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
     """The status that came with the request. On an update the server has put there what it derived itself."""
+    now: str = ""
+    """Time of new events, RFC 3339; empty where nothing is stored."""
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
         """Streams that changed tags point to, and access to them."""
         return tag_questions(self.stream, self.old, self.user)
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
-        """The stream with the events derived from its changed tags."""
-        derived = derive(
+        """Validate the stream with the events derived from its changed tags."""
+        return self.validate(gate, self.derive(gate, answers))
+
+    def derive(self, gate: ImportGate, answers: Answers) -> Derived:
+        """The stream with the events derived from its changed tags: what a store must write."""
+        return derive(
             self.stream,
             self.old,
             answers,
             user=self.user,
+            now=self.now,
             integrated_registry=gate.integrated_registry,
             tells_existence=gate.behaviour.tells_existence,
         )
+
+    def validate(self, gate: ImportGate, derived: Derived) -> Verdict:
+        """The verdict on a result of ``derive``."""
         findings: list[Finding] = []
         if derived.error is not None:
             findings.append(Finding(derived.error, is_unknown=derived.is_unknown))
@@ -193,7 +204,8 @@ class TagWrite:
             return None  # the server answers 409
         stream = stored or _new_stream(self.tag.metadata.namespace, name)
         tags = {**stream.spec_tags, tag: self.tag.tag._replace(name=tag)}
-        return StreamWrite(replace(stream, spec_tags=tags), stored, self.user)
+        metadata = replace(stream.metadata, generation=stream.metadata.generation + 1)  # as the server will set it
+        return StreamWrite(replace(stream, metadata=metadata, spec_tags=tags), stored, self.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +298,11 @@ class MappingWrite:
             if isinstance(known, Found):
                 reference = _local_reference(gate, stored, mapping.image.name) or reference
         histories = dict(stored.status_tags)
-        histories[mapping.tag] = with_event(histories.get(mapping.tag, ()), Event(reference, mapping.image.name))
-        follow(stored, stored, histories)
+        event = Event(reference, mapping.image.name, stored.metadata.generation)
+        before = histories.get(mapping.tag, ())
+        histories[mapping.tag] = add_event(before, event)
+        if histories[mapping.tag] is not before:
+            track(stored, mapping.tag, event, histories)
         stream = replace(stored, status_tags=histories)
         return _refusal("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, stored))
 
@@ -420,7 +435,7 @@ def _imported(stream: StreamObject, old: StreamObject | None, targets: Iterable[
             annotations=before.annotations if before is not None else None,
         )
         event = Event(_repository_of(entry.source.name), f"to be imported from {entry.source.name}")
-        histories[name] = with_event(histories.get(name, ()), event)
+        histories[name] = add_event(histories.get(name, ()), event)
     written = replace(stream, spec_tags=tags)
     follow(written, old, histories)
     return replace(written, status_tags=histories)

@@ -11,18 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from imagegate.core.image_streams.objects import ImportObject, ImportSource
+from imagegate.core.image_streams.events import with_event, with_followed_tags
+from imagegate.core.image_streams.objects import Event, ImportObject, ImportSource
 from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
     IMPORT_SUCCESS,
     latest_event,
     spec_tag,
     status_tag,
-    status_tags,
-    with_event,
     with_spec_tag,
     with_status_tag,
-    with_tracking_tags,
 )
 from imagegate.core.imports.image_object import JsonObject
 from imagegate.core.kube.field_errors import invalid as invalid_field
@@ -294,7 +292,7 @@ def recorded(
     for entry, outcome in zip(import_.images, images, strict=True):
         if entry.to:
             after = _recorded(after, entry, entry.source.name, entry.to, outcome, generation, now, is_image=True)
-    return _followed(after, stream)
+    return with_followed_tags(after, stream)  # docs/spec/import-gate.md 3.2: tags that track them
 
 
 def _recorded(
@@ -325,7 +323,7 @@ def _with_success(
 ) -> JsonObject:
     digest = image["metadata"]["name"]
     reference = replace(ImageReference.parse(image["dockerImageReference"]), tag="", id=digest).exact
-    event = {"created": now, "dockerImageReference": reference, "image": digest, "generation": generation}
+    event = Event(reference, digest, generation, now)
     if _is_changed(stream, tag, event):
         stream = with_spec_tag(stream, tag, _spec_tag(spec_tag(stream, tag) or {}, source, entry))
         stream, _ = with_event(stream, tag, event)
@@ -335,11 +333,11 @@ def _with_success(
     return with_status_tag(stream, tag, history)
 
 
-def _is_changed(stream: JsonObject, tag: str, event: JsonObject) -> bool:
+def _is_changed(stream: JsonObject, tag: str, event: Event) -> bool:
     newest, specified = latest_event(stream, tag), spec_tag(stream, tag)
     if newest is None or specified is None or specified.get("generation") is None:
         return True
-    if any((newest.get(key) or "") != event[key] for key in ("dockerImageReference", "image")):
+    if (newest.get("dockerImageReference") or "", newest.get("image") or "") != (event.reference, event.image):
         return True
     return bool(specified["generation"] > (newest.get("generation") or 0))
 
@@ -379,15 +377,6 @@ def _with_failure(stream: JsonObject, tag: str, status: Status, generation: int,
     stream = with_status_tag(stream, tag, {**history, "conditions": [condition]})
     specified = spec_tag(stream, tag)
     return stream if specified is None else with_spec_tag(stream, tag, {**specified, "generation": 0})
-
-
-def _followed(stream: JsonObject, before: JsonObject) -> JsonObject:
-    """Tags that follow another one of the stream get its new event too (docs/spec/import-gate.md 3.2)."""
-    for tag in sorted(status_tags(stream)):
-        newest = latest_event(stream, tag)
-        if newest is not None and newest != latest_event(before, tag):
-            stream = with_tracking_tags(stream, tag, newest)
-    return stream
 
 
 def checked_at(stream: JsonObject, now: str) -> JsonObject:

@@ -13,13 +13,14 @@ from typing import Any
 
 from imagegate.core.image_api.resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
 from imagegate.core.image_api.signatures import kept_signature, new_signature_errors, signature_errors
+from imagegate.core.image_streams.events import with_event, with_tracking_tags
 from imagegate.core.image_streams.metadata_validation import (
     path_segment_errors,
     validate_metadata,
     validate_metadata_update,
 )
-from imagegate.core.image_streams.objects import read_mapping
-from imagegate.core.image_streams.stream import latest_event, split_stream_image, with_event, with_tracking_tags
+from imagegate.core.image_streams.objects import Event, read_mapping
+from imagegate.core.image_streams.stream import latest_event, split_stream_image
 from imagegate.core.image_streams.views import image_stream_image
 from imagegate.core.import_gate.validation import validate_mapping
 from imagegate.core.imports.image_content import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata
@@ -230,11 +231,8 @@ class Mappings:
         stream = self._stream(call, new)
         image, tag = new["image"], new.get("tag") or DEFAULT_TAG
         stored = self._objects.image(image["metadata"]["name"])
-        event = {
-            "created": self._objects.now(),
-            "dockerImageReference": self._reference(stream, image, is_known=stored is not None),
-            "image": image["metadata"]["name"],
-        }
+        reference = self._reference(stream, image, is_known=stored is not None)
+        event = Event(reference, image["metadata"]["name"], created=self._objects.now())
         trial = Call(call.user, call.namespace, True, call.warnings)
         self._put(trial, stream["metadata"]["name"], tag, event)
         if stored is None:
@@ -277,14 +275,14 @@ class Mappings:
             return own
         return ImageReference(parsed.registry, parsed.namespace, parsed.name, "", image["metadata"]["name"]).exact
 
-    def _put(self, call: Call, name: str, tag: str, event: JsonObject) -> None:
+    def _put(self, call: Call, name: str, tag: str, event: Event) -> None:
         """Add the event by a status update; again if others were quicker and the tag is still the same."""
         newest = latest_event(self._objects.required_stream(call.namespace, name), tag)
 
         def add(found: JsonObject) -> JsonObject:
             if _is_other(latest_event(found, tag), newest):
                 raise StatusError(conflict(STREAMS.name, name, CHANGED_MEANWHILE))
-            dated = {**event, "generation": found["metadata"].get("generation") or 0}
+            dated = event._replace(generation=found["metadata"].get("generation") or 0)
             changed, is_changed = with_event(found, tag, dated)
             return with_tracking_tags(changed, tag, dated) if is_changed else found
 

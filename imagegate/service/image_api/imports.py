@@ -14,7 +14,6 @@ from imagegate.core.admission.access_review import Access, is_granted
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.image_api.resources import SECRETS, STREAM_IMPORTS, STREAMS
-from imagegate.core.image_streams.events import with_followed_tags
 from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.import_gate.gate import Transport
 from imagegate.core.import_gate.validation import (
@@ -113,20 +112,12 @@ _CONTROLLER = User("system:imagegate:import-controller", "", ("system:masters", 
 
 
 class _Target(StoredTarget):
-    """The store, written under the gate; tags that track imported ones follow."""
+    """The store, written under the gate."""
 
     def __init__(self, objects: ImageObjects, call: Call, name: str) -> None:
         super().__init__(objects.store, call.namespace, name, hosts=objects.hosts(), check=self._pass_gate)
         self._objects = objects
         self._call = call
-
-    def create_stream(self, stream: JsonObject) -> JsonObject:
-        """See ``ImportTarget``."""
-        return super().create_stream(with_followed_tags(stream, None))
-
-    def update_stream(self, stream: JsonObject, old: JsonObject) -> JsonObject:
-        """See ``ImportTarget``."""
-        return super().update_stream(with_followed_tags(stream, old), old)
 
     def _pass_gate(self, stream: JsonObject, old: JsonObject | None) -> None:
         in_force = self._objects.gate(self._call.namespace)

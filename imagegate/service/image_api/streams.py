@@ -12,16 +12,16 @@ from typing import Any
 
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Absent, Found, Lookup
-from imagegate.core.admission.plugin import KnownAnswers, Question
+from imagegate.core.admission.plugin import Answers, KnownAnswers, Question
 from imagegate.core.image_api.resources import SECRETS, STREAMS
 from imagegate.core.image_api.stored_forms import repaired
-from imagegate.core.image_streams.events import with_derived_events
+from imagegate.core.image_streams.events import with_histories
 from imagegate.core.image_streams.generations import (
     prepared_for_create,
     prepared_for_status_update,
     prepared_for_update,
 )
-from imagegate.core.image_streams.objects import Metadata, read_stream
+from imagegate.core.image_streams.objects import Metadata, StreamObject, read_stream
 from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.image_streams.stream import RegistryHosts, decorated
 from imagegate.core.image_streams.views import layers
@@ -115,16 +115,31 @@ class ImageObjects:
         raise TypeError(f"the image API is not asked {type(question).__name__}")
 
     def check_write(self, call: Call, write: Write) -> None:
-        """Let the gate and all other checks see what a request leads to.
+        """Validate a write, the import gate included.
 
         Raises:
-            StatusError: 422 with every cause, 500 if something could not be found out.
+            StatusError: 422 with every cause, 500 if a look-up failed.
         """
         in_force = self.gate(call.namespace)
+        self.refuse(call, write.verdict(in_force.gate, self._look_up(write, in_force.gate)), in_force.mode)
+
+    def checked_stream(self, call: Call, write: StreamWrite) -> StreamObject:
+        """The stream with its derived events, validated: exactly this object is to be stored.
+
+        Raises:
+            StatusError: as for ``check_write``.
+        """
+        in_force = self.gate(call.namespace)
+        derived = write.derive(in_force.gate, self._look_up(write, in_force.gate))
+        self.refuse(call, write.validate(in_force.gate, derived), in_force.mode)
+        return derived.stream
+
+    def _look_up(self, write: Write, gate: ImportGate) -> Answers:
+        """Results of all look-ups that a write needs; some are known only after others."""
         answers = KnownAnswers()
-        while missing := [each for each in write.questions(in_force.gate, answers) if each not in answers]:
+        while missing := [question for question in write.questions(gate, answers) if question not in answers]:
             answers.update(self.answers(missing))
-        self.refuse(call, write.verdict(in_force.gate, answers), in_force.mode)
+        return answers
 
     def refuse(self, call: Call, verdict: Verdict, mode: Mode) -> None:
         """Raise what is wrong; what only the list refuses becomes a warning where the mode says so."""
@@ -196,14 +211,8 @@ class StreamRules:
 
     def _checked(self, call: Call, stream: JsonObject, old: JsonObject | None) -> JsonObject:
         before = read_stream(old) if old is not None else None
-        self._objects.check_write(call, StreamWrite(_read(stream), before, call.user))
-        return with_derived_events(
-            stream,
-            old,
-            self._objects.stream,
-            now=self._objects.now(),
-            integrated_registry=self._objects.hosts().internal,
-        )
+        write = StreamWrite(_read(stream), before, call.user, now=self._objects.now())
+        return with_histories(stream, self._objects.checked_stream(call, write).status_tags)
 
 
 class StreamStatusRules(StreamRules):
@@ -221,7 +230,7 @@ class StreamStatusRules(StreamRules):
         return stream
 
 
-def _read(stream: JsonObject) -> Any:
+def _read(stream: JsonObject) -> StreamObject:
     try:
         return read_stream(stream)
     except InvalidInput as error:

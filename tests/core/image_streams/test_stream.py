@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
@@ -12,109 +11,14 @@ from imagegate.core.image_streams.stream import (
     condition,
     decorated,
     is_image_id,
-    is_tag_changed,
-    latest_event,
     needs_import,
     split_stream_image,
     split_stream_tag,
-    status_tag,
-    with_event,
-    with_tracking_tags,
 )
 from imagegate.errors import InvalidInput
-from tests.support.image_objects import DIGEST_1, DIGEST_2, event, spec_tag, stream
+from tests.support.image_objects import DIGEST_1, event, spec_tag, stream
 
 OLD = event(DIGEST_1, "quay.io/a/b@one", generation=1)
-
-
-@pytest.mark.parametrize(
-    "reference, image, generation, expected",
-    [
-        ("quay.io/a/b@one", DIGEST_1, 1, None),
-        ("quay.io/a/b@one", DIGEST_1, 2, [("quay.io/a/b@one", DIGEST_1, 2)]),
-        ("quay.io/a/b@one", DIGEST_2, 1, [("quay.io/a/b@one", DIGEST_2, 1)]),
-        ("quay.io/a/b@two", DIGEST_1, 3, [("quay.io/a/b@two", DIGEST_1, 3)]),
-        ("quay.io/a/b@two", DIGEST_2, 3, [("quay.io/a/b@two", DIGEST_2, 3), ("quay.io/a/b@one", DIGEST_1, 1)]),
-    ],
-)
-def test_event_is_prepended_or_merged(
-    reference: str, image: str, generation: int, expected: list[tuple[str, str, int]] | None
-) -> None:
-    before = stream(tags={"latest": [OLD]})
-    before["status"]["tags"][0]["conditions"] = [{"type": "ImportSuccess", "status": "False"}]
-    kept = copy.deepcopy(before)
-    after, changed = with_event(before, "latest", event(image, reference, generation))
-    assert before == kept, "the stream given was changed"
-    assert changed == (expected is not None)
-    history = status_tag(after, "latest")
-    assert history is not None
-    assert ("conditions" in history) == (not changed)
-    found = [(item["dockerImageReference"], item["image"], item["generation"]) for item in history["items"]]
-    assert found == (expected or [("quay.io/a/b@one", DIGEST_1, 1)])
-
-
-def test_first_event_starts_the_history() -> None:
-    after, changed = with_event(stream(), "v1", OLD)
-    assert changed
-    assert latest_event(after, "v1") == OLD
-    assert latest_event(after, "v2") is None
-
-
-@pytest.mark.parametrize(
-    "source, namespace, follows",
-    [
-        ("latest", None, True),
-        ("app:latest", None, True),
-        ("app:latest", "test", True),
-        ("app:", None, True),
-        ("app:v1", None, False),
-        ("other:latest", None, False),
-        ("app:latest", "elsewhere", False),
-    ],
-)
-def test_tracking_tags_follow(source: str, namespace: str | None, follows: bool) -> None:
-    follower = spec_tag("stable", source, kind="ImageStreamTag")
-    if namespace:
-        follower["from"]["namespace"] = namespace
-    after = with_tracking_tags(stream(spec_tags=[follower]), "latest", OLD)
-    assert (latest_event(after, "stable") == OLD) is follows
-
-
-def test_a_tag_of_a_docker_image_follows_nothing() -> None:
-    after = with_tracking_tags(stream(spec_tags=[spec_tag("stable", "latest")]), "latest", OLD)
-    assert latest_event(after, "stable") is None
-
-
-BASE = spec_tag("t", "quay.io/a/b:1", generation=2)
-
-
-@pytest.mark.parametrize(
-    "change, changed",
-    [
-        ({}, False),
-        ({"from": None}, False),
-        ({"from": {}}, False),
-        ({"from": {"kind": "DockerImage", "name": "quay.io/a/b:2"}}, True),
-        ({"from": {"kind": "ImageStreamTag", "name": "quay.io/a/b:1"}}, False),
-        ({"from": {"kind": "DockerImage", "name": "quay.io/a/b:1", "namespace": "ns"}}, False),
-        ({"from": {"kind": "DockerImage", "name": "quay.io/a/b:1", "namespace": "other"}}, True),
-        ({"reference": True}, True),
-        ({"reference": False}, False),
-        ({"importPolicy": {"insecure": True}}, False),
-        ({"importPolicy": {"importMode": "Legacy"}}, False),
-        ({"importPolicy": {"importMode": "PreserveOriginal"}}, True),
-        ({"generation": 0}, True),
-        ({"generation": 1}, False),
-        ({"generation": None}, False),
-    ],
-)
-def test_tag_changed(change: dict[str, Any], changed: bool) -> None:
-    assert is_tag_changed(BASE, {**BASE, **change}, "ns") is changed
-
-
-def test_generation_zero_is_no_change_of_zero_or_none() -> None:
-    assert not is_tag_changed({**BASE, "generation": 0}, {**BASE, "generation": 0}, "ns")
-    assert not is_tag_changed({**BASE, "generation": None}, {**BASE, "generation": 0}, "ns")
 
 
 @pytest.mark.parametrize(
