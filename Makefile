@@ -1,4 +1,5 @@
 # make run    install into .venv and serve the sample policies on 127.0.0.1:8080
+# make check  lint and unit tests: no root, no system packages
 # make test   install what the tests need, system packages too, and run everything
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -10,13 +11,16 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGING := setup.cfg setup.py pyproject.toml imagegate/__init__.py requirements/build.in
 ARGS ?=
+# Two test processes on two cores; the tests of a file share servers, so they stay in one process.
+PARALLEL := -n 2 --dist loadfile
+UNIT_TESTS := $(addprefix tests/,core documents settings wiring bypass service cli)
 # Exact versions with hashes come from requirements/*.txt; the package itself is added without asking any registry.
 INSTALL = $(PIP) install --require-hashes -r requirements/$(1).txt && $(PIP) install --no-deps --no-build-isolation -e .
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .NOTPARALLEL:
-.PHONY: help run test dev lint coverage conformance walkthrough bench bench-report lock clean
+.PHONY: help run check test dev lint coverage conformance walkthrough bench bench-report lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -24,10 +28,13 @@ help: ## what can be made
 run: $(VENV)/.installed ## install into .venv and serve the sample policies on 127.0.0.1:8080
 	$(BIN)/imagegate serve $(ARGS)
 
+check: lint ## lint and unit tests; no root, no system packages
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q $(PARALLEL) -m 'not programs' $(UNIT_TESTS) $(ARGS)
+
 # Conformance runs also where a test failed: which of the two is wrong is then plain at once.
 test: $(VENV)/.installed-test system-packages lint ## everything: lint, unit tests, real peers, conformance
 	@status=0; \
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS) || status=$$?; \
+	$(BIN)/python -m pytest -q $(PARALLEL) $(ARGS) || status=$$?; \
 	$(BIN)/python -m tests.conformance || status=$$?; \
 	exit $$status
 

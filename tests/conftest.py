@@ -1,9 +1,10 @@
-"""What holds for every test: no network but the loopback, no proxy, and the shared fixtures."""
+"""For every test: no network but the loopback, no proxy, the shared fixtures, and the marker of real programs."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 from tests.support.loopback import forbid_outside_network
@@ -17,5 +18,18 @@ for _name in ("http_proxy", "https_proxy", "all_proxy"):
 forbid_outside_network()
 
 settings.register_profile("imagegate", deadline=None, derandomize=True)  # nothing is timed; the same cases every run
+settings.register_profile("quick", deadline=None, derandomize=True, max_examples=20)  # make check
 settings.register_profile("search", deadline=None, max_examples=2000)  # for finding new cases
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "imagegate"))
+
+_FIXTURES_WITH_PROGRAMS = frozenset(
+    {"gpg_home", "kubectl", "registry", "registry_tls", "registry_htpasswd", "registry_token"}
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that uses a fixture with a real program, so that ``make check`` leaves it out."""
+    for item in items:
+        if _FIXTURES_WITH_PROGRAMS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("programs")

@@ -226,13 +226,25 @@ def test_only_pinned_versions_are_installed() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["run", "test", "lint", "bench", "bench-report", "dev", "lock", "conformance", "clean"]
+    "target", ["run", "check", "test", "lint", "bench", "bench-report", "dev", "lock", "conformance", "clean"]
 )
 def test_make_knows_its_targets(target: str) -> None:
     make = shutil.which("make")
     assert make
     done = subprocess.run([make, "-n", target], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_quick_loop_installs_no_system_package_and_runs_no_real_program() -> None:
+    make = shutil.which("make")
+    assert make
+    done = subprocess.run([make, "-n", "check"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    assert "tests/system-packages.txt" not in done.stdout
+    (tests,) = [line for line in done.stdout.splitlines() if "-m pytest" in line]
+    assert "-m 'not programs'" in tests
+    folders = re.findall(r" (tests/\w+)", tests)
+    assert len(folders) > 5
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
 
 
 def test_continuous_integration_runs_make_test() -> None:

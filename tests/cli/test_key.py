@@ -27,6 +27,8 @@ from tests.support.lookaside import Lookaside
 from tests.support.programs import run
 from tests.support.registry import Registry, start_registry
 
+pytestmark = pytest.mark.programs
+
 
 def create(*arguments: str, directory: Path, fails: bool = False) -> Result:
     result = CliRunner().invoke(key, ["create", *arguments, "--out", str(directory)])

@@ -39,6 +39,8 @@ from tests.support.images import make_image
 from tests.support.registry import start_registry
 from tests.support.skopeo import Skopeo
 
+pytestmark = pytest.mark.programs
+
 DENIED = "\nsimple: policy denied the request: "
 RECORD_KEY = b"a key that all replicas share"
 

@@ -54,7 +54,7 @@ def _columns(kind: str) -> tuple[Sequence[Column], Callable[[Mapping[str, Any], 
 
 
 def _name(found: Mapping[str, Any]) -> str:
-    return (found.get("metadata") or {}).get("name") or ""
+    return partial_metadata(found)["metadata"].get("name") or ""
 
 
 def _phase(found: Mapping[str, Any]) -> str:
@@ -67,7 +67,7 @@ def _images(pod: Mapping[str, Any]) -> str:
 
 
 def _age(found: Mapping[str, Any], now: datetime) -> str:
-    created = parse_time((found.get("metadata") or {}).get("creationTimestamp"))
+    created = parse_time(partial_metadata(found)["metadata"].get("creationTimestamp"))
     return "<unknown>" if created == datetime.min.replace(tzinfo=UTC) else short_duration(now - created)
 
 
