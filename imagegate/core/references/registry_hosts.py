@@ -1,7 +1,7 @@
-"""Spellings of a registry's host: which of them a node takes to the same registry.
+"""Spellings of a registry's host, and which of them lead a node to the same registry.
 
-Two strengths. What permits compares ``spelled``: only what cannot mean another registry is made equal. What
-rejects compares ``broad``: whatever may lead a node to the same place is made equal.
+Rules that permit compare ``spelled``: two hosts are equal only if they cannot mean different registries. Rules that
+reject compare ``broad``: two hosts are equal if a node may reach the same registry by both.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = DOCKER_HUB_HOSTS | {"registry.hub.docker.com"}
 """All names under which Docker Hub serves images. Parsing and accepting know only the first three."""
 WELL_KNOWN_INTEGRATED = ("docker-registry.default.svc:5000", "image-registry.openshift-image-registry.svc:5000")
-"""What the integrated registry's service is called in OpenShift 3 and 4, whatever name is configured."""
+"""Names of the integrated registry's service in OpenShift 3 and 4, whatever name is configured."""
 SECURE_PORT, INSECURE_PORT = "443", "80"
 _CLUSTER_DOMAIN = ".cluster.local"
-_NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|0[0-7]*|[1-9][0-9]*")
-_BYTE, _ADDRESS_MAX = 8, 32
+_INET_NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|0[0-7]*|[1-9][0-9]*")
+_DIGITS_MAX = 11  # 037777777777 is the largest address in octal
 
 
 def split_port(host: str) -> tuple[str, str]:
@@ -40,7 +40,7 @@ def spelled(host: str) -> str:
 
 @lru_cache(maxsize=REMEMBERED)
 def broad(host: str) -> str:
-    """``host`` as rejects compare it: port 80 is no port either, and other names of one place are one name.
+    """``host`` as rejecting rules compare it: without port 80, and with one name for all names of one place.
 
     Docker Hub's names are ``docker.io``; a service's name ends in ``.svc``; an IPv4 address is four numbers, since
     some resolvers read ``10.1`` and ``0x0a000001`` as addresses (inet_aton(3)).
@@ -50,12 +50,12 @@ def broad(host: str) -> str:
         return DOCKER_HUB
     if name.endswith(f".svc{_CLUSTER_DOMAIN}"):
         name = name.removesuffix(_CLUSTER_DOMAIN)
-    return _joined(_address(name) or name, port)
+    return _joined(ipv4_address(name) or name, port)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def places(host: str) -> frozenset[str]:
-    """All that a node may take ``host`` for: a number with a leading zero is octal to some, decimal to others."""
+    """Every place a node may reach by ``host``: a leading zero is octal to some resolvers, decimal to others."""
     found = broad(host)
     name, port = split_port(spelled(host))
     parts = name.split(".")
@@ -67,12 +67,12 @@ def places(host: str) -> frozenset[str]:
 
 @lru_cache(maxsize=REMEMBERED)
 def texts(host: str) -> frozenset[str]:
-    """Everything that a rejecting pattern is tried on for ``host``: its places, in every spelling they may have."""
+    """All strings that a rejecting pattern is compared with for ``host``: its places in every spelling."""
     return frozenset((host,)).union(*map(_variants, {*places(host), spelled(host)}))
 
 
 def _variants(host: str) -> frozenset[str]:
-    """The ways to write a host that is in one spelling."""
+    """Every way to write a host that is given in its one spelling."""
     found = {host}
     if host == DOCKER_HUB:
         found |= DOCKER_HUB_HOSTS
@@ -85,7 +85,7 @@ def _variants(host: str) -> frozenset[str]:
 
 
 def broad_pattern(pattern: str) -> str:
-    """A rejecting pattern in the spelling that ``variants`` have."""
+    """A rejecting pattern in the spelling that ``texts`` gives hosts."""
     name, port = split_port(pattern.lower())
     name = name.removesuffix(".")
     if name.endswith(f".svc{_CLUSTER_DOMAIN}"):
@@ -107,22 +107,24 @@ def _number(port: str) -> str:
     return (port.lstrip("0") or "0") if port.isdecimal() else port
 
 
-def _address(name: str) -> str:
-    """The IPv4 address that inet_aton(3) reads in ``name``: up to four numbers, the last for all bytes left."""
+def ipv4_address(name: str) -> str:
+    """The IPv4 address that inet_aton(3) reads in ``name``, as four decimal numbers; empty if it reads none.
+
+    One to four numbers, decimal, ``0x``, or octal by a leading ``0``; the last one fills all bytes that are left.
+    """
     parts = name.split(".")
-    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
+    if len(parts) > 4 or not all(_INET_NUMBER.fullmatch(part) for part in parts):
         return ""
-    numbers = [_inet_number(part) for part in parts]
-    *heads, last = numbers
-    if any(number > 255 for number in heads) or last >= 1 << (_ADDRESS_MAX - _BYTE * len(heads)):
+    *heads, last = map(_inet_number, parts)
+    if any(number > 255 for number in heads) or last >= 256 ** (4 - len(heads)):
         return ""
-    value = last
-    for index, number in enumerate(heads):
-        value += number << (_ADDRESS_MAX - _BYTE * (index + 1))
+    value = last + sum(number << 24 - 8 * place for place, number in enumerate(heads))
     return ".".join(str(value >> shift & 0xFF) for shift in (24, 16, 8, 0))
 
 
 def _inet_number(part: str) -> int:
-    if part[:2].lower() == "0x":
-        return int(part[2:] or "0", 16)
-    return int(part, 8) if part.startswith("0") else int(part)
+    base = 16 if part[:2].lower() == "0x" else 8 if part.startswith("0") else 10
+    digits = part[2:] if base == 16 else part
+    digits = digits.lstrip("0") or "0"
+    # Python refuses to read thousands of decimal digits; anything this long is too large for an address anyway.
+    return int(digits, base) if len(digits) <= _DIGITS_MAX else 1 << 32

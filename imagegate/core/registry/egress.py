@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import AddressValueError, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import idna
 
 from imagegate.core.kube.printable import printable
-from imagegate.core.references.registry_hosts import DOCKER_HUB, DOCKER_HUB_NAMES, broad
+from imagegate.core.references.registry_hosts import DOCKER_HUB, DOCKER_HUB_NAMES, broad, ipv4_address
 from imagegate.core.registry.special_addresses import Address, Network, is_in, is_public, is_reached_by_network_only
 from imagegate.errors import Malformed, Refused
 
@@ -31,6 +31,7 @@ _HUB_TOKENS = "auth.docker.io"
 _HOST_MAX_LENGTH = 253  # RFC 1035 section 2.3.4
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
+_NUMBER_MAX_LENGTH = 12
 _SHOWN = 200
 
 
@@ -74,25 +75,12 @@ def _canonical_ipv6(text: str) -> str:
 
 
 def _canonical_ipv4(name: str, text: str) -> str:
-    """As the system's resolver reads it (``inet_aton``): one to four numbers, decimal, ``0x``, or octal by ``0``."""
-    parts = name.split(".")
-    try:
-        numbers = [_number(part) for part in parts]
-    except ValueError as error:
-        raise _no_host(text) from error
-    last_max = 256 ** (5 - len(numbers)) if len(numbers) <= 4 else 0
-    if any(number > 255 for number in numbers[:-1]) or numbers[-1] >= last_max:
+    """The address that the system's resolver reads in ``name``, which ends in a number."""
+    # Longer numbers mean zeros in front, which resolvers read in different ways: refuse them.
+    address = ipv4_address(name) if all(len(part) <= _NUMBER_MAX_LENGTH for part in name.split(".")) else ""
+    if not address:
         raise _no_host(text)
-    value = numbers[-1] + sum(number << 24 - 8 * place for place, number in enumerate(numbers[:-1]))
-    return str(IPv4Address(value))
-
-
-def _number(part: str) -> int:
-    if _NUMBER.fullmatch(part) is None or len(part) > 12:
-        raise ValueError(part)
-    if part.startswith("0x"):
-        return int(part[2:] or "0", 16)
-    return int(part, 8) if len(part) > 1 and part.startswith("0") else int(part)
+    return address
 
 
 def _no_host(text: str) -> Malformed:

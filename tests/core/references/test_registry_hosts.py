@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.references.registry_hosts import broad, broad_pattern, places, spelled, texts
+from imagegate.core.references.registry_hosts import broad, broad_pattern, ipv4_address, places, spelled, texts
 from imagegate.core.references.wildcard import Wildcard
 
 
@@ -58,6 +58,39 @@ def test_one_spelling_for_what_permits(host: str, one_spelling: str) -> None:
 def test_places_for_what_rejects(host: str, found: set[str]) -> None:
     assert places(host) == found
     assert broad(host) in found
+
+
+@pytest.mark.parametrize(
+    "name, address",
+    [
+        ("127.1", "127.0.0.1"),
+        ("1.2.3", "1.2.0.3"),
+        ("4294967295", "255.255.255.255"),
+        ("4294967296", ""),
+        ("037777777777", "255.255.255.255"),
+        ("040000000000", ""),
+        ("0x0.0X7f.010.0", "0.127.8.0"),
+        ("0x", "0.0.0.0"),
+        ("000000000000000001", "0.0.0.1"),
+        ("9" * 5000, ""),
+        ("0x" + "f" * 5000, ""),
+        ("256.1", ""),
+        ("1.256.1", ""),
+        ("1.16777216", ""),
+        ("1.16777215", "1.255.255.255"),
+        ("09", ""),
+        ("1..2", ""),
+        ("1.2.3.4.5", ""),
+        ("1.2.3.x", ""),
+        ("", ""),
+    ],
+)
+def test_an_ipv4_address_as_the_resolver_reads_it(name: str, address: str) -> None:
+    assert ipv4_address(name) == address
+
+
+def test_a_name_of_thousands_of_digits_is_a_name() -> None:
+    assert broad("1." + "9" * 5000) == "1." + "9" * 5000
 
 
 HOSTS = st.from_regex(r"[a-zA-Z0-9]{1,5}(\.[a-zA-Z0-9]{1,5}){0,3}(:[0-9]{1,5})?", fullmatch=True)
