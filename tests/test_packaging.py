@@ -83,11 +83,11 @@ def run_outside(prefix: Path, tmp_path: Path, *arguments: str) -> subprocess.Com
 
 
 _SAMPLE_SETTINGS = """
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.documents import Inputs
-chosen = Chosen(samples=True)
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.documents import PolicyDocuments
+chosen = StartupOptions(samples=True)
 print(chosen.settings().config)
-print(*(each.plugin.name for each in Inputs(chosen).load().plugins))
+print(*(each.plugin.name for each in PolicyDocuments(chosen).load().plugins))
 """
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import click
 
-from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
+from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
 
 if TYPE_CHECKING:  # what takes time to import is imported when it is used
     from imagegate.cli.check.manifests import Manifest
@@ -44,7 +44,7 @@ class Outside(NamedTuple):
 @click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
 @chosen_options
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) -> int:
+def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[SharedOptions]) -> int:
     """List references in image streams that the list of registries allowed for import would refuse today.
 
     Streams keep what they hold when the list is tightened, and other tags of a repository that is there stay
@@ -55,7 +55,7 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[Named]) 
     from imagegate.cli.check.select import select_files
     from imagegate.cli.import_list import gate_in_force
     from imagegate.cli.output import json_text, say, say_error
-    from imagegate.wiring.service import build
+    from imagegate.wiring.runtime import build
 
     gate = gate_in_force(build(chosen(named)).policies.current)
     found: list[Outside] = []

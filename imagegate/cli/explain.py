@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import click
 
-from imagegate.cli.options import Named, chosen, chosen_options
+from imagegate.cli.options import SharedOptions, chosen, chosen_options
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import ConfigError
@@ -37,13 +37,13 @@ def explain(
     as_import: bool,
     insecure: bool,
     output: str,
-    **named: Unpack[Named],
+    **named: Unpack[SharedOptions],
 ) -> int:
     """Say why a pod with IMAGE is allowed, rewritten or denied: every rule, every look-up, and the time it took.
 
     Exit code as for check: 0 allowed, 1 denied, 2 usage or configuration, 3 denied only for lack of evidence.
     """
-    from imagegate.wiring.service import build
+    from imagegate.wiring.runtime import build
 
     service = build(chosen(named))
     if not service.policies.current.plugins:

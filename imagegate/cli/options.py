@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar
 import click
 
 from imagegate.core.profile import Profile
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,7 +17,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
 
 
-class Named(TypedDict):
+class SharedOptions(TypedDict):
     """The values of ``chosen_options``."""
 
     config: Path | None
@@ -45,9 +45,9 @@ def chosen_options(command: F) -> F:
     return command
 
 
-def chosen(named: Named, *, samples: bool = False) -> Chosen:
+def chosen(named: SharedOptions, *, samples: bool = False) -> StartupOptions:
     """The choices that the options name."""
-    return Chosen(
+    return StartupOptions(
         settings_file=named["settings"],
         config=named["config"],
         policies=named["policies"],

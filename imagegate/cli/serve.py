@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from imagegate import logs
-from imagegate.cli.options import FILE, Named, chosen, chosen_options
-from imagegate.wiring.choices import SAMPLES, Chosen
+from imagegate.cli.options import FILE, SharedOptions, chosen, chosen_options
+from imagegate.wiring.choices import SAMPLES, StartupOptions
 
 if TYPE_CHECKING:
     from imagegate.web.server import ServerOptions
@@ -49,7 +49,7 @@ def serve(
     worker: str | None,
     server: str,
     log_level: str | None,
-    **named: Unpack[Named],
+    **named: Unpack[SharedOptions],
 ) -> int:
     """Answer admission reviews over HTTP.
 
@@ -80,7 +80,7 @@ def serve(
     return _serve(choices, options, server)
 
 
-def _serve(choices: Chosen, options: ServerOptions, server: str) -> int:
+def _serve(choices: StartupOptions, options: ServerOptions, server: str) -> int:
     from imagegate.web.server import Server, gunicorn_settings, tls_problem
 
     try:

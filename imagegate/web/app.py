@@ -14,13 +14,13 @@ from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
-from imagegate.wiring.service import Service, now
+from imagegate.wiring.runtime import Runtime, now
 
 
 class Application(AdmissionEndpoints):
     """What the server calls. ``service`` is for the server's hooks."""
 
-    def __init__(self, service: Service, metrics: Metrics) -> None:
+    def __init__(self, service: Runtime, metrics: Metrics) -> None:
         super().__init__(
             service.reviewer, create_app(service, metrics), body_max_bytes=service.settings.server.body_max_bytes
         )
@@ -41,7 +41,7 @@ class Application(AdmissionEndpoints):
             self.service.images.start_imports()
 
 
-def create_app(service: Service, metrics: Metrics) -> Flask:
+def create_app(service: Runtime, metrics: Metrics) -> Flask:
     """Probes, metrics and version (and whatever else is asked seldom)."""
     app = Flask("imagegate")
     app.config["MAX_CONTENT_LENGTH"] = service.settings.server.body_max_bytes

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from imagegate import __version__
 from imagegate.service.policies.policy_set import PolicyHolder
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
-from imagegate.wiring.service import STORE, Service
+from imagegate.wiring.runtime import STORE, Runtime
 
 KUBERNETES = "v1.32.0"
 """The version of Kubernetes whose API conventions the image API follows."""
@@ -30,7 +30,7 @@ def _policies(policies: PolicyHolder) -> dict[str, Any]:
     }
 
 
-def ops(service: Service, metrics: Metrics) -> Blueprint:
+def ops(service: Runtime, metrics: Metrics) -> Blueprint:
     """The paths that operators and probes ask."""
     pages = Blueprint("ops", __name__)
 

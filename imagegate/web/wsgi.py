@@ -8,19 +8,19 @@ from pathlib import Path
 from imagegate import logs
 from imagegate.web.app import Application
 from imagegate.web.metrics import MULTIPROCESS, Metrics
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.initial_policies import settings_at_start
-from imagegate.wiring.service import build
+from imagegate.wiring.runtime import build
 
 
-def application(chosen: Chosen | None = None) -> Application:
+def application(chosen: StartupOptions | None = None) -> Application:
     """The application; by default over the settings that the environment names.
 
     Raises:
         ConfigError: the settings or a document is wrong.
     """
     if chosen is None:
-        chosen = Chosen()
+        chosen = StartupOptions()
         logs.configure(settings_at_start(chosen).log.level, as_json=True)
     metrics = Metrics()
     shared = os.environ.get(MULTIPROCESS)

@@ -21,7 +21,7 @@ SAMPLES = _CHECKOUT / "config" if (_CHECKOUT / "setup.cfg").is_file() else Path(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class StartupOptions:
     """The choices of one command. Reading them again sees what the settings file says by then."""
 
     settings_file: Path | None = None

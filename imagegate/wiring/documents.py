@@ -33,12 +33,12 @@ from imagegate.service.policies.policy_set import PolicySet
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.wiring.behaviours import integrated_registries, plugin_modes
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.completeness import check_whole, checksum_file
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.plugins import configured_plugins, enforces_images
 from imagegate.wiring.record_keys import RecordKeys
-from imagegate.wiring.seed_store import fill
+from imagegate.wiring.seed_store import seed_store
 
 if TYPE_CHECKING:
     from imagegate.adapters.files.cluster import ClusterFiles
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Inputs:
+class PolicyDocuments:
     """Reads the documents: policies, and what else they hold: image streams, namespaces, Secrets, roles."""
 
-    def __init__(self, chosen: Chosen, store: SqliteStore | None = None, *, whole: bool = False) -> None:
+    def __init__(self, chosen: StartupOptions, store: SqliteStore | None = None, *, whole: bool = False) -> None:
         """Nothing is read yet.
 
         Args:
@@ -149,7 +149,7 @@ class Inputs:
         if self._store is None:
             return
         try:
-            fill(self._store, files.storable())
+            seed_store(self._store, files.storable())
         except StoreError as error:
             _log.warning("image streams from files do not show in the image API: %s", error)
 
@@ -215,7 +215,7 @@ def _hosts(settings: Settings, config: MasterConfig) -> RegistryHosts | None:
     return RegistryHosts(internal, external) if internal or external else None
 
 
-def _documents(chosen: Chosen, settings: Settings, config: MasterConfig) -> Iterator[Path]:
+def _documents(chosen: StartupOptions, settings: Settings, config: MasterConfig) -> Iterator[Path]:
     """The files that hold settings and policy."""
     yield from chosen.files()
     if settings.config:

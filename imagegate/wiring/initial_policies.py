@@ -23,9 +23,9 @@ from imagegate.service.policies.change import Texts, change
 from imagegate.service.policies.owner import Beginning, PolicyOwner, Sources, held
 from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
 from imagegate.settings.load import Settings
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.completeness import has_marker
-from imagegate.wiring.documents import Inputs
+from imagegate.wiring.documents import PolicyDocuments
 from imagegate.wiring.image_api import store_path
 
 ANY_SIZE = 1 << 40
@@ -34,7 +34,7 @@ _ATTEMPTS, _PAUSE_S = 20, 0.05
 _log = logging.getLogger(__name__)
 
 
-def policy_folder(chosen: Chosen, settings: Settings | None) -> PolicyFolder:
+def policy_folder(chosen: StartupOptions, settings: Settings | None) -> PolicyFolder:
     """Where the last good documents of these choices are kept: beside the store, apart for other choices.
 
     Args:
@@ -59,7 +59,7 @@ def _absolute(path: Path | None) -> str:
     return "" if path is None else str(path.absolute())
 
 
-def settings_at_start(chosen: Chosen) -> Settings:
+def settings_at_start(chosen: StartupOptions) -> Settings:
     """The settings that a service begins with: those of the file, or, where that is wrong, those kept from before.
 
     Raises:
@@ -199,7 +199,7 @@ def _with_text(found: Texts, path: str, before: bytes, after: bytes) -> Texts:
 def owner(
     holder: PolicyHolder,
     beginning: Beginning,
-    inputs: Inputs,
+    inputs: PolicyDocuments,
     shared: Path | None,
     state: PolicyFolder | None,
     *,

@@ -12,7 +12,7 @@ from imagegate.ports.image_store import ObjectKey
 JsonObject = dict[str, Any]
 
 
-def fill(store: SqliteStore, objects: Iterable[tuple[str, JsonObject]]) -> int:
+def seed_store(store: SqliteStore, objects: Iterable[tuple[str, JsonObject]]) -> int:
     """Keep what the store does not have; how many objects these were. What it has stays as it is.
 
     Args:

@@ -25,8 +25,8 @@ from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes,
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer
 from imagegate.web.admission import ENDPOINTS, AdmissionEndpoints
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.service import build
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.runtime import build
 from tests.bypass.world import UID, review_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -220,7 +220,7 @@ def whole_service(directory: Path, given: dict[str, Any]) -> AdmissionEndpoints:
     (directory / "policies.yaml").write_text(json.dumps(POLICY))
     documents = {"config": "config.yaml", "policies": ["policies.yaml"], "cise": {"profile": "portieris"}, **given}
     (directory / "imagegate.yaml").write_text(json.dumps(documents))
-    service = build(Chosen(settings_file=directory / "imagegate.yaml", environ={}))
+    service = build(StartupOptions(settings_file=directory / "imagegate.yaml", environ={}))
     return AdmissionEndpoints(service.reviewer, no_such_path)
 
 

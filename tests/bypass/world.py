@@ -24,8 +24,8 @@ from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
 from imagegate.service.review.response import Outcome
 from imagegate.service.review.reviewer import Reviewer
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.service import build
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.runtime import build
 from tests.support.registry_simulator import RegistrySimulator, image, sha256
 
 CASES = Path(__file__).parent / "cases"
@@ -230,5 +230,5 @@ def build_world(directory: Path, documents: Mapping[str, Any], registry: Registr
             settings[key] = [f"{key}.yaml"]
     (directory / "imagegate.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     notes = Notes()
-    service = build(Chosen(settings_file=directory / "imagegate.yaml", environ={}), recorders=(notes,))
+    service = build(StartupOptions(settings_file=directory / "imagegate.yaml", environ={}), recorders=(notes,))
     return World(service.reviewer, notes)

@@ -13,8 +13,8 @@ import yaml
 from werkzeug.test import Client
 
 from imagegate.web.admission import AdmissionEndpoints
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.service import build
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.runtime import build
 from tests.support.import_world import docker_tag, review_of, stream, stream_import, stream_tag
 from tests.support.kubectl import Kubectl
 from tests.support.webhook_api import WEBHOOK, WebhookApi
@@ -39,7 +39,7 @@ def nothing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 @pytest.fixture
 def imagegate(tmp_path: Path) -> AdmissionEndpoints:
     (tmp_path / "config.yaml").write_text(CONFIG, encoding="utf-8")
-    return AdmissionEndpoints(build(Chosen(config=tmp_path / "config.yaml", environ={})).reviewer, nothing)
+    return AdmissionEndpoints(build(StartupOptions(config=tmp_path / "config.yaml", environ={})).reviewer, nothing)
 
 
 def answer(imagegate: AdmissionEndpoints, review: dict[str, Any]) -> dict[str, Any]:

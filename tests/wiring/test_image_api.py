@@ -12,9 +12,9 @@ from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.request import User
 from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import Mode
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.image_api import default_store_path
-from imagegate.wiring.service import Service, build
+from imagegate.wiring.runtime import Runtime, build
 
 MASTER_CONFIG = {
     "kind": "MasterConfig",
@@ -29,11 +29,11 @@ MASTER_CONFIG = {
 }
 
 
-def made(tmp_path: Path, *, environ: dict[str, str] | None = None, **settings: object) -> Service:
+def made(tmp_path: Path, *, environ: dict[str, str] | None = None, **settings: object) -> Runtime:
     (tmp_path / "master-config.yaml").write_text(yaml.safe_dump(MASTER_CONFIG), encoding="utf-8")
     path = tmp_path / "imagegate.yaml"
     path.write_text(yaml.safe_dump({"config": "master-config.yaml", **settings}), encoding="utf-8")
-    return build(Chosen(settings_file=path, environ=environ or {}), keeps_images=True)
+    return build(StartupOptions(settings_file=path, environ=environ or {}), keeps_images=True)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from imagegate.service.image_api.local import ADMINISTRATORS
 from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
 from imagegate.service.review.lookups import Deadline
 from imagegate.settings.load import load_settings
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.registries import http_client, registry
-from imagegate.wiring.service import Service, build
+from imagegate.wiring.runtime import Runtime, build
 from tests.support.certificates import Authority
 from tests.support.registry_simulator import RegistrySimulator, image, sha256
 
@@ -51,7 +51,7 @@ def served(
     block: JsonObject | None = None,
     registries: JsonObject | None = None,
     **settings: object,
-) -> Service:
+) -> Runtime:
     """A service over the store in ``tmp_path``, whatever was there before."""
     policy: JsonObject = {**(block or {})}
     if listed is not None:
@@ -62,13 +62,13 @@ def served(
     document = {"config": "master-config.yaml", "store": {"path": "images.db"}, "registry": own, **settings}
     path = tmp_path / "imagegate.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    return build(Chosen(settings_file=path, environ={}), keeps_images=True)
+    return build(StartupOptions(settings_file=path, environ={}), keeps_images=True)
 
 
 class Schedule:
     """The scheduled imports of a service, with a clock that is turned by hand."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Runtime) -> None:
         assert service.images is not None
         self.images = service.images
         self.now = 0.0
@@ -208,7 +208,7 @@ def test_an_insecure_tag_is_imported_by_the_rule_that_admits_it(tmp_path: Path, 
 # additionalTrustedCA
 
 
-def imported(service: Service, source: str, *, do: bool = True) -> JsonObject:
+def imported(service: Runtime, source: str, *, do: bool = True) -> JsonObject:
     assert service.images is not None
     entry = {"from": {"kind": "DockerImage", "name": source}, "to": {"name": "v1"}}
     body = {"metadata": {"name": "trusted"}, "spec": {"import": do, "images": [entry]}}

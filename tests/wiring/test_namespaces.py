@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from imagegate.core.admission.request import Phase
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.service import Service, build
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.runtime import Runtime, build
 from tests.bypass.world import review_of
 from tests.support.import_world import docker_tag, stream
 
@@ -40,7 +40,7 @@ POLICY = {
 }
 
 
-def service(directory: Path, settings: dict[str, Any], *namespaces: tuple[str, str], store: bool = False) -> Service:
+def service(directory: Path, settings: dict[str, Any], *namespaces: tuple[str, str], store: bool = False) -> Runtime:
     """The service over files; ``namespaces`` are names with the value of their label ``env``."""
     documents = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"env": value}}}
@@ -51,16 +51,16 @@ def service(directory: Path, settings: dict[str, Any], *namespaces: tuple[str, s
     (directory / "policies.yaml").write_text(yaml.safe_dump(POLICY), encoding="utf-8")
     settings = {"images": ["images.yaml"], "store": {"path": str(directory / "images.db")}, **settings}
     (directory / "imagegate.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return build(Chosen(settings_file=directory / "imagegate.yaml", environ={}), keeps_images=store)
+    return build(StartupOptions(settings_file=directory / "imagegate.yaml", environ={}), keeps_images=store)
 
 
-def pod_allowed(service: Service, namespace: str) -> bool:
+def pod_allowed(service: Runtime, namespace: str) -> bool:
     """Whether a pod with a forbidden image passes there."""
     review = review_of({"image": "evil.example.com/x:1", "namespace": namespace})
     return bool(service.reviewer.review(review, Phase.VALIDATE)["response"]["allowed"])
 
 
-def stream_allowed(service: Service, namespace: str) -> bool:
+def stream_allowed(service: Runtime, namespace: str) -> bool:
     """Whether an image stream with a forbidden import passes there."""
     document = stream("app", docker_tag("latest", "evil.example.com/x:1"), namespace=namespace)
     review = review_of({"object": document, "namespace": namespace})

@@ -20,8 +20,8 @@ from imagegate.errors import ConfigError
 from imagegate.service.policies import owner as policy_owner
 from imagegate.service.policies.owner import RETRY_AFTER_S, STALE_AFTER_S
 from imagegate.service.policies.policy_set import PolicyHolder, Unavailable
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.documents import Inputs
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.documents import PolicyDocuments
 from imagegate.wiring.initial_policies import begin, owner
 from tests.support.in_force import BROKEN, FORBIDS, PERMITS, replaced
 from tests.support.processes import wait_until
@@ -52,8 +52,8 @@ class Process:
         return self.holder.current.version
 
 
-def inputs(folder: Path) -> Inputs:
-    return Inputs(Chosen(policies=(folder / "documents",), environ={}))
+def inputs(folder: Path) -> PolicyDocuments:
+    return PolicyDocuments(StartupOptions(policies=(folder / "documents",), environ={}))
 
 
 def version_of(folder: Path) -> str:

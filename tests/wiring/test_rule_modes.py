@@ -11,8 +11,8 @@ import yaml
 from imagegate.core.admission.request import Phase
 from imagegate.service.review.decision_log import DecisionLog
 from imagegate.web.metrics import Metrics
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.service import build, now
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.runtime import build, now
 from tests.bypass.world import review_of
 
 TEXT = "spec.containers[0].image: image evil.example.com/x:1 would be rejected by rule 'bad'"
@@ -50,7 +50,7 @@ def test_mode_of_a_reject_rule(
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     (tmp_path / "imagegate.yaml").write_text("config: config.yaml\n", encoding="utf-8")
     metrics, kept = Metrics(), Kept()
-    chosen = Chosen(settings_file=tmp_path / "imagegate.yaml", environ={})
+    chosen = StartupOptions(settings_file=tmp_path / "imagegate.yaml", environ={})
     reviewer = build(chosen, recorders=(metrics, DecisionLog(now, kept))).reviewer
     for phase in Phase:
         response = reviewer.review(review_of({"image": "evil.example.com/x:1"}), phase)["response"]

@@ -9,7 +9,7 @@ from typing import Unpack
 
 import click
 
-from imagegate.cli.options import FILE_OR_FOLDER, Named, chosen, chosen_options
+from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
 from imagegate.core.admission.request import User
 from imagegate.errors import ConfigError
 
@@ -45,7 +45,7 @@ def check(
     rewrite: bool,
     output: str,
     jobs: int | None,
-    **named: Unpack[Named],
+    **named: Unpack[SharedOptions],
 ) -> int:
     """Put manifests through every configured policy, as an API server would on creating them.
 
@@ -57,7 +57,7 @@ def check(
     from imagegate.cli.check.render import render
     from imagegate.cli.check.run import CheckOptions, run_check
     from imagegate.cli.output import say_error
-    from imagegate.wiring.service import build
+    from imagegate.wiring.runtime import build
 
     choices = replace(chosen(named), manifests=True)
     service = build(choices)

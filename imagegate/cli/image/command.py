@@ -19,7 +19,7 @@ from imagegate.core.image_streams.stream import split_stream_tag
 from imagegate.core.kube.status import StatusError
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference, is_digest
 from imagegate.errors import InvalidInput, InvalidReference, InvalidSettings
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -78,9 +78,9 @@ def client_of(options: Options) -> ImageClient:
     """
     if options["server"]:
         return RemoteClient(options["server"], token=options["token"])
-    from imagegate.wiring.service import build
+    from imagegate.wiring.runtime import build
 
-    named = Chosen(settings_file=options["settings"], config=options["config"], samples=True)
+    named = StartupOptions(settings_file=options["settings"], config=options["config"], samples=True)
     service = build(named, keeps_images=True)
     if service.images is None:
         raise InvalidSettings("there is no store on this machine: name a file with store.path, or use --server")

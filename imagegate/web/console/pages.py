@@ -14,7 +14,7 @@ from imagegate.ports.image_store import Collection
 from imagegate.service.review.both_passes import creation, review_manifest
 from imagegate.service.review.trace_text import format_step
 from imagegate.web.own_machine import is_local_name, is_loopback, page_elsewhere, proxy_header
-from imagegate.wiring.service import Service
+from imagegate.wiring.runtime import Runtime
 
 IMAGES_SHOWN = 200
 _HEADERS = {
@@ -50,7 +50,7 @@ class Row(NamedTuple):
     image: str
 
 
-def console(service: Service) -> Blueprint:
+def console(service: Runtime) -> Blueprint:
     """The pages below ``/console/``."""
     pages = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
     pages.before_request(_only_from_here)
@@ -123,7 +123,7 @@ def _rows(record: Mapping[str, Any]) -> list[Row]:
     return found
 
 
-def _try(service: Service, image: str, namespace: str) -> Tried:
+def _try(service: Runtime, image: str, namespace: str) -> Tried:
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

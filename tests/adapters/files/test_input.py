@@ -23,7 +23,7 @@ from imagegate.cli.lint.files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
 from imagegate.settings.load import load_settings
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 
 LIMIT = 100
 
@@ -142,7 +142,7 @@ def test_a_link_to_standard_input_that_was_found_is_not_read(tmp_path: Path) -> 
 LOADERS: dict[str, Callable[[Path], object]] = {
     "config": load_config,
     "settings": lambda path: load_settings(path, environ={}),
-    "chosen settings": lambda path: Chosen(settings_file=path).settings(),
+    "chosen settings": lambda path: StartupOptions(settings_file=path).settings(),
     "policies": lambda path: load_cluster_files([path]),
     "images": lambda path: load_image_streams([path]),
     "access rules": load_access_rules,

@@ -15,8 +15,8 @@ import yaml
 
 from imagegate.cli.check.run import CheckOptions, run_check
 from imagegate.core.admission.request import Phase
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.service import build
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.runtime import build
 from tests.cli.commands import SETTINGS, Command, pod
 from tests.support.service import CONFIG, IMAGEGATE
 
@@ -70,7 +70,7 @@ class TestVerdicts:
         (result,) = json.loads(imagegate("check", *SETTINGS, file, "-o", "json").out)["results"]
         review = json.loads((CONFIG / "examples" / "reviews" / "step-3-other-registry.json").read_text())
         review["request"]["object"]["spec"]["containers"][0]["image"] = BAD
-        reviewer = build(Chosen(settings_file=CONFIG / "imagegate.yaml")).reviewer
+        reviewer = build(StartupOptions(settings_file=CONFIG / "imagegate.yaml")).reviewer
         (cause,) = reviewer.review(review, Phase.MUTATE)["response"]["status"]["details"]["causes"]
         (problem,) = result["problems"]
         assert (problem["at"], f"Forbidden: {problem['because']}") == (cause["field"], cause["message"])
@@ -267,7 +267,7 @@ class TestInput:
         for number in range(300):
             (tmp_path / f"{number:03}.yaml").write_text(pod(BAD if number % 7 == 0 else GOOD, name=f"p{number}"))
         (tmp_path / "many.yaml").write_text("---\n".join(pod(BAD, name=f"m{n}") for n in range(4000)))
-        service = build(Chosen(settings_file=CONFIG / "imagegate.yaml"))
+        service = build(StartupOptions(settings_file=CONFIG / "imagegate.yaml"))
         alone = run_check(service.reviewer, [tmp_path], CheckOptions(), jobs=1)
         together = run_check(service.reviewer, [tmp_path], CheckOptions(), jobs=3)
         assert together.results == alone.results

@@ -51,10 +51,10 @@ def run(request: pytest.FixtureRequest, settings: Path, capsys: pytest.CaptureFi
         return
     from imagegate.web.app import create_app
     from imagegate.web.metrics import Metrics
-    from imagegate.wiring.choices import Chosen
-    from imagegate.wiring.service import build
+    from imagegate.wiring.choices import StartupOptions
+    from imagegate.wiring.runtime import build
 
-    service = build(Chosen(settings_file=settings), keeps_images=True)
+    service = build(StartupOptions(settings_file=settings), keeps_images=True)
     with served(create_app(service, Metrics())) as url:
         yield running("--server", url)
 

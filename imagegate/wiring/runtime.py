@@ -19,8 +19,8 @@ from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.lookups import Count, Deadline, LookUp
 from imagegate.service.review.reviewer import Recorder, Reviewer
 from imagegate.settings.load import Settings
-from imagegate.wiring.choices import Chosen
-from imagegate.wiring.documents import Inputs
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.documents import PolicyDocuments
 from imagegate.wiring.plugins import enforces_images
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def now() -> datetime:
 
 
 @dataclass(slots=True)
-class Service:
+class Runtime:
     """What entry points need of the whole."""
 
     settings: Settings
@@ -86,7 +86,7 @@ class Service:
 
 
 def build(
-    chosen: Chosen,
+    chosen: StartupOptions,
     *,
     recorders: Sequence[Recorder] = (),
     count: Count | None = None,
@@ -94,7 +94,7 @@ def build(
     keeps_images: bool = False,
     follows: bool = False,
     shared: Path | None = None,
-) -> Service:
+) -> Runtime:
     """Everything that reviews need. No thread is started.
 
     Args:
@@ -110,7 +110,7 @@ def build(
     """
     settings = _settings(chosen, follows=follows)
     store = _store(chosen, settings) if keeps_images else None
-    inputs = Inputs(chosen, store, whole=keeps_images)
+    inputs = PolicyDocuments(chosen, store, whole=keeps_images)
     beginning = _beginning(chosen, settings, inputs, store) if follows else None
     policies = PolicyHolder(inputs.load if beginning is None else lambda: beginning.policies, now)
     answerers = inputs.answerers()
@@ -127,7 +127,7 @@ def build(
     reviewer = Reviewer(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )
-    service = Service(settings, policies, look_up, reviewer, recent)
+    service = Runtime(settings, policies, look_up, reviewer, recent)
     if beginning is not None:
         _follow(service, chosen, inputs, beginning, shared, keeps=store is not None)
     if store is not None and http is not None:
@@ -137,13 +137,13 @@ def build(
     return service
 
 
-def _store(chosen: Chosen, settings: Settings) -> SqliteStore | None:
+def _store(chosen: StartupOptions, settings: Settings) -> SqliteStore | None:
     from imagegate.wiring.image_api import open_store
 
     return open_store(settings, chosen.environ, now=now)
 
 
-def _settings(chosen: Chosen, *, follows: bool) -> Settings:
+def _settings(chosen: StartupOptions, *, follows: bool) -> Settings:
     if not follows:
         return chosen.settings()
     from imagegate.wiring.initial_policies import settings_at_start  # of the service alone: takes time to import
@@ -151,14 +151,22 @@ def _settings(chosen: Chosen, *, follows: bool) -> Settings:
     return settings_at_start(chosen)
 
 
-def _beginning(chosen: Chosen, settings: Settings, inputs: Inputs, store: SqliteStore | None) -> Beginning:
+def _beginning(
+    chosen: StartupOptions, settings: Settings, inputs: PolicyDocuments, store: SqliteStore | None
+) -> Beginning:
     from imagegate.wiring.initial_policies import begin, policy_folder
 
     return begin(inputs.load, None if store is None else policy_folder(chosen, settings), clock=now)
 
 
 def _follow(
-    service: Service, chosen: Chosen, inputs: Inputs, beginning: Beginning, shared: Path | None, *, keeps: bool
+    service: Runtime,
+    chosen: StartupOptions,
+    inputs: PolicyDocuments,
+    beginning: Beginning,
+    shared: Path | None,
+    *,
+    keeps: bool,
 ) -> None:
     """Have an owner of the policies in force, and say in ``/readyz`` how that goes."""
     from imagegate.wiring.initial_policies import owner, policy_folder
@@ -182,7 +190,7 @@ def _policy_problem(policies: PolicyHolder) -> str:
     return "" if state.held is None else f"policies wait for a second reason: {state.held}"
 
 
-def _images(service: Service, inputs: Inputs, store: SqliteStore, http: HttpClient) -> ImageService:
+def _images(service: Runtime, inputs: PolicyDocuments, store: SqliteStore, http: HttpClient) -> ImageService:
     from imagegate.wiring.image_api import image_service
     from imagegate.wiring.import_registry import import_registry
 
