@@ -15,17 +15,17 @@ from imagegate.core.admission.request import User
 from imagegate.core.image_api.resources import STREAM_TAGS, STREAMS
 from imagegate.core.kube.status import StatusError
 from imagegate.ports.image_store import ObjectChanged, ObjectKey, ObjectMissing
-from imagegate.service.image_api.call import Call, DeleteOptions, ListOptions
 from imagegate.service.image_api.cluster import subdomain_errors
 from imagegate.service.image_api.imports import StoredPullSecrets
 from imagegate.service.image_api.local import local_access
+from imagegate.service.image_api.request import ApiRequest, DeleteOptions, ListOptions
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 from tests.support.image_api import Api, make_api
 from tests.support.image_objects import DIGEST_1, image, spec_tag
 from tests.web.image_api.conftest import with_project
 
-CALL = Call(User("u"), "test")
+CALL = ApiRequest(User("u"), "test")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_list_that_shrinks_while_it_is_deleted(api: Api, monkeypatch: pytest.M
         api.post("namespaces/test/imagestreams", {"metadata": {"name": name}})
     real = streams(api).list_objects
 
-    def stale(call: Call, options: ListOptions) -> Any:
+    def stale(call: ApiRequest, options: ListOptions) -> Any:
         found = real(call, options)
         api.store.delete(ObjectKey("image.openshift.io", "imagestreams", "test", "a"))
         return found

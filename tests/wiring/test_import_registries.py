@@ -19,8 +19,8 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidSettings
 from imagegate.ports.image_store import ObjectKey
 from imagegate.ports.registry import RegistryUnknown
-from imagegate.service.image_api.call import Call
 from imagegate.service.image_api.local import ADMINISTRATORS
+from imagegate.service.image_api.request import ApiRequest
 from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
 from imagegate.service.review.lookups import Deadline
 from imagegate.settings.load import load_settings
@@ -96,7 +96,7 @@ class Schedule:
             "importPolicy": {"scheduled": True, "insecure": insecure},
         }
         auths = {"auths": {source.partition("/")[0]: {"username": "u", "password": "SCHEDULED"}}}
-        call = Call(ADMINISTRATOR, "default")
+        call = ApiRequest(ADMINISTRATOR, "default")
         api = self.images.api
         objects: dict[str, Any] = {resource.name: endpoint for resource, endpoint in api.endpoints.items()}
         objects["secrets"].create(
@@ -212,7 +212,7 @@ def imported(service: Runtime, source: str, *, do: bool = True) -> JsonObject:
     assert service.images is not None
     entry = {"from": {"kind": "DockerImage", "name": source}, "to": {"name": "v1"}}
     body = {"metadata": {"name": "trusted"}, "spec": {"import": do, "images": [entry]}}
-    answer = service.images.api.imports.create(Call(ADMINISTRATOR, "default"), body)
+    answer = service.images.api.imports.create(ApiRequest(ADMINISTRATOR, "default"), body)
     status: JsonObject = answer["status"]["images"][0]["status"]
     return status
 

@@ -20,7 +20,7 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import lookups as answers
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, decorated, events
+from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, events, with_computed_status
 from imagegate.core.image_streams.views import repository_of
 from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
@@ -56,7 +56,7 @@ class ImageStreamsFromObjects:
         namespaces: Iterable[JsonObject] = (),
         hosts: RegistryHosts | None = None,
     ) -> None:
-        streams = (stream if hosts is None else decorated(stream, hosts) for stream in image_streams)
+        streams = (stream if hosts is None else with_computed_status(stream, hosts) for stream in image_streams)
         self._streams = _by_key(streams)
         self._tags = _by_key(image_stream_tags)
         self._stream_images = _by_key(image_stream_images)

@@ -21,7 +21,7 @@ from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import lookups as answers
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, decorated, events
+from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, events, with_computed_status
 from imagegate.core.image_streams.views import repository_of
 from imagegate.core.kube.deletion import is_being_deleted
 from imagegate.core.kube.status import IMAGE_GROUP
@@ -181,7 +181,7 @@ class StoredImageStreams:
 
     def _get_stream(self, namespace: str, name: str) -> JsonObject | None:
         found = self._store.get(ObjectKey(IMAGE_GROUP, "imagestreams", namespace, name))
-        return None if found is None else decorated(found, self._hosts)
+        return None if found is None else with_computed_status(found, self._hosts)
 
     def _get_image(self, digest: str) -> JsonObject | None:
         return self._store.get(ObjectKey(IMAGE_GROUP, "images", "", digest))
@@ -193,7 +193,9 @@ class StoredImageStreams:
         except InvalidReference:
             return []
         term = f"image {asked.id}" if asked.id else f"repository {asked.as_repository().exact}"
-        found = [decorated(stream, self._hosts) for stream in self._store.find(IMAGE_GROUP, "imagestreams", term)]
+        found = [
+            with_computed_status(stream, self._hosts) for stream in self._store.find(IMAGE_GROUP, "imagestreams", term)
+        ]
         if not asked.id and self._hosts.internal and asked.registry == self._hosts.internal:
             named = self._get_stream(asked.namespace, asked.name)
             found.extend([named] if named is not None else [])

@@ -14,8 +14,8 @@ from imagegate.core.image_api.resources import STREAM_IMPORTS, ApiResource
 from imagegate.core.kube.status import Cause, Status, StatusError
 from imagegate.errors import InvalidInput, Unreachable
 from imagegate.service.image_api.api import Deletes, Gets, ImageApi, Lists
-from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, ListOptions
 from imagegate.service.image_api.local import ADMINISTRATORS
+from imagegate.service.image_api.request import ApiRequest, DeleteOptions, JsonObject, ListOptions
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 
@@ -62,8 +62,8 @@ class LocalClient:
         """See ``ImageClient``."""
         return self._warnings
 
-    def _call(self, namespace: str) -> Call:
-        return Call(User("system:admin", "", (ADMINISTRATORS,)), namespace, warnings=self._warnings)
+    def _call(self, namespace: str) -> ApiRequest:
+        return ApiRequest(User("system:admin", "", (ADMINISTRATORS,)), namespace, warnings=self._warnings)
 
     def get(self, resource: ApiResource, namespace: str, name: str) -> JsonObject:
         """See ``ImageClient``."""

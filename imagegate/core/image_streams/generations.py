@@ -14,9 +14,9 @@ from imagegate.core.image_streams.objects import read_spec_tag
 from imagegate.core.image_streams.stream import (
     JsonObject,
     RegistryHosts,
-    decorated,
     spec_tags,
     status_tags,
+    with_computed_status,
     with_spec_tags,
     with_status_tags,
     without_empty_tags,
@@ -73,7 +73,7 @@ def prepared_for_create(stream: JsonObject, hosts: RegistryHosts, *, keep_status
         stream = {**stream, "status": {}}
     stream = {**stream, "metadata": {**(stream.get("metadata") or {}), "generation": 1}}
     tags = {name: {**tag, "generation": 1} for name, tag in spec_tags(stream).items()}
-    return decorated(without_empty_tags(with_spec_tags(stream, tags)), hosts)
+    return with_computed_status(without_empty_tags(with_spec_tags(stream, tags)), hosts)
 
 
 def prepared_for_update(
@@ -96,7 +96,7 @@ def prepared_for_update(
     metadata = {**(stream.get("metadata") or {}), "generation": generation}
     namespace = metadata.get("namespace") or ""
     tags = {name: _with_generation(tag, old_tags.get(name), generation, namespace) for name, tag in tags.items()}
-    return decorated(with_spec_tags({**stream, "metadata": metadata}, tags), hosts)
+    return with_computed_status(with_spec_tags({**stream, "metadata": metadata}, tags), hosts)
 
 
 def _with_old_generation(tag: JsonObject, old: JsonObject | None) -> JsonObject:
@@ -122,7 +122,7 @@ def prepared_for_status_update(stream: JsonObject, old: JsonObject, hosts: Regis
     metadata = {**(stream.get("metadata") or {}), "generation": (old.get("metadata") or {}).get("generation")}
     stream = with_spec_tags({**stream, "metadata": metadata}, spec_tags(old))
     tags = {name: _observed(name, history, stream, old) for name, history in status_tags(stream).items()}
-    return decorated(without_empty_tags(with_status_tags(stream, tags)), hosts)
+    return with_computed_status(without_empty_tags(with_status_tags(stream, tags)), hosts)
 
 
 def _kept_spec(old: Mapping[str, Any]) -> JsonObject:

@@ -69,7 +69,7 @@ def stream_image_name_error(question: StreamImage) -> Impossible | None:
 
 
 def stream_tag(question: StreamTag, stream: JsonObject | None, image_of: ImageOf, source: str) -> Lookup[JsonObject]:
-    """The ImageStreamTag of a decorated stream (None: there is no such stream)."""
+    """The ImageStreamTag; ``stream`` has computed status, or is None if it does not exist."""
     wrong = stream_tag_name_error(question)
     if wrong is not None:
         return wrong
@@ -82,7 +82,7 @@ def stream_tag(question: StreamTag, stream: JsonObject | None, image_of: ImageOf
 
 
 def stream(question: Stream, found: JsonObject | None, source: str) -> Lookup[JsonObject]:
-    """The stream itself, decorated (None: there is none)."""
+    """The stream itself; ``found`` has computed status, or is None if it does not exist."""
     why = resource_name_error(question.name)
     if why is not None:
         return Impossible(why)
@@ -94,7 +94,7 @@ def stream(question: Stream, found: JsonObject | None, source: str) -> Lookup[Js
 def stream_image(
     question: StreamImage, stream: JsonObject | None, image_of: ImageOf, source: str
 ) -> Lookup[JsonObject]:
-    """The ImageStreamImage of a decorated stream (None: there is no such stream)."""
+    """The ImageStreamImage; ``stream`` has computed status, or is None if it does not exist."""
     wrong = stream_image_name_error(question)
     if wrong is not None:
         return wrong
@@ -107,7 +107,7 @@ def stream_image(
 
 
 def image(question: Image, found: JsonObject | None, source: str) -> Lookup[JsonObject]:
-    """The Image itself (None: there is none)."""
+    """The Image itself; ``found`` is None if it does not exist."""
     why = resource_name_error(question.digest)
     if why is not None:
         return Impossible(why)
@@ -117,7 +117,7 @@ def image(question: Image, found: JsonObject | None, source: str) -> Lookup[Json
 
 
 def namespace(question: Namespace, found: Mapping[str, Any] | None, source: str) -> Lookup[JsonObject]:
-    """The Namespace (None: there is none)."""
+    """The Namespace; ``found`` is None if it does not exist."""
     why = resource_name_error(question.name)
     if why is not None:
         return Impossible(why)
@@ -127,7 +127,7 @@ def namespace(question: Namespace, found: Mapping[str, Any] | None, source: str)
 
 
 def pull_spec_holders(question: PullSpecHolders, streams: Iterable[JsonObject], source: str) -> Lookup[frozenset[str]]:
-    """The namespaces of those decorated streams that hold the pull spec; none at all is an answer too."""
+    """Namespaces of the streams that hold the pull spec, possibly none; ``streams`` have computed status."""
     try:
         asked = ImageReference.parse(question.pull_spec)
     except InvalidReference:

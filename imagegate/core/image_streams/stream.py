@@ -183,7 +183,7 @@ def registry_repository(stream: Mapping[str, Any], host: str) -> str:
     return str(ImageReference(host, metadata.get("namespace") or "", metadata.get("name") or ""))
 
 
-def decorated(stream: JsonObject, hosts: RegistryHosts) -> JsonObject:
+def with_computed_status(stream: JsonObject, hosts: RegistryHosts) -> JsonObject:
     """The stream with the status fields that are computed on every read (docs/spec/import-gate.md 6.3)."""
     status = dict(stream.get("status") or {})
     if hosts.internal:

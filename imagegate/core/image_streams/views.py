@@ -38,7 +38,7 @@ CONFIG_MEDIA_TYPES = {
 def pull_spec(stream: Mapping[str, Any], tag: str, event: Mapping[str, Any]) -> str:
     """Where the event's image is pulled from, as the tag's reference policy says.
 
-    ``stream`` must be decorated. Policy Local with a known repository and image gives the stream's own
+    ``stream`` must be with_computed_status. Policy Local with a known repository and image gives the stream's own
     repository in the integrated registry; everything else the event's origin.
     """
     origin: str = event.get("dockerImageReference") or ""
@@ -66,7 +66,7 @@ def by_digest(spec: str, digest: str) -> str | None:
 
 
 def holds_pull_spec(stream: Mapping[str, Any], asked: ImageReference) -> bool:
-    """Whether an event of the decorated stream, current or past, is pulled from ``asked``.
+    """True if an event of the stream, current or past, is pulled from ``asked``.
 
     ``asked`` with a digest must be the whole pull spec; without one, its repository.
     """
@@ -92,7 +92,7 @@ def without_manifest(image: Mapping[str, Any]) -> JsonObject:
 
 
 def image_stream_tag(stream: JsonObject, tag: str, image_of: ImageOf, *, allow_empty: bool = False) -> JsonObject:
-    """The ImageStreamTag ``STREAM:TAG`` of a decorated stream.
+    """The ImageStreamTag ``STREAM:TAG`` of a stream with computed status.
 
     Args:
         allow_empty: answer also while nothing has been imported or the image is gone, as after a write.

@@ -22,7 +22,6 @@ from imagegate.core.image_api.resources import (
     ApiResource,
 )
 from imagegate.ports.image_store import ObjectExists, ObjectKey
-from imagegate.service.image_api.call import Call, Change, DeleteOptions, JsonObject, ListOptions
 from imagegate.service.image_api.cluster import (
     Admit,
     ClusterRules,
@@ -33,6 +32,7 @@ from imagegate.service.image_api.cluster import (
 )
 from imagegate.service.image_api.images import ImageRules, Mappings, Signatures, StreamImages
 from imagegate.service.image_api.imports import Imports
+from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject, ListOptions
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import (
     ImageObjects,
@@ -46,14 +46,14 @@ from imagegate.service.imports.importer import Importer
 
 DEFAULT_NAMESPACE = "default"
 _PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name})
-SubRead = Callable[[Call, str], JsonObject]
+SubRead = Callable[[ApiRequest, str], JsonObject]
 
 
 @runtime_checkable
 class Gets(Protocol):
     """Answers ``get``."""
 
-    def get(self, call: Call, name: str) -> JsonObject:
+    def get(self, request: ApiRequest, name: str) -> JsonObject:
         """One object."""
 
 
@@ -61,7 +61,7 @@ class Gets(Protocol):
 class Lists(Protocol):
     """Answers ``list``."""
 
-    def list_objects(self, call: Call, options: ListOptions) -> JsonObject:
+    def list_objects(self, request: ApiRequest, options: ListOptions) -> JsonObject:
         """A list."""
 
 
@@ -69,7 +69,7 @@ class Lists(Protocol):
 class Creates(Protocol):
     """Answers ``create``."""
 
-    def create(self, call: Call, body: JsonObject) -> JsonObject:
+    def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """What was made."""
 
 
@@ -77,7 +77,7 @@ class Creates(Protocol):
 class Deletes(Protocol):
     """Answers ``delete``."""
 
-    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
+    def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
         """A Status, or the object if something holds it."""
 
 
@@ -132,18 +132,20 @@ class ImageApi:
         with suppress(ObjectExists):
             self.objects.store.create(ObjectKey("", "namespaces", "", DEFAULT_NAMESPACE), body)
 
-    def sub_read(self, call: Call, name: str, sub_resource: str) -> JsonObject:
+    def sub_read(self, request: ApiRequest, name: str, sub_resource: str) -> JsonObject:
         """``imagestreams/NAME/layers``, ``/secrets`` or ``/status``."""
         if sub_resource == "layers":
-            return stream_layers(self.objects, call, name)
+            return stream_layers(self.objects, request, name)
         if sub_resource == "secrets":
-            return pull_secrets(self.objects, call)
-        return self.streams.get(call, name)
+            return pull_secrets(self.objects, request)
+        return self.streams.get(request, name)
 
-    def update_stream_status(self, call: Call, name: str, change: Change, *, is_patch: bool = True) -> JsonObject:
+    def update_stream_status(
+        self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = True
+    ) -> JsonObject:
         """Change ``imagestreams/NAME/status``."""
         status = StoredObjects(self.objects.store, STREAMS, self._status_rules, now=self.objects.now)
-        return status.update(call, name, change, is_patch=is_patch)
+        return status.update(request, name, change, is_patch=is_patch)
 
 
 def _rules(resource: ApiResource, admit: Admit) -> ClusterRules:

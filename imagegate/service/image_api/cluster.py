@@ -29,7 +29,7 @@ from imagegate.core.image_streams.metadata_validation import (
 from imagegate.core.kube.deletion import BACKGROUND, finalizers_of, marked_for_deletion
 from imagegate.core.kube.status import Cause, Status, StatusError, forbidden, invalid
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
-from imagegate.service.image_api.call import Call, JsonObject, check_types
+from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import metadata_of
 from imagegate.service.review.reviewer import Reviewer
@@ -43,8 +43,8 @@ _SUBDOMAIN_TEXT = (
 )
 _NAME_MAX_LENGTH = 253
 _KEPT_NAMESPACES = frozenset({"default"})
-Admit = Callable[[Call, str, ApiResource, JsonObject, JsonObject | None], JsonObject]
-"""(call, operation, resource, object, old object) -> the object as the plug-ins leave it; raises ``StatusError``."""
+Admit = Callable[[ApiRequest, str, ApiResource, JsonObject, JsonObject | None], JsonObject]
+"""(request, operation, resource, object, old object) -> the object as the plug-ins leave it; raises ``StatusError``."""
 
 
 def subdomain_errors(name: str, prefix: bool = False) -> list[str]:
@@ -65,18 +65,18 @@ class Admission:
         self._reviewer = reviewer
 
     def __call__(
-        self, call: Call, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
+        self, request: ApiRequest, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
     ) -> JsonObject:
         """The object as the mutating pass leaves it, once the validating pass has allowed that.
 
         Raises:
             StatusError: what the plug-ins answered.
         """
-        review = _review(call, operation, resource, new, old)
+        review = _review(request, operation, resource, new, old)
         for phase in (Phase.MUTATE, Phase.VALIDATE):
             review["request"]["object"] = new
             response = self._reviewer.review(review, phase)["response"]
-            call.warnings.extend(response.get("warnings") or ())
+            request.warnings.extend(response.get("warnings") or ())
             if not response["allowed"]:
                 raise StatusError(_status(response.get("status") or {}))
             if response.get("patch"):
@@ -86,23 +86,23 @@ class Admission:
 
 
 def _review(
-    call: Call, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
+    request: ApiRequest, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
 ) -> dict[str, Any]:
-    user: User = call.user
+    user: User = request.user
     metadata = new.get("metadata") or {}
-    request: dict[str, Any] = {
+    review: dict[str, Any] = {
         "uid": str(uuid.uuid4()),
         "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
         "resource": {"group": resource.group, "version": resource.version, "resource": resource.name},
         "name": metadata.get("name") or "",
-        "namespace": metadata.get("name") or "" if resource.name == NAMESPACES.name else call.namespace,
+        "namespace": metadata.get("name") or "" if resource.name == NAMESPACES.name else request.namespace,
         "operation": operation,
         "userInfo": {"username": user.name, "uid": user.uid, "groups": list(user.groups)},
         "object": new,
         "oldObject": old,
-        "dryRun": call.dry_run,
+        "dryRun": request.dry_run,
     }
-    return {"kind": "AdmissionReview", "apiVersion": API_VERSIONS[0], "request": request}
+    return {"kind": "AdmissionReview", "apiVersion": API_VERSIONS[0], "request": review}
 
 
 def _status(given: dict[str, Any]) -> Status:
@@ -137,30 +137,30 @@ class ClusterRules:
         """As it is kept."""
         return found
 
-    def created(self, call: Call, new: JsonObject) -> JsonObject:
+    def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Admission first, as in an API server; then the name."""
         self._check_form(new)
-        new = self._admit(call, "CREATE", self._resource, new, None)
+        new = self._admit(request, "CREATE", self._resource, new, None)
         namespaced = self._resource.namespaced
         metadata = metadata_of(new)
         if not metadata.name and metadata.raw.get("generateName"):
             metadata = replace(metadata, name=f"{metadata.raw['generateName']}x")  # the name comes next
         errors = validate_metadata(metadata, self.name_errors, namespaced=namespaced, path="metadata")
         self._refuse(new, errors)
-        return self.begun(call, new)
+        return self.begun(request, new)
 
-    def begun(self, call: Call, new: JsonObject) -> JsonObject:  # noqa: ARG002
+    def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:  # noqa: ARG002
         """The object at the beginning of its life."""
         return new
 
-    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+    def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """Admission, then what may not change."""
         self._check_form(new)
-        new = self._admit(call, "UPDATE", self._resource, new, old)
+        new = self._admit(request, "UPDATE", self._resource, new, old)
         self._refuse(new, validate_metadata_update(metadata_of(new), metadata_of(old)))
         return new
 
-    def deleted(self, call: Call, old: JsonObject) -> None:
+    def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Nothing depends on it."""
 
     def name_errors(self, name: str, prefix: bool) -> list[str]:
@@ -179,9 +179,9 @@ class ClusterRules:
 class WorkloadRules(ClusterRules):
     """Pods and everything that has pods or builds in it."""
 
-    def begun(self, call: Call, new: JsonObject) -> JsonObject:
+    def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Kept as pending for ever."""
-        call.warnings.append(DRY_CLUSTER)
+        request.warnings.append(DRY_CLUSTER)
         if self._resource.kind != "Pod":
             return new
         condition = {"type": "PodScheduled", "status": "False", "reason": "DryCluster", "message": DRY_CLUSTER}
@@ -198,13 +198,13 @@ class NamespaceRules(ClusterRules):
         """A DNS label."""
         return namespace_name_errors(f"{name.rstrip('-')}x" if prefix else name)
 
-    def begun(self, call: Call, new: JsonObject) -> JsonObject:  # noqa: ARG002
+    def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:  # noqa: ARG002
         """Labelled with its name, as everywhere."""
         metadata = new["metadata"]
         labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name") or ""}
         return {**new, "metadata": {**metadata, "labels": labels}, "status": {"phase": "Active"}}
 
-    def deleted(self, call: Call, old: JsonObject) -> None:  # noqa: ARG002
+    def deleted(self, request: ApiRequest, old: JsonObject) -> None:  # noqa: ARG002
         """Some must stay."""
         name = old["metadata"]["name"]
         if name in _KEPT_NAMESPACES:

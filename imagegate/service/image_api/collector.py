@@ -24,7 +24,7 @@ from imagegate.core.kube.deletion import (
     without_owner,
 )
 from imagegate.ports.image_store import Collection, ImageStore, ObjectChanged, ObjectKey, ObjectMissing
-from imagegate.service.image_api.call import JsonObject
+from imagegate.service.image_api.request import JsonObject
 from imagegate.service.image_api.stored import StoredObjects
 
 Deleted = Callable[[str, str], Iterable[JsonObject]]

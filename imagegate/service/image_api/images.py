@@ -36,7 +36,7 @@ from imagegate.core.kube.status import (
 )
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidInput, InvalidReference, Malformed, TooLarge
-from imagegate.service.image_api.call import Call, DeleteOptions, JsonObject, check_types, success
+from imagegate.service.image_api.request import ApiRequest, DeleteOptions, JsonObject, check_types, success
 from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects, checked_body
 from imagegate.service.image_api.streams import ImageObjects, metadata_of
 
@@ -63,40 +63,40 @@ class ImageRules:
         """As it is kept."""
         return found
 
-    def created(self, call: Call, new: JsonObject) -> JsonObject:
+    def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new Image with what its manifest says, but without the text where the registry keeps it."""
         check_types("Image", new)
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
         signatures = new_signature_errors(new.get("signatures") or (), ())
         _refuse(new, [*errors, *_reference_errors(new), *signatures])
-        return _kept(self._described(call, new))
+        return _kept(self._described(request, new))
 
-    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+    def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """Labels, annotations and signatures are free; texts only if they are those of the digest in the name."""
         check_types("Image", new)
         kept = {key: value for key, value in old.items() if key not in _FREE}
         changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
         _refuse(changed, [*validate_metadata_update(metadata_of(changed), metadata_of(old)), *signatures])
-        return _kept(self._described(call, self._with_texts(call, changed, new, old)))
+        return _kept(self._described(request, self._with_texts(request, changed, new, old)))
 
-    def deleted(self, call: Call, old: JsonObject) -> None:
+    def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Streams keep naming it; reads of their tags then answer 404 of images."""
 
-    def _described(self, call: Call, image: JsonObject) -> JsonObject:
+    def _described(self, request: ApiRequest, image: JsonObject) -> JsonObject:
         """The Image with what its texts say; where they say nothing, without what its sender said."""
         if not holds_manifest(image):
             return image
         try:
             return with_metadata(image, now=datetime.fromisoformat(self._now()))
         except (Malformed, TooLarge) as error:
-            call.warnings.append(
+            request.warnings.append(
                 f"image {image['metadata'].get('name') or ''} has no metadata, so rules take its docker labels for "
                 f"unreadable: {error}"
             )
             return without_metadata(image)
 
-    def _with_texts(self, call: Call, changed: JsonObject, new: JsonObject, old: JsonObject) -> JsonObject:
+    def _with_texts(self, request: ApiRequest, changed: JsonObject, new: JsonObject, old: JsonObject) -> JsonObject:
         """The Image with the texts that were sent, where they are its own; else with those it has."""
         given = {key: new[key] for key in (MANIFEST, CONFIG) if new.get(key) and new[key] != old.get(key)}
         if not given:
@@ -104,7 +104,7 @@ class ImageRules:
         try:
             return with_metadata({**changed, **given}, now=datetime.fromisoformat(self._now()))
         except (KeyError, Malformed, TooLarge) as error:
-            call.warnings.append(f"{' and '.join(given)} not changed: {error}")
+            request.warnings.append(f"{' and '.join(given)} not changed: {error}")
             return changed
 
 
@@ -141,13 +141,13 @@ class StreamImages:
     def __init__(self, objects: ImageObjects) -> None:
         self._objects = objects
 
-    def get(self, call: Call, name: str) -> JsonObject:
+    def get(self, request: ApiRequest, name: str) -> JsonObject:
         """One image of a stream, by its digest or a prefix of it."""
         try:
             stream, asked = split_stream_image(name)
         except InvalidInput as error:
             raise StatusError(bad_request(str(error))) from error
-        return image_stream_image(self._objects.required_stream(call.namespace, stream), asked, self._objects.image)
+        return image_stream_image(self._objects.required_stream(request.namespace, stream), asked, self._objects.image)
 
 
 class Signatures:
@@ -158,10 +158,10 @@ class Signatures:
     def __init__(self, images: StoredObjects) -> None:
         self._images = images
 
-    def create(self, call: Call, body: JsonObject) -> JsonObject:
+    def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Add a signature to its Image."""
         check_types("ImageSignature", body)
-        new = checked_body(self.resource, call, body)
+        new = checked_body(self.resource, request, body)
         name = new["metadata"].get("name") or ""
         image = name.partition("@")[0]
         if name and "@" not in name:
@@ -181,10 +181,10 @@ class Signatures:
                 raise StatusError(already_exists(self.resource.name, name))
             return {**found, "signatures": [*(found.get("signatures") or ()), new]}
 
-        self._images.update(call, image, add, is_patch=True)
+        self._images.update(request, image, add, is_patch=True)
         return new
 
-    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:  # noqa: ARG002
+    def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:  # noqa: ARG002
         """Take a signature from its Image."""
         image, at, _ = name.partition("@")
         if not at:
@@ -197,7 +197,7 @@ class Signatures:
                 raise StatusError(not_found(self.resource.name, name))
             return {**found, "signatures": kept}
 
-        self._images.update(call, image, remove, is_patch=True)
+        self._images.update(request, image, remove, is_patch=True)
         return success()
 
 
@@ -211,43 +211,43 @@ class Mappings:
         objects: ImageObjects,
         images: StoredObjects,
         streams: StoredObjects,
-        update_status: Callable[[Call, str, Callable[[JsonObject], JsonObject]], JsonObject],
+        update_status: Callable[[ApiRequest, str, Callable[[JsonObject], JsonObject]], JsonObject],
     ) -> None:
         self._objects = objects
         self._images = images
         self._streams = streams
         self._update_status = update_status
 
-    def create(self, call: Call, body: JsonObject) -> JsonObject:
+    def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Create the Image, unless it is there, and put it into the tag's history.
 
         The gate is asked first, so that no Image is left behind by a push it refuses.
         """
         check_types("ImageStreamMapping", body)
-        new = self._prepared(call, checked_body(self.resource, call, body))
+        new = self._prepared(request, checked_body(self.resource, request, body))
         self._objects.refuse_findings(
-            call, self.resource.kind, new["metadata"].get("name") or "", validate_mapping(read_mapping(new))
+            request, self.resource.kind, new["metadata"].get("name") or "", validate_mapping(read_mapping(new))
         )
-        stream = self._stream(call, new)
+        stream = self._stream(request, new)
         image, tag = new["image"], new.get("tag") or DEFAULT_TAG
         stored = self._objects.image(image["metadata"]["name"])
         reference = self._reference(stream, image, is_known=stored is not None)
         event = Event(reference, image["metadata"]["name"], created=self._objects.now())
-        trial = Call(call.user, call.namespace, True, call.warnings)
+        trial = ApiRequest(request.user, request.namespace, True, request.warnings)
         self._put(trial, stream["metadata"]["name"], tag, event)
         if stored is None:
-            self._create_image(call, image)
-        self._put(call, stream["metadata"]["name"], tag, event)
+            self._create_image(request, image)
+        self._put(request, stream["metadata"]["name"], tag, event)
         return success()
 
-    def _create_image(self, call: Call, image: JsonObject) -> None:
+    def _create_image(self, request: ApiRequest, image: JsonObject) -> None:
         try:
-            self._images.create(call, image)
+            self._images.create(request, image)
         except StatusError as error:
             if error.status.reason != "AlreadyExists":
                 raise
 
-    def _prepared(self, call: Call, new: JsonObject) -> JsonObject:
+    def _prepared(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """The mapping with the image's reference filled in: the stream's repository, by digest."""
         image = {**(new.get("image") or {})}
         metadata = image.get("metadata") or {}
@@ -255,14 +255,14 @@ class Mappings:
         if not image.get("dockerImageReference") and stream and name:
             host = self._objects.hosts().internal
             if host:
-                image["dockerImageReference"] = ImageReference(host, call.namespace, stream, "", name).exact
+                image["dockerImageReference"] = ImageReference(host, request.namespace, stream, "", name).exact
         return {**new, "image": {**image, "metadata": metadata}}
 
-    def _stream(self, call: Call, new: JsonObject) -> JsonObject:
+    def _stream(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         name = new["metadata"].get("name") or ""
         if not name:
             raise StatusError(not_found("imagestream", ""))
-        return self._objects.required_stream(call.namespace, name)
+        return self._objects.required_stream(request.namespace, name)
 
     def _reference(self, stream: JsonObject, image: JsonObject, *, is_known: bool) -> str:
         own: str = image.get("dockerImageReference") or ""
@@ -275,9 +275,9 @@ class Mappings:
             return own
         return ImageReference(parsed.registry, parsed.namespace, parsed.name, "", image["metadata"]["name"]).exact
 
-    def _put(self, call: Call, name: str, tag: str, event: Event) -> None:
+    def _put(self, request: ApiRequest, name: str, tag: str, event: Event) -> None:
         """Add the event by a status update; again if others were quicker and the tag is still the same."""
-        newest = latest_event(self._objects.required_stream(call.namespace, name), tag)
+        newest = latest_event(self._objects.required_stream(request.namespace, name), tag)
 
         def add(found: JsonObject) -> JsonObject:
             if _is_other(latest_event(found, tag), newest):
@@ -286,7 +286,7 @@ class Mappings:
             changed, is_changed = with_event(found, tag, dated)
             return with_tracking_tags(changed, tag, dated) if is_changed else found
 
-        self._update_status(call, name, add)
+        self._update_status(request, name, add)
 
 
 def _is_other(now: JsonObject | None, before: JsonObject | None) -> bool:

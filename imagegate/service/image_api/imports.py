@@ -29,8 +29,8 @@ from imagegate.core.kube.status import Status, StatusError
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
 from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
 from imagegate.ports.pull_secrets import NamespacePullSecrets
-from imagegate.service.image_api.call import Call, JsonObject, check_types
 from imagegate.service.image_api.local import is_administrator
+from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
 from imagegate.service.image_api.stored import checked_body
 from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
 from imagegate.service.imports.fetcher import Progress
@@ -61,7 +61,7 @@ class Imports:
         self._importer = importer
         self._free = threading.BoundedSemaphore(IMPORTS_AT_ONCE)
 
-    def create(self, call: Call, body: JsonObject, progress: Progress | None = None) -> JsonObject:
+    def create(self, request: ApiRequest, body: JsonObject, progress: Progress | None = None) -> JsonObject:
         """Import, or with ``spec.import`` false only look.
 
         Raises:
@@ -69,33 +69,37 @@ class Imports:
                 429 if too many imports are under way.
         """
         check_types(self.resource.kind, body)
-        new = checked_body(self.resource, call, body)
+        new = checked_body(self.resource, request, body)
         new = {key: value for key, value in new.items() if key != "status"}
-        self._objects.check_write(call, ImportWrite(new, _request(call, new)))
+        self._objects.check_write(request, ImportWrite(new, _request(request, new)))
         if self._importer is None:
             raise StatusError(_NOT_CONFIGURED)
         wanted = new
-        if call.dry_run:
+        if request.dry_run:
             wanted = {**new, "spec": {**new["spec"], "import": False}}
-        target = _Target(self._objects, call, new["metadata"]["name"])
+        target = _Target(self._objects, request, new["metadata"]["name"])
         if not self._free.acquire(blocking=False):
             raise StatusError(_TOO_MANY)
         try:
             answer = self._importer.run(
-                wanted, call.namespace, target, progress=progress, with_secrets=self._may_use_secrets(call, wanted)
+                wanted,
+                request.namespace,
+                target,
+                progress=progress,
+                with_secrets=self._may_use_secrets(request, wanted),
             )
         finally:
             self._free.release()
         return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
 
-    def _may_use_secrets(self, call: Call, wanted: JsonObject) -> bool:
+    def _may_use_secrets(self, request: ApiRequest, wanted: JsonObject) -> bool:
         """Whether the user may use the namespace's pull secrets; an import sends them to registries of its choice."""
         name = wanted["metadata"]["name"]
-        asked = Access(call.user, "get", STREAMS.group, STREAMS.name, "secrets", call.namespace, name)
+        asked = Access(request.user, "get", STREAMS.group, STREAMS.name, "secrets", request.namespace, name)
         if is_administrator(asked) or is_granted(self._objects.answers((asked,))[asked]):
             return True
-        call.warnings.append(
-            f"the pull secrets of namespace {call.namespace} were not used: user {go_quote(call.user.name)} "
+        request.warnings.append(
+            f"the pull secrets of namespace {request.namespace} were not used: user {go_quote(request.user.name)} "
             "may not get imagestreams/secrets there"
         )
         return False
@@ -105,7 +109,7 @@ class Imports:
 
         Source: docs/spec/import-gate.md 6.5.
         """
-        return _ControllerTarget(self._objects, Call(_CONTROLLER, namespace), name)
+        return _ControllerTarget(self._objects, ApiRequest(_CONTROLLER, namespace), name)
 
 
 _CONTROLLER = User("system:imagegate:import-controller", "", ("system:masters", "system:authenticated"))
@@ -114,20 +118,20 @@ _CONTROLLER = User("system:imagegate:import-controller", "", ("system:masters", 
 class _Target(StoredTarget):
     """The store, written under the gate."""
 
-    def __init__(self, objects: ImageObjects, call: Call, name: str) -> None:
-        super().__init__(objects.store, call.namespace, name, hosts=objects.hosts(), check=self._pass_gate)
+    def __init__(self, objects: ImageObjects, request: ApiRequest, name: str) -> None:
+        super().__init__(objects.store, request.namespace, name, hosts=objects.hosts(), check=self._pass_gate)
         self._objects = objects
-        self._call = call
+        self._request = request
 
     def _pass_gate(self, stream: JsonObject, old: JsonObject | None) -> None:
-        in_force = self._objects.gate(self._call.namespace)
+        in_force = self._objects.gate(self._request.namespace)
         read = read_stream(stream)
         if old is None:
             findings = validate_stream(in_force.gate, read)
         else:
             versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version(old)}}
             findings = validate_stream_update(in_force.gate, read_stream(versioned), read_stream(old))
-        self._objects.refuse_findings(self._call, "ImageStream", read.metadata.name, findings, in_force.mode)
+        self._objects.refuse_findings(self._request, "ImageStream", read.metadata.name, findings, in_force.mode)
 
 
 class _ControllerTarget(_Target):
@@ -135,7 +139,7 @@ class _ControllerTarget(_Target):
 
     def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:
         """See ``ImportTarget``."""
-        in_force = self._objects.gate(self._call.namespace)
+        in_force = self._objects.gate(self._request.namespace)
         if in_force.mode is not Mode.ENFORCE:
             return None
         transport = Transport.ANY if source.insecure else Transport.SECURE
@@ -155,7 +159,7 @@ def _version(stream: JsonObject) -> str:
     return version
 
 
-def _request(call: Call, new: JsonObject) -> AdmissionRequest:
+def _request(request: ApiRequest, new: JsonObject) -> AdmissionRequest:
     kind = GroupKind(STREAM_IMPORTS.group, STREAM_IMPORTS.kind)
     resource = GroupResource(STREAM_IMPORTS.group, STREAM_IMPORTS.name)
     return AdmissionRequest(
@@ -167,10 +171,10 @@ def _request(call: Call, new: JsonObject) -> AdmissionRequest:
         object=new,
         request_kind=kind,
         request_resource=resource,
-        namespace=call.namespace,
+        namespace=request.namespace,
         name=new["metadata"].get("name") or "",
-        user=call.user,
-        dry_run=call.dry_run,
+        user=request.user,
+        dry_run=request.dry_run,
     )
 
 

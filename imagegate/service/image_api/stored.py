@@ -41,9 +41,9 @@ from imagegate.ports.image_store import (
     ObjectKey,
     ObjectMissing,
 )
-from imagegate.service.image_api.call import (
+from imagegate.service.image_api.request import (
     CONFLICTS_MAX,
-    Call,
+    ApiRequest,
     Change,
     DeleteOptions,
     JsonObject,
@@ -79,13 +79,13 @@ class Rules(Protocol):
     def shown(self, found: JsonObject) -> JsonObject:
         """The object as it is read."""
 
-    def created(self, call: Call, new: JsonObject) -> JsonObject:
+    def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new object as it is kept. Its name may still be missing (``generateName``)."""
 
-    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+    def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """A changed object as it is kept."""
 
-    def deleted(self, call: Call, old: JsonObject) -> None:
+    def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Called before an object is deleted."""
 
 
@@ -101,17 +101,17 @@ class StoredObjects:
         self._store = store
         self._random = random.SystemRandom()
 
-    def get(self, call: Call, name: str) -> JsonObject:
+    def get(self, request: ApiRequest, name: str) -> JsonObject:
         """The object as it is read."""
-        return self.rules.shown(self.stored(call, name))
+        return self.rules.shown(self.stored(request, name))
 
-    def stored(self, call: Call, name: str) -> JsonObject:
+    def stored(self, request: ApiRequest, name: str) -> JsonObject:
         """The object as it is kept.
 
         Raises:
             StatusError: 404.
         """
-        found = self._store.get(self.key(call, name))
+        found = self._store.get(self.key(request, name))
         if found is None:
             raise StatusError(not_found(self.resource.name, name, group=self.resource.group))
         return repaired(self.resource.kind, found)
@@ -120,21 +120,21 @@ class StoredObjects:
         """The object as it is read, in whatever form it is kept."""
         return tolerant(self.rules.shown, self.resource.kind, found)
 
-    def key(self, call: Call, name: str) -> ObjectKey:
+    def key(self, request: ApiRequest, name: str) -> ObjectKey:
         """What names the object in the store."""
-        return ObjectKey(self.resource.group, self.resource.name, self._namespace(call), name)
+        return ObjectKey(self.resource.group, self.resource.name, self._namespace(request), name)
 
-    def collection(self, call: Call) -> Collection:
-        """All objects of the call's namespace, or of all if it names none."""
-        return Collection(self.resource.group, self.resource.name, self._namespace(call) or None)
+    def collection(self, request: ApiRequest) -> Collection:
+        """All objects of the request's namespace, or of all if it names none."""
+        return Collection(self.resource.group, self.resource.name, self._namespace(request) or None)
 
-    def _namespace(self, call: Call) -> str:
-        return call.namespace if self.resource.namespaced else ""
+    def _namespace(self, request: ApiRequest) -> str:
+        return request.namespace if self.resource.namespaced else ""
 
-    def list_objects(self, call: Call, options: ListOptions) -> JsonObject:
+    def list_objects(self, request: ApiRequest, options: ListOptions) -> JsonObject:
         """A list, or a part of one."""
         page = self._store.list_objects(
-            self.collection(call),
+            self.collection(request),
             limit=options.limit,
             after=options.after,
             matches=None if options.selects_all else options.matches,
@@ -145,7 +145,7 @@ class StoredObjects:
         return list_of(self.resource.kind, self.resource.api_version, items, version, **more)
 
     def watch(
-        self, call: Call, options: ListOptions, *, since: str, timeout_s: float
+        self, request: ApiRequest, options: ListOptions, *, since: str, timeout_s: float
     ) -> Iterator[tuple[str, JsonObject] | None]:
         """Pairs of event type and object; None now and then while nothing happens.
 
@@ -154,7 +154,7 @@ class StoredObjects:
         Raises:
             StatusError: 410, changes since that version are not known any more.
         """
-        collection = self.collection(call)
+        collection = self.collection(request)
         if since in ("", "0"):
             page = self._store.list_objects(collection, matches=None if options.selects_all else options.matches)
             for item in page.items:
@@ -171,21 +171,21 @@ class StoredObjects:
         except ChangesExpired as error:
             raise StatusError(Status(code=410, reason="Expired", message=str(error))) from error
 
-    def create(self, call: Call, body: JsonObject) -> JsonObject:
+    def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Keep a new object."""
-        new = checked_body(self.resource, call, body)
-        self._check_namespace(call, new)
+        new = checked_body(self.resource, request, body)
+        self._check_namespace(request, new)
         metadata = {key: value for key, value in new["metadata"].items() if key not in _SET_BY_SERVER}
         new = {**new, "metadata": metadata}
         if self.rules.named_late:
-            new = self.rules.created(call, new)
+            new = self.rules.created(request, new)
         for _ in range(CONFLICTS_MAX):
             named = self._named(new)
             if not self.rules.named_late:
-                named = self.rules.created(call, named)
-            key = self.key(call, named["metadata"]["name"])
+                named = self.rules.created(request, named)
+            key = self.key(request, named["metadata"]["name"])
             try:
-                return self.rules.shown(self._write_new(call, key, named))
+                return self.rules.shown(self._write_new(request, key, named))
             except ObjectExists as error:
                 if new["metadata"].get("name"):
                     raise StatusError(self._name_is_taken(key)) from error
@@ -193,7 +193,7 @@ class StoredObjects:
             already_exists(self.resource.name, new["metadata"]["generateName"], group=self.resource.group)
         )
 
-    def _check_namespace(self, call: Call, new: JsonObject) -> None:
+    def _check_namespace(self, request: ApiRequest, new: JsonObject) -> None:
         """The namespace is there, and stays.
 
         Raises:
@@ -201,11 +201,11 @@ class StoredObjects:
         """
         if not self.resource.namespaced:
             return
-        namespace = self._store.get(ObjectKey("", "namespaces", "", call.namespace))
+        namespace = self._store.get(ObjectKey("", "namespaces", "", request.namespace))
         if namespace is None:
-            raise StatusError(not_found(NAMESPACES.name, call.namespace, group=""))
+            raise StatusError(not_found(NAMESPACES.name, request.namespace, group=""))
         if is_being_deleted(namespace):
-            why = f"unable to create new content in namespace {call.namespace} because it is being terminated"
+            why = f"unable to create new content in namespace {request.namespace} because it is being terminated"
             name = new["metadata"].get("name") or ""
             raise StatusError(forbidden(self.resource.name, name, why, group=self.resource.group))
 
@@ -216,8 +216,8 @@ class StoredObjects:
             return status
         return replace(status, message=f"object is being deleted: {status.message}")
 
-    def _write_new(self, call: Call, key: ObjectKey, new: JsonObject) -> JsonObject:
-        if not call.dry_run:
+    def _write_new(self, request: ApiRequest, key: ObjectKey, new: JsonObject) -> JsonObject:
+        if not request.dry_run:
             return self._store.create(key, new)
         if self._store.get(key) is not None:
             raise ObjectExists(key.name)
@@ -232,14 +232,14 @@ class StoredObjects:
         name = f"{prefix[: _GENERATED_NAME_MAX_LENGTH - _SUFFIX_LENGTH]}{suffix}"
         return {**new, "metadata": {**metadata, "name": name}}
 
-    def update(self, call: Call, name: str, change: Change, *, is_patch: bool = False) -> JsonObject:
+    def update(self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = False) -> JsonObject:
         """Change an object. A patch, or an update without a version, is tried again when others were quicker."""
         for _ in range(CONFLICTS_MAX):
-            old = self.stored(call, name)
+            old = self.stored(request, name)
             given = change(self.rules.shown(old)) if is_patch else change(old)
             try:
                 return self.rules.shown(
-                    self.replace(call, checked_body(self.resource, call, given, name), old, self.rules)
+                    self.replace(request, checked_body(self.resource, request, given, name), old, self.rules)
                 )
             except ObjectChanged:
                 if given.get("metadata", {}).get("resourceVersion") and not is_patch:
@@ -248,7 +248,7 @@ class StoredObjects:
                 raise StatusError(not_found(self.resource.name, name, group=self.resource.group)) from error
         raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
 
-    def replace(self, call: Call, new: JsonObject, old: JsonObject, rules: Rules) -> JsonObject:
+    def replace(self, request: ApiRequest, new: JsonObject, old: JsonObject, rules: Rules) -> JsonObject:
         """Put ``new`` in the place of ``old``.
 
         Raises:
@@ -274,20 +274,20 @@ class StoredObjects:
         errors = new_finalizer_errors(new, old)
         if errors:
             raise StatusError(invalid(self.resource.kind, name, errors, group=self.resource.group))
-        kept = rules.updated(call, new, old)
+        kept = rules.updated(request, new, old)
         shown = {**kept, "metadata": {**kept["metadata"], "resourceVersion": version}}
-        if call.dry_run:
+        if request.dry_run:
             return shown
         if is_being_deleted(kept) and not finalizers_of(kept) and not self.has_contents(kept):
-            self._store.delete(self.key(call, name), version=version)
+            self._store.delete(self.key(request, name), version=version)
             return shown
-        return self._store.update(self.key(call, name), kept, version=version)
+        return self._store.update(self.key(request, name), kept, version=version)
 
     def has_contents(self, found: JsonObject) -> bool:  # noqa: ARG002 - namespaces have
         """Whether there are objects in this one that must be gone before it goes."""
         return False
 
-    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
+    def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
         """Remove an object, or mark it for removal if something holds it.
 
         Returns:
@@ -297,11 +297,11 @@ class StoredObjects:
             StatusError: 404; 409, it is not the one of the preconditions; what the rules refuse.
         """
         for _ in range(CONFLICTS_MAX):
-            old = self.stored(call, name)
+            old = self.stored(request, name)
             self._check_preconditions(old, options)
-            self.rules.deleted(call, old)
+            self.rules.deleted(request, old)
             try:
-                held = self.remove(self.key(call, name), old, options.propagation, dry_run=call.dry_run)
+                held = self.remove(self.key(request, name), old, options.propagation, dry_run=request.dry_run)
             except ObjectMissing as error:
                 raise StatusError(not_found(self.resource.name, name, group=self.resource.group)) from error
             except ObjectChanged:
@@ -343,16 +343,16 @@ class StoredObjects:
         if why:
             raise StatusError(conflict(self.resource.kind, metadata["name"], why, group=self.resource.group))
 
-    def delete_collection(self, call: Call, selected: ListOptions, options: DeleteOptions) -> JsonObject:
+    def delete_collection(self, request: ApiRequest, selected: ListOptions, options: DeleteOptions) -> JsonObject:
         """Remove every object that is selected, or mark it; the list of them as they were.
 
         Raises:
             StatusError: see ``delete``; those before it are gone then.
         """
-        found = self.list_objects(call, selected)
+        found = self.list_objects(request, selected)
         for item in found["items"]:
             metadata: dict[str, Any] = item["metadata"]
-            inside = Call(call.user, metadata.get("namespace") or "", call.dry_run, call.warnings)
+            inside = ApiRequest(request.user, metadata.get("namespace") or "", request.dry_run, request.warnings)
             same = replace(options, uid=metadata.get("uid") if options.uid is None else options.uid)
             try:
                 self.delete(inside, metadata["name"], same)
@@ -362,12 +362,12 @@ class StoredObjects:
         return found
 
 
-def checked_body(resource: ApiResource, call: Call, body: JsonObject, name: str = "") -> JsonObject:
+def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, name: str = "") -> JsonObject:
     """The object with kind, API version and namespace filled in.
 
     Args:
         resource: what it must be.
-        call: where it shall be.
+        request: where it shall be.
         body: as sent.
         name: from the path; empty where the path names no object.
 
@@ -384,10 +384,10 @@ def checked_body(resource: ApiResource, call: Call, body: JsonObject, name: str 
         if key not in _DROPPED and value not in (None, "", {}, [])
     }
     if resource.namespaced:
-        if (metadata.get("namespace") or call.namespace) != call.namespace:
+        if (metadata.get("namespace") or request.namespace) != request.namespace:
             what = "the namespace of the provided object does not match the namespace sent on the request"
             raise StatusError(bad_request(what))
-        metadata["namespace"] = call.namespace
+        metadata["namespace"] = request.namespace
     if name:
         given = metadata.get("name") or name
         if given != name:

@@ -23,7 +23,7 @@ from imagegate.core.image_streams.generations import (
 )
 from imagegate.core.image_streams.objects import Metadata, StreamObject, read_stream
 from imagegate.core.image_streams.questions import Image, Stream
-from imagegate.core.image_streams.stream import RegistryHosts, decorated
+from imagegate.core.image_streams.stream import RegistryHosts, with_computed_status
 from imagegate.core.image_streams.views import layers
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import Finding
@@ -31,7 +31,7 @@ from imagegate.core.import_gate.writes import Refusal, StatusWrite, StreamWrite,
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid, not_found
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey
-from imagegate.service.image_api.call import Call, JsonObject, check_types, list_of
+from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types, list_of
 from imagegate.service.policies.policy_set import Mode
 
 EXCLUDED_SECRET = "openshift.io/image.excludeSecret"  # noqa: S105 - an annotation
@@ -85,7 +85,7 @@ class ImageObjects:
     def stream(self, namespace: str, name: str) -> JsonObject | None:
         """The stream as it is read."""
         found = self.store.get(ObjectKey(IMAGE_GROUP, "imagestreams", namespace, name))
-        return None if found is None else decorated(repaired("ImageStream", found), self.hosts())
+        return None if found is None else with_computed_status(repaired("ImageStream", found), self.hosts())
 
     def required_stream(self, namespace: str, name: str) -> JsonObject:
         """The stream as it is read.
@@ -114,24 +114,24 @@ class ImageObjects:
                 return Absent(digest, "images") if image is None else Found(image)
         raise TypeError(f"the image API is not asked {type(question).__name__}")
 
-    def check_write(self, call: Call, write: Write) -> None:
+    def check_write(self, request: ApiRequest, write: Write) -> None:
         """Validate a write, the import gate included.
 
         Raises:
             StatusError: 422 with every cause, 500 if a look-up failed.
         """
-        in_force = self.gate(call.namespace)
-        self.refuse(call, write.verdict(in_force.gate, self._look_up(write, in_force.gate)), in_force.mode)
+        in_force = self.gate(request.namespace)
+        self.refuse(request, write.verdict(in_force.gate, self._look_up(write, in_force.gate)), in_force.mode)
 
-    def checked_stream(self, call: Call, write: StreamWrite) -> StreamObject:
+    def checked_stream(self, request: ApiRequest, write: StreamWrite) -> StreamObject:
         """The stream with its derived events, validated: exactly this object is to be stored.
 
         Raises:
             StatusError: as for ``check_write``.
         """
-        in_force = self.gate(call.namespace)
+        in_force = self.gate(request.namespace)
         derived = write.derive(in_force.gate, self._look_up(write, in_force.gate))
-        self.refuse(call, write.validate(in_force.gate, derived), in_force.mode)
+        self.refuse(request, write.validate(in_force.gate, derived), in_force.mode)
         return derived.stream
 
     def _look_up(self, write: Write, gate: ImportGate) -> Answers:
@@ -141,7 +141,7 @@ class ImageObjects:
             answers.update(self.answers(missing))
         return answers
 
-    def refuse(self, call: Call, verdict: Verdict, mode: Mode) -> None:
+    def refuse(self, request: ApiRequest, verdict: Verdict, mode: Mode) -> None:
         """Raise what is wrong; what only the list refuses becomes a warning where the mode says so."""
         if isinstance(verdict, Unanswered):
             raise StatusError(
@@ -150,22 +150,22 @@ class ImageObjects:
                 )
             )
         if isinstance(verdict, Refusal):
-            self.refuse_findings(call, verdict.kind, verdict.name, verdict.findings, mode)
+            self.refuse_findings(request, verdict.kind, verdict.name, verdict.findings, mode)
 
     def refuse_findings(
-        self, call: Call, kind: str, name: str, findings: Iterable[Finding], mode: Mode | None = None
+        self, request: ApiRequest, kind: str, name: str, findings: Iterable[Finding], mode: Mode | None = None
     ) -> None:
         """Raise 422 with these findings, if any count.
 
         Raises:
             StatusError: 422.
         """
-        mode = mode or self.gate(call.namespace).mode
+        mode = mode or self.gate(request.namespace).mode
         counting = []
         for finding in findings:
             if finding.refused and mode is not Mode.ENFORCE:
                 if mode is Mode.WARN:
-                    call.warnings.append(f"import-gate would deny: {finding.error}")
+                    request.warnings.append(f"import-gate would deny: {finding.error}")
                 continue
             counting.append(finding.error)
         if counting:
@@ -194,39 +194,39 @@ class StreamRules:
 
     def shown(self, found: JsonObject) -> JsonObject:
         """With the repositories computed on reading."""
-        return decorated(found, self._objects.hosts())
+        return with_computed_status(found, self._objects.hosts())
 
-    def created(self, call: Call, new: JsonObject) -> JsonObject:
+    def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Status is the server's alone; every tag is of generation 1."""
         check_types("ImageStream", new)
-        return self._checked(call, prepared_for_create(new, self._objects.hosts()), None)
+        return self._checked(request, prepared_for_create(new, self._objects.hosts()), None)
 
-    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+    def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """The old status, with events for what changed."""
         check_types("ImageStream", new)
-        return self._checked(call, prepared_for_update(new, old, self._objects.hosts()), old)
+        return self._checked(request, prepared_for_update(new, old, self._objects.hosts()), old)
 
-    def deleted(self, call: Call, old: JsonObject) -> None:
+    def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Images stay."""
 
-    def _checked(self, call: Call, stream: JsonObject, old: JsonObject | None) -> JsonObject:
+    def _checked(self, request: ApiRequest, stream: JsonObject, old: JsonObject | None) -> JsonObject:
         before = read_stream(old) if old is not None else None
-        write = StreamWrite(_read(stream), before, call.user, now=self._objects.now())
-        return with_histories(stream, self._objects.checked_stream(call, write).status_tags)
+        write = StreamWrite(_read(stream), before, request.user, now=self._objects.now())
+        return with_histories(stream, self._objects.checked_stream(request, write).status_tags)
 
 
 class StreamStatusRules(StreamRules):
     """What writing ``imagestreams/status`` means."""
 
-    def created(self, call: Call, new: JsonObject) -> JsonObject:
+    def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Never called: a sub-resource creates nothing."""
         raise NotImplementedError
 
-    def updated(self, call: Call, new: JsonObject, old: JsonObject) -> JsonObject:
+    def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """The old spec; new references pass the gate."""
         check_types("ImageStream", new)
         stream = prepared_for_status_update(new, old, self._objects.hosts())
-        self._objects.check_write(call, StatusWrite(_read(stream), read_stream(old)))
+        self._objects.check_write(request, StatusWrite(_read(stream), read_stream(old)))
         return stream
 
 
@@ -237,14 +237,16 @@ def _read(stream: JsonObject) -> StreamObject:
         raise StatusError(bad_request(str(error))) from error
 
 
-def stream_layers(objects: ImageObjects, call: Call, name: str) -> JsonObject:
+def stream_layers(objects: ImageObjects, request: ApiRequest, name: str) -> JsonObject:
     """``imagestreams/NAME/layers``."""
-    return layers(objects.required_stream(call.namespace, name), objects.image)
+    return layers(objects.required_stream(request.namespace, name), objects.image)
 
 
-def pull_secrets(objects: ImageObjects, call: Call) -> JsonObject:
+def pull_secrets(objects: ImageObjects, request: ApiRequest) -> JsonObject:
     """``imagestreams/NAME/secrets``: what imports in the namespace may use. The stream does not matter."""
-    page = objects.store.list_objects(Collection(SECRETS.group, SECRETS.name, call.namespace), matches=is_pull_secret)
+    page = objects.store.list_objects(
+        Collection(SECRETS.group, SECRETS.name, request.namespace), matches=is_pull_secret
+    )
     return list_of("Secret", "v1", list(page.items), page.version)
 
 

@@ -37,9 +37,9 @@ from imagegate.core.kube.status import (
 from imagegate.core.references.openshift import DEFAULT_TAG
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectMissing
-from imagegate.service.image_api.call import (
+from imagegate.service.image_api.request import (
     CONFLICTS_MAX,
-    Call,
+    ApiRequest,
     Change,
     DeleteOptions,
     JsonObject,
@@ -79,7 +79,7 @@ class TagObjects:
         """All tags of a stream as this resource's list shows them."""
         raise NotImplementedError
 
-    def with_tag(self, call: Call, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
+    def with_tag(self, request: ApiRequest, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
         """The stream with what ``body`` makes of its spec tag."""
         raise NotImplementedError
 
@@ -87,14 +87,14 @@ class TagObjects:
         """The object as it is validated; ``old`` is None on creation."""
         raise NotImplementedError
 
-    def findings(self, call: Call, new: JsonObject, old: JsonObject | None) -> list[Finding]:
+    def findings(self, request: ApiRequest, new: JsonObject, old: JsonObject | None) -> list[Finding]:
         """What is wrong with a new or changed tag."""
         raise NotImplementedError
 
-    def get(self, call: Call, name: str) -> JsonObject:
+    def get(self, request: ApiRequest, name: str) -> JsonObject:
         """One tag."""
         stream, tag = self._split(name)
-        return self.view(self._objects.required_stream(call.namespace, stream), tag, allow_empty=False)
+        return self.view(self._objects.required_stream(request.namespace, stream), tag, allow_empty=False)
 
     def exists(self, namespace: str, name: str) -> bool:
         """Whether there is such a tag, so that an update changes it and makes none."""
@@ -109,9 +109,11 @@ class TagObjects:
             why = f"{self.resource.kind}s must be retrieved with <name>:<tag>"
             raise StatusError(bad_request(why)) from error
 
-    def list_objects(self, call: Call, options: ListOptions) -> JsonObject:
+    def list_objects(self, request: ApiRequest, options: ListOptions) -> JsonObject:
         """Tags of all streams, by namespace and name; labels are those of the stream."""
-        page = self._objects.store.list_objects(Collection(self.resource.group, "imagestreams", call.namespace or None))
+        page = self._objects.store.list_objects(
+            Collection(self.resource.group, "imagestreams", request.namespace or None)
+        )
         views = [view for stream in page.items for view in tolerant(self._views, "ImageStream", stream)]
         found = sorted((view for view in views if options.matches(view)), key=_place)
         if options.after is not None:
@@ -125,23 +127,23 @@ class TagObjects:
     def _views(self, stream: JsonObject) -> list[JsonObject]:
         return self.views(self._streams.rules.shown(stream))
 
-    def create(self, call: Call, body: JsonObject) -> JsonObject:
+    def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """A new spec tag; the stream is made if it is missing."""
         check_types(self.resource.kind, body)
-        new = self.prepared(checked_body(self.resource, call, body), None)
+        new = self.prepared(checked_body(self.resource, request, body), None)
         name = new["metadata"].get("name") or ""
-        self._objects.refuse_findings(call, self.resource.kind, name, self.findings(call, new, None))
+        self._objects.refuse_findings(request, self.resource.kind, name, self.findings(request, new, None))
         stream_name, colon, tag = name.partition(":")
         if not colon:
             raise StatusError(bad_request(f"{go_quote(name)} must be of the form <stream_name>:<tag>"))
         tag = tag or DEFAULT_TAG
         for _ in range(CONFLICTS_MAX):
-            stored = self._objects.stream(call.namespace, stream_name)
-            stream = stored or _new_stream(call.namespace, stream_name)
+            stored = self._objects.stream(request.namespace, stream_name)
+            stream = stored or _new_stream(request.namespace, stream_name)
             if spec_tag(stream, tag) is not None:
                 raise StatusError(already_exists(self.already_exists_as, name))
             try:
-                written = self._write(call, self.with_created_tag(stream, tag, new), stored)
+                written = self._write(request, self.with_created_tag(stream, tag, new), stored)
             except ObjectChanged:
                 continue
             return self.view(written, tag, allow_empty=True)
@@ -151,24 +153,24 @@ class TagObjects:
         """The stream with the spec tag of a new object, if it has one."""
         raise NotImplementedError
 
-    def update(self, call: Call, name: str, change: Change, *, is_patch: bool = False) -> Written:
+    def update(self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = False) -> Written:
         """Change a spec tag; without a version whatever the stream is, making it if it is missing."""
         stream_name, tag = self._split(name)
         for _ in range(CONFLICTS_MAX):
-            stored = self._objects.stream(call.namespace, stream_name)
+            stored = self._objects.stream(request.namespace, stream_name)
             if stored is None and is_patch:
                 raise StatusError(not_found("imagestreams", stream_name))
-            stream = stored or _new_stream(call.namespace, stream_name)
+            stream = stored or _new_stream(request.namespace, stream_name)
             old = self.view(stream, tag, allow_empty=True)
-            given = checked_body(self.resource, call, change(old), name)
+            given = checked_body(self.resource, request, change(old), name)
             check_types(self.resource.kind, given)
             can_retry = is_patch or not given["metadata"].get("resourceVersion")
             new = self.prepared(self._completed(given, old, stored, name), old if stored is not None else None)
-            findings = self.findings(call, new, old if stored is not None else None)
-            self._objects.refuse_findings(call, self.resource.kind, name, findings)
+            findings = self.findings(request, new, old if stored is not None else None)
+            self._objects.refuse_findings(request, self.resource.kind, name, findings)
             is_new = spec_tag(stream, tag) is None
             try:
-                written = self._write(call, self.with_tag(call, stream, tag, new), stored)
+                written = self._write(request, self.with_tag(request, stream, tag, new), stored)
             except ObjectChanged as error:
                 if can_retry:
                     continue
@@ -194,11 +196,11 @@ class TagObjects:
                 metadata[key] = before[key]
         return {**given, "metadata": metadata}
 
-    def delete(self, call: Call, name: str, options: DeleteOptions) -> JsonObject:
+    def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
         """Remove spec and status tag. The Image stays."""
         stream_name, tag = self._split(name)
         for _ in range(CONFLICTS_MAX):
-            stream = self._objects.required_stream(call.namespace, stream_name)
+            stream = self._objects.required_stream(request.namespace, stream_name)
             if options.uid is not None and options.uid != stream["metadata"].get("uid"):
                 raise StatusError(conflict(self.resource.name, name, "the UID precondition was not met"))
             if options.version is not None and options.version != stream["metadata"]["resourceVersion"]:
@@ -207,7 +209,7 @@ class TagObjects:
                 raise StatusError(not_found(self.resource.name, name))
             without = with_status_tag(with_spec_tag(stream, tag, None), tag, None)
             try:
-                self._write(call, without, stream, removed=tag)
+                self._write(request, without, stream, removed=tag)
             except ObjectChanged:
                 continue
             except ObjectMissing as error:
@@ -216,7 +218,7 @@ class TagObjects:
         raise StatusError(server_timeout(self.resource.name, "delete"))
 
     def _write(
-        self, call: Call, stream: JsonObject, stored: JsonObject | None, *, removed: str | None = None
+        self, request: ApiRequest, stream: JsonObject, stored: JsonObject | None, *, removed: str | None = None
     ) -> JsonObject:
         """Create or replace the stream.
 
@@ -226,14 +228,14 @@ class TagObjects:
         """
         if stored is None:
             try:
-                return self._streams.create(call, stream)
+                return self._streams.create(request, stream)
             except StatusError as error:
                 if error.status.reason == "AlreadyExists":
                     raise ObjectChanged(str(error)) from error
                 raise
         if removed is not None:  # a user's update keeps the old status, so the tag goes from there first
             stored = with_status_tag(stored, removed, None)
-        return self._streams.rules.shown(self._streams.replace(call, stream, stored, self._streams.rules))
+        return self._streams.rules.shown(self._streams.replace(request, stream, stored, self._streams.rules))
 
 
 class StreamTags(TagObjects):
@@ -261,9 +263,9 @@ class StreamTags(TagObjects):
         shown: JsonObject = {key: old[key] for key in ("image", "conditions") if key in old} if old is not None else {}
         return {**kept, **shown, "tag": tag}
 
-    def findings(self, call: Call, new: JsonObject, old: JsonObject | None) -> list[Finding]:
+    def findings(self, request: ApiRequest, new: JsonObject, old: JsonObject | None) -> list[Finding]:
         """The tag's own errors and what the gate says of its source."""
-        gate = self._objects.gate(call.namespace).gate
+        gate = self._objects.gate(request.namespace).gate
         if old is None:
             return validate_stream_tag(gate, read_stream_tag(new))
         return validate_stream_tag_update(gate, read_stream_tag(new), read_stream_tag(old))
@@ -272,7 +274,7 @@ class StreamTags(TagObjects):
         """``tag`` may be null: then only the stream is made."""
         return stream if body.get("tag") is None else with_spec_tag(stream, tag, body["tag"])
 
-    def with_tag(self, call: Call, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
+    def with_tag(self, request: ApiRequest, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
         """The spec tag is ``tag``, or stays; its annotations are those of the object.
 
         Raises:
@@ -281,7 +283,9 @@ class StreamTags(TagObjects):
         reference = spec_tag(stream, tag)
         if reference is None and body.get("tag") is None:
             name = stream["metadata"]["name"]
-            what = f"imagestreamtag {tag} is not a spec tag in imagestream {call.namespace}/{name}, cannot be updated"
+            what = (
+                f"imagestreamtag {tag} is not a spec tag in imagestream {request.namespace}/{name}, cannot be updated"
+            )
             raise StatusError(bad_request(what))
         if body.get("tag") is not None:
             reference = body["tag"]
@@ -312,9 +316,9 @@ class ImageTags(TagObjects):
             spec = {**spec, "name": _tag_name(body)}
         return {**body, "spec": spec, "status": None, "image": None}
 
-    def findings(self, call: Call, new: JsonObject, old: JsonObject | None) -> list[Finding]:
+    def findings(self, request: ApiRequest, new: JsonObject, old: JsonObject | None) -> list[Finding]:
         """The tag's own errors and what the gate says of its source."""
-        gate = self._objects.gate(call.namespace).gate
+        gate = self._objects.gate(request.namespace).gate
         if old is None:
             return validate_image_tag(gate, read_image_tag(new))
         return validate_image_tag_update(gate, read_image_tag(new), read_image_tag(old))
@@ -323,7 +327,7 @@ class ImageTags(TagObjects):
         """A new spec tag."""
         return with_spec_tag(stream, tag, body["spec"])
 
-    def with_tag(self, call: Call, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:  # noqa: ARG002
+    def with_tag(self, request: ApiRequest, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:  # noqa: ARG002
         """The spec tag is ``spec``; null removes it."""
         spec = body.get("spec")
         return with_spec_tag(stream, tag, None if spec is None else {**spec, "name": tag})

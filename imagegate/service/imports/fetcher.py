@@ -99,7 +99,7 @@ class RateLimit:
                 self._sleep(pause)
 
 
-class ImportFetches:
+class ImageFetcher:
     """The fetches of one import: its credentials, its rate, its time, and what it has fetched already.
 
     Args:

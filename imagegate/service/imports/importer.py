@@ -38,7 +38,7 @@ from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import ImageStore, ObjectChanged, ObjectExists, ObjectKey, ObjectMissing
 from imagegate.ports.pull_secrets import NamespacePullSecrets
 from imagegate.ports.registry import Registry
-from imagegate.service.imports.fetcher import ImportFetches, ImportSettings, Progress
+from imagegate.service.imports.fetcher import ImageFetcher, ImportSettings, Progress
 
 CONFLICTS_MAX = 20
 CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
@@ -222,7 +222,7 @@ class Importer:
         import_ = read_import(document)
         stream = _checked(document, target.stream())
         until = self._monotonic() + deadline_s
-        fetches = ImportFetches(
+        fetches = ImageFetcher(
             self._registry,
             self._secrets_of(namespace, deadline_s) if with_secrets else self._settings.node_secrets,
             settings=self._settings,

@@ -12,7 +12,7 @@ from flask import Response
 
 from imagegate.core.image_api.tables import partial_metadata, table
 from imagegate.core.kube.status import Status, StatusError
-from imagegate.service.image_api.call import JsonObject
+from imagegate.service.image_api.request import JsonObject
 
 JSON = "application/json"
 WARNINGS_MAX = 50

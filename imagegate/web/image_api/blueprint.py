@@ -18,8 +18,8 @@ from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_req
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import StoreBusy, StoreError
 from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists
-from imagegate.service.image_api.call import Call, Change, DeleteOptions, JsonObject
 from imagegate.service.image_api.local import authorise, is_administrator
+from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 from imagegate.web.image_api import discovery, openapi
@@ -157,7 +157,7 @@ class _Requests:
         verb = verb_of(request.method, target, request.args)
         user: User = g.user
         self._authorise(user, verb, target)
-        call = Call(user, target.namespace, read_dry_run(request.method, request.args.getlist("dryRun")))
+        call = ApiRequest(user, target.namespace, read_dry_run(request.method, request.args.getlist("dryRun")))
         try:
             if verb == "watch":
                 return self._watch(call, target)
@@ -190,7 +190,7 @@ class _Requests:
         if not endpoint.exists(target.namespace, name):
             authorise(self._api.objects, Access(user, "create", *where))  # it makes the tag
 
-    def _do(self, verb: str, call: Call, target: Target) -> tuple[JsonObject, int]:
+    def _do(self, verb: str, call: ApiRequest, target: Target) -> tuple[JsonObject, int]:
         endpoint = self._api.endpoints[target.resource]
         if verb == "get" and target.sub_resource:
             return self._api.sub_read(call, target.name, target.sub_resource), 200
@@ -209,12 +209,12 @@ class _Requests:
             return endpoint.delete_collection(call, read_list_options(target, request.args), options), 200
         raise StatusError(NO_METHOD)
 
-    def _create(self, call: Call, target: Target, endpoint: Creates) -> JsonObject:
+    def _create(self, call: ApiRequest, target: Target, endpoint: Creates) -> JsonObject:
         body = read_body(request.get_data(), _media_type())
         _validate_fields(call, target, body, request)
         return endpoint.create(call, body)
 
-    def _change(self, verb: str, call: Call, target: Target, endpoint: object) -> tuple[JsonObject, int]:
+    def _change(self, verb: str, call: ApiRequest, target: Target, endpoint: object) -> tuple[JsonObject, int]:
         is_patch = verb == "patch"
         change = _patch(target, request) if is_patch else self._replacement(call, target)
         if target.sub_resource == "status":
@@ -226,21 +226,21 @@ class _Requests:
             return endpoint.update(call, target.name, change, is_patch=is_patch), 200
         raise StatusError(NO_METHOD)
 
-    def _replacement(self, call: Call, target: Target) -> Change:
+    def _replacement(self, call: ApiRequest, target: Target) -> Change:
         body = read_body(request.get_data(), _media_type())
         _validate_fields(call, target, body, request)
         return lambda _: body
 
-    def _delete(self, call: Call, target: Target, endpoint: Deletes) -> JsonObject:
+    def _delete(self, call: ApiRequest, target: Target, endpoint: Deletes) -> JsonObject:
         return endpoint.delete(call, target.name, self._delete_options(call, target))
 
-    def _delete_options(self, call: Call, target: Target) -> DeleteOptions:
+    def _delete_options(self, call: ApiRequest, target: Target) -> DeleteOptions:
         """How a delete is meant; a dry run is one that the parameters or the body ask for."""
         options, dry_run = read_delete_options(request.get_data(), _media_type(), target.resource, request.args)
         call.dry_run = call.dry_run or dry_run
         return options
 
-    def _watch(self, call: Call, target: Target) -> Response:
+    def _watch(self, call: ApiRequest, target: Target) -> Response:
         endpoint = self._api.endpoints[target.resource]
         if not isinstance(endpoint, StoredObjects):
             raise StatusError(NO_METHOD)
@@ -290,7 +290,7 @@ def _check_types(target: Target, body: JsonObject) -> None:
         raise StatusError(bad_request(what))
 
 
-def _validate_fields(call: Call, target: Target, body: JsonObject, asked: Request) -> None:
+def _validate_fields(call: ApiRequest, target: Target, body: JsonObject, asked: Request) -> None:
     """The types of fields, and ``fieldValidation``: unknown ones of the image API's own kinds are an error, a warning,
     or nothing.
 

@@ -19,7 +19,7 @@ from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_req
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import read_source
 from imagegate.errors import ConfigError, InvalidInput
-from imagegate.service.image_api.call import DeleteOptions, JsonObject, ListOptions, read_continue_token
+from imagegate.service.image_api.request import DeleteOptions, JsonObject, ListOptions, read_continue_token
 from imagegate.web.image_api import protobuf
 
 DEPTH_MAX = 200

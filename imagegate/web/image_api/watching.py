@@ -14,7 +14,7 @@ from flask import Response
 
 from imagegate.core.kube.status import Status, StatusError
 from imagegate.ports.image_store import StoreError
-from imagegate.service.image_api.call import JsonObject
+from imagegate.service.image_api.request import JsonObject
 from imagegate.web.image_api.answers import Form, shaped
 from imagegate.web.wsgi_bridge import GONE, STREAMS
 

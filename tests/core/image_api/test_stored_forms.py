@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imagegate.core.image_api.schema import TYPES, type_problems
 from imagegate.core.image_api.stored_forms import repaired, tolerant, well_typed
 from imagegate.core.image_api.tables import table
-from imagegate.core.image_streams.stream import RegistryHosts, decorated
+from imagegate.core.image_streams.stream import RegistryHosts, with_computed_status
 from imagegate.core.image_streams.views import image_stream_tags, image_tags
 
 NOW = datetime(2018, 6, 1, 12, 0, tzinfo=UTC)
@@ -46,7 +46,7 @@ def test_tables_of_anything(kind: str, value: Any, spec: Any, status: Any) -> No
 def test_views_of_any_stream(metadata: Any, spec: Any, status: Any) -> None:
     stream = {"kind": "ImageStream", "metadata": metadata, "spec": spec, "status": status}
     hosts = RegistryHosts("registry.local:5000")
-    shown = tolerant(lambda found: decorated(found, hosts), "ImageStream", stream)
+    shown = tolerant(lambda found: with_computed_status(found, hosts), "ImageStream", stream)
     assert isinstance(shown["status"]["dockerImageRepository"], str)
     tolerant(lambda found: [*image_stream_tags(found), *image_tags(found)], "ImageStream", shown)
 

@@ -9,11 +9,11 @@ import pytest
 from imagegate.core.image_streams.stream import (
     RegistryHosts,
     condition,
-    decorated,
     is_image_id,
     needs_import,
     split_stream_image,
     split_stream_tag,
+    with_computed_status,
 )
 from imagegate.errors import InvalidInput
 from tests.support.image_objects import DIGEST_1, event, spec_tag, stream
@@ -75,10 +75,10 @@ def test_an_image_name_that_is_no_digest_is_matched_from_its_start_only() -> Non
 def test_repositories_are_computed() -> None:
     found = stream()
     found["spec"]["dockerImageRepository"] = "quay.io/a/b"
-    shown = decorated(found, RegistryHosts("reg:5000", "reg.example.com"))
+    shown = with_computed_status(found, RegistryHosts("reg:5000", "reg.example.com"))
     assert shown["status"]["dockerImageRepository"] == "reg:5000/test/app"
     assert shown["status"]["publicDockerImageRepository"] == "reg.example.com/test/app"
-    plain = decorated(shown, RegistryHosts())
+    plain = with_computed_status(shown, RegistryHosts())
     assert plain["status"]["dockerImageRepository"] == "quay.io/a/b"
     assert "publicDockerImageRepository" not in plain["status"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.core.image_streams.stream import RegistryHosts, decorated
+from imagegate.core.image_streams.stream import RegistryHosts, with_computed_status
 from imagegate.core.image_streams.views import (
     holds_pull_spec,
     image_stream_image,
@@ -65,7 +65,7 @@ def test_image_stream_tag_shows_stream_tag_and_image() -> None:
     )
     texts = {"dockerImageManifest": "{}", "dockerImageConfig": "{}"}
     stored = image(DIGEST_1, metadata={"annotations": {"mark": "image", "own": "y"}}, **texts)
-    shown = image_stream_tag(decorated(found, HOSTS), "v1", images(stored))
+    shown = image_stream_tag(with_computed_status(found, HOSTS), "v1", images(stored))
     assert shown["metadata"] == {
         "name": "app:v1",
         "namespace": "test",
@@ -231,5 +231,5 @@ def test_pull_specs_of_a_stream(asked: str, held: bool) -> None:
         "v1": [event(DIGEST_12, "org/app:v2"), event(DIGEST_1, "org/app:v1")],
         "local": [event(DIGEST_2, "org/app:2")],
     }
-    found = decorated(stream(tags=tags, spec_tags=[local]), HOSTS)
+    found = with_computed_status(stream(tags=tags, spec_tags=[local]), HOSTS)
     assert holds_pull_spec(found, ImageReference.parse(asked)) is held

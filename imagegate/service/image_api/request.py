@@ -1,4 +1,4 @@
-"""One call of the API, taken apart, and what may be asked of a list."""
+"""One request of the API, taken apart, and what may be asked of a list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONFLICTS_MAX = 10
 
 
 @dataclass(slots=True)
-class Call:
+class ApiRequest:
     """Who calls, where, and how the result is meant. ``warnings`` are shown to the user with any result."""
 
     user: User
