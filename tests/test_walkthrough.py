@@ -26,7 +26,7 @@ def comparable(transcript: str) -> list[list[str]]:
     for pattern, fixed in (
         (r"test-pod\w{5}", "POD"),
         (r"sha256:\w{64}", "DIGEST"),
-        (r"Less than a second|\b\d+ ?s(econds)?\b", "AGE"),
+        (r"(Less than a|\d+) seconds?|About a minute|\b\d+[smh]\b", "AGE"),
     ):
         transcript = re.sub(pattern, fixed, transcript)
     blocks = re.split(r"^(?=[#$] )", transcript, flags=re.MULTILINE)
