@@ -1,8 +1,8 @@
 """AlwaysPullImages: every pod pulls its images with its own credentials.
 
-Source: Kubernetes plugin/pkg/admission/alwayspullimages; docs/spec/image-policy.md 1.5. Beside the original,
-ephemeral containers added through ``pods/ephemeralcontainers`` are covered; the containers that the pod had before
-are not, whose pull policy can no longer be changed. Pod templates are never touched.
+Source: Kubernetes plugin/pkg/admission/alwayspullimages; docs/spec/image-policy.md 1.5. Unlike the original, it
+covers ephemeral containers added through ``pods/ephemeralcontainers``. The pod's earlier containers are left alone,
+because their pull policy can no longer change. Pod templates are never touched.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Place(NamedTuple):
 
 
 class AlwaysPullPlugin:
-    """The plug-in; there is nothing to configure but that it is on."""
+    """The plug-in. It has no configuration beyond being on."""
 
     __slots__ = ()
 
@@ -47,7 +47,7 @@ class AlwaysPullPlugin:
         return NAME
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """Pods, CREATE and UPDATE; of the subresources only ephemeral containers."""
+        """True for pods, CREATE and UPDATE; of the subresources only ephemeral containers."""
         return (
             request.resource == PODS
             and request.kind == POD
@@ -57,13 +57,13 @@ class AlwaysPullPlugin:
         )
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
-        """Nothing: the pod says it all."""
+        """Nothing; the pod is enough."""
         return ()
 
     def decide(
         self,
         request: AdmissionRequest,
-        answers: Answers,  # noqa: ARG002 - nothing is asked
+        answers: Answers,  # noqa: ARG002 - nothing is looked up
         *,
         now: datetime,  # noqa: ARG002 - nothing depends on the time
         trace: Trace | None = None,
@@ -72,12 +72,12 @@ class AlwaysPullPlugin:
         document = request.object or {}
         try:
             if request.sub_resource == EPHEMERAL_CONTAINERS:
-                looked_at: Iterable[_Place] = _added(document, request.old_object)
+                candidates: Iterable[_Place] = _added(document, request.old_object)
             elif request.operation == "UPDATE" and not _introduces_images(document, request.old_object):
                 return Decision(plugin=NAME)
             else:
-                looked_at = _places(document)
-            places = [place for place in looked_at if place.policy != ALWAYS]
+                candidates = _places(document)
+            places = [place for place in candidates if place.policy != ALWAYS]
             bounded(place.use for place in places)
         except InvalidObject as error:
             denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at="", rule=NAME, because=str(error))
@@ -133,7 +133,7 @@ def _places(document: Mapping[str, Any]) -> Iterable[_Place]:
 
 
 def _added(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[_Place]:
-    """The ephemeral containers that the old pod did not have as they are: all that the subresource can change."""
+    """Ephemeral containers that are new or changed: the subresource can change nothing else."""
     before = {_stored(place) for place in _ephemeral(old or {})}
     return [place for place in _ephemeral(document) if _stored(place) not in before]
 
@@ -147,7 +147,7 @@ def _stored(place: _Place) -> tuple[str, str, str]:
 
 
 def _introduces_images(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> bool:
-    """Whether an update brings an image that the old pod did not have."""
+    """True if an update brings an image that the old pod did not have."""
     if old is None:
         return True
     before = {use.name for use in pod_images(dig(old, ("spec",)) or {}, "spec", _EXTENT)}

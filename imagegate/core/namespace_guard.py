@@ -1,6 +1,6 @@
-"""Guards what switches rules off for a namespace: the ignore-rules annotation, and labels that choose a mode.
+"""Guards the ignore-rules annotation of a namespace, and labels that choose a plug-in's mode.
 
-The original honours ``ignore-rules`` from whoever can write the namespace. Here a change of it needs an access
+The original accepts ``ignore-rules`` from everybody who may write the namespace. Here a change of it needs an access
 review: verb ``override`` on ``imagepolicies`` of group ``imagegate`` (docs/spec/image-policy.md 14 row 11). So
 does a change of labels after which some plug-in only warns or notes what it denied before.
 """
@@ -28,7 +28,7 @@ FIELD = f"metadata.annotations[{IGNORE_RULES_ANNOTATION}]"
 LABELS = "metadata.labels"
 
 Weakness = Callable[[dict[str, str]], tuple[int, ...]]
-"""By the labels of a namespace, one figure for each plug-in: the higher, the less its denials count."""
+"""From the labels of a namespace one number for each plug-in: the higher, the less its denials count."""
 
 
 def _same_everywhere(labels: dict[str, str]) -> tuple[int, ...]:  # noqa: ARG001 - no mode depends on them
@@ -39,8 +39,8 @@ class NamespaceGuard:
     """The plug-in. Validating pass only.
 
     Args:
-        weakness: how seriously plug-ins are taken by a namespace's labels.
-        annotation: whether the ignore-rules annotation is guarded too.
+        weakness: the modes of plug-ins by a namespace's labels.
+        annotation: guard the ignore-rules annotation too.
     """
 
     __slots__ = ("_annotation", "_weakness")
@@ -55,7 +55,7 @@ class NamespaceGuard:
         return NAME
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """A namespace whose annotation is set, changed or removed, or whose labels make a plug-in less strict."""
+        """True for a namespace whose annotation changes, or whose new labels make a plug-in less strict."""
         return (
             request.phase is Phase.VALIDATE
             and request.kind == NAMESPACE
@@ -72,7 +72,7 @@ class NamespaceGuard:
         return any(now > then for then, now in zip(before, after, strict=True))
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
-        """May the user override rules for this namespace?"""
+        """The user's right to override rules for this namespace."""
         return (_question(request),)
 
     def decide(

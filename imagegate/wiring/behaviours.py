@@ -1,4 +1,4 @@
-"""Settings and profile -> how each plug-in behaves. What a setting leaves open, the profile decides."""
+"""Makes each plug-in's behaviour from profile and settings; a setting overrides the profile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def integrated_registries(settings: Settings, block: ImagePolicyBlock) -> tuple[
 
 
 def image_policy_behaviour(settings: Settings, block: ImagePolicyBlock) -> Behaviour:
-    """How the execution policy behaves."""
+    """The behaviour of the image policy."""
     given = settings.image_policy
     preset = openshift_4() if settings.profile is Profile.OPENSHIFT_4 else Behaviour()
     changes: dict[str, Any] = {}
@@ -52,7 +52,7 @@ def image_policy_behaviour(settings: Settings, block: ImagePolicyBlock) -> Behav
 
 
 def import_gate_behaviour(settings: Settings) -> GateBehaviour:
-    """How the import gate behaves."""
+    """The behaviour of the import gate."""
     given = settings.import_gate
     preset = import_gate.OPENSHIFT_4 if settings.profile is Profile.OPENSHIFT_4 else import_gate.DOCUMENTED
     return replace(
@@ -67,7 +67,7 @@ def import_gate_behaviour(settings: Settings) -> GateBehaviour:
 
 
 def cise_behaviour(given: CisePathSettings) -> CiseSettings:
-    """How policies of Container Image Security Enforcement and Portieris are applied."""
+    """The behaviour of ClusterImagePolicy and ImagePolicy (Container Image Security Enforcement, Portieris)."""
     preset = CiseSettings.for_profile(CiseProfile(given.profile))
     changes: dict[str, Any] = {}
     if given.reserved_namespaces is not None:

@@ -1,4 +1,4 @@
-"""Settings and documents to plug-ins."""
+"""Makes the plug-ins from settings and documents. A new plug-in is registered here."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from imagegate.documents.image_policies import LoadedPolicies
 
 HOOKS = ("admit", "trust", "va")
-"""Endpoints of its own that the CISE plug-in has (docs/spec/enforcement.md 18); asked for as ``cise-HOOK``."""
+"""The CISE plug-in's own endpoints (docs/spec/enforcement.md 18); requested as ``cise-HOOK``."""
 
 
 def enforces_images(settings: Settings) -> bool:
-    """Whether the CISE path is on."""
+    """True if the CISE path is on."""
     return settings.cise is not None or bool(settings.policies)
 
 
@@ -47,7 +47,7 @@ def configured_plugins(
     policies: LoadedPolicies | None = None,
     record_key: RecordKey | None = None,
 ) -> tuple[ConfiguredPlugin, ...]:
-    """Those that the documents turn on, in the order of the mutating pass.
+    """The plug-ins that the documents turn on, in the order of the mutating pass.
 
     Args:
         policies: of the CISE path; None: not read, and the path is left out.
@@ -77,8 +77,8 @@ def configured_plugins(
 def _image_enforcement(
     settings: Settings, policies: LoadedPolicies, record_key: RecordKey, modes: Modes
 ) -> Iterator[ConfiguredPlugin]:
-    """The CISE plug-in, and the same for endpoints of its own."""
-    from imagegate.core.enforcement.plugin import CisePlugin, Hook  # what takes time to import is imported when used
+    """The CISE plug-in, and the same plug-in for its own endpoints."""
+    from imagegate.core.enforcement.plugin import CisePlugin, Hook  # slow imports only where they are used
     from imagegate.core.enforcement.policy import IMAGE_POLICY
     from imagegate.core.enforcement.selection import PolicySet
 
@@ -144,7 +144,7 @@ def _accepts_everything(rule: ExecutionRule) -> bool:
 
 
 def _is_settled(plugin: Plugin, settings: Settings) -> bool:
-    """Whether both passes are the same procedure; in openshift-4 the image cache lies between them."""
+    """True if both passes decide alike; in openshift-4 the image cache changes between them."""
     documented = settings.profile is Profile.DOCUMENTED
     return isinstance(plugin, AlwaysPullPlugin) or (documented and isinstance(plugin, ImagePolicyPlugin))
 
@@ -170,13 +170,13 @@ def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin | None
 
 
 def _refuse_unsupported(settings: Settings) -> None:
-    """A setting that would be ignored is worse than none."""
+    """Refuse settings without an effect: a setting that is ignored is worse than none."""
     if settings.image_policy.extra_resources:
-        raise InvalidSettings("imagePolicy.extraResources: not supported by this version")
+        raise InvalidSettings("imagePolicy.extraResources: not supported in this version")
     if settings.import_gate.check_mirrors:
-        raise InvalidSettings("importGate.checkMirrors: not supported by this version")
+        raise InvalidSettings("importGate.checkMirrors: not supported in this version")
     cise = settings.cise
     if cise is not None and cise.trust != CisePathSettings().trust:
-        raise InvalidSettings("cise.trust: content trust cannot be checked by this version")
+        raise InvalidSettings("cise.trust: content trust is not supported in this version")
     if cise is not None and cise.va != CisePathSettings().va:
-        raise InvalidSettings("cise.va: vulnerability verdicts cannot be had by this version")
+        raise InvalidSettings("cise.va: vulnerability checks are not supported in this version")

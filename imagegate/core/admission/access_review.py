@@ -1,4 +1,4 @@
-"""May this user do that? The question an API server answers with a SubjectAccessReview."""
+"""Access reviews: the question that an API server answers with a SubjectAccessReview."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from imagegate.core.admission.request import User
 
 @dataclass(frozen=True, slots=True)
 class Access(Question):
-    """May ``user`` do ``verb`` on ``resource.group``? The answer is ``Found(AccessAnswer)`` or ``Unknown``.
+    """Access of ``user`` to ``verb`` ``resource.group``. The answer is ``Found(AccessAnswer)`` or ``Unknown``.
 
-    An empty ``namespace`` asks for the whole cluster, an empty ``name`` for every object of the kind.
+    An empty ``namespace`` means the whole cluster, an empty ``name`` every object of the kind.
     """
 
     user: User
@@ -35,14 +35,14 @@ class AccessAnswer:
 
 
 def is_granted(answer: Lookup[AccessAnswer] | None) -> bool:
-    """Whether the answer is a certain yes; everything else is none."""
+    """True if the answer certainly grants access."""
     return isinstance(answer, Found) and answer.value.allowed
 
 
 def refusal(answer: Lookup[AccessAnswer] | None) -> AccessAnswer:
-    """The answer as a refusal that can be shown; what is not known is an evaluation error."""
+    """The answer as a refusal to show; a failed look-up becomes an evaluation error."""
     if isinstance(answer, Found):
         return answer.value
     if isinstance(answer, Absent):
         return AccessAnswer(False, answer.why)
-    return AccessAnswer(False, evaluation_error=answer.why if answer is not None else "not asked")
+    return AccessAnswer(False, evaluation_error=answer.why if answer is not None else "not looked up")

@@ -1,4 +1,4 @@
-"""The answer of a plug-in, as values: Decision, Denial, Status and its causes, PatchOp."""
+"""The result of a plug-in, as values: Decision, Denial, softened denials, PatchOp."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imagegate.core.kube.status import Status
 
 
 class DenialCode(enum.StrEnum):
-    """Why an image or object is denied. Stable; tests, metrics and audit key on it."""
+    """The reason for a denial. Stable; tests, metrics and audit key on it."""
 
     REJECTED_BY_RULE = "rejected-by-rule"
     NO_RULE_ALLOWS = "no-rule-allows"
@@ -33,7 +33,7 @@ class DenialCode(enum.StrEnum):
 
 
 LACK_OF_EVIDENCE = frozenset({DenialCode.LOOK_UP_FAILED, DenialCode.DEADLINE})
-"""Codes that say "could not be found out" (CLI exit 3), not "found to be wrong"."""
+"""Codes for look-ups that failed (CLI exit 3), not for images found to be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,9 @@ class Denial:
     at: str
     """Field path in Kubernetes' notation: ``spec.containers[0].image``."""
     rule: str
-    """Which rule spoke: ``executionRules[2] no-docker-hub``; empty where no rule did."""
+    """The rule that decided: ``executionRules[2] no-docker-hub``; empty where no rule did."""
     because: str
-    """The text the user is shown for this place (the original's text first)."""
+    """The sentence shown to the user for this place (the original's sentence first)."""
 
     def __str__(self) -> str:
         by = f" by {self.rule}" if self.rule else ""
@@ -56,17 +56,17 @@ class Denial:
 
 
 class Softened(NamedTuple):
-    """What a single rule would have denied, were it enforced."""
+    """A denial that one rule would have made if it were enforced."""
 
     mode: str
-    """``warn``: the user is told; ``audit``: the audit log and metrics are."""
+    """``warn``: shown to the user; ``audit``: only in the audit log and metrics."""
     rule: str
     """Its name, as in ``Decision.rules``."""
     denial: Denial
 
     @property
     def text(self) -> str:
-        """For the user, or for the audit log."""
+        """The sentence for the user, or for the audit log."""
         return f"{self.denial.at}: {self.denial.because}"
 
 
@@ -86,7 +86,7 @@ class PatchOp(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The whole answer of one plug-in. Every denial is listed, not only the first."""
+    """The whole result of one plug-in. Every denial is listed, not only the first."""
 
     plugin: str
     denials: tuple[Denial, ...] = ()
@@ -95,7 +95,7 @@ class Decision:
     rewrites: tuple[PatchOp, ...] = ()
     warnings: tuple[str, ...] = ()
     softened: tuple[Softened, ...] = ()
-    """Of rules that only warn or are noted; the texts of the former are in ``warnings`` too."""
+    """Denials of rules in mode warn or audit; those of mode warn are in ``warnings`` too."""
     annotations: dict[str, str] = field(default_factory=dict)
     """Audit annotations, keys without a domain prefix."""
     rules: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ class Decision:
 
     @property
     def only_lacks_evidence(self) -> bool:
-        """True if denied only because something could not be found out (CLI exit 3)."""
+        """True if it denies only because look-ups failed (CLI exit 3)."""
         return bool(self.denials) and all(denial.code in LACK_OF_EVIDENCE for denial in self.denials)
 
 
@@ -122,6 +122,6 @@ class Decision:
 def pointer(field_path: str) -> str:
     """The JSON Pointer of a field path: ``spec.containers[0].image`` -> ``/spec/containers/0/image``.
 
-    For paths whose keys hold neither dots nor brackets, as all image places have.
+    Only for paths without dots or brackets inside keys; all places of images are such paths.
     """
     return "/" + field_path.replace("[", ".").replace("]", "").replace(".", "/")

@@ -1,8 +1,8 @@
-r"""Which images a Dockerfile names: FROM, COPY --from, RUN --mount=from=, behind ONBUILD too, and the frontend's.
+r"""Images that a Dockerfile names: FROM, COPY --from, RUN --mount=from=, also behind ONBUILD, and the frontend's.
 
-This reads just what a decision about images needs, and errs on the side of naming too many. Builders do not agree on
-every text: where an escape directive counts, whether two backslashes at the end of a line continue it, whether there
-are heredocs. A text in which that matters is read in every way, and what any reading names counts.
+This reads only what a decision about images needs, and rather names too many than too few. Builders read some
+Dockerfiles differently: where an escape directive counts, whether two backslashes at the end of a line continue it,
+whether there are heredocs. Such a file is read in every way, and every image that any reading names counts.
 Source: openshift/builder, pkg/build/builder/common.go and docker.go; openshift/imagebuilder, dockerfile/parser and
 shell_parser.go; moby/buildkit, frontend/dockerfile/parser (2026).
 """
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from imagegate.core.admission.dockerfile_words import Unknown, Variables, flags_of, keyword_of, trimmed, words_of
 
 SCRATCH = "scratch"
-"""What FROM calls the empty image."""
+"""Name of the empty image in FROM."""
 SYNTAX_ARGUMENT = "BUILDKIT_SYNTAX"
 """The build argument that names the frontend."""
 
@@ -30,32 +30,32 @@ _ESCAPE = re.compile(r"#[ \t]*escape[ \t]*=[ \t]*(.)(.*)", re.IGNORECASE)
 _MAY_HOLD_HEREDOC = frozenset({"add", "copy", "run"})
 _HEREDOC_BEGINS = re.compile(r"(?:(?<=\s)|\A)[0-9]*(?=<<-?+[^\s<])")
 _HEREDOC = re.compile(r"<<(-?)([\"']?)([A-Za-z0-9_.-]+)\2(?=\s|\Z)")
-_HEREDOC_UNCLEAR = "the end of a heredoc cannot be told: write its name in letters and digits"
+_HEREDOC_UNCLEAR = "the end of a heredoc cannot be found: write its name in letters and digits"
 
 
 class NamedImage(NamedTuple):
     """One image that a Dockerfile names."""
 
     image: str
-    """What is pulled; as it is written where that cannot be known."""
+    """The image that is pulled; as written where that cannot be known."""
     line: int
     """Counted from 1."""
     instruction: str
     """``FROM``, ``COPY --from``, ``ADD --from``, ``RUN --mount`` or ``# syntax``."""
     unknown: str = ""
-    """Why it cannot be known before the build; empty where it can."""
+    """Reason why it cannot be known before the build; empty where it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildInputs:
-    """What a build gives to its Dockerfile."""
+    """Build arguments and images that a build passes to its Dockerfile."""
 
     arguments: tuple[tuple[str, str | None], ...] = ()
-    """Build arguments, the last of a name counts; None for a value that stands elsewhere."""
+    """Build arguments, the last of a name counts; None for a value taken from a Secret or ConfigMap."""
     replaces_base: bool = False
-    """The strategy's own image takes the place of the last FROM."""
+    """The strategy's own image replaces the last FROM."""
     replaces: frozenset[str] = frozenset()
-    """Names in FROM and COPY --from that an image source takes the place of (``source.images[].as``)."""
+    """Names in FROM and COPY --from that an image source replaces (``source.images[].as``)."""
 
 
 class _Reading(NamedTuple):
@@ -76,7 +76,7 @@ class _Instruction(NamedTuple):
 def named_images(text: str, inputs: BuildInputs) -> tuple[NamedImage, ...]:
     """Every image that ``text`` names, each once, in the order of the first reading.
 
-    The last few texts are remembered: one review reads each text up to four times.
+    The last few Dockerfiles are cached: one review reads each up to four times.
     """
     written = text.removeprefix("\N{BYTE ORDER MARK}").split("\n")
     one_return = tuple(line.removesuffix("\r") for line in written)
@@ -93,19 +93,19 @@ def named_images(text: str, inputs: BuildInputs) -> tuple[NamedImage, ...]:
 
 
 def _frontends(lines: Iterable[str], inputs: BuildInputs) -> Iterator[NamedImage]:
-    """The image that a BuildKit builder runs to read the rest."""
+    """The image that a BuildKit builder runs to read the rest of the file."""
     for number, line in enumerate(_leading(lines), 1):
         if directive := _SYNTAX.match(line):
             yield NamedImage(directive[1], number, "# syntax")
     arguments = dict(inputs.arguments)
     if SYNTAX_ARGUMENT in arguments:
         image = arguments[SYNTAX_ARGUMENT]
-        unknown = f"the value of {SYNTAX_ARGUMENT} stands elsewhere" if image is None else ""
+        unknown = f"the value of {SYNTAX_ARGUMENT} is taken from elsewhere (valueFrom)" if image is None else ""
         yield NamedImage(image or SYNTAX_ARGUMENT, 1, "# syntax", unknown)
 
 
 def _leading(lines: Iterable[str]) -> Iterator[str]:
-    """The comments and blank lines before the first instruction, where directives may stand."""
+    """The comments and blank lines before the first instruction; only they may hold directives."""
     return itertools.takewhile(lambda line: not line or line.startswith(("#", "//")), map(trimmed, lines))
 
 
@@ -118,7 +118,7 @@ def _readings(text: str, lines: Sequence[str]) -> Iterator[_Reading]:
 
 
 def _escapes(lines: Iterable[str]) -> str:
-    """The characters that may continue a line: both where builders do not agree on the directive."""
+    """The characters that may continue a line; both where builders disagree about the directive."""
     for number, line in enumerate(_leading(lines)):
         if directive := _ESCAPE.match(line):
             value = directive[1] + directive[2].strip(" \t")
@@ -162,9 +162,9 @@ def _holds_heredoc(text: str) -> bool:
 
 
 def _after(lines: Sequence[str], index: int, name: str, *, tabs: bool) -> int:
-    """The line after the end of a heredoc; the end of the text, which no builder takes, where it does not end."""
+    """The line after the end of a heredoc; the end of the file, which no builder accepts, where it does not end."""
     while index < len(lines):
-        line = lines[index].rstrip("\r")  # builders take all of them off here
+        line = lines[index].rstrip("\r")  # builders remove every carriage return here
         index += 1
         if (line.lstrip("\t") if tabs else line) == name:
             break
@@ -172,7 +172,7 @@ def _after(lines: Sequence[str], index: int, name: str, *, tabs: bool) -> int:
 
 
 def _images(instructions: Iterable[_Instruction], inputs: BuildInputs) -> list[NamedImage]:
-    """What one reading names."""
+    """The images that one reading names."""
     stages = _Stages(inputs)
     for instruction in instructions:
         if instruction.unclear:
@@ -188,32 +188,32 @@ def _images(instructions: Iterable[_Instruction], inputs: BuildInputs) -> list[N
 
 
 class _Stages:
-    """Collects images from instruction to instruction, and knows which names are stages by then."""
+    """Collects images from instruction to instruction, and the names of stages so far."""
 
     def __init__(self, inputs: BuildInputs) -> None:
         self._inputs = inputs
         self._variables = Variables(dict(inputs.arguments))
         self._names: set[str] = set()
-        """Stages before the current one, which cannot name itself. Small and large letters differ, as in OpenShift."""
+        """Stages before the current one, which cannot name itself. Case-sensitive, as in OpenShift."""
         self._current = ""
         self._count = 0
         self._found: list[NamedImage] = []
         self._base: NamedImage | None = None
 
     def images(self) -> list[NamedImage]:
-        """What was named, without what the build puts another image in place of."""
+        """The images named, without the one that the build replaces."""
         if not self._inputs.replaces_base:
             return self._found
         return [each for each in self._found if each is not self._base]
 
     def add(self, image: str, line: int, instruction: str, unknown: str = "") -> NamedImage:
-        """Note an image."""
+        """Add an image."""
         found = NamedImage(image, line, instruction, unknown or ("" if trimmed(image) else "the name is empty"))
         self._found.append(found)
         return found
 
     def take(self, keyword: str, rest: str, line: int, *, is_trigger: bool = False) -> None:
-        """One instruction; ``is_trigger``: behind ONBUILD, for the builds that start from the image."""
+        """Read one instruction; ``is_trigger``: behind ONBUILD, for builds that start from the image."""
         if keyword == "arg" and not self._count:
             self._variables.declare(rest)
         elif keyword == "from":
@@ -230,7 +230,7 @@ class _Stages:
     def _from(self, rest: str, line: int) -> None:
         words = words_of(flags_of(rest)[1])
         if len(words) != 1 and not (len(words) == 3 and words[1].lower() == "as"):
-            return  # no builder takes it
+            return  # no builder accepts it
         if self._current:
             self._names.add(self._current)
         self._current = words[2] if len(words) == 3 and _STAGE_NAME.fullmatch(words[2].lower()) else ""
@@ -253,7 +253,7 @@ class _Stages:
                 self._other(source, line, "RUN --mount", is_trigger=is_trigger)
 
     def _other(self, name: str, line: int, instruction: str, *, is_trigger: bool) -> None:
-        """A stage, by name or number, or an image."""
+        """Read a stage, by name or number, or an image."""
         if not is_trigger:
             if name in self._names or (_INDEX.fullmatch(name) and int(name) < self._count - 1):
                 return

@@ -12,7 +12,7 @@ SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-"""What Go's ``unicode.IsSpace`` takes for space; Python's ``strip()`` takes more."""
+"""Space by Go's ``unicode.IsSpace``; Python's ``strip()`` removes more."""
 _BETWEEN_WORDS = re.compile(r"[\t\v\f\r ]+")
 _ARGUMENT = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -25,29 +25,29 @@ _SET_BY_BUILDERS = re.compile(
 
 
 class Unknown(Exception):
-    """What a word stands for cannot be known before the build; the text says why."""
+    """The value of a word cannot be known before the build; the message says why."""
 
 
 def trimmed(text: str, *, right: bool = True) -> str:
-    """``text`` without space around it, or before it."""
+    """``text`` without space at both ends, or only at its start."""
     return text.strip(SPACE) if right else text.lstrip(SPACE)
 
 
 def words_of(text: str) -> list[str]:
-    """The words, quotes and all."""
+    """The words, with their quotes."""
     return [word for word in _BETWEEN_WORDS.split(trimmed(text)) if word]
 
 
 def keyword_of(text: str) -> tuple[str, str]:
-    """The instruction in small letters, and the rest."""
+    """The instruction in lower case, and the rest."""
     keyword, *rest = _BETWEEN_WORDS.split(trimmed(text), maxsplit=1)
-    return keyword.replace("\u0130", "i").lower(), rest[0] if rest else ""  # as Go makes a dotted capital I small
+    return keyword.replace("\u0130", "i").lower(), rest[0] if rest else ""  # Go lower-cases a dotted capital I so
 
 
 def flags_of(text: str) -> tuple[list[str], str]:
-    """The flags that ``text`` begins with, quotes taken off, and what follows them.
+    """The flags at the start of ``text`` without quotes, and the rest.
 
-    Builders go through flags byte by byte: the second byte of ``\u00e0`` (c3 a0) is a space to them.
+    Builders read flags byte by byte: the second byte of ``\u00e0`` (c3 a0) is a space to them.
     """
     as_bytes = text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
     flags: list[str] = []
@@ -85,7 +85,7 @@ def _flag(text: str, at: int) -> tuple[str, int]:
 
 
 class Variables:
-    """The arguments that are declared before the first FROM, with what the build gives them."""
+    """The arguments declared before the first FROM, with the values that the build passes."""
 
     __slots__ = ("_declared", "_given")
 
@@ -95,7 +95,7 @@ class Variables:
         """None: declared without a value."""
 
     def declare(self, text: str) -> None:
-        """``ARG NAME``, ``ARG NAME=DEFAULT``, or several of them."""
+        """Read ``ARG NAME``, ``ARG NAME=DEFAULT``, or several of them."""
         for word in _ARGUMENT.findall(text):
             name, equals, default = word.partition("=")
             if _NAME.fullmatch(name):
@@ -104,7 +104,11 @@ class Variables:
     def _value(self, name: str, default: str | None) -> str | Unknown | None:
         if name in self._given:
             given = self._given[name]
-            return Unknown(f"the value of build argument {name} stands elsewhere") if given is None else given
+            return (
+                Unknown(f"the value of build argument {name} is taken from elsewhere (valueFrom)")
+                if given is None
+                else given
+            )
         if default is None:
             earlier = self._declared.get(name)
             return None if earlier is None else Unknown(f"ARG {name} is declared twice")
@@ -114,10 +118,10 @@ class Variables:
             return unknown
 
     def expand(self, word: str) -> str:
-        """``word`` with quotes taken off and variables replaced.
+        """``word`` without quotes, variables replaced.
 
         Raises:
-            Unknown: a variable has no value that is known, or the word is written in a way builders differ about.
+            Unknown: a variable has no value that is known, or builders read the word differently.
         """
         out, quote, at = [], "", 0
         while at < len(word):

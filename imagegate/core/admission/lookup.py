@@ -1,4 +1,4 @@
-"""What is known from outside: found, absent, impossible, or unknown."""
+"""Results of look-ups: found, absent, impossible, or unknown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Found(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """There certainly is none (an API's 404). ``why`` is the sentence a user is shown.
+    """It certainly does not exist (an API's 404). ``why`` is shown to the user.
 
     ``kind`` is the plural name of what is missing where that matters (``imagestreamtags`` means the
     stream exists and the tag does not, ``imagestreams`` that the stream does not).
@@ -30,7 +30,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Impossible:
-    """There can be none: the API refuses the very name, whoever asks and whenever (a stream called ``a/b``).
+    """It cannot exist: the API refuses the name itself, for every caller at any time (a stream called ``a/b``).
 
     As certain as ``Absent``, but no 404: the original shows ``why`` where it loses a 404's text.
     """
@@ -40,10 +40,10 @@ class Impossible:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It could not be found out; never a permission. ``why`` is shown to the user.
+    """The look-up failed; never a permission. ``why`` is shown to the user.
 
-    ``retryable``: asking again later may help (time-out, 5xx); false where somebody must act first (a damaged
-    store). Says nothing of whether there is one: what cannot exist is ``Impossible``.
+    ``retryable``: a later attempt may succeed (time-out, 5xx); false where somebody must act first (a damaged
+    store). The thing may exist or not; a name that cannot exist is ``Impossible``.
     """
 
     why: str
@@ -57,14 +57,14 @@ class DeadlineExceeded(Unknown):
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous(Unknown):
-    """Several things fit what was asked for (409): which of them was meant cannot be known."""
+    """Several things match the question (409), and it is not known which one was meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unlisted(Unknown):
-    """No source has it, and none is known to have all of its kind: it may well exist elsewhere.
+    """No source has it, and no source claims to have all of its kind: it may exist elsewhere.
 
-    What is stricter counts. Not a failure: denying for it would deny for ever.
+    The stricter reading applies. Not a failure: a denial for it would never end.
     """
 
 

@@ -1,7 +1,7 @@
-"""Owners of an object: which owner reference counts, and whether a claimed owner bears out the claim.
+"""Owners of an object: the controller's owner reference, and the check of the claim it makes.
 
-An owner reference is written by whoever writes the object. It proves nothing until the owner has been
-fetched, has the UID named and holds the same images.
+The author of an object writes its owner references too. A reference proves nothing until the owner has been
+fetched, has the UID in the reference and holds the same images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imagegate.core.admission.workload import WORKLOADS, Extent, InvalidObject, 
 
 @dataclass(frozen=True, slots=True)
 class Owner(Question):
-    """The object an owner reference names: ``Found`` of the object as JSON."""
+    """The object that an owner reference names: ``Found`` of the object as JSON."""
 
     api_version: str
     kind: str
@@ -26,7 +26,7 @@ class Owner(Question):
 
 
 def controller_reference(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The owner reference with ``controller: true``, None if the object has none."""
+    """The owner reference with ``controller: true``; None if the object has none."""
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         return None
@@ -41,13 +41,13 @@ def controller_reference(document: Mapping[str, Any]) -> Mapping[str, Any] | Non
 
 def owner_question(reference: Mapping[str, Any], namespace: str) -> Owner:
     """The question that fetches the owner."""
-    texts = [reference.get(key) for key in ("apiVersion", "kind", "name")]
-    api_version, kind, name = (text if isinstance(text, str) else "" for text in texts)
+    values = [reference.get(key) for key in ("apiVersion", "kind", "name")]
+    api_version, kind, name = (value if isinstance(value, str) else "" for value in values)
     return Owner(api_version, kind, namespace, name)
 
 
 def owner_holds_images(owner: Mapping[str, Any], uid: object, images: frozenset[str]) -> bool:
-    """Whether the fetched owner has the UID claimed and names every one of ``images`` in its own pod template."""
+    """True if the fetched owner has the claimed UID and every one of ``images`` in its own pod template."""
     metadata = owner.get("metadata")
     if not isinstance(metadata, Mapping) or not uid or metadata.get("uid") != uid:
         return False

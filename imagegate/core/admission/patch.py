@@ -20,7 +20,7 @@ def apply_patch(document: Mapping[str, Any], operations: Iterable[PatchOp]) -> d
     """The document with ``operations`` applied in order.
 
     Raises:
-        PatchConflict: an operation names a place that is not there, or one that is not made here.
+        PatchConflict: an operation names a place that does not exist, or is not one of the three.
     """
     root: dict[str, Any] = dict(document)
     own: set[int] = {id(root)}  # containers copied by this call; kept alive by root
@@ -32,7 +32,7 @@ def apply_patch(document: Mapping[str, Any], operations: Iterable[PatchOp]) -> d
 
 
 def _walk(root: dict[str, Any], path: str, own: set[int], keep: list[Any]) -> tuple[Any, str]:
-    """The container that holds the last part of ``path``, with everything on the way copied once."""
+    """The dict or list that holds the last part of ``path``, with everything on the way copied once."""
     if not path.startswith("/"):
         raise PatchConflict(f"{path!r} is not a JSON Pointer into an object")
     *parts, last = (part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
@@ -41,7 +41,7 @@ def _walk(root: dict[str, Any], path: str, own: set[int], keep: list[Any]) -> tu
         key = _key(at, part, path)
         child = at[key]
         if not isinstance(child, (dict, list)):
-            raise PatchConflict(f"{path}: {part!r} holds no object or list")
+            raise PatchConflict(f"{path}: {part!r} is not an object or list")
         if id(child) not in own:
             child = child.copy()
             own.add(id(child))
@@ -54,10 +54,10 @@ def _walk(root: dict[str, Any], path: str, own: set[int], keep: list[Any]) -> tu
 def _key(at: Any, part: str, path: str) -> Any:
     if isinstance(at, dict):
         if part not in at:
-            raise PatchConflict(f"{path}: there is no {part!r}")
+            raise PatchConflict(f"{path}: {part!r} does not exist")
         return part
     if not part.isdecimal() or int(part) >= len(at):
-        raise PatchConflict(f"{path}: there is no element {part!r}")
+        raise PatchConflict(f"{path}: element {part!r} does not exist")
     return int(part)
 
 
@@ -70,7 +70,7 @@ def _apply(parent: Any, key: str, operation: PatchOp) -> None:
     elif op == "remove":
         del parent[_key(parent, key, operation.path)]
     else:
-        raise PatchConflict(f"operation {op!r} is not used here")
+        raise PatchConflict(f"operation {op!r} is not supported")
 
 
 def _add(parent: Any, key: str, operation: PatchOp) -> None:
@@ -81,11 +81,11 @@ def _add(parent: Any, key: str, operation: PatchOp) -> None:
     elif key.isdecimal() and int(key) <= len(parent):
         parent.insert(int(key), operation.value)
     else:
-        raise PatchConflict(f"{operation.path}: there is no element {key!r}")
+        raise PatchConflict(f"{operation.path}: element {key!r} does not exist")
 
 
 def fits(document: object, operations: Iterable[PatchOp]) -> bool:
-    """Whether every operation's parent is there, and for ``replace`` and ``remove`` the place itself.
+    """True if every operation's parent exists, and for ``replace`` and ``remove`` the place itself.
 
     Cheap, for patches of plug-ins on the hot path: each operation is tried on the unpatched document.
     """

@@ -1,8 +1,8 @@
-"""What every plug-in of the admission path is: questions first, then a pure decision.
+"""The contract of every admission plug-in: questions first, then a pure decision.
 
-A plug-in never fetches. It names what it must know as ``Question`` values; the service asks the ports
-(``service/review/lookups.py``) and calls again with the answers, until no question is left. ``decide`` then
-answers from values alone, so that any decision can be replayed from a file.
+A plug-in never fetches. It names what it must know as ``Question`` values; the service looks the answers up
+(``service/review/lookups.py``) and calls again with them, until no question is left. ``decide`` then works from
+values alone, so that any decision can be replayed from a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imagegate.core.admission.trace import Trace
 
 
 class Question:
-    """Base of everything that can be asked of the outside. Subclasses are frozen, hashable dataclasses."""
+    """Base of everything that can be looked up outside. Subclasses are frozen, hashable dataclasses."""
 
     __slots__ = ()
 
@@ -65,12 +65,12 @@ class Plugin(Protocol):
         """``image-policy``, ``import-gate``, ``always-pull`` or ``cise``; in metrics, logs and settings."""
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """Whether this plug-in has anything to say of the request. Cheap; asks nothing."""
+        """True if the plug-in decides about the request. Cheap; looks nothing up."""
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
-        """What must be looked up next, given what is known. Empty: ``decide`` may be called.
+        """The next look-ups, given the answers so far. Empty: ``decide`` may be called.
 
-        Questions that are already in ``answers`` need not be left out.
+        Questions that ``answers`` has already may be returned again.
         """
 
     def decide(
@@ -79,5 +79,5 @@ class Plugin(Protocol):
         """The decision. Same input, same answer. A missing answer counts as ``Unknown``.
 
         Args:
-            trace: collects what was tried, for ``explain``; None on the hot path.
+            trace: collects the steps of the decision, for ``explain``; None on the hot path.
         """

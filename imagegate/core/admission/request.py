@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from imagegate.errors import InvalidReview
 
 API_VERSIONS = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
-_MEMO_MAX = 1024
+_CACHED_PAIRS_MAX = 1024
 _TEXT_ONLY = {str}
 
 
@@ -36,18 +36,21 @@ class GroupKind(NamedTuple):
 
 _GROUP_KINDS: dict[tuple[str, str], GroupKind] = {}
 _GROUP_RESOURCES: dict[tuple[str, str], GroupResource] = {}
-"""Pairs already seen, so that the few that occur are checked and made once. Bounded."""
+"""Pairs read before, so that the few that occur are checked and made once.
+
+Bounded, because callers choose the names. Without a lock: a lost write only means that a pair is read again.
+"""
 
 
 class Phase(enum.Enum):
-    """Which pass of admission asks."""
+    """The pass of admission that a request belongs to."""
 
     MUTATE = "mutate"
     VALIDATE = "validate"
 
 
 class User(NamedTuple):
-    """Who asks (authentication.k8s.io UserInfo)."""
+    """The requesting user (authentication.k8s.io UserInfo)."""
 
     name: str = ""
     uid: str = ""
@@ -78,7 +81,7 @@ class AdmissionRequest:
 
     @property
     def resources(self) -> tuple[GroupResource, ...]:
-        """The group-resources the request counts as: the requested one, then the matched one."""
+        """The group-resources that rules may name for the request: the requested one, then the matched one."""
         if self.request_resource == self.resource:
             return (self.resource,)
         return (self.request_resource, self.resource)
@@ -88,7 +91,7 @@ class AdmissionRequest:
         """Read an AdmissionReview (already decoded from JSON).
 
         Raises:
-            InvalidReview: not an AdmissionReview of a known version, or without what one must have.
+            InvalidReview: not an AdmissionReview of a known version, or a required field is missing.
         """
         if not isinstance(review, dict):
             raise InvalidReview("the body is not a JSON object")
@@ -149,7 +152,7 @@ def _group_kind(request: Mapping[str, Any], key: str) -> GroupKind:
         return _GROUP_KINDS[value["group"], value["kind"]]  # type: ignore[index]  # anything but a known pair raises
     except (KeyError, TypeError):
         found = _read_group_kind(value, key)
-    if len(_GROUP_KINDS) < _MEMO_MAX:
+    if len(_GROUP_KINDS) < _CACHED_PAIRS_MAX:
         _GROUP_KINDS[found] = found
     return found
 
@@ -166,10 +169,10 @@ def _read_group_kind(value: object, key: str) -> GroupKind:
 def _group_resource(request: Mapping[str, Any], key: str) -> GroupResource:
     value = request.get(key)
     try:
-        return _GROUP_RESOURCES[value["group"], value["resource"]]  # type: ignore[index]  # as above
+        return _GROUP_RESOURCES[value["group"], value["resource"]]  # type: ignore[index]  # see _group_kind
     except (KeyError, TypeError):
         found = _read_group_resource(value, key)
-    if len(_GROUP_RESOURCES) < _MEMO_MAX:
+    if len(_GROUP_RESOURCES) < _CACHED_PAIRS_MAX:
         _GROUP_RESOURCES[found] = found
     return found
 

@@ -1,4 +1,4 @@
-"""What a decision went through, as data, for ``explain``, ``check --explain`` and the console."""
+"""The steps of a decision, as data, for ``explain``, ``check --explain`` and the console."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was looked at.
+    """One step of a decision.
 
     ``what`` is a fixed word (``coverage``, ``look-up``, ``rule``, ``rewrite``, ``policy-entry``,
-    ``signature``...), ``subject`` what it was tried on or which rule it is, ``outcome`` a fixed word
+    ``signature``...), ``subject`` the image or the rule it is about, ``outcome`` a fixed word
     (``matched``, ``not-matched``, ``skipped``, ``found``, ``absent``, ``unknown``...), ``because`` a sentence.
     """
 
@@ -33,14 +33,14 @@ class Step:
 
 @dataclass(slots=True)
 class Trace:
-    """Steps in the order in which they were taken, grouped by the place they are about."""
+    """Steps in the order in which they were taken, each with its field path."""
 
     steps: list[tuple[str, Step]] = field(default_factory=list)
 
     def add(self, at: str, step: Step) -> None:
-        """Note ``step`` for the field path ``at`` (``spec.containers[0].image``; empty: the object)."""
+        """Add ``step`` for the field path ``at`` (``spec.containers[0].image``; empty: the object)."""
         self.steps.append((at, step))
 
     def to_json(self) -> list[dict[str, Any]]:
-        """All steps, each with its ``at``."""
+        """All steps as JSON objects, each with its field path ``at``."""
         return [{"at": at, **step.to_json()} for at, step in self.steps]

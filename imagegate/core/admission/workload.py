@@ -1,8 +1,8 @@
-"""Which objects carry images, and where: pods, everything with a pod template, builds.
+"""Images of an object and their places: pods, everything with a pod template, builds.
 
 Source of the table: docs/spec/image-policy.md 3 (Kubernetes' and OpenShift's image reference mutators). Every
-image is an ``ImageUse``: an object reference and the field path it stands at. Malformed objects raise
-``InvalidObject``; an API server never stores one, a file in a repository may hold one.
+image is an ``ImageUse``: an object reference and its field path. Malformed objects raise ``InvalidObject``; an API
+server never stores one, a file in a repository may contain one.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ IMAGE_STREAM_IMAGE = "ImageStreamImage"
 
 BUILD_GROUP = "build.openshift.io"
 IMAGES_MAX = 10_000
-"""How many images one request may bring. Those that stay as they are do not count."""
+"""Limit of new or changed images in one request."""
 NAMES_MAX_CHARACTERS = 1024 * 1024
-"""How long the names of those images may be altogether."""
+"""Limit of the total length of their names."""
 NAME_MAX_CHARACTERS = 16 * 1024
-"""What is read of one name. A longer text is no reference, unless the host is longer than DNS has any."""
+"""Length up to which one name is read. A longer string is not a reference, as DNS has no host that long."""
 DOCKERFILE_MAX_CHARACTERS = 128 * 1024
+"""Limit of an inline Dockerfile; images in a longer one cannot be known."""
 DOCKERFILE = "spec.source.dockerfile"
 DEPLOYER = "spec.strategy.customParams.image"
 
 
 class InvalidObject(InvalidInput):
-    """An object with images does not have the form its kind must have; the text names the field."""
+    """An object with images does not have the form of its kind; the message names the field."""
 
 
 class ImageUse(NamedTuple):
@@ -44,31 +45,31 @@ class ImageUse(NamedTuple):
     namespace: str
     name: str
     field: str
-    """Field path of what a rewrite replaces: ``spec.containers[0].image``, ``spec.strategy.dockerStrategy.from``."""
+    """Field path that a rewrite replaces: ``spec.containers[0].image``, ``spec.strategy.dockerStrategy.from``."""
     owner: str = ""
     """Name of the container or volume; empty elsewhere."""
     within: str = ""
-    """Where in a text of that field it stands: ``line 3: FROM``. Such a text is never rewritten."""
+    """Place inside the string in that field: ``line 3: FROM``. Such a string is never rewritten."""
     unknown: str = ""
-    """Why it cannot be known which image is meant; empty where it can."""
+    """Reason why the image cannot be known; empty where it can."""
 
     @property
     def reference(self) -> tuple[str, str, str]:
-        """What makes two uses the same image: kind, namespace and name."""
+        """Kind, namespace and name: equal for two uses of the same image."""
         return self[:3]
 
     @property
     def error_field(self) -> str:
-        """Field path that an error names; in a build that is the name inside the object reference."""
+        """Field path for errors; in a build that of the name inside the object reference."""
         return f"{self.field}.name" if self.field.endswith(".from") else self.field
 
 
 class Shape(NamedTuple):
-    """Where an object of a kind keeps its pod spec and the metadata of its pod template."""
+    """Paths of the pod spec and of the pod template in objects of one kind."""
 
     pod_spec: tuple[str, ...]
     template: tuple[str, ...] | None = None
-    """None for a pod, which has no template but itself."""
+    """None for a pod, which has no template."""
 
 
 _POD = Shape(("spec",))
@@ -120,7 +121,7 @@ _BUILD_STRATEGIES = ("customStrategy", "dockerStrategy", "sourceStrategy")
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Which places are looked at beside initContainers, containers and the object references of builds."""
+    """Places to read beside initContainers, containers and the object references of builds."""
 
     ephemeral_containers: bool = True
     image_volumes: bool = True
@@ -134,10 +135,10 @@ EVERYTHING = Extent()
 
 
 def inconsistency(request: AdmissionRequest) -> str:
-    """Why the request's object cannot be what its resource holds; empty where it can.
+    """Reason why kind, resource and object of a request do not fit together; empty where they do.
 
-    Kind, resource and object say the same thing three times in what an API server sends. Where images are found
-    depends on the kind, which policy counts on the resource: a request that is not of one mind is not looked into.
+    An API server always sends three that agree. The kind decides where images are read, the resource which policy
+    applies: if they disagreed, images could be read from the wrong place.
     """
     kind, document = request.kind, request.object
     if document is None:
@@ -152,10 +153,10 @@ def inconsistency(request: AdmissionRequest) -> str:
 
 
 def bounded(images: Iterable[ImageUse]) -> tuple[ImageUse, ...]:
-    """All images that must be looked at, so few that one request does not take a worker's time for long.
+    """All ``images``, checked against the limits, so that one request does not occupy a worker for long.
 
     Raises:
-        InvalidObject: there are more than ``IMAGES_MAX``, or their names are longer than any are.
+        InvalidObject: more than ``IMAGES_MAX``, or their names exceed ``NAMES_MAX_CHARACTERS`` in total.
     """
     found = tuple(islice(images, IMAGES_MAX + 1))
     if len(found) > IMAGES_MAX:
@@ -210,7 +211,7 @@ def deployer_images(document: Mapping[str, Any]) -> Iterator[ImageUse]:
 
 
 def build_images(spec: Mapping[str, Any], extent: Extent = EVERYTHING) -> Iterator[ImageUse]:
-    """Every image that the spec of a Build or BuildConfig starts from, in the original's order, then its Dockerfile's.
+    """Every image that a Build or BuildConfig spec starts from, in the original's order, then its Dockerfile's.
 
     Raises:
         InvalidObject: a field does not have the form it must have.
@@ -249,7 +250,7 @@ def _dockerfile_images(spec: Mapping[str, Any]) -> Iterator[ImageUse]:
 
 
 def _build_inputs(spec: Mapping[str, Any]) -> BuildInputs:
-    """What the builder puts in place of what the Dockerfile says; those images have places of their own."""
+    """Build arguments and images that replace what the Dockerfile says; the images are reported at their own places."""
     strategy = dig(spec, ("strategy", "dockerStrategy")) or {}
     base = strategy_from(spec, "dockerStrategy")
     arguments: list[tuple[str, str | None]] = []
@@ -323,7 +324,7 @@ def _object_reference(reference: Mapping[str, Any], field: str) -> ImageUse:
 
 
 def _read_name(text: str) -> str:
-    """``text``, or as much of it as can be no name either, and is blank only if all of it is."""
+    """``text``, or a prefix too long for any name, and blank only if all of ``text`` is."""
     if len(text) <= NAME_MAX_CHARACTERS:
         return text
     begins = text[:NAME_MAX_CHARACTERS]

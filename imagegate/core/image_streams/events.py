@@ -356,7 +356,7 @@ def _read_source(answer: Lookup[Any] | None) -> SourceStream | SourceUnavailable
         return SourceUnavailable(is_absent=True)
     if not isinstance(answer, Found):
         is_unknown = answer is None or isinstance(answer, Unknown)
-        return SourceUnavailable(answer.why if answer is not None else "not asked", is_unknown=is_unknown)
+        return SourceUnavailable(answer.why if answer is not None else "not looked up", is_unknown=is_unknown)
     try:
         stream = read_stream(answer.value)
     except InvalidInput as error:

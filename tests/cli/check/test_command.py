@@ -241,11 +241,11 @@ class TestInput:
         [
             (
                 "imagePolicy:\n  extraResources:\n  - {group: a, resource: b, kind: C, podSpecs: [spec]}\n",
-                "imagePolicy.extraResources: not supported by this version",
+                "imagePolicy.extraResources: not supported in this version",
             ),
-            ("importGate: {checkMirrors: true}\n", "importGate.checkMirrors: not supported by this version"),
-            ("cise: {trust: {allowHTTP: true}}\n", "cise.trust: content trust cannot be checked by this version"),
-            ("cise: {va: {account: abc}}\n", "cise.va: vulnerability verdicts cannot be had by this version"),
+            ("importGate: {checkMirrors: true}\n", "importGate.checkMirrors: not supported in this version"),
+            ("cise: {trust: {allowHTTP: true}}\n", "cise.trust: content trust is not supported in this version"),
+            ("cise: {va: {account: abc}}\n", "cise.va: vulnerability checks are not supported in this version"),
         ],
     )
     def test_a_setting_that_is_not_followed_yet_is_refused(

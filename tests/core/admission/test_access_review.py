@@ -15,7 +15,7 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
         (Found(AccessAnswer(False, "no")), False, AccessAnswer(False, "no")),
         (Absent("no such user"), False, AccessAnswer(False, "no such user")),
         (Unknown("timed out"), False, AccessAnswer(False, evaluation_error="timed out")),
-        (None, False, AccessAnswer(False, evaluation_error="not asked")),
+        (None, False, AccessAnswer(False, evaluation_error="not looked up")),
     ],
 )
 def test_only_a_certain_yes_is_one(answer: Lookup[AccessAnswer] | None, granted: bool, shown: AccessAnswer) -> None:

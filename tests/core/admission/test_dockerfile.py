@@ -86,7 +86,7 @@ def test_images(text: str, images: list[str]) -> None:
 
 FORMS = "of variables only $NAME, ${NAME}, ${NAME:-WORD} and ${NAME:+WORD} are read"
 PLAIN = "takes a name without variables and quotes: name a stage with FROM"
-HEREDOC = "the end of a heredoc cannot be told: write its name in letters and digits"
+HEREDOC = "the end of a heredoc cannot be found: write its name in letters and digits"
 UNKNOWN: dict[str, tuple[str, str]] = {
     "no value": ("ARG A\nFROM $A\n", "ARG A has no default, and the build gives it no value"),
     "not declared": ("FROM ${A}\n", "no ARG before the first FROM declares A"),
@@ -97,7 +97,10 @@ UNKNOWN: dict[str, tuple[str, str]] = {
     "of the builder": ("ARG TARGETARCH=x\nFROM a:$TARGETARCH\n", "TARGETARCH is set by the builder"),
     "of the cluster": ("FROM ${HTTP_PROXY:-a}\n", "HTTP_PROXY is set by the builder"),
     "of the build": ("FROM $GIVEN\n", "no ARG before the first FROM declares the build argument GIVEN"),
-    "of a secret": ("ARG SECRET=a\nFROM ${SECRET:-b}\n", "the value of build argument SECRET stands elsewhere"),
+    "of a secret": (
+        "ARG SECRET=a\nFROM ${SECRET:-b}\n",
+        "the value of build argument SECRET is taken from elsewhere (valueFrom)",
+    ),
     "another form": ("ARG A=b\nFROM ${A#x}\n", FORMS),
     "nested": ("ARG A=b\nFROM ${C:-$A}\n", FORMS),
     "escaped": ("FROM a\\b\n", "escaped characters are not read"),
@@ -129,7 +132,7 @@ def test_build_arguments_win_over_defaults() -> None:
     frontend = named_images("FROM a", BuildInputs((("BUILDKIT_SYNTAX", "evil.com/x"),)))
     assert [each.image for each in frontend] == ["evil.com/x", "a"]
     (hidden, _) = named_images("FROM a", BuildInputs((("BUILDKIT_SYNTAX", None),)))
-    assert hidden.unknown == "the value of BUILDKIT_SYNTAX stands elsewhere"
+    assert hidden.unknown == "the value of BUILDKIT_SYNTAX is taken from elsewhere (valueFrom)"
 
 
 def test_only_the_last_base_is_replaced() -> None:

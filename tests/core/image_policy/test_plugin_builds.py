@@ -116,7 +116,7 @@ def test_build_arguments_count() -> None:
     given = [{"name": "BASE", "value": "evil.com/x:1"}]
     assert texts(HUB, build(text, buildArgs=given)) == [forbidden("evil.com/x:1", "line 2: FROM")]
     secret = [{"name": "BASE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
-    assert "stands elsewhere" in texts(HUB, build(text, buildArgs=secret))[0]
+    assert "is taken from elsewhere (valueFrom)" in texts(HUB, build(text, buildArgs=secret))[0]
 
 
 def test_the_strategys_image_takes_the_place_of_the_last_from() -> None:

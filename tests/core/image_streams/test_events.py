@@ -173,7 +173,7 @@ def test_a_stream_that_does_not_exist() -> None:
 @pytest.mark.parametrize(
     "answers,why,unknown",
     [
-        ({}, "not asked", True),
+        ({}, "not looked up", True),
         ({Stream("test", "src"): Unknown("timed out")}, "timed out", True),
         ({Stream("test", "src"): Found({"spec": 5})}, "spec: expected an object, got 5", False),
     ],
@@ -215,7 +215,7 @@ def test_access_refused_and_granted() -> None:
 
 @pytest.mark.parametrize(
     "answers,why",
-    [({}, "not asked"), ({access("other", "src"): Unknown("timed out")}, "timed out")],
+    [({}, "not looked up"), ({access("other", "src"): Unknown("timed out")}, "timed out")],
 )
 def test_access_that_is_not_known_is_refused(answers: Mapping[Any, Lookup[Any]], why: str) -> None:
     new = stream("app", tag("a", "ImageStreamTag", "src:v1", "other"))
