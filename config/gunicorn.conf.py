@@ -5,8 +5,8 @@ workers and limits are those of the settings file that ``IMAGEGATE_SETTINGS`` na
 """
 
 from imagegate.web.server import ServerOptions, gunicorn_settings
-from imagegate.wiring.choices import Chosen
+from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.initial_policies import settings_at_start
 
 wsgi_app = "imagegate.web.wsgi:application()"
-globals().update(gunicorn_settings(ServerOptions.of(settings_at_start(Chosen()).server)))
+globals().update(gunicorn_settings(ServerOptions.of(settings_at_start(StartupOptions()).server)))
