@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +27,7 @@ from imagegate.service.image_api.collector import Collector
 from imagegate.service.image_api.imports import StoredPullSecrets
 from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
+from imagegate.service.imports.background import BackgroundWork
 from imagegate.service.imports.fetcher import ImportSettings
 from imagegate.service.imports.importer import Importer
 from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
@@ -39,8 +35,6 @@ from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review.reviewer import Reviewer, labels_of
 from imagegate.settings.load import Settings
 
-LOOK_FOR_CHANGES_EVERY_S = 1.0
-LOOK_ANYWAY_EVERY_S = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +80,6 @@ class ImageService:
     schedule: ScheduleSettings
     ends: Callable[[], bool] = field(default=lambda: False)
     """Whether this process is stopping; set by the server."""
-    _stop: threading.Event = field(default_factory=threading.Event)
 
     def is_stopping(self) -> bool:
         """Whether watches should end, so that the process can."""
@@ -94,34 +87,17 @@ class ImageService:
 
     def start_imports(self) -> None:
         """Import new and scheduled tags, and go on with deletions, in one process of all that share the store."""
-        threading.Thread(target=self._run_imports, name="scheduled-imports", daemon=True).start()
-
-    def _run_imports(self) -> None:
-        lock = os.open(f"{self.store.database.path}.imports.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)  # freed by the system when its process ends, however it ends
         imports = ScheduledImports(
             self.store, self.importer, self.api.imports.controller_target, settings=self.schedule
         )
         collector = Collector(self.store, self.api.kept, lambda group, name: self.store.find(group, name, DELETED))
-        collect = partial(self._after_changes, collector.run_round, "deletions")
-        threading.Thread(target=collect, name="collector", daemon=True).start()  # never behind a slow import
-        self._after_changes(partial(imports.run_round, self._stop), "imports")
-
-    def _after_changes(self, run_round: Callable[[], object], what: str) -> None:
-        """Do a round soon after something has changed, and now and then for what is due by time."""
-        seen, looked_at = "", 0.0
-        while not self._stop.wait(LOOK_FOR_CHANGES_EVERY_S):
-            try:
-                version = self.store.version()
-                if version == seen and time.monotonic() - looked_at < LOOK_ANYWAY_EVERY_S:
-                    continue
-                looked_at = time.monotonic()
-                run_round()
-                seen = version
-            except StoreError as error:
-                _log.warning("the store cannot be used for %s in the background: %s", what, error)
-            except Exception:  # noqa: BLE001 - logged with its traceback; the thread must live to see the repair
-                _log.exception("%s in the background failed unexpectedly", what)
+        BackgroundWork(
+            self.store,
+            take_turn=self.store.database.take_background_turn,
+            import_round=lambda: imports.run_round(self.is_stopping),
+            delete_round=collector.run_round,
+            ends=self.is_stopping,
+        ).start()
 
 
 def image_service(

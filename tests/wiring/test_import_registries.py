@@ -76,7 +76,7 @@ class Schedule:
             self.images.store,
             self.images.importer,
             self.images.api.imports.controller_target,
-            settings=ScheduleSettings(interval_s=10, round_s=1),
+            settings=ScheduleSettings(interval_s=10),
             monotonic=lambda: self.now,
         )
 

@@ -7,7 +7,6 @@ import that finds nothing new writes nothing, and one that was overtaken is a co
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,13 +34,11 @@ class ScheduleSettings:
         interval_s: least time between two scheduled imports of a stream (scheduledImageImportMinimumIntervalSeconds).
         per_minute: scheduled imports of all streams together (maxScheduledImageImportsPerMinute); -1: no limit.
         disabled: no scheduled imports (disableScheduledImport); new tags are imported all the same.
-        round_s: how often streams are looked at.
     """
 
     interval_s: float = 900.0
     per_minute: int = 60
     disabled: bool = False
-    round_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -83,17 +80,11 @@ class ScheduledImports:
         self._tokens = float(self._settings.per_minute)
         self._refilled = monotonic()
 
-    def run(self, stop: threading.Event) -> None:
-        """Do rounds until ``stop`` is set."""
-        while not stop.is_set():
-            try:
-                self.run_round(stop)
-            except StoreError as error:
-                _log.warning("image streams cannot be read for imports: %s", error)
-            stop.wait(self._settings.round_s)
-
-    def run_round(self, stop: threading.Event | None = None) -> list[str]:
+    def run_round(self, ends: Callable[[], bool] = lambda: False) -> list[str]:
         """Import every stream that is due.
+
+        Args:
+            ends: True once the process is stopping; the streams that are left wait for the next process.
 
         Returns:
             ``NAMESPACE/NAME`` of those that were tried.
@@ -104,7 +95,7 @@ class ScheduledImports:
         tried: list[str] = []
         present: set[str] = set()
         for stream in self._streams():
-            if stop is not None and stop.is_set():
+            if ends():
                 return tried
             present.add(_id(stream))
             if self._run_stream(stream):

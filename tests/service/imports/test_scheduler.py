@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,20 +193,10 @@ def test_a_stream_that_was_changed_meanwhile_waits_for_its_turn(world: World, re
     assert len(world.images("app")) == 1
 
 
-def test_run_ends_when_told(world: World, registry_tls: Registry) -> None:
+def test_a_round_ends_with_its_process(world: World, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "schedule/run:v1")
-    world.create("app", f"{registry_tls.host}/schedule/run:v1")
-    stop, imported = threading.Event(), threading.Event()
-
-    def target(namespace: str, name: str) -> StoredTarget:
-        imported.set()
-        return world.target(namespace, name)
-
-    imports = ScheduledImports(world.store, world.importer, target)
-    thread = threading.Thread(target=imports.run, args=(stop,))
-    thread.start()
-    assert imported.wait(30)
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
-    assert len(world.images("app")) == 1
+    for name in ("one", "two"):
+        world.create(name, f"{registry_tls.host}/schedule/run:v1")
+    answers = iter([False, True])
+    assert world.imports.run_round(lambda: next(answers)) == ["test/one"]
+    assert world.made().run_round() == ["test/two"]
