@@ -34,7 +34,6 @@ from imagegate.errors import InvalidPolicy
 KINDS = (CLUSTER_IMAGE_POLICY, IMAGE_POLICY)
 CLUSTER_DOMAIN = "<<CLUSTER DOMAIN>>"
 DEFAULT_NAMESPACE = "default"
-INSTALL_VALUES = "image-security-enforcement"
 SAME_KIND_ELSEWHERE = frozenset({"config.openshift.io", "policy.sigstore.dev"})
 """Groups of other products that use the same names of kinds."""
 
@@ -135,27 +134,6 @@ def read_nodes(documents: Iterable[Node], name: str, reading: Reading) -> Loaded
             loaded.policies.append(policy)
     report.check()
     loaded.warnings = report.warnings
-    return loaded
-
-
-def read_install_values(node: Node, name: str, reading: Reading, policy_name: str = "default") -> LoadedPolicies:
-    """The ClusterImagePolicy of an installation's ``config.yaml`` (docs/spec/enforcement.md 7.3).
-
-    ``image-security-enforcement: {clusterImagePolicy: [{name, policy}]}`` replaces the default list.
-
-    Raises:
-        InvalidPolicy: what is wrong.
-    """
-    report = Report(name, lenient=reading.lenient)
-    loaded = LoadedPolicies()
-    fields = Fields(node, "", report)
-    values = fields.child(INSTALL_VALUES)
-    group = PolicyGroup.CISE
-    reader = _Object(node, INSTALL_VALUES, report, reading, loaded)
-    entries = reader.entries(values, "clusterImagePolicy", (group, CLUSTER_IMAGE_POLICY, "", policy_name))
-    report.check()
-    loaded.warnings = report.warnings
-    loaded.policies.append(ImagePolicyObject(group=group, kind=CLUSTER_IMAGE_POLICY, name=policy_name, entries=entries))
     return loaded
 
 

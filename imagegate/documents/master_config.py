@@ -6,7 +6,6 @@ docs/spec/image-policy.md 1.1 and 1.5 to 1.8. A stand-alone ImagePolicyConfig is
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -25,6 +24,7 @@ from imagegate.documents.image_policy_config import (
 )
 from imagegate.documents.import_policy import read_image_policy_block
 from imagegate.documents.yaml.fields import Fields, Remark, Report
+from imagegate.documents.yaml.hints import nearest
 from imagegate.documents.yaml.nodes import Node
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import InvalidPolicy
@@ -168,12 +168,10 @@ class _Reader:
 
     def _check_near_misses(self, fields: Fields) -> None:
         """A block under a misspelt name would be ignored, and with it the policy."""
-        by_lower = {block.lower(): block for block in BLOCKS}
         for name, node in fields.unknown():
-            simple = name.lower().replace("_", "").replace("-", "")[:100]
-            near = difflib.get_close_matches(simple, by_lower, n=1, cutoff=_NEAR_BLOCK_CUTOFF)
+            near = nearest(name.replace("_", "").replace("-", ""), BLOCKS, cutoff=_NEAR_BLOCK_CUTOFF)
             if near:
-                self._report.refuse(node.line, name, f'not read; did you mean "{by_lower[near[0]]}"?')
+                self._report.refuse(node.line, name, f'not read; did you mean "{near}"?')
         old = fields.entries.get("kubernetesMasterConfig")
         if old is not None and isinstance(old.value, dict) and "admissionConfig" in old.value:
             text = "not read; plug-ins are configured in the top-level admissionConfig"
@@ -204,12 +202,11 @@ class _Reader:
         return policy, self._always_pull(plugins), ignored
 
     def _check_near_plugins(self, plugins: Fields, ignored: tuple[str, ...]) -> None:
-        by_lower = {name.lower(): name for name in (*PLUGIN_NAMES, ALWAYS_PULL_IMAGES)}
         for name in ignored:
-            near = difflib.get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=_NEAR_BLOCK_CUTOFF)
+            near = nearest(name, (*PLUGIN_NAMES, ALWAYS_PULL_IMAGES), cutoff=_NEAR_BLOCK_CUTOFF)
             if near:
                 place = f"{_PLUGIN_CONFIG}[{name}]"
-                self._report.refuse(plugins.line_of(name), place, f'not read; did you mean "{by_lower[near[0]]}"?')
+                self._report.refuse(plugins.line_of(name), place, f'not read; did you mean "{near}"?')
 
     def _image_policy(self, plugins: Fields, name: str) -> ImagePolicyConfig | None:
         found = self._configuration(plugins, name)

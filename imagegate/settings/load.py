@@ -7,7 +7,6 @@ What is not given keeps its default. A variable of the environment wins over the
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from imagegate.adapters.files.input import read_file
 from imagegate.core.profile import Profile
 from imagegate.documents.yaml.fields import Fields, Report
+from imagegate.documents.yaml.hints import nearest
 from imagegate.documents.yaml.nodes import Node, Value
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
@@ -163,10 +163,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Entry, object]:
         elif entry is not None:
             problems.append(f"environment: {variable}: can only be set in the settings file, as {entry.dotted}")
         elif variable.startswith(_PREFIX) and variable != SETTINGS_VARIABLE:
-            near = difflib.get_close_matches(variable, _BY_VARIABLE, n=1, cutoff=0.75)
-            problems.append(
-                f"environment: {variable}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
-            )
+            near = nearest(variable, _BY_VARIABLE)
+            problems.append(f"environment: {variable}: no such setting" + (f"; did you mean {near}?" if near else ""))
     if problems:
         raise InvalidSettings(*sorted(problems))
     return values

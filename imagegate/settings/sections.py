@@ -326,7 +326,6 @@ class CisePathSettings:
         " beside the store.",
     )
     cache: bool = flag(True, "Keep results of verification for a while.")
-    exclude_own_namespace: bool = flag(True, "Leave imagegate's own namespace out of its webhooks.")
     trust: TrustSettings = section(TrustSettings, key="trust")
     simple: SimpleSettings = section(SimpleSettings, key="simple")
     va: VulnerabilitySettings = section(VulnerabilitySettings, key="va")

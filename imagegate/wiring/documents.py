@@ -13,8 +13,6 @@ from imagegate.adapters.files.access_rules import AccessRule, FileAccessReviews,
 from imagegate.adapters.files.config import load_config
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.image_streams import ImageStreamsFromObjects, load_image_streams
-from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
-from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
@@ -25,10 +23,8 @@ from imagegate.core.profile import Profile
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
-from imagegate.ports.image_store import StoreError
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.evidence.layered_image_streams import Layer, LayeredImageStreams
-from imagegate.service.evidence.openshift4_image_cache import CachedImages
 from imagegate.service.policies.policy_set import PolicySet
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
@@ -38,10 +34,11 @@ from imagegate.wiring.completeness import check_whole, checksum_file
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.plugins import configured_plugins, enforces_images
 from imagegate.wiring.record_keys import RecordKeys
-from imagegate.wiring.seed_store import seed_store
 
 if TYPE_CHECKING:
     from imagegate.adapters.files.cluster import ClusterFiles
+    from imagegate.adapters.store_sqlite.objects import SqliteStore
+    from imagegate.service.evidence.openshift4_image_cache import CachedImages
 
 _log = logging.getLogger(__name__)
 
@@ -142,12 +139,17 @@ class PolicyDocuments:
         """Image streams from files, under those of the store if there is one."""
         if self._store is None:
             return files
+        from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams  # takes time: imported when used
+
         return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
 
     def _fill(self, files: ImageStreamsFromObjects) -> None:
         """Have the store keep what of the files it does not have."""
         if self._store is None:
             return
+        from imagegate.ports.image_store import StoreError  # what takes time to import is imported when used
+        from imagegate.wiring.seed_store import seed_store
+
         try:
             seed_store(self._store, files.storable())
         except StoreError as error:
@@ -192,6 +194,8 @@ def _image_methods(settings: Settings, streams: Any) -> dict[type[Question], Any
         ask.Namespace: of_some(streams.namespace),
     }
     if settings.profile is Profile.OPENSHIFT_4:
+        from imagegate.service.evidence.openshift4_image_cache import CachedImages  # takes time: imported when used
+
         cached: ImageStreams | CachedImages = CachedImages(streams, time.monotonic)
         methods[ask.Image], methods[ask.StreamTag] = cached.image, cached.stream_tag
         methods[ask.StreamImage] = cached.stream_image

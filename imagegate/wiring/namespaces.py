@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
-from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Absent, Lookup, Unlisted
 from imagegate.core.image_streams.questions import Namespace
-from imagegate.ports.image_store import Collection, StoreError
 from imagegate.service.policies.policy_set import Modes
 from imagegate.service.review.reviewer import labels_of
+
+if TYPE_CHECKING:
+    from imagegate.adapters.store_sqlite.objects import SqliteStore
 
 Ask = Callable[..., Lookup[dict[str, Any]]]
 SECTIONS = {"image-policy": "imagePolicy", "always-pull": "alwaysPull", "import-gate": "importGate", "cise": "cise"}
@@ -35,6 +36,8 @@ def known_labels(files: ImageStreamsFromObjects, store: SqliteStore | None) -> l
     """The labels of every namespace that is known now; None where the store cannot be read."""
     found = [labels_of(each) for each in files.namespaces()]
     if store is not None:
+        from imagegate.ports.image_store import Collection, StoreError  # takes time: imported when used
+
         try:
             found += [labels_of(each) for each in store.list_objects(Collection("", "namespaces")).items]
         except StoreError:

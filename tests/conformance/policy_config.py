@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.profile import Profile
-from imagegate.documents.image_policy_config import InvalidImagePolicy, config_to_json, load_image_policy
+from imagegate.documents.image_policy_config import InvalidImagePolicy, load_image_policy
 from imagegate.errors import InvalidPolicy
+from tests.conformance.config_json import config_to_json
 from tests.conformance.context import Context, differences
 
 _COMPARED = ("ok", "stage", "error", "errors", "config")
@@ -30,7 +32,7 @@ def _answer(text: str) -> dict[str, Any]:
         errors = [
             {"type": str(one.type), "field": one.field, "detail": one.detail, "error": str(one)} for one in error.errors
         ]
-        answer = {"ok": False, "stage": "validate", "error": error.original_text, "errors": errors}
+        answer = {"ok": False, "stage": "validate", "error": aggregate(error.errors), "errors": errors}
         return answer | {"config": config_to_json(error.loaded)}
     except InvalidPolicy:
         return {"ok": False, "stage": "decode"}

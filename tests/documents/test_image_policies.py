@@ -6,10 +6,8 @@ from textwrap import dedent, indent
 
 import pytest
 
-from imagegate.core.enforcement.policy import Entry, PolicyGroup, SignedIdentity, SimpleRequirement
-from imagegate.documents.default_policies import allowed_repositories_policy, own_namespace_policy
-from imagegate.documents.image_policies import LoadedPolicies, Reading, read_install_values, read_policies
-from imagegate.documents.yaml.source import read_source
+from imagegate.core.enforcement.policy import Entry, SignedIdentity, SimpleRequirement
+from imagegate.documents.image_policies import LoadedPolicies, Reading, read_policies
 from imagegate.errors import InvalidPolicy
 
 V1 = "portieris.cloud.ibm.com/v1"
@@ -323,18 +321,3 @@ def test_lenient_reading_keeps_what_a_cluster_has_stored() -> None:
     loaded = read_policies(text, "p.yaml", Reading(lenient=True))
     assert loaded.policies[0].entries[0].simple.requirements[0].type == "sigstoreSigned"
     assert len(loaded.warnings) == 2
-
-
-def test_install_values_replace_the_default_list() -> None:
-    text = 'image-security-enforcement:\n  clusterImagePolicy:\n    - name: "quay.io/*"\n      policy:\n'
-    loaded = read_install_values(read_source(text, "config.yaml").documents[0], "config.yaml", Reading())
-    (policy,) = loaded.policies
-    assert (policy.group, policy.kind) == (PolicyGroup.CISE, "ClusterImagePolicy")
-    assert [found.name for found in policy.entries] == ["quay.io/*"]
-
-
-def test_policies_made_for_an_installation_load() -> None:
-    text = own_namespace_policy("imagegate", "r.example.com/imagegate") + "---\n" + allowed_repositories_policy(["a/*"])
-    own, cluster = read_policies(text, "p.yaml").policies
-    assert (own.namespace, own.entries[0].name) == ("imagegate", "r.example.com/imagegate")
-    assert (cluster.name, cluster.entries[0].name) == ("default", "a/*")

@@ -7,10 +7,12 @@ import pytest
 
 from imagegate.core.admission.request import GroupResource
 from imagegate.core.image_policy.config import ResolutionRule, ValueCondition
+from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile
-from imagegate.documents.image_policy_config import InvalidImagePolicy, config_to_json, load_image_policy
+from imagegate.documents.image_policy_config import InvalidImagePolicy, load_image_policy
 from imagegate.errors import InvalidPolicy
+from tests.conformance.config_json import config_to_json
 
 HEAD = "kind: ImagePolicyConfig\napiVersion: image.openshift.io/v1\n"
 EXACT = Profile.OPENSHIFT_4
@@ -141,7 +143,7 @@ def test_validation_errors_carry_file_line_and_the_original_text() -> None:
     value = '[{"key":"k","set":false,"value":""}]'
     two = f"{PLUGIN}.executionRules[1].matchImageAnnotations: Invalid value: {value}: {unresolved}"
     assert str(caught.value).split("\n") == [f"p.yaml:6: {one}", f"p.yaml:6: {two}"]
-    assert caught.value.original_text == f"[{one}, {two}]"
+    assert aggregate(caught.value.errors) == f"[{one}, {two}]"
     assert len(caught.value.loaded.config.execution_rules) == 2
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
 from imagegate.cli.output import json_text, safe_line, yaml_text
-from imagegate.cli.reports import JunitCase, SarifResult, junit_report, sarif_report
 from imagegate.service.review.trace_text import format_step
+
+if TYPE_CHECKING:  # imported when used: the XML library takes time
+    from imagegate.cli.reports import JunitCase
 
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
 
@@ -94,12 +96,16 @@ def _yaml(report: Report) -> str:
 
 
 def _junit(report: Report) -> str:
+    from imagegate.cli.reports import JunitCase, junit_report
+
     cases = [_junit_case(result) for result in report.results if result.verdict != NOT_COVERED]
     cases += (JunitCase("manifest", error.partition(": ")[0], error=error) for error in report.errors)
     return junit_report("imagegate check", cases)
 
 
 def _junit_case(result: Result) -> JunitCase:
+    from imagegate.cli.reports import JunitCase
+
     case = JunitCase(result.file, result.label, result.file, result.line, output=result.warnings)
     if result.verdict not in (DENIED, UNKNOWN):
         return case
@@ -112,6 +118,8 @@ _SARIF_LEVELS = {"enforce": "error", "warn": "warning", "audit": "note"}
 
 
 def _sarif(report: Report) -> str:
+    from imagegate.cli.reports import SarifResult, sarif_report
+
     problems = [(result, problem) for result in report.results for problem in result.problems]
     return sarif_report(
         "imagegate",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -221,6 +219,9 @@ _shared: tuple[Reviewer, CheckOptions] | None = None
 def _in_processes(
     reviewer: Reviewer, pieces: Sequence[_Text], options: CheckOptions, processes: int
 ) -> Iterator[Report]:
+    import multiprocessing  # imported when used: a check of a few files starts no process
+    from concurrent.futures import ProcessPoolExecutor
+
     global _shared
     _shared = (reviewer, options)
     gc.collect()

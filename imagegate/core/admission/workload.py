@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagegate.core.admission.dockerfile import BuildInputs, named_images
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource
 from imagegate.errors import InvalidInput
+
+if TYPE_CHECKING:  # imported when a build has a Dockerfile: reading pods must start quickly
+    from imagegate.core.admission.dockerfile import BuildInputs
 
 DOCKER_IMAGE = "DockerImage"
 IMAGE_STREAM_TAG = "ImageStreamTag"
@@ -243,6 +245,8 @@ def _dockerfile_images(spec: Mapping[str, Any]) -> Iterator[ImageUse]:
         unknown = f"a Dockerfile of more than {DOCKERFILE_MAX_CHARACTERS:,} characters is not read"
         yield ImageUse(DOCKER_IMAGE, "", "", DOCKERFILE, within="the whole", unknown=unknown)
         return
+    from imagegate.core.admission.dockerfile import named_images
+
     for found in named_images(text, _build_inputs(spec)):
         within = f"line {found.line}: {found.instruction}"
         image = _read_name(found.image)
@@ -260,6 +264,8 @@ def _build_inputs(spec: Mapping[str, Any]) -> BuildInputs:
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidObject(f"{field}: name and value must be strings")
         arguments.append((name, None if entry.get("valueFrom") else value))
+    from imagegate.core.admission.dockerfile import BuildInputs
+
     replaced: set[str] = set()
     for field, entry in _image_sources(spec):
         names = _list(entry.get("as"), f"{field.removesuffix('.from')}.as")

@@ -17,7 +17,6 @@ from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule, folded
 from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.image_streams.docker_labels import NoConfig, UndecodableMetadata, docker_labels
-from imagegate.core.imports.image_content import labels_of_bytes
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.references.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, texts
 from imagegate.core.references.wildcard import Wildcard
@@ -288,6 +287,8 @@ def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behavio
     """
     rule = compiled.rule
     unreadable = rule.reject != rule.invert_match  # after inversion: reject rules match, accept rules do not
+    from imagegate.core.imports.image_content import labels_of_bytes  # needed only where a rule matches labels
+
     try:
         labels = labels_of_bytes(image) if behaviour.labels_from_bytes else docker_labels(image)
     except UndecodableMetadata:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from imagegate.core.admission.decision import Decision, Denial, DenialCode
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.import_gate.gate import Asked, ImportGate, RecordingGate
-from imagegate.core.import_gate.writes import Refusal, Unanswered, Write, read_write
 from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import ErrorType
 from imagegate.core.kube.status import IMAGE_GROUP, Status
 from imagegate.errors import InvalidInput
+
+if TYPE_CHECKING:  # imported when an image-stream object is written: reading pods must start quickly
+    from imagegate.core.import_gate.writes import Refusal, Unanswered, Write
 
 NAME = "import-gate"
 RULE = "allowedRegistriesForImport"
@@ -60,7 +63,7 @@ class ImportGatePlugin:
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
         """The image stream behind the object, streams it points to, and what the user may do."""
         try:
-            write = read_write(request) if (known := self._known(request)) is None else known
+            write = _read_write(request) if (known := self._known(request)) is None else known
             self._last = (request, write)
             return tuple(write.questions(self.gate, answers))
         except InvalidInput:
@@ -75,9 +78,11 @@ class ImportGatePlugin:
         trace: Trace | None = None,
     ) -> Decision:
         """Every reference that the write would bring into an image stream, against the list."""
+        from imagegate.core.import_gate.writes import Unanswered
+
         gate = RecordingGate(self.gate)
         try:
-            write = read_write(request) if (known := self._known(request)) is None else known
+            write = _read_write(request) if (known := self._known(request)) is None else known
             self._last = None
             verdict = write.verdict(gate, answers)
         except InvalidInput as error:
@@ -95,6 +100,12 @@ class ImportGatePlugin:
     def _known(self, request: AdmissionRequest) -> Write | None:
         last = self._last
         return last[1] if last is not None and last[0] is request else None
+
+
+def _read_write(request: AdmissionRequest) -> Write:
+    from imagegate.core.import_gate.writes import read_write
+
+    return read_write(request)
 
 
 def _refused(refusal: Refusal) -> Decision:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from imagegate.core.references.openshift import ImageReference
-from imagegate.core.registry.egress import canonical_registry
 
 
 class MirrorUse(StrEnum):
@@ -71,6 +70,8 @@ def _location(image: ImageReference) -> str:
 def _canonical(location: str) -> str:
     """``HOST[:PORT][/PATH]`` or ``*.DOMAIN`` with a canonical host."""
     registry, slash, path = location.partition("/")
+    from imagegate.core.registry.egress import canonical_registry  # imported when there are mirrors
+
     return f"{canonical_registry(registry)}{slash}{path}"
 
 

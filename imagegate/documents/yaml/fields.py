@@ -6,13 +6,12 @@ once, and ``Report.check`` raises at the end.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.documents.yaml.hints import hint_for_callout
+from imagegate.documents.yaml.hints import hint_for_callout, nearest
 from imagegate.documents.yaml.nodes import Node, kind_of
 from imagegate.errors import ConfigError, InvalidPolicy
 
@@ -251,9 +250,8 @@ class Fields:
 
 def _near(name: str, names: Iterable[str]) -> str:
     """``; did you mean X?`` for a name that is nearly one of ``names``."""
-    by_lower = {candidate.lower(): candidate for candidate in names}
-    found = difflib.get_close_matches(name.lower()[:SHOWN_MAX_LENGTH], by_lower, n=1, cutoff=0.75)
-    return f'; did you mean "{by_lower[found[0]]}"?' if found else ""
+    near = nearest(name, names)
+    return f'; did you mean "{near}"?' if near else ""
 
 
 def _range(minimum: float | None, maximum: float | None) -> str:

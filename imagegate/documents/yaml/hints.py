@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _KEY_LINE = re.compile(r"^(?P<indent>\s*(?:-\s+)*)(?P<key>[A-Za-z]\w*)\s*:\s*(?:#.*)?$")
 _KEY_WITH_DIGITS = re.compile(r"^\s*(?:-\s+)*(?P<key>[A-Za-z]\w*)\s*:\s+(?P<digits>[0-9]{1,2})\s*$")
@@ -62,3 +63,18 @@ def hint_for_callout(value: object) -> str:
     if found is None:
         return ""
     return f"; {found['digits']} looks like a callout number of the manual, remove it"
+
+
+def nearest(name: str, candidates: Iterable[str], *, cutoff: float = 0.75) -> str:
+    """The candidate that ``name`` is probably a misspelling of, whatever its case; empty if none is near.
+
+    Args:
+        name: as written; only its first 100 characters are compared.
+        candidates: the names that exist.
+        cutoff: similarity from 0 to 1 (``difflib``).
+    """
+    import difflib  # imported when used: most documents have no misspelling
+
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=cutoff)
+    return by_lower[near[0]] if near else ""
