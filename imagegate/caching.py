@@ -179,7 +179,7 @@ class SingleFlight(Generic[K, V]):
         flight.future.set_exception(error)
 
     def callers(self) -> int:
-        """How many callers wait; one that waits for two calls counts twice."""
+        """Number of callers that wait; one that waits for two calls counts twice."""
         with self._lock:
             return sum(flight.callers for flight in self._flights.values())
 

@@ -1,4 +1,4 @@
-"""What can be wrong, as exceptions. Each has one place where it stops.
+"""Exceptions of imagegate. Each kind is caught in one place.
 
 ::
 
@@ -17,28 +17,25 @@
         TooLarge
       VerificationError     the core turns it into a Denial
         BadSignature
-        Expired
-        RolledBack
-        WrongIdentity
 
 A denial is a value (``core.admission.decision.Denial``), never an exception.
 """
 
 
 class ImagegateError(Exception):
-    """Root of everything imagegate raises on purpose."""
+    """Root of all exceptions that imagegate raises on purpose."""
 
 
 class InvalidInput(ImagegateError):
-    """Something a user or a client sent does not have the form it must have."""
+    """Input of a user or a client does not have the required form."""
 
 
 class InvalidReference(InvalidInput):
-    """A text is not an image reference."""
+    """A string is not an image reference."""
 
 
 class InvalidDigest(InvalidInput):
-    """A text is not a digest of a supported algorithm."""
+    """A string is not a digest of a supported algorithm."""
 
 
 class InvalidReview(InvalidInput):
@@ -46,10 +43,10 @@ class InvalidReview(InvalidInput):
 
 
 class ConfigError(ImagegateError):
-    """A configuration document is wrong; the text carries ``file:line: path: what``.
+    """A configuration document is wrong; the message has the form ``file:line: path: problem``.
 
     Args:
-        lines: one text a fault. They are kept apart, since a name in one of them may hold a line end.
+        lines: one message per fault. They stay separate because a name inside one may contain a line end.
     """
 
     def __init__(self, *lines: str) -> None:
@@ -69,7 +66,7 @@ class InvalidSettings(ConfigError):
 
 
 class EvidenceError(ImagegateError):
-    """A question could not be answered."""
+    """A look-up failed."""
 
 
 class Unreachable(EvidenceError):
@@ -77,11 +74,11 @@ class Unreachable(EvidenceError):
 
 
 class Refused(EvidenceError):
-    """The other side refuses to answer us (401, 403)."""
+    """The server refuses to answer (401, 403), or the settings forbid the request."""
 
 
 class Malformed(EvidenceError):
-    """An answer does not have the form it must have."""
+    """An answer does not have the required form."""
 
 
 class TooLarge(EvidenceError):
@@ -89,20 +86,8 @@ class TooLarge(EvidenceError):
 
 
 class VerificationError(ImagegateError):
-    """Evidence was had, and does not prove what it must prove."""
+    """Evidence was fetched and does not prove what it must prove."""
 
 
 class BadSignature(VerificationError):
-    """A signature does not fit its text or its key."""
-
-
-class Expired(VerificationError):
-    """A key, signature or role is past its date."""
-
-
-class RolledBack(VerificationError):
-    """A role is older than one already seen."""
-
-
-class WrongIdentity(VerificationError):
-    """A good signature is for another image."""
+    """A signature does not fit its content or its key."""

@@ -1,4 +1,4 @@
-"""Which of the original's behaviours is followed (docs/spec/image-policy.md 0)."""
+"""The original behaviour to follow (docs/spec/image-policy.md 0)."""
 
 from __future__ import annotations
 

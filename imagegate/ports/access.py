@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Access reviews of users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagegate.core.admission.lookup import Lookup
 
 
 class AccessReviews(Protocol):
-    """Answers "may this user do that". Safe for threads; never raises for what is outside."""
+    """Access reviews: may a user do something. Safe for threads; never raises for errors outside."""
 
     def access(self, question: Access, *, deadline_s: float) -> Lookup[AccessAnswer]:
-        """``Found`` with yes or no, or ``Unknown`` where it cannot be told within ``deadline_s`` seconds."""
+        """``Found`` with yes or no, or ``Unknown`` if the look-up fails within ``deadline_s`` seconds."""

@@ -1,4 +1,4 @@
-"""Where records of decisions go."""
+"""Storage of decision records."""
 
 from __future__ import annotations
 

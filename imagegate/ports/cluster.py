@@ -1,7 +1,7 @@
-"""What may be asked of a cluster beside images: Secrets, service accounts, the owners of objects.
+"""Look-ups in a cluster besides images: Secrets, service accounts, owners of objects.
 
 Values are plain JSON objects as the API gives them, to be treated as read-only. Safe for threads; nothing raises
-for what goes wrong outside. ``deadline_s`` is a number of seconds from now. ``Absent.why`` is the API's 404 text.
+for errors outside. ``deadline_s`` is a number of seconds from now. ``Absent.why`` is the API's 404 text.
 """
 
 from __future__ import annotations

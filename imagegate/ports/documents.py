@@ -1,4 +1,4 @@
-"""The documents that decide: where they are read from, and where the last good ones are kept."""
+"""Policy documents: reading them, and storing the last good ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from imagegate.errors import ConfigError
 
 
 class DamagedState(ConfigError):
-    """Documents that were kept are not what was written; the text says where, and what to do."""
+    """Stored documents are damaged; the message says where, and what to do."""
 
 
 class Documents(Protocol):
-    """Files and folders, for reading. Each file is read once, so that all who read it see the same."""
+    """Files and folders, for reading. Each file is read once, so that all readers see the same."""
 
     def read(self, path: Path, *, at_most: int = DOCUMENT_MAX_BYTES) -> bytes:
         """A file's content, at most one byte more than ``at_most``.
@@ -28,10 +28,10 @@ class Documents(Protocol):
         """
 
     def is_folder(self, path: Path) -> bool:
-        """Whether there is a folder."""
+        """True if the path is a folder."""
 
     def is_file(self, path: Path) -> bool:
-        """Whether there is a regular file."""
+        """True if the path is a regular file."""
 
     def below(self, folder: Path) -> list[Path]:
         """The documents in a folder and below, in the order of their names.
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Everything that was read for one set of policies, without the contents."""
+    """Index of all documents read for one set of policies, without their contents."""
 
     documents: Mapping[str, Entry] = field(default_factory=dict)
     """By path."""
@@ -64,10 +64,10 @@ class Index:
 
 
 class Recorded(Documents, Protocol):
-    """Documents that can be handed on."""
+    """Documents that can be stored or passed to other processes."""
 
     def index(self) -> Index:
-        """What was read."""
+        """The index of what was read."""
 
     def packed(self, entry: Entry) -> bytes:
         """A document's content, compressed (zlib).
@@ -90,32 +90,32 @@ class Kept(NamedTuple):
 
 
 class KeptPolicies(Protocol):
-    """Where the last good documents are kept, for all processes of a service or over a restart."""
+    """Storage of the last good documents, for all processes of a service and over a restart."""
 
     def stamp(self) -> object:
-        """Another value whenever other documents are kept. Cheap.
+        """A value that changes whenever other documents are stored. Cheap.
 
         Raises:
             OSError: it cannot be looked at.
         """
 
     def newest(self) -> Kept | None:
-        """The last good documents; None where none were ever kept.
+        """The last good documents; None if none were ever stored.
 
         Raises:
-            DamagedState: they are not what was written.
+            DamagedState: they are damaged.
             OSError: they cannot be read.
         """
 
     def keep(self, documents: Recorded, *, version: str, at: datetime) -> Kept:
-        """Keep these as the newest, whole or not at all.
+        """Store these as the newest, completely or not at all.
 
         Raises:
             OSError: they cannot be written.
         """
 
     def forget(self) -> None:
-        """Keep nothing any more.
+        """Remove all stored documents.
 
         Raises:
             OSError: it cannot be written.
@@ -130,10 +130,10 @@ class KeptPolicies(Protocol):
 
 
 class Processes(Protocol):
-    """The processes of one service, which tell each other how they are."""
+    """The processes of one service, which share notes about their state."""
 
     def lead(self) -> bool:
-        """Whether this process is the one that follows the files; until it ends, once it is.
+        """True if this process follows the files; once it does, it does until it ends.
 
         Raises:
             OSError: it cannot be found out.

@@ -1,7 +1,7 @@
-"""Where the image API keeps its objects: any group and resource, with versions, conflicts and changes to watch.
+"""Storage of the image API's objects: any group and resource, with versions, conflicts and changes to watch.
 
-The same contract fits a file that several processes share and a Kubernetes API behind it. An answered write is
-kept; whoever writes with an old version is told so.
+The same contract fits a file that several processes share and a Kubernetes API behind it. A confirmed write
+is durable; a write with an old version is refused.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class StoreError(ImagegateError):
 
 
 class StoreBusy(StoreError):
-    """Others kept the store locked for too long; trying again may help."""
+    """Other processes held the lock of the store for too long; trying again may help."""
 
 
 class StoreFull(StoreError):
-    """There is no room left to write."""
+    """There is no space left to write."""
 
 
 class ObjectExists(StoreError):
@@ -43,7 +43,7 @@ class ChangesExpired(StoreError):
 
 
 class ObjectKey(NamedTuple):
-    """What names an object. ``resource`` is plural, ``namespace`` empty for cluster-scoped objects."""
+    """Name of an object. ``resource`` is plural, ``namespace`` empty for cluster-scoped objects."""
 
     group: str
     resource: str
@@ -60,7 +60,7 @@ class Collection(NamedTuple):
 
 
 class ChangeType(StrEnum):
-    """What happened to an object."""
+    """Kind of a change to an object."""
 
     ADDED = "ADDED"
     MODIFIED = "MODIFIED"
@@ -98,7 +98,7 @@ class ImageStore(Protocol):
     """
 
     def create(self, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
-        """Keep a new object and give it back as stored.
+        """Store a new object and return it as stored.
 
         Raises:
             ObjectExists: the name is taken.
@@ -108,7 +108,7 @@ class ImageStore(Protocol):
         """The object, or None."""
 
     def update(self, key: ObjectKey, body: dict[str, Any], *, version: str) -> dict[str, Any]:
-        """Replace the object of this ``version`` and give it back. An equal body is not written: same version.
+        """Replace the object of this ``version`` and return it. An equal body is not written: same version.
 
         Raises:
             ObjectMissing: there is none.
@@ -116,7 +116,7 @@ class ImageStore(Protocol):
         """
 
     def delete(self, key: ObjectKey, *, version: str | None = None, uid: str | None = None) -> dict[str, Any]:
-        """Remove the object and give back what it was.
+        """Remove the object and return its last state.
 
         Args:
             key: its name.

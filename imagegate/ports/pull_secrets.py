@@ -1,4 +1,4 @@
-"""With which credentials the images of a namespace are fetched."""
+"""Pull secrets of namespaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagegate.core.registry.pull_secrets import PullSecret
 
 
 class NamespacePullSecrets(Protocol):
-    """The pull secrets of a namespace. Safe for threads; nothing raises for what goes wrong outside."""
+    """The pull secrets of a namespace. Safe for threads; nothing raises for errors outside."""
 
     def pull_secrets(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[PullSecret, ...]]:
         """All pull secrets of ``namespace`` that imports may use, by name; perhaps none.

@@ -1,7 +1,7 @@
-"""What may be asked of an image registry.
+"""Look-ups in an image registry.
 
-References are given as written; adapters fill in Docker's defaults, follow mirrors and choose, for the host that is
-really asked, among the given pull secrets. A credential goes to no other host than the one its secret names.
+References are given as written; adapters fill in Docker's defaults, follow mirrors, and choose among the given pull
+secrets for the host that is really contacted. A credential goes to no other host than the one its secret names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imagegate.core.registry.pull_secrets import PullSecret
 
 
 class RegistryErrorKind(StrEnum):
-    """Why a registry gave no answer that can be used; in metrics, and what import statuses are made of."""
+    """Reason why a registry gave no usable answer; used for metrics and import statuses."""
 
     UNREACHABLE = "unreachable"  # no connection, no answer in time, 429 or 5xx to the end
     UNAUTHORIZED = "unauthorized"  # 401 or 403, credentials were sent and the repository is refused
@@ -41,11 +41,12 @@ class RegistryUnknown(Unknown):
 
 @dataclass(frozen=True, slots=True)
 class RegistryAccess:
-    """As whom, and how, a registry is asked. Hashable: part of every cache key, so one user's answer is not another's.
+    """Credentials and options of a registry request. Hashable: part of every cache key, so that callers with other
+    credentials do not share answers.
 
     Attributes:
         secrets: pull secrets in the order in which they are tried.
-        anonymous_first: ask without credentials before any is sent (signature checks). Otherwise credentials are sent
+        anonymous_first: try without credentials before any is sent (signature checks). Otherwise credentials are sent
             first where a secret covers the repository, and no credentials only after they were refused as wrong.
         insecure: certificates are not verified, and plain HTTP is used where TLS is not spoken.
     """
@@ -59,8 +60,8 @@ ANONYMOUS = RegistryAccess()
 
 
 class Registry(Protocol):
-    """An image registry, or a folder that holds what a registry holds. Safe for threads. Nothing raises for what goes
-    wrong outside: that is ``RegistryUnknown``; ``Absent`` means that the registry says there is none.
+    """An image registry, or a folder that holds what a registry holds. Safe for threads. Nothing raises for errors
+    outside: they are ``RegistryUnknown``; ``Absent`` means that the registry says there is none.
 
     Every ``deadline_s`` is a number of seconds from now, retries and redirects included.
     """
@@ -86,13 +87,13 @@ class Registry(Protocol):
         self, repository: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
     ) -> Lookup[tuple[str, ...]]:
         """All tags of ``image``'s repository, all pages, in the registry's order. Tag and digest of the reference
-        do not matter. An empty text among them is passed on (some registries have one for ``latest``).
+        do not matter. An empty string among them is passed on (some registries have one for ``latest``).
         """
 
     def signatures(
         self, image: ImageReference, digest: str, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
     ) -> Lookup[tuple[bytes, ...]]:
-        """Simple-signing blobs of ``digest`` by the registry's own signature extension, unverified; perhaps none.
+        """Simple-signing blobs of ``digest`` by the registry's own signature extension, unverified; may be empty.
 
         ``Absent``: this registry has no such extension (docs/spec/enforcement.md 13.4), so the signatures are
         elsewhere.

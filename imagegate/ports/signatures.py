@@ -1,4 +1,4 @@
-"""Where simple-signing signatures are kept, and who verifies their OpenPGP part."""
+"""Stores of simple-signing signatures, and the verification of their OpenPGP part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagegate.core.signing.requirements import LookasideStore, Verification
 
 
 class SignatureStore(Protocol):
-    """A lookaside store. Safe for threads. Never raises for what goes wrong outside: that is ``Unknown``."""
+    """A lookaside store. Safe for threads. Never raises for errors outside: they are ``Unknown``."""
 
     def signature(
         self, store: LookasideStore, repository_path: str, digest: str, number: int, *, deadline_s: float
@@ -25,13 +25,13 @@ class SignatureStore(Protocol):
 
 
 class MessageVerifier(Protocol):
-    """Verifies OpenPGP signed messages in process. Asks nothing of the outside but the time."""
+    """Verifies OpenPGP signed messages in process. Uses nothing from outside but the time."""
 
     def check(self, ring: KeyRing) -> None:
         """Raise unless the ring holds a key that could have signed something.
 
         Raises:
-            InvalidKeyRing: it does not; the original's text.
+            InvalidKeyRing: it does not; with the original's message.
         """
 
     def verify(self, blob: bytes, ring: KeyRing) -> Verification:

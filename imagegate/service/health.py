@@ -1,4 +1,4 @@
-"""What ``/readyz`` looks at; parts of the service add to the list."""
+"""Checks of ``/readyz``; parts of the service add theirs to the list."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that may be wrong with the service while it runs."""
+    """One check of the running service."""
 
     name: str
     problem: Callable[[], str]
-    """What is wrong, for an operator; empty where nothing is. Quick, and never raises."""
+    """The problem, for an operator; empty if there is none. Quick; never raises."""
     stops: bool = False
-    """Whether the service is not ready meanwhile: requests then go elsewhere."""
+    """True if the service is not ready while there is a problem: requests then go elsewhere."""

@@ -49,7 +49,7 @@ class AccessRule:
     names: frozenset[str] | None = None
 
     def allows(self, asked: Access) -> bool:
-        """Whether this rule permits what is asked."""
+        """True if this rule permits the access."""
         return (
             (asked.user.name in self.users or not self.groups.isdisjoint(asked.user.groups))
             and _holds(self.verbs, asked.verb)

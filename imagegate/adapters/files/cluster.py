@@ -1,4 +1,4 @@
-"""Policies, Secrets, service accounts and owners from files and folders: the CISE path without a cluster."""
+"""Policies, Secrets, service accounts and owners from files and folders: enforcement without a cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ClusterFiles:
     """By API version, kind, namespace and name."""
 
     def add(self, text: str, name: str, reading: Reading) -> None:
-        """Take in the objects of one text; ``name`` is the file's, for messages.
+        """Add the objects of one document string; ``name`` is the file's, for messages.
 
         Raises:
             InvalidPolicy: as ``load_cluster_files``.

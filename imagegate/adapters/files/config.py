@@ -33,7 +33,7 @@ class NeighbourFiles:
         return self.documents.read(self.directory / path)
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a file."""
+        """True if there is such a file."""
         return self.documents.is_file(self.directory / path)
 
 

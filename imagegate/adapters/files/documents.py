@@ -1,4 +1,4 @@
-"""Documents from disk, read once and remembered, so that what was decided about is what is kept."""
+"""Documents from disk, each read once, so that what is stored is what was decided about."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DiskDocuments:
         self._folders: dict[str, tuple[str, ...]] = {}
         self._kinds: dict[str, str] = {}
         self.trouble = False
-        """Whether a file was there and could not be read: another attempt may end otherwise without any change."""
+        """True if a file was there and could not be read: another attempt may succeed without any change."""
 
     def read(self, path: Path, *, at_most: int = DOCUMENT_MAX_BYTES) -> bytes:
         """See ``ports.documents.Documents``."""
@@ -114,7 +114,7 @@ class DiskDocuments:
         return max((stamp[4] for stamp in stamps), default=0) / 1e9
 
     def unchanged(self) -> bool:
-        """Whether everything is still as it was when it was read, so that nothing was read while it was written.
+        """True if everything is still as it was when it was read: nothing was read while it was being written.
 
         Raises:
             OSError: it cannot be looked at.

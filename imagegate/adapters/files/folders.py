@@ -1,4 +1,4 @@
-"""What is in a folder: one rule for everything that reads or watches one.
+"""Contents of a folder: one rule for everything that reads or watches one.
 
 Names that begin with ``..`` are left out. A kubelet keeps the contents of a mounted ConfigMap in ``..2026_...`` and
 switches the link ``..data``; what it shows to programs are links through ``..data``, folders among them. So links to
@@ -21,7 +21,7 @@ CHECKSUM_SUFFIX = ".sha256"
 """After the whole name of a document: its checksum."""
 ENTRIES_MAX = 200_000
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""What a path leads to is not there. Any other error means that it could not be looked at."""
+"""Errors that mean a path leads to nothing. Any other error means that it could not be read."""
 _HIDDEN = ".."
 
 

@@ -130,7 +130,7 @@ class ImageStreamsFromObjects:
         return answer
 
     def _candidates(self, pull_spec: str) -> Iterator[JsonObject]:
-        """Streams that may hold the pull spec: those that had its image, or anything of its repository."""
+        """Streams that may hold the pull spec: its image, or anything of its repository, is in their history."""
         try:
             asked = ImageReference.parse(pull_spec)
         except InvalidReference:
@@ -155,12 +155,12 @@ def _key(found: Mapping[str, Any]) -> _Key:
 
 
 def _copied(text: str) -> str:
-    """The same text elsewhere: one that is kept would keep the memory around it, where a whole file's values lie."""
+    """A copy of the string: the original would hold on to the memory block with a whole file's values."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
 
 
 def _streams_by_image_and_repository(streams: PackedObjects[_Key]) -> dict[str, tuple[_Key, ...]]:
-    """Digests of images and names of repositories -> the streams that had them."""
+    """Digests of images and names of repositories -> the streams with these in their history."""
     found: dict[str, tuple[_Key, ...]] = {}
     for key, stream in streams.items():
         only = (key,)  # one for all terms of the stream: there are many

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 PIPE_WAIT_S = 60
-"""How long a writer may be silent."""
+"""Seconds that a writer may be silent."""
 _PIECE_BYTES = 1 << 20
 _OPEN_DESCRIPTOR = re.compile(r"/dev/(?P<stdin>stdin)|(?:/dev/fd|/proc/self/fd)/(?P<number>[0-9]{1,6})")
 _KINDS = {

@@ -181,7 +181,7 @@ class PolicyFolder:
 
 
 def _check_owner(folder: Path) -> None:
-    """What anybody may write is nobody's word.
+    """A file that anybody may write is not trusted.
 
     Raises:
         DamagedState: the folder, or one that was put in its place, may be written by all users.

@@ -18,7 +18,7 @@ _WATCHED = frozenset((*SUFFIXES, CHECKSUM_SUFFIX))
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:
-    """What the files are like now: name, inode, size, times of writing and of change.
+    """State of the files now: name, inode, size, times of writing and of change.
 
     Folders count with the documents they hold, and the checksums of those: nothing else in them matters. A file that
     is not there is a state like any other.
@@ -69,11 +69,11 @@ class FileWatch:
         return rests
 
     def rests(self) -> bool:
-        """Whether nothing was different when last looked."""
+        """True if nothing differed at the last look."""
         return self._candidate is None
 
     def mark(self, paths: Iterable[Path]) -> Fingerprint:
-        """What the files are like now, for ``acted``.
+        """State of the files now, for ``acted``.
 
         Raises:
             OSError: see ``fingerprint``.

@@ -43,7 +43,7 @@ class CertificateRefused(Unreachable):
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How much a server may cost.
+    """Limits for one server.
 
     Attributes:
         attempts: requests at most for one answer, retries included, redirects not.

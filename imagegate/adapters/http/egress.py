@@ -46,7 +46,7 @@ class Route:
     sender: Sender | None = None
 
     def permits(self, host: str, port: int, address: Address) -> bool:
-        """Whether the request may be sent to ``host`` at ``address``."""
+        """True if the request may be sent to ``host`` at ``address``."""
         if self.sender is None:
             return self.policy.permits(host, port, address)
         return self.policy.permits_from(self.sender, host, port, address)
@@ -188,7 +188,7 @@ class _CheckedPoolManager(PoolManager):
 
 
 class _Checked:
-    """What both kinds of connections do: go to a permitted address, and make sure of it before every request."""
+    """Common to both kinds of connections: connect to a permitted address, and check it again before every request."""
 
     def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
         self._policy = policy

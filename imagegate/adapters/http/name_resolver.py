@@ -34,7 +34,7 @@ _SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gv", 
 
 @dataclass(frozen=True, slots=True)
 class ResolverLimits:
-    """How much names may cost.
+    """Limits of name look-ups.
 
     Attributes:
         threads: look-ups at a time.

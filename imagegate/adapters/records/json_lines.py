@@ -24,7 +24,7 @@ PAUSE_S = 0.01
 """Between two writes: what was logged meanwhile goes out together."""
 RETRY_S = 0.5
 FLUSH_S = 2.0
-"""How long the end of the process waits for a reader."""
+"""Seconds that the end of the process waits for a reader."""
 _FILE_WRITE_BYTES = 64 * 1024
 
 
@@ -124,7 +124,7 @@ class Lines:
             time.sleep(PAUSE_S if good else RETRY_S)
 
     def _write_all(self, lines: deque[bytes]) -> bool:
-        """Whether everything was written; what was not is dropped."""
+        """True if everything was written; the rest is dropped."""
         at_once = _at_once(self._descriptor)
         while lines:
             batch, size = [lines[0]], len(lines[0])
@@ -150,7 +150,7 @@ class Lines:
 
 
 def _at_once(descriptor: int) -> int:
-    """How many bytes one write may have so that lines of other processes do not fall into it."""
+    """Largest write, in bytes, into which lines of other processes cannot fall."""
     try:
         is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError:

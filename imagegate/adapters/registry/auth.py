@@ -51,8 +51,8 @@ class RealmRefused(Refused):
 class TokenRealms:
     """Token servers that may be sent a registry's credentials although they are other hosts.
 
-    ``allowed``: registry ``HOST[:PORT]`` -> ``HOST[:PORT]`` of realms; ``*`` among them stands for any HTTPS realm
-    that the registry announces.
+    ``allowed``: registry ``HOST[:PORT]`` -> ``HOST[:PORT]`` of realms; ``*`` among them means any HTTPS realm that the
+    registry announces.
     """
 
     allowed: Mapping[str, frozenset[str]] = field(default_factory=lambda: dict(KNOWN_REALMS))
@@ -67,13 +67,13 @@ class TokenRealms:
         return cls(allowed)
 
     def may_have_credentials(self, realm: str, base_url: str) -> bool:
-        """Whether the credentials for the registry at ``base_url`` may be sent to ``realm``."""
+        """True if the credentials for the registry at ``base_url`` may be sent to ``realm``."""
         if same_origin(realm, base_url):
             return True
         return read_url(realm).origin.scheme == "https" and ("*" in self._of(base_url) or self.names(realm, base_url))
 
     def names(self, realm: str, base_url: str) -> bool:
-        """Whether the settings themselves send the registry at ``base_url`` to ``realm``."""
+        """True if the settings themselves send the registry at ``base_url`` to ``realm``."""
         wanted = read_url(realm).origin
         named = {_authority(name) for name in self._of(base_url) if name != "*"}
         return wanted.scheme == "https" and wanted.authority in named
@@ -84,7 +84,7 @@ class TokenRealms:
 
 
 def _authority(text: str) -> str:
-    """A host of the settings as origins show it; what is none equals nothing."""
+    """A host of the settings as ``Origin.authority`` has it; empty, which equals no origin, if it is not a host."""
     try:
         return read_url(f"https://{text}").origin.authority
     except EvidenceError:
@@ -93,7 +93,7 @@ def _authority(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What is sent: a header or None. ``kept``: a token from an earlier request, which may have been ended since."""
+    """The header to send, or None. ``kept``: its token is of an earlier request and may have been revoked since."""
 
     header: str | None
     kept: bool = False
@@ -104,9 +104,9 @@ NOTHING = Authorization(None)
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What a token is asked for; also the key under which it is kept.
+    """Request for a token; also the key under which the token is cached.
 
-    ``registry`` gets the token; ``sender`` is whose answer names the realm, None if the settings do.
+    ``registry`` gets the token; ``sender`` is the server whose answer names the realm, None if the settings name it.
     """
 
     registry: str
@@ -119,7 +119,7 @@ class TokenRequest:
 
 
 class Authenticator:
-    """Makes ``Authorization`` headers and keeps tokens until shortly before they end. Safe for threads."""
+    """Makes ``Authorization`` headers, and caches tokens until shortly before they expire. Safe for threads."""
 
     def __init__(self, http: HttpClient, realms: TokenRealms | None = None, *, tokens: int = 4096) -> None:
         self._http = http
@@ -148,7 +148,7 @@ class Authenticator:
             until: instant of ``time.monotonic``.
             verify: check certificates.
             sender: the server that sent the challenges, as ``HttpAnswer`` has it.
-            fresh: do not use a token that is kept (it was just refused).
+            fresh: do not use a cached token (it was just refused).
 
         Raises:
             CredentialRefused: the token server answered 401 or 403.
@@ -182,7 +182,7 @@ class Authenticator:
             raise Refused(f"{base_url} names the token realm {realm[:200]!r}, which is not HTTPS")
         target = read_url(realm)
         sender = None if self._realms.names(target.url, base_url) else server
-        self._http.check(target, sender)  # also where a token is kept: whoever names the realm must be allowed to
+        self._http.check(target, sender)  # also for a cached token: the server that names the realm must be allowed to
         if credential is not None and not self._realms.may_have_credentials(realm, base_url):
             raise RealmRefused(
                 f"{base_url} names the token realm {realm[:200]!r} on another host; credentials are sent there only if"
@@ -192,10 +192,10 @@ class Authenticator:
         return TokenRequest(base_url, target.url, service, scope, credential, verify, sender)
 
     def _token(self, request: TokenRequest, base_url: str, *, until: float, fresh: bool) -> str:
-        """A new token, one for all who need it now."""
+        """A new token, one for all callers that need it now."""
 
         def ask() -> str:
-            kept = None if fresh else self._tokens.get(request)  # who was here before may just have left
+            kept = None if fresh else self._tokens.get(request)  # another thread may have cached one meanwhile
             return kept or self._new_token(request, base_url, until=until)
 
         try:
@@ -222,7 +222,7 @@ class Authenticator:
 
 
 def read_token(body: bytes) -> tuple[str, float]:
-    """``token`` (or ``access_token``) and its life in seconds, of a token server's JSON.
+    """``token`` (or ``access_token``) and its lifetime in seconds, from a token server's JSON.
 
     Raises:
         Malformed, TooLarge: no such answer, or a token that cannot stand in a header.

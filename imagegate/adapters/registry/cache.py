@@ -1,8 +1,8 @@
-"""A registry that is asked once: identical questions under way are merged, and what cannot change is remembered.
+"""A cache in front of a registry: identical requests under way are merged, and content that cannot change is cached.
 
-Manifests and configurations are kept by digest; a tag's digest only for ``tag_ttl_s``, and never where that is zero
-(the default: a tag that was moved is seen at once). Outages and absences are not remembered. The access is
-part of every key: what one pull secret may see is not shown to somebody without it.
+Manifests and configurations are cached by digest; a tag's digest only for ``tag_ttl_s``, and never if that is zero
+(the default: a moved tag is seen at once). Outages and absences are not cached. The access is part of every key:
+content that one pull secret may see is not shown to callers without it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CACHE = "cache"
 
 @dataclass(frozen=True, slots=True)
 class CacheLimits:
-    """How much is kept, by one process. ``tag_ttl_s``: how long a tag may be thought to stay where it is."""
+    """Limits of the cache of one process. ``tag_ttl_s``: seconds to cache the digest of a tag."""
 
     tag_ttl_s: float = 0.0
     manifests: int = 4096
@@ -35,7 +35,7 @@ class CacheLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A question as it counts for merging: the reference with defaults filled in."""
+    """Cache key of a request: the reference with defaults filled in."""
 
     what: str
     image: ImageReference
@@ -47,9 +47,9 @@ class CachedRegistry:
     """The ``Registry`` port in front of another one. Safe for threads; a hit takes no lock.
 
     Args:
-        upstream: is asked what is not known.
+        upstream: the registry behind the cache.
         limits: see ``CacheLimits``.
-        clock: seconds, for the tags' time.
+        clock: seconds, monotonic, for tags.
     """
 
     def __init__(
@@ -76,20 +76,20 @@ class CachedRegistry:
     ) -> Lookup[Manifest]:
         """See ``ports.registry``."""
         wanted = _normal(image)
-        kept = self._kept(wanted, access)
-        if kept is not None:
-            return Found(kept, CACHE)
+        cached = self._cached(wanted, access)
+        if cached is not None:
+            return Found(cached, CACHE)
         return self._merged(
-            _Key("manifest", wanted, access), deadline_s, lambda left: self._asked(image, wanted, access, left)
+            _Key("manifest", wanted, access), deadline_s, lambda left: self._fetched(image, wanted, access, left)
         )
 
-    def _asked(
+    def _fetched(
         self, image: ImageReference, wanted: ImageReference, access: RegistryAccess, deadline_s: float
     ) -> Lookup[Manifest]:
-        """The upstream's answer, kept before anybody else may ask for it again."""
-        kept = self._kept(wanted, access)
-        if kept is not None:
-            return Found(kept, CACHE)
+        """The upstream's answer, cached before the merged request ends, so that no other caller sends it again."""
+        cached = self._cached(wanted, access)
+        if cached is not None:
+            return Found(cached, CACHE)
         answer = self._upstream.manifest(image, access=access, deadline_s=deadline_s)
         if isinstance(answer, Found):
             manifest = answer.value
@@ -98,8 +98,8 @@ class CachedRegistry:
                 self._tags.put(_Key("tag", wanted, access), manifest.digest, ttl_s=self._tag_ttl_s)
         return answer
 
-    def _kept(self, wanted: ImageReference, access: RegistryAccess) -> Manifest | None:
-        """The manifest if nothing needs to be asked for it."""
+    def _cached(self, wanted: ImageReference, access: RegistryAccess) -> Manifest | None:
+        """The cached manifest, or None."""
         digest = wanted.id or self._tags.get(_Key("tag", wanted, access))
         if digest is None:
             return None
@@ -112,9 +112,9 @@ class CachedRegistry:
         if manifest.config is None:
             return Absent("a manifest of this kind has no configuration")
         key = _Key("config", _pinned(_normal(image), manifest.config.digest), access)
-        kept = self._configs.get(key)
-        if kept is not None:
-            return Found(kept, CACHE)
+        cached = self._configs.get(key)
+        if cached is not None:
+            return Found(cached, CACHE)
         answer = self._merged(
             key, deadline_s, lambda left: self._upstream.config(image, manifest, access=access, deadline_s=left)
         )
@@ -125,7 +125,7 @@ class CachedRegistry:
     def tags(
         self, repository: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
     ) -> Lookup[tuple[str, ...]]:
-        """See ``ports.registry``; merged, never kept."""
+        """See ``ports.registry``; merged, never cached."""
         key = _Key("tags", _normal(repository.as_repository()), access)
         return self._merged(
             key, deadline_s, lambda left: self._upstream.tags(repository, access=access, deadline_s=left)
@@ -134,7 +134,7 @@ class CachedRegistry:
     def signatures(
         self, image: ImageReference, digest: str, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
     ) -> Lookup[tuple[bytes, ...]]:
-        """See ``ports.registry``; merged, never kept."""
+        """See ``ports.registry``; merged, never cached."""
         key = _Key("signatures", _normal(image.as_repository()), access, digest)
         return self._merged(
             key, deadline_s, lambda left: self._upstream.signatures(image, digest, access=access, deadline_s=left)

@@ -72,7 +72,7 @@ _IS_NEXT = re.compile(r'\brel="?next"?')
 
 @dataclass(frozen=True, slots=True)
 class RegistryLimits:
-    """How much one registry may cost. Bytes are counted after decompression."""
+    """Limits for one registry. Bytes are counted after decompression."""
 
     manifest_max_bytes: int = MANIFEST_MAX_BYTES
     config_max_bytes: int = 8 * 1024 * 1024
@@ -85,7 +85,7 @@ class RegistryLimits:
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """What the settings say of registries.
+    """Settings of registries.
 
     Attributes:
         insecure: ``HOST[:PORT]`` asked insecurely whoever asks.
@@ -364,7 +364,7 @@ class _Place:
 
 
 def _worth_another(outcome: Absent | RegistryUnknown, credential: Credential | None) -> bool:
-    """Whether another credential may get another answer. A private repository may look absent to a stranger."""
+    """True if another credential may get another answer: without one, a private repository may look absent."""
     if isinstance(outcome, Absent):
         return credential is None
     return outcome.error_kind in {
@@ -438,7 +438,7 @@ def _insufficient_scope(answer: HttpAnswer) -> bool:
 
 
 def _worth_a_token(answer: HttpAnswer, endpoint: Endpoint, sent: Authorization) -> bool:
-    """Whether a refusal may end with a new token: nothing or an old one was sent, or another realm is named."""
+    """True if a new token may end a refusal: none or an old one was sent, or the answer names another realm."""
     if sent.kept or not sent.header:
         return True
     return _realms(challenges_of(answer)) != _realms(endpoint.challenges)

@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class CurrentRegistry:
-    """The ``Registry`` port, answered by the client that is current when it is asked.
+    """The ``Registry`` port, served by the client that is current at the time of the call.
 
     Args:
-        current: gives that client; raises ``EvidenceError`` while there is none, which becomes the answer.
+        current: returns that client; raises ``EvidenceError`` while there is none, which becomes ``RegistryUnknown``.
     """
 
     def __init__(self, current: Callable[[], Registry]) -> None:

@@ -1,7 +1,7 @@
-"""Which registry is at a host: its scheme, how it wants to be asked, whether it has signatures.
+"""The registry at a host: its scheme, its authentication challenges, its signature extension.
 
-``GET /v2/`` tells. A registry that answers the first question for a manifest as only a registry does needs no such
-introduction (docs/spec/enforcement.md 13.4, docs/spec/import-gate.md 6.1).
+``GET /v2/`` finds out. It is not needed if the first request for a manifest is answered as only a registry does
+(docs/spec/enforcement.md 13.4, docs/spec/import-gate.md 6.1).
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _SIGNATURES_HEADER = "X-Registry-Supports-Signatures"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A registry that answered ``GET /v2/``, or a question for a manifest as only a registry does."""
+    """A registry that answered ``GET /v2/``, or a request for a manifest as only a registry does."""
 
     base_url: str
     verify: bool
     challenges: tuple[Challenge, ...]
     signatures: bool | None
-    """Whether it has the signature extension; None: only ``GET /v2/`` can tell."""
+    """True if it has the signature extension; None: only ``GET /v2/`` can tell."""
     server: Sender | None = None
-    """Who answered, and so named the token realm."""
+    """The server that answered, and so named the token realm."""
 
 
 class Opening(NamedTuple):
-    """What came of the first question to a registry."""
+    """The answer to the first request to a registry."""
 
     url: str
     answer: HttpAnswer
 
 
 class RegistryFailure(EvidenceError):
-    """Carries a ``RegistryErrorKind`` to the end of a port method."""
+    """An error with its ``RegistryErrorKind``, which a port method turns into ``RegistryUnknown``."""
 
     def __init__(self, error_kind: RegistryErrorKind, why: str, *, retryable: bool = False) -> None:
         super().__init__(why)
@@ -53,12 +53,12 @@ class RegistryFailure(EvidenceError):
 
 
 class Endpoints:
-    """The registries that were met, each for a while. Safe for threads.
+    """Registries seen, each cached for a while. Safe for threads.
 
     Args:
-        http: asks.
-        ttl_s: seconds for which what a registry said of itself holds.
-        max_bytes: of its first answer.
+        http: sends the requests.
+        ttl_s: seconds to cache a registry's description.
+        max_bytes: limit of its first answer.
     """
 
     def __init__(self, http: HttpClient, *, ttl_s: float, max_bytes: int) -> None:
@@ -71,10 +71,10 @@ class Endpoints:
         self._lock = threading.Lock()
 
     def get(self, host: str, *, insecure: bool, until: float, for_signatures: bool = False) -> Endpoint:
-        """The registry at ``host``, asked once in ``ttl_s``. Raises ``EvidenceError``.
+        """The registry at ``host``, requested once in ``ttl_s``. Raises ``EvidenceError``.
 
         Args:
-            for_signatures: it must be known whether it has the signature extension.
+            for_signatures: the result must say whether it has the signature extension.
         """
         key = (host, insecure)
 
@@ -87,7 +87,7 @@ class Endpoints:
             return kept
 
         def ask() -> Endpoint:
-            # who was here before may just have left
+            # another thread may have cached it meanwhile
             return known() or self._ping(host, insecure=insecure, until=until)
 
         try:
@@ -110,13 +110,13 @@ class Endpoints:
         return endpoint
 
     def open(self, host: str, path: str, accept: str, *, insecure: bool, until: float) -> Opening | None:
-        """Ask a registry that is not known yet for a manifest at once, without credentials.
+        """Request a manifest of an unknown registry at once, without credentials and without ``GET /v2/`` first.
 
-        The manifest itself, and a 401 with its challenges, say all that ``GET /v2/`` would have said; after any
-        other answer that is asked before the answer is believed. Raises ``EvidenceError``.
+        The manifest itself, or a 401 with its challenges, says all that ``GET /v2/`` would have said. After any other
+        answer ``GET /v2/`` must confirm that it is a registry. Raises ``EvidenceError``.
 
         Returns:
-            None where the registry is known, or somebody else is about to know it.
+            None if the registry is known, or another thread is opening it.
         """
         key = (host, insecure)
         with self._lock:
@@ -139,7 +139,7 @@ class Endpoints:
     def _first_answer(
         self, host: str, path: str, accept: str, *, insecure: bool, until: float
     ) -> tuple[HttpAnswer, bool]:
-        """GET over TLS, and only for an insecure registry without certificate or TLS."""
+        """GET over TLS; only for an insecure registry without checking certificates, or without TLS."""
         limit, headers = self._max_bytes, {"Accept": accept}
         now = time.monotonic()
         tls_until = now + (until - now) / 2 if insecure else until  # half the time for TLS, half for what may follow
@@ -158,13 +158,13 @@ class Endpoints:
         return self._http.get(plain, until=until, max_bytes=limit, headers=headers, verify=False), False
 
     def learn_challenges(self, host: str, answer: HttpAnswer, *, insecure: bool) -> None:
-        """Remember how a registry wants to be asked that had opened with something public."""
+        """Add the challenges of a registry whose first answer was public and had none."""
         kept = self._known.get((host, insecure))
         if kept is not None and not kept.challenges:
             self._learn((host, insecure), replace(kept, challenges=challenges_of(answer), server=answer.server))
 
     def discard(self, host: str, *, insecure: bool) -> None:
-        """Forget a registry that does not answer: it may be another server by now."""
+        """Forget a registry that does not answer: another server may replace it."""
         self._known.discard((host, insecure))
 
 
@@ -177,5 +177,5 @@ def _has_extension(answer: HttpAnswer) -> bool:
 
 
 def challenges_of(answer: HttpAnswer) -> tuple[Challenge, ...]:
-    """The challenges of a 401; none of another answer."""
+    """The challenges of a 401; empty for any other answer."""
     return parse_challenges(answer.authenticate) if answer.status == 401 else ()

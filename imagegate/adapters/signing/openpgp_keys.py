@@ -43,11 +43,11 @@ class SigningKey:
     """Of the key or subkey itself, lower-case hex."""
     key_id: str
     may_sign: bool
-    """Whether its newest binding lets it sign."""
+    """True if its newest binding lets it sign."""
     bound_until: datetime | None = None
     """From when on a subkey or its binding no longer counts."""
     revoked: str = ""
-    """Whose revocation there is, of any kind and by whomever: who may revoke cannot be told of all of them."""
+    """True if there is a revocation of any kind and by any key: not every revocation shows who may issue it."""
 
     @property
     def fingerprint(self) -> str:
@@ -177,5 +177,5 @@ def _newest(signatures: Sequence[Packet]) -> list[Packet]:
 
 
 def _may_sign(bindings: Sequence[Packet]) -> bool:
-    """Where a binding says nothing of the key's use, Sequoia's judgement of the moment of signing stands alone."""
+    """If a binding does not state the key's use, only Sequoia's verdict at the time of signing counts."""
     return all(packet.key_flags is None or packet.key_flags.signing for packet in bindings)

@@ -1,4 +1,4 @@
-"""What deleting an object means while something still holds it: finalizers, and what becomes of its dependents.
+"""Deletion of objects that finalizers still hold, and of their dependents.
 
 Source: k8s.io/apiserver 0.34, ``pkg/registry/generic/registry/store.go`` (``deletionFinalizersForGarbageCollection``,
 ``markAsDeleting``, ``ShouldDeleteDuringUpdate``), and ``ValidateDeleteOptions`` of k8s.io/apimachinery.
@@ -22,7 +22,7 @@ _FINALIZER_OF = {ORPHAN: ORPHAN_FINALIZER, FOREGROUND: FOREGROUND_FINALIZER}
 def option_errors(
     *, propagation: str | None, orphan_dependents: bool | None, grace_period_s: int | None, dry_run: list[str]
 ) -> list[FieldError]:
-    """What is wrong with the options of a delete. All but the grace period: as the original says it."""
+    """Errors in the options of a delete; all but the grace period in the original's words."""
     errors = []
     if orphan_dependents is not None and propagation is not None:
         why = "orphanDependents and deletionPropagation cannot be both set"
@@ -37,18 +37,18 @@ def option_errors(
 
 
 def finalizers_of(found: Mapping[str, Any]) -> list[str]:
-    """What holds the object."""
+    """Finalizers of the object."""
     finalizers = (found.get("metadata") or {}).get("finalizers")
     return list(finalizers) if isinstance(finalizers, list) else []
 
 
 def is_being_deleted(found: Mapping[str, Any]) -> bool:
-    """Whether the object was deleted and is only held."""
+    """True if the object was deleted and only finalizers hold it."""
     return bool((found.get("metadata") or {}).get("deletionTimestamp"))
 
 
 def finalizers_after_delete(finalizers: Iterable[str], propagation: str) -> list[str]:
-    """What holds an object once it is deleted.
+    """Finalizers of an object once it is deleted.
 
     Args:
         finalizers: what holds it now.
@@ -111,18 +111,18 @@ def new_finalizer_errors(new: Mapping[str, Any], old: Mapping[str, Any]) -> list
 
 
 def owner_references(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Who owns the object."""
+    """Owners of the object."""
     references = (found.get("metadata") or {}).get("ownerReferences")
     return [each for each in references if isinstance(each, Mapping)] if isinstance(references, list) else []
 
 
 def depends_on(found: Mapping[str, Any], uid: str) -> bool:
-    """Whether the object names an owner of this uid."""
+    """True if the object names an owner of this uid."""
     return any(reference.get("uid") == uid for reference in owner_references(found))
 
 
 def blocks_deletion(found: Mapping[str, Any], uid: str) -> bool:
-    """Whether its owner of this uid has to wait for the object when it is deleted in the foreground."""
+    """True if its owner of this uid must wait for the object when deleted in the foreground."""
     return any(
         reference.get("uid") == uid and reference.get("blockOwnerDeletion") is True
         for reference in owner_references(found)

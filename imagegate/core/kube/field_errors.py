@@ -1,4 +1,4 @@
-"""What is wrong with one field of an object, in the words of Kubernetes' API machinery.
+"""Errors of one field of an object, in the words of Kubernetes' API machinery.
 
 Source of the texts: k8s.io/apimachinery ``pkg/util/validation/field`` (0.34) and ``pkg/util/errors``.
 """
@@ -27,7 +27,7 @@ class ErrorType(enum.StrEnum):
 
     @property
     def text(self) -> str:
-        """How the type is written in a message."""
+        """The type as written in a message."""
         return _TEXTS[self]
 
 

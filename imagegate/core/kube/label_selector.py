@@ -46,7 +46,7 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        """Whether ``labels`` meet the requirement; ``NotIn`` holds for a missing key."""
+        """True if ``labels`` meet the requirement; ``NotIn`` holds for a missing key."""
         match self.operator:
             case "In":
                 return self.key in labels and labels[self.key] in self.values
@@ -81,14 +81,14 @@ class LabelSelector:
         return cls(tuple(sorted(match_labels.items())), tuple(match_expressions))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether ``labels`` meet all of the selector. Nothing matches a selector with a ``problem``."""
+        """True if ``labels`` meet the whole selector. Nothing matches a selector with a ``problem``."""
         return all(labels.get(key) == value for key, value in self.match_labels) and all(
             requirement.holds(labels) for requirement in self.match_expressions
         )
 
     @property
     def is_satisfiable(self) -> bool:
-        """Whether any labels at all could match."""
+        """True if any labels at all could match."""
         required = [Requirement(key, "In", (value,)) for key, value in self.match_labels]
         by_key: dict[str, list[Requirement]] = {}
         for requirement in (*required, *self.match_expressions):
@@ -123,7 +123,7 @@ class LabelSelector:
 
 
 def _can_hold(key: str, requirements: list[Requirement]) -> bool:
-    """Whether a value of ``key``, or its absence, meets all requirements: one that is named, or any other."""
+    """True if some value of ``key``, or its absence, meets all requirements."""
     named = {value for requirement in requirements for value in requirement.values}
     other = "x" * (1 + max(map(len, named), default=0))
     candidates: list[dict[str, str]] = [{}, *({key: value} for value in (*named, other))]
@@ -160,7 +160,7 @@ def _value_errors(key: str, values: Sequence[str]) -> list[FieldError]:
 
 
 def qualified_name_problems(text: str) -> list[str]:
-    """What keeps ``text`` from being a qualified name (``[PREFIX/]NAME``); empty if nothing does."""
+    """The reason why ``text`` is not a qualified name (``[PREFIX/]NAME``); empty if it is one."""
     parts = text.split("/")
     if len(parts) > 2:
         return [

@@ -25,7 +25,7 @@ class Cause(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What the API server shows the user (meta/v1 Status). ``group``, ``kind``, ``name`` go to details."""
+    """The error the API server shows the user (meta/v1 Status). ``group``, ``kind``, ``name`` go to details."""
 
     code: int
     reason: str

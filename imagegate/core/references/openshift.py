@@ -50,7 +50,7 @@ def check_digest(text: str) -> None:
 
 @lru_cache(maxsize=REMEMBERED)
 def is_digest(text: str) -> bool:
-    """Whether ``text`` is a digest of a supported algorithm and length."""
+    """True if ``text`` is a digest of a supported algorithm and length."""
     try:
         check_digest(text)
     except InvalidDigest:
@@ -132,7 +132,7 @@ class ImageReference:
         return replace(self, registry=registry, namespace=namespace, tag=self.tag or DEFAULT_TAG)
 
     def minimal(self) -> ImageReference:
-        """What a Docker daemon would need (the original's DaemonMinimal)."""
+        """The reference as a Docker daemon needs it (the original's DaemonMinimal)."""
         registry, namespace, tag = self.registry, self.namespace, self.tag
         if registry in ("index.docker.io", "registry-1.docker.io"):
             registry = "docker.io"

@@ -20,11 +20,11 @@ class Wildcard:
 
     @property
     def is_literal(self) -> bool:
-        """Whether the pattern matches only itself."""
+        """True if the pattern matches only itself."""
         return self._anchored and b"?" not in self._pieces[0]
 
     def matches(self, text: str) -> bool:
-        """Whether the whole of ``text`` matches, byte by byte."""
+        """True if the whole of ``text`` matches, byte by byte."""
         value = text.encode("utf-8", "surrogatepass")
         first, last = self._pieces[0], self._pieces[-1]
         if self._anchored:
@@ -43,14 +43,14 @@ class Wildcard:
 
 
 def _fits(piece: bytes, value: bytes, at: int) -> bool:
-    """Whether ``piece`` (with ``?``) stands in ``value`` at ``at``; the room is known to be there."""
+    """True if ``piece`` (with ``?``) is in ``value`` at ``at``; the caller has checked the length."""
     if b"?" not in piece:
         return value.startswith(piece, at)
     return all(byte in (63, value[at + offset]) for offset, byte in enumerate(piece))
 
 
 def _find(piece: bytes, value: bytes, start: int, end: int) -> int:
-    """Where the first occurrence of ``piece`` in ``value[start:end]`` ends, or -1."""
+    """End of the first occurrence of ``piece`` in ``value[start:end]``, or -1."""
     if b"?" not in piece:
         found = value.find(piece, start, end)
         return found + len(piece) if found >= 0 else -1
@@ -61,5 +61,5 @@ def _find(piece: bytes, value: bytes, start: int, end: int) -> int:
 
 
 def is_wildcard_match(text: str, pattern: str) -> bool:
-    """Whether ``text`` matches ``pattern``; compile a ``Wildcard`` where a pattern is used twice."""
+    """True if ``text`` matches ``pattern``; compile a ``Wildcard`` if a pattern is used twice."""
     return Wildcard(pattern).matches(text)

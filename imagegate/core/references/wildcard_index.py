@@ -31,7 +31,7 @@ class PatternIndex(Generic[T]):
     def __init__(self, patterns: Iterable[tuple[str, T]]) -> None:
         self._exact: dict[bytes, T] = {}
         self._suffixes: dict[bytes, T] = {}
-        """What follows the star of ``*.example.com``, with the dot."""
+        """The part after the star of ``*.example.com``, with the dot."""
         self._shapes: dict[tuple[int, int], dict[bytes, T]] = {}
         """(length before the star, length after it) -> both texts joined -> value."""
         self._beginnings: dict[int, dict[bytes, list[tuple[Wildcard | None, T]]]] = {}
@@ -76,7 +76,7 @@ class PatternIndex(Generic[T]):
                 yield value
 
     def candidates(self, text: str) -> Iterator[tuple[Wildcard | None, T]]:
-        """What is tried for ``text``: values, each with the pattern that is still to be tried.
+        """Candidates for ``text``: values, each with the pattern that must still match.
 
         None in place of the pattern: being found here is proof that it matches.
         """

@@ -1,10 +1,10 @@
-"""Where requests may go and where credentials may: the one place that decides, after spelling is made canonical.
+"""Rules for where requests and credentials may be sent, applied to URLs in canonical form.
 
 Image names, token realms, redirects, mirrors and signature stores are chosen by other people, and one host has many
 spellings. So every URL is first brought into one form: lower case, no trailing dot, IDNA as the HTTP library does it,
 IPv4 addresses in every form that the system's resolver reads, IPv6 addresses compressed and those that only wrap an
-IPv4 one unwrapped, ports as numbers. What cannot be brought into it (percent signs, zones, user names, odd
-characters) is refused. The canonical URL is what is asked, so what was judged is what is connected to.
+IPv4 one unwrapped, ports as numbers. A URL that cannot be brought into it (percent signs, zones, user names,
+odd characters) is refused. The request goes to the canonical URL, so that the URL checked is the one connected to.
 
 Three kinds of hosts: public ones; *named* ones, which ``registry.allowPrivateAddresses`` names one by one; and those
 inside a named network. A server's answer (redirect, token realm) may send us to a public host. To a named host it
@@ -39,10 +39,10 @@ _SHOWN = 200
 
 
 def canonical_host(text: str) -> str:
-    """A host in its one form: a name, ``127.0.0.1``, or an IPv6 address without brackets.
+    """A host in canonical form: a name, ``127.0.0.1``, or an IPv6 address without brackets.
 
     Raises:
-        Malformed: no host, or one with a percent sign, a zone or other characters that hosts do not have.
+        Malformed: not a host, or one with a percent sign, a zone or other characters that hosts do not have.
     """
     if text.startswith("[") and text.endswith("]"):
         return _canonical_ipv6(text[1:-1])
@@ -91,7 +91,7 @@ def split_host_port(text: str) -> tuple[str, int | None]:
     """``HOST[:PORT]`` with a canonical host; None where no port is written.
 
     Raises:
-        Malformed: it is no such text.
+        Malformed: it does not have this form.
     """
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]") or (host.count(":") and not host.endswith("]")):
@@ -112,11 +112,11 @@ def join_host_port(host: str, port: int | None) -> str:
 
 
 def canonical_registry(text: str) -> str:
-    """A registry as settings that keep us from asking it compare it: whatever may lead to the same place is equal."""
+    """A registry in the form in which settings that block it compare: hosts that may lead to one place are equal."""
     try:
         return broad(join_host_port(*split_host_port(text)))
     except Malformed:
-        return broad(text)  # no host: it equals nothing that is asked
+        return broad(text)  # not a host: it equals nothing that is contacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that may be asked: its canonical text, and the origin that is connected to."""
+    """A URL that may be requested, in canonical form, and the origin to connect to."""
 
     url: str
     origin: Origin
 
 
 def read_url(text: str) -> Target:
-    """An HTTP URL in its one form, without a fragment.
+    """An HTTP URL in canonical form, without a fragment.
 
     Raises:
         Malformed: it is no URL, or has a host or port that cannot be.
@@ -169,7 +169,7 @@ def joined(base: str, target: str) -> str:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two URLs have the same scheme, host and port. Whatever has none has no origin in common with anything.
+    """True if two URLs have the same scheme, host and port. A URL without these never has.
 
     Raises:
         Malformed: one of them is no URL.
@@ -202,7 +202,7 @@ def _split(url: str) -> SplitResult:
 
 @dataclass(frozen=True, slots=True)
 class BlockedHosts:
-    """Hosts that are never asked, in whatever spelling and on whoever's word.
+    """Hosts that are never contacted, however they are spelled and whoever names them.
 
     ``entries``: canonical host and port; without a port all ports of the host.
     """
@@ -211,10 +211,10 @@ class BlockedHosts:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> BlockedHosts:
-        """From ``HOST[:PORT]``. One of Docker Hub's names stands for all of them and for its token server.
+        """From ``HOST[:PORT]``. One of Docker Hub's names blocks all of them and its token server.
 
         Raises:
-            ValueError: a text is none.
+            ValueError: a string does not have this form.
         """
         entries: set[tuple[str, int | None]] = set()
         for text in texts:
@@ -229,12 +229,12 @@ class BlockedHosts:
         return cls(frozenset(entries))
 
     def covers(self, host: str, port: int) -> bool:
-        """Whether the canonical host is blocked at this port."""
+        """True if the canonical host is blocked at this port."""
         name = _one_name(host)
         return not self.entries.isdisjoint({(name, None), (name, port)})
 
     def covers_registry(self, text: str) -> bool:
-        """Whether a registry as references name it (``HOST[:PORT]``) is blocked; what is no host is not."""
+        """True if a registry as references name it (``HOST[:PORT]``) is blocked; False if it is not a host."""
         try:
             host, port = split_host_port(text)
         except Malformed:
@@ -248,9 +248,9 @@ class BlockedHosts:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A server whose answer names the next one to ask.
+    """A server whose answer names the next one to contact.
 
-    ``addresses``: those at which it was found, the one it was reached at among them.
+    ``addresses``: all its addresses, the one it was reached at included.
     """
 
     origin: Origin
@@ -259,7 +259,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """Which servers may be connected to, beside those of the public internet.
+    """Servers that may be connected to, besides public ones.
 
     Attributes:
         hosts: named ones: ``HOST`` or ``HOST:PORT``, canonical; may have private and loopback addresses.
@@ -275,10 +275,10 @@ class AddressPolicy:
     def of(
         cls, hosts: Iterable[str] = (), networks: Iterable[str] = (), *, blocked: Iterable[str] = ()
     ) -> AddressPolicy:
-        """From texts as settings have them.
+        """From the strings of settings.
 
         Raises:
-            ValueError: a host is no ``HOST[:PORT]``, or a network no CIDR block.
+            ValueError: a host is not ``HOST[:PORT]``, or a network not a CIDR block.
         """
         try:
             named = frozenset(join_host_port(*split_host_port(host)) for host in hosts)
@@ -288,10 +288,10 @@ class AddressPolicy:
 
     @classmethod
     def of_texts(cls, texts: Iterable[str], *, blocked: Iterable[str] = ()) -> AddressPolicy:
-        """From texts that are hosts (``HOST``, ``HOST:PORT``) or networks (CIDR, or an address).
+        """From strings that are hosts (``HOST``, ``HOST:PORT``) or networks (CIDR, or an address).
 
         Raises:
-            ValueError: a text is neither.
+            ValueError: a string is neither.
         """
         hosts: list[str] = []
         networks: list[str] = []
@@ -300,7 +300,7 @@ class AddressPolicy:
         return cls.of(hosts, networks, blocked=blocked)
 
     def names(self, host: str, port: int) -> bool:
-        """Whether the settings name this host itself, not only a network that holds it."""
+        """True if the settings name this host itself, not only a network that contains it."""
         canonical = canonical_host(host)
         return not self.hosts.isdisjoint({join_host_port(canonical, None), join_host_port(canonical, port)})
 
@@ -324,7 +324,7 @@ class AddressPolicy:
             )
 
     def permits(self, host: str, port: int, address: Address) -> bool:
-        """Whether ``host``, which an image, a policy or the settings name, may be connected to at ``address``."""
+        """True if ``host``, named by an image, a policy or the settings, may be connected to at ``address``."""
         if self.blocked.covers(str(_unmapped(address)), port):
             return False
         if is_in(address, self.networks):
@@ -334,7 +334,7 @@ class AddressPolicy:
         return is_public(address) or self.names(host, port)
 
     def permits_from(self, sender: Sender, host: str, port: int, address: Address) -> bool:
-        """Whether ``host``, which the answer of ``sender`` names, may be connected to at ``address``."""
+        """True if ``host``, named by the answer of ``sender``, may be connected to at ``address``."""
         if not self.permits(host, port, address):
             return False
         if self.names(host, port):

@@ -67,7 +67,7 @@ _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a manifest says of one blob. ``size`` is in bytes, as claimed; 0 where the format has none."""
+    """Description of one blob in a manifest. ``size`` is in bytes, as claimed; 0 where the format has none."""
 
     media_type: str
     digest: str
@@ -115,12 +115,12 @@ class Manifest:
 
     @property
     def is_index(self) -> bool:
-        """Whether it is a list of manifests."""
+        """True if it is a list of manifests."""
         return self.media_type in INDEX_TYPES
 
 
 def is_strict_digest(text: object) -> bool:
-    """Whether ``text`` is ``sha256:`` or ``sha512:`` with exactly its number of lower-case hex digits."""
+    """True if ``text`` is ``sha256:`` or ``sha512:`` with exactly its number of lower-case hex digits."""
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 

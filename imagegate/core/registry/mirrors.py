@@ -33,13 +33,13 @@ class MirrorRule:
     never_contact_source: bool = False
 
     def covers(self, image: ImageReference) -> bool:
-        """Whether the rule is for ``image``, a reference with Docker's defaults filled in."""
+        """True if the rule is for ``image``, a reference with Docker's defaults filled in."""
         if self.use is not MirrorUse.ANY and (self.use is MirrorUse.DIGEST) != bool(image.id):
             return False
         return self._rest(_location(image)) is not None
 
     def _rest(self, location: str) -> str | None:
-        """What of ``HOST/PATH`` lies below the source, with its slash; None if it is elsewhere."""
+        """The part of ``HOST/PATH`` below the source, with its slash; None if it is elsewhere."""
         source = _canonical(self.source)
         if source.startswith("*."):
             host, slash, path = location.partition("/")
@@ -56,7 +56,7 @@ class MirrorRule:
 
 
 def places_of(image: ImageReference, rules: Sequence[MirrorRule]) -> tuple[ImageReference, ...]:
-    """Where to ask for ``image`` (Docker's defaults filled in), in order; the image itself without a rule."""
+    """References to try for ``image`` (Docker's defaults filled in), in order; the image itself without a rule."""
     covering = [rule for rule in rules if rule.covers(image)]
     if not covering:
         return (image,)

@@ -47,7 +47,7 @@ class PullSecretEntry:
     credential: Credential
 
     def covers(self, registry: str, repository: str) -> bool:
-        """Whether the entry is for ``registry`` (``HOST[:PORT]``) and ``repository`` (``team/app``)."""
+        """True if the entry is for ``registry`` (``HOST[:PORT]``) and ``repository`` (``team/app``)."""
         if not _same_host(self.host, _normal_host(registry)):
             return False
         return not self.path or repository == self.path or repository.startswith(self.path + "/")
@@ -91,7 +91,7 @@ def read_pull_secret(secret: Mapping[str, Any]) -> PullSecret:
 
 
 def import_secrets(secrets: Iterable[Mapping[str, Any]]) -> tuple[PullSecret, ...]:
-    """What an import in a namespace may use of all its Secrets, by name (docs/spec/import-gate.md 6.3, ``/secrets``).
+    """The Secrets of a namespace that imports may use, by name (docs/spec/import-gate.md 6.3, ``/secrets``).
 
     Left out: other types, those annotated ``openshift.io/image.excludeSecret: "true"``, those that cannot be read.
     """

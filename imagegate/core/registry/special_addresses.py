@@ -85,7 +85,7 @@ _NEVER_BY_NAME = tuple(
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could be at ``address``, and every IPv4 address inside it."""
+    """True if ``address``, and every IPv4 address inside it, is public."""
     if isinstance(address, IPv4Address):
         return not is_reached_by_network_only(address) and not any(address in block for block in _SPECIAL_V4)
     if any(address in block for block in _LEADS_TO_V4):
@@ -96,7 +96,7 @@ def is_public(address: Address) -> bool:
 
 
 def is_reached_by_network_only(address: Address) -> bool:
-    """Whether naming a host is not enough to be connected to ``address``: metadata, link-local, multicast, none."""
+    """True if only a named network permits ``address``: metadata, link-local, multicast, unspecified."""
     every: tuple[Address, ...] = (address, *embedded(address))
     return any(each in block for each in every for block in _NEVER_BY_NAME if each.version == block.version)
 
@@ -136,6 +136,6 @@ def _tunnelled(address: IPv6Address) -> Iterator[IPv4Address]:
 
 
 def is_in(address: Address, networks: tuple[Network, ...]) -> bool:
-    """Whether ``address`` lies in one of ``networks``, or the IPv4 address that it is another form of."""
+    """True if ``address``, or the IPv4 address that it is another form of, lies in one of ``networks``."""
     every: tuple[Address, ...] = (address, *wrapped(address))
     return any(each in network for each in every for network in networks if each.version == network.version)

@@ -1,4 +1,4 @@
-"""Answers which digest a reference stands for, from its registry."""
+"""Looks up the digest that a reference names, in its registry."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CACHE = "cache"
 
 @dataclass(frozen=True, slots=True)
 class DigestLimits:
-    """What is kept of answers, by one process.
+    """Limits of the digests that one process caches.
 
     Attributes:
-        tag_s: seconds for which a tag may be thought to stay where it is; 0: it is asked every time.
-        digest_s: seconds for which an image that was there by its digest counts as being there.
-        answers_max: answers kept; the oldest goes first.
+        tag_s: seconds to cache the digest of a tag; 0: look it up every time.
+        digest_s: seconds to cache that an image exists by its digest.
+        answers_max: entries; the oldest goes first.
     """
 
     tag_s: float = 0.0
@@ -30,7 +30,7 @@ class DigestLimits:
 
 
 class ManifestDigests:
-    """The answerer of ``ManifestDigest``. Only digests that were found are kept, for who asked alike."""
+    """Answers ``ManifestDigest``. Only digests that were found are cached, separately for each set of pull secrets."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ManifestDigests:
         self._cached: TimedCache[ManifestDigest, Found[str]] = TimedCache(self._limits.answers_max, clock=clock)
 
     def remembered(self, question: ManifestDigest) -> Found[str] | None:
-        """The answer if it was had lately, else None. Never waits."""
+        """The cached answer, or None. Never waits."""
         return self._cached.get(question)
 
     def ask(self, question: ManifestDigest, *, deadline_s: float) -> Lookup[str]:

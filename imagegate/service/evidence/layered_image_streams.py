@@ -1,7 +1,7 @@
-"""Image streams from two places: the store, which changes, over files, which an operator wrote.
+"""Image streams of two layers: the store, which changes, over files, which an operator wrote.
 
-What the store has counts. An Image or a namespace that both have shows the labels and annotations of both, the
-store's where they differ, so that a mark set in either place is seen.
+The store has precedence. An Image or a namespace in both layers has the labels and annotations of both, the store's
+where they differ, so that an annotation set in either place is seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ JsonObject = dict[str, Any]
 
 
 class Layer(ImageStreams, Namespaces, Protocol):
-    """An adapter of both ports that says when its answers change."""
+    """An adapter of both ports with a snapshot token."""
 
     def snapshot(self) -> object | None:
         """See ``Answers.snapshot``."""
@@ -41,38 +41,38 @@ class LayeredImageStreams:
         return stamped[2]
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:
-        """From the files only where the store has no such stream."""
+        """From the files only if the store has no such stream."""
         answer = self._store.stream_tag(question, deadline_s=deadline_s)
         if _lacks(answer, "imagestreams"):
             return self._files.stream_tag(question, deadline_s=deadline_s)
-        return self._with_marks(answer, deadline_s)
+        return self._with_annotations(answer, deadline_s)
 
     def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:
-        """From the files only where the store has no such stream."""
+        """From the files only if the store has no such stream."""
         answer = self._store.stream(question, deadline_s=deadline_s)
         if _lacks(answer, "imagestreams"):
             return self._files.stream(question, deadline_s=deadline_s)
         return answer
 
     def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:
-        """From the files only where the store has no such stream."""
+        """From the files only if the store has no such stream."""
         answer = self._store.stream_image(question, deadline_s=deadline_s)
         if _lacks(answer, "imagestreams"):
             return self._files.stream_image(question, deadline_s=deadline_s)
-        return self._with_marks(answer, deadline_s)
+        return self._with_annotations(answer, deadline_s)
 
     def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:
-        """Of both."""
+        """From both layers, merged."""
         answer = self._store.image(question, deadline_s=deadline_s)
         return _merged(answer, self._files.image(question, deadline_s=deadline_s))
 
     def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:
-        """Of both."""
+        """From both layers, merged."""
         answer = self._store.namespace(question, deadline_s=deadline_s)
         return _merged(answer, self._files.namespace(question, deadline_s=deadline_s))
 
     def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:
-        """Namespaces of both."""
+        """Namespaces of both layers."""
         answers = [layer.pull_spec_holders(question, deadline_s=deadline_s) for layer in (self._store, self._files)]
         unknown = next((answer for answer in answers if not isinstance(answer, Found)), None)
         if unknown is not None:
@@ -80,8 +80,8 @@ class LayeredImageStreams:
         found = (answer.value for answer in answers if isinstance(answer, Found))
         return Found(frozenset().union(*found), "store, files")
 
-    def _with_marks(self, answer: Lookup[JsonObject], deadline_s: float) -> Lookup[JsonObject]:
-        """A tag or stream image whose Image has marks in the files too."""
+    def _with_annotations(self, answer: Lookup[JsonObject], deadline_s: float) -> Lookup[JsonObject]:
+        """A tag or stream image, with the annotations that its Image has in the files."""
         if not isinstance(answer, Found):
             return answer
         image = answer.value.get("image") or {}
@@ -104,14 +104,14 @@ def _merged(own: Lookup[JsonObject], written: Lookup[JsonObject]) -> Lookup[Json
     if isinstance(own, Absent) or isinstance(written, Unknown):
         return written
     metadata, other = own.value.get("metadata") or {}, written.value.get("metadata") or {}
-    marks = {
+    merged = {
         key: {**(other.get(key) or {}), **(metadata.get(key) or {})}
         for key in ("labels", "annotations")
         if other.get(key)
     }
-    if not marks:
+    if not merged:
         return own
-    return Found({**own.value, "metadata": {**metadata, **marks}}, own.source)
+    return Found({**own.value, "metadata": {**metadata, **merged}}, own.source)
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port

@@ -21,10 +21,10 @@ SOURCE = "cache"
 
 
 class CachedImages:
-    """Answers the questions about images, remembering what it saw.
+    """Looks up images, and caches every image it sees.
 
     Args:
-        streams: who is asked.
+        streams: where images are looked up.
         clock: seconds, monotonic.
     """
 

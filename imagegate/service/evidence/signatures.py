@@ -1,8 +1,8 @@
 """Answers ``ImageSignatures``: fetches the signatures of a manifest one by one and has them verified.
 
-Reading stops as soon as the requirements are met, so that a signed image costs one signature. What was verified
-is kept by repository, digest, store, pull secrets and key rings, never by tag: another tag of the same manifest is
-judged on the same evidence. Outages are never kept.
+Reading stops as soon as the requirements are met, so that a signed image costs one signature. Verified signatures are
+cached by repository, digest, store, pull secrets and key rings, never by tag: another tag of the same manifest uses
+the same evidence. Outages are never cached.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ NOT_IN_TIME = "signatures were not read in time"
 
 @dataclass(frozen=True, slots=True)
 class SignatureLimits:
-    """How long evidence is kept and how much of it (docs/spec/enforcement.md 17).
+    """Limits of the evidence that is cached (docs/spec/enforcement.md 17).
 
     Attributes:
-        accepted_s: evidence that met its requirements.
-        refused_s: evidence that did not: a signature may have been added.
-        images_max: manifests whose evidence is kept.
-        total_max_bytes: of all signatures of one manifest.
+        accepted_s: seconds for evidence that met its requirements.
+        refused_s: seconds for evidence that did not: a signature may have been added since.
+        images_max: manifests; the one used least recently goes first.
+        total_max_bytes: size of all signatures of one manifest.
     """
 
     accepted_s: float = 300.0
@@ -72,14 +72,14 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was read of one manifest so far; replaced whole, so that looking at it needs no lock."""
+    """Signatures read of one manifest so far. Replaced whole, so that reading it needs no lock."""
 
     since: float
     checks: tuple[SignatureCheck, ...] = ()
     complete: bool = False
     valid_until: datetime | None = None
     size: int = 0
-    """Of all blobs, in bytes."""
+    """Size of all blobs, in bytes."""
 
     def with_check(self, check: SignatureCheck, size: int) -> _Read:
         ends = [one.valid_until for one in check.by_ring.values() if one.valid_until is not None]
@@ -95,15 +95,15 @@ class _Read:
 
 @dataclass(slots=True)
 class _Evidence:
-    """Who holds ``lock`` reads; everybody else waits for him or takes what there is."""
+    """The lock holder fetches; other callers wait, or use what is cached."""
 
     read: _Read
     lock: threading.Lock = field(default_factory=threading.Lock)
     met: tuple[_Read, ImageSignatures] | None = None
-    """What was found last to meet the requirements of a question."""
+    """The last evidence that met a question's requirements, and that question."""
 
     def meets(self, read: _Read, question: ImageSignatures) -> bool:
-        """Whether what was read meets all requirements; the same two again are not looked at again."""
+        """True if the evidence meets all requirements; the last result is cached."""
         met = self.met
         if met is not None and met[0] is read and met[1] is question:
             return True
@@ -114,7 +114,7 @@ class _Evidence:
 
 
 class SignatureReader:
-    """Asks the registry's signature extension, else the lookaside store. Safe for threads."""
+    """Reads signatures from the registry's extension, else from the lookaside store. Safe for threads."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class SignatureReader:
             evidence.lock.release()
 
     def remembered(self, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
-        """The answer if it can be given at once from what is kept, else None. Never waits."""
+        """The cached answer, or None. Never waits."""
         evidence = self._cached.get(_key(question))
         return None if evidence is None else self._from_cache(evidence, question)
 
@@ -163,7 +163,7 @@ class SignatureReader:
         return None
 
     def _from_cache(self, evidence: _Evidence, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
-        """What is kept, if it is fresh enough for what it says."""
+        """The cached evidence, if it is fresh enough."""
         read = evidence.read
         if read.valid_until is not None and read.valid_until <= self._now():
             return None
@@ -249,7 +249,7 @@ def _open(question: ImageSignatures, checks: tuple[SignatureCheck, ...]) -> tupl
 
 
 def _image_reference(question: ImageSignatures) -> ImageReference:
-    """The repository and digest as the registry port wants them."""
+    """The repository and digest as the registry port expects them."""
     namespace, slash, name = question.image.path.partition("/")
     if not slash:
         namespace, name = "", namespace

@@ -1,4 +1,4 @@
-"""What a reload would change, and whether it looks like an accident: a file half written, emptied or cut off."""
+"""Effects of a reload, and signs of an accident: a file half written, emptied or cut off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes,
 
 
 class RuleChange(NamedTuple):
-    """How many rules a plug-in has before and after; None where it is off."""
+    """Number of rules of a plug-in before and after; None where it is off."""
 
     plugin: str
     before: int | None
@@ -26,7 +26,7 @@ def _rules(count: int | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What putting other policies in force would mean."""
+    """Effects of putting other policies in force."""
 
     rules: tuple[RuleChange, ...] = ()
     """Of plug-ins whose number of rules changes."""
@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """How documents differ as texts, which policies do not show."""
+    """Differences between documents that the policies made from them do not show."""
 
     beginnings: tuple[str, ...] = ()
     """Files that are the beginning of what is in force."""
@@ -56,7 +56,7 @@ class Texts:
 
 
 def change(before: PolicySet, after: PolicySet, texts: Texts = Texts()) -> Change:
-    """What changes from ``before`` to ``after``."""
+    """The change from ``before`` to ``after``."""
     old, new = _by_name(before), _by_name(after)
     rules = tuple(
         RuleChange(name, _total(old.get(name)), _total(new.get(name)))
@@ -118,7 +118,7 @@ def _lost(old: RuleCounts, new: RuleCounts) -> Iterator[str]:
 
 
 def _only_drops(old: RuleCounts, new: RuleCounts) -> bool:
-    """Whether everything that is left was there before, so that what is gone can only have permitted something.
+    """True if every rule that is left was there before and what is gone can only have permitted something.
 
     Rejecting rules, requirements and the last rule that accepts are looked at by themselves.
     """
@@ -126,7 +126,7 @@ def _only_drops(old: RuleCounts, new: RuleCounts) -> bool:
 
 
 def _is_weaker(old: Modes, new: Modes) -> bool:
-    """Whether a denial may count less in some namespace."""
+    """True if a denial may count less in some namespace."""
     order = (Mode.ENFORCE, Mode.WARN, Mode.AUDIT)
     if order.index(new.default) > order.index(old.default):
         return True

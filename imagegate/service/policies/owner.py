@@ -40,10 +40,10 @@ class ReadDocuments(Recorded, Protocol):
 
     @property
     def trouble(self) -> bool:
-        """Whether a file was there and could not be read."""
+        """True if a file was there and could not be read."""
 
     def unchanged(self) -> bool:
-        """Whether everything is still as it was when it was read."""
+        """True if everything is still as it was when it was read."""
 
 
 class Watch(Protocol):
@@ -53,10 +53,10 @@ class Watch(Protocol):
         """Look once; whether there is a change to act upon."""
 
     def rests(self) -> bool:
-        """Whether nothing was different when last looked."""
+        """True if nothing differed at the last look."""
 
     def mark(self, paths: Iterable[Path]) -> object:
-        """What the files are like now."""
+        """The state of the files now."""
 
     def acted(self, on: Any) -> None:
         """The files were read as they were at this mark."""
@@ -64,20 +64,20 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What a service begins with."""
+    """Policies at the start of a service."""
 
     policies: PolicySet
     documents: Recorded
     restored: str = ""
     """Why these are documents kept from before; empty: they are those of the files."""
     error: str = ""
-    """What is wrong with the files."""
+    """The problem with the files."""
     held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where documents come from and go to."""
+    """Sources of documents, and the place where they are stored."""
 
     load: Callable[[Documents], PolicySet]
     disk: Callable[[], ReadDocuments]
@@ -86,7 +86,7 @@ class Sources:
     """Those to look at, after the last attempt."""
     watch: Watch
     texts: Callable[[Kept, Recorded], Texts]
-    """How documents differ from those in force."""
+    """Differences between documents and those in force."""
     shared: KeptPolicies
     """For the processes of this service."""
     state: KeptPolicies | None
@@ -223,7 +223,7 @@ class PolicyOwner:
             self._kept, self._stamp = kept, stamp
 
     def _take_over_state(self) -> None:
-        """What the leader says of the files is true for all."""
+        """Report the leader's findings about the files as this process's own."""
         note = self._from.processes.told(_FILES)
         if note:
             state = _state_of(note)
@@ -286,7 +286,7 @@ class PolicyOwner:
         return True
 
     def _files_are_those_in_force(self) -> bool:
-        """Whether every file has the content that is in force already: then nothing needs to be understood."""
+        """True if every file has the content that is in force already, so that nothing needs to be read."""
         probe, index = self._from.disk(), self._kept.documents.index()
         try:
             for path, entry in index.documents.items():
@@ -375,7 +375,7 @@ class PolicyOwner:
         return self._kept.generation
 
     def processes(self) -> list[Mapping[str, Any]]:
-        """What every process that serves has in force, when it last looked, and which of them looks at the files."""
+        """Policies in force in every serving process, when each last looked, and which one follows the files."""
         return [
             {key: note[key] for key in ("pid", "version", "generation", "look", "error", "leads")}
             for note in self._from.processes.reports()
@@ -399,7 +399,7 @@ class PolicyOwner:
         return str(self._from.processes.told(_FILES).get("stateError") or "")
 
     def divergence(self) -> str:
-        """Which processes do not have the newest policies, or have not looked for a while; empty: none."""
+        """Processes without the newest policies, or that have not looked for a while; empty if there are none."""
         notes = self._from.processes.reports()
         newest = max((note["generation"] for note in notes), default=0)
         now = time.monotonic()
@@ -422,7 +422,7 @@ def _why(error: Exception) -> str:
 
 
 def _traceback(error: Exception) -> Exception | None:
-    """What to log of an error: where it was, if nobody foresaw it."""
+    """The traceback to log for an unexpected error; None for an expected one."""
     return None if isinstance(error, (ConfigError, OSError)) else error
 
 

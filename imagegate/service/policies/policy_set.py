@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Mode(enum.StrEnum):
-    """What a denial of a plug-in does. ``warn`` and ``audit`` never deny, and never change the object."""
+    """Effect of a plug-in's denials. ``warn`` and ``audit`` never deny, and never change the object."""
 
     ENFORCE = "enforce"
     WARN = "warn"
@@ -51,7 +51,7 @@ class Modes:
         return self.default
 
     def weakness(self, labels: dict[str, str]) -> int:
-        """How little a denial counts in a namespace with ``labels``: 0 where it denies."""
+        """Weakness of the mode in a namespace with ``labels``: 0 if it denies."""
         return _STRICTNESS.index(self.for_labels(labels))
 
     def strictest(self) -> Mode:
@@ -60,7 +60,7 @@ class Modes:
 
 
 class RuleCounts(NamedTuple):
-    """How much a plug-in has to say, to tell a reload that changes a policy from one that loses it."""
+    """Size of a plug-in's policy, to tell a reload that changes a policy from one that loses it."""
 
     total: int = 0
     rejects: int = 0
@@ -94,7 +94,7 @@ class ConfiguredPlugin:
 
     @property
     def name(self) -> str:
-        """What it is asked for by."""
+        """Names by which it is looked up."""
         return self.only_as or self.plugin.name
 
 
@@ -111,17 +111,17 @@ class PolicySet:
     version: str = ""
     """SHA-256 (hex) over the documents it was made from."""
     warnings: tuple[str, ...] = ()
-    """What ``lint`` would say of the documents, without being an error."""
+    """Findings of ``lint`` about the documents that are not errors."""
     memory: Mapping[type[Question], Answerer] = field(default_factory=dict)
-    """Who answers what the same documents answer. A review asks those of the policies it is decided by."""
+    """Adapters over the same documents. A review uses those of the policies it is decided by."""
     snapshot: Callable[[], object | None] | None = None
-    """What stands for all that ``memory`` answers now: see ``Answers.snapshot``."""
+    """Token of the answers of ``memory`` now: see ``Answers.snapshot``."""
     begins: Callable[[], None] = _nothing
     """Called once, before these policies are put in force."""
     ending: str = "optional"
-    """What documents must carry to be taken for whole: ``optional``, ``marker`` or ``checksum``."""
+    """Proof that documents are complete: ``optional``, ``marker`` or ``checksum``."""
     weaker_after_s: float = 0
-    """How long the documents of weaker policies must rest, before these are replaced by them."""
+    """Seconds that documents of weaker policies must stay unchanged before they replace these."""
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -216,7 +216,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class ReloadState:
-    """How the last attempt to read the documents ended."""
+    """Result of the last attempt to read the documents."""
 
     at: datetime
     error: str = ""
@@ -248,7 +248,7 @@ class PolicyHolder:
 
     @property
     def state(self) -> ReloadState:
-        """How the last attempt to read the documents ended."""
+        """Result of the last attempt to read the documents."""
         return self._state
 
     @state.setter
@@ -262,7 +262,7 @@ class PolicyHolder:
         self._listener = listener
 
     def read(self, load: Callable[[], PolicySet]) -> PolicySet | str:
-        """What ``load`` makes, or why it cannot. Never raises."""
+        """The result of ``load``, or the reason why it failed. Never raises."""
         try:
             return load()
         except ConfigError as error:
@@ -285,7 +285,7 @@ class PolicyHolder:
         self.state = ReloadState(self._clock())
 
     def restored(self, why: str) -> None:
-        """What is in force was kept from before the start, since the files are wrong."""
+        """Policies stored before the start are in force, since the files are wrong."""
         _log.error("policies of before the start are in force: %s", why, extra={"version": self.current.version})
         self.state = replace(self.state, restored=why)
 

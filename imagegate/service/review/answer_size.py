@@ -1,4 +1,4 @@
-"""How large an answer may get, however much there is to say.
+"""Limits of the size of a response.
 
 An object with thousands of forbidden images is denied once. Clients print every cause of an ``Invalid`` status, events
 hold 1 KiB of a message, and an API server passes both on as they are.
@@ -13,20 +13,20 @@ from dataclasses import replace
 from imagegate.core.kube.status import Cause, Status
 
 CAUSES_MAX = 50
-"""How many places a Status lists; where there are more, the last says how many."""
+"""Causes in a Status; if there are more, the last one gives the number left out."""
 PLACES_MAX = 10
-"""How many places with one and the same text are listed where there are too many."""
+"""Causes with the same message, if there are too many."""
 CAUSE_MAX_BYTES = 2048
 MESSAGE_MAX_BYTES = 16 * 1024
 NAME_MAX_BYTES = 512
 ANNOTATION_MAX_BYTES = 10 * 1024
-"""Of one audit annotation. An answer has a few of them, and an API server takes 256 KiB of all."""
+"""Bytes of one audit annotation. A response has a few, and an API server accepts 256 KiB in all."""
 
 _FORBIDDEN = "Forbidden: "
 
 
 def bounded_status(status: Status, denials: int) -> Status:
-    """``status`` with no more than may be answered; ``denials`` is how many it stands for."""
+    """``status`` within the limits; ``denials`` is the number of denials it reports."""
     counted = f" ({denials:,} denials in all)" if denials > 1 else ""
     message = cut(status.message, MESSAGE_MAX_BYTES, counted)
     name = cut(status.name, NAME_MAX_BYTES)
@@ -37,7 +37,7 @@ def bounded_status(status: Status, denials: int) -> Status:
 
 
 def joined(texts: Iterable[str]) -> str:
-    """The texts of one audit annotation, cut off where there is no more room."""
+    """The value of one audit annotation: strings joined, cut off at the limit."""
     listed = tuple(texts)
     return cut("; ".join(listed), ANNOTATION_MAX_BYTES, f" ({len(listed):,} in all)" if len(listed) > 1 else "")
 

@@ -1,4 +1,4 @@
-"""Objects that come from files: made into requests, and put through both passes as an API server would."""
+"""Reviews of objects from files: make a request and run both passes, as an API server would."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imagegate.service.review.reviewer import Reviewer
 
 
 class SoftDenial(NamedTuple):
-    """A denial that does not count: its plug-in is in mode ``warn`` or ``audit``."""
+    """A denial that is only reported: its plug-in is in mode ``warn`` or ``audit``."""
 
     mode: Mode
     plugin: str
@@ -24,24 +24,24 @@ class SoftDenial(NamedTuple):
 
 
 class TwoPassResult(NamedTuple):
-    """What came of an object: the mutating pass, and the validating pass over what it left."""
+    """Results of the mutating pass over an object, and of the validating pass over the object as patched."""
 
     mutating: Outcome
     validating: Outcome
 
     @property
     def covered(self) -> bool:
-        """Whether any plug-in had something to say."""
+        """True if any plug-in applied."""
         return bool(self.mutating.verdicts or self.validating.verdicts)
 
     @property
     def allowed(self) -> bool:
-        """Whether both passes allow."""
+        """True if both passes allow."""
         return self.mutating.allowed and self.validating.allowed
 
     @property
     def finds_nothing(self) -> bool:
-        """Whether no plug-in denies anything, in whatever mode, or warns of anything."""
+        """True if no plug-in denies in any mode, and none warns."""
         return not any(
             decision.denials or decision.warnings or decision.softened
             for outcome in self
@@ -50,13 +50,13 @@ class TwoPassResult(NamedTuple):
 
     @property
     def only_lacks_evidence(self) -> bool:
-        """Whether whatever is denied is denied only because something could not be found out."""
+        """True if every denial is only for lack of evidence: a look-up failed."""
         denied = [outcome for outcome in self if not outcome.allowed]
         return bool(denied) and all(outcome.only_lacks_evidence for outcome in denied)
 
     @property
     def denials(self) -> tuple[tuple[str, Denial], ...]:
-        """Plug-in and denial; of a place denied in both passes, the first text."""
+        """Plug-in and denial; for a place that both passes deny, those of the first."""
         found: dict[tuple[str, str], list[Denial]] = {}
         for outcome in self:
             places = _denied_places(outcome)
@@ -65,7 +65,7 @@ class TwoPassResult(NamedTuple):
 
     @property
     def soft_denials(self) -> tuple[SoftDenial, ...]:
-        """What would be denied if it were enforced."""
+        """Denials that count only in mode ``enforce``."""
         found: dict[tuple[str, str, str], SoftDenial] = {}
         for decision, mode in (*self.mutating.verdicts, *self.validating.verdicts):
             for denial in decision.denials if mode is not Mode.ENFORCE else ():
@@ -78,18 +78,18 @@ class TwoPassResult(NamedTuple):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings of the plug-ins, those of denials that do not count left out."""
+        """Warnings of the plug-ins, without those that repeat soft denials."""
         found = [warning for outcome in self for verdict in outcome.verdicts for warning in verdict.decision.warnings]
         return tuple(dict.fromkeys(found))
 
     @property
     def patch(self) -> tuple[PatchOp, ...]:
-        """The operations of the mutating pass; empty where anything is denied."""
+        """Operations of the mutating pass; empty if anything is denied."""
         return self.mutating.patch if self.allowed else ()
 
 
 def _denied_places(outcome: Outcome) -> dict[tuple[str, str], list[Denial]]:
-    """The denials that count, by plug-in and place."""
+    """Denials in mode ``enforce``, by plug-in and place."""
     found: dict[tuple[str, str], list[Denial]] = {}
     for verdict in outcome.verdicts:
         for denial in verdict.decision.denials if verdict.denies else ():
@@ -98,20 +98,20 @@ def _denied_places(outcome: Outcome) -> dict[tuple[str, str], list[Denial]]:
 
 
 def review_manifest(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace | None = None) -> TwoPassResult:
-    """Put ``request`` (of the mutating pass) through both passes.
+    """Run both passes for ``request``, a request of the mutating pass.
 
-    The validating pass asks only the plug-ins that can say anything new.
+    The validating pass runs only the plug-ins that may decide differently.
     """
     mutating = reviewer.decide(request, trace=trace)
     again = _again(request, mutating.object)
-    # what the mutating pass has traced need not be told twice
+    # an unchanged object would be traced twice
     retraced = None if mutating.patch else trace
     validating = reviewer.decide(again, plugins=reviewer.validating(mutating), trace=retraced)
     return TwoPassResult(mutating, validating)
 
 
 def _again(request: AdmissionRequest, left: Mapping[str, Any] | None) -> AdmissionRequest:
-    """The request of the validating pass. Spelt out: ``dataclasses.replace`` costs as much as a decision."""
+    """The request of the validating pass. Written out, because ``dataclasses.replace`` costs as much as a decision."""
     return AdmissionRequest(
         uid=request.uid,
         phase=Phase.VALIDATE,
@@ -134,13 +134,13 @@ def _again(request: AdmissionRequest, left: Mapping[str, Any] | None) -> Admissi
 def creation(
     manifest: Mapping[str, Any], *, uid: str, namespace: str = "default", user: User = User(), dry_run: bool = False
 ) -> AdmissionRequest:
-    """The request that creating ``manifest`` makes, mutating pass.
+    """The request of the mutating pass for creating ``manifest``.
 
     Args:
-        namespace: where the manifest names none.
+        namespace: used if the manifest sets none.
 
     Raises:
-        InvalidInput: it has no kind or version, or its metadata are no object.
+        InvalidInput: it has no kind or version, or its metadata is not an object.
     """
     version, kind = manifest.get("apiVersion"), manifest.get("kind")
     if not isinstance(version, str) or not version or not isinstance(kind, str) or not kind:
@@ -150,7 +150,7 @@ def creation(
         raise InvalidInput("metadata: expected an object")
     name, own = metadata.get("name") or "", metadata.get("namespace") or ""
     if not isinstance(name, str) or not isinstance(own, str):
-        raise InvalidInput("metadata: expected name and namespace as texts")
+        raise InvalidInput("metadata: expected name and namespace as strings")
     group_kind, group_resource = _types_of(version, kind)
     return AdmissionRequest(
         uid=uid,

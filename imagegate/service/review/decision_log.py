@@ -1,4 +1,4 @@
-"""The record of a decision: who asked for what, and what spoke. Never whole objects, never secrets."""
+"""Decision records: user, object, decisive rules. Never whole objects, never secrets."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class PluginRecord(TypedDict, total=False):
     rules: list[str]
     codes: list[str]
     images: list[str]
-    """As written, of what was denied."""
+    """Denied images as written."""
     softened: list[str]
-    """Rules that matched and only warn or are noted: ``RULE (MODE): IMAGE``."""
+    """Rules that matched in mode ``warn`` or ``audit``: ``RULE (MODE): IMAGE``."""
 
 
 class AuditRecord(TypedDict, total=False):
@@ -49,7 +49,7 @@ class AuditRecord(TypedDict, total=False):
     allowed: bool
     decisions: list[PluginRecord]
     digests: list[str]
-    """What images were rewritten to."""
+    """Digests that images were rewritten to."""
     policyVersion: str
     milliseconds: float
 
@@ -108,7 +108,7 @@ def _some(texts: Iterable[str]) -> list[str]:
 
 
 class DecisionLog:
-    """Makes one record a decision, and appends it wherever records go."""
+    """Appends one record per decision to each audit."""
 
     def __init__(self, clock: Callable[[], datetime], *audits: Audit) -> None:
         self._audits = audits

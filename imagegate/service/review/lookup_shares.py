@@ -1,4 +1,4 @@
-"""Threads for look-ups, shared so that one slow registry leaves the others theirs."""
+"""Threads for look-ups, shared so that one slow registry does not use them all."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Work = Callable[[], None]
 
 
 class Shares(NamedTuple):
-    """How many look-ups one process does at a time. Beyond ``waiting_per_host`` a look-up is not taken at all."""
+    """Limits of the look-ups of one process. Beyond ``waiting_per_host`` a look-up is refused."""
 
     threads: int = 64
-    """Look-ups under way, of all hosts."""
+    """Look-ups under way, all hosts together."""
     per_host: int = 8
-    """Of them at one host."""
+    """Look-ups under way at one host."""
     reserved: int = 16
-    """Of the threads: the last ones are for hosts at which nothing is under way."""
+    """Threads reserved for hosts at which nothing is under way."""
     waiting_per_host: int = 64
-    """Look-ups that wait for a thread; each waits until its review's deadline at most."""
+    """Look-ups of one host that wait for a thread, each until its review's deadline at most."""
 
 
 class HostShares:
@@ -37,10 +37,10 @@ class HostShares:
         self._running: dict[str, int] = {}
         self._busy = 0
         self._waiting: dict[str, deque[Work]] = {}
-        """Hosts in the order of their turns. None of them is empty."""
+        """Waiting work by host, in the order of their turns. No queue is empty."""
 
     def submit(self, host: str, work: Work) -> bool:
-        """Run ``work`` as soon as the host's share allows; False where too much waits for it already.
+        """Run ``work`` as soon as the host's share allows; False if too much waits for the host already.
 
         Raises:
             RuntimeError: no thread can be started, or ``close`` was called.
@@ -62,12 +62,12 @@ class HostShares:
         return True
 
     def under_way(self, host: str) -> tuple[int, int]:
-        """How many look-ups run at the host, and how many wait for their turn."""
+        """Number of look-ups that run at the host, and that wait for their turn."""
         with self._lock:
             return self._running.get(host, 0), len(self._waiting.get(host, ()))
 
     def close(self) -> None:
-        """Take no more work; what runs ends by itself."""
+        """Accept no more work; running work ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _may_run(self, host: str) -> bool:
@@ -87,7 +87,7 @@ class HostShares:
                 del self._running[host]
 
     def _run(self, host: str, work: Work) -> None:
-        """Work, then whatever waits: a thread that is free goes on with the next host's turn."""
+        """Do the work, then waiting work: a free thread continues with the next host in turn."""
         turn: tuple[str, Work] | None = (host, work)
         while turn is not None:
             host, work = turn

@@ -1,4 +1,4 @@
-"""What came of a review: every plug-in's decision under its mode, combined into one answer."""
+"""The result of a review: every plug-in's decision under its mode, combined into one response."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
 
     @property
     def denies(self) -> bool:
-        """Whether this refuses the request."""
+        """True if this refuses the request."""
         return self.mode is Mode.ENFORCE and not self.decision.allowed
 
     @property
@@ -48,33 +48,33 @@ SOFTENED = {Mode.ENFORCE: "denied", Mode.WARN: "warned", Mode.AUDIT: "audited"}
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """The whole answer to one request. Not changed after it was made."""
+    """The whole response to one request. Not changed once it is made."""
 
     request: AdmissionRequest
     verdicts: tuple[Verdict, ...]
     policy_version: str
     allowed: bool
-    """Whether no plug-in in mode ``enforce`` denies."""
+    """True if no plug-in in mode ``enforce`` denies."""
     patch: tuple[PatchOp, ...] = ()
     """Empty unless the mutating pass allowed the request."""
     notes: tuple[str, ...] = ()
-    """Warnings that come from no plug-in."""
+    """Warnings of the service itself."""
     trace: Trace | None = None
 
     @property
     def object(self) -> Mapping[str, Any] | None:
-        """The object as patched by all plug-ins; the request's own where nothing was patched."""
+        """The object as patched by all plug-ins; the request's own if there is no patch."""
         document = self.request.object
         return apply_patch(document, self.patch) if self.patch and document is not None else document
 
     @property
     def denials(self) -> tuple[Denial, ...]:
-        """Every denial that counts, in the order of the plug-ins."""
+        """Denials in mode ``enforce``, in the order of the plug-ins."""
         return tuple(denial for verdict in self.verdicts if verdict.denies for denial in verdict.decision.denials)
 
     @property
     def only_lacks_evidence(self) -> bool:
-        """Whether it is denied only because something could not be found out (CLI exit 3)."""
+        """True if it is denied only for lack of evidence: a look-up failed (CLI exit 3)."""
         denying = [verdict.decision for verdict in self.verdicts if verdict.denies]
         return bool(denying) and all(decision.only_lacks_evidence for decision in denying)
 
@@ -87,7 +87,7 @@ class Outcome:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user is warned of: the plug-ins' warnings, and denials in mode ``warn``."""
+        """Warnings for the user: those of the plug-ins, and denials in mode ``warn``."""
         found = list(self.notes)
         for decision, mode in self.verdicts:
             unsaid = {each.text for each in decision.softened} if mode is Mode.AUDIT else ()
@@ -98,9 +98,9 @@ class Outcome:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Audit annotations: the plug-ins'; denials that are only noted as ``PLUGIN-would-deny``.
+        """Audit annotations: those of the plug-ins, and denials in mode ``audit`` as ``PLUGIN-would-deny``.
 
-        Whether the plug-in is in mode ``audit``, or the rule alone.
+        The mode may be that of the plug-in or of a single rule.
         """
         found: dict[str, str] = {}
         for decision, mode in self.verdicts:
@@ -112,7 +112,7 @@ class Outcome:
         return found
 
     def to_review(self) -> dict[str, Any]:
-        """The AdmissionReview answer, in the version that was asked."""
+        """The AdmissionReview response, in the version of the request."""
         response: dict[str, Any] = {"uid": self.request.uid, "allowed": True}
         if not self.allowed:
             response["allowed"] = False

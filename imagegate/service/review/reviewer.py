@@ -172,7 +172,7 @@ class Reviewer:
         )
 
     def _covers(self, plugin: Plugin, request: AdmissionRequest, trace: Trace | None) -> bool:
-        """Whether the plug-in has anything to say; one that cannot tell is asked, and answers for it there."""
+        """True if the plug-in applies; one that cannot tell is asked to decide, and handles it there."""
         try:
             covered = plugin.covers(request)
         except Exception:  # noqa: BLE001 - fail closed
