@@ -24,7 +24,7 @@ Examples:
 STREAM_MAX_BYTES = 256 * 1024 * 1024
 
 
-class Outside(NamedTuple):
+class DisallowedReference(NamedTuple):
     """One reference outside the list, where it was written."""
 
     file: str
@@ -58,7 +58,7 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[SharedOp
     from imagegate.wiring.runtime import build
 
     gate = gate_in_force(build(chosen(named)).policies.current)
-    found: list[Outside] = []
+    found: list[DisallowedReference] = []
     streams = 0
     selection = select_files(paths)
     for line in (*selection.passed_over, *selection.errors):
@@ -77,7 +77,7 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[SharedOp
     return 1 if found else 0
 
 
-def _each_stream(files: Iterable[Selected], gate: ImportGate) -> Iterator[list[Outside]]:
+def _each_stream(files: Iterable[Selected], gate: ImportGate) -> Iterator[list[DisallowedReference]]:
     from imagegate.cli.check.manifests import read_manifests
     from imagegate.core.import_gate.stored_references import outside_references
     from imagegate.errors import InvalidInput
@@ -90,7 +90,7 @@ def _each_stream(files: Iterable[Selected], gate: ImportGate) -> Iterator[list[O
                 outside = list(outside_references(gate, manifest.object))
             except InvalidInput as error:
                 raise InvalidInput(f"{path}:{manifest.line}: {error}") from error
-            yield [Outside(str(path), _line(manifest, each.at), *each) for each in outside]
+            yield [DisallowedReference(str(path), _line(manifest, each.at), *each) for each in outside]
 
 
 def _line(manifest: Manifest, at: str) -> int:

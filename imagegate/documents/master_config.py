@@ -36,7 +36,7 @@ _PLUGIN_CONFIG = "admissionConfig.pluginConfig"
 _NEAR_BLOCK_CUTOFF = 0.9
 
 
-class Neighbours(Protocol):
+class ReferencedFiles(Protocol):
     """The files a master-config.yaml names, by paths relative to its own directory."""
 
     def name(self, path: str) -> str:
@@ -76,7 +76,7 @@ class MasterConfig:
 
 
 def read_config(
-    text: str, name: str, profile: Profile, neighbours: Neighbours, *, strict_yaml: bool = False
+    text: str, name: str, profile: Profile, referenced: ReferencedFiles, *, strict_yaml: bool = False
 ) -> MasterConfig:
     """Read a master-config.yaml or a stand-alone ImagePolicyConfig, told apart by ``kind``.
 
@@ -84,7 +84,7 @@ def read_config(
         text: YAML or JSON.
         name: the file's name, for messages.
         profile: how strictly to read.
-        neighbours: the files it names.
+        referenced: reads the files that the document refers to.
         strict_yaml: do not repair an unquoted ``domainName: *.example.com``.
 
     Raises:
@@ -101,7 +101,7 @@ def read_config(
         report.warn(line, "imagePolicyConfig.allowedRegistriesForImport", sentence)
     if len(source.documents) > 1:
         report.error(source.documents[1].line, "", "a second document; one file holds one configuration")
-    return _Reader(report, profile, neighbours).read(root)
+    return _Reader(report, profile, referenced).read(root)
 
 
 def _stand_alone(loaded: LoadedImagePolicy, name: str) -> MasterConfig:
@@ -114,10 +114,10 @@ def _stand_alone(loaded: LoadedImagePolicy, name: str) -> MasterConfig:
 class _Reader:
     """Reads one master-config; what is wrong anywhere in it is collected first."""
 
-    def __init__(self, report: Report, profile: Profile, neighbours: Neighbours) -> None:
+    def __init__(self, report: Report, profile: Profile, referenced: ReferencedFiles) -> None:
         self._report = report
         self._profile = profile
-        self._neighbours = neighbours
+        self._referenced = referenced
         self._late: list[str] = []
         self._places: dict[str, tuple[str, int]] = {}
         self._located: list[str] = []
@@ -126,12 +126,12 @@ class _Reader:
         fields = Fields(root, "", self._report)
         self._check_kind(fields)
         policy, always_pull, ignored = self._admission(fields)
-        block = read_image_policy_block(fields.child("imagePolicyConfig"), self._profile, self._neighbours.exists)
+        block = read_image_policy_block(fields.child("imagePolicyConfig"), self._profile, self._referenced.exists)
         image_format = self._image_format(fields)
         self._check_near_misses(fields)
         self._raise_all()
         if block.additional_trusted_ca:
-            block = replace(block, additional_trusted_ca=self._neighbours.name(block.additional_trusted_ca))
+            block = replace(block, additional_trusted_ca=self._referenced.name(block.additional_trusted_ca))
             self._located.append(block.additional_trusted_ca)
         return MasterConfig(
             image_policy=policy,
@@ -284,10 +284,10 @@ class _Reader:
         return None
 
     def _located_configuration(self, entry: Fields, location: str) -> tuple[Node, str, Report] | None:
-        file = self._neighbours.name(location)
+        file = self._referenced.name(location)
         exact = self._profile is Profile.OPENSHIFT_4
         try:
-            text = decode_utf8(self._neighbours.read(location), file)
+            text = decode_utf8(self._referenced.read(location), file)
             source = read_source(text, file, last_key_wins=exact, first_document_only=exact)
         except OSError as error:
             entry.error("location", f"{file} cannot be read: {error.strerror or error}")

@@ -71,7 +71,7 @@ WRITTEN = (
 
 
 class NoFiles:
-    """Neighbours of a file that stands alone."""
+    """Referenced files of a document that stands alone."""
 
     def name(self, path: str) -> str:
         return f"dir/{path}"

@@ -14,7 +14,7 @@ from imagegate.ports.documents import Documents
 
 
 @dataclass(frozen=True, slots=True)
-class NeighbourFiles:
+class ReferencedDiskFiles:
     """Files named by a document; relative paths are resolved against the document's directory."""
 
     directory: Path
@@ -55,4 +55,4 @@ def load_config(
     except OSError as error:
         raise InvalidPolicy(f"{path}: cannot be read: {error.strerror or error}") from error
     text = decode_utf8(content, str(path))
-    return read_config(text, str(path), profile, NeighbourFiles(path.parent, documents), strict_yaml=strict_yaml)
+    return read_config(text, str(path), profile, ReferencedDiskFiles(path.parent, documents), strict_yaml=strict_yaml)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imagegate.adapters.files.cluster import policy_files
-from imagegate.adapters.files.config import NeighbourFiles
+from imagegate.adapters.files.config import ReferencedDiskFiles
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.folders import links_elsewhere
 from imagegate.core.profile import Profile
@@ -102,7 +102,9 @@ class _Linter:
         documents = read_source(text, name, last_key_wins=True, repair_patterns=not self._strict_yaml).documents
         kinds = {_kind(document) for document in documents}
         if kinds & _CONFIG_KINDS:
-            config = read_config(text, name, self._profile, NeighbourFiles(path.parent), strict_yaml=self._strict_yaml)
+            config = read_config(
+                text, name, self._profile, ReferencedDiskFiles(path.parent), strict_yaml=self._strict_yaml
+            )
             self._found += lint(config, self._profile)
         elif _SETTINGS in kinds:
             document = read_source(text, name).documents[0]

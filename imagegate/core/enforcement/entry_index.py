@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from imagegate.core.enforcement.patterns import TAG_SEPARATOR, fits_between, quality
-from imagegate.core.references.substring_index import Affixes, Occurrences
+from imagegate.core.references.substring_index import AffixIndex, Occurrences
 
 _ANY_TAG = ":*"
 _FEW = 8
@@ -60,7 +60,7 @@ class NameIndex:
             if "*" in host:
                 pieces = tuple(host.split("*"))
                 host_patterns.setdefault((pieces[0], pieces[-1]), []).append((pieces, _TextIndex(paths)))
-        self._host_patterns = Affixes({ends: _SameEnds(patterns) for ends, patterns in host_patterns.items()})
+        self._host_patterns = AffixIndex({ends: _AffixBucket(patterns) for ends, patterns in host_patterns.items()})
 
     def best(self, image: str, looked_at: LookedAt = None) -> int | None:
         """The position of the best name for an image string, or None.
@@ -108,8 +108,8 @@ class _TextIndex:
                 tagged.append((pattern.removesuffix(_ANY_TAG), rank))
             else:
                 plain.append((pattern, rank))
-        self._any = _Bodies(plain) if plain else None
-        self._tagged = _Bodies(tagged) if tagged else None
+        self._any = _LiteralBuckets(plain) if plain else None
+        self._tagged = _LiteralBuckets(tagged) if tagged else None
 
     def best(self, text: str, best: Rank, looked_at: LookedAt) -> Rank:
         """The better of ``best`` and the best pattern for ``text``."""
@@ -131,7 +131,7 @@ def _ends(text: str) -> list[int]:
     return ends
 
 
-class _Bodies:
+class _LiteralBuckets:
     """Patterns that must fit a text up to one of several ends."""
 
     __slots__ = ("_literals", "_longest_literal", "_wild")
@@ -148,7 +148,7 @@ class _Bodies:
         self._longest_literal = max(map(len, self._literals), default=0)
         for group in grouped.values():
             group.sort(key=itemgetter(1), reverse=True)
-        self._wild = Affixes({ends: _SameEnds(group) for ends, group in grouped.items()})
+        self._wild = AffixIndex({ends: _AffixBucket(group) for ends, group in grouped.items()})
 
     def best(self, text: str, ends: Sequence[int], best: Rank, looked_at: LookedAt) -> Rank:
         """The better of ``best`` and the best pattern for ``text`` up to one of ``ends`` (longest first).
@@ -167,7 +167,7 @@ class _Bodies:
         return best
 
 
-class _SameEnds(Generic[V]):
+class _AffixBucket(Generic[V]):
     """Patterns with the same first and the same last piece, by the longest piece between."""
 
     __slots__ = ("_inner", "_listed")

@@ -41,7 +41,7 @@ class Prefixes(Generic[V]):
         return found
 
 
-class Affixes(Generic[V]):
+class AffixIndex(Generic[V]):
     """Values under a beginning and an end."""
 
     __slots__ = ("_by_prefix", "_longest_suffix")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.adapters.files.config import NeighbourFiles, load_config
+from imagegate.adapters.files.config import ReferencedDiskFiles, load_config
 from imagegate.core.profile import Profile
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 from imagegate.errors import InvalidPolicy
@@ -67,7 +67,7 @@ def test_a_device_is_not_read() -> None:
 
 
 def test_neighbours(tmp_path: Path) -> None:
-    files = NeighbourFiles(tmp_path)
+    files = ReferencedDiskFiles(tmp_path)
     assert files.name("a") == f"{tmp_path}/a"
     assert not files.exists("a")
     (tmp_path / "a").write_text("x", encoding="utf-8")

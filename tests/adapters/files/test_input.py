@@ -15,7 +15,7 @@ import pytest
 from imagegate.adapters.files import input as input_files
 from imagegate.adapters.files.access_rules import load_access_rules
 from imagegate.adapters.files.cluster import load_cluster_files
-from imagegate.adapters.files.config import NeighbourFiles, load_config
+from imagegate.adapters.files.config import ReferencedDiskFiles, load_config
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.image_streams import load_image_streams
 from imagegate.adapters.files.input import read_file
@@ -172,7 +172,7 @@ def test_every_loader_refuses_what_is_no_file(odd: Path, loader: str, name: str)
 
 def test_a_file_that_a_document_names_is_no_device(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="it is a device, not a file"):
-        NeighbourFiles(tmp_path).read("/dev/zero")
+        ReferencedDiskFiles(tmp_path).read("/dev/zero")
 
 
 def test_a_pipe_is_read_once_for_all_who_want_it(pipe: Path) -> None:

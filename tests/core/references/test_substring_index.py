@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.references.substring_index import Affixes, Occurrences, Prefixes
+from imagegate.core.references.substring_index import AffixIndex, Occurrences, Prefixes
 
 _TEXT = st.text("ab.", max_size=6)
 _LONGER = st.text("ab.", max_size=14)
@@ -28,7 +28,7 @@ def test_affixes_come_with_the_longest_end_that_fits(
     stored: set[tuple[str, str]], text: str, data: st.DataObject
 ) -> None:
     ends = sorted(data.draw(st.sets(st.integers(0, len(text)), min_size=1)), reverse=True)
-    found = [(tuple(value), end) for value, end in Affixes({key: list(key) for key in stored}).find(text, ends)]
+    found = [(tuple(value), end) for value, end in AffixIndex({key: list(key) for key in stored}).find(text, ends)]
     expected = {}
     for prefix, suffix in stored:
         fitting = [end for end in ends if text[:end].endswith(suffix)]
@@ -39,5 +39,5 @@ def test_affixes_come_with_the_longest_end_that_fits(
 
 def test_nothing_stored_finds_nothing() -> None:
     assert Prefixes[str]({}).find("a") == []
-    assert list(Affixes[str]({}).find("a", (1,))) == []
+    assert list(AffixIndex[str]({}).find("a", (1,))) == []
     assert list(Occurrences[str]({}).find("a")) == []
