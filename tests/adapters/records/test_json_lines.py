@@ -67,7 +67,7 @@ def test_a_pipe_that_nobody_reads_delays_nothing_and_the_loss_is_told(pipe: Pipe
         begun = time.perf_counter()
         lines.put(line(number))
         slowest = max(slowest, time.perf_counter() - begun)
-    assert slowest < 0.5
+    assert slowest < 5  # a machine may be busy; a write that waits for the reader waits for ever
     assert sum(told) > 500
     pipe.read()
     wait_until(lambda: sum(each.get("dropped", 1) for each in pipe.lines()) == 3000, "the rest, and what tells of it")
