@@ -96,7 +96,7 @@ def test_a_job_with_another_image_says_why_it_cannot_be_applied(service: Service
     left, answer = stored(service, job(TAG), old=other)
     assert left == job(TAG)  # what the API server refuses: "field is immutable"
     assert len(answer.response["warnings"]) == 1
-    assert "means another image by now than this Job was made with" in answer.response["warnings"][0]
+    assert "now resolves to another image than this Job was created with" in answer.response["warnings"][0]
 
 
 def test_kubectl_debug_is_pinned_and_older_containers_are_left_alone(service: Service) -> None:

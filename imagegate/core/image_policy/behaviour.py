@@ -1,7 +1,7 @@
-"""How the image policy behaves where the manual, the original's code and safety disagree.
+"""The image policy's choices where the manual, the original's code and safety disagree.
 
-One field per choice; the two profiles are presets, and a setting changes single fields. The numbers are the
-rows of docs/spec/image-policy.md 14.
+One field per choice; the two profiles are presets, and a setting changes single fields. The rows are those of
+docs/spec/image-policy.md 14.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from imagegate.core.admission.workload import Extent
 
 
 class ControllerOwned(enum.StrEnum):
-    """What happens to objects with an owner reference that says ``controller: true``.
+    """Treatment of objects with an owner reference that says ``controller: true``.
 
     Source: docs/spec/image-policy.md 14 row 1.
     """
@@ -21,21 +21,23 @@ class ControllerOwned(enum.StrEnum):
     VALIDATE = "validate"
     """Rules are evaluated, nothing is rewritten."""
     TRUSTED = "trusted"
-    """Passed if a listed controller account asks and the owner exists with that UID and holds the same images."""
+    """Admitted if a listed controller account sends it and the owner exists with that UID and the same images."""
     SKIP = "skip"
-    """Passed unseen, as the original does."""
+    """Admitted without a look, as the original does."""
 
 
 class NamespaceOverride(enum.StrEnum):
-    """Which rules a namespace's ignore-rules annotation may switch off (docs/spec/image-policy.md 14 row 11)."""
+    """Rules that a namespace's ignore-rules annotation may switch off (docs/spec/image-policy.md 14 row 11)."""
 
     OPEN = "open"
+    """Every rule that does not forbid it with ``ignoreNamespaceOverride``."""
     RESTRICTED = "restricted"
+    """Only rules with ``allowNamespaceOverride``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """Every choice; the defaults are profile ``documented``."""
+    """All choices; the defaults are profile ``documented``."""
 
     integrated_registries: tuple[str, ...] = ()
     """Names of the integrated registry, ``host[:port]``; the configured one first, then aliases.
@@ -43,16 +45,19 @@ class Behaviour:
     Source: docs/spec/image-policy.md 14 row 4.
     """
     external_registries: tuple[str, ...] = ()
-    """Names that the integrated registry has outside of the cluster: they count where they can only reject."""
+    """Names of the integrated registry outside the cluster: used only where they can reject."""
     controller_owned: ControllerOwned = ControllerOwned.VALIDATE
     trusted_controllers: frozenset[str] = frozenset()
     namespace_override: NamespaceOverride = NamespaceOverride.OPEN
     default_registry: str = "docker.io"
-    """What a node pulls an unqualified name from; reject rules compare with it (docs/spec/image-policy.md 14 row 8)."""
+    """Registry that nodes pull unqualified names from; reject rules compare with it.
+
+    Source: docs/spec/image-policy.md 14 row 8.
+    """
     unqualified_is_docker_hub: bool = False
     """Accept rules for ``docker.io`` also match unqualified names (docs/spec/image-policy.md 14 row 8, opt-in)."""
     require_known_repository: bool = False
-    """A digest resolves only if its repository stands in an image stream event (opt-in).
+    """A digest resolves only if an image stream event names its repository (opt-in).
 
     Source: docs/spec/image-policy.md 14 row 20.
     """
@@ -92,7 +97,7 @@ class Behaviour:
     Source: docs/spec/image-policy.md 14 rows 15, 16.
     """
     labels_from_bytes: bool = True
-    """Docker labels are those of the manifest and configuration that an Image holds; none known are not none."""
+    """Docker labels are read from the Image's own manifest and configuration; unknown does not mean absent."""
     cross_namespace_review: bool = True
     """Streams of another namespace need an access review (docs/spec/image-policy.md 14 row 17)."""
     canonical_integrated: bool = True
@@ -101,7 +106,7 @@ class Behaviour:
     Source: docs/spec/image-policy.md 14 row 4.
     """
     ambiguous_is_failure: bool = True
-    """An id that several images have denies where a rule depends on it, as any failed look-up does.
+    """An ambiguous image id denies where a rule depends on it, as any failed look-up does.
 
     Source: docs/spec/image-policy.md 14 row 18.
     """
@@ -114,23 +119,23 @@ class Behaviour:
     trim_ignored_rules: bool = True
     """Blanks and empty items of the ignore-rules annotation are dropped (docs/spec/image-policy.md 4 step 6)."""
     judges_what_is_pulled: bool = True
-    """A local name that stays as it is written is judged by that too: a node does not know the stream it stood for."""
+    """A local name that is not rewritten is also evaluated as written, because that is what a node pulls."""
     refuse_inconsistent: bool = True
     """A request without object, or whose kind, resource and object disagree, is denied."""
     refuses_bad_names: bool = True
-    """What is no image reference is denied where rules would let it pass: what a node makes of it is unknown."""
+    """An invalid image reference is denied even where rules accept it: a node may read it in any way."""
     template_optional: bool = True
     """A replication controller or deployment config without a template is admitted (docs/spec/image-policy.md 3)."""
     pins_ephemeral: bool = True
-    """A container that ``kubectl debug`` adds is pinned as any other, whoever controls its pod."""
+    """A container that ``kubectl debug`` adds is rewritten to a digest too, even in a controlled pod."""
     restores_pinned: bool = True
-    """An image that cannot be changed any more is written back where its tag still means the digest it has."""
+    """An immutable image keeps its stored digest where the tag still resolves to it."""
     upstream_messages: bool = False
-    """Texts without the rule's name (docs/spec/image-policy.md 10.1, first table)."""
+    """Messages do not name the rule (docs/spec/image-policy.md 10.1, first table)."""
     go_type_names: bool = False
     """Kinds are printed as Go types."""
     dedupe_by_rewritten_reference: bool = False
-    """Decisions are remembered under the reference after a rewrite (docs/spec/image-policy.md 6.1)."""
+    """Decisions are reused under the reference after a rewrite (docs/spec/image-policy.md 6.1)."""
 
     @property
     def integrated_registry(self) -> str:
@@ -139,7 +144,7 @@ class Behaviour:
 
 
 def openshift_4(integrated_registry: str = "") -> Behaviour:
-    """Bit for bit the current plug-in, defects included."""
+    """The behaviour of the current original, defects included."""
     return Behaviour(
         integrated_registries=(integrated_registry,) if integrated_registry else (),
         controller_owned=ControllerOwned.SKIP,

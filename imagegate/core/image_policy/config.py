@@ -14,7 +14,7 @@ from imagegate.core.kube.go_quote import JsonValue
 from imagegate.core.kube.label_selector import LabelSelector
 
 PLUGIN_NAME = "image.openshift.io/ImagePolicy"
-"""The name in field paths of errors, whichever of the two names the file uses."""
+"""Name in field paths of errors, whichever of the two names the file uses."""
 PLUGIN_NAMES = (PLUGIN_NAME, "openshift.io/ImagePolicy")
 IGNORE_RULES_ANNOTATION = "alpha.image.policy.openshift.io/ignore-rules"
 RESOLVE_NAMES_ANNOTATION = "alpha.image.policy.openshift.io/resolve-names"
@@ -71,17 +71,17 @@ def folded(resource: GroupResource) -> GroupResource:
 
 
 def requests_resolution(policy: str) -> bool:
-    """Whether the resolution type asks for images to be resolved. An unknown type does not."""
+    """True if the resolution type asks for images to be resolved. An unknown type does not."""
     return policy in (ATTEMPT, ATTEMPT_REWRITE, REQUIRED, REQUIRED_REWRITE)
 
 
 def fails(policy: str) -> bool:
-    """Whether a failed resolution rejects the image."""
+    """True if a failed resolution rejects the image."""
     return policy in (REQUIRED, REQUIRED_REWRITE)
 
 
 def rewrites(policy: str) -> bool:
-    """Whether the pull spec is replaced by what it resolved to."""
+    """True if the pull spec is replaced by its resolved reference."""
     return policy in (ATTEMPT_REWRITE, REQUIRED_REWRITE)
 
 
@@ -94,19 +94,19 @@ class ValueCondition:
     value: str = ""
 
     def holds(self, entries: Mapping[str, str]) -> bool:
-        """``set``: the key is there. Else: its value is ``value``; a missing key reads as the empty text."""
+        """True if the key exists (``set``), else if its value is ``value``; a missing key reads as the empty string."""
         if self.set:
             return self.key in entries
         return entries.get(self.key, "") == self.value
 
     def to_json(self) -> dict[str, JsonValue]:
-        """As Go writes it."""
+        """The condition as Go writes it."""
         return {"key": self.key, "set": self.set, "value": self.value}
 
 
 @dataclass(frozen=True, slots=True)
 class ResolutionRule:
-    """How images of one kind of object are resolved. ``target.resource`` ``*``: every resource of the group."""
+    """Resolution of images in one resource. ``target.resource`` ``*``: every resource of the group."""
 
     target: GroupResource
     local_names: bool = False
@@ -135,16 +135,16 @@ class ExecutionRule:
     mode: str | None = None
     """imagegate's own: ``enforce``, ``warn`` or ``audit`` for this rule alone."""
     written_empty: frozenset[str] = field(default=frozenset(), compare=False)
-    """List fields written as ``[]``: Go prints them so, and absent ones as ``null``. No meaning beyond."""
+    """List fields written as ``[]``: Go prints them so, and absent ones as ``null``. Used for nothing else."""
 
     @property
     def needs_image(self) -> bool:
-        """Whether a condition can only be answered with the Image object at hand."""
+        """True if a condition can only be evaluated with the Image object."""
         return bool(self.match_docker_image_labels or self.match_image_labels or self.match_image_annotations)
 
     @property
     def has_conditions(self) -> bool:
-        """Whether there is any condition at all; a rule without one matches everything (inverted: nothing)."""
+        """True if there is any condition; a rule without one matches everything (inverted: nothing)."""
         return bool(
             self.needs_image or self.match_integrated_registry or self.match_registries or self.match_registry_patterns
         )
@@ -166,7 +166,7 @@ def apply_defaults(
     *,
     fold_groups: bool = False,
 ) -> ImagePolicyConfig:
-    """The configuration with what was left out filled in (SetDefaults_ImagePolicyConfig).
+    """The configuration with defaults for fields left out (SetDefaults_ImagePolicyConfig).
 
     Args:
         resolve_images: as written; empty means ``Attempt``.
@@ -197,7 +197,7 @@ def _is_listed(target: GroupResource, listed: set[GroupResource], fold_groups: b
 
 
 def validate(config: ImagePolicyConfig) -> list[FieldError]:
-    """What is wrong with the configuration, in the original's words and order (its ``Validate``)."""
+    """Errors in the configuration, in the original's words and order (its ``Validate``)."""
     return [*_execution_rule_errors(config), *_resolution_rule_errors(config), *_unresolved_errors(config)]
 
 

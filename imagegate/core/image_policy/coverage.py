@@ -1,4 +1,4 @@
-"""Which requests the image policy looks at, and what it does with their images: decided once per resource."""
+"""The plan of the image policy for each resource: execution rules, resolution, rewriting."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ PLANS_MAX = 256
 
 
 class Plan(NamedTuple):
-    """What configuration says of one resource."""
+    """The configuration for one resource."""
 
     rules: RuleList | None
     resolution_rules: tuple[ResolutionRule, ...]
     attempts: bool
     """Resolution is attempted."""
     fatal: bool
-    """A failed resolution rejects the image without asking the rules."""
+    """A failed resolution rejects the image before any rule is evaluated."""
     fixed_on_update: bool
     """An UPDATE never rewrites (the API server refuses a change)."""
     rewrites_by_default: bool
 
     def rewrites(self, *, local: bool) -> bool:
-        """Whether a resolved image is rewritten; ``local``: it was named as a local name.
+        """True if a resolved image is rewritten; ``local``: it was written as a local name.
 
         Source: docs/spec/image-policy.md 8.1.
         """
@@ -82,7 +82,7 @@ class Coverage:
         )
 
     def _resolves(self, rule: ResolutionRule, resource: GroupResource) -> bool:
-        """Whether a resolution rule covers ``resource``; here ``*`` is a wildcard in every profile."""
+        """True if a resolution rule covers ``resource``; here ``*`` is a wildcard in every profile."""
         if rule.target.resource == "*" and rule.target.group == resource.group:
             return True
         return covers(rule.target, resource, self._behaviour)

@@ -1,7 +1,7 @@
-"""executionRules: which images may run.
+"""executionRules: accept and reject rules for images.
 
 The first matching reject rule wins over any accept rule. When nothing matches, the image is refused if the
-list holds any accept rule and allowed if it holds only rejects. Rules that name registries are found by
+list has any accept rule and allowed if it has only reject rules. Rules that name registries are indexed by
 registry, so that the time of a decision does not grow with their number.
 Source: docs/spec/image-policy.md 7; openshift/apiserver-library-go, pkg/admission/imagepolicy/rules.
 """
@@ -29,7 +29,7 @@ class UpstreamPanic(Exception):
 
 
 class RuleResult(NamedTuple):
-    """What the rules say of one image."""
+    """The result of the rules for one image."""
 
     accepted: bool
     rule: CompiledRule | None = None
@@ -37,12 +37,12 @@ class RuleResult(NamedTuple):
     softened: tuple[CompiledRule, ...] = ()
     """Reject rules of mode warn or audit that matched and did not reject."""
     in_doubt: str = ""
-    """Why it cannot be said whether the image is accepted: it depends on what could not be found out."""
+    """Reason why the result is not known: it depends on a look-up that failed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledRule:
-    """An execution rule with everything decided that configuration decides."""
+    """An execution rule with everything computed that depends on configuration alone."""
 
     index: int
     rule: ExecutionRule
@@ -53,12 +53,12 @@ class CompiledRule:
 
     @property
     def names_registries(self) -> bool:
-        """Whether the image's registry has a part in it."""
+        """True if the rule has a condition on the registry."""
         return bool(self.registries or self.patterns)
 
     @property
     def label(self) -> str:
-        """How texts name the rule: ``executionRules[2] no-docker-hub``."""
+        """The rule in messages: ``executionRules[2] no-docker-hub``."""
         return f"executionRules[{self.index}] {self.rule.name}".rstrip()
 
 
@@ -83,7 +83,7 @@ class RuleList:
         self._general = tuple(general)
 
     def candidates(self, attributes: Attributes) -> Sequence[CompiledRule]:
-        """Every rule that can match the image, in file order; the others name other registries."""
+        """Every rule that can match the image, in file order; all others name other registries."""
         if not self._by_registry:
             return self._general
         keys = {attributes.name.registry, *canonical_hosts(attributes.name.registry, self._behaviour)}
@@ -98,7 +98,7 @@ class RuleList:
         return [found[index] for index in sorted(found)]
 
     def decide(self, attributes: Attributes, excluded: Excluded) -> RuleResult:
-        """The outcome for one image.
+        """The result for one image.
 
         Raises:
             UpstreamPanic: profile openshift-4 met metadata that crashes the original.
@@ -122,13 +122,13 @@ class RuleList:
     def weigh(
         self, attributes: Attributes, excluded: Excluded, uncertain: Uncertain, *, rejects_only: bool = False
     ) -> RuleResult:
-        """The outcome for one image of which something could not be found out (docs/spec/image-policy.md 14 row 18).
+        """The result for one image when a look-up about it failed (docs/spec/image-policy.md 14 row 18).
 
-        What holds whatever the missing answer may be is the outcome; else it is in doubt.
+        If every possible answer leads to the same result, that is the result; else it is in doubt.
 
         Args:
-            uncertain: why it is not known whether a rule is switched off; empty where it is known.
-            rejects_only: accepted is what no rule rejects.
+            uncertain: the reason why it is not known if a rule is switched off; empty where it is known.
+            rejects_only: accept every image that no rule rejects.
 
         Raises:
             UpstreamPanic: see ``decide``.
@@ -136,7 +136,7 @@ class RuleList:
         doubt = attributes.doubt
         accepted_by, accepts, rejects = None, "", ""
         softened: tuple[CompiledRule, ...] = ()
-        for compiled in self.rules:  # all of them: where the name is in doubt, its registry is
+        for compiled in self.rules:  # not only the candidates: if the name is in doubt, so is its registry
             rule = compiled.rule
             matched = False if excluded(compiled) else may_match(compiled, attributes, self._behaviour)
             if matched is False:
@@ -164,7 +164,7 @@ Uncertain = Callable[[CompiledRule], str]
 
 
 class Rules:
-    """All execution rules. Immutable; ``coverage.Coverage`` caches what covers a resource."""
+    """All execution rules. Immutable; ``coverage.Coverage`` caches the rules of a resource."""
 
     __slots__ = ("_all", "_behaviour")
 
@@ -173,7 +173,7 @@ class Rules:
         self._all = tuple(compile_rule(index, rule, behaviour) for index, rule in enumerate(rules))
 
     def covering(self, resources: tuple[GroupResource, ...]) -> RuleList | None:
-        """The rules that cover any of ``resources``, None if none does."""
+        """The rules that cover any of ``resources``; None if none does."""
         covering = [rule for rule in self._all if any(self._covers(rule.rule, each) for each in resources)]
         return RuleList(covering, self._behaviour) if covering else None
 
@@ -182,7 +182,7 @@ class Rules:
 
 
 def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour) -> bool:
-    """Whether an onResources entry covers ``resource``; group folding and ``*`` as the profile says (7.2)."""
+    """True if an onResources entry covers ``resource``; group folding and ``*`` depend on the profile (7.2)."""
     if target == resource:
         return True
     if behaviour.fold_groups:
@@ -193,9 +193,9 @@ def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour)
 
 
 def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> CompiledRule:
-    """Precompute what the rule compares registries with (docs/spec/image-policy.md 14 row 8)."""
+    """Precompute the registry names that the rule compares with (docs/spec/image-policy.md 14 row 8)."""
     registries = frozenset(rule.match_registries)
-    # An inverted rule matches what its list does not name, so there the accepting rule is the one to compare broadly.
+    # An inverted rule matches registries outside its list, so there the accept rule must compare broadly.
     canonical = behaviour.canonical_rejects and rule.reject != rule.invert_match
     written = rule.match_registry_patterns
     if canonical:
@@ -208,12 +208,12 @@ def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> Compi
 
 
 def canonical_hosts(registry: str, behaviour: Behaviour) -> frozenset[str]:
-    """The host a node would ask, in one spelling; where none is written, the default registry."""
+    """Hosts that a node would pull from, in one spelling; without a registry those of the default registry."""
     return places(registry or behaviour.default_registry)
 
 
 def matches(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
-    """Whether all conditions of the rule hold, negated if the rule says so.
+    """True if all conditions of the rule hold, negated if the rule says so.
 
     Raises:
         UpstreamPanic: profile openshift-4 met metadata that crashes the original.
@@ -222,7 +222,7 @@ def matches(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour
 
 
 def may_match(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool | None:
-    """Whether the rule applies and matches, where something is in doubt; None if that depends on it.
+    """True if the rule applies and matches in spite of a doubt, None if that depends on the doubt.
 
     Raises:
         UpstreamPanic: profile openshift-4 met metadata that crashes the original.
@@ -281,7 +281,7 @@ def _image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Beha
 
 
 def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behaviour) -> Mapping[str, str] | bool:
-    """The image's own labels, or the verdict of the whole condition set where they cannot be read.
+    """The image's own labels; where they cannot be read, the value of all image conditions together.
 
     Source: docs/spec/image-policy.md 14 rows 15, 16.
     """
@@ -297,7 +297,7 @@ def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behavio
         if behaviour.lenient_metadata:
             raise UpstreamPanic("runtime error: invalid memory address or nil pointer dereference") from None
         return {}
-    if labels is None:  # no metadata: nothing is known of the labels
+    if labels is None:  # no metadata: the labels are unknown
         return behaviour.labels_from_bytes and unreadable
     return labels
 
@@ -309,9 +309,9 @@ def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: B
     if not registry and behaviour.unqualified_is_docker_hub and DOCKER_HUB in compiled.registries:
         return True
     hosts: frozenset[str] = frozenset()
-    if compiled.canonical and (registry or name.name):  # a blank image names nothing yet: something else fills it in
+    if compiled.canonical and (registry or name.name):  # a blank image is filled in later by something else
         hosts = canonical_hosts(registry, behaviour)
-        if not name.name:  # "some.name" reads as a registry; a node takes it for a name, as it would any other
+        if not name.name:  # "some.name" parses as a registry, but a node reads it as a name
             hosts |= canonical_hosts("", behaviour)
         if not compiled.registries.isdisjoint(hosts):
             return True
@@ -324,5 +324,5 @@ def _registry_matches(compiled: CompiledRule, name: ImageReference, behaviour: B
 
 
 def _is_indexable(compiled: CompiledRule) -> bool:
-    """Whether the rule can only match images whose registry is listed in it."""
+    """True if the rule can only match images whose registry it lists."""
     return bool(compiled.registries) and not compiled.patterns and not compiled.rule.invert_match

@@ -1,4 +1,4 @@
-"""What the user sees of the image policy: details of a denial, and the Status around them.
+"""Messages of the image policy: details of a denial, and the Status around them.
 
 Source: docs/spec/image-policy.md 10.
 """
@@ -24,7 +24,7 @@ RETRY_AFTER_S = 2
 
 
 def upstream_detail(error: Unresolved | None, *, validating: bool) -> str:
-    """The original's text: a resolution error replaces the rule, and in the mutating pass a 404 leaves a blank."""
+    """The original's message: a resolution error replaces the rule, and in the mutating pass a 404 leaves a blank."""
     if error is None:
         return f"{PROHIBITED}: {VALIDATION}{PROHIBITED}" if validating else PROHIBITED
     if validating:
@@ -35,7 +35,7 @@ def upstream_detail(error: Unresolved | None, *, validating: bool) -> str:
 def documented_detail(
     rule: CompiledRule | None, attributes: Attributes, error: Unresolved | None, resource: str
 ) -> str:
-    """The text that names the rule, behind the original's prefix."""
+    """The message that names the rule, after the original's prefix."""
     if rule is not None:
         return f"{PROHIBITED}: rejected by rule {go_quote(rule.rule.name or rule.label)}"
     text = f"{PROHIBITED}: no rule allows it (resource {resource}, registry {go_quote(attributes.name.registry)})"
@@ -43,30 +43,30 @@ def documented_detail(
 
 
 def bad_name_detail(because: str) -> str:
-    """The text for what is no image reference."""
-    return f"{PROHIBITED}: it is no image reference: {because}"
+    """The message for an invalid image reference."""
+    return f"{PROHIBITED}: it is not an image reference: {because}"
 
 
 def unresolved_detail(error: Unresolved) -> str:
-    """The text where resolution itself is what is missing."""
+    """The message where resolution is required and failed."""
     return f"{PROHIBITED}: image could not be resolved: {error.because}"
 
 
 def unknown_detail(because: str) -> str:
-    """The text where nobody can tell before a build which image it will use."""
-    return f"{PROHIBITED}: which image it is cannot be known before the build: {because}"
+    """The message where the image of a build cannot be known before the build runs."""
+    return f"{PROHIBITED}: the image cannot be known before the build: {because}"
 
 
 def cannot_change(use: ImageUse, kind: GroupKind) -> str:
-    """The warning where a tag means another image than the stored one, and the API server refuses the change."""
+    """The warning where a tag resolves to another image than the stored one, which the API server refuses to change."""
     return (
-        f"{use.error_field}: {use.name} means another image by now than this {kind.kind} was made with, "
-        "and that cannot be changed: delete it and create it again"
+        f"{use.error_field}: {use.name} now resolves to another image than this {kind.kind} was created with, "
+        "which cannot be changed: delete it and create it again"
     )
 
 
 def invalid_status(request: AdmissionRequest, denials: Sequence[Denial]) -> Status:
-    """422 Invalid with one cause a place; 500 with a retry hint if nothing but look-ups failed."""
+    """422 Invalid with one cause for each place; 500 with a retry hint if every denial is a failed look-up."""
     kind = request.kind
     if all(denial.code is DenialCode.LOOK_UP_FAILED for denial in denials):
         text = aggregate(f"{denial.at}: {denial.because}" for denial in denials)
@@ -93,7 +93,7 @@ def invalid_status(request: AdmissionRequest, denials: Sequence[Denial]) -> Stat
 
 
 def forbidden_status(request: AdmissionRequest, because: str) -> Status:
-    """403 for an object that images cannot be read from."""
+    """403 for an object whose images cannot be read."""
     resource = request.request_resource
     name = f" {go_quote(request.name)}" if request.name else ""
     return Status(
@@ -107,7 +107,7 @@ def forbidden_status(request: AdmissionRequest, because: str) -> Status:
 
 
 def no_images(kind: GroupKind, behaviour: Behaviour) -> str:
-    """Why an object without a list of images is refused."""
+    """The refusal of an object without a list of images."""
     printed = type_name(kind, behaviour)
     return (
         f"unable to apply image policy against objects of type {printed}: No list of images available for this object"
@@ -115,7 +115,7 @@ def no_images(kind: GroupKind, behaviour: Behaviour) -> str:
 
 
 def types_differ(new: GroupKind, old: Mapping[str, Any] | None, behaviour: Behaviour) -> str:
-    """Why an update whose old object has another kind, or no template, is refused."""
+    """The refusal of an update whose old object has another kind, or no template."""
     printed = type_name(new, behaviour)
     old_kind = (old or {}).get("kind")
     old_printed = type_name(GroupKind(new.group, old_kind), behaviour) if isinstance(old_kind, str) else printed

@@ -1,4 +1,4 @@
-"""The ImagePolicy plug-in: which images may run, and which are pinned to the digest they resolve to.
+"""The ImagePolicy plug-in: allows or denies images, and rewrites tags to digests.
 
 Source: docs/spec/image-policy.md 4 to 10; openshift/apiserver-library-go, pkg/admission/imagepolicy.
 """
@@ -40,7 +40,7 @@ from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReference
 
 NAME = "image-policy"
-NOT_REWRITTEN = "it names an image stream, but stays as it is written, which a node reads as another image"
+NOT_REWRITTEN = "it names an image stream, but is not rewritten, and a node reads it as another image"
 CRASHED = "the original server crashes on this image (profile openshift-4)"
 
 
@@ -49,8 +49,8 @@ class ImagePolicyPlugin:
 
     Args:
         config: the policy, with defaults filled in.
-        behaviour: what the profile and the settings choose.
-        kinds: the kinds whose images are known; None: all of ``core.admission.workload``.
+        behaviour: the choices of profile and settings.
+        kinds: the kinds whose images are known; None: every kind of ``core.admission.workload``.
     """
 
     __slots__ = ("_coverage", "_kinds", "_verdict_cache", "behaviour", "config")
@@ -70,7 +70,7 @@ class ImagePolicyPlugin:
         return NAME
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """Whether any rule of either kind covers the request (docs/spec/image-policy.md 4 steps 1 to 4)."""
+        """True if any rule of either kind covers the request (docs/spec/image-policy.md 4 steps 1 to 4)."""
         if request.operation not in ("CREATE", "UPDATE"):
             return False
         if request.object is None and not self.behaviour.refuse_inconsistent:
@@ -85,7 +85,7 @@ class ImagePolicyPlugin:
         return not (skip and controller_reference(request.object or {}) is not None)
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
-        """Namespace and owner first, then what each image needs, round by round."""
+        """Namespace and owner first, then the look-ups of each image, round by round."""
         plan = self._coverage.plan(request.resources)
         if plan is None:
             return ()
@@ -114,7 +114,7 @@ class ImagePolicyPlugin:
         now: datetime,  # noqa: ARG002 - no rule of this plug-in depends on the time
         trace: Trace | None = None,
     ) -> Decision:
-        """Every image of the object against the rules; rewrites in the mutating pass."""
+        """Check every image of the object against the rules; rewrite in the mutating pass."""
         plan = self._coverage.plan(request.resources)
         if plan is None:
             return _ALLOWED
@@ -142,7 +142,7 @@ class ImagePolicyPlugin:
             return _crashed(request, str(crash))
 
     def _cache_for(self, answers: Answers) -> VerdictCache | None:
-        """Verdicts from answers that still hold; None where answers come from elsewhere or change by being asked."""
+        """Cached verdicts that are still valid; None where answers have no snapshot or reading changes later ones."""
         snapshot = answers.snapshot
         if snapshot is None or self.behaviour.cache_forgets_integrated:
             return None
@@ -160,7 +160,7 @@ class ImagePolicyPlugin:
 
 
 class _Review:
-    """One decision: walks the images in order, as the original does, and collects what becomes of them."""
+    """One decision: goes through the images in order, as the original does, and collects denials and rewrites."""
 
     def __init__(
         self,
@@ -243,10 +243,10 @@ class _Review:
         self._seen[key] = self._note(use, verdict, verdict.outcome)
 
     def _restored(self, use: ImageUse, held: str) -> Verdict | None:
-        """The verdict on a tag in a place that keeps what it ``held``, where that is what the tag would be pinned to.
+        """The verdict on a tag in an immutable place, if it still resolves to the image that the place ``held``.
 
-        Then the old text is written back, the update changes nothing there, and applying a manifest twice works. A tag
-        that means something else by now is left as it is written, for the API server to refuse, with a warning.
+        Then the old image is written back, the update changes nothing there, and applying a manifest twice works. A
+        tag that now resolves to another image stays as written, for the API server to refuse, with a warning.
         """
         if not self._behaviour.restores_pinned or (use.kind == DOCKER_IMAGE and "@" in use.name):
             return None
@@ -267,7 +267,7 @@ class _Review:
             return ""
 
     def _verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
-        """What becomes of the image: remembered while nothing that was asked for it has changed."""
+        """The verdict on the image, from the cache while the snapshot is the same."""
         cache = self._verdict_cache
         if cache is None:
             return self._new_verdict(use, rewriting=rewriting)
@@ -281,7 +281,7 @@ class _Review:
         return verdict
 
     def _new_verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
-        """Resolve, then ask the rules; look a second time where imagegate may see more than the user."""
+        """Resolve, then apply the rules; look a second time where imagegate may see more than the user."""
         attributes, error = self._resolve(use)
         refused, looks_again = self._resolver.was_refused, self._looks_again(use)
         rules = self._plan.rules
@@ -312,10 +312,10 @@ class _Review:
         return self._plan.attempts and self._resolver.needs_second_look(use)
 
     def _second_look(self, use: ImageUse, rules: RuleList, first: Verdict, refused: bool) -> Verdict:
-        """What an accepted image is to imagegate itself, by its own rights and any name of the integrated registry.
+        """Apply the rules to an accepted image as imagegate itself sees it, with its own rights.
 
-        Every reject rule that matches that rejects. Where only the user's rights were in the way it must be accepted
-        as well: who may see less gets no milder verdict. Texts say nothing of what was seen but the rule.
+        Every reject rule that matches then rejects. Where the user lacked rights, the rules must accept it as well:
+        fewer rights never lead to a milder verdict. Messages show nothing of what imagegate saw but the rule.
         """
         seen = self._own.resolve(use)
         if seen is None:
@@ -332,13 +332,13 @@ class _Review:
         return first._replace(outcome=first.outcome._replace(softened=tuple(softened)))
 
     def _apply_rules(self, rules: RuleList, attributes: Attributes, *, rejects_only: bool = False) -> RuleResult:
-        """What the rules say; ``rejects_only``: no accept rule is needed, or asked."""
+        """The result of the rules; ``rejects_only``: no accept rule is needed."""
         if attributes.doubt is None and not self._excluded.in_doubt and not rejects_only:
             return rules.decide(attributes, self._excluded)
         return rules.weigh(attributes, self._excluded, self._excluded.uncertain, rejects_only=rejects_only)
 
     def _stays_local(self, use: ImageUse, attributes: Attributes, *, rewriting: bool) -> bool:
-        """Whether a container keeps a name that only imagegate reads as a stream's."""
+        """True if a container keeps a name that only imagegate reads as an image stream tag."""
         if use.kind != DOCKER_IMAGE or not self._behaviour.judges_what_is_pulled:
             return False
         return not (rewriting and attributes.name.exact and self._plan.rewrites(local=True))
@@ -351,7 +351,7 @@ class _Review:
 
     @property
     def _names_matter(self) -> bool:
-        """Whether what the rules say depends on the image at all."""
+        """True if the result of the rules depends on the image at all."""
         rules = self._plan.rules
         return rules is not None and any(each.rule.reject or each.rule.has_conditions for each in rules.rules)
 
@@ -362,7 +362,7 @@ class _Review:
         return self._plain_resolver
 
     def _remember_repeat(self, use: ImageUse, earlier: Denial | None) -> bool:
-        """Whether a repeated image needs no second look. A rewritten one does: its own place is rewritten too."""
+        """True if a repeated image is done. A rewritten image is not: each of its places is rewritten."""
         if self._behaviour.dedupe_by_rewritten_reference:
             return True
         if earlier is None:
@@ -381,7 +381,7 @@ class _Review:
         return self._resolver.best_effort(use, resolution), resolution
 
     def _rewrites_to(self, use: ImageUse, verdict: Verdict) -> bool:
-        """Whether the plan replaces the image by what it was resolved to."""
+        """True if the plan replaces the image by its resolved reference."""
         if verdict.error is not None or not verdict.exact:
             return False
         name = verdict.attributes.name
@@ -403,7 +403,7 @@ class _Review:
             self._rewrites.append(PatchOp("remove", f"{at}/namespace"))
 
     def _note(self, use: ImageUse, verdict: Verdict, outcome: RuleResult) -> Denial | None:
-        """What the rules said; the denial, if there is one."""
+        """Record the result of the rules; the denial, if there is one."""
         if self._trace is not None:
             trace_image(
                 self._trace,
@@ -434,7 +434,7 @@ class _Review:
         return self._deny(use, code, label, because)
 
     def _note_softened(self, use: ImageUse, rule: CompiledRule) -> None:
-        """What a rule of mode warn or audit would have refused."""
+        """Record what a rule of mode warn or audit would have denied."""
         denial = Denial(
             code=DenialCode.REJECTED_BY_RULE,
             image=use.name,
@@ -448,7 +448,7 @@ class _Review:
             self._warnings.append(softened.text)
 
     def _bad_name(self, use: ImageUse) -> str:
-        """Why the text is no image reference; empty for one, and for a blank that something else will fill in."""
+        """Reason why the image is not a reference; empty for a reference, and for a blank that is filled in later."""
         if use.kind != DOCKER_IMAGE or not self._behaviour.refuses_bad_names or not use.name.strip():
             return ""
         try:

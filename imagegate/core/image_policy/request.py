@@ -40,10 +40,10 @@ _Place: TypeAlias = tuple[str, str]
 
 
 class Exclusions:
-    """Names of rules that the namespace switches off. ``used`` collects those that were in the way of one.
+    """Names of rules that the namespace switches off. ``used`` records disabled rules that would have been evaluated.
 
-    ``in_doubt``: why these names could not be found out. Then no reject rule is switched off, and no accept rule that
-    might be accepts for certain.
+    ``in_doubt``: the reason why the names are not known. Then every reject rule counts, and an accept rule that may be
+    switched off does not accept for certain.
     """
 
     __slots__ = ("_names", "_restricted", "are_none", "in_doubt", "used")
@@ -53,22 +53,22 @@ class Exclusions:
         self._restricted = restricted
         self.in_doubt = in_doubt
         self.are_none = not in_doubt and not names
-        """Certainly no rule is switched off."""
+        """True if certainly no rule is switched off."""
         self.used: set[str] = set()
 
     def __call__(self, compiled: CompiledRule) -> bool:
-        """Whether the rule is switched off; notes that it was."""
+        """True if the rule is switched off, which ``used`` records."""
         off = bool(self._names) and self.switches_off(compiled)
         if off:
             self.used.add(compiled.rule.name)
         return off
 
     def switches_off(self, compiled: CompiledRule) -> bool:
-        """Whether the rule is switched off, for those who only look."""
+        """True if the rule is switched off; records nothing."""
         return compiled.rule.name in self._names and self._may_be_off(compiled)
 
     def uncertain(self, compiled: CompiledRule) -> str:
-        """Why it is not known whether the rule is switched off; empty where it is known."""
+        """Reason why it is not known if the rule is switched off; empty where it is known."""
         return self.in_doubt if self.in_doubt and self._may_be_off(compiled) else ""
 
     def _may_be_off(self, compiled: CompiledRule) -> bool:
@@ -77,7 +77,7 @@ class Exclusions:
 
 
 class PolicyRequest:
-    """What the plug-in reads of a request, read once."""
+    """The parts of a request that the plug-in needs, read once."""
 
     __slots__ = (
         "_account",
@@ -128,7 +128,7 @@ class PolicyRequest:
             self.skip_reason = f"service account {self._account_name} is exempt"
 
     def first_questions(self) -> Iterable[Question]:
-        """The namespace (for its annotation) and, where trusted owners count, the owner."""
+        """Look-ups of the namespace (for its annotation) and, where trusted owners count, of the owner."""
         if self._request.namespace:
             yield Namespace(self._request.namespace)
         if self._owner is not None and self._trusts_user():
@@ -136,21 +136,21 @@ class PolicyRequest:
 
     @property
     def _is_free(self) -> bool:
-        """Whether no controller writes the object back as it was."""
+        """True if no controller would undo a rewrite."""
         return self._owner is None or self._behaviour.controller_owned is ControllerOwned.SKIP
 
     def held(self, use: ImageUse, *, fixed: bool) -> str | None:
-        """What alone may stand in the place of ``use``; None where any digest may be written.
+        """The only image that may be written in the place of ``use``; None where any digest may be written.
 
-        Empty where nothing is ever written: the image stays as the request has it. Some images cannot be changed once
-        they are stored: all of a job or a build (``fixed``), those of ephemeral containers and of a pod's volumes.
-        There only what the old object holds can be written, which is then no change.
+        Empty where nothing may be written and the image stays as in the request. Some images cannot change once they
+        are stored: all of a job or a build (``fixed``), those of ephemeral containers and of a pod's volumes. There
+        only the old object's image can be written, because that is not a change.
         """
         if use.within:
             return ""
         is_ephemeral = use.field.startswith("spec.ephemeralContainers[")
         if self._request.sub_resource and not is_ephemeral:
-            return ""  # whatever else is sent through a subresource, the API server does not take from there
+            return ""  # the API server takes nothing else from this subresource
         if not self._request.sub_resource and not self._is_free:
             return ""
         if self._request.operation != "UPDATE":
@@ -162,7 +162,7 @@ class PolicyRequest:
         return self._before.get(_place(use), "")
 
     def resolver(self, reader: AnswerReader, *, own: bool = False) -> Resolver:
-        """A resolver for this request's namespace and people; ``own``: for imagegate itself."""
+        """A resolver with the rights of this request's user and service account; ``own``: with imagegate's rights."""
         return Resolver(
             self._behaviour,
             reader,
@@ -181,7 +181,7 @@ class PolicyRequest:
             namespace: Mapping[str, Any] = answer.value
             text = ((namespace.get("metadata") or {}).get("annotations") or {}).get(IGNORE_RULES_ANNOTATION) or ""
         if not text:
-            # Unlisted: what nobody can read switches nothing off; to doubt it would be to deny there for ever.
+            # Unlisted: no source will ever have the annotation. A doubt would deny in that namespace for ever.
             known = isinstance(answer, (Found, Absent, Impossible, Unlisted))
             in_doubt = "" if known else self._annotations_in_doubt(answer)
             return Exclusions(frozenset(), restricted=restricted, in_doubt=in_doubt)
@@ -195,7 +195,7 @@ class PolicyRequest:
         return f"annotations of namespace {self._request.namespace} could not be read: {why}"
 
     def is_trusted(self, reader: AnswerReader) -> bool:
-        """Whether a listed controller account asks and its owner bears out the claim.
+        """True if a listed controller account sends the request and its owner confirms the claim.
 
         Source: docs/spec/image-policy.md 14 row 1.
         """
@@ -222,7 +222,7 @@ class PolicyRequest:
         return f"system:serviceaccount:{self._request.namespace}:{self._account}"
 
     def _subjects(self) -> tuple[User, ...]:
-        """Who pulls: the requesting user and the pod's service account."""
+        """Users whose rights count: the requesting user and the pod's service account."""
         user, namespace = self._request.user, self._request.namespace
         subjects = (user,) if user.name else ()
         if not namespace:
@@ -233,7 +233,7 @@ class PolicyRequest:
     def _changed(
         self, spec: Mapping[str, Any], uses: tuple[ImageUse, ...], old: Mapping[str, Any]
     ) -> tuple[ImageUse, ...]:
-        """The uses without those that the old object had in the same place (docs/spec/image-policy.md 9)."""
+        """The uses without those that the old object has in the same place (docs/spec/image-policy.md 9)."""
         request = self._request
         old_kind = old.get("kind")
         if isinstance(old_kind, str) and old_kind and old_kind != request.kind.kind:
@@ -280,7 +280,7 @@ def _uses(
 
 
 def _resolves_all(document: Mapping[str, Any], request: AdmissionRequest) -> bool:
-    """Whether the annotation says that every name means an image stream tag (docs/spec/image-policy.md 4 step 7)."""
+    """True if the annotation says that every name means an image stream tag (docs/spec/image-policy.md 4 step 7)."""
     shape = WORKLOADS.get(request.kind)
     if shape is not None and shape.template is not None:
         template = dig(document, shape.template)
@@ -295,14 +295,14 @@ def _annotation(document: Mapping[str, Any]) -> object:
 
 
 def _place(use: ImageUse) -> _Place:
-    """What makes an image of the old object the earlier one of the same place: its container's or volume's name."""
+    """The place of an image, equal in the old and the new object: the container's or volume's name."""
     if not use.owner and (use.field == DEPLOYER or use.field.endswith(".from")):
         return use.field, ""
     return _VOLUME if use.field.endswith(_VOLUME) else "", use.owner
 
 
 def _by_place(uses: Iterable[ImageUse]) -> dict[_Place, str]:
-    """The pull spec of each place; of two containers with one name the first counts."""
+    """The pull spec of each place; of two containers with the same name the first counts."""
     found: dict[_Place, str] = {}
     for use in uses:
         if use.kind == DOCKER_IMAGE and not use.within:
@@ -311,9 +311,9 @@ def _by_place(uses: Iterable[ImageUse]) -> dict[_Place, str]:
 
 
 def _named_before(spec: Mapping[str, Any], old_spec: Mapping[str, Any], extent: Extent) -> frozenset[tuple[str, str]]:
-    """Image and reason why it is unknown, of all that the old Dockerfile names.
+    """Every image of the old Dockerfile, with the reason why it is unknown.
 
-    What is unknown is the same only where everything that it may depend on is.
+    An unknown image counts as the same only where everything that it may depend on is the same.
     """
     is_same = all(spec.get(key) == old_spec.get(key) for key in ("source", "strategy"))
     uses = (use for use in build_images(old_spec, extent) if use.within and (is_same or not use.unknown))
@@ -323,9 +323,10 @@ def _named_before(spec: Mapping[str, Any], old_spec: Mapping[str, Any], extent: 
 def _build_unchanged(
     use: ImageUse, spec: Mapping[str, Any], old_spec: Mapping[str, Any], named: frozenset[tuple[str, str]]
 ) -> bool:
-    """Source images: any old source has an equal ``from``. Strategies: the same one has an equal ``from``.
+    """True if the old build has the image too.
 
-    Images of a Dockerfile: the old one names them too, wherever.
+    Source images: any old source has an equal ``from``. Strategies: the same strategy has an equal ``from``.
+    Images of a Dockerfile: the old Dockerfile names them, on any line.
     """
     if use.within:
         return (use.name, use.unknown) in named

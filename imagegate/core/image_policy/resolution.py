@@ -1,4 +1,4 @@
-"""From an image as written to what it stands for: look-ups of the image policy, as questions and values.
+"""Resolves an image as written to an Image object and a pull spec, by questions and answers.
 
 Source: docs/spec/image-policy.md 5; openshift/apiserver-library-go, pkg/admission/imagepolicy/imagepolicy.go
 (``resolveImageReference`` and ``resolveImageStreamTag``).
@@ -31,19 +31,19 @@ EMPTY = ImageReference()
 
 
 class Doubt(NamedTuple):
-    """What of an image could not be found out, because a look-up failed."""
+    """The facts about an image that are not known because a look-up failed."""
 
     because: str
     name: bool = False
-    """It may stand for another name."""
+    """The name may resolve to another one."""
     image: bool = False
     """There may be an Image object, with any labels and annotations."""
     integrated: bool = False
-    """It may be one of the integrated registry, where ``Attributes.integrated`` does not say so for certain."""
+    """It may be in the integrated registry even if ``Attributes.integrated`` is false."""
 
 
 class Attributes(NamedTuple):
-    """What is known of one image: the input of the execution rules."""
+    """The known facts about one image: the input of the execution rules."""
 
     name: ImageReference
     image: Mapping[str, Any] | None = None
@@ -51,20 +51,20 @@ class Attributes(NamedTuple):
     integrated: bool = False
     local_rewrite: bool = False
     doubt: Doubt | None = None
-    """What could not be found out: rules that depend on it neither accept nor pass."""
+    """Facts that are not known: a rule that depends on them gives no certain result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Why an image could not be resolved; ``because`` is the original's text."""
+    """The reason why an image could not be resolved; ``because`` is the original's sentence."""
 
     because: str
     not_found: bool = False
-    """The API answered 404, whose text the original loses."""
+    """The API answered 404, whose message the original loses."""
     failed: bool = False
-    """The question could not be answered (time-out, 5xx): not a no, and never a permission."""
+    """A look-up failed (time-out, 5xx): neither a no nor a permission."""
     integrated: bool = False
-    """What is still known of the reference: it names the integrated registry."""
+    """The reference certainly names the integrated registry."""
 
 
 class _Failed(Exception):  # never leaves this module
@@ -79,13 +79,13 @@ class Resolver:
     """Resolves the images of one request. ``cached`` is profile openshift-4's image cache within the request.
 
     Args:
-        behaviour: what the profile and the settings choose.
+        behaviour: the choices of profile and settings.
         reader: reads answers, and notes those that are missing.
         namespace: of the request.
         resolve_all: every name means an image stream tag.
         subjects: the user and the service account, whose rights count in streams of other namespaces.
-        own: look with imagegate's own rights and take any name of the integrated registry, as a second look does
-            that can only reject.
+        own: look with imagegate's own rights and accept any name of the integrated registry, for the second look,
+            which can only reject.
     """
 
     __slots__ = (
@@ -118,9 +118,9 @@ class Resolver:
         self._own = own
         self.cached: dict[str, Mapping[str, Any]] = {}
         self.is_personal = False
-        """An access review, or a question nobody could answer, had a part in what was resolved."""
+        """An access review or a failed look-up had a part in the result, which must not be cached for other users."""
         self.was_refused = False
-        """The image resolved last is in a stream that neither user nor service account is known to be allowed."""
+        """The image resolved last is in a stream that neither user nor service account may certainly use."""
 
     def resolve(self, use: ImageUse) -> Attributes | Unresolved | None:
         """The attributes of ``use``, or why there are none; None while answers are awaited."""
@@ -138,7 +138,7 @@ class Resolver:
         return Unresolved(f'image policy does not allow image references of kind "{use.kind}"')
 
     def best_effort(self, use: ImageUse, error: Unresolved | None) -> Attributes:
-        """What the rules see of an image that was not resolved; in doubt if that is because a look-up failed."""
+        """The attributes of an image that was not resolved; in doubt if a look-up failed."""
         found = self._by_name(use, error)
         if error is None or not error.failed:
             return found
@@ -167,7 +167,7 @@ class Resolver:
         return reference
 
     def names_integrated(self, reference: ImageReference) -> bool:
-        """Whether the registry part is one of the integrated registry's names."""
+        """True if the registry part is one of the integrated registry's names."""
         behaviour, registry = self._behaviour, reference.registry
         if not registry or not behaviour.integrated_registries:
             return False
@@ -178,9 +178,9 @@ class Resolver:
         return spelled(registry) in _spellings(behaviour.integrated_registries)
 
     def needs_second_look(self, use: ImageUse) -> bool:
-        """Whether imagegate itself may see more of the image resolved last than it could be resolved to.
+        """True if imagegate itself may see more of the image resolved last than the user did.
 
-        A mark counts whoever may look at the stream, and by whatever name a node finds the registry.
+        An annotation on an Image counts for every user, and under every name by which a node finds the registry.
         """
         if self.was_refused:
             return True
@@ -240,7 +240,7 @@ class Resolver:
         return Attributes(reference, found.value, credited)
 
     def _is_credited(self, holders: Lookup[Any]) -> bool | Doubt | None:
-        """Whether the request may use one of the streams that ``holders`` lists; None while reviews are awaited.
+        """True if the request may use one of the streams that ``holders`` lists; None while reviews are awaited.
 
         Those are the namespaces of streams with a tag event of exactly this pull spec.
         Source: docs/spec/image-policy.md 8.3.
@@ -382,7 +382,11 @@ class Resolver:
             self.cached[name] = image
 
     def _certain(self, answer: Lookup[Any], *, integrated: bool) -> Found[Any]:
-        """What was found; else why there is nothing, and whether that is certain."""
+        """The answer if something was found.
+
+        Raises:
+            _Failed: nothing was found, with the reason and whether that is certain.
+        """
         if isinstance(answer, Found):
             return answer
         not_found = isinstance(answer, Absent)
@@ -395,7 +399,7 @@ class Resolver:
 _HOLDERS_TRIED = 8
 """Namespaces asked about, because each costs access reviews; those after them do not credit."""
 _NOT_READ = Absent("")
-"""In the place of an answer that nothing depends on."""
+"""Used in the place of an answer that the result does not depend on."""
 
 
 @lru_cache(maxsize=16)
@@ -404,7 +408,7 @@ def _spellings(names: tuple[str, ...]) -> frozenset[str]:
 
 
 def _may_be_integrated(registry: str, behaviour: Behaviour) -> bool:
-    """Whether a node may find the integrated registry by this name: any of its names, in any spelling."""
+    """True if a node may find the integrated registry by this name: any of its names, in any spelling."""
     names = behaviour.integrated_registries
     if not registry or not names:
         return False

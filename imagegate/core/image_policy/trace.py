@@ -1,4 +1,4 @@
-"""What the image policy tried, as trace steps: for ``explain``, ``check --explain`` and the console."""
+"""Steps of the image policy for ``explain``, ``check --explain`` and the console."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from imagegate.core.image_policy.execution_rules import CompiledRule, RuleList, 
 from imagegate.core.image_policy.request import Exclusions
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 
-SECOND_LOOK = "rules were also tried on what the name stands for, looked up with imagegate's own rights"
+SECOND_LOOK = "rules were also evaluated on the image looked up with imagegate's own rights"
 
 
 def trace_request(trace: Trace, request: AdmissionRequest, plan: Plan, excluded: Exclusions) -> None:
-    """What configuration says of the resource."""
+    """Add the configuration for the resource."""
     rules = plan.rules
     ignored = [rule.label for rule in rules.rules if excluded.switches_off(rule)] if rules is not None else []
     trace.add(
@@ -48,10 +48,10 @@ def trace_image(
     *,
     second_look: bool = False,
 ) -> None:
-    """How one image was resolved, every rule with why it matched or not, and the verdict.
+    """Add how one image was resolved, why each rule matched or not, and the verdict.
 
     Args:
-        second_look: the verdict is that of what imagegate itself sees of the image. What it sees is not told.
+        second_look: the verdict follows from what imagegate itself sees of the image, which is not shown.
     """
     at = use.error_field
     trace.add(at, _resolution_step(use, attributes, error))
@@ -67,7 +67,7 @@ def _resolution_step(use: ImageUse, attributes: Attributes, error: Unresolved | 
         return Step("look-up", use.name, "unknown" if error.failed else "absent", error.because)
     detail: dict[str, object] = {"integratedRegistry": attributes.integrated}
     if attributes.image is None:
-        return Step("look-up", use.name, "name-only", "known by its name alone", detail)
+        return Step("look-up", use.name, "name-only", "only its name is known", detail)
     detail["image"] = (attributes.image.get("metadata") or {}).get("name", "")
     return Step("look-up", use.name, "found", f"resolved to {attributes.name.exact}", detail)
 
@@ -86,7 +86,7 @@ def _rule_step(rule: CompiledRule, attributes: Attributes, excluded: Exclusions,
 
 
 def _why(compiled: CompiledRule, attributes: Attributes) -> str:
-    """The facts the conditions were tried on."""
+    """The facts that the conditions were evaluated on."""
     rule = compiled.rule
     facts = []
     if rule.match_integrated_registry:
@@ -94,9 +94,9 @@ def _why(compiled: CompiledRule, attributes: Attributes) -> str:
     if rule.match_registries or rule.match_registry_patterns:
         facts.append(f"registry is {attributes.name.registry or 'not written'!r}")
     if attributes.doubt is not None:
-        facts.append(f"could not be found out: {attributes.doubt.because}")
+        facts.append(f"not known: {attributes.doubt.because}")
     elif rule.needs_image and attributes.image is None:
-        facts.append("there is no Image object to look at")
+        facts.append("there is no Image object")
     elif rule.needs_image:
         facts.append("conditions on labels and annotations of the Image")
     if not rule.has_conditions:

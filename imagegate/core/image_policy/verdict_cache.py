@@ -1,7 +1,7 @@
-"""Verdicts on images, kept while nothing that was asked for them has changed.
+"""Cached verdicts on images, valid while answers come from the same snapshot.
 
 A verdict follows from the policy, the image as written, the request's resource and namespace, and answers. While
-the answers come from the same state of memory (``Answers.snapshot``), so does the verdict.
+``Answers.snapshot`` is the same, so is the verdict.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ VERDICTS_MAX = 4096
 NAMESPACES_MAX = 4096
 
 Key = tuple[tuple[tuple[GroupResource, ...], str, bool], bool, tuple[str, str, str]]
-"""Resources, namespace, whether all names resolve; whether it may be rewritten; kind, namespace, name of the image."""
+"""Resources, namespace and ``resolve_all``; ``rewriting``; kind, namespace and name of the image."""
 
 
 class Verdict(NamedTuple):
-    """What becomes of one image, whatever its place in the object."""
+    """The verdict on one image, the same for every place in the object."""
 
     attributes: Attributes
     error: Unresolved | None
-    """Why it could not be resolved."""
+    """The reason why it could not be resolved."""
     outcome: RuleResult | None
-    """What the rules say; None if they were not asked because of ``error``."""
+    """The result of the rules; None if ``error`` came before them."""
     bad_name: str
-    """Why the text is no image reference, where that denies."""
+    """The reason why it is not an image reference, where that denies."""
     exact: str
-    """What a rewrite would write; empty if nothing."""
+    """The reference that a rewrite would write; empty if none."""
     second_look: bool = False
-    """The outcome is that of what imagegate itself sees, with its own rights."""
+    """The result follows from what imagegate itself sees, with its own rights."""
 
 
 class VerdictCache:
-    """What was concluded under one snapshot. Bounded; safe for threads, which at worst conclude the same twice."""
+    """Verdicts under one snapshot. Bounded; without a lock: threads at worst compute the same verdict twice."""
 
     __slots__ = ("_without_exclusions", "snapshot", "verdicts")
 
@@ -49,7 +49,10 @@ class VerdictCache:
         self._without_exclusions: BoundedCache[str, Exclusions] = BoundedCache(NAMESPACES_MAX)
 
     def exclusions(self, request: AdmissionRequest, work: PolicyRequest, reader: AnswerReader) -> Exclusions:
-        """The rules that the request's namespace switches off; remembered where it certainly switches off none."""
+        """The rules that the request's namespace switches off; cached where it certainly switches off none.
+
+        Others are read anew, because ``Exclusions.used`` belongs to one request.
+        """
         found = self._without_exclusions.get(request.namespace)
         if found is None:
             found = work.exclusions(reader)

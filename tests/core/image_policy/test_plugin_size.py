@@ -145,7 +145,7 @@ def test_a_dockerfile_that_is_too_long_is_not_read() -> None:
     decision = scene.decide(request_for(build(fits + "\n")))
     (denial,) = decision.denials
     assert denial.because == (
-        "this image is prohibited by policy: which image it is cannot be known before the build: a Dockerfile of more "
+        "this image is prohibited by policy: the image cannot be known before the build: a Dockerfile of more "
         "than 131,072 characters is not read (the whole)"
     )
     large = build(fits + "\n")

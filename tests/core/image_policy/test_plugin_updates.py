@@ -153,7 +153,7 @@ def test_a_tag_that_has_moved_stays_as_written_with_a_warning(kind: str) -> None
     assert left == manifest
     assert mutated.rewrites == ()
     assert len(mutated.warnings) == 1
-    assert f"{PULLED} means another image by now than this {kind} was made with" in mutated.warnings[0]
+    assert f"{PULLED} now resolves to another image than this {kind} was created with" in mutated.warnings[0]
 
 
 def test_a_tag_that_has_moved_to_a_denied_image_is_denied() -> None:
