@@ -19,6 +19,7 @@ INSECURE_ANNOTATION = "openshift.io/image.insecureRepository"
 DOCKER_IMAGE = "DockerImage"
 STREAM_TAG = "ImageStreamTag"
 STREAM_IMAGE = "ImageStreamImage"
+LEGACY = "Legacy"
 
 
 class Source(NamedTuple):
@@ -34,7 +35,7 @@ class ImportPolicy(NamedTuple):
 
     insecure: bool = False
     scheduled: bool = False
-    import_mode: str = "Legacy"
+    import_mode: str = LEGACY
 
 
 class SpecTag(NamedTuple):
@@ -181,8 +182,8 @@ def read_image_tag(document: Mapping[str, Any]) -> TagObject:
     return _tag_object(document, "spec")
 
 
-def read_import(document: Mapping[str, Any]) -> ImportObject:
-    """An ImageStreamImport.
+def read_import(document: Mapping[str, Any], *, import_mode: str = LEGACY) -> ImportObject:
+    """An ImageStreamImport; ``import_mode`` is used where the document sets none.
 
     Raises:
         InvalidInput: a field has the wrong type.
@@ -193,8 +194,8 @@ def read_import(document: Mapping[str, Any]) -> ImportObject:
         if spec.get("repository") is not None:
             entry = _object(spec, "repository")
             with _within("repository"):
-                repository = _import_source(entry)
-        images = _each(spec, "images", _import_source)
+                repository = _import_source(entry, import_mode)
+        images = _each(spec, "images", lambda entry: _import_source(entry, import_mode))
         does_import = _flag(spec, "import")
     return ImportObject(
         metadata=_metadata(document), does_import=does_import, images=tuple(images), repository=repository
@@ -280,14 +281,15 @@ def _event(item: Mapping[str, Any]) -> Event:
     )
 
 
-def _import_source(entry: Mapping[str, Any]) -> ImportSource:
+def _import_source(entry: Mapping[str, Any], import_mode: str) -> ImportSource:
     source = _source(entry)
+    policy = _import_policy(entry, import_mode)
     if entry.get("to") is None:
-        return ImportSource(source, _import_policy(entry), _reference_policy(entry), _tag_of(source.name))
+        return ImportSource(source, policy, _reference_policy(entry), _tag_of(source.name))
     target = _object(entry, "to")
     with _within("to"):
         to = _text(target, "name")
-    return ImportSource(source, _import_policy(entry), _reference_policy(entry), to)
+    return ImportSource(source, policy, _reference_policy(entry), to)
 
 
 def _tag_of(name: str) -> str | None:
@@ -303,17 +305,14 @@ def _source(parent: Mapping[str, Any]) -> Source:
         return Source(_text(source, "kind"), _text(source, "name"), _text(source, "namespace"))
 
 
-def _import_policy(parent: Mapping[str, Any]) -> ImportPolicy:
+def _import_policy(parent: Mapping[str, Any], import_mode: str = LEGACY) -> ImportPolicy:
     policy = _object(parent, "importPolicy")
     if not policy:
-        return _DEFAULT_IMPORT_POLICY
+        return ImportPolicy(import_mode=import_mode)
     with _within("importPolicy"):
         return ImportPolicy(
-            _flag(policy, "insecure"), _flag(policy, "scheduled"), _text(policy, "importMode") or "Legacy"
+            _flag(policy, "insecure"), _flag(policy, "scheduled"), _text(policy, "importMode") or import_mode
         )
-
-
-_DEFAULT_IMPORT_POLICY = ImportPolicy()
 
 
 def _reference_policy(parent: Mapping[str, Any]) -> str:

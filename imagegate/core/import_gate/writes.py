@@ -212,12 +212,22 @@ class TagWrite:
 class ImportWrite:
     """An ImageStreamImport, and the image stream that it creates or updates."""
 
-    document: Mapping[str, Any]
+    import_: ImportObject
     request: AdmissionRequest
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], request: AdmissionRequest) -> ImportWrite:
+        """Read the import that a request creates.
+
+        Raises:
+            InvalidInput: a field has the wrong type.
+        """
+        import_ = read_import(document)
+        return cls(replace(import_, metadata=_placed(import_.metadata, request)), request)
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
         """Whether the user is privileged, where that matters, and the stream."""
-        import_ = _prepared_import(self.document, self.request)
+        import_ = self.import_
         if validate_import_registries(gate, import_):
             yield from self._reviews(gate)
         if import_.does_import:
@@ -225,7 +235,7 @@ class ImportWrite:
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
         """The import's own errors; then its registries, for users without privileges; then the stream's."""
-        import_ = _prepared_import(self.document, self.request)
+        import_ = self.import_
         metadata = import_.metadata
         refusal = _refusal("ImageStreamImport", metadata, validate_import(gate, import_))
         if refusal is not None:
@@ -266,19 +276,28 @@ class ImportWrite:
 class MappingWrite:
     """An ImageStreamMapping: an image is pushed, and becomes an event of a tag."""
 
-    document: Mapping[str, Any]
-    request: AdmissionRequest
+    mapping: MappingObject
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], request: AdmissionRequest) -> MappingWrite:
+        """Read the mapping that a request creates.
+
+        Raises:
+            InvalidInput: a field has the wrong type.
+        """
+        mapping = read_mapping(document)
+        return cls(replace(mapping, metadata=_placed(mapping.metadata, request)))
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
         """The stream, and whether the image is there already."""
-        mapping = _prepared_mapping(self.document, self.request)
+        mapping = self.mapping
         yield Stream(mapping.metadata.namespace, mapping.metadata.name)
         if _is_managed(mapping.image):
             yield Image(mapping.image.name)
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
         """The mapping's own errors; then the stream's status with the new event."""
-        mapping = _prepared_mapping(self.document, self.request)
+        mapping = self.mapping
         if not mapping.image_reference and gate.integrated_registry:
             own = ImageReference(
                 gate.integrated_registry, mapping.metadata.namespace, mapping.metadata.name, id=mapping.image.name
@@ -335,8 +354,8 @@ def read_write(request: AdmissionRequest) -> Write:
         old_tag = read_image_tag(old) if old is not None and is_update else None
         return TagWrite("ImageTag", _prepared_tag(read_image_tag(document), request), old_tag, request.user)
     if resource == "imagestreamimports":
-        return ImportWrite(document, request)
-    return MappingWrite(document, request)
+        return ImportWrite.of(document, request)
+    return MappingWrite.of(document, request)
 
 
 def _refusal(kind: str, metadata: Metadata, findings: list[Finding]) -> Refusal | None:
@@ -400,16 +419,6 @@ class _Target(NamedTuple):
 
     tag: str
     entry: ImportSource
-
-
-def _prepared_import(document: Mapping[str, Any], request: AdmissionRequest) -> ImportObject:
-    import_ = read_import(document)
-    return replace(import_, metadata=_placed(import_.metadata, request))
-
-
-def _prepared_mapping(document: Mapping[str, Any], request: AdmissionRequest) -> MappingObject:
-    mapping = read_mapping(document)
-    return replace(mapping, metadata=_placed(mapping.metadata, request))
 
 
 def _targets(import_: ImportObject) -> Iterator[_Target]:

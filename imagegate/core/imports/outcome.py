@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from imagegate.core.image_streams.events import with_event, with_followed_tags
-from imagegate.core.image_streams.objects import Event, ImportObject, ImportSource
+from imagegate.core.image_streams.objects import LEGACY, Event, ImportObject, ImportSource
 from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
     IMPORT_SUCCESS,
@@ -29,7 +29,6 @@ from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.core.registry.manifest import Child, Manifest, Platform
 from imagegate.errors import InvalidReference
 
-LEGACY, PRESERVE_ORIGINAL = "Legacy", "PreserveOriginal"
 CHECK_ANNOTATION = "openshift.io/image.dockerRepositoryCheck"
 PREFER_ARCH = "importer.image.openshift.io/prefer-arch"
 PREFER_OS = "importer.image.openshift.io/prefer-os"

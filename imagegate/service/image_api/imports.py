@@ -71,7 +71,7 @@ class Imports:
         check_types(self.resource.kind, body)
         new = checked_body(self.resource, request, body)
         new = {key: value for key, value in new.items() if key != "status"}
-        self._objects.check_write(request, ImportWrite(new, _request(request, new)))
+        self._objects.check_write(request, ImportWrite.of(new, _request(request, new)))
         if self._importer is None:
             raise StatusError(_NOT_CONFIGURED)
         wanted = new

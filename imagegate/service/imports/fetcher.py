@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Unknown
-from imagegate.core.image_streams.objects import ImportObject
+from imagegate.core.image_streams.objects import LEGACY, ImportObject
 from imagegate.core.imports.image_object import JsonObject, image_object
 from imagegate.core.imports.outcome import (
-    LEGACY,
     Fetch,
     Imported,
     Outcome,

@@ -215,11 +215,10 @@ class Importer:
             StoreError: the store cannot serve.
         """
         try:
-            read_import(document)
+            import_ = read_import(document, import_mode=self._settings.default_import_mode)
         except InvalidInput as error:
             raise StatusError(bad_request(str(error))) from error
-        document = with_import_mode(document, self._settings.default_import_mode)
-        import_ = read_import(document)
+        document = with_import_mode(document, self._settings.default_import_mode)  # the answer repeats it
         stream = _checked(document, target.stream())
         until = self._monotonic() + deadline_s
         fetches = ImageFetcher(
