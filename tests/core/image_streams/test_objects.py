@@ -75,6 +75,17 @@ def test_the_target_of_an_import(name: str, to: dict[str, str] | None, expected:
     assert read_import({"spec": {"images": [image]}}).images[0].to == expected
 
 
+def test_the_import_mode_of_an_import_that_sets_none() -> None:
+    document = {
+        "spec": {"images": [{}, {"importPolicy": {"importMode": "Legacy"}}], "repository": {"importPolicy": {}}}
+    }
+    found = read_import(document, import_mode="PreserveOriginal")
+    assert [each.import_policy.import_mode for each in found.images] == ["PreserveOriginal", "Legacy"]
+    assert found.repository is not None
+    assert found.repository.import_policy.import_mode == "PreserveOriginal"
+    assert [each.import_policy.import_mode for each in read_import(document).images] == ["Legacy", "Legacy"]
+
+
 def test_null_entries_of_lists_are_empty_objects() -> None:
     assert list(read_stream({"spec": {"tags": [None]}}).spec_tags) == [""]
 
