@@ -139,14 +139,14 @@ class Processes(Protocol):
             OSError: it cannot be found out.
         """
 
-    def tell(self, name: str, note: Mapping[str, Any]) -> None:
+    def put_note(self, name: str, note: Mapping[str, Any]) -> None:
         """Leave a note under ``name``, in place of the one before.
 
         Raises:
             OSError: it cannot be written.
         """
 
-    def told(self, name: str) -> Mapping[str, Any]:
+    def note(self, name: str) -> Mapping[str, Any]:
         """The note under ``name``; empty where there is none or it cannot be read."""
 
     def report(self, note: Mapping[str, Any]) -> None:

@@ -45,13 +45,13 @@ class ProcessNotes:
         self._lock = (own, descriptor)
         return True
 
-    def tell(self, name: str, note: Mapping[str, Any]) -> None:
+    def put_note(self, name: str, note: Mapping[str, Any]) -> None:
         """See ``ports.documents.Processes``."""
         fresh = self._folder / f".{name}.{os.getpid()}"
         fresh.write_text(json.dumps(note))
         fresh.replace(self._folder / f"{name}.json")
 
-    def told(self, name: str) -> Mapping[str, Any]:
+    def note(self, name: str) -> Mapping[str, Any]:
         """See ``ports.documents.Processes``."""
         try:
             found = json.loads((self._folder / f"{name}.json").read_text())
@@ -62,13 +62,13 @@ class ProcessNotes:
     def report(self, note: Mapping[str, Any]) -> None:
         """See ``ports.documents.Processes``."""
         own = os.getpid()
-        self.tell(f"{_PROCESS}{own}", {**note, "pid": own, "began": _began(own)})
+        self.put_note(f"{_PROCESS}{own}", {**note, "pid": own, "began": _began(own)})
 
     def reports(self) -> list[Mapping[str, Any]]:
         """See ``ports.documents.Processes``. Notes of those that have ended are removed."""
         found = []
         for path in self._folder.glob(f"{_PROCESS}*.json"):
-            note = self.told(path.stem)
+            note = self.note(path.stem)
             pid = note.get("pid")
             if isinstance(pid, int) and note.get("began") == _began(pid):
                 found.append(note)

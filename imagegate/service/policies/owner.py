@@ -224,7 +224,7 @@ class PolicyOwner:
 
     def _take_over_state(self) -> None:
         """Report the leader's findings about the files as this process's own."""
-        note = self._from.processes.told(_FILES)
+        note = self._from.processes.note(_FILES)
         if note:
             state = _state_of(note)
             if state != self._holder.state:
@@ -367,7 +367,7 @@ class PolicyOwner:
 
     def _tell(self) -> None:
         note = {**_note_of(self._holder.state), "watch": self._looked, "stateError": self._state_error}
-        self._from.processes.tell(_FILES, note)
+        self._from.processes.put_note(_FILES, note)
 
     @property
     def generation(self) -> int:
@@ -383,11 +383,11 @@ class PolicyOwner:
 
     def last_look(self) -> str:
         """When the files were last looked at (ISO 8601); empty: not yet."""
-        return str((self._from.processes.told(_FILES).get("watch") or {}).get("look") or "")
+        return str((self._from.processes.note(_FILES).get("watch") or {}).get("look") or "")
 
     def watch_problem(self) -> str:
         """Why the files are not looked at; empty where they are."""
-        note = self._from.processes.told(_FILES)
+        note = self._from.processes.note(_FILES)
         watch = note.get("watch") or {}
         if watch.get("error"):
             return f"the policy files cannot be read: {watch['error']}"
@@ -396,7 +396,7 @@ class PolicyOwner:
 
     def state_problem(self) -> str:
         """Why the next start could not fall back on the policies in force; empty where it could."""
-        return str(self._from.processes.told(_FILES).get("stateError") or "")
+        return str(self._from.processes.note(_FILES).get("stateError") or "")
 
     def divergence(self) -> str:
         """Processes without the newest policies, or that have not looked for a while; empty if there are none."""

@@ -226,40 +226,6 @@ class TestOciLayout(RegistryContract):
             assert answer.error_kind is RegistryErrorKind.INTEGRITY
 
 
-@pytest.mark.parametrize(
-    "index, error_kind",
-    [
-        (b"{", RegistryErrorKind.MALFORMED),
-        (b'{"manifests": 1}', RegistryErrorKind.MALFORMED),
-        (b'{"manifests": [1]}', RegistryErrorKind.MALFORMED),
-        (b'{"manifests": [{"digest": "sha256:../../../etc/passwd"}]}', RegistryErrorKind.MALFORMED),
-        (b" " * (4 * 1024 * 1024 + 1), RegistryErrorKind.TOO_LARGE),
-        (b'{"manifests": [{"digest": "sha256:%s", "annotations": {"org.opencontainers.image.ref.name": 1}}]}', None),
-        (b'{"manifests": []}', None),
-    ],
-)
-def test_a_layout_that_is_none(tmp_path: Path, index: bytes, error_kind: RegistryErrorKind | None) -> None:
-    layout = tmp_path / "r.example.test" / "team" / "app"
-    layout.mkdir(parents=True)
-    (layout / "index.json").write_bytes(index.replace(b"%s", b"0" * 64))
-    image = ImageReference.parse("r.example.test/team/app:v1")
-    answer = OciLayoutRegistry(tmp_path).manifest(image, deadline_s=DEADLINE_S)
-    if error_kind is None:
-        assert isinstance(answer, Absent)
-    else:
-        assert isinstance(answer, RegistryUnknown)
-        assert answer.error_kind is error_kind
-
-
-def test_a_layout_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "r.example.test" / "team" / "app" / "index.json").mkdir(parents=True)
-    image = ImageReference.parse("r.example.test/team/app:v1")
-    answer = OciLayoutRegistry(tmp_path).manifest(image, deadline_s=DEADLINE_S)
-    assert isinstance(answer, RegistryUnknown)
-    assert answer.error_kind is RegistryErrorKind.UNREACHABLE
-    assert answer.retryable
-
-
 def test_nobody_at_all_behind_an_insecure_name() -> None:
     """TLS is tried first, then plain HTTP; that nobody listens is no reason to say that it is HTTP only."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

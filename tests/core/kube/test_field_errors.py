@@ -1,4 +1,4 @@
-"""Texts of field errors and of Go's ``%q``, as k8s.io/apimachinery 0.34 and strconv print them."""
+"""Messages of field errors, as k8s.io/apimachinery 0.34 prints them."""
 
 import pytest
 
@@ -14,7 +14,6 @@ from imagegate.core.kube.field_errors import (
     not_supported,
     required,
 )
-from imagegate.core.kube.go_quote import JsonValue, go_json, go_quote
 
 
 @pytest.mark.parametrize(
@@ -62,34 +61,3 @@ def test_aggregate_joins_and_drops_repetitions() -> None:
     assert aggregate([one]) == "a: Required value"
     assert aggregate([one, one]) == "a: Required value"
     assert aggregate([one, two, one]) == "[a: Required value, b: Required value]"
-
-
-@pytest.mark.parametrize(
-    "text, quoted",
-    [
-        ("", '""'),
-        ("plain text", '"plain text"'),
-        ('say "a\\b"', '"say \\"a\\\\b\\""'),
-        ("\a\b\f\n\r\t\v", '"\\a\\b\\f\\n\\r\\t\\v"'),
-        ("\x00\x1b\x7f", '"\\x00\\x1b\\x7f"'),
-        ("é 世 😀", '"é 世 😀"'),
-        ("\u00a0\u200b\ufeff", '"\\u00a0\\u200b\\ufeff"'),
-        ("\U000e0001", '"\\U000e0001"'),
-        ("\udcff", '"\\xff"'),
-        ("\ud800", '"\\ufffd"'),
-    ],
-)
-def test_go_quote(text: str, quoted: str) -> None:
-    assert go_quote(text) == quoted
-
-
-@pytest.mark.parametrize(
-    "value, text",
-    [
-        (["a", "b"], '["a","b"]'),
-        ({"b": 1, "a": None}, '{"b":1,"a":null}'),
-        ("<&>\u2028é", '"\\u003c\\u0026\\u003e\\u2028é"'),
-    ],
-)
-def test_go_json(value: JsonValue, text: str) -> None:
-    assert go_json(value) == text
