@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGING := setup.cfg setup.py pyproject.toml imagegate/__init__.py requirements/build.in
 ARGS ?=
 # Two test processes on two cores; the tests of a file share servers, so they stay in one process.
-PARALLEL := -n 2 --dist loadfile
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 UNIT_TESTS := $(addprefix tests/,core documents settings wiring bypass service cli)
 # Exact versions with hashes come from requirements/*.txt; the package itself is added without asking any registry.
 INSTALL = $(PIP) install --require-hashes -r requirements/$(1).txt && $(PIP) install --no-deps --no-build-isolation -e .

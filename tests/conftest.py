@@ -29,7 +29,11 @@ _FIXTURES_WITH_PROGRAMS = frozenset(
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test that uses a fixture with a real program, so that ``make check`` leaves it out."""
+    """Mark each test that uses a fixture with a real program, so that ``make check`` leaves it out.
+
+    Tests against the real server come first: they take longest, and two test processes should end together.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/web/"))
     for item in items:
         if _FIXTURES_WITH_PROGRAMS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("programs")
