@@ -13,7 +13,7 @@ import click
 
 from imagegate import logs
 from imagegate.cli.options import FILE, SharedOptions, chosen, chosen_options
-from imagegate.wiring.choices import SAMPLES, StartupOptions
+from imagegate.wiring.choices import StartupOptions, samples_folder
 
 if TYPE_CHECKING:
     from imagegate.web.server import ServerOptions
@@ -110,8 +110,8 @@ def _say_what_to_try(options: ServerOptions, *, samples: bool) -> None:
     if not samples and not sys.stdout.isatty():
         return
     click.echo(f"imagegate serves {'the sample policies ' if samples else ''}at {url} (Ctrl-C stops it).")
-    if samples and SAMPLES.is_dir():
-        folder = os.path.relpath(SAMPLES)
+    if samples and samples_folder().is_dir():
+        folder = os.path.relpath(samples_folder())
         post = "curl -H 'Content-Type: application/json' --data-binary"
         click.echo("Try in another terminal: a pod that is denied, one that is rewritten, and the same from files:")
         click.echo(f"  {post} @{folder}/examples/reviews/step-3-other-registry.json {url}/mutate")

@@ -16,8 +16,13 @@ from imagegate.settings.load import SETTINGS_VARIABLE, Settings, load_settings
 from imagegate.settings.sections import CisePathSettings
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
-SAMPLES = _CHECKOUT / "config" if (_CHECKOUT / "setup.cfg").is_file() else Path(sys.prefix) / "share" / "imagegate"
-"""The samples that come with imagegate: those of the checkout, else those that were installed (``data_files``)."""
+
+
+def samples_folder() -> Path:
+    """Folder of the sample configuration: ``config`` of the checkout, else where setup.cfg installs it (data_files)."""
+    if (_CHECKOUT / "setup.cfg").is_file():
+        return _CHECKOUT / "config"
+    return Path(sys.prefix) / "share" / "imagegate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,7 @@ class StartupOptions:
         if self.named_settings is not None:
             yield self.named_settings
         elif self.samples and not self.names_policies():
-            yield SAMPLES / "imagegate.yaml"
+            yield samples_folder() / "imagegate.yaml"
 
 
 def _sample_settings(documents: Documents) -> Path:
@@ -88,10 +93,11 @@ def _sample_settings(documents: Documents) -> Path:
     Raises:
         InvalidSettings: there are none, as after ``pip install --target``.
     """
-    path = SAMPLES / "imagegate.yaml"
+    folder = samples_folder()
+    path = folder / "imagegate.yaml"
     if not documents.is_file(path):
         raise InvalidSettings(
-            f"no policies are named, and the samples are not in {SAMPLES}: "
+            f"no policies are named, and the samples are not in {folder}: "
             f"name some with --config, --policies, --settings or {SETTINGS_VARIABLE}"
         )
     return path
