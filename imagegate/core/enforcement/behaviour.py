@@ -1,4 +1,4 @@
-"""Settings of the CISE path that decide what is answered (docs/spec/enforcement.md 1 and 22)."""
+"""Settings of the CISE path that influence decisions (docs/spec/enforcement.md 1 and 22)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagegate.core.enforcement.policy import DEFAULT_GROUPS, PolicyGroup
 
 
 class Profile(enum.StrEnum):
-    """Which product's defaults are followed."""
+    """The product whose defaults apply."""
 
     CISE = "cise"
     CLOUDPAK = "cloudpak"
@@ -17,27 +17,27 @@ class Profile(enum.StrEnum):
 
 
 class Dialect(enum.StrEnum):
-    """Whose sentences a denial uses."""
+    """The wording of denials."""
 
     AUTO = "auto"
-    """Those of the API group of the entry that decided."""
+    """The wording of the API group of the entry that decided."""
     PORTIERIS = "portieris"
     CISE = "cise"
 
 
 class Parents(enum.StrEnum):
-    """What an owner reference is worth (docs/spec/enforcement.md 10.3)."""
+    """Treatment of owner references (docs/spec/enforcement.md 10.3)."""
 
     EXAMINE = "examine"
-    """Nothing: children are examined like everything else."""
+    """Ignored: children are examined like everything else."""
     VERIFY = "verify"
-    """A child passes unread if its controller exists, was in scope, and has the same images."""
+    """A child is admitted unread if its controller exists, was examined itself, and has the same images."""
     TRUST = "trust"
-    """The upstream behaviour: the word of whoever wrote the object. Never a default."""
+    """Trusted as written, as upstream does: the author of the object decides. Never a default."""
 
 
 class Rewriting(enum.StrEnum):
-    """Which objects are rewritten to digests. A GitOps tool sees a rewritten object as drift."""
+    """Objects that are rewritten to digests. A GitOps tool sees a rewritten object as drift."""
 
     ALL = "all"
     PODS = "pods"
@@ -70,13 +70,13 @@ class CiseSettings:
     normalize_image_names: bool = False
     parents: Parents = Parents.EXAMINE
     pods_only: bool = True
-    """Whether only Pods are sent here; controllers are then left to the Pods they make."""
+    """True if only Pods are sent here; the Pods of a controller are then examined, not the controller."""
     report_all: bool = False
     rewriting: Rewriting = Rewriting.ALL
     keep_tag: bool = False
     """Rewrite ``NAME:TAG`` to ``NAME:TAG@DIGEST`` instead of ``NAME@DIGEST``."""
     simple_key_namespaces: frozenset[str] = frozenset()
-    """Namespaces beside its own from which an ImagePolicy may name keys."""
+    """Other namespaces whose key Secrets an ImagePolicy may reference."""
 
     @classmethod
     def for_profile(cls, profile: Profile) -> CiseSettings:

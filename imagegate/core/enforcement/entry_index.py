@@ -1,8 +1,8 @@
-"""The best entry among many, without trying each: an index over the literal parts of patterns.
+"""Finds the best entry among many by an index over the literal parts of patterns.
 
-A name is found by the host it begins with, a pattern by what stands before its first and after its last
-``*``, or by its longest text between two ``*``; only patterns whose literal parts fit are compared. What it
-answers is what walking the list in order with ``compare_image_ref`` would answer (docs/spec/enforcement.md 8.3).
+A name is found by its host, a pattern by its prefix before the first and its suffix after the last ``*``, or by its
+longest piece between two ``*``; only patterns whose literal parts fit are compared. The result is that of walking
+the list in order with ``compare_image_ref`` (docs/spec/enforcement.md 8.3).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from imagegate.core.references.substring_index import AffixIndex, Occurrences
 
 _ANY_TAG = ":*"
 _FEW = 8
-"""Up to so many patterns of equal ends are tried one by one."""
+"""Up to this many patterns with equal ends are compared one by one, which is faster than another index."""
 
 
 class Rank(NamedTuple):
-    """How good an entry is: the greater the better; on a tie of quality the earlier one."""
+    """Rank of an entry: the greater the better; among equal quality the earlier entry."""
 
     quality: int
     before: int
@@ -36,7 +36,7 @@ LookedAt: TypeAlias = Callable[[], None] | None
 
 
 class NameIndex:
-    """All names of one scope, in order. Immutable; shared by all threads."""
+    """All names of one effective policy, in order. Immutable; shared by all threads."""
 
     __slots__ = ("_exact", "_host_patterns", "_hosts", "_whole")
 
@@ -79,7 +79,7 @@ class NameIndex:
         return None if found is NO_RANK else -found.before
 
     def _paths_under(self, host: str, looked_at: LookedAt) -> Iterator[_TextIndex]:
-        """The path patterns of every host pattern that fits."""
+        """The path patterns of every host pattern that matches."""
         literal = self._hosts.get(host)
         if literal is not None:
             yield literal
@@ -92,10 +92,10 @@ class NameIndex:
 
 
 class _TextIndex:
-    """Patterns that are compared with one text, each also with ``:*`` added.
+    """Patterns that are compared with one string, each also with ``:*`` added.
 
-    A text fits ``P:*`` exactly if ``P`` fits what stands before one of its colons. So patterns are kept
-    without a final ``:*``, and those that were written with it are tried at colons only.
+    A string matches ``P:*`` exactly if ``P`` matches the part before one of its colons. So patterns are stored
+    without a final ``:*``, and those written with it are compared at colons only.
     """
 
     __slots__ = ("_any", "_tagged")
@@ -122,7 +122,7 @@ class _TextIndex:
 
 
 def _ends(text: str) -> list[int]:
-    """Where a pattern may end: at the end of ``text``, or (``:*`` added) before any colon; longest first."""
+    """Possible ends of a pattern: the end of ``text``, or (``:*`` added) before any colon; longest first."""
     ends = [len(text)]
     at = text.rfind(TAG_SEPARATOR)
     while at >= 0:
@@ -132,7 +132,7 @@ def _ends(text: str) -> list[int]:
 
 
 class _LiteralBuckets:
-    """Patterns that must fit a text up to one of several ends."""
+    """Patterns that must match a string up to one of several ends."""
 
     __slots__ = ("_literals", "_longest_literal", "_wild")
 
@@ -153,7 +153,7 @@ class _LiteralBuckets:
     def best(self, text: str, ends: Sequence[int], best: Rank, looked_at: LookedAt) -> Rank:
         """The better of ``best`` and the best pattern for ``text`` up to one of ``ends`` (longest first).
 
-        A pattern is tried at the longest end its last piece fits: there the others have the most room.
+        A pattern is compared at the longest end that its last piece fits, which leaves the most room for the others.
         """
         if self._literals:
             for end in ends:

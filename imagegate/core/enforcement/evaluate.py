@@ -1,4 +1,4 @@
-"""All requirements of an entry for one image (docs/spec/enforcement.md 11.1 and 15.3)."""
+"""Evaluates all requirements of an entry for one image (docs/spec/enforcement.md 11.1 and 15.3)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from imagegate.core.enforcement.requirement import (
 )
 
 REPORTED_ORDER = ("vulnerability", "simple", "trust")
-"""Portieris' order, in which ``reportAll`` prints."""
+"""Order of refusals with ``reportAll``, as in Portieris."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequirementsResult:
-    """What an entry's requirements came to."""
+    """The result of an entry's requirements for one image."""
 
     entry: Entry
     digest: str
@@ -47,15 +47,15 @@ def evaluate_requirements(
     pulls: PullSource,
     settings: CiseSettings,
 ) -> RequirementsResult | None:
-    """Run the checks that the entry asks for, in their order; the first refusal ends it unless all are to be told.
+    """Run the checks that the entry requires, in order; the first refusal ends it unless ``report_all`` is set.
 
     Args:
         written: the image string in the object.
-        image: what decides selection and identity: ``written``, or what it was before it was rewritten.
+        image: decides selection and identity: ``written``, or the original image of a rewrite.
         pinned: 64 hex digits of the digest in ``written``, or empty.
 
     Returns:
-        None where something must be awaited.
+        None while answers are awaited.
     """
     if not entry.requires:
         return RequirementsResult(entry, "", ())
@@ -96,7 +96,7 @@ def _result(entry: Entry, pinned: str, tried: Sequence[tuple[str, RequirementRes
 
 
 def _conflict(digests: dict[str, str], pinned: str) -> Refused | None:
-    """Trust and signatures must speak of the same digest, and of the one that will run."""
+    """The refusal where trust and signatures verify different digests, or another one than the image names."""
     trust, simple = digests.get("trust"), digests.get("simple")
     if trust is not None and simple is not None and trust != simple:
         return Refused(DenialCode.CONFLICT, f"Notary signs conflicting digest: {trust} simple: {simple}")

@@ -1,4 +1,4 @@
-"""What a decision of the CISE plug-in went through, for ``explain`` and ``check --explain``."""
+"""Steps of the CISE plug-in for ``explain`` and ``check --explain``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ENTRY, REQUIREMENT = "policy-entry", "requirement"
 
 
 def explain_entries(effective: EffectivePolicy, spelling: str) -> list[Step]:
-    """Every entry in force for one spelling of an image: whether it matches, how specific it is, which one decides.
+    """A step for every entry in force and one spelling of an image: match, specificity, and the one that decides.
 
-    Walks the whole list, as the sources describe it; not for the hot path.
+    Walks the whole list, as the specification describes it; not for the hot path.
     """
     best = effective.best(spelling)
     return [_entry_step(entry, spelling, best) for entry in effective.entries]
@@ -40,7 +40,7 @@ def _entry_step(entry: Entry, spelling: str, best: Entry | None) -> Step:
 
 
 def _why_not(name: str, image: str) -> str:
-    """Which part of an image string an entry's name does not cover."""
+    """The part of an image string that an entry's name does not match."""
     host_pattern, slash, path_pattern = name.partition("/")
     if not slash:
         return f"{image} is not {name}" if "*" not in name else f"{image} does not match {name}"
@@ -53,7 +53,7 @@ def _why_not(name: str, image: str) -> str:
 
 
 def trace_policies(trace: Trace, policies: PolicySet, namespace: str) -> None:
-    """Note which policies are in force."""
+    """Add the policies in force."""
     if policies.unavailable:
         trace.add("", Step("policies", namespace, "unavailable", policies.unavailable))
         return
@@ -65,7 +65,7 @@ def trace_policies(trace: Trace, policies: PolicySet, namespace: str) -> None:
 
 
 def trace_selection(trace: Trace, use: ImageUse, policies: PolicySet, namespace: str, spelling: str) -> None:
-    """Note every entry for one image."""
+    """Add every entry for one image."""
     effective = None if policies.unavailable else policies.effective(namespace)
     if effective is not None:
         for step in explain_entries(effective, spelling):
@@ -75,7 +75,7 @@ def trace_selection(trace: Trace, use: ImageUse, policies: PolicySet, namespace:
 def trace_requirements(
     trace: Trace, use: ImageUse, image: CiseImage, selected: Selected, result: RequirementsResult
 ) -> None:
-    """Note what the requirements of the entry came to."""
+    """Add the results of the entry's requirements."""
     if image.original != use.name:
         trace.add(use.field, Step("record", use.name, "believed", f"was {image.original} before it was rewritten"))
     if selected.spelling != image.original:

@@ -1,7 +1,7 @@
-"""An image string as ClusterImagePolicy and ImagePolicy read it: normalised, with every doubt refused.
+"""An image string as ClusterImagePolicy and ImagePolicy read it: normalised, and refused where it is ambiguous.
 
-The grammar is that of ``core.references.docker`` (docs/spec/enforcement.md 9). Stricter than the original where that
-one lets something through that no registry can serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only
+The grammar is that of ``core.references.docker`` (docs/spec/enforcement.md 9). Stricter than the original where it
+admits something that no registry can serve, or crashes: only ``@sha256:`` with 64 lower-case hex digits, only
 domains of that grammar.
 """
 
@@ -27,12 +27,12 @@ _BRACKETED = re.compile(r"\[([^\]]*)\](?::([0-9]+))?")
 
 @dataclass(frozen=True, slots=True)
 class CiseImage:
-    """An image string and what it names, Docker's defaults filled in."""
+    """An image string and its parts, Docker's defaults filled in."""
 
     original: str
     """As written; used in messages and for selection."""
     domain: str
-    """Host with port, as the registry is called: ``docker.io``, ``[::1]:5000``."""
+    """Host with port of the registry: ``docker.io``, ``[::1]:5000``."""
     path: str
     """Repository path without the domain: ``library/nginx``."""
     tag: str
@@ -47,7 +47,7 @@ class CiseImage:
 
     @property
     def tag_or_latest(self) -> str:
-        """The tag that would be asked for."""
+        """The tag to pull: ``latest`` where none is written."""
         return self.tag or DEFAULT_TAG
 
     @property
@@ -56,7 +56,7 @@ class CiseImage:
         return f"{self.name}:{self.tag_or_latest}"
 
     def asked(self, pinned: str = "") -> ImageReference:
-        """What a registry is asked for: the digest (``pinned`` before the one written), else the tag."""
+        """The reference for a request to the registry: the digest (``pinned`` before the one written), else the tag."""
         namespace, slash, name = self.path.partition("/")
         if not slash:
             namespace, name = "", namespace
@@ -82,19 +82,19 @@ class CiseImage:
 
     @property
     def is_ibm_registry(self) -> bool:
-        """Whether the host is one of IBM Cloud Container Registry, by whole labels."""
+        """True if the host belongs to IBM Cloud Container Registry, by whole labels."""
         host = self.hostname
         return (host.startswith("registry") and host.endswith(".bluemix.net")) or (
             host == "icr.io" or host.endswith(".icr.io")
         )
 
     def at_digest(self, digest: str, *, keep_tag: bool = False) -> str:
-        """The reference a workload is rewritten to: ``NAME@sha256:`` and 64 hex digits; the tag is lost or kept."""
+        """The reference that a workload is rewritten to: ``NAME@sha256:`` and 64 hex digits, perhaps with tag."""
         tag = f":{self.tag}" if keep_tag and self.tag else ""
         return f"{self.name}{tag}{_SHA256}{digest}"
 
     def spellings(self) -> tuple[str, ...]:
-        """The full names tried where ``normalizeImageNames`` is on, in order (docs/spec/enforcement.md 8.1)."""
+        """The full names to select by where ``normalizeImageNames`` is on, in order (docs/spec/enforcement.md 8.1)."""
         tail = f":{self.tag}" if self.tag else ""
         if self.digest:
             tail += _SHA256 + self.digest
@@ -115,7 +115,7 @@ def parse_image(text: str) -> CiseImage:
 
 
 def invalid_image_text(text: str) -> str:
-    """What a user is told of an image string that ``parse_image`` refuses."""
+    """The message for an image string that ``parse_image`` refuses."""
     return f"Deny {go_quote(text)}, invalid image name"
 
 

@@ -1,4 +1,4 @@
-"""The message a user is shown for all denials of one object (docs/spec/enforcement.md 16.1)."""
+"""The message shown to the user for all denials of one object (docs/spec/enforcement.md 16.1)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ DOCUMENTED = (
     "Deny, failed to get content trust information: ",
     "Trust is not supported for images from this registry",
 )
-"""Beginnings of the four CISE messages, shown on the API server's line (docs/spec/enforcement.md 16.1)."""
+"""Beginnings of the four CISE messages, printed on the API server's own line (docs/spec/enforcement.md 16.1)."""
 
 
 def status_message(texts: Sequence[str]) -> str:
-    """All texts, one a line, in the order of the containers; the same sentence is said once.
+    """All sentences, one on each line, in the order of the containers; each sentence once.
 
-    As in Portieris the message begins with a newline, unless every text is one of the four CISE messages.
+    As in Portieris the message begins with a newline, unless every sentence is one of the four CISE messages.
     """
     distinct = list(dict.fromkeys(texts))
     message = "\n".join(distinct)

@@ -1,6 +1,6 @@
-"""Repository patterns of ClusterImagePolicy and ImagePolicy: ``*`` is any run, everything else is itself.
+"""Repository patterns of ClusterImagePolicy and ImagePolicy: ``*`` matches any run, everything else itself.
 
-Byte-wise and case-sensitive; comparing texts gives the same answers as comparing their UTF-8 bytes.
+Byte-wise and case-sensitive; comparing strings gives the same results as comparing their UTF-8 bytes.
 Source: docs/spec/enforcement.md 8.2 (Portieris 0.14.2, ``CompareImageRef``). Selection among many entries does not
 try patterns one by one: see ``core.enforcement.entry_index``.
 """
@@ -11,19 +11,19 @@ TAG_SEPARATOR = ":"
 
 
 def compare(pattern: str, text: str) -> bool:
-    """Whether the whole of ``text`` matches ``pattern``."""
+    """True if the whole of ``text`` matches ``pattern``."""
     return matches_pieces(tuple(pattern.split("*")), text)
 
 
 def compare_any_tag(pattern: str, text: str) -> bool:
-    """Whether ``text`` matches ``pattern``, or ``pattern`` with ``:*`` added."""
+    """True if ``text`` matches ``pattern``, or ``pattern`` with ``:*`` added."""
     return compare(pattern, text) or compare(pattern + ":*", text)
 
 
 def compare_image_ref(pattern: str, image: str) -> bool:
-    """Whether an entry's name covers an image string, host and path apart.
+    """True if an entry's name matches an image string; host and path are compared apart.
 
-    ``*`` in the part before the first ``/`` never reaches over it, so ``*.trusted.example.com/org/*``
+    ``*`` in the part before the first ``/`` never matches beyond it, so ``*.trusted.example.com/org/*``
     does not match ``attacker.example.org/x.trusted.example.com/org/app``.
     """
     host_pattern, slash, path_pattern = pattern.partition("/")
@@ -34,7 +34,7 @@ def compare_image_ref(pattern: str, image: str) -> bool:
 
 
 def matches_pieces(pieces: tuple[str, ...], text: str) -> bool:
-    """Whether ``text`` is the pieces with any runs between them (a pattern split at every ``*``)."""
+    """True if ``text`` is the pieces with any runs between them (a pattern split at every ``*``)."""
     first, last = pieces[0], pieces[-1]
     if len(pieces) == 1:
         return text == first
@@ -44,10 +44,10 @@ def matches_pieces(pieces: tuple[str, ...], text: str) -> bool:
 
 
 def fits_between(pieces: tuple[str, ...], text: str, end: int) -> bool:
-    """Whether the inner pieces stand in ``text[:end]`` in order, clear of first and last piece.
+    """True if the inner pieces occur in ``text[:end]`` in order, without overlap with the first and last piece.
 
-    That ``text[:end]`` begins and ends with those is known to the caller. The first occurrence of each
-    piece is the right one to take: it leaves the most room for the rest.
+    The caller has checked that ``text[:end]`` begins and ends with those two. The first occurrence of each inner
+    piece is the right one: it leaves the most room for the rest.
     """
     at, end = len(pieces[0]), end - len(pieces[-1])
     if at > end:
@@ -61,5 +61,5 @@ def fits_between(pieces: tuple[str, ...], text: str, end: int) -> bool:
 
 
 def quality(pattern: str) -> int:
-    """How specific a name counts as: its length in bytes without the ``*``s (docs/spec/enforcement.md 8.3)."""
+    """Specificity of a name: its length in bytes without the ``*``s (docs/spec/enforcement.md 8.3)."""
     return len(pattern.encode("utf-8", "surrogatepass")) - pattern.count("*")

@@ -59,20 +59,20 @@ NAME = "cise"
 
 
 class Hook(enum.Enum):
-    """At which endpoint a request came in (docs/spec/enforcement.md 18)."""
+    """The endpoint of a request (docs/spec/enforcement.md 18)."""
 
     ANY = "any"
-    """Beside the other plug-ins: what is no workload is none of our business."""
+    """Used by /mutate and /validate; anything that is not a workload is ignored."""
     ADMIT = "admit"
-    """Everything in one call, a drop-in for Portieris; what is no workload is denied, as at the next two."""
+    """Everything in one call, in place of Portieris; anything that is not a workload is denied, as at the next two."""
     TRUST = "trust"
     """Selection, signatures, trust and the rewrite; no vulnerability report."""
     VA = "va"
-    """Everything that may have been missed before, and vulnerability reports; never a rewrite."""
+    """All checks, and vulnerability reports; never a rewrite."""
 
 
 CHECKS: tuple[Check, ...] = (SimpleCheck(), TrustCheck(), VulnerabilityCheck())
-"""In the order in which they are tried; the first that refuses an image ends its evaluation."""
+"""In the order of evaluation; the first refusal ends the evaluation of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +82,26 @@ class CisePlugin:
     policies: PolicySet
     settings: CiseSettings
     record_key: bytes = field(default=b"", repr=False)
-    """Shared by all replicas; without it no record of rewrites is kept or believed (docs/spec/enforcement.md 15.2)."""
+    """Shared by all replicas; without it records of rewrites are neither written nor read.
+
+    Source: docs/spec/enforcement.md 15.2.
+    """
     hook: Hook = Hook.ANY
     checks: Sequence[Check] = CHECKS
     key_lasts: bool = True
-    """Whether ``record_key`` will be the same after a restart. Templates outlive the process that rewrote them."""
+    """True if ``record_key`` stays the same after a restart. Templates outlive the process that rewrote them."""
     applied: tuple[Check, ...] = field(init=False, repr=False)
-    """Those of ``checks`` that run at this endpoint."""
+    """The ``checks`` that run at this endpoint."""
     rewrite_records: RewriteRecords = field(init=False, repr=False)
+    # One cache for each effective policy, so that it is bounded by the policies. Without a lock: threads that meet an
+    # effective policy at the same moment may each make a cache, of which one is lost.
     _allowed_images: dict[EffectivePolicy, AllowedImageCache] = field(init=False, repr=False, default_factory=dict)
     verdict_cache: VerdictCache = field(init=False, repr=False, compare=False, default_factory=VerdictCache)
-    """What images came to before; of this endpoint alone."""
+    """Cached results of this endpoint."""
 
     def __post_init__(self) -> None:
         without = VulnerabilityCheck.kind if self.hook is Hook.TRUST else ""
+        # The only way to set a computed field of a frozen dataclass.
         object.__setattr__(self, "applied", tuple(check for check in self.checks if check.kind != without))
         object.__setattr__(self, "rewrite_records", RewriteRecords(self.record_key))
 
@@ -109,7 +115,7 @@ class CisePlugin:
         return NAME
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """Whether the request creates or changes something that can hold images."""
+        """True if the request creates or changes something that can contain images."""
         if request.operation not in (CREATE, UPDATE):
             return False
         if request.sub_resource and not (request.sub_resource == EPHEMERAL_CONTAINERS and request.resource == PODS):
@@ -119,7 +125,7 @@ class CisePlugin:
         return request.resource == PODS or not self.settings.pods_only
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
-        """What the parent, the entries' requirements and the pull secrets still need."""
+        """Look-ups that the parent, the entries' requirements and the pull secrets still need."""
         if request.resource not in RESOURCES or request.namespace in self.settings.reserved_namespaces:
             return ()
         effective = None if self.policies.unavailable else self.policies.effective(request.namespace)
@@ -145,10 +151,10 @@ class CisePlugin:
         request: AdmissionRequest,
         answers: Answers,
         *,
-        now: datetime,  # noqa: ARG002 - whoever verifies evidence knows the time
+        now: datetime,  # noqa: ARG002 - evidence is verified with the verifier's clock
         trace: Trace | None = None,
     ) -> Decision:
-        """Every image of the object against its entry; rewrites in the mutating pass."""
+        """Check every image of the object against its entry; rewrite in the mutating pass."""
         if request.namespace in self.settings.reserved_namespaces:
             return Decision(plugin=NAME, annotations={"bypass": "reserved-namespace"})
         if request.resource not in RESOURCES:
@@ -172,14 +178,14 @@ class CisePlugin:
         return _Review(self, request, workload, reader, trace).decide()
 
     def allowed_images(self, effective: EffectivePolicy) -> AllowedImageCache:
-        """What is known of images under an effective policy under these settings."""
+        """The images that an effective policy is known to allow under these settings."""
         found = self._allowed_images.get(effective)
         if found is None:
             found = self._allowed_images[effective] = AllowedImageCache()
         return found
 
     def _passes_unread(self, request: AdmissionRequest, workload: Workload, reader: AnswerReader) -> bool:
-        """Whether a parent stands for the object (docs/spec/enforcement.md 10.3)."""
+        """True if the object is admitted because of its parent (docs/spec/enforcement.md 10.3)."""
         document = request.object or {}
         match self.settings.parents:
             case Parents.EXAMINE:
@@ -195,11 +201,11 @@ class CisePlugin:
 
 @dataclass(slots=True)
 class _Verdict:
-    """What came of one image."""
+    """The result for one image."""
 
     use: ImageUse
     image: CiseImage | None = None
-    """None for a blank image that is left to somebody else."""
+    """None for a blank image that is filled in later."""
     result: RequirementsResult | None = None
     denials: tuple[Denial, ...] = ()
 
@@ -240,7 +246,7 @@ class _Review:
         return Decision(plugin=NAME, rewrites=tuple(rewrites), warnings=tuple(warnings), rules=rules)
 
     def decide_image(self, use: ImageUse) -> _Verdict | None:
-        """What comes of one image; None where something must be awaited."""
+        """The result for one image; None while answers are awaited."""
         if not use.name.strip():
             return self._blank(use)
         record = self._resolved.get(use.name)
@@ -292,7 +298,7 @@ class _Review:
             self._plugin.allowed_images(effective).add(image, entry.rule)
 
     def _blank(self, use: ImageUse) -> _Verdict:
-        """A blank image: left to an image trigger in a template, and to a later webhook before a Pod is final."""
+        """The result for a blank image, which an image trigger or a later webhook may fill in until a Pod is final."""
         if self._workload.is_pod and self._request.phase is Phase.VALIDATE:
             return self._denied(use, "", Refused(DenialCode.INVALID_IMAGE_NAME, invalid_image_text(use.name)))
         return _Verdict(use)
@@ -315,7 +321,7 @@ class _Review:
             self._trace.add(use.field, Step("image", use.name, outcome, because))
 
     def _rewrites(self, verdicts: Sequence[_Verdict]) -> tuple[list[PatchOp], list[str]]:
-        """The patch and what is to be said about images that keep their tag."""
+        """The patch, and warnings about images that keep their tag."""
         operations: list[PatchOp] = []
         warnings: list[str] = []
         records: dict[str, Rewrite] = {}
@@ -348,10 +354,10 @@ class _Review:
 
     @property
     def _keeps_records(self) -> bool:
-        """Whether a record stays with the object for as long as it is needed.
+        """True if a record stays valid for as long as the object needs it.
 
-        The API keeps nothing but the ephemeral containers of an update of those. A template makes Pods for months: a
-        record that a restart makes worthless would stop them all.
+        An update of ephemeral containers stores nothing else. A template creates Pods for months: a record that a
+        restart invalidates would deny them all.
         """
         plugin = self._plugin
         return (
@@ -359,14 +365,14 @@ class _Review:
         )
 
     def _finds_again(self, rewritten: str, entry: Entry) -> bool:
-        """Whether a second look at a rewritten image, without a record, would find the same entry."""
+        """True if a second look at a rewritten image, without a record, would select the same entry."""
         image = parse_image(rewritten)
         found = select(self._plugin.policies, self._request.namespace, rewritten, image, self._settings)
         return isinstance(found, Selected) and found.entry is entry
 
     @property
     def _may_rewrite(self) -> bool:
-        """Only in the mutating pass."""
+        """True in the mutating pass, if the settings allow it."""
         if self._request.phase is not Phase.MUTATE or self._plugin.hook is Hook.VA:
             return False
         rewriting = self._settings.rewriting
@@ -379,7 +385,7 @@ class _Review:
 
 
 def _metadata_paths(workload: Workload) -> tuple[tuple[str, ...], ...]:
-    """Where the record of a workload stands: its own metadata, and that of its pod template."""
+    """Places of a workload's record: its own metadata, and that of its pod template."""
     return (("metadata",),) if workload.is_pod else (("metadata",), (*workload.spec_path[:-1], "metadata"))
 
 
@@ -388,17 +394,17 @@ def _is_volume(use: ImageUse) -> bool:
 
 
 def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:
-    """A volume's image is never rewritten, so a node mounts what its tag means by then.
+    """The warning for a volume's image, which is never rewritten: a node mounts what its tag then resolves to.
 
     Source: docs/spec/enforcement.md 10.2.
     """
     if image.digest:
         return []
     seen = f"imagegate: image {use.name} of volume {use.owner} was verified as sha256:{digest}, but is not rewritten"
-    return [f"{seen}: the node mounts what the tag means then; name the digest in the volume's reference"]
+    return [f"{seen}: the node mounts what the tag then resolves to; name the digest in the volume's reference"]
 
 
 def _denied_object(code: DenialCode, text: str) -> Decision:
-    """The object as a whole is denied."""
+    """The denial of the object as a whole."""
     denial = Denial(code=code, image="", at="", rule="", because=text)
     return Decision(plugin=NAME, denials=(denial,), status=Status(code=0, reason="", message=status_message([text])))

@@ -22,7 +22,7 @@ class PolicyGroup(enum.Enum):
 
 
 DEFAULT_GROUPS = (PolicyGroup.PORTIERIS, PolicyGroup.CISE)
-"""Order in which the items of the groups are merged; matters for ties only."""
+"""Order in which entries of the groups are merged; matters for ties only."""
 
 
 class RequirementType(enum.StrEnum):
@@ -35,7 +35,7 @@ class RequirementType(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIdentity:
-    """Which identity a signature may name (docs/spec/enforcement.md 13.6); texts as written, empty where not given."""
+    """Identity that a signature may name (docs/spec/enforcement.md 13.6); fields as written, empty where not given."""
 
     type: str = ""
     docker_reference: str = ""
@@ -49,7 +49,7 @@ class SimpleRequirement:
     """One of ``simple.requirements``."""
 
     type: str
-    """A ``RequirementType``, or what else was written: the review says so in the original's words."""
+    """A ``RequirementType``, or any other string as written, which a review refuses in the original's words."""
     key_secret: str = ""
     key_secret_namespace: str = ""
     """Empty: the workload's namespace."""
@@ -66,7 +66,7 @@ class SimplePolicy:
 
     @property
     def enabled(self) -> bool:
-        """Whether signatures are asked for."""
+        """True if signatures are required."""
         return bool(self.requirements)
 
 
@@ -88,7 +88,7 @@ class VulnerabilityPolicy:
 
 
 class EntrySource(NamedTuple):
-    """Where an entry is written."""
+    """The document and position of an entry."""
 
     group: PolicyGroup
     kind: str
@@ -105,7 +105,7 @@ class EntrySource(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Entry:
-    """One of ``repositories``: a name pattern and what is required of the images it covers.
+    """One of ``repositories``: a name pattern and requirements for the images it matches.
 
     Two entries are never equal: each is a place in a document.
     """
@@ -113,19 +113,19 @@ class Entry:
     name: str
     source: EntrySource
     mutate_image: bool | None = None
-    """None: not given, which counts as true."""
+    """None: not given, which means true."""
     trust: TrustPolicy = TrustPolicy()
     simple: SimplePolicy = SimplePolicy()
     vulnerability: VulnerabilityPolicy = VulnerabilityPolicy()
 
     @property
     def requires(self) -> bool:
-        """Whether it asks for more than the name to match."""
+        """True if it requires more than a matching name."""
         return self.trust.enabled or self.simple.enabled or self.vulnerability.enabled
 
     @property
     def rewrites(self) -> bool:
-        """Whether a verified image is rewritten to its digest."""
+        """True if a verified image is rewritten to its digest."""
         return self.mutate_image is not False and (self.trust.enabled or self.simple.enabled)
 
     @property

@@ -1,4 +1,4 @@
-"""What the CISE path asks of a cluster and of registries, and how it reads Secrets."""
+"""Questions of the CISE path to a cluster and to registries, and its reading of Secrets."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ServiceAccount(Question):
 
 @dataclass(frozen=True, slots=True)
 class ManifestDigest(Question):
-    """The digest of what a reference names in its registry, ``sha256:`` and hex; for a list that of the list.
+    """The manifest digest of a reference in its registry, ``sha256:`` and hex; for an index that of the index.
 
-    Asked without credentials first, then with each that a secret has for the repository.
+    Requested without credentials first, then with each that a secret has for the repository.
     """
 
     image: ImageReference
@@ -44,6 +44,7 @@ class ManifestDigest(Question):
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # Computed once, because every look-up of a review hashes it; a frozen dataclass can be set in no other way.
         object.__setattr__(self, "_hash", hash((self.image, self.secrets)))
 
     def __hash__(self) -> int:
@@ -52,16 +53,16 @@ class ManifestDigest(Question):
 
 @dataclass(frozen=True, slots=True)
 class NeedsCredentials(Unknown):
-    """The registry wants credentials and there were none to send."""
+    """The registry requires credentials, and there were none to send."""
 
 
 class InvalidSecret(InvalidInput):
-    """A Secret is not one."""
+    """A Secret cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretItem:
-    """One item of a Secret, as text; hashing it does not decode it."""
+    """One item of a Secret, as a string; hashing it does not decode it."""
 
     key: str
     text: str = field(repr=False)
@@ -69,7 +70,7 @@ class SecretItem:
 
     @property
     def content(self) -> bytes:
-        """What it holds.
+        """The item's bytes.
 
         Raises:
             InvalidSecret: it is not base64.
@@ -92,7 +93,7 @@ def secret_item(secret: Mapping[str, Any], key: str) -> SecretItem | None:
 
 
 def pull_secret(secret: Mapping[str, Any], name: str) -> PullSecret:
-    """The pull credentials in a Secret; what was read once is remembered by its text.
+    """The pull credentials in a Secret; cached by the content of its items.
 
     Raises:
         InvalidPullSecret: it holds none that can be read.

@@ -1,4 +1,4 @@
-"""What every requirement of an entry is judged by: the subject, the outcome, and the check itself."""
+"""The contract of every requirement: the image under its entry, the result, and the check."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DEFAULT_SERVICE_ACCOUNT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The requirement holds. ``digest`` is what was verified (64 hex digits), empty where it speaks for no digest."""
+    """The requirement holds. ``digest`` was verified (64 hex digits), empty where the requirement verifies none."""
 
     digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The requirement does not hold, or it could not be found out whether it does."""
+    """The requirement does not hold, or a look-up for it failed."""
 
     code: DenialCode
     text: str
@@ -39,7 +39,7 @@ RequirementResult: TypeAlias = Verified | Refused
 
 @dataclass(frozen=True, slots=True)
 class PullSource:
-    """Where the pull credentials of one workload come from (docs/spec/enforcement.md 10.4)."""
+    """The source of one workload's pull credentials (docs/spec/enforcement.md 10.4)."""
 
     namespace: str
     spec: Mapping[str, Any]
@@ -48,7 +48,7 @@ class PullSource:
 
     @property
     def cache_key(self) -> tuple[object, ...]:
-        """What ``secrets`` asks depends on, to tell one workload's credentials from another's."""
+        """The part of a cache key for which ``secrets`` gives the same result."""
         names = _names(self.spec.get("imagePullSecrets"))
         return self.namespace, names, "" if names or self.is_pod else self._account
 
@@ -58,7 +58,7 @@ class PullSource:
         return account if isinstance(account, str) and account else DEFAULT_SERVICE_ACCOUNT
 
     def secrets(self, reader: AnswerReader) -> tuple[PullSecret, ...] | None:
-        """The pull secrets that can be read, in order; None where they must be awaited.
+        """The pull secrets that can be read, in order; None while they are awaited.
 
         A secret that is missing or holds no credentials is left out; it never denies by itself.
         """
@@ -95,9 +95,9 @@ class ImageUnderPolicy:
 
     namespace: str
     written: str
-    """As it stands in the object; named in every text."""
+    """As in the object; named in every message."""
     image: CiseImage
-    """What it was before imagegate rewrote it, where a record proves that; else the same."""
+    """The original image of a rewrite that a record proves; else the same as ``written``."""
     pinned: str
     """64 hex digits of the only digest that may run; empty where a tag decides."""
     entry: Entry
@@ -106,17 +106,17 @@ class ImageUnderPolicy:
 
     @property
     def dialect(self) -> Dialect:
-        """Whose sentences are used: ``PORTIERIS`` or ``CISE``."""
+        """The dialect of messages: ``PORTIERIS`` or ``CISE``."""
         if self.settings.messages is not Dialect.AUTO:
             return self.settings.messages
         return Dialect.CISE if self.entry.source.group is PolicyGroup.CISE else Dialect.PORTIERIS
 
     def out_of_time(self) -> Refused:
-        """The deadline passed."""
+        """The refusal after the deadline."""
         return Refused(DenialCode.DEADLINE, f"imagegate: deadline exceeded while checking {go_quote(self.written)}")
 
     def lacks(self, answer: object, text: str) -> Refused:
-        """``text``, unless there was no time."""
+        """The refusal with ``text``, or a deadline refusal if time ran out."""
         return self.out_of_time() if isinstance(answer, DeadlineExceeded) else Refused(DenialCode.LOOK_UP_FAILED, text)
 
 
@@ -128,7 +128,7 @@ class Check(Protocol):
         """``simple``, ``trust`` or ``vulnerability``."""
 
     def applies(self, entry: Entry) -> bool:
-        """Whether the entry asks for it."""
+        """True if the entry has this requirement."""
 
     def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:
-        """The outcome; None where something must be awaited, which ``reader`` has noted."""
+        """The result; None while answers are awaited, which ``reader.missing`` lists."""

@@ -1,4 +1,4 @@
-"""Which entry decides an image (docs/spec/enforcement.md 6, 8.1 and 8.3)."""
+"""Selects the entry that decides an image (docs/spec/enforcement.md 6, 8.1 and 8.3)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from imagegate.core.kube.go_quote import go_quote
 ALLOWED_IMAGES_MAX = 4096
 ALLOWED_IMAGE_MAX_LENGTH = 512
 FEW_ENTRIES = 32
-"""So few names are indexed with their first image, in a tenth of a millisecond: of a cluster's namespaces each worker
-sees but some, and the index of a namespace takes six kilobytes."""
+"""Up to this many names are indexed only with the first image, in a tenth of a millisecond: a worker sees few of a
+cluster's namespaces, and the index of each takes six kilobytes."""
 
 
 class NoEntryReason(enum.Enum):
-    """Why there is no entry."""
+    """The reason why no entry decides."""
 
     UNAVAILABLE = "unavailable"
     """The policies could not be read."""
@@ -68,16 +68,16 @@ class EffectivePolicy:
         self.kind = kind
         self.entries = tuple(entries)
         self.only_names = not any(entry.requires for entry in self.entries)
-        """Whether no entry requires anything beyond its name, so that nothing has to be looked up."""
-        self._index = None if len(self.entries) <= FEW_ENTRIES else self._made_index()
+        """True if no entry requires more than a matching name, so that nothing has to be looked up."""
+        self._index = None if len(self.entries) <= FEW_ENTRIES else self._build_index()
 
-    def _made_index(self) -> NameIndex:
+    def _build_index(self) -> NameIndex:
         return NameIndex([entry.name for entry in self.entries])
 
     def best(self, image: str) -> Entry | None:
         """The best entry for an image string exactly as given."""
         if self._index is None:
-            self._index = self._made_index()  # of threads at the same moment, any one's will do
+            self._index = self._build_index()  # threads may build it at the same time; any of the results is right
         position = self._index.best(image)
         return None if position is None else self.entries[position]
 
@@ -89,8 +89,8 @@ class PolicySet:
 
     Args:
         policies: all objects.
-        groups: which groups count, and in which order.
-        unavailable: why the policies could not be read; then every request is denied with it.
+        groups: the groups that count, in order.
+        unavailable: the reason why the policies could not be read; then every request is denied with it.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class PolicySet:
         self._cluster = None if cluster is None else EffectivePolicy(CLUSTER_IMAGE_POLICY, cluster)
 
     def effective(self, namespace: str) -> EffectivePolicy | None:
-        """What is in force in a namespace; None if there is no policy at all."""
+        """The entries in force in a namespace; None if there is no policy at all."""
         return self._namespaces.get(namespace, self._cluster)
 
 
@@ -149,7 +149,7 @@ def select(
 
 
 def _spellings(image: str, parsed: CiseImage | None, settings: CiseSettings) -> Iterator[str]:
-    """The raw string first; what else is tried can only turn "no match" into an entry's requirements."""
+    """The raw string first; further spellings can only turn "no match" into an entry's requirements."""
     yield image
     if parsed is None:
         return
@@ -160,7 +160,7 @@ def _spellings(image: str, parsed: CiseImage | None, settings: CiseSettings) -> 
 
 
 def no_entry_text(reason: NoEntryReason, namespace: str, image: str, settings: CiseSettings) -> str:
-    """What a user is told where no entry covers an image (docs/spec/enforcement.md 6)."""
+    """The message where no entry matches an image (docs/spec/enforcement.md 6)."""
     documented = reason is NoEntryReason.NO_POLICIES and settings.profile is Profile.CISE
     if settings.messages is Dialect.CISE or (settings.messages is Dialect.AUTO and documented):
         return f"Deny, no image policies or cluster polices for {image}"

@@ -21,7 +21,7 @@ NAME_MAX_LENGTH = 63
 
 
 def public_key_secret(name: str, namespace: str, armored: str) -> dict[str, Any]:
-    """The Secret that a ``signedBy`` requirement names; ``namespace`` may be empty."""
+    """The Secret for a ``signedBy`` requirement; ``namespace`` may be empty."""
     metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
     data = {SECRET_ITEM: base64.b64encode(armored.encode()).decode()}
     return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
@@ -43,7 +43,7 @@ def signed_by_policy(
         repository: pattern, ``icr.io/team/*``.
         namespace: of the Secret; of the policy too if it is not cluster-wide. Empty: the Secret is looked up
             in each workload's namespace.
-        store_url: of a lookaside store; empty: the registry keeps the signatures.
+        store_url: of a lookaside store; empty: the registry stores the signatures.
     """
     requirement = {"type": "signedBy", "keySecret": key_secret}
     metadata = {"name": name}
@@ -87,7 +87,7 @@ def key_protect_request(private_key: bytes, *, name: str = KEY_PROTECT_NAME, ali
 def key_protect_command(body_file: str, *, region: str = "<region>", instance: str = "<instance_ID>") -> str:
     """The ``curl`` that sends the body in ``body_file``, quoted for a shell.
 
-    The IAM token is taken from the environment. ``region`` becomes part of the host that gets it: callers check it.
+    The IAM token is taken from the environment. ``region`` becomes part of the host that receives it: callers check it.
     """
     return " \\\n  ".join(
         (

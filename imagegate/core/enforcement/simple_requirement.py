@@ -2,7 +2,7 @@
 
 Source: docs/spec/enforcement.md 13.
 
-What the requirements mean is ``core.signing.requirements``; here is which keys, which manifest and which texts.
+``core.signing.requirements`` evaluates the requirements; this module finds keys and manifest and words refusals.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class SimpleCheck:
         return entry.simple.enabled
 
     def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:
-        """See ``Check``. Secrets and manifest together, then the signatures."""
+        """See ``Check``. Secrets and manifest are looked up together, then the signatures."""
         plan = _plan(subject.entry, subject.namespace, subject.settings.simple_key_namespaces)
         keys = [reader(question) for question in plan.keys]
         stored = None if plan.store is None else reader(plan.store)
@@ -90,7 +90,7 @@ class SimpleCheck:
             identity = _identity(subject)
         except _Unmet as unmet:
             return unmet.outcome
-        if isinstance(requirements[0], Reject):  # nothing that could be read would change the answer
+        if isinstance(requirements[0], Reject):  # no answer could change the result
             return _outcome(conclude(requirements, identity, "", None), "", subject)
         if manifest is None:
             return None
@@ -107,13 +107,13 @@ class SimpleCheck:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be asked for an entry, as far as it depends on the entry alone."""
+    """The look-ups for an entry that depend on the entry alone."""
 
     keys: tuple[Secret, ...]
-    """Of the keys, up to the first requirement that cannot hold anyway."""
+    """Secrets of the keys, up to the first requirement that cannot hold anyway."""
     store: Secret | None
     is_sound: bool
-    """Whether the manifest matters: no requirement fails by what is written in it, the first is no ``reject``."""
+    """True if the manifest matters: every requirement is well-formed, and the first is not ``reject``."""
 
 
 @lru_cache(maxsize=4096)
@@ -139,7 +139,7 @@ def _key_namespace(requirement: SimpleRequirement, namespace: str) -> str:
 
 
 def _may_read(namespace: str, entry: Entry, key_namespaces: frozenset[str]) -> bool:
-    """An ImagePolicy's author may use the keys of no other namespace unless the settings say so."""
+    """True if the entry may use keys of ``namespace``: an ImagePolicy only its own, unless the settings list more."""
     source = entry.source
     return source.kind != IMAGE_POLICY or namespace == source.namespace or namespace in key_namespaces
 
@@ -182,7 +182,11 @@ def _cached_signed_by(requirement: SimpleRequirement, namespace: str, item: Secr
 
 
 def _secret(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> Mapping[str, Any]:
-    """The Secret. One that cannot be read denies with the reader's text."""
+    """The Secret.
+
+    Raises:
+        _Unmet: it cannot be read, with the message of the look-up.
+    """
     if isinstance(answer, (Absent, Impossible)):
         raise _Unmet(Refused(DenialCode.SIGNATURE, answer.why))
     if not isinstance(answer, Found):
@@ -201,7 +205,7 @@ def _identity_rule(identity: SignedIdentity) -> IdentityRule:
 
 
 def _store(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> LookasideStore | None:
-    """The lookaside store; None where the policy names none. Its Secret is read whether it is used or not."""
+    """The lookaside store; None where the policy names none. Its Secret must be valid even if it is not used."""
     simple = subject.entry.simple
     credential: Credential | None = None
     try:
@@ -215,7 +219,7 @@ def _store(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> Lookasid
 
 
 def _identity(subject: ImageUnderPolicy) -> DockerReference:
-    """The reference that signatures must be for."""
+    """The reference that signatures must name."""
     try:
         return image_identity(subject.image.original)
     except InvalidReference as error:

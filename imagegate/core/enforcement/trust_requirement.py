@@ -1,8 +1,8 @@
-"""The ``trust`` requirement of an entry: which trust server speaks for an image.
+"""The ``trust`` requirement of an entry: finds the trust server of an image.
 
 Source: docs/spec/enforcement.md 12.1 and 12.2.
 
-Metadata of Notary v1 is not verified by this version: an entry that asks for it denies, and says so.
+This version does not verify metadata of Notary v1: an entry that requires it denies with a message that says so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_CHECKED = "content trust cannot be checked: this version of imagegate does n
 
 
 class TrustServer(NamedTuple):
-    """Which server holds the trust data of a registry's images."""
+    """The server with the trust data of a registry's images."""
 
     registry: str
     """A host name, or ``*.`` and a domain for every host below it. ``evildocker.io`` is not ``docker.io``."""
@@ -32,7 +32,7 @@ class TrustServer(NamedTuple):
     """The only group whose entries use it without naming a server; None: entries of every group."""
 
     def covers(self, hostname: str) -> bool:
-        """Whether the row is for a host."""
+        """True if the row applies to a host."""
         if self.registry.startswith("*."):
             return hostname.endswith(self.registry[1:])
         return hostname == self.registry
@@ -48,7 +48,7 @@ TRUST_SERVERS = (
 
 
 def trust_server(entry: Entry, image: CiseImage) -> str | None:
-    """Base URL of the server that is asked for an image; None if there is none."""
+    """Base URL of the trust server for an image; None if there is none."""
     if entry.trust.trust_server:
         return entry.trust.trust_server.removesuffix("/")
     hostname = image.hostname
@@ -67,7 +67,7 @@ class TrustCheck:
         """See ``Check``."""
         return entry.trust.enabled
 
-    def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:  # noqa: ARG002 - nothing is asked yet
+    def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:  # noqa: ARG002 - nothing is looked up yet
         """See ``Check``."""
         documented = subject.dialect is Dialect.CISE
         if trust_server(subject.entry, subject.image) is None:

@@ -1,8 +1,8 @@
-"""What entries' requirements came to, kept while everything that was asked for it is answered as it was.
+"""Cached requirement results, valid while the look-ups they used still give the same answers.
 
-What an image comes to follows from the policies, the namespace, the image as written, where its pull credentials come
-from, and the answers to what was asked. So with each result stand the questions and their answers, and every later
-review asks them again: how long an answer holds stays the business of who answers.
+A result follows from the policies, the namespace, the image as written, the source of its pull credentials, and
+answers. So each result is cached with its questions and answers, and every later review looks them up again: the
+answering side alone decides how long an answer is valid.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ RESULTS_MAX = 4096
 
 
 class CachedVerdict(NamedTuple):
-    """What came of one image."""
+    """The cached result for one image."""
 
     image: CiseImage
     result: RequirementsResult
     asked: tuple[tuple[Question, Lookup[Any]], ...]
-    """Everything the result follows from, in the order in which it was asked."""
+    """All look-ups that the result follows from, in order."""
 
 
 class VerdictCache:
-    """Results by whatever tells one image's circumstances from another's. Bounded; safe for threads."""
+    """Results keyed by image, original reference and pull-secret source. Bounded; safe for threads."""
 
     __slots__ = ("_results",)
 
@@ -37,7 +37,7 @@ class VerdictCache:
         self._results: BoundedCache[Hashable, CachedVerdict] = BoundedCache(RESULTS_MAX)
 
     def get(self, key: Hashable, answers: Answers) -> CachedVerdict | None:
-        """The result, if all its questions still have the same answers; they are asked."""
+        """The result, if all its questions still have the same answers; this looks them up."""
         result = self._results.get(key)
         if result is None:
             return None
@@ -53,7 +53,10 @@ class VerdictCache:
 
 
 def _is_same(answer: Lookup[Any] | None, before: Lookup[Any]) -> bool:
-    """Whether an answer is what it was: found values are the same object, or equal texts."""
+    """True if an answer has not changed: found values are the same object, or equal strings.
+
+    Identity is enough, because caches answer with the same object; so large documents are never compared.
+    """
     if type(answer) is Found and type(before) is Found:
         value = before.value
         return answer.value is value or (type(value) is str and answer.value == value)

@@ -1,4 +1,4 @@
-"""Which objects carry images for the CISE path, where, and what changed (docs/spec/enforcement.md 10)."""
+"""Images of a workload as the CISE path reads them, and the changes of an update (docs/spec/enforcement.md 10)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESOURCES: Mapping[GroupResource, tuple[str, ...]] = {
     GroupResource("batch", "jobs"): _TEMPLATE,
     GroupResource("batch", "cronjobs"): _JOB_TEMPLATE,
 }
-"""Where an object of a resource keeps its pod spec. Exact groups: a custom resource called ``jobs`` is not ours."""
+"""Path of the pod spec by resource. The group counts: a custom resource called ``jobs`` is not a workload."""
 
 _OWNER_SPECS: Mapping[GroupKind, tuple[str, ...]] = {
     GroupKind("", "Pod"): _POD,
@@ -51,13 +51,13 @@ class Workload:
     """Its pod spec; empty where it has none."""
     spec_path: tuple[str, ...]
     uses: tuple[ImageUse, ...]
-    """Every image, in the order in which it is judged; ``field`` is its place in the object."""
+    """Every image, in the order of evaluation; ``field`` is its place in the object."""
     unchanged: bool
-    """An update that brings no image, and nothing else that decides which image a node gets."""
+    """True for an update without a new image or anything else that decides which image a node gets."""
 
     @property
     def is_pod(self) -> bool:
-        """Whether the object is a Pod, not something that makes Pods."""
+        """True for a Pod, false for an object that creates Pods."""
         return self.spec_path == _POD
 
 
@@ -72,10 +72,10 @@ def read_workload(request: AdmissionRequest) -> Workload:
         raise InvalidObject(because)
     document = request.object or {}
     spec = dig(document, path) or {}
-    before = _standing(request.old_object, path) if request.operation == UPDATE else None
+    before = _images_of_old(request.old_object, path) if request.operation == UPDATE else None
     images = pod_images(spec, ".".join(path), Extent())
     uses = tuple(images) if before is not None else bounded(images)
-    unchanged = before is not None and before.covers(_Standing.of(spec))
+    unchanged = before is not None and before.covers(_NodeImages.of(spec))
     if request.sub_resource == EPHEMERAL_CONTAINERS:
         held = before.held() if before is not None else frozenset()
         added = (use for use in uses if use.field.startswith("spec.ephemeralContainers["))
@@ -86,8 +86,8 @@ def read_workload(request: AdmissionRequest) -> Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """Everything in a pod spec that decides which image a node gets."""
+class _NodeImages:
+    """All parts of a pod spec that decide which image a node gets."""
 
     images: frozenset[tuple[str, ...]]
     """List, name of the container or volume, image, pull policy."""
@@ -95,51 +95,52 @@ class _Standing:
     """Pull secrets and the service account."""
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> _Standing:
-        """Read a spec whose lists were read before."""
+    def of(cls, spec: Mapping[str, Any]) -> _NodeImages:
+        """Read a spec whose lists have been validated."""
         found = set()
         for group in (*_CONTAINER_LISTS, EPHEMERAL):
             for each in spec.get(group) or ():
-                found.add((group, *_texts(each, "name", "image", "imagePullPolicy")))
+                found.add((group, *_strings(each, "name", "image", "imagePullPolicy")))
         for volume in spec.get("volumes") or ():
             source = volume.get("image")
             if source is not None:
-                found.add(("volumes", *_texts(volume, "name"), *_texts(source, "reference", "pullPolicy")))
+                found.add(("volumes", *_strings(volume, "name"), *_strings(source, "reference", "pullPolicy")))
         account = spec.get("serviceAccountName") or spec.get("serviceAccount")
-        return cls(frozenset(found), (*_texts(spec, "imagePullSecrets"), str(account or "")))
+        return cls(frozenset(found), (*_strings(spec, "imagePullSecrets"), str(account or "")))
 
-    def covers(self, after: _Standing) -> bool:
-        """Whether ``after`` brings nothing: an image may go, and stand at another place of its list."""
+    def covers(self, after: _NodeImages) -> bool:
+        """True if ``after`` brings nothing new: images may disappear, or move within their list."""
         return after.images <= self.images and after.credentials == self.credentials
 
     def held(self) -> frozenset[tuple[str, ...]]:
-        """Which container had which image: its list, its name, the image."""
+        """List, container name and image of every container."""
         return frozenset(entry[:3] for entry in self.images)
 
 
-def _standing(document: Mapping[str, Any] | None, path: tuple[str, ...]) -> _Standing | None:
-    """What stood in the old object; None where it cannot be read, so that nothing counts as unchanged."""
+def _images_of_old(document: Mapping[str, Any] | None, path: tuple[str, ...]) -> _NodeImages | None:
+    """The images of the old object; None where it cannot be read, so that nothing counts as unchanged."""
     if document is None:
         return None
     try:
         spec = dig(document, path) or {}
-        for _ in pod_images(spec, "", Extent()):  # raises where a list has not the form it must have
+        for _ in pod_images(spec, "", Extent()):  # raises where a list does not have its form
             pass
     except InvalidObject:
         return None
-    return _Standing.of(spec)
+    return _NodeImages.of(spec)
 
 
-def _texts(parent: Mapping[str, Any], *names: str) -> tuple[str, ...]:
-    """Fields to compare; what is no text is compared as it prints."""
+def _strings(parent: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    """Fields to compare; a value that is not a string is compared as it prints."""
     return tuple(str(parent.get(name) or "") for name in names)
 
 
 def allowed_rules(request: AdmissionRequest, allowed_images: AllowedImageCache) -> tuple[str, ...] | None:
-    """The rules that allow every image of a new object, where that is known of each of them.
+    """The rules that allow every image of a new object, if every image is in the cache.
 
-    None where a closer look is due: another image, another form, an owner, a record of earlier rewriting, an image
-    volume. What this answers is what the closer look would answer; it only costs less.
+    None where the full evaluation is needed: another image, another form, an owner, a record of an earlier rewrite, an
+    image volume. The result is that of the full evaluation, in less time. ``type(x) is dict`` is several times faster
+    than ``isinstance`` with ``Mapping``, and any other type only leads to the full evaluation.
     """
     document = request.object
     if document is None or request.operation != CREATE or request.sub_resource:
@@ -162,7 +163,7 @@ def allowed_rules(request: AdmissionRequest, allowed_images: AllowedImageCache) 
 
 
 def _allowed_containers(spec: Mapping[str, Any], allowed_images: AllowedImageCache) -> dict[str, None] | None:
-    """The rules that allow the image of every container; None where one is not allowed_images."""
+    """The rules that allow the image of every container; None where one is not in the cache."""
     rules: dict[str, None] = {}
     for group in _CONTAINER_LISTS:
         containers = spec.get(group)
@@ -186,7 +187,7 @@ def _without_image_volumes(volumes: object) -> bool:
 
 
 def has_parent_kind(document: Mapping[str, Any]) -> bool:
-    """Whether any owner reference names a kind of workload, whatever it is worth (``parents: trust``)."""
+    """True if any owner reference names a kind of workload, proven or not (``parents: trust``)."""
     metadata = document.get("metadata")
     references = metadata.get("ownerReferences") if isinstance(metadata, Mapping) else None
     if not isinstance(references, list):
@@ -206,7 +207,7 @@ def parent_question(document: Mapping[str, Any], namespace: str) -> Owner | None
 
 
 def parent_vouches(owner: Mapping[str, Any], document: Mapping[str, Any], workload: Workload) -> bool:
-    """Whether a fetched owner has the UID claimed and the same images at the same places."""
+    """True if a fetched owner has the claimed UID and the same images at the same places."""
     reference = controller_reference(document)
     metadata = owner.get("metadata")
     if reference is None or not isinstance(metadata, Mapping):
@@ -227,7 +228,7 @@ def parent_vouches(owner: Mapping[str, Any], document: Mapping[str, Any], worklo
 
 
 def unsupported_text(request: AdmissionRequest) -> str:
-    """What a user is told of an object that is no workload; the core group prints as empty."""
+    """The message for an object that is not a workload; the core group prints as empty."""
     api_version = str((request.object or {}).get("apiVersion") or "")
     version = api_version.rpartition("/")[2]
     return (

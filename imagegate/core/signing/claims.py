@@ -1,7 +1,7 @@
-"""What a simple-signing signature claims: its authenticated payload, read strictly.
+"""The claims of a simple-signing signature: its authenticated payload, read strictly.
 
 docs/spec/enforcement.md 13.5 steps 3 and 4; containers/image, docs/containers-signature.5.md. Errors of the
-form are told in the order and the words of the original; only its JSON library's own wording differs.
+form are reported in the order and words of the original; only the JSON library's own wording differs.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _INT64_END = 2.0**63
 
 
 class InvalidClaims(VerificationError):
-    """A payload is not what a simple-signing signature must say; the text is shown to the user."""
+    """A payload is not that of a simple-signing signature; the message is shown to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What one authenticated payload says. ``docker_reference`` is empty where it says null."""
+    """The claims in one authenticated payload. ``docker_reference`` is empty where the payload has null."""
 
     docker_manifest_digest: str
     docker_reference: str
@@ -38,7 +38,7 @@ class Claims:
         """Read a payload strictly: every member known, none missing, none twice.
 
         Raises:
-            InvalidClaims: with the original's text where that is its own, not its JSON library's.
+            InvalidClaims: with the original's message, unless that comes from its JSON library.
         """
         return _parse_cached(payload) if len(payload) <= CACHED_MAX_BYTES else _parse(payload)
 
@@ -60,7 +60,7 @@ def _parse(payload: bytes) -> Claims:
     return Claims(digest, _string(identity["docker-reference"]))
 
 
-_parse_cached = lru_cache(maxsize=4096)(_parse)  # the same signatures are judged at every review
+_parse_cached = lru_cache(maxsize=4096)(_parse)  # every review reads the same signatures
 
 
 def _object(value: StrictValue) -> Members:
@@ -102,7 +102,7 @@ def _check_optional(value: StrictValue) -> None:
 
 
 def _string(value: StrictValue) -> str:
-    """A text; null counts as the empty one."""
+    """A string; null counts as the empty string."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -120,7 +120,7 @@ def _digest(value: StrictValue) -> str:
 
 
 def _go_kind(value: StrictValue) -> str:
-    """What Go's JSON decoder calls a value in its errors."""
+    """Name of a value's type in errors of Go's JSON decoder."""
     if isinstance(value, Members):
         return "object"
     names = {list: "array", bool: "bool", float: "number", str: "string"}

@@ -1,7 +1,7 @@
-"""``signedIdentity``: for which image a signature may speak.
+"""``signedIdentity``: the images that a signature may be for.
 
 The matching rules of the containers ``policy.json`` format as docs/spec/enforcement.md 13.6 lists them.
-Compiled once when a policy is loaded; matching is comparing texts.
+Compiled once when a policy is loaded; matching compares strings.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _PREFIX = re.compile(rf"{DOMAIN_PATTERN}(?:/{PATH_PATTERN})?")
 
 
 class IdentityRule(Protocol):
-    """Whether a signature made for one reference may speak for another. Immutable, hashable."""
+    """Decides if a signature for one reference is valid for an image. Immutable, hashable."""
 
     def accepts(self, image: DockerReference, signed: DockerReference) -> bool:
-        """Decide.
+        """True if a signature for ``signed`` is valid for ``image``.
 
         Args:
-            image: what the workload uses, read by ``image_identity``.
+            image: the image of the workload, read by ``image_identity``.
             signed: ``docker-reference`` of the signature, normalised, no tag added.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class MatchRepoDigestOrExact:
-    """With a tag: equal references. With a digest: equal repositories, as the digest is compared elsewhere."""
+    """With a tag: equal references. With a digest: equal repositories, because the digest is compared elsewhere."""
 
     def accepts(self, image: DockerReference, signed: DockerReference) -> bool:
         """See ``IdentityRule``."""
@@ -66,7 +66,7 @@ class MatchRepository:
 
 @dataclass(frozen=True, slots=True)
 class MatchExactReference:
-    """The signature is for ``docker_reference``, whatever the image is called."""
+    """The signature is for ``docker_reference``; the name of the image does not count."""
 
     docker_reference: DockerReference
 
@@ -77,7 +77,7 @@ class MatchExactReference:
 
 @dataclass(frozen=True, slots=True)
 class MatchExactRepository:
-    """The signature is for a repository, whatever the image is called."""
+    """The signature is for a repository; the name of the image does not count."""
 
     docker_repository: str
 
@@ -88,7 +88,7 @@ class MatchExactRepository:
 
 @dataclass(frozen=True, slots=True)
 class RemapIdentity:
-    """An image below ``prefix`` is taken for the one at the same place below ``signed_prefix``."""
+    """An image below ``prefix`` counts as the one at the same path below ``signed_prefix``."""
 
     prefix: str
     signed_prefix: str
@@ -119,7 +119,7 @@ def signed_identity(
     """The rule of a policy's ``signedIdentity`` object; ``kind`` is its ``type``.
 
     Raises:
-        InvalidPolicy: unknown type or bad parameter; the original's text, without a place.
+        InvalidPolicy: unknown type or bad parameter; the original's message, without a field path.
     """
     match ALIASES.get(kind, kind):
         case "matchRepoDigestOrExact":
@@ -141,7 +141,7 @@ def image_identity(image: str) -> DockerReference:
     """The reference that identities are compared with: normalised, ``:latest`` where nothing is written.
 
     Raises:
-        InvalidReference: not a reference, or one with both tag and digest; the original's text.
+        InvalidReference: not a reference, or one with both tag and digest; the original's message.
     """
     reference = DockerReference.parse(image).with_default_tag()
     if reference.tag and reference.digest:
@@ -150,7 +150,7 @@ def image_identity(image: str) -> DockerReference:
 
 
 def accepts(rule: IdentityRule, image: DockerReference, docker_reference: str) -> bool:
-    """Whether ``rule`` accepts a signature's ``docker-reference``. A text that is no reference never fits."""
+    """True if ``rule`` accepts a signature's ``docker-reference``. A string that is not a reference never does."""
     try:
         signed = DockerReference.parse(docker_reference)
     except InvalidReference:

@@ -1,8 +1,8 @@
 """Key rings: the ``key`` item of a Secret, one or several ASCII-armoured public key blocks.
 
-The armour is taken off here (RFC 9580 section 6.2, the checksum of RFC 4880 section 6.1 is verified where
-there is one); what the blocks hold is the verifier's business. All blocks count, and a block of another
-kind, a private key above all, makes the whole item unusable.
+The armour is removed here (RFC 9580 section 6.2; the checksum of RFC 4880 section 6.1 is verified where
+there is one); the verifier reads the content of the blocks. All blocks count, and a block of another
+kind, such as a private key, makes the whole item unusable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imagegate.errors import InvalidInput
 
 SECRET_ITEM = "key"  # noqa: S105
 PUBLIC_KEY_BLOCK = "PGP PUBLIC KEY BLOCK"
-KEY_RING_MAX_BYTES = 1024 * 1024  # what a Secret holds at most
+KEY_RING_MAX_BYTES = 1024 * 1024  # the maximum size of a Secret
 NO_KEYS = "No public keys imported"
 
 _BEGIN, _END, _DASHES = "-----BEGIN ", "-----END ", "-----"
@@ -25,7 +25,7 @@ _CRC24_START, _CRC24_POLYNOMIAL = 0xB704CE, 0x1864CFB
 
 
 class InvalidKeyRing(InvalidInput):
-    """A Secret does not hold usable public keys; the original's text."""
+    """A Secret has no usable public keys; the original's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class KeyRing:
 
     @classmethod
     def parse(cls, item: bytes) -> KeyRing:
-        """Read the armoured text of one item.
+        """Read one armoured item.
 
         Raises:
             InvalidKeyRing: empty, not armoured, another kind of block, or damaged.
@@ -61,7 +61,7 @@ class KeyRing:
         """Read the item ``key`` of a Secret.
 
         Raises:
-            InvalidKeyRing: also where there is no such item.
+            InvalidKeyRing: the item is missing, or ``parse`` refuses it.
         """
         item = data.get(SECRET_ITEM)
         if item is None:
@@ -72,7 +72,7 @@ class KeyRing:
 
 
 def _armour_blocks(item: bytes) -> Iterator[tuple[str, list[str]]]:
-    """Kind and inner lines of every block; text between blocks is skipped, an unfinished block is refused."""
+    """Kind and inner lines of every block; lines between blocks are skipped, an unfinished block is refused."""
     lines = iter(item.decode("latin-1").split("\n"))
     for line in lines:
         line = line.rstrip()

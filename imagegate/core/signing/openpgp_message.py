@@ -1,8 +1,8 @@
 """The form of an OpenPGP signed message, read before anything is verified (RFC 9580, RFC 4880).
 
 A signature blob must be one binary inline-signed message: perhaps compressed once, then a one-pass signature,
-literal data and one signature, and nothing behind it. Verifiers are more generous (armour, clear-signed
-texts, trailing bytes, data that unpacks without end), so the form is decided here, with every size bounded.
+literal data and one signature, and nothing after it. Verifiers accept more (armour, clear-signed messages,
+trailing bytes, data that unpacks without end), so the form is checked here, with every size bounded.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Packet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SignaturePacket:
-    """What a version 4 or 6 signature says of itself; but for ``issuers`` only what it covers itself."""
+    """Fields of a version 4 or 6 signature; except for ``issuers`` only those that it covers itself."""
 
     version: int
     kind: int
@@ -53,27 +53,27 @@ class SignaturePacket:
     """Key ids and fingerprints of its maker in lower-case hex, from the hashed and from the unhashed part."""
     created: datetime
     expires: datetime | None
-    """From when on the signature itself no longer counts; None: never."""
+    """Time after which the signature itself is invalid; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedMessage:
-    """An inline-signed message of the one accepted form. Nothing of it is verified."""
+    """An inline-signed message of the one accepted form, not yet verified."""
 
     content: bytes
     signer: str
-    """Key id that the one-pass packet names, 16 lower-case hex digits. No signature covers it: it may help to find
-    a key and to word a refusal, the maker is the key that verifies."""
+    """Key id in the one-pass packet, 16 lower-case hex digits. No signature covers it: use it only to find a key and
+    to word a refusal; the signer is the key that verifies."""
     signature: SignaturePacket
     packets: bytes
-    """The same message uncompressed, with definite lengths: what is given to the verifier."""
+    """The same message uncompressed, with definite lengths, for the verifier."""
 
     @classmethod
     def read(cls, blob: bytes) -> SignedMessage:
         """Read a signature blob as stores deliver it.
 
         Raises:
-            BadSignature: another format, another form, or too large; the text is shown to the user.
+            BadSignature: another format, another form, or too large; the message is shown to the user.
         """
         packets = list(read_packets(_decompressed(_openpgp_part(blob))))
         _check_form(packets)
@@ -89,7 +89,7 @@ class SignedMessage:
         return cls(_literal_content(literal.body), announced.signer, signature, b"".join(map(_written, packets)))
 
     def names_only(self, fingerprint: str, key_id: str) -> bool:
-        """Whether everything in the message that names its maker names this key (lower-case hex)."""
+        """True if every field that names the signer names this key (lower-case hex)."""
         return {self.signer, *self.signature.issuers} <= {fingerprint, key_id}
 
 
@@ -113,7 +113,7 @@ def read_signature(body: bytes) -> SignaturePacket:
     """Read the body of a signature packet.
 
     Raises:
-        BadSignature: not version 4 or 6, damaged, or without its time.
+        BadSignature: not version 4 or 6, damaged, or without a creation time.
     """
     version = body[0] if body else 0
     if version not in {4, 6}:
@@ -141,7 +141,10 @@ def read_signature(body: bytes) -> SignaturePacket:
 
 
 def _openpgp_part(blob: bytes) -> bytes:
-    """Without the format's name, if it has one; containers/image, signature formats (docs/spec/enforcement.md 13.4)."""
+    """The blob without the format's name, if it has one.
+
+    Source: docs/spec/enforcement.md 13.4; containers/image, internal/signature/signature.go, FromBlob.
+    """
     if not blob:
         raise BadSignature("empty signature blob")
     if len(blob) > BLOB_MAX_BYTES:
@@ -159,7 +162,7 @@ def _openpgp_part(blob: bytes) -> bytes:
 
 
 def _check_form(packets: Sequence[Packet]) -> None:
-    """One-pass signature, literal data, signature: the one form that is accepted."""
+    """Refuse every form but one-pass signature, literal data, signature."""
     tags = [packet.tag for packet in packets]
     if tags == [TAG_ONE_PASS, TAG_LITERAL, TAG_SIGNATURE]:
         return
@@ -172,7 +175,7 @@ def _check_form(packets: Sequence[Packet]) -> None:
 
 
 def _decompressed(data: bytes) -> bytes:
-    """The packets inside a compressed packet, or ``data`` if it is none. One layer; what follows it is refused."""
+    """The packets inside a compressed packet, else ``data``. One layer only; trailing data is refused."""
     packet, end = _packet_at(data, 0)
     if packet.tag != TAG_COMPRESSED:
         return data
@@ -265,7 +268,7 @@ def _literal_content(body: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _OnePass:
-    """What a one-pass packet announces. Nothing signs it."""
+    """The fields of a one-pass packet. No signature covers them."""
 
     version: int
     kind: int
@@ -276,7 +279,7 @@ class _OnePass:
 
     @classmethod
     def read(cls, body: bytes) -> _OnePass:
-        """Version 6 names a fingerprint, whose first half is the id."""
+        """Read the packet. Version 6 has a fingerprint, whose first 8 bytes are the key id."""
         version = _take(body, 0, 1)[0]
         if version == 3 and len(body) == 13:
             signer = body[4:12]
@@ -290,14 +293,17 @@ class _OnePass:
         return cls(version, kind, hash_algorithm, key_algorithm, signer.hex())
 
     def check(self, signature: SignaturePacket) -> None:
-        """Refuse an announcement of another signature than the one that follows."""
+        """Refuse a packet that announces another signature than the one that follows."""
         announced = (_SIGNATURE_OF_ONE_PASS[self.version], self.kind, self.hash_algorithm, self.key_algorithm)
         if announced != (signature.version, signature.kind, signature.hash_algorithm, signature.key_algorithm):
             raise BadSignature("signature error: the one-pass signature announces another kind of signature")
 
 
 def _number(subpackets: Sequence[tuple[int, bytes]], kind: int) -> int | None:
-    """The four-byte number of a subpacket; None where there is none. Of two, readers could choose."""
+    """The four-byte number of a subpacket; None where there is none.
+
+    Two of the same kind are refused, because verifiers could choose differently.
+    """
     values = [body for found, body in subpackets if found == kind]
     if len(values) > 1 or any(len(value) != 4 for value in values):
         raise BadSignature(f"signature error: signature subpacket {kind} is damaged or there twice")

@@ -1,7 +1,7 @@
-"""Red Hat simple signing: whether the signatures of an image meet a policy's requirements.
+"""Red Hat simple signing: checks the signatures of an image against a policy's requirements.
 
-Nothing here fetches or verifies OpenPGP. A plug-in asks ``ImageSignatures``, whoever answers it fetches and
-verifies, and ``conclude`` judges. Source: docs/spec/enforcement.md 13.1 to 13.6; containers/image,
+Nothing here fetches or verifies OpenPGP. A plug-in asks ``ImageSignatures``, the service fetches and verifies
+them, and ``conclude`` decides. Source: docs/spec/enforcement.md 13.1 to 13.6; containers/image,
 docs/containers-policy.json.5.md.
 """
 
@@ -41,7 +41,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class SignedBy:
-    """Holds where one signature is by any key of the ring and for this image."""
+    """Holds if one signature is by any key of the ring and for this image."""
 
     key_ring: KeyRing
     identity: IdentityRule
@@ -62,15 +62,15 @@ class Verification:
     fingerprint: str = ""
     error: str = ""
     valid_until: datetime | None = None
-    """When the key or the signature expires, whichever is first; None: never."""
+    """Time at which the key or the signature expires, whichever is first; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureCheck:
-    """One signature blob of an image against every key ring that is asked for."""
+    """One signature blob of an image against every key ring of the requirements."""
 
     source: str
-    """Where the blob came from, for the trace."""
+    """Origin of the blob, for the trace."""
     by_ring: Mapping[KeyRing, Verification]
 
 
@@ -88,7 +88,7 @@ class LookasideStore:
         """The store of a policy's ``storeURL``.
 
         Raises:
-            InvalidPolicy: not an HTTP URL; the original's text.
+            InvalidPolicy: not an HTTP URL; the original's message.
         """
         if not url.startswith(("https://", "http://")):
             raise InvalidPolicy(f"expecting https:// or http:// URL, got: {url}")
@@ -96,14 +96,14 @@ class LookasideStore:
 
 
 class InvalidStoreSecret(InvalidInput):
-    """The Secret of a store lacks something; the original's text."""
+    """The Secret of a store lacks an item; the original's message."""
 
 
 def store_credential(name: str, data: Mapping[str, bytes]) -> Credential:
     """The credential in a ``storeSecret``.
 
     Raises:
-        InvalidStoreSecret: an item is missing or is no text.
+        InvalidStoreSecret: an item is missing or is not UTF-8.
     """
     values = []
     for item in ("username", "password"):
@@ -120,7 +120,7 @@ def store_credential(name: str, data: Mapping[str, bytes]) -> Credential:
 class ImageSignatures(Question):
     """The signatures of one manifest, fetched and verified: ``Found(tuple[SignatureCheck, ...])``.
 
-    All there are, or the first of them if they already meet ``requirements``. ``Found(())``: there are none.
+    All signatures, or the first ones if they already meet ``requirements``. ``Found(())``: there are none.
     Ask only where ``rings(requirements)`` is not empty.
     """
 
@@ -136,6 +136,7 @@ class ImageSignatures(Question):
 
     def __post_init__(self) -> None:
         fields = (self.image, self.digest, self.requirements, self.store, self.secrets)
+        # Computed once, because every look-up of a review hashes it; a frozen dataclass can be set in no other way.
         object.__setattr__(self, "_hash", hash(fields))
 
     def __hash__(self) -> int:
@@ -144,7 +145,7 @@ class ImageSignatures(Question):
 
 @dataclass(frozen=True, slots=True)
 class UnusableKeys(Unknown):
-    """A key ring holds no key that could have signed anything."""
+    """A key ring has no key that can sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,23 +155,23 @@ class SignatureRejection:
     reason: str
     """The original's sentence."""
     text: str
-    """The sentence with the prefix it has in the original's denials; what the user is shown."""
+    """The sentence with the prefix of the original's denials, for the user."""
     lacks_evidence: bool = False
-    """True if it could not be found out, false if it was found to be wrong."""
+    """True if the look-up failed, false if the signatures do not meet the requirements."""
 
     @classmethod
     def denied(cls, reason: str) -> SignatureRejection:
-        """The policy says no."""
+        """The rejection by the policy, with the original's prefix."""
         return cls(reason, f"simple: policy denied the request: {reason}")
 
 
 def conclude(
     requirements: Sequence[Requirement], image: DockerReference, digest: str, answer: Lookup[Any] | None
 ) -> SignatureRejection | None:
-    """Judge with what the question ``ImageSignatures`` was answered; None: all requirements hold.
+    """Decide with the answer to ``ImageSignatures``; None: all requirements hold.
 
     Args:
-        answer: None where nothing had to be asked, or was not answered.
+        answer: None where no signatures are needed, or they were not looked up.
     """
     if not rings(requirements):
         return check_requirements(requirements, image, digest, ())
@@ -198,7 +199,7 @@ def rings(requirements: Iterable[Requirement]) -> tuple[KeyRing, ...]:
 def unmet(
     requirements: Iterable[Requirement], image: DockerReference, digest: str, check: SignatureCheck
 ) -> tuple[Requirement, ...]:
-    """Those ``SignedBy``, up to the first ``Reject``, that ``check`` does not satisfy: what is still looked for."""
+    """Every ``SignedBy`` before the first ``Reject`` that ``check`` does not satisfy: more signatures are needed."""
     still_open: list[Requirement] = []
     for requirement in requirements:
         if isinstance(requirement, Reject):
@@ -211,12 +212,12 @@ def unmet(
 def check_requirements(
     requirements: Sequence[Requirement], image: DockerReference, digest: str, signatures: Sequence[SignatureCheck]
 ) -> SignatureRejection | None:
-    """Whether all ``requirements`` hold, in order; the first that does not is the refusal.
+    """The rejection by the first of ``requirements`` that does not hold; None if all hold.
 
     Args:
         image: from ``signed_identity.image_identity``.
         digest: of the manifest that was read, ``sha256:`` and hex.
-        signatures: all there are, or the first of them if they are enough.
+        signatures: all of them, or the first ones if they are enough.
     """
     if not requirements:
         return SignatureRejection.denied(NO_REQUIREMENTS)

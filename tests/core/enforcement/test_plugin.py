@@ -234,7 +234,7 @@ class TestEphemeralContainersAndVolumes:
             (warning,) = decision.warnings
             assert warning == (
                 f"imagegate: image {SIGNED_IMAGE} of volume data was verified as {SIGNED_DIGEST}, but is not "
-                "rewritten: the node mounts what the tag means then; name the digest in the volume's reference"
+                "rewritten: the node mounts what the tag then resolves to; name the digest in the volume's reference"
             )
         pinned = f"{SIGNED_IMAGE.removesuffix(':v1')}@{SIGNED_DIGEST}"
         assert CiseWorld(SIGNED_POLICY).decide(request(pod(volumes=volumes(pinned)))).warnings == ()
@@ -581,7 +581,7 @@ class TestWhatIsNotBuiltYet:
                 (
                     "Failed to get Vulnerability Advisor for IBM Cloud Container Registry scan result for "
                     '"us.icr.io/a/b:1": vulnerability reports cannot be checked: '
-                    "this version of imagegate does not ask for them"
+                    "this version of imagegate does not fetch them"
                 ),
             ),
         ],
