@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,3 +63,12 @@ def configure(level: str = "INFO", *, as_json: bool) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+
+
+def write_in_thread(on_dropped: Callable[[int], None]) -> None:
+    """Write log lines from a thread of this process; once, in every process that serves, after it was forked.
+
+    Args:
+        on_dropped: called with the number of lines that were dropped because nobody read them in time.
+    """
+    lines_on(sys.stderr.fileno()).start(on_dropped)

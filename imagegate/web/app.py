@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from flask import Flask, jsonify
 from werkzeug.exceptions import HTTPException
 
-from imagegate.adapters.records.json_lines import lines_on
+from imagegate import logs
 from imagegate.web.admission import AdmissionEndpoints
 from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
@@ -30,7 +29,7 @@ class Application(AdmissionEndpoints):
 
     def start_worker(self) -> None:
         """Begin what runs beside the requests; once in every process that serves, after it was forked."""
-        lines_on(sys.stderr.fileno()).start(self._metrics.serving.lines_dropped)
+        logs.write_in_thread(self._metrics.serving.lines_dropped)
         policies = self.service.policies
         policies.listen(lambda state: self._metrics.policies(policies.current, state))
         self._metrics.policies(policies.current, policies.state)

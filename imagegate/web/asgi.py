@@ -26,7 +26,7 @@ from imagegate.web.admission import (
     status_body,
     too_large,
 )
-from imagegate.web.connections import ARRIVED
+from imagegate.web.http_connection import ARRIVED
 from imagegate.web.wsgi_bridge import Bridge, Receive, Scope, Send, WsgiApplication
 
 IN_LOOP_BYTES = 32 * 1024

@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from imagegate.service.policies.policy_set import Mode, PolicySet, ReloadState
 from imagegate.service.review.response import SOFTENED, Outcome
-from imagegate.web.cise_metrics import PLUGIN, CiseMetrics
+from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -94,7 +94,7 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._with_rules: set[str] = set()
-        self._cise = CiseMetrics(self._registry)
+        self._cise = EnforcementMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
         self._by_phase: dict[object, Callable[[float], None]] = {}

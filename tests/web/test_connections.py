@@ -1,153 +1,92 @@
-"""Parts of the event loop that a real client cannot bring about at will."""
+"""Which connection is closed for a new one, and when: on connections that are only numbers."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from typing import Any
+import logging
+from typing import Any, cast
 
-from uvicorn.config import Config
-from uvicorn.server import ServerState
+import pytest
 
-from imagegate.web.connections import Connection, Connections, Limits, Together
-from imagegate.web.wsgi_bridge import environ_of
+from imagegate.web.connections import TOO_SLOW, Connections, Limits
+from imagegate.web.http_connection import Connection
 
 
-class Gone(asyncio.Transport):
-    """A transport whose client has gone already: it knows no address any more."""
+class Fake:
+    """A connection as ``Connections`` sees it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.aborted = False
+    def __init__(self, connections: Connections, peer: str, *, since: float | None, buffered: int = 0) -> None:
+        self.peer, self.buffered, self.idle_since = peer, buffered, since or 0.0
+        self.time_limit_s = connections.limits.request_s
+        self.closed: list[str] = []
+        self.idle = since is None
+        connections.all.add(cast(Connection, self))
+        if since is not None:
+            connections.request_started(cast(Connection, self), since)
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+    def is_idle(self) -> bool:
+        return self.idle
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written.append(bytes(data))
-
-    def close(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def is_closing(self) -> bool:
-        return self.aborted
+    def close_now(self, reason: str) -> None:
+        self.closed.append(reason)
 
 
-async def ok(scope: Any, receive: Any, send: Any) -> None:
-    """An application that answers in the loop's next turn but one."""
-    await asyncio.sleep(0)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+def made(**limits: Any) -> tuple[Connections, list[str]]:
+    counted: list[str] = []
+    return Connections(Limits(**limits), counted.append), counted
 
 
-async def turns(count: int = 5) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
+def test_a_client_with_too_many_incomplete_requests_loses_its_oldest() -> None:
+    connections, counted = made(per_peer=2)
+    mine = [Fake(connections, "a", since=number) for number in range(3)]
+    other = Fake(connections, "b", since=0)
+    assert [bool(each.closed) for each in (*mine, other)] == [True, False, False, False]
+    assert counted == ["too many of one client"]
 
 
-def connection(registry: Connections, peer: str = "203.0.113.5") -> Connection:
-    config = Config(ok, interface="asgi3", proxy_headers=False, lifespan="off")
-    made = Connection(registry, config, ServerState(), raw=socket.socket(), peer=(peer, 40000))
-    made._raw.close()
-    made.connection_made(Gone())
-    return made
+def test_only_requests_that_take_too_long_are_closed() -> None:
+    connections, counted = made(request_s=5)
+    late, in_time = Fake(connections, "a", since=0), Fake(connections, "a", since=4)
+    complete = Fake(connections, "b", since=0)
+    connections.request_complete(cast(Connection, complete))
+    connections.close_late(6)
+    assert (late.closed, in_time.closed, complete.closed) == ([TOO_SLOW], [], [])
+    assert counted == [TOO_SLOW]
 
 
-def test_a_client_that_has_gone_is_not_taken_for_this_machine() -> None:
-    async def run() -> None:
-        made = connection(Connections(Limits()))
-        made.data_received(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        environ = environ_of(made.scope, b"")
-        assert environ["REMOTE_ADDR"] == "203.0.113.5"
-        await turns()
-
-    asyncio.run(run())
-
-
-def test_the_client_with_most_unfinished_connections_makes_room_oldest_first() -> None:
-    async def run() -> None:
-        told: list[str] = []
-        registry = Connections(Limits(), told.append)
-        many = [connection(registry) for _ in range(3)]
-        one = connection(registry, "203.0.113.9")
-        assert registry.make_room()
-        assert [each.transport.aborted for each in (*many, one)] == [True, False, False, False]
-        assert told == ["too many connections"]
-        assert registry.all == {*many[1:], one}
-
-    asyncio.run(run())
+def test_without_incomplete_requests_the_longest_idle_connection_makes_room() -> None:
+    connections, _ = made()
+    assert not connections.make_room()
+    first, second = (Fake(connections, "a", since=None) for _ in range(2))
+    first.idle_since, second.idle_since = 2.0, 1.0
+    assert connections.make_room()
+    assert (first.closed, second.closed) == ([], ["too many connections"])
+    first.idle = False
+    assert not connections.make_room()
 
 
-def test_nobody_makes_room_who_is_being_answered() -> None:
-    async def run() -> None:
-        registry = Connections(Limits())
-        busy = connection(registry)
-        busy.data_received(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert not registry.make_room()
-        assert not busy.transport.aborted
-        await turns()
-        assert busy.transport.written[0].endswith(b"\r\n\r\nok")
-        assert registry.make_room()
-        assert busy.transport.aborted
-        await turns()
-
-    asyncio.run(run())
+def test_the_largest_incomplete_body_makes_room_for_bytes_but_not_for_itself() -> None:
+    connections, _ = made()
+    small, large = (Fake(connections, "a", since=0, buffered=size) for size in (1, 9))
+    assert not connections.make_room_for_bytes(cast(Connection, large))
+    assert connections.make_room_for_bytes(cast(Connection, small))
+    assert (small.closed, large.closed) == ([], ["too many bytes"])
 
 
-def test_bytes_are_counted_and_given_back() -> None:
-    async def run() -> None:
-        registry = Connections(Limits())
-        made = connection(registry)
-        made.data_received(b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
-        assert registry.buffered == 5
-        made.connection_lost(None)
-        assert registry.buffered == 0
-        assert registry.all == set()
-
-    asyncio.run(run())
+def test_every_close_is_counted_and_few_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    connections, counted = made()
+    with caplog.at_level(logging.WARNING, logger="imagegate.web.connections"):
+        for _ in range(3):
+            connections.count("a", "203.0.113.5")
+        connections.count("b")
+    assert counted == ["a", "a", "a", "b"]
+    assert [record.message for record in caplog.records] == [f"connections are closed early: {name}" for name in "ab"]
 
 
-def test_head_and_first_piece_go_out_together() -> None:
-    transport = Gone()
-    together = Together(transport)
-    for piece in (b"head", b"first", b"second"):
-        together.write(piece)
-    assert transport.written == [b"headfirst", b"second"]
-    transport = Gone()
-    together = Together(transport)
-    together.write(b"head")
-    together.flush()
-    together.flush()
-    assert transport.written == [b"head"]
-
-
-def test_header_names_with_underscores_are_left_out() -> None:
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/a b",
-        "raw_path": b"/a%20b",
-        "query_string": b"x=1",
-        "http_version": "1.1",
-        "scheme": "https",
-        "client": None,
-        "server": ("127.0.0.1", 8443),
-        "headers": [
-            (b"host", b"x"),
-            (b"x_remote_user", b"a"),
-            (b"x-remote-group", b"b"),
-            (b"x-remote-group", b"c"),
-            (b"content-type", b"application/json"),
-        ],
-    }
-    environ = environ_of(scope, b"{}")
-    assert {key: text for key, text in environ.items() if key.startswith("HTTP_")} == {
-        "HTTP_HOST": "x",
-        "HTTP_X_REMOTE_GROUP": "b,c",
-    }
-    assert (environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/a b", "x=1")
-    assert (environ["CONTENT_TYPE"], environ["CONTENT_LENGTH"]) == ("application/json", "2")
+def test_an_address_without_connections_takes_no_memory() -> None:
+    connections, _ = made()
+    freed: list[bool] = []
+    connections.freed = lambda: freed.append(True)
+    connection = cast(Connection, Fake(connections, "a", since=0))
+    connections.remove(connection)
+    connections.remove(connection)
+    assert (connections.all, connections._incomplete, len(freed)) == (set(), {}, 2)

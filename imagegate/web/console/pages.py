@@ -13,7 +13,7 @@ from imagegate.core.admission.trace import Trace
 from imagegate.ports.image_store import Collection
 from imagegate.service.review.both_passes import creation, review_manifest
 from imagegate.service.review.trace_text import format_step
-from imagegate.web.own_machine import is_local_name, is_loopback, page_elsewhere, proxy_header
+from imagegate.web.local_requests import cross_origin_problem, is_local_name, is_loopback, proxy_header
 from imagegate.wiring.runtime import Runtime
 
 IMAGES_SHOWN = 200
@@ -96,7 +96,7 @@ def _only_from_here() -> None:
     proxied = proxy_header(request)
     if proxied:
         raise Forbidden(f"the console answers no proxies (header {proxied}); use kubectl port-forward")
-    elsewhere = page_elsewhere(request)
+    elsewhere = cross_origin_problem(request)
     if elsewhere:
         raise Forbidden(f"{elsewhere}; open the console by typing its address")
 

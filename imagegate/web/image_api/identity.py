@@ -14,7 +14,14 @@ from flask import Request
 
 from imagegate.core.admission.request import User
 from imagegate.core.kube.status import Status, StatusError
-from imagegate.web.own_machine import header_names, is_local_name, is_loopback, page_elsewhere, proxy_header, written
+from imagegate.web.local_requests import (
+    cross_origin_problem,
+    header_names,
+    header_spelling,
+    is_local_name,
+    is_loopback,
+    proxy_header,
+)
 
 ADMINISTRATORS = "system:masters"
 AUTHENTICATED = "system:authenticated"
@@ -46,7 +53,7 @@ def local_user(request: Request) -> User:
             "request-header authentication, so it refuses such requests: call it directly on this machine "
             "(kubectl --server), or by kubectl port-forward, and do not register it as an APIService"
         )
-    elsewhere = page_elsewhere(request)
+    elsewhere = cross_origin_problem(request)
     if elsewhere:
         raise _refused(f"the image API answers no web pages: {elsewhere}")
     return _impersonated(request)
@@ -59,8 +66,8 @@ def _impersonated(request: Request) -> User:
         given = next((header for header in header_names(request) if header.startswith("IMPERSONATE_")), "")
         if given and given != "IMPERSONATE_USER":
             raise _refused(
-                f"the request has the header {written(given)} without Impersonate-User: say which user is meant, "
-                "as kubectl --as USER --as-group GROUP does"
+                f"the request has the header {header_spelling(given)} without Impersonate-User: "
+                "say which user is meant, as kubectl --as USER --as-group GROUP does"
             )
         return LOCAL_ADMINISTRATOR
     # WSGI joins repeated headers with commas.

@@ -12,7 +12,7 @@ from imagegate.service.review.response import Verdict
 PLUGIN = "cise"
 
 
-class CiseMetrics:
+class EnforcementMetrics:
     """Counts the decisions of the plug-in ``cise``."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -29,7 +29,7 @@ _SPEAKS_FOR_WHOLE = frozenset(
 )
 
 
-def page_elsewhere(request: Request) -> str:
+def cross_origin_problem(request: Request) -> str:
     """Why the request looks as if a web page of another origin had made a browser send it; empty if it does not.
 
     The origin is compared whole: another port of this machine is another program, with pages of its own. Browsers
@@ -50,7 +50,7 @@ def proxy_header(request: Request) -> str:
     """A header by which a proxy says that it speaks for somebody else; empty if there is none."""
     for name in header_names(request):
         if name.startswith(_SPEAKS_FOR) or name in _SPEAKS_FOR_WHOLE:
-            return written(name)
+            return header_spelling(name)
     return ""
 
 
@@ -59,7 +59,7 @@ def header_names(request: Request) -> Iterator[str]:
     return (key[5:].upper().replace("-", "_") for key in request.environ if key[:5].upper() == "HTTP_")
 
 
-def written(name: str) -> str:
+def header_spelling(name: str) -> str:
     """``X_REMOTE_USER`` as ``X-Remote-User``."""
     return "-".join(part.capitalize() for part in name.split("_"))
 
