@@ -1,4 +1,4 @@
-"""How log lines look. Called by entry points only."""
+"""Log lines: JSON for the service, sentences for commands. Called by entry points only."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class JsonFormatter(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         try:
             return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8")
-        except TypeError:  # a text that is not Unicode, or a number beyond 64 bits
+        except TypeError:  # a string that is not Unicode, or a number beyond 64 bits
             return json.dumps(line, default=str)
 
 
 class ConsoleFormatter(logging.Formatter):
-    """One sentence a record, for people. Foreign text in it cannot end the line or move the cursor."""
+    """One sentence a record, for people. Untrusted strings in it cannot end the line or move the cursor."""
 
     def __init__(self) -> None:
         super().__init__("imagegate: %(levelname)s: %(message)s")
@@ -54,7 +54,7 @@ class ConsoleFormatter(logging.Formatter):
 
 
 def configure(level: str = "INFO", *, as_json: bool) -> None:
-    """Log to standard error: JSON lines that nobody waits for in the service, plain sentences for commands."""
+    """Log to standard error: JSON lines written in the background for the service, plain sentences for commands."""
     handler: logging.Handler
     handler = LineHandler(lines_on(sys.stderr.fileno())) if as_json else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else ConsoleFormatter())

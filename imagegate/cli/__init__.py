@@ -1,4 +1,5 @@
-"""The command line: one module a command, all through ``main(argv) -> int``.
+"""The command line: one module or folder for each command, all through ``main(argv) -> int``.
 
-Commands print and choose exit codes; what they decide comes from the services. Heavy imports stand inside functions.
+Commands print and choose exit codes; decisions come from ``service``. Heavy imports stand inside functions, so that
+every command starts quickly.
 """

@@ -1,4 +1,4 @@
-"""``imagegate check-streams``: references that image streams hold and the import list would not let in today."""
+"""``imagegate check-streams``: references in image streams that the import list does not allow today."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STREAM_MAX_BYTES = 256 * 1024 * 1024
 
 
 class DisallowedReference(NamedTuple):
-    """One reference outside the list, where it was written."""
+    """One reference that the list does not allow, and its place."""
 
     file: str
     line: int
@@ -43,14 +43,16 @@ class DisallowedReference(NamedTuple):
 @click.command("check-streams", epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
 @chosen_options
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
+)
 def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[SharedOptions]) -> int:
-    """List references in image streams that the list of registries allowed for import would refuse today.
+    """List references in image streams that allowedRegistriesForImport would refuse today.
 
-    Streams keep what they hold when the list is tightened, and other tags of a repository that is there stay
-    allowed. PATH is a file or folder of ImageStream objects, or - for standard input; other kinds are passed over.
+    Image streams keep their references when the list is tightened, and other tags of a repository in them stay
+    allowed. PATH is a file or folder of ImageStream objects, or - for standard input; other kinds are skipped.
     Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration, or a file or folder that cannot
-    be read or holds no manifest.
+    be read or has no manifest.
     """
     from imagegate.cli.check.select import select_files
     from imagegate.cli.import_list import gate_in_force
@@ -94,7 +96,7 @@ def _each_stream(files: Iterable[Selected], gate: ImportGate) -> Iterator[list[D
 
 
 def _line(manifest: Manifest, at: str) -> int:
-    """Tags are named in field paths, not numbered: the line is that of the list they stand in."""
+    """The line of the list of tags: field paths name tags instead of numbering them."""
     return manifest.line_of(at.partition("[")[0])
 
 

@@ -1,4 +1,4 @@
-"""``imagegate convert``: image policies from one API group to the other."""
+"""``imagegate convert``: image policies rewritten for the other API group."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ Examples:
     type=click.Choice(list(TARGETS)),
     default="portieris",
     show_default=True,
-    help="The group to write.",
+    help="API group to write.",
 )
 @click.option(
     "--output-folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write files of the same names there; otherwise everything goes to standard output.",
+    help="Write files of the same names there. [standard output]",
 )
-@click.option("--in-place", is_flag=True, help="Write the files back.")
+@click.option("--in-place", is_flag=True, help="Overwrite the files.")
 @click.option(
     "--imports-to-rules",
     is_flag=True,
-    help="PATH is a master-config.yaml: write executionRules from its allowedRegistriesForImport.",
+    help="Write executionRules made from allowedRegistriesForImport of the master-config.yaml at PATH.",
 )
-@click.option("--no-patterns", is_flag=True, help="With --imports-to-rules: leave out rules with wildcards.")
+@click.option("--no-patterns", is_flag=True, help="With --imports-to-rules: write no rules with wildcards.")
 def convert(
     paths: tuple[Path, ...],
     target: str,
@@ -56,10 +56,9 @@ def convert(
 ) -> int:
     """Rewrite ClusterImagePolicy and ImagePolicy objects for the other API group.
 
-    Comments, the order of entries and objects of other kinds are kept. Nothing is written through links, nor if one
-    of the files cannot be. What is lost, moved, or not known to the
-    products of the target group is listed on standard error. imagegate enforces both groups: nothing has to be
-    converted for it.
+    Comments, the order of entries and objects of other kinds stay as they are. Nothing is written through links, and
+    if one file cannot be written, none is. Fields that are lost, moved, or unknown to the products of the target group
+    are listed on standard error. imagegate itself enforces both groups without conversion.
     """
     if imports_to_rules:
         from imagegate.cli.import_list import print_execution_rules
@@ -100,7 +99,7 @@ def _in_folder(folder: Path, converted: Iterable[tuple[Path, Path, Converted]]) 
     for root, file, result in converted:
         place = folder / (Path(file.name) if file == root else file.relative_to(root))
         if place in places:
-            raise InvalidInput(f"{place}: two of the files would be written there: convert them one by one")
+            raise InvalidInput(f"{place}: two files would be written there: convert them one by one")
         places[place] = result
     return places
 
@@ -113,7 +112,7 @@ def _write(places: Mapping[Path, Converted]) -> None:
 
 
 def _print(converted: Iterable[tuple[Path, Path, Converted]]) -> None:
-    """Print the documents, which are strangers' text with comments and all.
+    """Print the documents, comments included. They are untrusted input.
 
     Raises:
         InvalidInput: a line would be a command to a terminal or to a CI system.

@@ -1,4 +1,4 @@
-"""``imagegate explain``: one image through all policies, with everything that was tried."""
+"""``imagegate explain``: the verdict of all policies on one image, with every rule and look-up."""
 
 from __future__ import annotations
 
@@ -23,12 +23,19 @@ Examples:
 @click.command(epilog=_EXAMPLE)
 @click.argument("image")
 @chosen_options
-@click.option("-n", "--namespace", default="default", show_default=True, help="Where it would run.")
-@click.option("--as-user", default="", metavar="NAME", help="Who would create the pod.")
-@click.option("--as-group", multiple=True, metavar="NAME", help="A group of that user; may be repeated.")
-@click.option("--import", "as_import", is_flag=True, help="Say which rule of the import list admits IMAGE instead.")
-@click.option("--insecure", is_flag=True, help="With --import: as if imported or tagged with --insecure.")
-@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+@click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the pod.")
+@click.option("--as-user", default="", metavar="NAME", help="User that creates the pod.")
+@click.option("--as-group", multiple=True, metavar="NAME", help="Group of that user; may be repeated.")
+@click.option("--import", "as_import", is_flag=True, help="Show which rule of the import list admits IMAGE instead.")
+@click.option("--insecure", is_flag=True, help="With --import: assume that --insecure is set.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
+)
 def explain(
     image: str,
     namespace: str,
@@ -39,7 +46,7 @@ def explain(
     output: str,
     **named: Unpack[SharedOptions],
 ) -> int:
-    """Say why a pod with IMAGE is allowed, rewritten or denied: every rule, every look-up, and the time it took.
+    """Explain why a pod with IMAGE is allowed, rewritten or denied: every rule, every look-up, and the time it took.
 
     Exit code as for check: 0 allowed, 1 denied, 2 usage or configuration, 3 denied only for lack of evidence.
     """
@@ -47,7 +54,7 @@ def explain(
 
     service = build(chosen(named))
     if not service.policies.current.plugins:
-        raise ConfigError("nothing to explain by: name a policy with --config, --policies or --settings")
+        raise ConfigError("no policy to explain with: name one with --config, --policies or --settings")
     if as_import:
         from imagegate.cli.import_list import gate_in_force, print_import_explanation
 

@@ -23,7 +23,7 @@ def gate_in_force(policies: PolicySet) -> ImportGate:
     """The gate of the configured import list.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no import list is configured.
     """
     plugins = (configured.plugin for configured in policies.plugins)
     gate = next((plugin.gate for plugin in plugins if isinstance(plugin, ImportGatePlugin)), None)

@@ -1,4 +1,4 @@
-"""``imagegate key create``: everything that signed images need, in one command."""
+"""``imagegate key create``: a key pair, its Secret and a policy, in one command."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}"
 _OBJECT_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _REGION = r"[a-z0-9-]+(\.[a-z0-9-]+)*"
-"""It becomes part of the host that gets a token."""
+"""The region becomes part of the host that receives a token."""
 
 _EXAMPLE = """\b
 Example:
@@ -67,12 +67,12 @@ class _Given(TypedDict):
 
 @click.group()
 def key() -> None:
-    """Keys that sign images."""
+    """Create keys that sign images."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """Where the results go: ``DIRECTORY/NAME.EXTENSION``."""
+    """Paths of the results: ``DIRECTORY/NAME.EXTENSION``."""
 
     directory: Path
     name: str
@@ -90,29 +90,34 @@ class _Files:
 
 @key.command(epilog=_EXAMPLE)
 @click.argument("repository")
-@click.option("-n", "--namespace", default="", help="Of the Secret. [each workload's own namespace]")
-@click.option("--image-policy", is_flag=True, help="An ImagePolicy of the namespace, not a ClusterImagePolicy.")
-@click.option("--name", "file_name", default="image-signing", show_default=True, help="Of the files.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="Folder. [this one]")
+@click.option("-n", "--namespace", default="", help="Namespace of the Secret. [each workload's own]")
+@click.option("--image-policy", is_flag=True, help="Write an ImagePolicy instead of a ClusterImagePolicy.")
+@click.option("--name", "file_name", default="image-signing", show_default=True, help="Name of the files.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    help="Folder for the files. [the working folder]",
+)
 @click.option("--secret", default="image-signing-public-key", show_default=True, help="Name of the Secret.")
 @click.option("--policy", default="", help="Name of the policy. [made from the repository]")
-@click.option("--store-url", default="", help="Lookaside store, if the registry keeps no signatures.")
-@click.option("--user-name", default="Image signing", show_default=True, help="Whose key it is.")
-@click.option("--email", default="image-signing@example.com", show_default=True, help="Whose key it is.")
-@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="rsa3072", show_default=True)
-@click.option("--lifetime", default="0", help="Days, or 8w, 6m, 2y; 0: the key does not expire. [0]")
+@click.option("--store-url", default="", help="Lookaside store, if the registry does not store signatures.")
+@click.option("--user-name", default="Image signing", show_default=True, help="Name in the key's user ID.")
+@click.option("--email", default="image-signing@example.com", show_default=True, help="Address in the key's user ID.")
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="rsa3072", show_default=True, help="Kind of key.")
+@click.option("--lifetime", default="0", help="Lifetime in days, or 8w, 6m, 2y; 0: unlimited. [0]")
 @click.option("--mutate/--no-mutate", default=False, help="Rewrite images to the signed digest. [no: safe for GitOps]")
-@click.option("--vault", is_flag=True, help="Also write a Key Protect request, and show the curl that sends it.")
-@click.option("--vault-region", default="<region>", help="For the curl.")
-@click.option("--vault-instance", default="<instance_ID>", help="For the curl.")
-@click.option("--vault-name", default=KEY_PROTECT_NAME, show_default=True, help="Of the key in the vault.")
-@click.option("--vault-alias", default="", help="Of the key in the vault.")
+@click.option("--vault", is_flag=True, help="Also write a Key Protect request; print its curl command.")
+@click.option("--vault-region", default="<region>", help="Region in the printed curl command.")
+@click.option("--vault-instance", default="<instance_ID>", help="Instance in the printed curl command.")
+@click.option("--vault-name", default=KEY_PROTECT_NAME, show_default=True, help="Name of the key in the vault.")
+@click.option("--vault-alias", default="", help="Alias of the key in the vault.")
 @click.option("--print-private-key", is_flag=True, help="Print the private key instead of writing it to a file.")
 def create(repository: str, **given: Unpack[_Given]) -> int:
-    """Make a key pair, the Secret with its public key, and a policy that wants REPOSITORY signed by it.
+    """Create a key pair, a Secret with its public key, and a policy that requires REPOSITORY to be signed by it.
 
-    REPOSITORY is a pattern as policies have it (icr.io/mynamespace/*). No terminal is needed. The private key
-    goes to a file that only you can read; it has no passphrase, so move it into a vault.
+    REPOSITORY is a pattern as in policies (icr.io/mynamespace/*). No terminal is needed. The private key is written
+    to a file that only you can read. It has no passphrase: move it into a vault.
     """
     _check_usage(repository, given)
     files = _Files(given["out"], given["file_name"])
@@ -135,22 +140,22 @@ def create(repository: str, **given: Unpack[_Given]) -> int:
 
 def _check_usage(repository: str, given: _Given) -> None:
     if not repository or any(character.isspace() for character in repository) or printable(repository) != repository:
-        raise click.UsageError(f"{repository!r} is no repository pattern")
+        raise click.UsageError(f"{repository!r} is not a repository pattern")
     _check_names(given)
     if given["store_url"] and not given["store_url"].startswith(("https://", "http://")):
         raise click.UsageError(f"--store-url: expecting https:// or http:// URL, got: {given['store_url']}")
     if given["image_policy"] and not given["namespace"]:
         raise click.UsageError("--image-policy needs --namespace")
     if given["print_private_key"] and given["vault"]:
-        raise click.UsageError("--vault writes the private key to a file; --print-private-key is for no file at all")
+        raise click.UsageError("--vault writes the private key to a file, and --print-private-key must not")
 
 
 def _check_names(given: _Given) -> None:
-    """Names become file names, fields of manifests and parts of a command that is printed to be pasted."""
+    """Refuse names that are unsafe as file names, in manifests or in the printed curl command."""
     for shown, value, default, pattern, what in (
         ("--name", given["file_name"], None, _FILE_NAME, "a file name of letters, digits and ._-, without a folder"),
-        ("--secret", given["secret"], None, _OBJECT_NAME, "a name of Kubernetes"),
-        ("--policy", given["policy"], "", _OBJECT_NAME, "a name of Kubernetes"),
+        ("--secret", given["secret"], None, _OBJECT_NAME, "a Kubernetes name"),
+        ("--policy", given["policy"], "", _OBJECT_NAME, "a Kubernetes name"),
         ("--namespace", given["namespace"], "", _NAMESPACE, "a namespace"),
         ("--vault-region", given["vault_region"], "<region>", _REGION, "a region, like us-south"),
     ):
@@ -162,15 +167,15 @@ def _check_names(given: _Given) -> None:
         ("--vault-instance", given["vault_instance"]),
     ):
         if printable(text) != text:
-            raise click.UsageError(f"{shown}: {text!r} holds characters that cannot be printed")
+            raise click.UsageError(f"{shown}: {text!r} contains characters that cannot be printed")
 
 
 def _check_free(files: _Files, given: _Given) -> None:
-    """A key is never overwritten; said before one is made."""
+    """Refuse to overwrite a key, before a new one is made."""
     wanted = {PUBLIC: True, MANIFESTS: True, PRIVATE: not given["print_private_key"], VAULT: given["vault"]}
     for extension in (extension for extension, used in wanted.items() if used):
         if os.path.lexists(files.path(extension)):
-            raise click.UsageError(f"{files.path(extension)} exists already; --name gives another name")
+            raise click.UsageError(f"{files.path(extension)} exists already; choose another name with --name")
 
 
 def _write(files: _Files, repository: str, pair: KeyPair, given: _Given) -> None:
@@ -199,7 +204,7 @@ def _manifests(repository: str, public: str, given: _Given) -> str:
 
 
 def _report(files: _Files, fingerprint: str, given: _Given) -> None:
-    """What was made and what comes next, on stderr: stdout is for what was asked to be printed."""
+    """Print the results and the next steps on stderr: stdout is for requested output."""
     private = files.path(PRIVATE)
     lines = [f"key          {fingerprint}"]
     if not given["print_private_key"]:

@@ -1,7 +1,7 @@
 """The ``imagegate`` command: its sub-commands and its exit codes.
 
 0 everything allowed, nothing wrong; 1 denied, or lint found an error; 2 usage or configuration; 3 denied only
-because evidence could not be had.
+because evidence was not available.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ COMMANDS = {
     "key": "imagegate.cli.key:key",
     "image": "imagegate.cli.image.command:image",
 }
-"""Command -> where its function is. Modules are imported when their command is used."""
+"""Command -> its function. A module is imported when its command is used."""
 
 
 class _Commands(click.Group):
-    """Sub-commands that are imported only when asked for, so that each starts quickly."""
+    """Sub-commands, each imported when it is used: all of them start quickly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
         return list(COMMANDS)
@@ -49,9 +49,9 @@ class _Commands(click.Group):
 
 _EXAMPLES = """\b
 Examples:
-  imagegate serve                     the service, with the sample policies, on 127.0.0.1:8080
-  imagegate check deploy/             manifests through every configured policy
-  imagegate explain IMAGE             why one image is allowed or denied
+  imagegate serve                     serve the sample policies on 127.0.0.1:8080
+  imagegate check deploy/             check manifests against every configured policy
+  imagegate explain IMAGE             explain why one image is allowed or denied
 """
 
 
@@ -60,7 +60,7 @@ Examples:
 )
 @click.version_option(__version__, prog_name="imagegate")
 def cli() -> None:
-    """Which images may be imported, tagged and run: admission webhooks, and the same decisions on the command line."""
+    """Decide which images may be imported, tagged and run: as admission webhooks and on the command line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -30,14 +30,22 @@ class SharedOptions(TypedDict):
 def chosen_options(command: F) -> F:
     """``--config``, ``--policies``, ``--images``, ``--settings`` and ``--profile``."""
     options = (
-        click.option("--config", type=FILE, help="master-config.yaml or stand-alone ImagePolicyConfig."),
-        click.option("--policies", type=FILE_OR_FOLDER, multiple=True, help="CISE/Portieris policies: file or folder."),
+        click.option("--config", type=FILE, help="master-config.yaml or ImagePolicyConfig."),
         click.option(
-            "--images", type=FILE_OR_FOLDER, multiple=True, help="image.openshift.io objects: file or folder."
+            "--policies",
+            type=FILE_OR_FOLDER,
+            multiple=True,
+            help="CISE or Portieris policies: file or folder; may be repeated.",
+        ),
+        click.option(
+            "--images",
+            type=FILE_OR_FOLDER,
+            multiple=True,
+            help="image.openshift.io objects: file or folder; may be repeated.",
         ),
         click.option("--settings", type=FILE, help="Settings file (imagegate.yaml)."),
         click.option(
-            "--profile", type=click.Choice([profile.value for profile in Profile]), help="Whose behaviour to follow."
+            "--profile", type=click.Choice([profile.value for profile in Profile]), help="Behaviour to follow."
         ),
     )
     for option in reversed(options):
@@ -46,7 +54,7 @@ def chosen_options(command: F) -> F:
 
 
 def chosen(named: SharedOptions, *, samples: bool = False) -> StartupOptions:
-    """The choices that the options name."""
+    """The options as ``StartupOptions``."""
     return StartupOptions(
         settings_file=named["settings"],
         config=named["config"],

@@ -1,8 +1,8 @@
 """Output that cannot be forged: sentences for people and CI logs, and documents for programs.
 
-What is printed holds names, file names, images and texts of registries, which strangers choose. In a sentence none of
-them can end the line, move the cursor, or stand where a CI system looks for a command. In JSON and YAML the same
-characters are escapes, so that a parser gets the original text.
+The output contains names, file names, images and messages of registries, which are untrusted. In a sentence none of
+them can end the line, move the cursor, or be taken for a command by a CI system. In JSON and YAML the same characters
+are escaped, so that a parser gets the original string.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _COMMAND = re.compile(r"##(?=[\w.-]*\[)")
 _BEYOND_ASCII = re.compile("[\x7f-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-"""Lone surrogates that stand for no byte of a file name."""
+"""Lone surrogates that represent no byte of a file name."""
 
 
 def safe_line(text: str, limit: int = LINE_MAX_LENGTH) -> str:
-    """``text`` as one line that a terminal shows and a CI system takes for no command."""
+    """``text`` as one line that neither a terminal nor a CI system takes for a command."""
     return _COMMAND.sub(r"#\\x23", _COMMAND_AT_START.sub(r"\1\\x3a", printable(text, limit)))
 
 
 def is_safe_line(text: str) -> bool:
-    """Whether a line of a document can be printed as it is; it may hold tabs, and end in a carriage return."""
+    """True if a line of a document can be printed unchanged; tabs and a final carriage return are fine."""
     plain = text.removesuffix("\r").replace("\t", " ")
     return safe_line(plain, len(plain)) == plain
 
 
 def quoted_word(text: str) -> str:
-    """A name as it is; in double quotes where it holds what no name of Kubernetes holds, spaces too."""
+    """A name unchanged, or in double quotes if it has characters that Kubernetes names never have."""
     return text if _PLAIN_WORD.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
@@ -74,7 +74,7 @@ def json_text(document: Any) -> str:
     """``document`` as indented JSON of printable characters, with a line end."""
     try:
         text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode("utf-8")
-    except TypeError:  # a text that is not Unicode, or a number beyond 64 bits
+    except TypeError:  # a string that is not Unicode, or a number beyond 64 bits
         text = json.dumps(_unicode(document), indent=2, ensure_ascii=False)
     return _COMMAND.sub(r"#\\u0023", _BEYOND_ASCII.sub(_json_escape, text)) + "\n"
 
@@ -89,8 +89,8 @@ def _json_escape(found: re.Match[str]) -> str:
 def yaml_text(*documents: Any, explicit_start: bool = False, sort_keys: bool = False) -> str:
     """YAML that every reader understands alike: YAML 1.1, YAML 1.2, and Go's libraries in Kubernetes.
 
-    Texts that one of them would read as a number, a boolean, a date or null are quoted; texts of several lines, or
-    with characters that are not printable, are one line in double quotes.
+    Strings that one of them would read as a number, a boolean, a date or null are quoted; strings of several lines,
+    or with characters that are not printable, are one line in double quotes.
     """
     try:
         text = _dumped(documents, explicit_start, sort_keys)
@@ -125,7 +125,7 @@ def _is_escaped(character: str) -> bool:
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Quotes texts by ``_style``."""
+    """Quotes strings by ``_style``."""
 
 
 def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
@@ -140,7 +140,7 @@ _WORDS = frozenset({"", "~", "null", "y", "n", "yes", "no", "on", "off", "true",
 
 
 def _style(text: str) -> str | None:
-    """``"`` for texts that need double quotes; None where the emitter decides."""
+    """``"`` for strings that need double quotes; None where the emitter decides."""
     if text.lower() in _WORDS or _LIKE_A_NUMBER.fullmatch(text) or text != text.strip():
         return '"'
     if not (text.isascii() and text.isprintable()) and printable(text, len(text)) != text:
@@ -149,7 +149,7 @@ def _style(text: str) -> str | None:
 
 
 def _unicode(value: Any) -> Any:
-    """The same without lone surrogates: ``printable`` shows the byte of a file name that each stands for."""
+    """The value without lone surrogates: ``printable`` shows the byte of a file name that each represents."""
     if isinstance(value, str):
         return _SURROGATE.sub(lambda found: printable(found[0]), value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""``imagegate serve``: the service."""
+"""``imagegate serve``: the admission webhooks and the image API."""
 
 from __future__ import annotations
 
@@ -26,19 +26,27 @@ Example:
 
 @click.command(epilog=_EXAMPLE)
 @chosen_options
-@click.option("--bind", multiple=True, metavar="HOST:PORT", help="Where to listen; may be repeated. [127.0.0.1:8080]")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes. [one a processor, at most 4]")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of each process. [16]")
+@click.option(
+    "--bind", multiple=True, metavar="HOST:PORT", help="Address to listen at; may be repeated. [127.0.0.1:8080]"
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes. [one per processor, at most 4]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads per process. [16]")
 @click.option("--tls-cert", type=FILE, help="PEM certificate chain; read again when it changes.")
-@click.option("--tls-key", type=FILE, help="PEM key of the certificate.")
-@click.option("--tls-client-ca", type=FILE, help="Clients must show a certificate that this CA signed.")
+@click.option("--tls-key", type=FILE, help="PEM private key of the certificate.")
+@click.option("--tls-client-ca", type=FILE, help="Require client certificates signed by this CA.")
 @click.option(
     "--worker",
     type=click.Choice(["event-loop", "gthread"]),
-    help="How connections are served: by an event loop, or a thread each. [event-loop]",
+    help="Serve connections by an event loop, or by a thread each. [event-loop]",
 )
-@click.option("--server", type=click.Choice(["gunicorn", "granian"]), default="gunicorn", show_default=True)
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
+@click.option(
+    "--server", type=click.Choice(["gunicorn", "granian"]), default="gunicorn", show_default=True, help="Web server."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Least severe log lines to write. [info]",
+)
 def serve(
     bind: tuple[str, ...],
     workers: int | None,
@@ -53,8 +61,8 @@ def serve(
 ) -> int:
     """Answer admission reviews over HTTP.
 
-    Without options: the sample policies, on 127.0.0.1:8080. SIGHUP, or a change of a policy file, reads the
-    policies again; SIGTERM finishes what is under way.
+    Without options, it serves the sample policies on 127.0.0.1:8080. SIGHUP, or a change of a policy file, reloads
+    the policies; SIGTERM finishes open requests and stops.
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")
@@ -104,7 +112,7 @@ def _serve(choices: StartupOptions, options: ServerOptions, server: str) -> int:
 
 
 def _say_what_to_try(options: ServerOptions, *, samples: bool) -> None:
-    """For people; programs read the log line."""
+    """Print what a person can try next; programs read the log line."""
     url = f"{'https' if options.certificate else 'http'}://{options.bind[0]}"
     logging.getLogger("imagegate.server").info("starting", extra={"url": url})
     if not samples and not sys.stdout.isatty():
@@ -122,6 +130,6 @@ def _say_what_to_try(options: ServerOptions, *, samples: bool) -> None:
 
 
 def _command() -> str:
-    """How this command is called where it is not on the path."""
+    """The name of this command; its relative path if it is not on the PATH."""
     found = Path(sys.argv[0])
     return "imagegate" if shutil.which(found.name) == str(found) else os.path.relpath(found)

@@ -1,4 +1,4 @@
-"""From text to core values: policies, configuration and image objects, with file, line and field in every error.
+"""Readers of documents: policies, configuration and image objects become core values; errors name file, line, field.
 
 Deciding belongs to core; opening files belongs to ``adapters/files``.
 """

@@ -1,4 +1,4 @@
-"""Image streams, tags, images and namespaces from files, as the API would answer them.
+"""Image streams, tags, images and namespaces from files, as the API would return them.
 
 Kubernetes objects grow, so unknown fields and objects of other kinds are let through; a known field of the wrong
 type is an error, since a rule could not be decided on it.
@@ -31,12 +31,12 @@ _PATH_STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
 class InvalidObject(InvalidPolicy):
-    """An object in a file has not the form it must have."""
+    """An object in a file is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenObject:
-    """An object and where it was written (``FILE:LINE``; only ``FILE`` where the line is not known)."""
+    """An object and its place (``FILE:LINE``; only ``FILE`` where the line is not known)."""
 
     kind: str
     object: dict[str, Any]
@@ -67,7 +67,7 @@ def read_image_objects(text: str, name: str, *, namespace: str) -> list[WrittenO
 
 
 def _quick_json(text: str) -> object | None:
-    """The value of a JSON text, quickly and without lines; None if it is not JSON."""
+    """The value of a JSON document, quickly and without lines; None if it is not JSON."""
     if not text.lstrip().startswith("{"):
         return None
     try:
@@ -95,7 +95,7 @@ def _objects(value: object, node: Node, name: str, namespace: str) -> Iterator[W
 
 
 def _is_known(kind: str, api_version: object) -> bool:
-    """Whether an object is one of ours; a kind of the same name in another group (``Image`` of a CRD) is not."""
+    """True for the objects read here; a kind of the same name in another group (``Image`` of a CRD) is not one."""
     return api_version in API_VERSIONS.get(kind, ())
 
 

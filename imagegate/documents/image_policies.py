@@ -53,7 +53,7 @@ _IDENTITY_TYPES = (
 
 
 class Place(NamedTuple):
-    """Where something is written."""
+    """File, line and path of an entry."""
 
     file: str
     line: int
@@ -73,7 +73,7 @@ class LoadedPolicies:
     entries: dict[EntrySource, Place] = field(default_factory=dict)
 
     def add(self, other: LoadedPolicies) -> None:
-        """Take in the policies of another file.
+        """Add the policies of another file.
 
         Raises:
             InvalidPolicy: an object is in both.
@@ -100,18 +100,18 @@ class LoadedPolicies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How documents are read."""
+    """Options for reading documents."""
 
     namespace: str = DEFAULT_NAMESPACE
     """Of an ImagePolicy that names none."""
     cluster_domain: str = ""
-    """What stands for ``<<CLUSTER DOMAIN>>``; entries that need it are left out where it is empty."""
+    """Replacement for ``<<CLUSTER DOMAIN>>``; if empty, entries that need it are ignored."""
     lenient: bool = False
     """Unknown fields and values outside the schema are warnings: for objects that a cluster has stored."""
 
 
 def read_policies(text: str, name: str, reading: Reading | None = None) -> LoadedPolicies:
-    """The policies of one text: YAML documents or one JSON value, lists flattened, other kinds left alone.
+    """The policies of one file: YAML documents or one JSON value, lists flattened, other kinds ignored.
 
     Args:
         text: the documents.
@@ -190,7 +190,7 @@ class _Object:
         return ImagePolicyObject(group=group, kind=kind, name=name, namespace=namespace, entries=entries)
 
     def _group(self) -> PolicyGroup | None:
-        """The object's group; None where it is none of ours, which is an error where it nearly is."""
+        """The object's group; None if it is not a policy group; a near miss is an error."""
         fields = self._fields
         api_version, kind = fields.text("apiVersion"), fields.text("kind")
         if not api_version or not kind:
@@ -210,7 +210,7 @@ class _Object:
         return None
 
     def _metadata(self, kind: str) -> tuple[str, str]:
-        """Namespace (empty for cluster scope) and name. Kubernetes' metadata grows: other fields are its own."""
+        """Namespace (empty for cluster scope) and name. Other fields of Kubernetes' metadata are ignored."""
         metadata = self._fields.child("metadata")
         name, namespace = metadata.text("name"), metadata.text("namespace")
         if not name:
@@ -262,7 +262,7 @@ class _Object:
         )
 
     def _name(self, fields: Fields) -> str | None:
-        """The pattern; None where the entry is left out."""
+        """The pattern; None if the entry is ignored."""
         name = fields.text("name")
         if not name:
             fields.warn("name", "an entry without a name matches nothing")

@@ -46,14 +46,14 @@ class LoadedImagePolicy:
     kind: str = ""
     api_version: str = ""
     execution_rules_written: bool = False
-    """Whether ``executionRules`` was there and not null (``[]`` counts)."""
+    """True if ``executionRules`` was given and not null (``[]`` counts)."""
     warnings: tuple[Remark, ...] = ()
     lines: tuple[tuple[str, int], ...] = ()
-    """Where each rule is written: ``executionRules[0]`` and its line."""
+    """Place of each rule: ``executionRules[0]`` and its line."""
 
 
 class InvalidImagePolicy(InvalidPolicy):
-    """A document could be read, and is no valid policy. ``errors`` are the original's field errors."""
+    """A document is not a valid policy. ``errors`` are the original's field errors."""
 
     def __init__(self, lines: list[str], errors: list[FieldError], loaded: LoadedImagePolicy) -> None:
         super().__init__(*lines)
@@ -138,7 +138,7 @@ def _lines(fields: Fields) -> list[tuple[str, int]]:
 
 
 def _located(errors: list[FieldError], file: str, lines: dict[str, int], start: int) -> list[str]:
-    """Each error behind the file and the line of its rule."""
+    """Each error, after the file and the line of its rule."""
     located = []
     for error in errors:
         place = error.field.removeprefix(f"{PLUGIN_NAME}.")
@@ -155,7 +155,7 @@ class _Reader:
         self._exact = profile is Profile.OPENSHIFT_4
 
     def check_resolution_type(self, fields: Fields, name: str, value: str) -> None:
-        """Refuse, or warn of, a resolution type the original would silently take for "neither"."""
+        """Refuse, or warn about, a resolution type that the original would silently treat as "neither"."""
         if value and value not in RESOLUTION_TYPES:
             place = fields.at(name)
             body = not_supported(place, value, RESOLUTION_TYPES).body
@@ -171,7 +171,7 @@ class _Reader:
         return ResolutionRule(resource, fields.flag("localNames"), policy)
 
     def group_resource(self, fields: Fields) -> GroupResource:
-        """Documented: a resource that cannot be one (``pods 1``) is refused."""
+        """A resource; the documented profile refuses impossible names (``pods 1``)."""
         resource = GroupResource(fields.text("group"), fields.text("resource"))
         if resource.resource and _RESOURCE_NAME.fullmatch(resource.resource) is None:
             text = f"{go_quote(resource.resource)} is not a resource name{hint_for_callout(resource.resource)}"
@@ -203,7 +203,7 @@ class _Reader:
         return rule if self._exact else _with_extensions(rule, fields)
 
     def _registries(self, fields: Fields) -> tuple[str, ...] | None:
-        """Documented: a value with a blank in it (``docker.io 1``) is refused, it can match nothing."""
+        """The registries; the documented profile refuses values with a blank (``docker.io 1``), which match nothing."""
         registries = fields.texts("matchRegistries")
         for index, registry in enumerate(registries or ()):
             if registry != "".join(registry.split()):
@@ -237,7 +237,7 @@ def _value_condition(fields: Fields) -> ValueCondition:
 
 
 def read_label_selector(fields: Fields) -> LabelSelector:
-    """A label selector; whether it means anything is ``LabelSelector.problem``'s to say."""
+    """A label selector; ``LabelSelector.problem`` checks it."""
     labels = fields.text_map("matchLabels")
     return LabelSelector.of(labels, fields.each("matchExpressions", _requirement) or ())
 

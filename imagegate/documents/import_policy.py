@@ -22,7 +22,7 @@ _HOST_FORM = "must be registry.url.local[:port]"
 
 
 def read_image_policy_block(fields: Fields, profile: Profile, exists: Callable[[str], bool]) -> ImagePolicyBlock:
-    """Read the block; what is wrong is noted in the report of ``fields``.
+    """Read the block; errors are recorded in the report of ``fields``.
 
     Args:
         fields: the block, empty where the file has none.
@@ -109,7 +109,7 @@ def _check_allowed_registries(fields: Fields, registries: tuple[AllowedRegistry,
 
 
 def _problems(domain_name: str) -> Iterator[str]:
-    """What the 3.x master refuses (its check for a numeric port contradicts the manual's ``*:*`` and is left out)."""
+    """The errors of the 3.x master, without its check for a numeric port, which contradicts the manual's ``*:*``."""
     if not domain_name:
         yield "cannot be an empty string"
     if not domain_name.partition(":")[0]:

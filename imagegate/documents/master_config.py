@@ -50,12 +50,12 @@ class ReferencedFiles(Protocol):
         """
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a file."""
+        """True if the file exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterConfig:
-    """What a configuration file says of images."""
+    """The parts of a configuration file that concern images."""
 
     image_policy: ImagePolicyConfig | None = None
     """None: the execution policy is off."""
@@ -72,13 +72,13 @@ class MasterConfig:
     places: Mapping[str, tuple[str, int]] = field(default_factory=dict, compare=False)
     """File and line of ``executionRules[0]`` and the like, for messages."""
     located_files: tuple[str, ...] = ()
-    """What ``location`` and ``additionalTrustedCA`` name, resolved; a change there is a change here."""
+    """Resolved paths of ``location`` and ``additionalTrustedCA``; a change of these files is a change of this one."""
 
 
 def read_config(
     text: str, name: str, profile: Profile, referenced: ReferencedFiles, *, strict_yaml: bool = False
 ) -> MasterConfig:
-    """Read a master-config.yaml or a stand-alone ImagePolicyConfig, told apart by ``kind``.
+    """Read a master-config.yaml or a stand-alone ImagePolicyConfig, distinguished by ``kind``.
 
     Args:
         text: YAML or JSON.
@@ -112,7 +112,7 @@ def _stand_alone(loaded: LoadedImagePolicy, name: str) -> MasterConfig:
 
 
 class _Reader:
-    """Reads one master-config; what is wrong anywhere in it is collected first."""
+    """Reads one master-config and collects all errors before raising."""
 
     def __init__(self, report: Report, profile: Profile, referenced: ReferencedFiles) -> None:
         self._report = report
@@ -167,7 +167,7 @@ class _Reader:
             )
 
     def _check_near_misses(self, fields: Fields) -> None:
-        """A block under a misspelt name would be ignored, and with it the policy."""
+        """Refuse misspelt block names: such a block, and with it the policy, would be ignored."""
         for name, node in fields.unknown():
             near = nearest(name.replace("_", "").replace("-", ""), BLOCKS, cutoff=_NEAR_BLOCK_CUTOFF)
             if near:
@@ -268,7 +268,7 @@ class _Reader:
             report.errors.clear()
 
     def _configuration(self, plugins: Fields, name: str) -> tuple[Node, str, Report] | None:
-        """The object that configures a plug-in, with its path and the report of the file it stands in."""
+        """The object that configures a plug-in, with its path and the report of its file."""
         place = f"{_PLUGIN_CONFIG}[{name}]"
         entry = Fields(plugins.entries[name], place, self._report)
         location, embedded = entry.text("location"), entry.node("configuration")
@@ -323,7 +323,7 @@ class _Reader:
 
 
 def _kind_of(node: Node) -> tuple[str, str]:
-    """Kind and apiVersion of an object; empty where it has none."""
+    """Kind and apiVersion of an object; empty if it has none."""
     entries = node.value if isinstance(node.value, dict) else {}
     texts = (entries[name].value if name in entries else "" for name in ("kind", "apiVersion"))
     kind, version = (text if isinstance(text, str) else "" for text in texts)

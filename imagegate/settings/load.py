@@ -1,6 +1,6 @@
 """Environment and ``imagegate.yaml`` -> frozen ``Settings``.
 
-What is not given keeps its default. A variable of the environment wins over the file. Nothing is read on import.
+A setting that is not given has its default. An environment variable overrides the file. Importing reads nothing.
 """
 
 # ruff: noqa: RUF009 - `section` and `custom` are `dataclasses.field`, with a description
@@ -35,7 +35,7 @@ from imagegate.settings.sections import (
 )
 
 SETTINGS_VARIABLE = "IMAGEGATE_SETTINGS"
-"""Names the settings file."""
+"""Variable with the path of the settings file."""
 _PREFIX = "IMAGEGATE_"
 _SERVICE_LINK = re.compile(r"IMAGEGATE_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT)|PORT_[0-9]+_(TCP|UDP|SCTP))(_[A-Z0-9_]+)?")
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
@@ -44,21 +44,21 @@ _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set. Paths are resolved against the directory of the settings file."""
+    """All settings. Paths are resolved against the directory of the settings file."""
 
     profile: Profile = custom(
         Profile.DOCUMENTED,
-        "Which behaviour is followed: the manual, with the safer choices on; or OpenShift 4, bit for bit.",
+        "Behaviour to follow: the manual, with the safer choices on; or exactly OpenShift 4.",
         "`documented`, `openshift-4`",
         lambda fields, name: Profile(fields.choice(name, tuple(Profile), Profile.DOCUMENTED)),
         shown_default="documented",
         from_text=str,
     )
     strict_yaml: bool = flag(False, "Refuse `domainName: *.example.com` without quotes instead of repairing it.")
-    config: str = text("", "A master-config.yaml or a stand-alone ImagePolicyConfig.")
+    config: str = text("", "Path of a master-config.yaml or an ImagePolicyConfig.")
     policies: tuple[str, ...] = texts("Files and folders of ClusterImagePolicy and ImagePolicy objects.")
     images: tuple[str, ...] = texts("Files and folders of image.openshift.io objects.")
-    access_rules: str = text("", "Who may do what, where no cluster is asked: a file of access rules. Empty: nobody.")
+    access_rules: str = text("", "File of access rules, used without a cluster. Empty: nobody has access.")
     documents: DocumentSettings = section(DocumentSettings, key="documents")
     messages: MessageSettings = section(MessageSettings, key="messages")
     integrated_registry: IntegratedRegistrySettings = section(IntegratedRegistrySettings, key="integratedRegistry")
@@ -82,12 +82,12 @@ _BY_VARIABLE = {entry.variable: entry for entry in ENTRIES}
 def load_settings(
     path: Path | None = None, *, environ: Mapping[str, str], read: Callable[[Path], bytes] | None = None
 ) -> Settings:
-    """The settings in force.
+    """The effective settings.
 
     Args:
-        path: the settings file; None: the one ``IMAGEGATE_SETTINGS`` names, or none.
+        path: the settings file; None: the value of ``IMAGEGATE_SETTINGS``, if set.
         environ: the environment.
-        read: reads a file, and may raise OSError; None: as ``read_file`` does what the user names.
+        read: reads a file, and may raise OSError; None: ``read_file`` with its limits.
 
     Raises:
         InvalidSettings: the file cannot be read, or something in it or in the environment is wrong or misspelt.
@@ -107,14 +107,14 @@ def _read_file(path: Path, read: Callable[[Path], bytes]) -> Node:
     try:
         content = read(path)
         if not content.strip():
-            raise InvalidSettings(f"{path}: the file is empty; where the defaults are meant, write {{}}")
+            raise InvalidSettings(f"{path}: the file is empty; for the defaults, write {{}}")
         documents = read_source(decode_utf8(content, str(path)), str(path)).documents
     except OSError as error:
         raise InvalidSettings(f"{path}: cannot be read: {error.strerror or error}") from error
     except InvalidPolicy as error:
         raise InvalidSettings(*error.lines) from error
     if len(documents) > 1:
-        raise InvalidSettings(f"{path}:{documents[1].line}: a second document; one file holds all settings")
+        raise InvalidSettings(f"{path}:{documents[1].line}: a second document; all settings belong in one")
     return documents[0]
 
 
@@ -137,7 +137,7 @@ def read_settings(root: Node, name: str, environment: Mapping[Entry, object] | N
 
 
 def _problems(report: Report, environment: Mapping[Entry, object]) -> list[str]:
-    """What is wrong, each behind the place it stands in: the file and line, or the variable."""
+    """The errors, each with its place: file and line, or variable."""
     variables = {entry.dotted: entry.variable for entry in environment}
     ordered = sorted(report.errors, key=lambda remark: remark.line)
     return [
@@ -147,10 +147,10 @@ def _problems(report: Report, environment: Mapping[Entry, object]) -> list[str]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[Entry, object]:
-    """The settings that the environment holds.
+    """The settings from the environment.
 
     Raises:
-        InvalidSettings: a variable with our prefix that is none of ours.
+        InvalidSettings: a variable with our prefix is not a setting.
     """
     values: dict[Entry, object] = {}
     problems = []
@@ -171,7 +171,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Entry, object]:
 
 
 def _merged(root: Node, environment: Mapping[Entry, object]) -> Node:
-    """The document with the environment's values put in. The document itself is left as it is."""
+    """A copy of the document with the values of the environment."""
     for entry, value in environment.items():
         root = _with_value(root, entry.path, value)
     return root
@@ -181,7 +181,7 @@ def _with_value(node: Node, path: tuple[str, ...], value: object) -> Node:
     if not path:
         return Node(_as_node_value(value, node.line), node.line)
     if node.value is not None and not isinstance(node.value, dict):
-        return node  # wrong as it is; reading it says so
+        return node  # not a mapping: reading it reports that
     children = dict(node.value or {})
     children[path[0]] = _with_value(children.get(path[0], Node(None, node.line)), path[1:], value)
     return Node(children, node.line)
@@ -194,7 +194,7 @@ def _as_node_value(value: object, line: int) -> Value:
 
 
 def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[str, str]) -> Settings:
-    """Relative paths of the file against its directory; those of the environment against the working directory."""
+    """Resolve relative paths: of the file against its directory, of the environment against the working directory."""
 
     def resolved(value: str, *path: str) -> str:
         variable = Entry(path, ENTRIES[0].description).variable

@@ -14,15 +14,16 @@ from imagegate.settings.schema import Entry
 _HEAD = """# Settings
 
 imagegate reads an optional settings file, `imagegate.yaml`, named by `--settings` or by the variable
-`IMAGEGATE_SETTINGS`; `config/imagegate.yaml` is a sample with comments. What is not set keeps its default. A variable
-of the environment wins over the file; lists are separated by commas there. Relative paths are relative to the settings
-file, those in variables to the working directory. Misspelt or unknown settings and `IMAGEGATE_...` variables stop the
-start with file and line; variables that Kubernetes sets for a Service named `imagegate` are passed over.
+`IMAGEGATE_SETTINGS`; `config/imagegate.yaml` is a sample with comments. A setting that is not given has its default.
+An environment variable overrides the file; lists are separated by commas there. Relative paths are relative to the
+settings file, those in variables to the working directory. Misspelt or unknown settings and `IMAGEGATE_...` variables
+stop the start with file and line; variables that Kubernetes sets for a Service named `imagegate` are ignored.
 
-"By profile" means: as the profile has it unless set. Units stand in the names: `S` seconds, `Bytes` bytes.
+"By profile" means: the default of the profile. Names end with their unit: `S` seconds, `Bytes` bytes.
 
-The `cise` section turns the policies of Container Image Security Enforcement and Portieris on, also when it is empty
-(`cise: {}`) or when only a variable of it is set.
+A `cise` section turns on the policies of Container Image Security Enforcement and Portieris, even if it is empty
+(`cise: {}`) or if only a variable of it is set. This version does not support content trust and vulnerability checks:
+it refuses `cise.trust` and `cise.va` settings other than the defaults.
 
 <!-- The tables are printed by `python -m imagegate.settings.reference_page`; a test compares them. -->
 """

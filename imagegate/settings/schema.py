@@ -1,4 +1,4 @@
-"""How a settings class says what its fields are called, mean and may be; one description serves reading and docs."""
+"""Descriptions of settings: name, meaning and values of each field, for both the reader and the documentation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the settings file and the documentation say of one field."""
+    """One field, as the settings file and the documentation show it."""
 
     doc: str
     shape: str
-    """``text``, ``bool``, ``list of texts``...; or the values, where there are few."""
+    """``string``, ``bool``, ``list of strings``...; or the values, where there are few."""
     shown_default: str
     read: Callable[[Fields, str], Any]
-    """Reads the entry of that name; what is missing reads as the default."""
+    """Reads the entry of that name; a missing one is the default."""
     from_text: Callable[[str], object] | None = None
     """The entry's value from an environment variable; None: not settable there."""
     key: str = ""
@@ -31,7 +31,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One setting: where it stands and what it is."""
+    """One setting: its path and its description."""
 
     path: tuple[str, ...]
     description: Description
@@ -58,12 +58,12 @@ def _described(default: T, description: Description) -> T:
 
 
 def text(default: str, doc: str, *, key: str = "") -> str:
-    """A text."""
-    return _described(default, Description(doc, "text", default, lambda f, n: f.text(n, default), str, key))
+    """A string."""
+    return _described(default, Description(doc, "string", default, lambda f, n: f.text(n, default), str, key))
 
 
 def optional_text(doc: str, choices: Sequence[str], shown_default: str, *, key: str = "") -> str | None:
-    """One of a few words, or None where not given, which leaves the choice to the profile."""
+    """One of a few words, or None if not set, which leaves the choice to the profile."""
     shape = ", ".join(f"`{choice}`" for choice in choices)
     read = lambda f, n: f.choice(n, choices, "") or None  # noqa: E731 - a table of readers
     return _described(None, Description(doc, shape, shown_default, read, str, key))
@@ -104,14 +104,14 @@ def optional_seconds(doc: str, *, minimum: float, maximum: float, shown_default:
 
 
 def texts(doc: str, *, default: tuple[str, ...] = (), key: str = "") -> tuple[str, ...]:
-    """A list of texts; in the environment separated by commas."""
+    """A list of strings; in the environment separated by commas."""
     shown = ", ".join(default) or "empty"
 
     def read(fields: Fields, name: str) -> tuple[str, ...]:
         value = fields.texts(name)
         return default if value is None else value
 
-    return _described(default, Description(doc, "list of texts", shown, read, _list, key))
+    return _described(default, Description(doc, "list of strings", shown, read, _list, key))
 
 
 def custom(

@@ -1,4 +1,4 @@
-"""The sections of the settings. ``None`` leaves a choice to the profile; units are in the names."""
+"""The sections of the settings. ``None``: the profile decides; names end with units."""
 
 # ruff: noqa: RUF009 - `section` and `custom` are `dataclasses.field`, with a description
 
@@ -65,7 +65,7 @@ def _namespace_mode(fields: Fields) -> NamespaceMode:
 
 
 def _mode(plugin: str) -> str:
-    return choice("enforce", MODES, f"What a denial by {plugin} does: deny, warn the user, or only note it.")
+    return choice("enforce", MODES, f"Effect of a denial by {plugin}: deny, warn the user, or only record it.")
 
 
 def _namespaces() -> tuple[NamespaceMode, ...]:
@@ -130,16 +130,16 @@ _NO_LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentSettings:
-    """When changed documents (settings, configuration, policies, images) count."""
+    """Conditions for changed documents (settings, configuration, policies, images) to take effect."""
 
     ending: str = choice(
         "optional",
         ("optional", "marker", "checksum"),
-        "What says that a document is whole: nothing, a last line `# imagegate: end`, or `FILE.sha256` beside it.",
+        "Proof that a document is complete: none, a last line `# imagegate: end`, or a file `FILE.sha256`.",
     )
     weaker_after_s: float = seconds(
         60,
-        "How long changed files must stay as they are before weaker policies count; SIGHUP does not wait.",
+        "Time that changed files must stay unchanged before weaker policies take effect; SIGHUP does not wait.",
         minimum=0,
         maximum=86400,
     )
@@ -147,10 +147,10 @@ class DocumentSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSettings:
-    """Words of denials."""
+    """Messages of denials."""
 
     style: str | None = optional_text(
-        "Words of denials: the original's and the rule's name; exactly the original's; or the former in modern words.",
+        "Messages of denials: OpenShift's plus the name of the rule; exactly OpenShift's; or in modern wording.",
         ("documented", "upstream", "modern"),
         "by profile",
     )
@@ -162,7 +162,7 @@ class IntegratedRegistrySettings:
     """Names of the integrated registry. ``internalRegistryHostname`` of the master-config comes first."""
 
     hostname: str = text("", "`host[:port]` of the integrated registry; `internalRegistryHostname` of `config` wins.")
-    aliases: tuple[str, ...] = texts("Other names it is known by, such as its service name and its external route.")
+    aliases: tuple[str, ...] = texts("Other names of it, such as its service name and its external route.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,21 +172,25 @@ class ImagePolicySettings:
     mode: str = _mode("the execution policy")
     namespaces: tuple[NamespaceMode, ...] = _namespaces()
     controller_owned: str | None = optional_text(
-        "Objects owned by a controller: check without rewriting; pass those of trusted controllers; pass all.",
+        "Objects of controllers: check without rewriting, allow those of trusted controllers, or allow all.",
         ("validate", "trusted", "skip"),
         "`validate`; `skip` in openshift-4",
     )
     trusted_controllers: tuple[str, ...] = texts("User names of controllers, for `controllerOwned: trusted`.")
-    default_registry: str = text("docker.io", "Where nodes pull unqualified names from; reject rules compare with it.")
+    default_registry: str = text(
+        "docker.io", "Registry from which nodes pull unqualified names; reject rules compare with it."
+    )
     namespace_override: str = choice(
         "open",
         ("open", "restricted"),
-        "Which rules a namespace's ignore-rules annotation may switch off: all, or only those that allow it.",
+        "Rules that a namespace's ignore-rules annotation may turn off: all, or only those that allow it.",
     )
-    require_known_repository: bool = flag(False, "A digest resolves only if its repository is known for that image.")
-    unqualified_accepted_as_docker_hub: bool = flag(False, "Accept rules for docker.io also match unqualified names.")
-    exempt_namespaces: tuple[str, ...] = texts("Namespaces whose objects are not looked at.")
-    exempt_service_accounts: tuple[str, ...] = texts("User names whose requests are not looked at.")
+    require_known_repository: bool = flag(False, "Resolve a digest only if its repository is known for that image.")
+    unqualified_accepted_as_docker_hub: bool = flag(
+        False, "Let accept rules for docker.io also match unqualified names."
+    )
+    exempt_namespaces: tuple[str, ...] = texts("Namespaces whose objects are not checked.")
+    exempt_service_accounts: tuple[str, ...] = texts("User names whose requests are not checked.")
     extra_resources: tuple[ExtraResource, ...] = custom(
         (),
         "Custom resources to check too, with the paths of pod specs in them. Not supported by this version, "
@@ -198,7 +202,7 @@ class ImagePolicySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlwaysPullSettings:
-    """AlwaysPullImages; it is turned on in the master-config."""
+    """AlwaysPullImages; the master-config turns it on."""
 
     mode: str = _mode("AlwaysPullImages")
     namespaces: tuple[NamespaceMode, ...] = _namespaces()
@@ -206,44 +210,46 @@ class AlwaysPullSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportGateSettings:
-    """allowedRegistriesForImport; the list itself stands in the master-config."""
+    """allowedRegistriesForImport; the list itself is in the master-config."""
 
     mode: str = _mode("the import gate")
     namespaces: tuple[NamespaceMode, ...] = _namespaces()
     grandfather: str = choice(
         "repository",
         ("repository", "exact", "none"),
-        "What of a stream's old references stays allowed after the list was tightened.",
+        "Old references of a stream that stay allowed after the list is tightened: by repository, exact, or none.",
     )
     insecure_fallback: str = choice(
-        "none", ("none", "both"), "Imports marked insecure also accept rules for port 443 (`both`)."
+        "none", ("none", "both"), "Let insecure imports also match rules for port 443 (`both`)."
     )
     privileged_import_bypass: str = choice(
-        "import", ("import", "full"), "Who may create image stream mappings skips the check of imports, or all checks."
+        "import",
+        ("import", "full"),
+        "Users who may create image stream mappings skip the check of imports, or all checks.",
     )
-    review_mappings: bool = flag(False, "Also count the right to create `imagestreammappings` in the namespace.")
+    review_mappings: bool = flag(False, "Also accept the right to create `imagestreammappings` in the namespace.")
     check_mirrors: bool = flag(
-        False, "Mirrors must be on the list as well. Not supported by this version, which refuses it."
+        False, "Require mirrors to be on the list as well. Not supported by this version, which refuses it."
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinningSettings:
-    """Which trust roots are accepted."""
+    """Accepted trust roots."""
 
     certs: Mapping[str, tuple[str, ...]] = custom(
         _NO_LISTS,
-        "Image name, or its beginning and `*`: accepted key IDs of root certificates.",
+        "Image name, or prefix and `*`: accepted key IDs of root certificates.",
         "map of lists",
         _list_map,
     )
     ca: Mapping[str, str] = custom(
         _NO_TEXTS,
-        "Beginning of an image name: file of CA certificates the root must chain to.",
-        "map of texts",
+        "Prefix of image names: file of CA certificates that the root must chain to.",
+        "map of strings",
         _text_map,
     )
-    tofu: bool = flag(True, "Trust the first root seen for an image; later ones must follow from it.")
+    tofu: bool = flag(True, "Trust the first root of an image; later roots must be signed by it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,80 +258,82 @@ class TrustSettings:
 
     servers: Mapping[str, str] = custom(
         _NO_TEXTS,
-        "Registry: URL of its trust server, `{hostname}` stands for the registry.",
-        "map of texts",
+        "Registry: URL of its trust server; `{hostname}` is replaced by the registry.",
+        "map of strings",
         _text_map,
         shown_default="the known registries",
     )
-    allow_http: bool = flag(False, "Trust servers may be asked without TLS.", key="allowHTTP")
-    store: str = text("", "Directory for trust anchors and versions seen; empty: in the store.")
+    allow_http: bool = flag(False, "Allow trust servers without TLS.", key="allowHTTP")
+    store: str = text("", "Directory for trust anchors and known versions; empty: in the store.")
     pinning: PinningSettings = section(PinningSettings, key="pinning")
-    signer_key_must_sign: bool = flag(True, "A signer's key must have signed, not only be listed.")
+    signer_key_must_sign: bool = flag(True, "Require a signature by a signer's key; a listed key is not enough.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimpleSettings:
     """Simple signing."""
 
-    key_namespaces: tuple[str, ...] = texts("Namespaces beside its own from which an ImagePolicy may name keys.")
+    key_namespaces: tuple[str, ...] = texts("Other namespaces whose key Secrets an ImagePolicy may reference.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VulnerabilitySettings:
     """IBM Vulnerability Advisor."""
 
-    api_version: str = choice("v4", ("v3", "v4"), "Version of its API.")
-    account: str = text("", "Account for entries that name none.")
-    base_url: str = text("", "Where it is asked; empty: at the image's registry.", key="baseURL")
-    iam_url: str = text(_IBM_TOKEN_URL, "Where tokens are had.", key="iamURL")
+    api_version: str = choice("v4", ("v3", "v4"), "Version of the Vulnerability Advisor API.")
+    account: str = text("", "Account for entries that do not set one.")
+    base_url: str = text("", "URL of Vulnerability Advisor; empty: the image's registry.", key="baseURL")
+    iam_url: str = text(_IBM_TOKEN_URL, "URL that issues tokens.", key="iamURL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CisePathSettings:
-    """Policies of Container Image Security Enforcement and Portieris. The path is on once there is a ``cise`` block."""
+    """Policies of Container Image Security Enforcement and Portieris. A ``cise`` block turns them on."""
 
     mode: str = _mode("the image enforcement policies")
     namespaces: tuple[NamespaceMode, ...] = _namespaces()
-    profile: str = choice("cise", ("cise", "cloudpak", "portieris"), "Which product's defaults are followed.")
+    profile: str = choice("cise", ("cise", "cloudpak", "portieris"), "Product whose defaults apply.")
     groups: tuple[str, ...] = custom(
         _GROUPS,
-        "API groups read, in the order in which their policies are merged.",
-        "list of texts",
+        "API groups to read, in the order in which their policies are merged.",
+        "list of strings",
         _groups,
         shown_default=", ".join(_GROUPS),
     )
-    messages: str = choice("auto", ("auto", "portieris", "cise"), "Whose sentences denials use.")
+    messages: str = choice(
+        "auto", ("auto", "portieris", "cise"), "Product whose messages denials use; `auto`: by `cise.profile`."
+    )
     reserved_namespaces: tuple[str, ...] | None = custom(
         None,
-        "Namespaces whose objects are not looked at.",
-        "list of texts",
+        "Namespaces whose objects are not checked.",
+        "list of strings",
         lambda fields, name: fields.texts(name),
         shown_default="by cise.profile",
     )
-    cluster_domain: str = text("", "Stands for `<<CLUSTER DOMAIN>>` in the default policies.")
-    digest_fallback: bool = flag(True, "An entry without a tag also covers digests of its repository.")
-    normalize_image_names: bool = flag(False, "Also match names with `:latest`, and without `library/`.")
+    cluster_domain: str = text("", "Replaces `<<CLUSTER DOMAIN>>` in the default policies.")
+    digest_fallback: bool = flag(True, "Let an entry without a tag also match digests of its repository.")
+    normalize_image_names: bool = flag(False, "Also match names with `:latest` and without `library/`.")
     parents: str | None = optional_text(
-        "What an owner reference is worth: nothing; a look at the owner; the upstream behaviour.",
+        "Treatment of owner references: ignore them, verify the owner, or trust them as upstream does.",
         ("examine", "verify", "trust"),
         "by cise.profile",
     )
     pods_only: bool | None = custom(
         None,
-        "Only pods are examined, not what makes them.",
+        "Check pods only, not the objects that create them.",
         "bool",
         lambda fields, name: fields.flag(name) if fields.has(name) else fields.ignore(name),
         shown_default="by cise.profile",
     )
-    report_all: bool = flag(False, "Report everything that is wrong, not only the first.")
-    rewriting: str = choice("all", ("all", "pods", "never"), "Which objects are rewritten to digests.")
+    report_all: bool = flag(False, "Report every violation, not only the first.")
+    rewriting: str = choice("all", ("all", "pods", "never"), "Objects whose images are rewritten to digests.")
     keep_tag: bool = flag(False, "Rewrite to `NAME:TAG@DIGEST` instead of `NAME@DIGEST`.")
     record_key_file: str = text(
         "",
-        "File with the key of the records of rewritten images, the same for all replicas; empty: made once and kept"
+        "File with the key of the records of rewritten images, the same for all replicas; empty: created once,"
         " beside the store.",
     )
-    cache: bool = flag(True, "Keep results of verification for a while.")
+    cache: bool = flag(True, "Cache results of verification.")
     trust: TrustSettings = section(TrustSettings, key="trust")
     simple: SimpleSettings = section(SimpleSettings, key="simple")
     va: VulnerabilitySettings = section(VulnerabilitySettings, key="va")
@@ -333,42 +341,42 @@ class CisePathSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryLimitSettings:
-    """How much of an answer is read."""
+    """Limits of responses."""
 
-    manifest_max_bytes: int = integer(4 * 2**20, "Of one manifest.", minimum=1024, maximum=64 * 2**20)
-    config_max_bytes: int = integer(8 * 2**20, "Of one image configuration.", minimum=1024, maximum=64 * 2**20)
-    tags_max: int = integer(100_000, "Tags of one repository.", minimum=1, maximum=10_000_000)
+    manifest_max_bytes: int = integer(4 * 2**20, "Size of one manifest.", minimum=1024, maximum=64 * 2**20)
+    config_max_bytes: int = integer(8 * 2**20, "Size of one image configuration.", minimum=1024, maximum=64 * 2**20)
+    tags_max: int = integer(100_000, "Number of tags of one repository.", minimum=1, maximum=10_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
-    """How registries and other servers are asked."""
+    """Connections to registries and other servers."""
 
     allow_private_addresses: tuple[str, ...] = texts(
-        "Hosts (`host` or `host:port`) and networks (CIDR) that may be asked at private addresses."
+        "Hosts (`host` or `host:port`) and networks (CIDR) that may be reached at private addresses."
     )
-    insecure: tuple[str, ...] = texts("`host[:port]` that may be asked without TLS or with any certificate.")
+    insecure: tuple[str, ...] = texts("`host[:port]` that may be used without TLS or with any certificate.")
     blocked: tuple[str, ...] = texts(
-        "`host[:port]` that are never asked, in any spelling and on nobody's word; without a port, all ports."
+        "`host[:port]` that are never contacted, in any spelling, even by redirect; without a port: all ports."
     )
-    ca_file: str = text("", "PEM bundle trusted beside the system's.")
+    ca_file: str = text("", "PEM bundle trusted in addition to the system's.")
     mirrors: tuple[MirrorRule, ...] = custom(
-        (), "Other places of a registry's images.", "list of `{source, mirrors, use, neverContactSource}`", _mirrors
+        (), "Mirrors of a registry's images.", "list of `{source, mirrors, use, neverContactSource}`", _mirrors
     )
     token_realms: Mapping[str, tuple[str, ...]] = custom(
         _NO_LISTS,
-        "Registry: token servers on other hosts that may be sent its credentials, besides the known ones.",
+        "Registry: other token servers that may receive its credentials, in addition to the known ones.",
         "map of lists",
         _list_map,
     )
-    connect_timeout_s: float = seconds(5, "For one connection.", minimum=0.1, maximum=60)
-    attempts: int = integer(3, "Requests at most for one answer.", minimum=1, maximum=10)
+    connect_timeout_s: float = seconds(5, "Time to open one connection.", minimum=0.1, maximum=60)
+    attempts: int = integer(3, "Maximum attempts per request.", minimum=1, maximum=10)
     limits: RegistryLimitSettings = section(RegistryLimitSettings, key="limits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """Where image streams and images are kept."""
+    """The store of image streams and images."""
 
     path: str = text("", "SQLite file; empty: in the user's state directory.")
 
@@ -379,38 +387,38 @@ class ServerSettings:
 
     host: str = text("127.0.0.1", "Address to listen at.")
     port: int = integer(8080, "Port to listen at; 0: a free one.", minimum=0, maximum=65535)
-    body_max_bytes: int = integer(8 * 2**20, "Largest request body.", minimum=65536, maximum=256 * 2**20)
+    body_max_bytes: int = integer(8 * 2**20, "Maximum size of a request body.", minimum=65536, maximum=256 * 2**20)
     default_timeout_s: float = seconds(
-        10, "Time for a review whose request names none; look-ups get 80% of it.", minimum=0.5, maximum=60
+        10, "Time for a review whose request sets none; look-ups get 80% of it.", minimum=0.5, maximum=60
     )
-    workers: int = integer(0, "Worker processes; 0: one a processor, at most four.", minimum=0, maximum=64)
+    workers: int = integer(0, "Worker processes; 0: one per processor, at most four.", minimum=0, maximum=64)
     threads: int = integer(
-        16, "Threads of a worker; with `event-loop`, for requests that are no reviews.", minimum=1, maximum=512
+        16, "Threads per worker; with `event-loop`, for requests other than reviews.", minimum=1, maximum=512
     )
     worker: str = choice(
         "event-loop",
         ("event-loop", "gthread"),
-        "How connections are served: by an event loop, or a thread each, which slow clients can use up.",
+        "Serve connections by an event loop, or by a thread each, which slow clients can exhaust.",
     )
     request_timeout_s: float = seconds(
-        15, "A request must arrive within it, from its first byte to its last.", minimum=1, maximum=300
+        15, "Time for a request to arrive, from its first byte to its last.", minimum=1, maximum=300
     )
-    handshake_timeout_s: float = seconds(10, "A TLS handshake must be complete within it.", minimum=1, maximum=300)
+    handshake_timeout_s: float = seconds(10, "Time for a TLS handshake.", minimum=1, maximum=300)
     connections_per_client: int = integer(
         1024,
-        "Connections of one address, in a worker, whose request is not complete; beyond it the oldest is closed.",
+        "Connections of one address with an incomplete request, per worker; beyond it the oldest is closed.",
         minimum=8,
         maximum=65536,
     )
     buffered_max_bytes: int = integer(
         64 * 2**20,
-        "Bodies that a worker holds; beyond it the largest that is not complete is given up.",
+        "Total size of request bodies in a worker; beyond it the largest incomplete one is dropped.",
         minimum=2**20,
         maximum=2**34,
     )
     drain_s: float | None = optional_seconds(
-        "After SIGTERM: how long new connections are accepted, while `/readyz` says not ready and answers close "
-        "their connections.",
+        "After SIGTERM: time in which new connections are still accepted, while `/readyz` reports not ready and "
+        "responses close their connections.",
         minimum=0,
         maximum=20,
         shown_default="5 in a cluster, else 0",
@@ -421,4 +429,4 @@ class ServerSettings:
 class LogSettings:
     """Log lines."""
 
-    level: str = choice("info", ("debug", "info", "warning", "error"), "The least severe lines that are written.")
+    level: str = choice("info", ("debug", "info", "warning", "error"), "Least severe lines to write.")

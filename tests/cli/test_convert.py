@@ -45,7 +45,7 @@ def test_nothing_is_written_where_one_file_is_wrong(folder: Path, capsys: pytest
     before = (folder / "cluster.yaml").read_text()
     assert main(["convert", str(folder), "--in-place"]) == 2
     assert (folder / "cluster.yaml").read_text() == before
-    assert "wrong.yaml:7: spec.repositories[0].name: expected text" in capsys.readouterr().err
+    assert "wrong.yaml:7: spec.repositories[0].name: expected string" in capsys.readouterr().err
 
 
 def test_links_are_not_written_through(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_two_files_of_one_name_are_not_written_over_each_other(
     (second / "cluster.yaml").write_text("kind: ConfigMap\napiVersion: v1\n")
     out = tmp_path / "converted"
     assert main(["convert", str(folder), str(second), "--output-folder", str(out)]) == 2
-    assert f"{out}/cluster.yaml: two of the files would be written there" in capsys.readouterr().err
+    assert f"{out}/cluster.yaml: two files would be written there" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -179,7 +179,7 @@ def test_policies_with_no_value_is_one_warning() -> None:
             "- name: a\n  policy: {mutateImage: no-thanks}\n",
             'p.yaml:8: spec.repositories[0].policy.mutateImage: expected bool, got "no-thanks"',
         ),
-        ("- name: 5\n", "p.yaml:7: spec.repositories[0].name: expected text, got number 5; quote it"),
+        ("- name: 5\n", "p.yaml:7: spec.repositories[0].name: expected string, got number 5; quote it"),
         ("- \n", "p.yaml:7: spec.repositories[0]: is null, which matches nothing"),
         (
             "- name: a\n  policy: {simple: {requirements: [{keySecret: k}]}}\n",

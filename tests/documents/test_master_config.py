@@ -331,7 +331,7 @@ def test_the_manuals_unquoted_pattern_is_repaired_unless_yaml_is_to_be_strict(pr
     (warning,) = config.warnings
     assert warning.line == 4
     assert warning.text.endswith('read as "*.mydomain.com": quote it')
-    assert 'a text that begins with "*" must be quoted' in refusal(text, profile, strict_yaml=True)
+    assert 'a string that begins with "*" must be quoted' in refusal(text, profile, strict_yaml=True)
 
 
 def test_image_config() -> None:

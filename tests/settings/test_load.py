@@ -92,7 +92,7 @@ def test_an_empty_cise_block_turns_that_path_on(tmp_path: Path) -> None:
             "profile: origin-3.11\n",
             'profile: Unsupported value: "origin-3.11": supported values:',
         ),
-        ("imagePolicy: {mode: off}\n", "imagePolicy.mode: expected text, got bool false; YAML reads"),
+        ("imagePolicy: {mode: off}\n", "imagePolicy.mode: expected string, got bool false; YAML reads"),
         ("imagePolicy: {namespaces: [{selector: {}}]}\n", "imagePolicy.namespaces[0].mode: Required value"),
         (
             "imagePolicy: {namespaces: [{mode: warn, selector: {matchLabels: {a b: c}}}]}\n",

@@ -62,5 +62,5 @@ def test_every_section_is_listed() -> None:
 def test_what_has_no_reader_is_refused_where_it_is_set(tmp_path: Path, document: str) -> None:
     path = tmp_path / "imagegate.yaml"
     path.write_text(document, encoding="utf-8")
-    with pytest.raises(InvalidSettings, match="by this version"):
+    with pytest.raises(InvalidSettings, match="this version"):
         configured_plugins(load_settings(path, environ={}), MasterConfig())

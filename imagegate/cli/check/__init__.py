@@ -1,1 +1,4 @@
-"""``imagegate check``: manifests in, a verdict for each image out."""
+"""``imagegate check``: reading, deciding and reporting of manifests.
+
+Policy rules do not belong here: ``service/review`` decides.
+"""

@@ -1,4 +1,4 @@
-"""``imagegate check``: manifests through every configured plug-in."""
+"""``imagegate check``: the verdict of every configured plug-in on manifests."""
 
 from __future__ import annotations
 
@@ -25,15 +25,19 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
 @chosen_options
-@click.option("-n", "--namespace", default="default", show_default=True, help="Of objects that name none.")
-@click.option("--as-user", default="", metavar="NAME", help="Who creates the objects.")
-@click.option("--as-group", multiple=True, metavar="NAME", help="A group of that user; may be repeated.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Files of folders that are read. [**/*.{yaml,yml,json}]")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Files and folders that are passed over.")
-@click.option("--explain", is_flag=True, help="Show every rule that was tried, and why it matched or not.")
+@click.option(
+    "-n", "--namespace", default="default", show_default=True, help="Namespace for objects that do not set one."
+)
+@click.option("--as-user", default="", metavar="NAME", help="User that creates the objects.")
+@click.option("--as-group", multiple=True, metavar="NAME", help="Group of that user; may be repeated.")
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Read only these files of folders. [**/*.{yaml,yml,json}]"
+)
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Skip these files and folders.")
+@click.option("--explain", is_flag=True, help="Show every rule that was tried and why it matched or not.")
 @click.option("--rewrite", is_flag=True, help="Print the objects as they would be stored, unless one is denied.")
-@click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes. [as many as there are processors]")
+@click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Output format.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Number of processes. [one per processor]")
 def check(
     paths: tuple[Path, ...],
     namespace: str,
@@ -47,12 +51,12 @@ def check(
     jobs: int | None,
     **named: Unpack[SharedOptions],
 ) -> int:
-    """Put manifests through every configured policy, as an API server would on creating them.
+    """Check manifests against every configured policy, as an API server would on creating them.
 
-    PATH is a file, a folder, or - for standard input. Hidden folders and links to folders are passed over, each with
-    a line on standard error. Exit code: 0 all allowed, 1 something denied, 2 usage, configuration, an unreadable
-    manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence could not be
-    had.
+    PATH is a file, a folder, or - for standard input. Hidden folders and links to folders are skipped, each with a
+    line on standard error. Exit code: 0 all allowed, 1 something denied, 2 usage, configuration, an unreadable
+    manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence was not
+    available.
     """
     from imagegate.cli.check.render import render
     from imagegate.cli.check.run import CheckOptions, run_check
@@ -62,7 +66,7 @@ def check(
     choices = replace(chosen(named), manifests=True)
     service = build(choices)
     if not service.policies.current.plugins:
-        raise ConfigError("nothing to check by: name a policy with --config, --policies or --settings")
+        raise ConfigError("no policy to check against: name one with --config, --policies or --settings")
     options = CheckOptions(
         namespace=namespace,
         user=User(name=as_user, groups=as_group),

@@ -1,7 +1,7 @@
 """Manifests: YAML or JSON text to Kubernetes objects that know where they were written. Built for many files.
 
-The C loader builds nodes; objects are made from the nodes by the rules Kubernetes reads YAML by. Texts are not
-trusted: nesting is bounded before the C loader, which crashes on deep nesting, sees them.
+The C loader builds nodes; objects are made from the nodes by the rules of ``documents/yaml/rules``. Input
+is untrusted: nesting is bounded before the C loader, which crashes on deep nesting, sees it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
 class BadManifest(InvalidInput):
-    """A text is no manifest; ``str()`` begins with ``file:line:``."""
+    """A document is not a manifest; ``str()`` begins with ``file:line:``."""
 
 
 class Manifest(NamedTuple):
@@ -51,15 +51,15 @@ class Manifest(NamedTuple):
 
     file: str
     line: int
-    """Where the object begins, from 1."""
+    """First line of the object, from 1."""
     object: dict[str, Any]
     node: yaml.MappingNode | None = None
     """None for JSON, whose lines are not known."""
     offset: int = 0
-    """Lines before the text that ``node`` counts from."""
+    """Lines of the file before the part that ``node`` counts from."""
 
     def line_of(self, field_path: str) -> int:
-        """The line of a field such as ``spec.containers[0].image``, or of what of it there is."""
+        """The line of a field such as ``spec.containers[0].image``, or of its nearest existing parent."""
         at: Any = self.node
         line = self.line
         for index, key in _STEP.findall(field_path):
@@ -90,7 +90,7 @@ class _Loader(yaml.CSafeLoader):
 
 
 def read_manifests(text: str, file: str, *, first_line: int = 1) -> Iterator[Manifest]:
-    """Every object in ``text``, lists (``kind: List``, ``PodList``) flattened; empty documents are passed over.
+    """Every object in ``text``, lists (``kind: List``, ``PodList``) flattened; empty documents are skipped.
 
     Raises:
         BadManifest: not YAML or JSON, nested too deeply, a repeated key, or not an object.
@@ -104,7 +104,7 @@ def read_manifests(text: str, file: str, *, first_line: int = 1) -> Iterator[Man
             document = _from_json(text, file, first_line)
             yield from _flattened(document, None, file, first_line, first_line - 1)
             return
-    aliases = "&" in text  # once: the text may hold thousands of documents
+    aliases = "&" in text  # once: the file may hold thousands of documents
     for node in _nodes(text, file, first_line):
         if node is not None:
             document = _value_of(node, file, first_line - 1, aliases=aliases)
@@ -112,14 +112,14 @@ def read_manifests(text: str, file: str, *, first_line: int = 1) -> Iterator[Man
 
 
 class _RepeatedKey(ValueError):
-    """A key stands twice in a JSON object."""
+    """A key is written twice in a JSON object."""
 
 
 def _from_json(text: str, file: str, first_line: int) -> Any:
-    """The value of a text that is JSON.
+    """The value of a JSON document.
 
     Raises:
-        BadManifest: a key is repeated, and programs do not agree which of its values counts; or nested too deeply.
+        BadManifest: a key is repeated, and programs do not agree which value counts; or nested too deeply.
     """
     if text.count("[") + text.count("{") > DEPTH_MAX and _is_too_deep(orjson.loads(text)):
         raise BadManifest(f"{file}:{first_line}: {TOO_DEEP}")
@@ -182,9 +182,10 @@ def _nodes(text: str, file: str, first_line: int) -> Iterator[Any]:
 
 
 def _check_depth(text: str, file: str, first_line: int) -> None:
-    """Refuse nesting beyond ``DEPTH_MAX``; texts that cannot be that deep are told by their looks.
+    """Refuse nesting beyond ``DEPTH_MAX``.
 
-    Each level needs a bracket, or a further column in the same line or the next.
+    A cheap scan skips documents that cannot be that deep: each level needs a bracket, or a further column in the
+    same line or the next.
     """
     brackets = text.count("[") + text.count("{")
     if brackets < DEPTH_MAX and max(map(len, text.split("\n"))) < DEPTH_MAX:

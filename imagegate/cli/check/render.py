@@ -40,7 +40,7 @@ def _table(report: Report, *, colour: bool) -> Iterator[str]:
 
 
 def _details(result: Result) -> Iterator[str]:
-    """What is said below the line of an object."""
+    """The lines below the line of an object."""
     for problem in result.problems:
         yield f"  {result.file}:{problem.line}: {_sentence(problem)}"
     for rewrite in result.rewrites:

@@ -1,4 +1,4 @@
-"""Reading manifests and deciding them, over several processes where there are many."""
+"""Reads and decides manifests, in several processes if there are many."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FILES_A_JOB = 64
 
 
 class Problem(NamedTuple):
-    """One denial, where it was written."""
+    """One denial and its line."""
 
     line: int
     plugin: str
@@ -51,7 +51,7 @@ class Rewrite(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of one object."""
+    """The verdict on one object."""
 
     file: str
     line: int
@@ -65,7 +65,7 @@ class Result(NamedTuple):
     rewrites: tuple[Rewrite, ...] = ()
     steps: tuple[dict[str, Any], ...] = ()
     document: str = ""
-    """As it would be stored, YAML."""
+    """The object as it would be stored, in YAML."""
 
     @property
     def label(self) -> str:
@@ -76,17 +76,17 @@ class Result(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """Everything one ``check`` found."""
+    """All results of one ``check``."""
 
     results: list[Result] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    """Texts that are no manifests (``file:line: why``), and what could not be looked at (``path: why``)."""
+    """Files that are not manifests (``file:line: why``), and paths that cannot be read (``path: why``)."""
     passed_over: list[str] = field(default_factory=list)
-    """Folders that were not looked into: ``path: why``."""
+    """Folders that were skipped: ``path: why``."""
 
     @property
     def denied(self) -> bool:
-        """Whether anything was."""
+        """True if any object is denied."""
         return any(result.verdict in (DENIED, UNKNOWN) for result in self.results)
 
     @property
@@ -100,7 +100,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """How manifests become requests, and what is wanted of the answers."""
+    """The options that turn manifests into requests, and those of the output."""
 
     namespace: str = "default"
     user: User = User()
@@ -124,7 +124,7 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     """Check everything below ``paths``.
 
     Args:
-        jobs: processes; None: as many as there are processors, for much text.
+        jobs: processes; None: one per processor, if the input is large.
 
     Raises:
         InvalidInput: a path is not there.
@@ -141,12 +141,12 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
         report.results += part.results
         report.errors += part.errors
     if not report.results and not report.errors:
-        report.errors.append("nothing was checked: no object in what was named")
+        report.errors.append("nothing was checked: the named files contain no object")
     return report
 
 
 def _pieces(files: Sequence[Selected], processes: int, report: Report) -> tuple[list[_Text], int]:
-    """The texts to be checked, large ones cut, and their size in bytes or so; what cannot be read is reported."""
+    """The files to check, large ones cut, and their approximate size in bytes; unreadable files are reported."""
     pieces: list[_Text] = []
     total = 0
     for path, named in files:
@@ -170,7 +170,7 @@ def _size(name: str) -> int:
     try:
         return os.stat(name).st_size  # noqa: PTH116 - quicker
     except OSError:
-        return 0  # said where it is read
+        return 0  # reported where it is read
 
 
 def _shown(name: str) -> str:
@@ -178,7 +178,7 @@ def _shown(name: str) -> str:
 
 
 def _read(name: str, *, named: bool) -> str:
-    """The text of a file or of standard input.
+    """The content of a file or of standard input.
 
     Raises:
         BadManifest: it cannot be read, is too large or not UTF-8.
@@ -213,7 +213,7 @@ def _in_this_process(reviewer: Reviewer, pieces: Sequence[_Text], options: Check
 
 
 _shared: tuple[Reviewer, CheckOptions] | None = None
-"""What forked processes inherit."""
+"""Inherited by forked processes: documents are compiled once, in the parent."""
 
 
 def _in_processes(
@@ -271,7 +271,7 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
     """Decide one object.
 
     Raises:
-        InvalidInput: it is no object that an API server would take.
+        InvalidInput: an API server would not accept the object.
     """
     trace = Trace() if options.explain else None
     request = creation(

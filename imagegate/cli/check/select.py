@@ -1,4 +1,4 @@
-"""Which files of a folder are read, and what is said of the rest."""
+"""Selection of the files of a folder, and remarks on the rest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fnmatch2 import fnmatchcase2
 from imagegate.errors import InvalidInput
 
 SUFFIXES = (".yaml", ".yml", ".json")
-"""Of files that are read where nothing else is asked for."""
+"""Suffixes of the files that are read by default."""
 STANDARD_INPUT = "-"
 _KUBERNETES_OWN = ".."
-"""Begins the names of folders in a mounted ConfigMap; its files are links into them."""
+"""Prefix of folders in a mounted ConfigMap; its files are links into them."""
 
 
 class Selected(NamedTuple):
@@ -30,24 +30,24 @@ class Selected(NamedTuple):
 
 @dataclass(slots=True)
 class Selection:
-    """What is to be read below some paths."""
+    """The files below some paths."""
 
     files: list[Selected] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
-    """Folders that are not looked into: ``path: why``."""
+    """Folders that are skipped: ``path: why``."""
     errors: list[str] = field(default_factory=list)
-    """What could not be looked at: ``path: why``."""
+    """Paths that cannot be read: ``path: why``."""
 
 
 def select_files(paths: Iterable[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Selection:
-    """The files themselves, and of folders what ``include`` selects and ``exclude`` does not, in order of name.
+    """Files named by the user, and files of folders by ``include`` and ``exclude``, in order of name.
 
     A pattern without ``/`` is matched with the file's name in whatever folder; others with the path below the
-    folder that was given, where ``**`` stands for any number of folders. Folders whose name begins with a dot and
+    folder that was given, where ``**`` matches any number of folders. Folders whose name begins with a dot and
     links to folders are passed over. A folder in which no file is selected is an error.
 
     Raises:
-        InvalidInput: a path is not there.
+        InvalidInput: a path does not exist.
     """
     selection = Selection()
     for path in paths:
@@ -63,22 +63,22 @@ def select_files(paths: Iterable[Path], include: Sequence[str] = (), exclude: Se
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether a path that was named is a folder.
+    """True if a path named by the user is a folder.
 
     Raises:
-        InvalidInput: there is no such thing, or it cannot be looked at.
+        InvalidInput: it does not exist, or cannot be read.
     """
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError as error:
-        why = f"a link to {path.readlink()}, where nothing is" if path.is_symlink() else "no such file or folder"
+        why = f"a link to {path.readlink()}, which does not exist" if path.is_symlink() else "no such file or folder"
         raise InvalidInput(f"{path}: {why}") from error
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _below(top: Path, include: Sequence[str], exclude: Sequence[str], selection: Selection) -> Iterator[Path]:
-    """The selected files; what else there is goes to ``selection``."""
+    """The selected files; skipped folders and errors are added to ``selection``."""
     waiting = [top]
     while waiting:
         folder = waiting.pop()
@@ -99,7 +99,7 @@ def _below(top: Path, include: Sequence[str], exclude: Sequence[str], selection:
 def _is_read(
     entry: os.DirEntry[str], inside: str, include: Sequence[str], exclude: Sequence[str], selection: Selection
 ) -> bool:
-    """Whether an entry is a file to read."""
+    """True if an entry is a file to read."""
     name, is_link = entry.name, entry.is_symlink()
     if _leads_to_folder(entry):
         why = "a link to a folder" if is_link else "a hidden folder" if name.startswith(".") else ""
@@ -115,7 +115,7 @@ def _is_read(
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle, or into a folder that may not be searched: said where it is read
+    except OSError:  # a link in a circle, or into a folder that may not be searched: reported where it is read
         return False
 
 

@@ -1,4 +1,4 @@
-"""Where ``imagegate image`` does its work: a running service over HTTP, or the store on this machine."""
+"""The two clients of ``imagegate image``: a running service over HTTP, and the store on this machine."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from imagegate.service.image_api.tags import TagObjects
 
 Progress = Callable[[int, int, str], None]
 TIMEOUT_S = (5.0, 330.0)
-"""To connect, and for an answer: an import may take five minutes."""
+"""Connecting, and the whole response: an import may take five minutes."""
 
 
 class ImageClient(Protocol):
-    """The requests that the commands make. ``StatusError`` is what the API answers instead."""
+    """The requests of the commands; all raise ``StatusError`` if the API refuses."""
 
     def get(self, resource: ApiResource, namespace: str, name: str) -> JsonObject:
         """One object."""
@@ -34,20 +34,20 @@ class ImageClient(Protocol):
         """All objects of a namespace; of all namespaces if it is empty."""
 
     def put(self, resource: ApiResource, namespace: str, name: str, body: JsonObject) -> JsonObject:
-        """Write an object whatever there is."""
+        """Create or replace an object."""
 
     def patch(self, resource: ApiResource, namespace: str, name: str, body: JsonObject) -> JsonObject:
         """Merge ``body`` into an object."""
 
     def delete(self, resource: ApiResource, namespace: str, name: str) -> JsonObject:
-        """Remove an object; a Status."""
+        """Remove an object; returns a Status."""
 
     def run_import(self, namespace: str, body: JsonObject, progress: Progress) -> JsonObject:
-        """Do an ImageStreamImport."""
+        """Run an ImageStreamImport."""
 
     @property
     def warnings(self) -> list[str]:
-        """What the API warned of so far."""
+        """Warnings of the API so far."""
 
 
 class LocalClient:
@@ -158,7 +158,7 @@ class RemoteClient:
         return self._ask("DELETE", resource, namespace, name)
 
     def run_import(self, namespace: str, body: JsonObject, progress: Progress) -> JsonObject:  # noqa: ARG002
-        """See ``ImageClient``. The service does not tell how far it is."""
+        """See ``ImageClient``. The service does not report progress."""
         return self._ask("POST", STREAM_IMPORTS, namespace, "", body)
 
     def _ask(
@@ -179,14 +179,14 @@ class RemoteClient:
             answer = self._session.request(method, url, json=body, headers=headers, timeout=TIMEOUT_S)
             found = answer.json()
         except requests.exceptions.JSONDecodeError as error:
-            raise Unreachable(f"{self._server}: the answer is not JSON; is it an API server?") from error
+            raise Unreachable(f"{self._server}: the response is not JSON; is it an API server?") from error
         except requests.RequestException as error:
             raise Unreachable(f"{self._server}: cannot be reached: {error}") from error
         warning = answer.headers.get("Warning", "")
         if warning:
             self._warnings.append(warning.partition('"')[2].rstrip('"'))
         if not isinstance(found, dict):
-            raise Unreachable(f"{self._server}: the answer is no object; is it an API server?")
+            raise Unreachable(f"{self._server}: the response is not a JSON object; is it an API server?")
         if answer.status_code >= 400:
             raise StatusError(_status(answer.status_code, found))
         return found

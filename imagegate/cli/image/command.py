@@ -36,13 +36,13 @@ OUTPUTS = ("table", "json", "yaml")
 
 @click.group(epilog=_EXAMPLES)
 def image() -> None:
-    """Image streams, tags and images: of a running service (--server), or of the store on this machine."""
+    """Manage image streams, tags and images of a running service (--server) or of the store on this machine."""
 
 
 def client_options(command: F) -> F:
-    """``--server``, ``--token``, ``--namespace`` and what names a local store."""
+    """``--server``, ``--token``, ``--namespace``, and the options that name a local store."""
     options = (
-        click.option("--server", help="URL of a running service; default: the store on this machine."),
+        click.option("--server", help="URL of a running service. [the store on this machine]"),
         click.option("--token", envvar="IMAGEGATE_TOKEN", default="", help="Bearer token for --server."),
         click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the stream."),
         click.option("--settings", type=FILE, help="Settings file (imagegate.yaml) that names the store."),
@@ -55,9 +55,7 @@ def client_options(command: F) -> F:
 
 def output_option(command: F) -> F:
     """``-o``."""
-    return click.option("-o", "--output", type=click.Choice(OUTPUTS), default="table", help="Form of the output.")(
-        command
-    )
+    return click.option("-o", "--output", type=click.Choice(OUTPUTS), default="table", help="Output format.")(command)
 
 
 class Options(TypedDict):
@@ -71,7 +69,7 @@ class Options(TypedDict):
 
 
 def client_of(options: Options) -> ImageClient:
-    """Who does the work.
+    """The client for a service or for the local store.
 
     Raises:
         ImagegateError: the settings are wrong or the store cannot be used.
@@ -83,19 +81,31 @@ def client_of(options: Options) -> ImageClient:
     named = StartupOptions(settings_file=options["settings"], config=options["config"], samples=True)
     service = build(named, keeps_images=True)
     if service.images is None:
-        raise InvalidSettings("there is no store on this machine: name a file with store.path, or use --server")
+        raise InvalidSettings("no store on this machine: set store.path, or use --server")
     return LocalClient(service.images.api)
 
 
 @image.command("import", epilog="\b\nExample:\n  imagegate image import openshift/image-policy-check:latest --to check")
 @click.argument("source", metavar="IMAGE")
-@click.option("--to", "target", help="Stream, or STREAM:TAG; default: named like the image.")
-@click.option("--all", "all_tags", is_flag=True, help="IMAGE is a repository: import all its tags.")
-@click.option("--insecure", is_flag=True, help="Plain HTTP and unknown certificates will do.")
-@click.option("--scheduled", is_flag=True, help="Import again from time to time.")
-@click.option("--reference-policy", type=click.Choice(["source", "local"]), default="source", show_default=True)
-@click.option("--import-mode", type=click.Choice(["Legacy", "PreserveOriginal"]), default="Legacy", show_default=True)
-@click.option("--dry-run", is_flag=True, help="Look at the registry, write nothing.")
+@click.option("--to", "target", help="Target STREAM or STREAM:TAG. [named like the image]")
+@click.option("--all", "all_tags", is_flag=True, help="Import all tags of the repository IMAGE.")
+@click.option("--insecure", is_flag=True, help="Allow plain HTTP and skip certificate verification.")
+@click.option("--scheduled", is_flag=True, help="Import again periodically.")
+@click.option(
+    "--reference-policy",
+    type=click.Choice(["source", "local"]),
+    default="source",
+    show_default=True,
+    help="Registry that pods pull from.",
+)
+@click.option(
+    "--import-mode",
+    type=click.Choice(["Legacy", "PreserveOriginal"]),
+    default="Legacy",
+    show_default=True,
+    help="Treatment of manifest lists.",
+)
+@click.option("--dry-run", is_flag=True, help="Look up the image, write nothing.")
 @client_options
 def import_image(
     source: str,
@@ -127,7 +137,7 @@ def _target(source: str, target: str | None) -> tuple[str, str]:
     """Stream and tag of an import.
 
     Raises:
-        InvalidInput: there is no name to be had.
+        InvalidInput: no name is given and none can be derived.
     """
     try:
         reference = ImageReference.parse(source)
@@ -136,19 +146,19 @@ def _target(source: str, target: str | None) -> tuple[str, str]:
     stream, _, tag = (target or "").partition(":")
     name = stream or reference.name.rpartition("/")[2]
     if not name:
-        raise InvalidInput(f"{source}: names no image; name a stream with --to")
+        raise InvalidInput(f"{source}: has no image name; name a stream with --to")
     return name, tag or reference.tag or DEFAULT_TAG
 
 
 @image.command(epilog="\b\nExample:\n  imagegate image tag quay.io/org/app:v1 app:v1")
 @click.argument("source")
 @click.argument("targets", nargs=-1, metavar="STREAM:TAG...")
-@click.option("--source", "kind", type=click.Choice(list(_SOURCES)), help="What SOURCE is; default: by its form.")
-@click.option("--insecure", is_flag=True, help="Plain HTTP and unknown certificates will do.")
-@click.option("--scheduled", is_flag=True, help="Import again from time to time.")
-@click.option("--reference", is_flag=True, help="Only point to the source, import nothing.")
-@click.option("--alias", is_flag=True, help="Follow the source stream's tag.")
-@click.option("-d", "--delete", is_flag=True, help="SOURCE and STREAM:TAG are tags to remove.")
+@click.option("--source", "kind", type=click.Choice(list(_SOURCES)), help="Kind of SOURCE. [guessed from its form]")
+@click.option("--insecure", is_flag=True, help="Allow plain HTTP and skip certificate verification.")
+@click.option("--scheduled", is_flag=True, help="Import again periodically.")
+@click.option("--reference", is_flag=True, help="Store the reference without importing it.")
+@click.option("--alias", is_flag=True, help="Follow the tag of the source stream.")
+@click.option("-d", "--delete", is_flag=True, help="Remove the tags SOURCE and STREAM:TAG.")
 @client_options
 def tag(
     source: str,
@@ -161,7 +171,7 @@ def tag(
     delete: bool,
     **options: Any,
 ) -> int:
-    """Give images another tag: SOURCE is an image, a STREAM:TAG or a STREAM@DIGEST."""
+    """Tag SOURCE, an image, a STREAM:TAG or a STREAM@DIGEST, into image streams."""
     client, namespace = client_of(_options(options)), options["namespace"]
     if delete:
         return _warned(client, max(_remove(client, namespace, name) for name in (source, *targets)))
@@ -192,7 +202,7 @@ def tag(
 
 
 def _kind_of(source: str) -> str:
-    """What a source is, by its form, as ``oc tag`` guesses."""
+    """The kind of a source, guessed from its form as ``oc tag`` does."""
     try:
         reference = ImageReference.parse(source)
     except InvalidReference as error:
@@ -205,7 +215,7 @@ def _kind_of(source: str) -> str:
 
 
 def _origin(client: ImageClient, namespace: str, source: str, kind: str, *, alias: bool) -> dict[str, str] | None:
-    """The ``from`` of the new tag: of another tag, the image that it names now, unless it is to be followed."""
+    """The ``from`` of the new tag: another tag's current image, or with ``alias`` the tag itself."""
     if kind == _DOCKER:
         return {"kind": kind, "name": source}
     own, _, name = source.rpartition("/")
@@ -229,10 +239,10 @@ def _remove(client: ImageClient, namespace: str, name: str) -> int:
 @image.command(epilog="\b\nExample:\n  imagegate image annotate app:v1 images.openshift.io/deny-execution=true")
 @click.argument("name", metavar="DIGEST|STREAM:TAG")
 @click.argument("annotations", nargs=-1, required=True, metavar="KEY=VALUE|KEY-...")
-@click.option("--overwrite", is_flag=True, help="Replace other values.")
+@click.option("--overwrite", is_flag=True, help="Replace existing values.")
 @client_options
 def annotate(name: str, annotations: tuple[str, ...], overwrite: bool, **options: Any) -> int:
-    """Mark an Image, for every stream and digest that stands for it. KEY- takes a mark away."""
+    """Set annotations on an Image (KEY- removes one); they apply wherever the image is used."""
     client = client_of(_options(options))
     wanted = dict(map(_annotation, annotations))
     digest = name
@@ -247,7 +257,7 @@ def annotate(name: str, annotations: tuple[str, ...], overwrite: bool, **options
     present = stored["metadata"].get("annotations") or {}
     for key, value in wanted.items():
         if not overwrite and value is not None and present.get(key, value) != value:
-            raise click.UsageError(f"{key} is {present[key]!r} already: use --overwrite")
+            raise click.UsageError(f"{key} is already {present[key]!r}: use --overwrite")
     patch = {"metadata": {"annotations": wanted}}
     if _asked(lambda: client.patch(IMAGES, "", digest, patch)) is None:
         return 1
@@ -265,13 +275,13 @@ def _annotation(text: str) -> tuple[str, str | None]:
 
 
 @image.command("list", epilog="\b\nExample:\n  imagegate image list --tags -A")
-@click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces.")
-@click.option("--tags", "what", flag_value="tags", help="Every tag with its image, not only the streams.")
-@click.option("--images", "what", flag_value="images", help="Images, by digest.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="List the objects of all namespaces.")
+@click.option("--tags", "what", flag_value="tags", help="List every tag with its image.")
+@click.option("--images", "what", flag_value="images", help="List images by digest.")
 @output_option
 @client_options
 def list_images(all_namespaces: bool, what: str | None, output: str, **options: Any) -> int:
-    """The image streams, their tags, or all images."""
+    """List image streams, their tags, or all images."""
     resource: ApiResource = {"tags": STREAM_TAGS, "images": IMAGES}.get(what or "", STREAMS)
     client = client_of(_options(options))
     namespace = "" if all_namespaces or not resource.namespaced else options["namespace"]
@@ -287,7 +297,7 @@ def list_images(all_namespaces: bool, what: str | None, output: str, **options: 
 @output_option
 @client_options
 def show(name: str, output: str, **options: Any) -> int:
-    """One stream, tag or image."""
+    """Show one stream, tag or image."""
     client, namespace = client_of(_options(options)), options["namespace"]
     resource = IMAGES if is_digest(name) else STREAM_TAGS if ":" in name else STREAMS
     found = _asked(lambda: client.get(resource, namespace if resource.namespaced else "", name))
@@ -298,7 +308,7 @@ def show(name: str, output: str, **options: Any) -> int:
 
 
 def _asked(ask: Callable[[], T]) -> T | None:
-    """The answer; None after a refusal was printed."""
+    """The result; None after printing a refusal."""
     try:
         return ask()
     except StatusError as error:

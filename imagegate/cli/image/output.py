@@ -1,4 +1,4 @@
-"""What ``imagegate image`` prints."""
+"""The output of ``imagegate image``: progress, results, tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ImportProgress:
         return self
 
     def __call__(self, done: int, total: int, reference: str) -> None:
-        """Told before every fetch, and at the end."""
+        """Show the progress; called before every fetch and at the end."""
         if total < 2 or not sys.stderr.isatty():
             return
         if self._bar is None:
@@ -48,7 +48,7 @@ class ImportProgress:
 
 
 def print_import(answer: Mapping[str, Any], stream: str) -> int:
-    """What an import came to; 0 if everything was found, else 1."""
+    """Print the result of an import; 0 if every image was found, else 1."""
     status = answer.get("status") or {}
     repository = status.get("repository") or {}
     entries = [*(repository.get("images") or ()), *(status.get("images") or ())]
@@ -70,7 +70,7 @@ def print_import(answer: Mapping[str, Any], stream: str) -> int:
 
 
 def print_refusal(status: Status) -> None:
-    """A refusal as kubectl prints it."""
+    """Print a refusal as kubectl does."""
     if status.reason == "Invalid" and status.causes:
         head = f'The {status.kind} "{status.name}" is invalid:'
         lines = [f"{cause.field}: {cause.message}" for cause in dict.fromkeys(status.causes)]
@@ -90,7 +90,7 @@ def print_objects(
     with_namespace: bool = False,
     is_list: bool = True,
 ) -> None:
-    """Objects as a table, JSON or YAML."""
+    """Print objects as a table, JSON or YAML."""
     document: Any = {"kind": "List", "apiVersion": "v1", "items": list(items)} if is_list else items[0]
     if output == "json":
         click.echo(json_text(document), nl=False)

@@ -1,4 +1,4 @@
-"""``imagegate lint``: what is wrong or doubtful in policy documents."""
+"""``imagegate lint``: errors and doubtful places in policy documents."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ Example:
 
 @click.command(epilog=_EXAMPLE)
 @click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
-@click.option("--profile", type=click.Choice([each.value for each in Profile]), default="documented", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice([each.value for each in Profile]),
+    default="documented",
+    show_default=True,
+    help="Behaviour to follow.",
+)
 @click.option("--strict-yaml", is_flag=True, help="Refuse domainName: *.example.com without quotes.")
 @click.option("--warnings-are-errors", "-W", is_flag=True, help="Exit with 1 for warnings too.")
-@click.option("--quiet", "-q", is_flag=True, help="Leave out what is only good to know.")
-@click.option("-o", "--output", type=click.Choice(list(FORMATS)), default="text", show_default=True)
+@click.option("--quiet", "-q", is_flag=True, help="Hide informational findings.")
+@click.option(
+    "-o", "--output", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="Output format."
+)
 def lint(
     paths: tuple[Path, ...], profile: str, strict_yaml: bool, warnings_are_errors: bool, quiet: bool, output: str
 ) -> int:

@@ -1,4 +1,4 @@
-"""Files and folders of policy documents, linted: each file is told apart by what is in it."""
+"""Lint of files and folders; the kind of each document is recognised by its content."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _SETTINGS = "settings"
 def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = False) -> list[Finding]:
     """Findings of every file.
 
-    In a folder, files that hold no policy are passed over; a file named by itself that holds none is a finding, since
-    it was probably meant to, and so is a folder in which no file holds one. ClusterImagePolicy and ImagePolicy objects
-    of one folder, and those of all files named by themselves, are looked at together.
+    Files of a folder without a policy are skipped. A file named by the user without a policy is a finding, since one
+    was probably expected, and so is a folder without any. ClusterImagePolicy and ImagePolicy objects of one folder
+    are linted together, and so are those of all files named by the user.
 
     Raises:
         InvalidPolicy: a path cannot be read.
@@ -47,7 +47,7 @@ def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = F
 
 
 class _Linter:
-    """Collects findings; policies that work together are kept until all of them are read."""
+    """Collects findings; policies that work together are linted once all of them are read."""
 
     def __init__(self, profile: Profile, strict_yaml: bool) -> None:
         self._profile = profile
@@ -73,11 +73,11 @@ class _Linter:
             self._note_no_policy(folder, "")
 
     def _note_no_policy(self, path: Path, detail: str) -> None:
-        text = f"holds no policy that imagegate reads{detail}"
+        text = f"contains no policy that imagegate reads{detail}"
         self._found.append(Finding(Severity.WARNING, str(path), 1, "", text, "no-policy"))
 
     def add(self, path: Path, folder: Path | None) -> bool:
-        """Read one file; whether it holds, or was meant to hold, anything of ours.
+        """Read one file; True if it holds a policy, or was meant to.
 
         Raises:
             InvalidPolicy: it cannot be read.
@@ -97,7 +97,7 @@ class _Linter:
         return not kinds
 
     def _read(self, text: str, path: Path, folder: Path | None) -> set[str]:
-        """Read a text by what is in it; the kinds that are there if none of them is ours, else nothing."""
+        """Read one file's documents; the kinds in it if imagegate reads none of them, else an empty set."""
         name = str(path)
         documents = read_source(text, name, last_key_wins=True, repair_patterns=not self._strict_yaml).documents
         kinds = {_kind(document) for document in documents}
@@ -128,12 +128,12 @@ def _unmatchable(settings: Settings, document: Node, name: str) -> Iterator[Find
         for index, each in enumerate(modes):
             if not each.selector.is_satisfiable:
                 path = f"{section}.namespaces[{index}].selector"
-                text = f"no labels can match it, so mode {each.mode} is in force nowhere by it"
+                text = f"no labels can match it, so its mode {each.mode} never applies"
                 yield Finding(Severity.WARNING, name, _line(document, section, index), path, text, "selector-never")
 
 
 def _line(document: Node, section: str, index: int) -> int:
-    """Where an entry of ``SECTION.namespaces`` is written."""
+    """The line of an entry of ``SECTION.namespaces``."""
     found = document
     for key in (section, "namespaces"):
         entries = found.value

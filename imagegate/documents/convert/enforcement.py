@@ -1,6 +1,6 @@
-"""ClusterImagePolicy and ImagePolicy documents from one API group to the other (docs/spec/enforcement.md 4).
+"""ClusterImagePolicy and ImagePolicy documents rewritten for the other API group (docs/spec/enforcement.md 4).
 
-Documents are edited, not written anew: comments, the order of entries and everything that is none of ours stay.
+Documents are edited, not written anew: comments, the order of entries and all other objects stay.
 What the other group's products do not know, or what is dropped, is listed.
 """
 
@@ -35,17 +35,17 @@ _WIDTH = 4096  # no folding of long lines
 
 @dataclass(slots=True)
 class Converted:
-    """The text of a file after conversion."""
+    """A file after conversion."""
 
     text: str
     objects: int = 0
-    """How many were converted; the text is unchanged where none was."""
+    """Number of converted objects; the text is unchanged if it is 0."""
     losses: list[Remark] = field(default_factory=list)
-    """What is lost, moved, or not known to the products of the target group."""
+    """Fields that are lost, moved, or not known to the products of the target group."""
 
 
 def convert_policies(text: str, name: str, target: PolicyGroup) -> Converted:
-    """Convert every policy of the other group in a text; objects of other kinds stay as they are.
+    """Convert every policy of the other group in a file; objects of other kinds stay as they are.
 
     Args:
         text: YAML documents.
@@ -80,7 +80,7 @@ def convert_policies(text: str, name: str, target: PolicyGroup) -> Converted:
 
 
 class _AsWritten(PlainScalarString):
-    """A number, boolean or date without quotes: none of our business, so it stays the text that it is."""
+    """A number, boolean or date without quotes, written back unchanged."""
 
     yaml_tag = ""
 
@@ -120,7 +120,7 @@ def _editor(*, as_json: bool) -> YAML:
 
 
 def _everything_else(text: str, name: str) -> list[object]:
-    """What a file holds beside what a conversion changes, as Kubernetes reads it."""
+    """All parts of a file that a conversion must not change, as Kubernetes reads them."""
     return [_rest(plain(document)) for document in read_source(text, name).documents]
 
 
@@ -139,13 +139,13 @@ def _rest(document: Any) -> object:
 
 
 def _paired(found: re.Match[str]) -> str:
-    r"""``\ud83d\ude00`` of JSON as the one character that it is, which is not so in YAML."""
+    r"""``\ud83d\ude00`` of JSON as one character, which YAML does not do."""
     character: str = json.loads(f'"{found["pair"]}"')
     return f"{found['before']}{character}"
 
 
 def _refuse_merges(written: Any, name: str) -> None:
-    """Merge keys are not edited: what is changed in one place would change in others."""
+    """Refuse merge keys: a change in one place would change others."""
     if isinstance(written, CommentedMap):
         if written.merge:
             raise InvalidPolicy(f'{name}:{written.lc.line + 1}: "<<" cannot be converted: write out what it merges')
@@ -157,7 +157,7 @@ def _refuse_merges(written: Any, name: str) -> None:
 
 
 def _meaning(policies: list[ImagePolicyObject]) -> list[tuple[object, ...]]:
-    """What policies decide, without their group, and without accounts, which one group keeps in annotations."""
+    """The decisions of policies, without their group, and without accounts, which one group stores in annotations."""
     return [
         (
             *(policy.kind, policy.namespace, policy.name, entry.name),
@@ -185,7 +185,7 @@ def _dumped(yaml: YAML, documents: list[Any], *, as_json: bool) -> str:
 
 
 def _checked(text: str, name: str, target: PolicyGroup) -> list[ImagePolicyObject]:
-    """The policies as they are read; refuses what does not load, and two objects that would become one."""
+    """The policies as loaded; refuses documents that do not load, and two objects that would become one."""
     loaded = _loaded(text, name)
     for (group, kind, namespace, policy), place in loaded.objects.items():
         other = loaded.objects.get((target, kind, namespace, policy))
@@ -256,7 +256,7 @@ class _Conversion:
             self._to_cise(position, policy, path)
 
     def _to_portieris(self, position: int, policy: CommentedMap) -> None:
-        """``va`` becomes ``vulnerability.ICCRVA``; enabled if either was. A kept account comes back."""
+        """``va`` becomes ``vulnerability.ICCRVA``; enabled if either was. A stored account is restored."""
         account = self._take_account(position) or self._vulnerability[position].account
         if "va" not in policy and not account:
             return
@@ -271,7 +271,7 @@ class _Conversion:
         policy.insert(at, "vulnerability", CommentedMap({"ICCRVA": value}))
 
     def _to_cise(self, position: int, policy: CommentedMap, path: str) -> None:
-        """``vulnerability.ICCRVA`` becomes ``va``; its account, which has no place there, an annotation."""
+        """``vulnerability.ICCRVA`` becomes ``va``; its account, which has no field there, becomes an annotation."""
         if "vulnerability" in policy:
             vulnerability = self._vulnerability[position]
             if vulnerability.account:
@@ -302,7 +302,7 @@ class _Conversion:
         return annotations
 
     def _take_account(self, position: int) -> str:
-        """The account that an earlier conversion kept for an entry; the annotation goes."""
+        """The account that an earlier conversion stored for an entry; removes the annotation."""
         annotations = _mapping(self._object["metadata"], "annotations")
         account = annotations.pop(f"{ACCOUNT_ANNOTATION}{position}", "")
         if not annotations:
@@ -315,6 +315,6 @@ class _Conversion:
 
 
 def _mapping(parent: CommentedMap, key: str) -> CommentedMap:
-    """The mapping under a key; an empty one where there is none."""
+    """The mapping under a key; an empty one if there is none."""
     value = parent.get(key)
     return value if isinstance(value, CommentedMap) else CommentedMap()

@@ -24,19 +24,19 @@ from imagegate.core.references.wildcard import Wildcard
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = ("", "docker.io", "index.docker.io", "registry-1.docker.io")
-"""What a pod may write for Docker Hub; the empty text is an unqualified name."""
+"""Registries that a pod may write for Docker Hub; the empty string is an unqualified name."""
 _RESOURCES = ({"group": "", "resource": "pods"}, {"group": "build.openshift.io", "resource": "builds"})
 _TAIL = re.compile(r"[0-9?*]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class ConvertedRules:
-    """What became of the list."""
+    """The rules made from the list, and remarks."""
 
     execution_rules: tuple[dict[str, Any], ...]
     """``executionRules`` of an ImagePolicyConfig; empty if everything may be imported."""
     remarks: tuple[str, ...]
-    """What cannot be expressed, or means something else, a sentence each."""
+    """Rules that cannot be expressed, or mean something else, a sentence each."""
 
 
 def imports_to_rules(
@@ -119,12 +119,12 @@ class _Work:
 
 
 def _covers_no_port(rule: ImportRule) -> bool:
-    """Whether references without a port are meant too."""
+    """True if the rule includes references without a port."""
     return Wildcard(rule.port).matches(SECURE_PORT) or rule.port == INSECURE_PORT
 
 
 def _crosses_colon(host: str) -> bool:
-    """Whether the host pattern, compared with a whole registry, could swallow a colon and a port."""
+    """True if the host pattern, compared with a whole registry, could match a colon and a port."""
     found = _TAIL.search(host)
     return found is not None and ("*" in found[0] or "?" in found[0])
 

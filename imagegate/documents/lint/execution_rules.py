@@ -78,7 +78,7 @@ def exact_problem(registry: str) -> tuple[str, str] | None:
 
 
 def _is_registry(text: str) -> bool:
-    """Whether an image reference can have this text as its registry."""
+    """True if an image reference can have this registry."""
     if text.startswith("["):
         return True  # an IPv6 address: other readers of image references know it
     try:
@@ -88,7 +88,7 @@ def _is_registry(text: str) -> bool:
 
 
 def pattern_can_match(pattern: str) -> bool:
-    """Whether some registry matches the pattern, as far as a few fillings of its wildcards tell."""
+    """True if some registry matches the pattern, tried with a few values for its wildcards."""
     return any(_is_registry(pattern.replace("*", star).replace("?", mark)) for star in _STARS for mark in _MARKS)
 
 
@@ -100,7 +100,7 @@ _TOLD_ONE_BY_ONE = ("matchRegistries", "matchRegistryPatterns")
 
 
 def _contradicts(conditions: Sequence[ValueCondition]) -> bool:
-    """Whether two conditions want different values of one key."""
+    """True if two conditions require different values of one key."""
     wanted: dict[str, set[str]] = {}
     for condition in conditions:
         if not condition.set:
@@ -109,7 +109,7 @@ def _contradicts(conditions: Sequence[ValueCondition]) -> bool:
 
 
 def never_holds(rule: ExecutionRule) -> str:
-    """The field whose conditions no image can meet; empty if there is none. Only plain impossibilities are seen."""
+    """The field whose conditions no image can meet; empty if none. Only obvious contradictions are recognised."""
     registries, patterns = rule.match_registries, rule.match_registry_patterns
     exact = not rule.reject
     if (registries or patterns) and not any(map(pattern_can_match, patterns)):
@@ -124,7 +124,7 @@ def never_holds(rule: ExecutionRule) -> str:
 
 
 def lint_rules(config: MasterConfig, profile: Profile, *, has_integrated_registry: bool = False) -> Iterator[Finding]:
-    """Findings about the execution policy; none where there is no policy."""
+    """Findings about the execution policy; none if there is no policy."""
     if config.image_policy is None:
         return
     linter = _RuleLinter(config, config.image_policy, profile)
@@ -153,7 +153,7 @@ class _RuleLinter:
         for index, rule in enumerate(self.policy.execution_rules):
             place = f"executionRules[{index}]"
             if not rule.name:
-                text = "has no name, so messages cannot tell which rule spoke"
+                text = "has no name, so messages cannot say which rule matched"
                 yield self._at(Severity.INFO, place, ".name", text, "nameless-rule")
             for position, resource in enumerate(rule.on_resources):
                 if found := self._resource_problem(resource):
@@ -251,7 +251,7 @@ class _RuleLinter:
         return f"{target} hold no images that are known: every request for them will be denied"
 
     def pairs(self) -> Iterator[Finding]:
-        """Rules that can change nothing because of another one."""
+        """Rules that have no effect because of another one."""
         rules = self.policy.execution_rules
         candidates = _Candidates(rules)
         for index, rule in enumerate(rules):
@@ -276,7 +276,7 @@ class _RuleLinter:
         return self._at(Severity.WARNING, place, "", text, "unreachable-rule")
 
     def lockouts(self) -> Iterator[Finding]:
-        """Whatever denies every pod, imagegate's own included."""
+        """Rules that deny every pod, imagegate's own included."""
         covering = [
             (index, rule) for index, rule in enumerate(self.policy.execution_rules) if PODS in rule.on_resources
         ]
@@ -292,7 +292,7 @@ class _RuleLinter:
             yield self._at(Severity.ERROR, f"executionRules[{index}]", "", text, "lockout")
 
     def surroundings(self, has_integrated_registry: bool) -> Iterator[Finding]:
-        """What the rest of the file says."""
+        """Findings that involve the rest of the file."""
         rules = self.policy.execution_rules
         integrated = [index for index, rule in enumerate(rules) if rule.match_integrated_registry]
         is_named = has_integrated_registry or self.config.import_policy.internal_registry_hostname
@@ -312,7 +312,7 @@ class _RuleLinter:
 
 
 class _Candidates:
-    """Which rules could match all that another matches: those of any registry, and those that list one of its own.
+    """Index of rules that could match everything another rule matches: rules for any registry, and for one of its own.
 
     At most ``_COMPARED_MAX`` of each, so that long lists are compared in reasonable time.
     """
@@ -334,21 +334,21 @@ class _Candidates:
 
 
 def _can_match(rule: ExecutionRule) -> bool:
-    """Whether some image could match; only plain impossibilities are seen."""
+    """True if some image could match; only obvious contradictions are recognised."""
     if rule.invert_match:
         return rule.has_conditions
     return not never_holds(rule)
 
 
 def _outdoes(other: ExecutionRule, rule: ExecutionRule, *, is_earlier: bool) -> bool:
-    """Whether ``other`` leaves ``rule`` nothing to do. Of two equal rules the later has nothing to do."""
+    """True if ``rule`` has no effect beside ``other``; of two equal rules, the later has none."""
     if not _covers(other, rule) or (rule.reject and not other.reject):
         return False
     return rule.reject != other.reject or is_earlier or not _covers(rule, other)
 
 
 def _covers(wide: ExecutionRule, narrow: ExecutionRule) -> bool:
-    """Whether every image that matches ``narrow`` certainly matches ``wide``."""
+    """True if every image that matches ``narrow`` certainly matches ``wide``."""
     if wide.invert_match or narrow.invert_match or wide.mode != narrow.mode:
         return False
     if wide.skip_on_resolution_failure and not (narrow.skip_on_resolution_failure or narrow.needs_image):

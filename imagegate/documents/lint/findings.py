@@ -1,4 +1,4 @@
-"""What lint says of a configuration, as values."""
+"""Findings of lint, as values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Severity(enum.StrEnum):
-    """How sure it is that something is wrong."""
+    """Severity of a finding."""
 
     ERROR = "error"
     """The configuration does not load, or locks everything out."""

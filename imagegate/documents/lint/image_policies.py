@@ -1,4 +1,4 @@
-"""What is probably a mistake in ClusterImagePolicy and ImagePolicy objects that load."""
+"""Probable mistakes in ClusterImagePolicy and ImagePolicy objects that load."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from imagegate.errors import InvalidReference
 _ANY = "\0"
 """Stands for a ``*`` where a pattern is compared with another; no pattern has it."""
 _SAMPLES = ("a", "", "a/a", "a:a", "0" * 64, "a.a/a")
-"""What a ``*`` is taken for when looking for any image that a pattern could match."""
+"""Replacement for ``*`` in samples of images that a pattern could match."""
 
 Note = Callable[[Severity, str, str], Finding]
 
 
 def lint_cise(loaded: LoadedPolicies, groups: Sequence[PolicyGroup] = DEFAULT_GROUPS) -> list[Finding]:
-    """Everything that is doubtful in the policies of all files together, in the order of files and lines."""
+    """The doubtful places in the policies of all files together, in the order of files and lines."""
     policies = merged_order(loaded.policies, groups)
     findings = [
         *findings_of_remarks(loaded.warnings),
@@ -45,7 +45,7 @@ def lint_cise(loaded: LoadedPolicies, groups: Sequence[PolicyGroup] = DEFAULT_GR
 
 
 def _lint_scopes(policies: Iterable[ImagePolicyObject], loaded: LoadedPolicies) -> Iterator[Finding]:
-    """Entries that can never decide, because another in force beside them always does."""
+    """Entries that never decide, because another effective entry always does."""
     scopes: dict[str, list[Entry]] = {}
     for policy in policies:
         scopes.setdefault(policy.namespace, []).extend(policy.entries)
@@ -99,7 +99,7 @@ def _lint_entry(entry: Entry, loaded: LoadedPolicies) -> Iterator[Finding]:
 
 
 def _lint_name(name: str, note: Note) -> Iterator[Finding]:
-    """Names that match nothing, or more than they look."""
+    """Names that match nothing, or more than they seem to."""
     if not name:
         return  # the reader says so
     quoted = go_quote(name)
@@ -138,7 +138,7 @@ def _lint_name(name: str, note: Note) -> Iterator[Finding]:
 
 
 def _can_match(name: str) -> bool:
-    """Whether any image string that parses is likely to match; false only if none of the samples parses."""
+    """True if an image string that parses is likely to match; False only if none of the samples parses."""
     for sample in _SAMPLES if "*" in name else ("",):
         try:
             parse_image(name.replace("*", sample))
@@ -179,7 +179,7 @@ def _lint_requirements(entry: Entry, note: Note) -> Iterator[Finding]:
 
 
 def _is_ibm(name: str) -> bool:
-    """Whether every host a name covers is one of IBM Cloud Container Registry."""
+    """True if every host that a name covers belongs to IBM Cloud Container Registry."""
     host = name.partition("/")[0].replace("*", "a")
     try:
         return "/" in name and parse_image(f"{host}/a").is_ibm_registry

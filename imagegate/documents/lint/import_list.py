@@ -21,7 +21,7 @@ Found = tuple[Severity, str, str]
 
 
 def lint_imports(config: MasterConfig, profile: Profile) -> Iterator[Finding]:
-    """Findings about the list of allowed registries; none where there is no list."""
+    """Findings about the list of allowed registries; none if there is no list."""
     entries = config.import_policy.allowed_registries_for_import
     if entries is None:
         return
@@ -52,7 +52,7 @@ def _of_entry(entry: AllowedRegistry, profile: Profile) -> Iterator[Found]:
     if domain != "".join(domain.split()):
         yield Severity.WARNING, "import-blank", f"{quoted} has a blank in it and matches nothing"
     if _MARK_AT_DOT.search(domain):
-        text = f'{quoted}: "?" stands for exactly one character; for any text write "*" (the manual swaps the two)'
+        text = f'{quoted}: "?" matches exactly one character; "*" matches any number (the manual swaps the two)'
         yield Severity.WARNING, "import-question-mark", text
     if ":" in domain and entry.insecure:
         yield Severity.INFO, "import-insecure-unused", f'{quoted} names a port, so "insecure" has no effect'
@@ -65,7 +65,7 @@ def _of_entry(entry: AllowedRegistry, profile: Profile) -> Iterator[Found]:
 
 
 def _of_pairs(config: MasterConfig, entries: Sequence[AllowedRegistry], lines: Sequence[int]) -> Iterator[Finding]:
-    """Rules that say the same as another, or less."""
+    """Rules that allow the same as another, or less."""
     rules = [ImportRule.parse(entry, index) for index, entry in enumerate(entries)]
     last = {rule.label: rule.position for rule in rules}
     wide = [rule for rule in rules if "*" in rule.host or "?" in rule.host][:_COMPARED_MAX]
@@ -84,7 +84,7 @@ def _of_pairs(config: MasterConfig, entries: Sequence[AllowedRegistry], lines: S
 
 
 def _covering(rule: ImportRule) -> Callable[[ImportRule], bool]:
-    """Whether another rule is covered; a pattern covers a pattern whose own text it matches."""
+    """True if another rule is covered; a pattern covers a pattern that it matches as a string."""
     host, port, repository = Wildcard(rule.host), Wildcard(rule.port), Wildcard(rule.repository or "*")
 
     def covers(other: ImportRule) -> bool:

@@ -1,4 +1,4 @@
-"""What is probably a mistake in a configuration that loads.
+"""Probable mistakes in a configuration that loads.
 
 The same function serves ``imagegate lint`` and the warnings at start. Nothing is fetched, and no finding changes
 what a configuration means.
@@ -21,7 +21,7 @@ _PLACE = r"(?P<file>{}|.*?):(?P<line>[0-9]+): (?:(?P<path>[A-Za-z][\w./-]*(?:\[[
 
 
 def lint(config: MasterConfig, profile: Profile, *, has_integrated_registry: bool = False) -> list[Finding]:
-    """Everything that is doubtful in ``config``, in the order of files and lines.
+    """The doubtful places in ``config``, in the order of files and lines.
 
     Args:
         config: what was read.
@@ -37,7 +37,7 @@ def lint(config: MasterConfig, profile: Profile, *, has_integrated_registry: boo
 
 
 def findings_of_remarks(remarks: Iterable[Remark]) -> list[Finding]:
-    """What a reader noted, as findings."""
+    """The remarks of a reader, as findings."""
     return [Finding(Severity.WARNING, note.file, note.line, note.path, note.text, "load") for note in remarks]
 
 

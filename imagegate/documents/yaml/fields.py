@@ -20,7 +20,7 @@ SHOWN_MAX_LENGTH = 120
 
 
 class Remark(NamedTuple):
-    """One sentence about one place. ``path`` is empty where it is about the whole file."""
+    """One sentence about one place. ``path`` is empty if it is about the whole file."""
 
     file: str
     line: int
@@ -37,7 +37,7 @@ class Remark(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """What was found wrong or doubtful in one file.
+    """The errors and warnings of one file.
 
     ``lenient`` makes unknown fields and nulls in lists warnings, as the original lets them pass.
     """
@@ -48,19 +48,19 @@ class Report:
     warnings: list[Remark] = field(default_factory=list)
 
     def error(self, line: int, path: str, text: str) -> None:
-        """Note something wrong."""
+        """Record an error."""
         self.errors.append(Remark(self.file, line, path, text))
 
     def warn(self, line: int, path: str, text: str) -> None:
-        """Note something doubtful."""
+        """Record a warning."""
         self.warnings.append(Remark(self.file, line, path, text))
 
     def refuse(self, line: int, path: str, text: str) -> None:
-        """Note something that is wrong, or only doubtful if ``lenient``."""
+        """Record an error, or a warning if ``lenient``."""
         (self.warn if self.lenient else self.error)(line, path, text)
 
     def check(self, error_class: type[ConfigError] = InvalidPolicy) -> None:
-        """Raise if anything is wrong.
+        """Raise if there is an error.
 
         Raises:
             ConfigError: of the given class, one line an error, in the order of lines.
@@ -71,7 +71,7 @@ class Report:
 
 
 class Fields:
-    """Reads the entries of one mapping. Whatever is never asked for is unknown (``finish``).
+    """Reads the entries of one mapping. Entries that are never read are unknown (``finish``).
 
     A missing entry and a null one are the same. A value of another kind is noted as an error and reads as missing.
     """
@@ -97,12 +97,12 @@ class Fields:
         return f"{self.path}.{shown}" if self.path else shown
 
     def line_of(self, name: str) -> int:
-        """The line of an entry, or of the mapping where it is not there."""
+        """The line of an entry, or of the mapping if the entry is missing."""
         node = self.entries.get(name)
         return node.line if node is not None else self.line
 
     def has(self, name: str) -> bool:
-        """Whether the entry is there and not null."""
+        """True if the entry exists and is not null."""
         node = self.entries.get(name)
         return node is not None and node.value is not None
 
@@ -113,11 +113,11 @@ class Fields:
         return None if node is None or node.value is None else node
 
     def text(self, name: str, default: str = "") -> str:
-        """A text."""
+        """A string."""
         node = self.node(name)
         if node is None:
             return default
-        return node.value if isinstance(node.value, str) else self._wrong(node, self.at(name), "text", default)
+        return node.value if isinstance(node.value, str) else self._wrong(node, self.at(name), "string", default)
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
         """One of a few words."""
@@ -171,7 +171,7 @@ class Fields:
         return node.value if isinstance(node.value, list) else self._wrong(node, self.at(name), "a list", None)
 
     def texts(self, name: str) -> tuple[str, ...] | None:
-        """A list of texts; None where missing or null. A null in it is the empty text, as in the original."""
+        """A list of strings; None where missing or null. A null in it is the empty string, as in the original."""
         items = self.items(name)
         if items is None:
             return None
@@ -181,7 +181,7 @@ class Fields:
         if item.value is None:
             self.report.refuse(item.line, path, 'is null, which reads as ""; write "" if that is meant')
             return ""
-        return item.value if isinstance(item.value, str) else self._wrong(item, path, "text", "")
+        return item.value if isinstance(item.value, str) else self._wrong(item, path, "string", "")
 
     def each(self, name: str, read: Callable[[Fields], T]) -> tuple[T, ...] | None:
         """A list of mappings, each read by ``read``; None where the list is missing or null."""
@@ -204,7 +204,7 @@ class Fields:
         return Fields(node or Node({}, self.line_of(name)), self.at(name), self.report)
 
     def text_map(self, name: str) -> dict[str, str]:
-        """A mapping of texts; empty where missing or null."""
+        """A mapping of strings; empty where missing or null."""
         child = self.child(name)
         return {key: child.text(key) for key in child.entries}
 
@@ -213,20 +213,20 @@ class Fields:
         self._known.extend(names)
 
     def error(self, name: str, text: str) -> None:
-        """Note something wrong with an entry."""
+        """Record an error about an entry."""
         self.report.error(self.line_of(name), self.at(name), text)
 
     def warn(self, name: str, text: str) -> None:
-        """Note something doubtful with an entry."""
+        """Record a warning about an entry."""
         self.report.warn(self.line_of(name), self.at(name), text)
 
     def unknown(self) -> Iterator[tuple[str, Node]]:
-        """Entries that nothing has asked for."""
+        """Entries that nothing has read."""
         known = set(self._known)
         return ((name, node) for name, node in self.entries.items() if name not in known)
 
     def finish(self) -> None:
-        """Refuse (or warn of, by the report) every entry that nothing has asked for, with a near miss by name."""
+        """Refuse (or warn about, by the report) every entry that nothing has read, with the nearest known name."""
         for name, node in self.unknown():
             near = _near(name, self._known)
             self.report.refuse(
@@ -240,9 +240,11 @@ class Fields:
     def _wrong(self, node: Node, path: str, expected: str, default: T | None = None) -> T:
         shown = _shown(node)
         hint = hint_for_callout(node.value)
-        if expected == "text" and isinstance(node.value, (bool, int, float)):
+        if expected == "string" and isinstance(node.value, (bool, int, float)):
             hint = (
-                "; YAML reads y, n, yes, no, on and off so: quote it" if isinstance(node.value, bool) else "; quote it"
+                "; YAML reads y, n, yes, no, on and off as booleans: quote it"
+                if isinstance(node.value, bool)
+                else "; quote it"
             )
         self.report.error(node.line, path, f"expected {expected}, got {shown}{hint}")
         return default  # type: ignore[return-value]  # only where the caller passed a default of its own type

@@ -1,4 +1,4 @@
-"""Sentences that tell what was probably meant, for the mistakes that the manual's own examples lead to."""
+"""Hints about what was probably meant, for the mistakes that the manual's own examples lead to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _CALLOUT = re.compile(r"^(?P<value>\S.*?)\s+(?P<digits>[0-9]{1,2})$", re.DOTALL)
 
 
 def hint_for_broken_yaml(text: str, line: int, column: int, problem: str) -> str:
-    """A hint for a text the parser refused, beginning with ``; ``; empty where nothing is likely.
+    """A hint for a document that the parser refused, beginning with ``; ``; empty if nothing is likely.
 
     Args:
-        text: the whole text.
-        line: where the parser stopped, from 1.
+        text: the whole document.
+        line: the line at which the parser stopped, from 1.
         column: from 0.
-        problem: the parser's own words.
+        problem: the message of the parser.
     """
     lines = text.split("\n")
     if not 0 < line <= len(lines):
@@ -25,7 +25,7 @@ def hint_for_broken_yaml(text: str, line: int, column: int, problem: str) -> str
     if "\t" in lines[line - 1][: column + 1]:
         return "; indent with spaces, not tabs"
     if "alphabetic or numeric" in problem and "*" in lines[line - 1][max(column - 1, 0) : column + 1]:
-        return '; a text that begins with "*" must be quoted'
+        return '; a string that begins with "*" must be quoted'
     return _hint_for_indentation(lines, line, column) or _hint_for_callout(lines, line)
 
 

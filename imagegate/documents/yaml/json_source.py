@@ -1,4 +1,4 @@
-"""JSON text -> nodes that know their line."""
+"""JSON -> nodes that know their line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIGITS_MAX = 400
 
 
 class BadJson(ValueError):
-    """The text is not JSON. ``certain``: it cannot have been meant as YAML either (depth, repeated keys)."""
+    """The input is not JSON. ``certain``: it is not meant as YAML either (depth, repeated keys)."""
 
     def __init__(self, text: str, line: int, *, certain: bool = False) -> None:
         super().__init__(text)

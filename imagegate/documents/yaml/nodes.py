@@ -13,18 +13,18 @@ Value: TypeAlias = "Scalar | list[Node] | dict[str, Node]"
 class Node:
     """A value and the line (from 1) it begins in. A key's line is that of its value, or of the key if it has none.
 
-    ``weight`` is the number of nodes it stands for when aliases are followed.
+    ``weight`` is the number of nodes in it when aliases are followed.
     """
 
     value: Value
     line: int
     weight: int = 1
     quoted: bool = False
-    """Written in quotes, or as a block text."""
+    """Written in quotes or as a block scalar."""
 
 
 def kind_of(node: Node) -> str:
-    """What a node is, for messages: ``mapping``, ``list``, ``bool``, ``text``, ``number`` or ``null``."""
+    """The kind of a node, for messages: ``mapping``, ``list``, ``bool``, ``string``, ``number`` or ``null``."""
     match node.value:
         case dict():
             return "mapping"
@@ -33,7 +33,7 @@ def kind_of(node: Node) -> str:
         case bool():
             return "bool"
         case str():
-            return "text"
+            return "string"
         case None:
             return "null"
         case _:

@@ -85,7 +85,7 @@ def recursive_alias(name: str = "") -> str:
 
 
 def too_many_aliased(aliased: int, written: int) -> bool:
-    """Whether aliases multiply a document beyond what a person would write.
+    """True if aliases multiply a document beyond what a person would write.
 
     Args:
         aliased: nodes that aliases refer to, counted each time.

@@ -1,7 +1,7 @@
-"""What a plain YAML scalar means: YAML 1.1 as Kubernetes reads it.
+"""Values of YAML scalars: YAML 1.1 as Kubernetes reads it.
 
 Source: go.yaml.in/yaml/v2 ``resolve.go``, on which ``sigs.k8s.io/yaml`` is built: ``yes``, ``on`` and ``y`` are
-booleans, ``010`` is 8, timestamps stay texts.
+booleans, ``010`` is 8, timestamps stay strings.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def _number(text: str) -> Scalar:
 
 
 def resolve_tagged(text: str, tag: str) -> Scalar:
-    """The value of a scalar with an explicit tag; a tag this does not know leaves the text.
+    """The value of a scalar with an explicit tag; an unknown tag leaves the string.
 
     Raises:
-        BadYaml: the text does not fit the tag.
+        BadYaml: the string does not fit the tag.
     """
     name = tag.removeprefix("tag:yaml.org,2002:")
     if name not in ("bool", "int", "float", "null"):

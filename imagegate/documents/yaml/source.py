@@ -1,7 +1,7 @@
-"""YAML or JSON text -> nodes that know their line.
+"""YAML or JSON -> nodes that know their line.
 
-Documents are untrusted in size and shape: bytes, depth and the nodes that aliases stand for are bounded, and
-everything wrong ends in ``BadSource``. Nodes are built from parser events, without recursion, since the C composer
+Documents are untrusted in size and shape: bytes, depth and the nodes that aliases refer to are bounded, and
+every error is a ``BadSource``. Nodes are built from parser events, without recursion, since the C composer
 crashes the process on deep nesting.
 """
 
@@ -43,12 +43,12 @@ _UNQUOTED_PATTERN = re.compile(
 
 
 class BadSource(InvalidPolicy):
-    """A text that cannot be read at all; ``str()`` begins with ``file:line:``."""
+    """A file that cannot be read at all; ``str()`` begins with ``file:line:``."""
 
 
 @dataclass(slots=True)
 class Source:
-    """A read text: its documents, and what had to be repaired or is likely a mistake."""
+    """The documents of a file, and the repairs made to read it."""
 
     name: str
     documents: list[Node] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Source:
 
 
 def decode_utf8(content: bytes, name: str) -> str:
-    """The text of a file's bytes.
+    """The content of a file, decoded.
 
     Raises:
         BadSource: larger than ``DOCUMENT_MAX_BYTES``, or not UTF-8.
@@ -83,16 +83,16 @@ def read_source(
     """Read ``text``.
 
     Args:
-        text: YAML, or JSON (a text that begins with ``{`` and is JSON).
+        text: YAML or JSON; it is JSON if it begins with ``{`` and parses as JSON.
         name: the file's name, for messages.
-        last_key_wins: let the last of repeated keys count, as the original; else they are an error.
-        first_document_only: do not look beyond the first document, as the original.
-        json_by_prefix: a text that begins with ``{`` must be JSON, as in the original.
-        repair_patterns: read ``domainName: *.example.com`` as a text and note it in ``repairs``, where the text
-            would not be YAML otherwise.
+        last_key_wins: use the last of repeated keys, as the original does; else they are an error.
+        first_document_only: ignore further documents, as the original does.
+        json_by_prefix: if it begins with ``{``, it must be JSON, as in the original.
+        repair_patterns: read ``domainName: *.example.com`` as a string and record it in ``repairs``, if the file
+            is not YAML otherwise.
 
     Raises:
-        BadSource: what is wrong, with file and line.
+        BadSource: with file, line and reason.
     """
     _check_size(text, name)
     if text.lstrip().startswith("{"):
@@ -117,7 +117,7 @@ def _check_size(text: str, name: str) -> None:
         size = len(text) if text.isascii() else len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        raise BadSource(f"{name}:{line}: not valid Unicode text") from error
+        raise BadSource(f"{name}:{line}: not valid Unicode") from error
     if size > DOCUMENT_MAX_BYTES:
         raise BadSource(f"{name}:1: larger than {DOCUMENT_MAX_BYTES} bytes")
 
@@ -138,7 +138,7 @@ def _repaired(text: str) -> tuple[str, list[tuple[int, str]]]:
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list whose end has not come yet."""
+    """A mapping or list that is still being read."""
 
     node: Node
     anchor: str | None
@@ -227,7 +227,7 @@ class _Builder:
             raise self._bad(line, str(error)) from error
 
     def _is_unknown(self, tag: str) -> bool:
-        """The original takes values with a tag it does not know as strings; a policy must not hold one."""
+        """True if a policy must not have this tag. The original reads values with an unknown tag as strings."""
         return not self._last_key_wins and tag != "!" and not tag.startswith("tag:yaml.org,2002:")
 
     def _aliased_node(self, anchor: str | None, line: int) -> Node:
@@ -280,7 +280,7 @@ class _Builder:
             raise self._bad(node.line, str(error)) from error
 
     def _merge(self, parent: _Open, entries: dict[str, Node], node: Node) -> None:
-        """YAML 1.1 merge keys. In the original what is merged overwrites keys written before it."""
+        """YAML 1.1 merge keys. In the original merged keys overwrite keys written before them."""
         sources = list(reversed(node.value)) if isinstance(node.value, list) else [node]
         for source in sources:
             if not isinstance(source.value, dict):

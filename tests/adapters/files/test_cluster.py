@@ -78,7 +78,7 @@ def test_questions(tmp_path: Path) -> None:
         (b"kind: Secret", "objects.yaml:1: apiVersion: required"),
         (b"\xff\xfe", "objects.yaml:1: not UTF-8"),
         (b"a: [", "objects.yaml:2: not YAML"),
-        (policy("{name: 5}").encode(), r"objects.yaml:7: spec.repositories\[0\].name: expected text"),
+        (policy("{name: 5}").encode(), r"objects.yaml:7: spec.repositories\[0\].name: expected string"),
     ],
 )
 def test_what_is_wrong_names_file_and_line(tmp_path: Path, content: bytes, error: str) -> None:

@@ -223,7 +223,7 @@ class TestInput:
         [
             (["missing.yaml", *SETTINGS], "missing.yaml: no such file or folder"),
             ([], "Missing argument"),
-            ([str(PODS)], "nothing to check by"),
+            ([str(PODS)], "no policy to check against"),
             ([str(PODS), "--config", "missing.yaml"], "missing.yaml: cannot be read"),
             ([str(PODS), *SETTINGS, "-o", "csv"], "'csv' is not one of"),
         ],

@@ -97,7 +97,7 @@ class TestNothingLookedAt:
         (tree / "good.yaml").write_text(content)
         ran = imagegate("check", *SETTINGS, tree)
         assert ran.code == 2
-        assert ran.err == "imagegate: nothing was checked: no object in what was named\n"
+        assert ran.err == "imagegate: nothing was checked: the named files contain no object\n"
         assert json.loads(imagegate("check", *SETTINGS, tree, "-o", "json").out)["errors"] != []
 
     def test_nothing_on_standard_input(self, imagegate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ class TestNothingLookedAt:
     def test_no_policy_in_a_folder_of_lint(self, imagegate: Command, tree: Path) -> None:
         ran = imagegate("lint", "-W", tree)
         assert ran.code == 1
-        assert f"{tree}:1: warning: holds no policy that imagegate reads" in ran.out
+        assert f"{tree}:1: warning: contains no policy that imagegate reads" in ran.out
 
 
 class TestWhatCannotBeRead:

@@ -158,7 +158,7 @@ def test_annotate(run: Run, pushed: str) -> None:
     "arguments, message",
     [
         (["import", "A"], "A: repository name must be lowercase"),
-        (["import", "quay.io"], "names no image"),
+        (["import", "quay.io"], "has no image name"),
         (["tag", "a:b"], "name at least one STREAM:TAG"),
         (["tag", "docker.io/a:b", "c"], "must be retrieved with <name>:<tag>"),
         (["annotate", "x:y", "novalue"], "expected KEY=VALUE or KEY-"),

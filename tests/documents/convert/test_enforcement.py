@@ -159,7 +159,7 @@ def test_aliases_are_kept_where_that_keeps_the_meaning() -> None:
             ),
             r'p\.yaml:8: "<<" cannot be converted: write out what it merges',
         ),
-        (policy("{name: 5}"), r"p\.yaml:7: .*expected text"),
+        (policy("{name: 5}"), r"p\.yaml:7: .*expected string"),
         (
             policy("{name: a}") + policy("{name: a}", group=CISE_GROUP),
             r"p\.yaml:10: ClusterImagePolicy p is there in portieris\.cloud\.ibm\.com/v1 too \(line 2\)",

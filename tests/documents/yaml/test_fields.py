@@ -35,8 +35,12 @@ def test_what_is_there_is_read_and_what_is_not_gets_its_default() -> None:
     [
         ('a: "true"', lambda f: f.flag("a"), 'expected bool, got "true"'),
         ("a: 1", lambda f: f.flag("a"), "expected bool, got number 1"),
-        ("a: yes", lambda f: f.text("a"), "expected text, got bool true; YAML reads y, n, yes, no, on and off so"),
-        ("a: [x]", lambda f: f.text("a"), "expected text, got a list"),
+        (
+            "a: yes",
+            lambda f: f.text("a"),
+            "expected string, got bool true; YAML reads y, n, yes, no, on and off as booleans",
+        ),
+        ("a: [x]", lambda f: f.text("a"), "expected string, got a list"),
         ("a: true", lambda f: f.integer("a", 1), "expected a whole number, got bool true"),
         ("a: 1.5", lambda f: f.integer("a", 1), "expected a whole number, got number 1.5"),
         ("a: x", lambda f: f.number("a", 1), 'expected a number, got "x"'),
@@ -44,7 +48,7 @@ def test_what_is_there_is_read_and_what_is_not_gets_its_default() -> None:
         ("a: 0", lambda f: f.integer("a", 1, minimum=1), "0 is not at least 1"),
         ("a: 9", lambda f: f.number("a", 1, maximum=5), "9 is not at most 5"),
         ("a: x", lambda f: f.texts("a"), 'expected a list, got "x"'),
-        ("a: [1]", lambda f: f.texts("a"), "expected text, got number 1"),
+        ("a: [1]", lambda f: f.texts("a"), "expected string, got number 1"),
         ("a: [~]", lambda f: f.texts("a"), 'is null, which reads as ""; write "" if that is meant'),
         ("a: x", lambda f: f.child("a"), 'expected a mapping, got "x"'),
         ("a: true 4", lambda f: f.flag("a"), 'expected bool, got "true 4"; 4 looks like a callout number'),
@@ -83,7 +87,7 @@ def test_lists_of_mappings_carry_their_index() -> None:
     read = fields("a:\n- {name: x}\n- {name: 1}\n- {other: 2}\n- ~\n")
     assert read.each("a", lambda item: item.text("name")) == ("x", "", "", "")
     assert said(read) == [
-        "f:3: top.a[1].name: expected text, got number 1; quote it",
+        "f:3: top.a[1].name: expected string, got number 1; quote it",
         "f:4: top.a[2].other: unknown field; known here: name",
         "f:5: top.a[3]: is null, which reads as an empty mapping",
     ]

@@ -39,7 +39,7 @@ def test_a_key_without_value_has_the_line_of_the_key() -> None:
 def test_kinds_of_values() -> None:
     node = document("[{}, [], yes, x, ~, 1, 1.5]")
     assert isinstance(node.value, list)
-    assert [kind_of(item) for item in node.value] == ["mapping", "list", "bool", "text", "null", "number", "number"]
+    assert [kind_of(item) for item in node.value] == ["mapping", "list", "bool", "string", "null", "number", "number"]
 
 
 def test_several_documents_and_none() -> None:
@@ -113,9 +113,9 @@ def test_merge_keys() -> None:
         ("a: \x01\n", "not YAML"),
         ("a: [\n", "not YAML"),
         ("a:\n\t- b\n", "indent with spaces, not tabs"),
-        ("a: *.b\n", 'a text that begins with "*" must be quoted'),
+        ("a: *.b\n", 'a string that begins with "*" must be quoted'),
         ("%YAML 3.0\n--- a\n", "not YAML"),
-        ("a: \ud800\n", "not valid Unicode text"),
+        ("a: \ud800\n", "not valid Unicode"),
     ],
 )
 def test_what_is_no_document(text: str, words: str) -> None:
