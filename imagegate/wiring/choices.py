@@ -1,4 +1,4 @@
-"""What was chosen: command line over environment over settings file over samples."""
+"""Start-up options and their order: command line, environment, settings file, samples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def samples_folder() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartupOptions:
-    """The choices of one command. Reading them again sees what the settings file says by then."""
+    """The start-up options of one command. ``settings`` reads the settings file anew each time."""
 
     settings_file: Path | None = None
     config: Path | None = None
@@ -37,7 +37,7 @@ class StartupOptions:
     samples: bool = False
     """Fall back on the samples where no configuration is named anywhere."""
     manifests: bool = False
-    """What a cluster examines in the Pods alone is examined in the manifest that makes them."""
+    """Check workloads too where a cluster checks only the Pods that they create."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def settings(self, documents: Documents | None = None) -> Settings:
@@ -67,7 +67,7 @@ class StartupOptions:
         )
 
     def names_policies(self, found: Settings | None = None) -> bool:
-        """Whether anything names the policies to follow, so that no samples are needed."""
+        """True if policies are named anywhere, so that the samples are not used."""
         if self.named_settings or self.config or self.policies:
             return True
         found = found or load_settings(None, environ=self.environ)

@@ -1,4 +1,4 @@
-"""Signs that a document is whole: a last line that says so, or its SHA-256 in a file beside it."""
+"""Checks that a document is complete: by its last line, or by its SHA-256 in a file beside it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _LINE = re.compile(r"\\?(?P<digest>[0-9A-Fa-f]{64})(?:[ \t]+[ *]?(?P<name>.*))?"
 
 
 def checksum_file(path: Path) -> Path:
-    """Where the SHA-256 of a document would be."""
+    """Path of the file with the SHA-256 of a document; the file need not exist."""
     return path.with_name(path.name + CHECKSUM_SUFFIX)
 
 
 def has_marker(content: bytes) -> bool:
-    """Whether the last line that holds anything is the marker."""
+    """True if the last line that is not empty is the marker."""
     return content.rstrip().rpartition(b"\n")[2].strip() == MARKER
 
 
 def check_whole(paths: Iterable[Path], documents: Documents, ending: str) -> None:
-    """Refuse a document that is not what its checksum says, or that lacks the sign that is required.
+    """Refuse a document that does not match its checksum, or that lacks the ending that is required.
 
     A JSON document needs no marker: it does not end before its last bracket.
 

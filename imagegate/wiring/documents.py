@@ -1,4 +1,4 @@
-"""The documents that decide, read together: all of them are good, or none of them counts."""
+"""The policy documents, read together: if one is wrong, none of them is put in force."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PolicyDocuments:
         """Nothing is read yet.
 
         Args:
-            store: image streams kept by imagegate, over those from files.
+            store: its image streams take precedence over those from files.
             whole: be ready for everything that a later change of the settings may turn on.
         """
         self._chosen = chosen
@@ -83,7 +83,7 @@ class PolicyDocuments:
         documents = documents or DiskDocuments()
         try:
             return self._load(documents, before)
-        except OSError as error:  # a folder, or a file that is asked for outside of a reader
+        except OSError as error:  # a folder, or a file that no reader handles
             raise InvalidPolicy(f"{error.filename}: cannot be read: {error.strerror or error}") from error
 
     def _load(self, documents: Documents, before: tuple[Path, ...]) -> PolicySet:
@@ -114,7 +114,7 @@ class PolicyDocuments:
             key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
             plugins = configured_plugins(settings, config, cluster.policies, key)
         version = _version(settings, listed, documents)
-        authorities = Path(config.import_policy.additional_trusted_ca)  # PEM says itself where it ends
+        authorities = Path(config.import_policy.additional_trusted_ca)  # PEM has an end of its own
         check_whole((*(path for path in listed if path != authorities), *images), documents, settings.documents.ending)
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
@@ -144,7 +144,7 @@ class PolicyDocuments:
         return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
 
     def _fill(self, files: ImageStreamsFromObjects) -> None:
-        """Have the store keep what of the files it does not have."""
+        """Add to the store the objects from files that it lacks."""
         if self._store is None:
             return
         from imagegate.ports.image_store import StoreError  # what takes time to import is imported when used
@@ -156,11 +156,11 @@ class PolicyDocuments:
             _log.warning("image streams from files do not show in the image API: %s", error)
 
     def answerers(self) -> dict[type[Question], Answerer]:
-        """Who answers what the documents answer: always from those that were read last."""
+        """Look-ups in the documents; they always use those that were read last."""
         return {question: Answerer(self._answer, immediate=True) for question in self._methods}
 
     def snapshot(self) -> object | None:
-        """What stands for all that is answered from memory now: see ``Answers.snapshot``."""
+        """Token of the present state of everything that is looked up in memory; see ``Answers.snapshot``."""
         return self._streams.snapshot()
 
     def _answer(self, question: Any, /, *, deadline_s: float) -> Any:
@@ -177,14 +177,14 @@ def _cluster_files(settings: Settings, documents: Documents) -> ClusterFiles:
 
 
 def _cluster_methods(files: ClusterFiles) -> dict[type[Question], Any]:
-    """Who answers questions about Secrets, service accounts and owners."""
+    """Look-ups of Secrets, service accounts and owners."""
     from imagegate.core.enforcement.questions import Secret, ServiceAccount
 
     return {Secret: files.secret, ServiceAccount: files.service_account, Owner: files.owner}
 
 
 def _image_methods(settings: Settings, streams: Any) -> dict[type[Question], Any]:
-    """Who answers questions about image streams."""
+    """Look-ups of image streams, their images and namespaces."""
     methods: dict[type[Question], Any] = {
         ask.StreamTag: streams.stream_tag,
         ask.Stream: streams.stream,

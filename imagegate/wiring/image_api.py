@@ -79,10 +79,10 @@ class ImageService:
     importer: Importer
     schedule: ScheduleSettings
     ends: Callable[[], bool] = field(default=lambda: False)
-    """Whether this process is stopping; set by the server."""
+    """True once this process is stopping; set by the server."""
 
     def is_stopping(self) -> bool:
-        """Whether watches should end, so that the process can."""
+        """True once watches and background work should end, so that the process can."""
         return self.ends()
 
     def start_imports(self) -> None:
@@ -114,13 +114,13 @@ def image_service(
     """The image API over ``store``.
 
     Args:
-        store: where everything is kept.
+        store: holds the objects.
         block: limits of imports.
         hosts: names of the integrated registry, as they are now.
         policies: has the import gate.
         reviewer: reviews what is created in the dry cluster.
-        registry: is asked by imports.
-        access: who may do what, besides administrators; None: nobody may do anything.
+        registry: used by imports.
+        access: access reviews for everybody but administrators; None: only administrators have access.
         now: the clock.
     """
     objects = ImageObjects(

@@ -1,4 +1,4 @@
-"""Registries as imports ask them: ``additionalTrustedCA`` of the master-config is trusted too, by imports only."""
+"""The registry client of imports: it also trusts ``additionalTrustedCA`` of the master-config; reviews do not."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class _Clients:
 
 
 def _stamp(path: str) -> object:
-    """What stands for a file's contents: another stamp, another file or other contents."""
+    """Identity and change time of a file: if they differ, its contents may differ."""
     try:
         found = Path(path).stat()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a service begins with: the documents in its files, or the last good ones kept from before."""
+"""The policies that a service starts with: from its files, or the last good ones that it stored."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 def policy_folder(chosen: StartupOptions, settings: Settings | None) -> PolicyFolder:
-    """Where the last good documents of these choices are kept: beside the store, apart for other choices.
+    """Folder of the last good documents, beside the store; a folder of its own for each set of start-up options.
 
     Args:
         settings: None where they cannot be read: then the store is the one that the environment names, or the
@@ -60,10 +60,10 @@ def _absolute(path: Path | None) -> str:
 
 
 def settings_at_start(chosen: StartupOptions) -> Settings:
-    """The settings that a service begins with: those of the file, or, where that is wrong, those kept from before.
+    """The settings that a service starts with: from the file or, if that is wrong, the last good ones that it stored.
 
     Raises:
-        InvalidSettings: the file is wrong, and none are kept or those are damaged.
+        InvalidSettings: the file is wrong, and no settings are stored or they are damaged.
     """
     try:
         return chosen.settings()
@@ -82,11 +82,11 @@ def begin(
 
     Args:
         load: makes policies of documents.
-        state: where the last good documents are kept; None: nowhere.
-        clock: now.
+        state: folder of the last good documents; None: there is none.
+        clock: gives the time.
 
     Raises:
-        ConfigError: the files are wrong, and no good documents are kept.
+        ConfigError: the files are wrong, and no good documents are stored.
     """
     documents, fresh = _read(load)
     if isinstance(fresh, ConfigError):
@@ -134,10 +134,10 @@ def _read(load: Callable[[Documents], PolicySet]) -> tuple[DiskDocuments, Policy
 
 
 def _kept(state: PolicyFolder, error: ConfigError) -> Kept:
-    """What is kept, instead of files that are wrong.
+    """The stored documents, used instead of files that are wrong.
 
     Raises:
-        ConfigError: ``error``, where nothing is kept or what is kept is damaged.
+        ConfigError: ``error``, if nothing is stored or the stored documents are damaged.
     """
     try:
         kept = state.newest()
@@ -149,7 +149,7 @@ def _kept(state: PolicyFolder, error: ConfigError) -> Kept:
 
 
 def _before(load: Callable[[Documents], PolicySet], state: PolicyFolder | None) -> tuple[Kept, PolicySet] | None:
-    """What was in force before the start; None where that is not known."""
+    """The policies in force before the start; None if they are not known."""
     if state is None:
         return None
     try:
@@ -164,11 +164,11 @@ def _before(load: Callable[[Documents], PolicySet], state: PolicyFolder | None) 
 
 
 def texts(kept: Kept, documents: Recorded) -> Texts:
-    """How documents differ from those that are kept.
+    """Differences between documents and the stored ones.
 
     Raises:
-        ConfigError: what is kept is damaged.
-        OSError: it cannot be read.
+        ConfigError: the stored documents are damaged.
+        OSError: a document cannot be read.
     """
     old, new = kept.documents.index().documents, documents.index().documents
     found = Texts()

@@ -20,7 +20,7 @@ SECTIONS = {"image-policy": "imagePolicy", "always-pull": "alwaysPull", "import-
 
 
 def of_some(ask: Ask) -> Ask:
-    """``ask`` of a source that does not hold all namespaces: one that it lacks may well exist."""
+    """Wrap the look-up of a source that does not list all namespaces: a namespace that it lacks may still exist."""
 
     def namespace(question: Namespace, *, deadline_s: float) -> Lookup[dict[str, Any]]:
         answer = ask(question, deadline_s=deadline_s)
@@ -49,7 +49,7 @@ def unmatched_selectors(modes: Mapping[str, Modes], known: list[dict[str, str]] 
     """A sentence for every selector of modes that matches no namespace, so that its mode is never in force.
 
     Args:
-        known: labels of all namespaces; None: not known, then nothing is said.
+        known: labels of all namespaces; None: not known, and no sentences result.
     """
     if known is None:
         return

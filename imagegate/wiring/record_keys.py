@@ -1,4 +1,4 @@
-"""Which key the records of rewritten images are made with (docs/enforcement.md, rewriting to digests)."""
+"""The key that signs the records of rewritten images (docs/enforcement.md, rewriting to digests)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class RecordKeys:
 
     Args:
         environ: where the user's state directory is looked up.
-        keeps: whether this process serves: then a key is made and kept. Others have one of their own, which only they
-            believe.
+        keeps: True in a process that serves: a key is made and stored beside the store. Any other process has a random
+            key that no other process accepts.
     """
 
     def __init__(self, environ: Mapping[str, str], *, keeps: bool) -> None:
@@ -42,7 +42,7 @@ class RecordKeys:
         """The key; where one is named, from ``documents``.
 
         Raises:
-            InvalidSettings: the file named, or what is kept, is not a usable key.
+            InvalidSettings: the named file or the stored key cannot be used.
         """
         named = settings.cise.record_key_file if settings.cise is not None else ""
         if named:

@@ -1,4 +1,4 @@
-"""Who answers questions about registries, signatures and clusters."""
+"""Clients of registries and signature stores, and the look-ups that use them."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def http_client(settings: Settings, *, more_ca_files: tuple[str, ...] = ()) -> H
 
 
 TAG_KEPT_S = 10.0
-"""How long a review may take a tag to be where it was. What is rewritten runs as the digest that was verified."""
+"""Seconds that a tag's digest is cached for reviews. A rewritten image runs as the digest that was verified."""
 
 
 def registry(settings: Settings, http: HttpClient) -> Registry:
-    """Image registries, with what is immutable of their answers kept in memory."""
+    """The client of image registries; responses for a digest never change and are cached."""
     given = settings.registry
     limits = replace(
         RegistryLimits(),

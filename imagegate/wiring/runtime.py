@@ -1,4 +1,4 @@
-"""The whole, built and loaded."""
+"""Builds everything that reviews, the image API and the console need."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def now() -> datetime:
 
 @dataclass(slots=True)
 class Runtime:
-    """What entry points need of the whole."""
+    """The parts of a running service that entry points use."""
 
     settings: Settings
-    """As they were at the start; those that decide are read again with the documents."""
+    """As read at the start; those that affect decisions are read again with the documents."""
     policies: PolicyHolder
     look_up: LookUp
     reviewer: Reviewer
@@ -55,18 +55,18 @@ class Runtime:
     owner: PolicyOwner | None = None
     """Follows the files; None in commands that read them once."""
     checks: list[Check] = field(default_factory=list)
-    """What ``/readyz`` looks at."""
+    """Checks that ``/readyz`` reports."""
 
     def store_trouble(self) -> str:
         """Why the store cannot be read; empty if it can, and where there is none."""
         return "" if self.images is None else self.images.store.database.trouble()
 
     def not_ready(self) -> list[str]:
-        """What the service waits for, as ``NAME: what is wrong``; empty where it can answer."""
+        """Problems that keep the service from serving, as ``NAME: PROBLEM``; empty if there are none."""
         return [f"{check.name}: {problem}" for check in self.checks if check.stops and (problem := check.problem())]
 
     def before_fork(self) -> None:
-        """A process that is forked now begins with the newest policies."""
+        """Load the newest policies, so that a process that is forked now starts with them."""
         if self.owner is not None:
             self.owner.catch_up()
 
@@ -74,13 +74,14 @@ class Runtime:
         """Follow the policies from now on, in a process that serves.
 
         Args:
-            followed: is told now and then the number of the policies in force, and why they are not followed.
+            followed: called from time to time with the generation of the policies in force and, if the files cannot be
+                followed, the reason.
         """
         if self.owner is not None:
             self.owner.start(followed)
 
     def reload(self) -> None:
-        """An operator asks to read the files again, and means what they say."""
+        """Read the files again at an operator's request: weaker policies are put in force at once."""
         if self.owner is not None:
             self.owner.reload()
 
@@ -98,11 +99,11 @@ def build(
     """Everything that reviews need. No thread is started.
 
     Args:
-        recorders: are told of every decision.
-        count: is told of every look-up.
+        recorders: called with every decision.
+        count: called for every look-up.
         log_decisions: write a line for every decision to standard error.
         keeps_images: open the store, and serve the image API from it.
-        follows: keep the policies in force over changes of the files, and over a restart where there is a store.
+        follows: watch the files and, with a store, remember the policies in force over a restart.
         shared: a folder for the processes of one service; None: this process is the only one.
 
     Raises:
@@ -168,7 +169,7 @@ def _follow(
     *,
     keeps: bool,
 ) -> None:
-    """Have an owner of the policies in force, and say in ``/readyz`` how that goes."""
+    """Add the owner of the policies in force, and its checks to ``/readyz``."""
     from imagegate.wiring.initial_policies import owner, policy_folder
 
     state = policy_folder(chosen, service.settings) if keeps else None

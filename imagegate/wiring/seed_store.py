@@ -1,4 +1,4 @@
-"""Objects from files into the store, so that the image API shows them and marks can be put on them."""
+"""Copies objects from files into the store, so that the image API shows them and they can be annotated."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ JsonObject = dict[str, Any]
 
 
 def seed_store(store: SqliteStore, objects: Iterable[tuple[str, JsonObject]]) -> int:
-    """Keep what the store does not have; how many objects these were. What it has stays as it is.
+    """Add the objects that the store lacks, and leave the others unchanged; the number of objects added.
 
     Args:
-        store: where to keep them.
+        store: the store to add them to.
         objects: plural resource name (``namespaces``, ``images``, ``imagestreams``) and object.
 
     Raises:

@@ -1,4 +1,5 @@
-"""The console: decisions and why, an image tried against the policies, the policies in force, images and their marks.
+"""The console: pages that the server renders, without scripts, on the loopback only.
 
-Server-rendered pages without scripts; on the loopback only.
+Here: recent decisions and their reasons, a form that tries an image against the policies, the policies in force, images
+and their annotations. Not here: anything that changes something, and the probes (``web.ops``).
 """

@@ -26,7 +26,7 @@ _HEADERS = {
 
 
 class Tried(NamedTuple):
-    """What came of an image that was tried."""
+    """The result of trying an image against the policies."""
 
     image: str
     namespace: str

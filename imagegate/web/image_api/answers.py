@@ -1,4 +1,4 @@
-"""Answers of the API: JSON in the form the client accepts, Status errors, warnings."""
+"""Responses of the API: JSON in the form that the client accepts, Status errors, warnings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 class Form(NamedTuple):
-    """In which form an object is wanted: ``Table``, ``PartialObjectMetadata``, or empty for the object itself."""
+    """The form that the client wants: ``Table``, ``PartialObjectMetadata``, or empty for the object itself."""
 
     name: str = ""
 
@@ -35,10 +35,10 @@ _NOT_ACCEPTABLE = Status(
 
 
 def accepted_form(accept: str) -> Form:
-    """The first form of the ``Accept`` header that there is.
+    """The first form of the ``Accept`` header that the API has.
 
     Raises:
-        StatusError: 406, there is none.
+        StatusError: 406, the API has none of them.
     """
     for part in accept.split(",") if accept.strip() else (JSON,):
         media_type, *parameters = (piece.strip() for piece in part.split(";"))
@@ -96,7 +96,7 @@ def _version_of(found: JsonObject) -> JsonObject:
 
 
 def answer(body: JsonObject, code: int = 200, warnings: Iterable[str] = ()) -> Response:
-    """A JSON answer."""
+    """A JSON response."""
     response = Response(orjson.dumps(body), status=code, content_type=JSON)
     for text in bounded_warnings(warnings):
         response.headers.add("Warning", warning_value(text))
@@ -112,11 +112,11 @@ def status_answer(status: Status, warnings: Iterable[str] = ()) -> Response:
 
 
 def bounded_warnings(warnings: Iterable[str]) -> list[str]:
-    """Each once, and not more than fits into an answer's headers.
+    """Each warning once, and no more than fit into the headers of a response.
 
-    As an API server does it (k8s.io/apiserver, ``pkg/endpoints/filters/warning.go``): all of them while they have 4,096
-    characters together, else the first 256 characters of each, until that is reached. Besides, no more than clients
-    read: many give up at 100 headers.
+    As an API server limits them (k8s.io/apiserver, ``pkg/endpoints/filters/warning.go``): all of them up to 4,096
+    characters in total, else the first 256 characters of each up to that limit. Never more than 50, since many clients
+    give up at 100 headers.
     """
     texts = list(dict.fromkeys(text for text in warnings if text))
     if sum(map(len, texts)) > WARNINGS_MAX_CHARACTERS:

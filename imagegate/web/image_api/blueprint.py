@@ -1,4 +1,4 @@
-"""The paths of the API: what is asked goes to the use case, what comes back goes out."""
+"""The paths of the API: each request goes to its use case, and the result becomes the response."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ def image_api(
     Args:
         api: the use cases.
         now: the clock.
-        identify: who calls.
-        stopping: whether the server is stopping: then watches end.
+        identify: finds the user of a request.
+        stopping: True once the server is stopping; watches end then.
     """
     pages = Blueprint("image_api", __name__)
     requests = _Requests(api, now, Watches(now, stopping=stopping))
 
     @pages.before_request
     def who_calls() -> None:
-        g.user = identify(request)  # of every path: discovery and OpenAPI are no business of others either
+        g.user = identify(request)  # for every path: discovery and OpenAPI are not public either
 
     pages.register_error_handler(StatusError, lambda error: status_answer(error.status))
     pages.register_error_handler(StoreError, _store_error)
@@ -152,7 +152,7 @@ class _Requests:
         self._watches = watches
 
     def answer(self, group: str, version: str, rest: str) -> Response:
-        """Answer ``request``."""
+        """Respond to ``request``."""
         target = read_path(group, version, rest.rstrip("/").split("/"))
         verb = verb_of(request.method, target, request.args)
         user: User = g.user
@@ -171,7 +171,7 @@ class _Requests:
         return answer(shown, code, call.warnings)
 
     def _authorise(self, user: User, verb: str, target: Target) -> None:
-        """What the API server asks its authoriser before it looks at anything. Source: apiserver, RequestInfo.
+        """Check the caller's access as the API server does, before anything is read. Source: apiserver, RequestInfo.
 
         Raises:
             StatusError: 403.
@@ -235,7 +235,7 @@ class _Requests:
         return endpoint.delete(call, target.name, self._delete_options(call, target))
 
     def _delete_options(self, call: ApiRequest, target: Target) -> DeleteOptions:
-        """How a delete is meant; a dry run is one that the parameters or the body ask for."""
+        """The options of a delete. It is a dry run if the parameters or the body say so."""
         options, dry_run = read_delete_options(request.get_data(), _media_type(), target.resource, request.args)
         call.dry_run = call.dry_run or dry_run
         return options

@@ -1,4 +1,4 @@
-"""Which groups, versions and resources there are: plain and aggregated discovery."""
+"""Discovery, plain and aggregated: the groups, versions and resources of the API."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Who calls the API.
+"""The user of a request to the API.
 
-On a machine of one's own there is no log-in: only that machine may call, and whoever calls is the administrator,
-unless the request says on whose behalf it is made (``kubectl --as``). Two kinds of callers from this machine are
-nevertheless somebody else, and are refused: a proxy that speaks for others, and a web page in a browser.
+There is no log-in: only this machine may call, and the caller is the administrator unless the request impersonates
+somebody (``kubectl --as``). Two callers on this machine may act for somebody else and are refused: a proxy, and a web
+page in a browser.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Identify: TypeAlias = Callable[[Request], User]
 
 
 def local_user(request: Request) -> User:
-    """The administrator, or whom the request impersonates; only from this machine.
+    """The administrator, or the user that the request impersonates; only from this machine.
 
     Raises:
         StatusError: 403, the request comes from elsewhere, through a proxy or from a web page, or impersonates a

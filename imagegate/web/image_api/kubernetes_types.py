@@ -1,7 +1,7 @@
-"""Whether the fields of Kubernetes' own kinds are of their types, as an API server finds out while decoding.
+"""Checks that the fields of Kubernetes' own kinds have their types, as an API server does while decoding.
 
-By ``kubernetes_messages.json``, which has the types of the published API definitions. A field that is not there is left
-alone: these kinds grow.
+The types are in ``kubernetes_messages.json``, made from the published API definitions. A field that is not listed there
+is not checked: these kinds grow.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""OpenAPI documents made from the type table: for ``kubectl explain`` and for what kubectl asks before it writes.
+"""OpenAPI documents made from the type table: for ``kubectl explain`` and for the checks that kubectl makes first.
 
-There are two sets. The dry cluster, on plain HTTP, describes every group it serves. Over TLS an API server may ask
-(aggregation uses nothing else) and merge what it gets with its own: there only the image API's own group is published,
-under names that no API server has, or Kubernetes' own Deployment would give way to ours for every user of the cluster.
+There are two sets. The dry cluster, on plain HTTP, describes every group it serves. Over TLS the caller may be an API
+server (aggregation uses nothing else), which merges the documents into its own. There only the image API's own group
+is published, under names that no API server has: otherwise our Deployment would replace Kubernetes' own for every user
+of the cluster.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ _ACTIONS = {"create": "post", "list": "get", "get": "get", "update": "put", "pat
 
 
 def _paths(resources: list[ApiResource], *, version: int) -> dict[str, Any]:
-    """Paths with the operations that clients look for: who may send dryRun and fieldValidation where."""
+    """Paths and operations; clients look there for the support of dryRun and fieldValidation."""
     made: dict[str, Any] = {}
     for resource in resources:
         path = _path(resource)

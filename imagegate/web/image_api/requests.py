@@ -25,7 +25,7 @@ from imagegate.web.image_api import protobuf
 DEPTH_MAX = 200
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 _IN_ONE_NAMESPACE = ("create", "deletecollection")
-"""What is never asked of all namespaces at once."""
+"""Verbs that always apply to one namespace."""
 _OF_NAMESPACES = ("status", "finalize")
 _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
@@ -42,7 +42,7 @@ NO_METHOD = Status(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path names."""
+    """The resource or object that a path names."""
 
     resource: ApiResource
     namespace: str = ""
@@ -73,7 +73,7 @@ def read_path(group: str, version: str, parts: list[str]) -> Target:
 
 
 def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
-    """Kubernetes' word for what is asked.
+    """Kubernetes' verb for the request.
 
     Raises:
         StatusError: 405.
@@ -97,7 +97,7 @@ def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
 
 
 def is_true(text: str | None) -> bool:
-    """Whether a query parameter is Go's idea of true."""
+    """True if Go's ``strconv.ParseBool`` reads a query parameter as true."""
     return text is not None and _TRUE.fullmatch(text) is not None
 
 
@@ -177,7 +177,7 @@ _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def _is_deep(content: bytes) -> bool:
-    """Whether brackets are nested too deep, found without building anything."""
+    """True if brackets are nested too deep. Builds nothing, so that the check itself costs no memory."""
     if content.count(b"{") + content.count(b"[") <= DEPTH_MAX:
         return False
     depth = 0
@@ -196,7 +196,7 @@ _OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOpti
 
 
 def read_dry_run(method: str, values: list[str]) -> bool:
-    """Whether the ``dryRun`` parameters ask for a request without effect.
+    """True if the ``dryRun`` parameters make this a request without effect.
 
     Raises:
         StatusError: 422, one has a value that means nothing.
@@ -321,7 +321,7 @@ class _Options:
         return value
 
     def text(self, name: str) -> str | None:
-        """A field of text. An empty one is absent in all but a precondition, which it cannot meet."""
+        """A string field. An empty string counts as absent, except in a precondition, which it never meets."""
         value = self.value(name, str, "a string")
         return value if value or self._path else None
 

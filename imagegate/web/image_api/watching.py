@@ -1,4 +1,4 @@
-"""Watches: one JSON object a line for every change, until the time is over or the client has gone."""
+"""Watches: one line of JSON for every change, until the time is over or the client has left."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ DEFAULT_S = 1800.0
 LONGEST_S = 3600.0
 KEEP_ALIVE_S = 10.0
 WATCHES_MAX = 6
-"""Of one process whose threads serve everything: a watch keeps one, and admission needs threads too. A server that has
-threads for long answers says in the environment how many (``web.wsgi_bridge.STREAMS``)."""
+"""Limit for one process whose threads serve everything: a watch occupies a thread, and admission needs threads too. A
+server with separate threads for long responses gives their number in the WSGI environment
+(``web.wsgi_bridge.STREAMS``)."""
 
 Events = Iterator[tuple[str, JsonObject] | None]
 
@@ -38,7 +39,7 @@ def _too_many(most: int) -> Status:
 
 
 class Watches:
-    """Answers watches, a bounded number at a time."""
+    """Serves watches, a limited number at a time."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Watches:
             events: pairs of type and object, None now and then.
             form: in which form objects are wanted.
             bookmarks: kind and API version (``KIND APIVERSION``) for a bookmark at the end; empty: none.
-            environ: of the request: what the server says of long answers.
+            environ: WSGI environment of the request; may hold the limit of the server.
 
         Raises:
             StatusError: 429, there are too many watches; what the first look into ``events`` raises.
@@ -134,7 +135,7 @@ class _Lines:
         return self._lines
 
     def close(self) -> None:
-        """Called by the server at the end, however it came."""
+        """Called by the server at the end, also after an error."""
         free, self._free = self._free, None
         if free is not None:
             with suppress(ValueError):  # still running in another thread: it ends with its next line
