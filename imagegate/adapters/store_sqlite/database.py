@@ -1,4 +1,4 @@
-"""The SQLite file: connections, schema, transactions, and its errors in our words.
+"""The SQLite file: connections, schema, transactions, and its errors as ``StoreError``.
 
 Write-ahead log with full synchronisation: a commit is on disk before it is answered, readers never wait for
 writers, and a killed process leaves nothing half-written. Connections belong to one thread of one process, so a
@@ -23,12 +23,12 @@ from imagegate.ports.image_store import StoreBusy, StoreError, StoreFull
 APPLICATION_ID = 0x696D6774  # "imgt"
 BUSY_TIMEOUT_S = 10.0
 LOG_MAX_PAGES = 200
-"""From this size on, the log is folded into the file: of what is in it, a full disk may not have the room twice."""
+"""Bytes at which the log is moved into the file: a full disk may not have room for its contents twice."""
 WRITE_OVERHEAD_BYTES = 64 * 1024
-"""Of any write: pages of the tables and indexes it touches."""
+"""Bytes that any write needs for pages of tables and indexes."""
 CACHE_KIB = 64
-"""Of each connection; the rest is in the system's cache. The file is not mapped: every thread of every worker would
-map it, and a disk's read error would end the process instead of being an answer."""
+"""Cache of each connection; the rest is in the system's cache. The file is not mapped: every thread of every worker
+would map it, and a read error of the disk would end the process instead of becoming a StoreError."""
 
 MIGRATIONS = (
     """
@@ -62,7 +62,7 @@ MIGRATIONS = (
 
 FAILURE_SHOWN_S = 60.0
 _SET_UP = b"set up\n"
-"""In the lock file: the store has been set up, and is never taken for a new one again."""
+"""Content of the lock file once the store has been set up: it is never treated as a new one again."""
 _PROBES = (
     "SELECT version FROM changes LIMIT 1",
     "SELECT body FROM objects LIMIT 1",
@@ -71,9 +71,9 @@ _PROBES = (
     "SELECT object FROM terms INDEXED BY terms_by_object ORDER BY object LIMIT 1",
 )
 _SECURE_DELETE = ("OFF", "ON", "FAST")
-"""By the number that SQLite answers."""
+"""Error classes by SQLite's error code."""
 _INHERITED: list[sqlite3.Connection] = []
-"""Connections of a parent process. SQLite forbids a child to use or even close them, so they are kept."""
+"""Connections of a parent process. SQLite forbids a child to use or even close them, so they stay referenced."""
 
 
 class Database:
@@ -100,7 +100,7 @@ class Database:
             self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
             try:
                 self._prepare()
-            except StoreFull:  # even a file that is only read needs some room beside it
+            except StoreFull:  # even reading a file needs some room beside it
                 self.close()
                 with self._reserve.given_up():
                     self._prepare()
@@ -134,7 +134,7 @@ class Database:
             os.close(lock)
 
     def take_background_turn(self) -> None:
-        """Wait until this process is the one of all that share the store that works in the background; it stays so."""
+        """Wait until this process is the one that does the background work for the store; it stays the one."""
         lock = os.open(f"{self.path}.imports.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)  # never closed: the system frees it when this process ends, however it ends
 
@@ -169,7 +169,7 @@ class Database:
 
     @contextmanager
     def own_connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection of the caller's own: it notices this thread's writes too (``data_version``)."""
+        """A connection of its own: its ``data_version`` changes with this thread's writes too."""
         with translated(self.path):
             connection = self.open_connection()
             try:
@@ -178,11 +178,11 @@ class Database:
                 connection.close()
 
     def open_connection(self) -> sqlite3.Connection:
-        """A connection of the caller's own, who closes it; for any thread, but one at a time.
+        """A new connection, closed by the caller; for any thread, but one at a time.
 
         Raises:
-            StoreError: it cannot be opened. A file that is gone is never made anew: an empty store would answer that
-                there is no image, and no mark.
+            StoreError: it cannot be opened. A missing file is never created again: an empty store would report that
+                images and their annotations do not exist.
         """
         with translated(self.path):
             self.check_file()
@@ -211,9 +211,9 @@ class Database:
             connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page_bytes)}")
 
     def check_file(self) -> None:
-        """See that the path still leads to the file that was opened.
+        """Check that the path still leads to the file that was opened.
 
-        Else what open connections read is what once was, and what they write is lost.
+        Otherwise open connections read old data, and their writes are lost.
 
         Raises:
             StoreError: it was deleted, or replaced.
@@ -222,10 +222,10 @@ class Database:
             raise StoreError(f"{self.path}: was deleted or replaced while it was open; put it back or restart")
 
     def trouble(self) -> str:
-        """Why the store cannot be read now, or could not a moment ago; empty if all is well.
+        """The reason the store cannot be read, now or a moment ago; empty if it can.
 
         A new connection reads a row through every index and table, so that neither an open descriptor nor a cached
-        page hides anything. Damage deeper in the file shows once something has read it.
+        page hides an error. Damage elsewhere in the file is noticed when it is read.
         """
         try:
             with self.own_connection() as connection:
@@ -240,7 +240,7 @@ class Database:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Translates errors, and keeps the last one that was no matter of waiting, for ``trouble``."""
+        """Translates errors, and stores the last one that waiting does not solve, for ``trouble``."""
         self.check_file()
         try:
             yield
@@ -252,13 +252,13 @@ class Database:
 
     @contextmanager
     def transaction(self, grows_by: int | None = None) -> Iterator[sqlite3.Connection]:
-        """A write transaction: committed and on disk at the end, or nothing of it.
+        """A write transaction: committed and on disk at the end, or rolled back.
 
         Args:
-            grows_by: about how many bytes it adds; None: it makes room, or hardly needs any, and is tried in any case.
+            grows_by: approximate bytes that it adds; None: it frees room or hardly needs any, and is always tried.
 
         Raises:
-            StoreError: SQLite's errors in our words; there is no room for what it adds.
+            StoreError: an error of SQLite, or not enough room.
         """
         with self._watched():
             if grows_by is not None:
@@ -277,7 +277,7 @@ class Database:
 
     @contextmanager
     def with_reserve(self) -> Iterator[None]:
-        """The room that is kept for deletes may be used meanwhile.
+        """Free the room that is reserved for deletes meanwhile.
 
         Freed pages are not overwritten then, as SQLite is often built to do: that would take as much of the log as
         writing them.
@@ -310,7 +310,7 @@ class Database:
             yield self.connection()
 
     def close(self) -> None:
-        """Close this thread's connection. The last one to close folds the log into the file."""
+        """Close this thread's connection. The last one to close moves the log into the file."""
         held: tuple[int, sqlite3.Connection] | None = getattr(self._local, "held", None)
         if held is not None and held[0] == os.getpid():
             held[1].close()
@@ -318,7 +318,7 @@ class Database:
 
 
 def set_aside(connection: sqlite3.Connection) -> None:
-    """Keep a connection that this process inherited from its parent, unused and open."""
+    """Keep a connection that this process inherited from its parent open and unused."""
     _INHERITED.append(connection)
 
 
@@ -329,7 +329,7 @@ def _use_write_ahead_log(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode; None where there is no file."""
+    """Device and inode; None if the file does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -338,9 +338,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _fold_log(connection: sqlite3.Connection) -> None:
-    """Move what the log holds into the file, so that the next write begins the log anew, in the room it has.
+    """Move the log into the file, so that the next write starts the log again, in the room it has.
 
-    What readers keep it from moves the next time; what the disk has no room for stays in the log, where it is safe.
+    Pages that readers still need are moved the next time; pages without room on the disk stay safely in the log.
     """
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -379,7 +379,7 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
 
 
 def _is_full(path: Path) -> bool:
-    """Whether the disk is, so that SQLite could not make the files it needs beside the store."""
+    """True if the disk is full, so that SQLite could not create the files it needs beside the store."""
     try:
         disk = os.statvfs(path.parent)
     except OSError:

@@ -1,8 +1,8 @@
 """The ports ``ImageStreams`` and ``Namespaces`` over the SQLite store.
 
-Answers are kept while nothing changed. SQLite itself says whether anything did (``PRAGMA data_version``, a look
-into shared memory), so a change by any process, such as an annotation put on an Image, is in force with the next
-review in every worker (after two milliseconds at most), and a repeated question costs no query.
+Results are cached while nothing changes. SQLite itself reports changes (``PRAGMA data_version``, a look
+into shared memory), so a change by any process, such as an annotation on an Image, takes effect with the next
+review in every worker (after two milliseconds at most), and a repeated look-up costs no query.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from imagegate.ports.image_streams import ImageStreams, Namespaces
 
 SOURCE = "store"
 DELETED = "deleted"
-"""The term of objects that were deleted and are held."""
+"""Search term of objects that were deleted and are held."""
 ANSWERS_KEPT = 512
 FRESH_S = 0.002
 _KINDS = frozenset(
@@ -42,7 +42,7 @@ _Answers = dict[Question, Lookup[Any]]
 
 
 def terms_of(key: ObjectKey, body: JsonObject) -> Iterator[str]:
-    """What a stream can be found by: its images and the repositories its events come from. Deleted and held: any."""
+    """Search terms of an object: for streams the images and repositories of their events; ``DELETED`` for any kind."""
     if is_being_deleted(body):
         yield DELETED
     if (key.group, key.resource) != (IMAGE_GROUP, "imagestreams"):
@@ -61,9 +61,9 @@ class StoredImageStreams:
     """See ``ports.image_streams``. The store must have been made with ``terms_of`` of this module.
 
     Args:
-        store: where the objects are.
+        store: of the objects.
         hosts: names of the integrated registry.
-        answers_kept: how many answers each process keeps.
+        answers_kept: maximum number of results that each process caches.
     """
 
     def __init__(self, store: SqliteStore, hosts: RegistryHosts, *, answers_kept: int = ANSWERS_KEPT) -> None:
@@ -82,7 +82,7 @@ class StoredImageStreams:
         self._fresh: tuple[float, int, _Answers] = (0.0, 0, self._answers)
 
     def snapshot(self) -> object | None:
-        """Another object after every change: see ``Answers.snapshot``. None while the store cannot be read."""
+        """A token that changes with every write: see ``Answers.snapshot``. None while the store cannot be read."""
         try:
             return self._valid_answers()
         except StoreError:
@@ -128,16 +128,16 @@ class StoredImageStreams:
         return found
 
     def _keep(self, kept: _Answers, question: Question, found: Lookup[Any]) -> None:
-        """Keep an answer among those it was valid with; if these were dropped meanwhile, it is dropped too."""
+        """Cache a result with the others of its version; if these were dropped meanwhile, it is dropped too."""
         with self._lock:
             if len(kept) >= self._answers_kept:
                 kept.pop(next(iter(kept)))
             kept[question] = found
 
     def _valid_answers(self) -> _Answers:
-        """The answers that hold now: all kept ones, or none if a stream, image or namespace has changed.
+        """The cached results that are valid now: all, or none if a stream, image or namespace has changed.
 
-        The several questions of one review need to look only once: again after ``FRESH_S``, or after a write of
+        The look-ups of one review check for changes once: again after ``FRESH_S``, or after a write of
         this process.
         """
         until, writes, kept = self._fresh
@@ -187,7 +187,7 @@ class StoredImageStreams:
         return self._store.get(ObjectKey(IMAGE_GROUP, "images", "", digest))
 
     def _candidates(self, pull_spec: str) -> list[JsonObject]:
-        """Streams that may hold the pull spec: by its image, else by its repository or as the stream it names."""
+        """Streams that may hold the pull spec: found by its image, else by its repository or by name."""
         try:
             asked = ImageReference.parse(pull_spec)
         except InvalidReference:

@@ -33,7 +33,7 @@ TRIM_EVERY = 500
 POLL_S = 0.05
 LIST_CHUNK = 500
 GROWTH_IN_FULL_STORE_BYTES = 1024
-"""By how much an update may make an object larger when there is no room for more."""
+"""Bytes that an update may add to an object on a full disk."""
 SMALL_CHANGE_BYTES = 16 * 1024
 _IN_BRIEF = frozenset({"name", "namespace", "uid", "labels", "creationTimestamp", "generation"})
 TermsOf = Callable[[ObjectKey, dict[str, Any]], Iterable[str]]
@@ -46,7 +46,7 @@ class _Row(NamedTuple):
 
 
 def kind_column(group: str, resource: str) -> str:
-    """How the database names a resource."""
+    """The key of a resource in the database."""
     return f"{resource}.{group}" if group else resource
 
 
@@ -55,9 +55,9 @@ class SqliteStore:
 
     Args:
         database: the file.
-        terms_of: what else objects shall be found by (``find``), computed on every write.
+        terms_of: search terms of an object for ``find``, computed on every write.
         now: the clock, for ``creationTimestamp``.
-        changes_kept: how many changes a watcher may fall behind.
+        changes_kept: number of changes that a watcher may fall behind.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SqliteStore:
         self._now = now
         self._changes_kept = changes_kept
         self.writes = 0
-        """How many writes this process has begun."""
+        """Number of writes that this process has begun."""
 
     def create(self, key: ObjectKey, body: dict[str, Any]) -> dict[str, Any]:
         """See the port."""
@@ -83,7 +83,7 @@ class SqliteStore:
             return self._insert(connection, key, body)
 
     def create_missing(self, objects: Iterable[tuple[ObjectKey, dict[str, Any]]]) -> int:
-        """Keep those objects whose names are free, in one transaction; how many these were."""
+        """Store the objects whose names are free, in one transaction; returns their number."""
         missing = ((key, body) for key, body in objects if not self._has(key))  # never all bodies in memory at once
         first = next(missing, None)
         if first is None:
@@ -122,7 +122,7 @@ class SqliteStore:
         return None if row is None else _decoded(row.body, row.version)
 
     def update(self, key: ObjectKey, body: dict[str, Any], *, version: str) -> dict[str, Any]:
-        """See the port. On a full disk what hardly grows is written still: marks, and tags that are taken off."""
+        """See the port. On a full disk small changes are still written: annotations, and tags that are removed."""
         text = _encoded(body)
         try:
             with self.database.transaction(grows_by=2 * len(text)) as connection:
@@ -148,7 +148,7 @@ class SqliteStore:
         return _decoded(text, new_version)
 
     def delete(self, key: ObjectKey, *, version: str | None = None, uid: str | None = None) -> dict[str, Any]:
-        """See the port. On a full disk watchers are told only which object it was."""
+        """See the port. On a full disk watchers get only the object's name."""
         try:
             with self.database.transaction() as connection:
                 return self._delete(connection, key, version, uid, lambda row: row.body)
@@ -200,7 +200,7 @@ class SqliteStore:
         """See the port."""
         seen = _version_number(since)
         ends = time.monotonic() + timeout_s
-        next_tick = 0.0  # the first at once: then it is known that the watch can be served
+        next_tick = 0.0  # the first before returning, so that an error is raised here
         with self.database.own_connection() as connection:
             noticed = -1
             while True:
@@ -233,7 +233,7 @@ class SqliteStore:
         return [_decoded(body, version) for version, body in rows]
 
     def changed_kinds(self, since: int) -> tuple[int, frozenset[str] | None]:
-        """The current version, and which resources changed after ``since``; None: it is not known any more."""
+        """The current version, and the resources that changed after ``since``; None if these are no longer stored."""
         with self.database.reading() as connection:
             latest = _latest_version(connection)
             if since < _oldest_known(connection):
@@ -267,7 +267,7 @@ class SqliteStore:
         before: dict[str, Any] | None,
         text: bytes,
     ) -> int:
-        """Write the change down; its number is the new resource version."""
+        """Record the change; its number is the new resource version."""
         self.writes += 1
         labels = ((before or {}).get("metadata") or {}).get("labels")
         cursor = connection.execute(
@@ -291,7 +291,7 @@ class SqliteStore:
 
 
 def _in_brief(row: _Row) -> bytes:
-    """A deleted object as far as watchers need it to know which it was."""
+    """A deleted object, reduced to the fields that identify it for watchers."""
     body = orjson.loads(row.body)
     metadata = {name: value for name, value in body["metadata"].items() if name in _IN_BRIEF}
     brief = {"kind": body.get("kind"), "apiVersion": body.get("apiVersion"), "metadata": metadata}
@@ -303,7 +303,7 @@ def _in_brief(row: _Row) -> bytes:
 
 
 def _forget_changes(connection: sqlite3.Connection, room: int) -> None:
-    """Make about so many bytes of room, by what the oldest changes take: who watches from there on lists again."""
+    """Free about so many bytes by removing the oldest changes: watchers that need these must list again."""
     freed, last = 0, None
     for version, size in connection.execute("SELECT version, length(body) FROM changes ORDER BY version"):
         freed, last = freed + size, version
@@ -357,7 +357,7 @@ def data_version(connection: sqlite3.Connection, path: Path) -> int:
     """A number that differs whenever another connection has committed. ``path`` is for messages.
 
     Raises:
-        StoreError: SQLite's errors in our words.
+        StoreError: an error of SQLite.
     """
     with translated(path):
         return int(connection.execute("PRAGMA data_version").fetchone()[0])

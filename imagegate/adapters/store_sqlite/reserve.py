@@ -1,7 +1,7 @@
-"""Room on the disk that is kept for deletes: without it a full disk could only be cleared by hand.
+"""Room on the disk that is reserved for deletes: without it a full disk could only be cleared by hand.
 
 SQLite writes before it frees: every page that a delete changes goes to the write-ahead log first. So a file beside the
-store holds some blocks. A delete that finds no room gives them up, is done, and takes them back.
+store holds some blocks. A delete without room frees them, completes, and reserves them again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from imagegate.ports.image_store import StoreError, StoreFull
 
 RESERVE_MAX_BYTES = 1024 * 1024
 SHARE_OF_DISK = 16
-"""On a small disk, the reserve is this part of it."""
+"""The part of a small disk that is reserved."""
 LOW_BYTES = 32 * 1024 * 1024
-"""With less room than this, what is written is moved to the main file at once: the log would need its room twice."""
+"""Bytes below which writes are moved to the main file at once: the log would need the room twice."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -41,7 +41,7 @@ class Reserve:
         self._filled()
 
     def free_bytes(self) -> int:
-        """What others than the superuser can still write."""
+        """Bytes that users other than root can still write."""
         disk = self._disk()
         return disk.f_bavail * disk.f_frsize
 
@@ -55,10 +55,10 @@ class Reserve:
         """Refuse a write that does not fit beside the reserve.
 
         Args:
-            needed: about how many bytes it adds to the store; the log needs as many again.
+            needed: approximate bytes that it adds to the store; the log needs the same again.
 
         Raises:
-            StoreFull: it does not.
+            StoreFull: it does not fit.
         """
         free = self.free_bytes()
         if free < LOW_BYTES and free < 2 * needed:
@@ -70,7 +70,7 @@ class Reserve:
 
     @contextmanager
     def given_up(self) -> Iterator[None]:
-        """The room is free meanwhile. One process at a time; who writes otherwise is refused.
+        """Free the room meanwhile. One process at a time; other writers are refused.
 
         Raises:
             StoreError: the file cannot be opened.
@@ -100,7 +100,7 @@ class Reserve:
             return 0
 
     def _filled(self) -> bool:
-        """Take the room if it is there; whether it is ours now."""
+        """Reserve the room if the disk has it; True if it is reserved now."""
         try:
             descriptor = self._opened()
         except StoreFull:
@@ -114,7 +114,7 @@ class Reserve:
             os.close(descriptor)
 
     def _fill(self, descriptor: int) -> bool:
-        """Whether all of it could be had; a part is kept, too."""
+        """True if all of it is reserved; a part is kept, too."""
         wanted = self.wanted
         while wanted > os.fstat(descriptor).st_size:
             try:

@@ -81,7 +81,7 @@ def _image_tag(tag: Mapping[str, Any], now: datetime) -> Row:
 
 
 def _tag_source(spec: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Kind word, source and status of a spec tag."""
+    """Kind, source and status of a spec tag."""
     source = spec.get("from")
     if not source:
         return "", "", ""
@@ -104,7 +104,7 @@ def _tag_source(spec: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _tag_event(event: Mapping[str, Any], generation: int, source: str, kind: str) -> tuple[str, str, str]:
-    """Source, kind word and status once the tag has an event."""
+    """Source, kind and status of a tag that has an event."""
     answered = event.get("generation") or 0
     status = ""
     if 0 < answered < generation:
@@ -145,7 +145,7 @@ _TABLES: dict[str, tuple[Sequence[Column], Cells]] = {
 
 
 def has_table(kind: str) -> bool:
-    """Whether the image API has columns of its own for this kind."""
+    """True if the image API has columns of its own for this kind."""
     return kind in _TABLES
 
 
@@ -155,14 +155,14 @@ def columns(kind: str) -> Sequence[Column]:
 
 
 def cells(kind: str, found: Mapping[str, Any], now: datetime) -> Row:
-    """One row's cells. ``now`` is what ages are counted from."""
+    """One row's cells. Ages are relative to ``now``."""
     return _TABLES[kind][1](found, now)
 
 
 def tags_up_to_width(tags: Sequence[str], width: int = TAGS_WIDTH) -> str:
     """As many tags as fit in ``width`` characters, at least one: ``a,b + 3 more...``.
 
-    The edge is a quarter of the width soft, so that one more tag is shown rather than much room left empty.
+    The limit may be exceeded by a quarter, so that one more tag is shown rather than much room left empty.
     """
     remaining = width
     shown = len(tags)
@@ -187,7 +187,7 @@ _ZERO = datetime.min.replace(tzinfo=UTC)
 
 
 def parse_time(text: str | None) -> datetime:
-    """A Kubernetes time; the zero time for none, and for what is no time."""
+    """A Kubernetes time; the zero time if it is missing or invalid."""
     try:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:

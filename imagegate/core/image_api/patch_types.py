@@ -1,9 +1,9 @@
-"""How strategic merge patches merge the fields of the kinds that are served: by type and field.
+"""Merge strategies of strategic merge patches for the kinds that are served, by type and field.
 
 Source: the tags ``patchStrategy`` and ``patchMergeKey`` of the published API definitions, which their OpenAPI shows as
 ``x-kubernetes-patch-strategy`` and ``x-kubernetes-patch-merge-key``: k8s.io/api v0.34.1, and openshift/api of
-2025-10-15. A field that is not here is merged if it is an object, and replaced if it is anything else. Types that lead
-to no such field are left out.
+2025-10-15. A field that is not listed is merged if it is an object, and replaced otherwise. Types without
+such fields are left out.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 
 class PatchField(NamedTuple):
-    """How a patch changes one field."""
+    """The merge strategy of one field."""
 
     type: str = ""
-    """Of the object, or of the list's entries; empty where nothing inside needs to be known."""
+    """Type of the object or of the list's entries; empty if nothing inside has a strategy."""
     merge_key: str = ""
-    """Of a list whose entries are merged: which of their fields tells them apart."""
+    """The field that identifies an entry of a list whose entries are merged."""
     is_set: bool = False
     """A list of plain values to which a patch adds."""
     is_replaced: bool = False
@@ -26,7 +26,7 @@ class PatchField(NamedTuple):
 
 
 def by(merge_key: str, type_: str = "") -> PatchField:
-    """A list whose entries are told apart by ``merge_key``."""
+    """A list whose entries are identified by ``merge_key``."""
     return PatchField(type_, merge_key)
 
 
@@ -217,5 +217,5 @@ def patch_type(api_version: str, kind: str) -> str:
 
 
 def patch_field(type_: str, name: str) -> PatchField:
-    """How a patch changes this field of a type."""
+    """The merge strategy of this field of a type."""
     return PATCH_TYPES.get(type_, {}).get(name, OTHER)

@@ -1,7 +1,7 @@
 """The patches that clients send: JSON Patch, JSON merge patch, and Kubernetes' strategic merge patch.
 
-Sources: RFC 6902 (through jsonpatch), RFC 7396, and ``api_strategic_merge``. The patched object is new; what was given
-stays as it is. A patch of a few bytes can ask for an object of any size, so the result is bounded while it is made.
+Sources: RFC 6902 (through jsonpatch), RFC 7396, and ``api_strategic_merge``. The patched object is new; the arguments
+do not change. A patch of a few bytes can create an object of any size, so the result is bounded while it is built.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 OPERATIONS_MAX = 10_000
 RESULT_MAX_BYTES = 3 * 1024 * 1024
-"""Of the patched object as JSON, and of all that a JSON Patch's ``copy`` operations add: Kubernetes' limits."""
+"""Bytes of the patched object as JSON, and of all that a JSON Patch's ``copy`` operations add: Kubernetes' limits."""
 GROWTH_MAX_BYTES = 64 * 1024
-"""By how much a patch may make an object larger that is over the limit already."""
+"""Bytes that a patch may add to an object that is over the limit already."""
 RESULT_MAX_DEPTH = 200
 _MALFORMED = (TypeError, KeyError, IndexError, ValueError)
-"""What the library raises for fields of wrong types, for those that are missing, and for an index of 5,000 digits."""
+"""Errors of the library for fields of wrong types, for missing ones, and for an index of 5,000 digits."""
 
 
 class TooLarge(InvalidInput):
-    """The patch, or what it makes of the object, is larger than objects may be."""
+    """The patch or its result is larger than objects may be."""
 
 
 def apply(patch_type_: str, target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
-    """``target`` patched.
+    """Apply a patch to ``target``.
 
     Args:
         patch_type_: media type of the patch.
-        target: the object as it is; its ``apiVersion`` and ``kind`` say how a strategic merge patch merges its lists.
+        target: the current object; its ``apiVersion`` and ``kind`` select the merge strategies of its lists.
         patch: decoded from JSON.
 
     Raises:
@@ -63,9 +63,9 @@ def apply(patch_type_: str, target: Mapping[str, Any], patch: Json) -> dict[str,
 
 
 def _check_size(patched: Mapping[str, Any], target: Mapping[str, Any]) -> None:
-    """See that the result is no larger than objects may be; one that is already can still be marked.
+    """Check that the result is not larger than objects may be; one that already is can still be annotated.
 
-    Else an image with an enormous configuration could never be given a mark that denies its execution.
+    Otherwise an image with an enormous configuration could never get an annotation that denies its execution.
     """
     text = _encoded(patched)
     if len(text) > RESULT_MAX_BYTES and len(text) > len(_encoded(target)) + GROWTH_MAX_BYTES:
@@ -82,7 +82,7 @@ _TOO_DEEP = f"the patched object would be nested deeper than {RESULT_MAX_DEPTH} 
 
 
 def _encoded(value: Json) -> bytes:
-    """As JSON.
+    """The value as JSON.
 
     Raises:
         TooLarge: it is nested deeper than orjson writes (254 levels).
@@ -94,7 +94,7 @@ def _encoded(value: Json) -> bytes:
 
 
 def _is_deep(value: Json) -> bool:
-    """Whether it is nested deeper than an object may be that is sent as a whole."""
+    """True if it is nested deeper than an object that is sent as a whole may be."""
     level: list[Json] = [value]
     depth = 0
     while level:
@@ -128,7 +128,7 @@ def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
 
 
 class _Copied:
-    """A value as JSON, for the library to add: what it takes for a copy of this is read from the text, quickly."""
+    """A value as JSON, for the library to add: its deep copy parses the string, which is faster than copying."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
@@ -138,7 +138,7 @@ class _Copied:
 
 
 def _written_out(operation: Mapping[str, Any], document: Json, room: int) -> tuple[dict[str, Any], int]:
-    """A ``copy`` as the ``add`` of what it copies, and the bytes that are left for further ones.
+    """A ``copy`` as an ``add`` of the copied value, and the bytes that further copies may add.
 
     A copy of a copy of a copy doubles the document each time: 30 such operations would make gigabytes.
     """

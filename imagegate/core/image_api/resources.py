@@ -1,7 +1,7 @@
-"""Which resources the API serves, as data: for discovery, for paths and for what may be done with each.
+"""The resources of the API as data: for discovery, paths and verbs.
 
-The group image.openshift.io is docs/spec/import-gate.md 7. The others are what a newcomer needs to try it without a
-cluster: they are checked by the admission path, kept and listed, and nothing is ever scheduled or run.
+The group image.openshift.io is docs/spec/import-gate.md 7. The others let a newcomer try it without a
+cluster: they pass admission, are stored and listed, and nothing is ever scheduled or run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The types of image.openshift.io/v1 as data: which fields there are, of what type, and what they mean.
+"""The types of image.openshift.io/v1 as data: fields, their types and descriptions.
 
 One table serves three readers: checks of objects from files and requests, the OpenAPI documents that
-``kubectl explain`` and client-side validation read, and nothing else has to know the types. Unknown fields are
-no error here: objects grow.
+``kubectl explain`` and client-side validation read, and strict field validation. Unknown fields are
+not errors: objects grow.
 
 A type is ``string``, ``boolean``, ``integer``, ``object`` (anything with keys), ``time``, ``any``, the name of
 another entry, or one of these in ``[...]`` (a list) or ``{...}`` (a map from strings).
@@ -247,7 +247,7 @@ def _named(value: object) -> str:
 
 
 def type_problems(type_: str, value: object, path: str = "") -> Iterator[TypeProblem]:
-    """Every place of ``value`` whose JSON type is not the one of the table. A null counts as absent."""
+    """Every place in ``value`` whose JSON type differs from the table's. A null counts as absent."""
     if value is None or type_ == "any":
         return
     if type_[0] == "[":

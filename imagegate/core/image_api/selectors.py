@@ -1,4 +1,4 @@
-"""Label and field selectors as texts, the way clients send them (``labelSelector=``, ``fieldSelector=``).
+"""Label and field selectors as strings, the way clients send them (``labelSelector=``, ``fieldSelector=``).
 
 Source: k8s.io/apimachinery, pkg/labels and pkg/fields.
 """
@@ -21,10 +21,10 @@ _OPERATORS = {"in": "In", "notin": "NotIn", "=": "In", "==": "In", "!=": "NotIn"
 
 
 def parse_label_selector(text: str) -> LabelSelector:
-    """Read ``a=b,c!=d,e in (f,g),h,!i``. An empty text selects everything.
+    """Read ``a=b,c!=d,e in (f,g),h,!i``. An empty string selects everything.
 
     Raises:
-        InvalidInput: the text is no selector.
+        InvalidInput: the string is not a selector.
     """
     requirements: list[Requirement] = []
     at = 0
@@ -57,17 +57,17 @@ def _requirement(text: str, at: int) -> tuple[re.Match[str], Requirement]:
 
 @dataclass(frozen=True, slots=True)
 class FieldSelector:
-    """Conditions on single fields: path, whether equal or unequal, value."""
+    """Conditions on single fields: path, True for equal, value."""
 
     conditions: tuple[tuple[str, bool, str], ...] = ()
 
     def matches(self, found: Mapping[str, Any]) -> bool:
-        """Whether the object meets all conditions; a missing field counts as empty."""
+        """True if the object meets all conditions; a missing field counts as empty."""
         return all((_field(found, path) == value) is equal for path, equal, value in self.conditions)
 
     @property
     def paths(self) -> Iterator[str]:
-        """The fields that are asked for."""
+        """The fields that have conditions."""
         return (path for path, _, _ in self.conditions)
 
 
@@ -75,7 +75,7 @@ def parse_field_selector(text: str) -> FieldSelector:
     """Read ``metadata.name=x,metadata.namespace!=y``.
 
     Raises:
-        InvalidInput: the text is no selector.
+        InvalidInput: the string is not a selector.
     """
     conditions = []
     for part in filter(None, text.split(",")):

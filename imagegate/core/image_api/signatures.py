@@ -1,4 +1,4 @@
-"""Signatures kept at an Image: what their sender may say. Nothing here says that a signature was verified.
+"""Signatures stored in an Image: the fields that their sender may set. None of them says that it was verified.
 
 Source: openshift-apiserver, registry/imagesignature/strategy.go and apis/image/validation.
 """
@@ -16,14 +16,14 @@ _SAID = ("type", "content")
 
 
 def kept_signature(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The signature without conditions, identity, claims, times and issuers: these are for whoever verifies it."""
+    """The signature without conditions, identity, claims, times and issuers, which only a verifier may set."""
     name = (given.get("metadata") or {}).get("name")
     head = {key: given[key] for key in _HEAD if given.get(key)}
     return {**head, "metadata": {"name": name} if name else {}, **{key: given[key] for key in _SAID if key in given}}
 
 
 def signature_errors(given: Mapping[str, Any], path: str = "") -> list[FieldError]:
-    """What is wrong with a signature that is new."""
+    """Errors of a new signature."""
     at = f"{path}." if path else ""
     metadata = given.get("metadata") or {}
     name = metadata.get("name") or ""
@@ -40,7 +40,7 @@ def signature_errors(given: Mapping[str, Any], path: str = "") -> list[FieldErro
 
 
 def new_signature_errors(given: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[FieldError]:
-    """What is wrong with an Image's signatures; those that it has had are left alone."""
+    """Errors of an Image's new signatures; those that it already has are not checked."""
     before = [kept_signature(each) for each in old]
     return [
         error

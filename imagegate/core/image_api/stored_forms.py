@@ -1,6 +1,6 @@
-"""Objects that are kept in a form their kind does not allow: read as far as they make sense.
+"""Stored objects whose form is not valid for their kind: the valid parts are read.
 
-What is sent is checked before it is kept. A store may still hold what an earlier version or another program wrote, and
+Objects are checked before they are stored. A store may still hold objects of an earlier version or another program, and
 one such object must not make a list fail for everybody.
 """
 
@@ -15,15 +15,15 @@ T = TypeVar("T")
 JsonObject = dict[str, Any]
 
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
-"""What code that relies on the types raises without them."""
+"""Errors of code that relies on the types."""
 
 
 def well_typed(kind: str, found: Mapping[str, Any]) -> JsonObject:
-    """The object without what is not of its type; of kinds that are not known, only what all kinds have.
+    """The object without fields of the wrong type; of unknown kinds, only the fields that all kinds have.
 
     Args:
         kind: of the object.
-        found: as it is kept.
+        found: as it is stored.
     """
     type_ = kind if kind in TYPES else "Namespace"
     kept = _well_typed(type_, dict(found))
@@ -33,7 +33,7 @@ def well_typed(kind: str, found: Mapping[str, Any]) -> JsonObject:
 
 
 def _well_typed(type_: str, value: Any) -> Any:
-    """The value, or None, with what is inside checked alike."""
+    """The value without wrong parts, or None if it is wrong itself."""
     if type_[0] == "[":
         entries = (_well_typed(type_[1:-1], entry) for entry in value) if isinstance(value, list) else ()
         return [entry for entry in entries if entry is not None]
@@ -55,17 +55,17 @@ def _well_typed(type_: str, value: Any) -> Any:
 
 
 def repaired(kind: str, found: JsonObject) -> JsonObject:
-    """The object itself if all is of its type, else ``well_typed``."""
+    """The object itself if all types are right, else ``well_typed``."""
     return found if kind not in TYPES or next(type_problems(kind, found), None) is None else well_typed(kind, found)
 
 
 def tolerant(make: Callable[[JsonObject], T], kind: str, found: JsonObject) -> T:
-    """``make`` of the object, or of what is well-typed of it if that fails.
+    """``make`` of the object or, if that fails, of its well-typed part.
 
     Args:
         make: relies on the types.
         kind: of the object.
-        found: as it is kept.
+        found: as it is stored.
     """
     try:
         return make(found)

@@ -1,13 +1,13 @@
 """Kubernetes' strategic merge patch: lists merged by their key, with all directives.
 
-Source: k8s.io/apimachinery 0.34, ``pkg/util/strategicpatch``, whose results the test vectors were made by. Directives:
+Source: k8s.io/apimachinery 0.34, ``pkg/util/strategicpatch``, which produced the test vectors. Directives:
 
     $patch: replace | delete | merge      of an object or, beside its merge key, of a list's entry
-    $retainKeys: [FIELD, ...]             every other field of the object goes
+    $retainKeys: [FIELD, ...]             every other field of the object is removed
     $setElementOrder/LIST: [...]          the order of a list's entries
-    $deleteFromPrimitiveList/LIST: [...]  values that go
+    $deleteFromPrimitiveList/LIST: [...]  values that are removed
 
-Here ``$patch: merge`` says what happens anyway, and a directive never ends up in the result; the original refuses the
+Here ``$patch: merge`` has no effect, and a directive never ends up in the result; the original refuses the
 first and leaves the second to decoding.
 """
 
@@ -26,17 +26,17 @@ _RETAIN = "$retainKeys"
 _ORDER = "$setElementOrder/"
 _DELETE = "$deleteFromPrimitiveList/"
 Identity: TypeAlias = tuple[type, Json]
-"""What tells list entries apart. The type belongs to it: in Python ``1 == True``."""
+"""The key of a list entry. It includes the type: in Python ``1 == True``."""
 _NO_KEY: Identity = (type(None), None)
 
 
 def strategic_merge(target: Mapping[str, Any], patch: Mapping[str, Any], type_: str) -> dict[str, Any]:
-    """``target`` patched; it stays as it is.
+    """Apply a patch to ``target``, which does not change.
 
     Args:
-        target: the object as it is.
+        target: the current object.
         patch: decoded from JSON.
-        type_: of the object, from ``api_patch_types``; empty: nothing is known of its lists, so they are replaced.
+        type_: of the object, from ``api_patch_types``; empty: its lists have no strategies, so they are replaced.
 
     Raises:
         InvalidInput: the patch is malformed or does not fit the object.
@@ -97,7 +97,7 @@ def _merge_field(merged: dict[str, Any], key: str, value: Json, field: PatchFiel
 
 
 def _added(value: Json) -> Json:
-    """What a patch adds, without directives, nulls and what a directive stands for."""
+    """The value that a patch adds, without directives and nulls."""
     if isinstance(value, dict):
         return _added_fields(value)
     if isinstance(value, list):
@@ -118,10 +118,10 @@ def _identify(field: PatchField) -> Callable[[Json], Identity]:
 
 
 def value_identity(item: Json) -> Identity:
-    """What tells a plain value from others.
+    """The key of a plain value.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: it is not a plain value.
     """
     if isinstance(item, list):
         raise InvalidInput("lists of lists are not supported")
@@ -131,10 +131,10 @@ def value_identity(item: Json) -> Identity:
 
 
 def identity(item: Json, merge_key: str) -> Identity:
-    """What tells this entry from the others.
+    """The key of an entry.
 
     Raises:
-        InvalidInput: it does not say.
+        InvalidInput: it has no merge key.
     """
     if not isinstance(item, dict):
         raise InvalidInput(f"an entry of a list that is merged by {merge_key} is not an object")
@@ -206,7 +206,7 @@ def _check_order(patch: list[Json], wanted: list[Json], named: Callable[[Json], 
 def _in_order(
     merged: list[Json], before: list[Json], wanted: list[Json], named: Callable[[Json], Identity]
 ) -> list[Json]:
-    """What ``wanted`` names in its order, the rest in that of ``before``.
+    """Entries in the order of ``wanted``, the rest in that of ``before``.
 
     An entry of the rest comes as early as it can: while both it and the next wanted one were there before, in the
     order they had; else the wanted one goes first. So an entry that is new comes before those it was not put among.

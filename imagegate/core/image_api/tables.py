@@ -1,4 +1,4 @@
-"""What ``kubectl get`` shows: any kind as a meta.k8s.io/v1 Table."""
+"""Any kind as a meta.k8s.io/v1 Table, for ``kubectl get``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The labels baked into an image, from an Image's ``dockerImageMetadata``.
 
-The original decodes the metadata into Go structs: field names in any case, and a value of the wrong type
+The original decodes the metadata into Go structs: field names match in any case, and a value of the wrong type
 makes the whole decoding fail. Source: openshift/api image/docker10 and library-go imageutil.
 """
 

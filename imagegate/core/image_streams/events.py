@@ -457,7 +457,7 @@ def with_event(stream: JsonObject, tag: str, event: Event) -> tuple[JsonObject, 
 
 
 def with_histories(stream: JsonObject, histories: Mapping[str, History]) -> JsonObject:
-    """The stored stream with these histories in its status; where one changed, the tag's conditions are cleared."""
+    """The stored stream with these histories in its status; a changed history clears the tag's conditions."""
     tags = status_tags(stream)
     changed = {}
     for name, after in histories.items():
@@ -485,7 +485,7 @@ def with_tracking_tags(stream: JsonObject, tag: str, event: Event) -> JsonObject
 
 
 def _written(history: Mapping[str, Any], before: History, after: History) -> JsonObject:
-    """The status tag; events that were there already stay exactly as they were stored."""
+    """The status tag. Unchanged events stay exactly as they were stored, with fields that are not read."""
     stored = list(history.get("items") or ())
     same = 0
     while same < min(len(before), len(after)) and before[-1 - same] == after[-1 - same]:

@@ -1,4 +1,4 @@
-"""What the server sets on its own when a stream is written: defaults, generations, emptied status.
+"""Fields that the server sets itself when a stream is written: defaults, generations, emptied status.
 
 Source: openshift-apiserver, pkg/image/apiserver/registry/imagestream/strategy.go (``PrepareForCreate``,
 ``PrepareForUpdate`` and their internal and status variants) and pkg/image/apis/image/v1/defaults.go.
@@ -116,7 +116,7 @@ def _with_generation(tag: JsonObject, old: JsonObject | None, generation: int, n
 def prepared_for_status_update(stream: JsonObject, old: JsonObject, hosts: RegistryHosts) -> JsonObject:
     """A status update: spec tags and repository are the old ones, newest events have a generation."""
     stream, old = normalized(stream), normalized(old)
-    stream = {**stream, "spec": {**(stream.get("spec") or {}), **_kept_spec(old)}}
+    stream = {**stream, "spec": {**(stream.get("spec") or {}), **_old_repository(old)}}
     if "dockerImageRepository" not in (old.get("spec") or {}):
         stream["spec"].pop("dockerImageRepository", None)
     metadata = {**(stream.get("metadata") or {}), "generation": (old.get("metadata") or {}).get("generation")}
@@ -125,7 +125,7 @@ def prepared_for_status_update(stream: JsonObject, old: JsonObject, hosts: Regis
     return with_computed_status(without_empty_tags(with_status_tags(stream, tags)), hosts)
 
 
-def _kept_spec(old: Mapping[str, Any]) -> JsonObject:
+def _old_repository(old: Mapping[str, Any]) -> JsonObject:
     spec = old.get("spec") or {}
     return {key: spec[key] for key in ("dockerImageRepository",) if key in spec}
 

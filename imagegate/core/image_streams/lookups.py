@@ -1,7 +1,7 @@
-"""Answers to the questions of ``core.image_streams.questions``, made from stored objects.
+"""Results of the look-ups in ``core.image_streams.questions``, made from stored objects.
 
-Every adapter that stores streams and images (files, SQLite, Kubernetes) answers through these functions, so
-that they answer alike. Names a client could not even ask for are refused as the original's client does.
+Every adapter that stores streams and images (files, SQLite, Kubernetes) uses these functions, so
+that all give the same results. Names that no API path can contain are refused as the original's client does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imagegate.errors import InvalidInput, InvalidReference
 
 
 def resource_name_error(name: str) -> str | None:
-    """Why ``name`` cannot be a segment of an API path, as Kubernetes' client words it; None if it can.
+    """The reason, in the words of Kubernetes' client, that ``name`` cannot be a segment of an API path, or None.
 
     Source: k8s.io/apimachinery, pkg/api/validation/path (``IsValidPathSegmentName``).
     """
@@ -33,17 +33,17 @@ def resource_name_error(name: str) -> str | None:
 
 
 def absent(status: Status) -> Absent:
-    """A 404 as a look-up's answer."""
+    """A 404 as the result of a look-up."""
     return Absent(status.message, status.kind)
 
 
 def refused(status: Status) -> Impossible:
-    """A name that the API refuses, as a look-up's answer."""
+    """A name that the API refuses, as the result of a look-up."""
     return Impossible(status.message)
 
 
 def stream_tag_name_error(question: StreamTag) -> Impossible | None:
-    """The answer to a name that no ImageStreamTag can have."""
+    """The result for a name that no ImageStreamTag can have, or None."""
     name = f"{question.stream}:{question.tag}"
     why = resource_name_error(name)
     if why is not None:
@@ -56,7 +56,7 @@ def stream_tag_name_error(question: StreamTag) -> Impossible | None:
 
 
 def stream_image_name_error(question: StreamImage) -> Impossible | None:
-    """The answer to a name that no ImageStreamImage can have."""
+    """The result for a name that no ImageStreamImage can have, or None."""
     name = f"{question.stream}@{question.id}"
     why = resource_name_error(name)
     if why is not None:

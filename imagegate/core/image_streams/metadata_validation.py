@@ -1,7 +1,7 @@
-"""Validation of ObjectMeta, in the words of Kubernetes' API machinery.
+"""Validation of ObjectMeta, with the messages of Kubernetes' API machinery.
 
 Source: k8s.io/apimachinery 0.34, ``pkg/api/validation/objectmeta.go``. Not repeated here: owner references and managed
-fields, which say nothing of images and which the API server checks before any webhook.
+fields, which do not concern images and which the API server checks before any webhook.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imagegate.core.kube.deletion import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 
 NameCheck = Callable[[str, bool], list[str]]
-"""(name, whether it is only a prefix) -> what is wrong with it."""
+"""(name, True for a prefix of ``generateName``) -> errors."""
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
@@ -37,14 +37,14 @@ _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestam
 
 
 def path_segment_errors(name: str, prefix: bool = False) -> list[str]:
-    """What keeps ``name`` from being one segment of a path."""
+    """Errors of ``name`` as one segment of a path."""
     if not prefix and name in (".", ".."):
         return [f"may not be '{name}'"]
     return [f"may not contain '{character}'" for character in "/%" if character in name]
 
 
 def namespace_name_errors(name: str) -> list[str]:
-    """What keeps ``name`` from being the name of a namespace (an RFC 1123 label)."""
+    """Errors of ``name`` as the name of a namespace (an RFC 1123 label)."""
     errors = []
     if len(name.encode("utf-8", "surrogatepass")) > _LABEL_MAX_LENGTH:
         errors.append(f"must be no more than {_LABEL_MAX_LENGTH} characters")
@@ -73,7 +73,7 @@ def validate_metadata(metadata: Metadata, check_name: NameCheck, *, namespaced: 
 
 
 def _finalizer_errors(finalizers: object, path: str) -> list[FieldError]:
-    """What holds an object must be a name that its owner can be known by."""
+    """Errors of finalizers: each must be a qualified name, so that its owner can be identified."""
     names = [name for name in finalizers if isinstance(name, str)] if isinstance(finalizers, list) else []
     errors = []
     for index, name in enumerate(names):
@@ -99,7 +99,7 @@ def _namespace_errors(namespace: str, namespaced: bool, path: str) -> list[Field
 
 
 def validate_metadata_update(new: Metadata, old: Metadata, path: str = "metadata") -> list[FieldError]:
-    """Errors of what an update changes in the metadata."""
+    """Errors in the metadata of an update."""
     errors: list[FieldError] = []
     if not new.raw.get("resourceVersion"):
         errors.append(invalid(f"{path}.resourceVersion", "", "must be specified for an update"))

@@ -1,4 +1,4 @@
-"""What the import gate reads of ImageStream, ImageStreamTag, ImageTag, -Mapping and -Import objects.
+"""Typed values of ImageStream, ImageStreamTag, ImageTag, ImageStreamMapping and ImageStreamImport objects.
 
 Untrusted JSON in, values out, with the defaults of image.openshift.io/v1. Fields not named here are ignored, as
 Kubernetes objects grow; a field of the wrong type is refused, as the API server's decoder does.
@@ -63,7 +63,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """An ObjectMeta: the fields in use, and the whole as it was sent."""
+    """An ObjectMeta: the fields in use, and the whole object as it was sent."""
 
     name: str = ""
     namespace: str = ""
@@ -73,7 +73,7 @@ class Metadata:
 
     @property
     def is_insecure(self) -> bool:
-        """Whether the annotation allows insecure transport for the whole object."""
+        """True if the annotation allows insecure transport for the whole object."""
         return self.annotations.get(INSECURE_ANNOTATION) == "true"
 
 
@@ -148,14 +148,14 @@ def read_stream(document: Mapping[str, Any]) -> StreamObject:
     """An ImageStream.
 
     Raises:
-        InvalidInput: a field has the wrong type; the text begins with its path.
+        InvalidInput: a field has the wrong type; the message begins with its path.
     """
     spec, status = _object(document, "spec"), _object(document, "status")
     with _within("spec"):
-        tags = _each(spec, "tags", read_spec_tag)
-        repository = _text(spec, "dockerImageRepository")
+        tags = _list_of(spec, "tags", read_spec_tag)
+        repository = _string(spec, "dockerImageRepository")
     with _within("status"):
-        histories = _each(status, "tags", _history)
+        histories = _list_of(status, "tags", _history)
     return StreamObject(
         metadata=_metadata(document),
         repository=repository,
@@ -195,8 +195,8 @@ def read_import(document: Mapping[str, Any], *, import_mode: str = LEGACY) -> Im
             entry = _object(spec, "repository")
             with _within("repository"):
                 repository = _import_source(entry, import_mode)
-        images = _each(spec, "images", lambda entry: _import_source(entry, import_mode))
-        does_import = _flag(spec, "import")
+        images = _list_of(spec, "images", lambda entry: _import_source(entry, import_mode))
+        does_import = _boolean(spec, "import")
     return ImportObject(
         metadata=_metadata(document), does_import=does_import, images=tuple(images), repository=repository
     )
@@ -211,11 +211,11 @@ def read_mapping(document: Mapping[str, Any]) -> MappingObject:
     image = _object(document, "image")
     with _within("image"):
         image_metadata = _metadata(image)
-        reference = _text(image, "dockerImageReference")
+        reference = _string(image, "dockerImageReference")
     return MappingObject(
         metadata=_metadata(document),
-        repository=_text(document, "dockerImageRepository"),
-        tag=_text(document, "tag"),
+        repository=_string(document, "dockerImageRepository"),
+        tag=_string(document, "tag"),
         image=image_metadata,
         image_reference=reference,
     )
@@ -225,10 +225,10 @@ def _metadata(document: Mapping[str, Any]) -> Metadata:
     raw = _object(document, "metadata")
     with _within("metadata"):
         return Metadata(
-            name=_text(raw, "name"),
-            namespace=_text(raw, "namespace"),
-            annotations=_texts(raw, "annotations") or {},
-            generation=_number(raw, "generation") or 0,
+            name=_string(raw, "name"),
+            namespace=_string(raw, "namespace"),
+            annotations=_strings(raw, "annotations") or {},
+            generation=_integer(raw, "generation") or 0,
             raw=raw,
         )
 
@@ -249,18 +249,18 @@ def read_spec_tag(tag: Mapping[str, Any]) -> SpecTag:
         InvalidInput: a field has the wrong type.
     """
     return SpecTag(
-        _text(tag, "name"),
+        _string(tag, "name"),
         _source(tag) if tag.get("from") is not None else None,
-        _flag(tag, "reference"),
-        _number(tag, "generation"),
+        _boolean(tag, "reference"),
+        _integer(tag, "generation"),
         _import_policy(tag),
         _reference_policy(tag),
-        _texts(tag, "annotations"),
+        _strings(tag, "annotations"),
     )
 
 
 def _history(tag: Mapping[str, Any]) -> tuple[str, tuple[Event, ...]]:
-    return _text(tag, "tag"), read_history(tag)
+    return _string(tag, "tag"), read_history(tag)
 
 
 def read_history(tag: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -269,15 +269,15 @@ def read_history(tag: Mapping[str, Any]) -> tuple[Event, ...]:
     Raises:
         InvalidInput: a field has the wrong type.
     """
-    return tuple(_each(tag, "items", _event))
+    return tuple(_list_of(tag, "items", _event))
 
 
 def _event(item: Mapping[str, Any]) -> Event:
     return Event(
-        _text(item, "dockerImageReference"),
-        _text(item, "image"),
-        _number(item, "generation") or 0,
-        _text(item, "created"),
+        _string(item, "dockerImageReference"),
+        _string(item, "image"),
+        _integer(item, "generation") or 0,
+        _string(item, "created"),
     )
 
 
@@ -288,7 +288,7 @@ def _import_source(entry: Mapping[str, Any], import_mode: str) -> ImportSource:
         return ImportSource(source, policy, _reference_policy(entry), _tag_of(source.name))
     target = _object(entry, "to")
     with _within("to"):
-        to = _text(target, "name")
+        to = _string(target, "name")
     return ImportSource(source, policy, _reference_policy(entry), to)
 
 
@@ -302,7 +302,7 @@ def _tag_of(name: str) -> str | None:
 def _source(parent: Mapping[str, Any]) -> Source:
     source = _object(parent, "from")
     with _within("from"):
-        return Source(_text(source, "kind"), _text(source, "name"), _text(source, "namespace"))
+        return Source(_string(source, "kind"), _string(source, "name"), _string(source, "namespace"))
 
 
 def _import_policy(parent: Mapping[str, Any], import_mode: str = LEGACY) -> ImportPolicy:
@@ -311,7 +311,7 @@ def _import_policy(parent: Mapping[str, Any], import_mode: str = LEGACY) -> Impo
         return ImportPolicy(import_mode=import_mode)
     with _within("importPolicy"):
         return ImportPolicy(
-            _flag(policy, "insecure"), _flag(policy, "scheduled"), _text(policy, "importMode") or import_mode
+            _boolean(policy, "insecure"), _boolean(policy, "scheduled"), _string(policy, "importMode") or import_mode
         )
 
 
@@ -320,11 +320,11 @@ def _reference_policy(parent: Mapping[str, Any]) -> str:
     if not policy:
         return "Source"
     with _within("referencePolicy"):
-        return _text(policy, "type") or "Source"
+        return _string(policy, "type") or "Source"
 
 
 class _WrongType(InvalidInput):
-    """A field of another type; learns its path on the way out, so that reading good objects costs no paths."""
+    """A field of the wrong type. Its path is built while the error travels up, so that valid objects cost no paths."""
 
     def __init__(self, path: str, said: str) -> None:
         super().__init__(f"{path}: {said}")
@@ -333,7 +333,7 @@ class _WrongType(InvalidInput):
 
 
 class _within:  # noqa: N801 - used as a statement
-    """Puts a key before the path of what is wrong inside the block."""
+    """Puts a key before the path of an error inside the block."""
 
     __slots__ = ("_key",)
 
@@ -362,7 +362,7 @@ def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 _NOTHING: Mapping[str, Any] = {}
 
 
-def _each(parent: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
+def _list_of(parent: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
     """The objects of a list, each read by ``read``; null entries are empty objects, as in Go."""
     values = parent.get(key)
     if values is None:
@@ -381,7 +381,7 @@ def _each(parent: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]
     return found
 
 
-def _text(parent: Mapping[str, Any], key: str) -> str:
+def _string(parent: Mapping[str, Any], key: str) -> str:
     value = parent.get(key)
     if value is None:
         return ""
@@ -390,7 +390,7 @@ def _text(parent: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _flag(parent: Mapping[str, Any], key: str) -> bool:
+def _boolean(parent: Mapping[str, Any], key: str) -> bool:
     value = parent.get(key)
     if value is None:
         return False
@@ -399,7 +399,7 @@ def _flag(parent: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _number(parent: Mapping[str, Any], key: str) -> int | None:
+def _integer(parent: Mapping[str, Any], key: str) -> int | None:
     value = parent.get(key)
     if value is None:
         return None
@@ -408,7 +408,7 @@ def _number(parent: Mapping[str, Any], key: str) -> int | None:
     return value
 
 
-def _texts(parent: Mapping[str, Any], key: str) -> Mapping[str, str] | None:
+def _strings(parent: Mapping[str, Any], key: str) -> Mapping[str, str] | None:
     value = parent.get(key)
     if value is None:
         return None

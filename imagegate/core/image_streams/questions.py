@@ -1,4 +1,4 @@
-"""What the image policy and the import gate must know of image streams, images and namespaces.
+"""Look-ups of image streams, images and namespaces, for the image policy and the import gate.
 
 Values are plain image.openshift.io/v1 (or core/v1) objects as decoded from JSON; treat them as read-only.
 """

@@ -55,7 +55,7 @@ def split_stream_image(name: str) -> tuple[str, str]:
 
 
 def is_image_id(image: str, asked: str) -> bool:
-    """Whether ``asked`` is a prefix of the image's name or, if that is a digest, of its hex part."""
+    """True if ``asked`` is a prefix of the image's name or, if that is a digest, of its hex part."""
     if image.startswith(asked):
         return True
     return is_digest(image) and image.partition(":")[2].startswith(asked)
@@ -159,7 +159,7 @@ def condition(history: Mapping[str, Any] | None, type_: str = IMPORT_SUCCESS) ->
 
 
 def needs_import(stream: Mapping[str, Any], tag: str) -> bool:
-    """Whether the spec tag asks for an import that has neither succeeded nor failed yet.
+    """True if the spec tag needs an import that has neither succeeded nor failed yet.
 
     Rule: docs/spec/import-gate.md 6.2.2: a DockerImage, no reference tag, and a spec generation greater than that
     of the newest event and of the ImportSuccess condition.
@@ -178,7 +178,7 @@ def needs_import(stream: Mapping[str, Any], tag: str) -> bool:
 
 
 def registry_repository(stream: Mapping[str, Any], host: str) -> str:
-    """``HOST/NAMESPACE/NAME``, where the integrated registry of this name keeps the stream."""
+    """``HOST/NAMESPACE/NAME``: the stream's repository in the integrated registry of this name."""
     metadata = stream.get("metadata") or {}
     return str(ImageReference(host, metadata.get("namespace") or "", metadata.get("name") or ""))
 

@@ -36,9 +36,9 @@ CONFIG_MEDIA_TYPES = {
 
 
 def pull_spec(stream: Mapping[str, Any], tag: str, event: Mapping[str, Any]) -> str:
-    """Where the event's image is pulled from, as the tag's reference policy says.
+    """The pull spec of the event's image, by the tag's reference policy.
 
-    ``stream`` must be with_computed_status. Policy Local with a known repository and image gives the stream's own
+    ``stream`` must have computed status. Policy Local with a known repository and image gives the stream's own
     repository in the integrated registry; everything else the event's origin.
     """
     origin: str = event.get("dockerImageReference") or ""
@@ -57,7 +57,7 @@ def pull_spec(stream: Mapping[str, Any], tag: str, event: Mapping[str, Any]) -> 
 
 
 def by_digest(spec: str, digest: str) -> str | None:
-    """The pull spec with its tag replaced by the digest; None if it cannot be parsed or names nothing."""
+    """The pull spec with its tag replaced by the digest; None if it cannot be parsed or has no name."""
     try:
         parsed = ImageReference.parse(spec)
     except InvalidReference:
@@ -87,7 +87,7 @@ def repository_of(spec: str) -> str:
 
 
 def without_manifest(image: Mapping[str, Any]) -> JsonObject:
-    """The Image as derived reads show it: without its manifest and config texts."""
+    """The Image as derived reads show it: without the contents of its manifest and configuration."""
     return {key: value for key, value in image.items() if key not in ("dockerImageManifest", "dockerImageConfig")}
 
 
@@ -95,7 +95,7 @@ def image_stream_tag(stream: JsonObject, tag: str, image_of: ImageOf, *, allow_e
     """The ImageStreamTag ``STREAM:TAG`` of a stream with computed status.
 
     Args:
-        allow_empty: answer also while nothing has been imported or the image is gone, as after a write.
+        allow_empty: return the tag also if nothing has been imported yet or the image is gone, as after a write.
 
     Raises:
         StatusError: 404 of imagestreamtags without an image event, 404 of images if the Image is gone.
@@ -110,7 +110,7 @@ def image_stream_tag(stream: JsonObject, tag: str, image_of: ImageOf, *, allow_e
 
 
 def image_stream_tags(stream: JsonObject) -> list[JsonObject]:
-    """The ImageStreamTags of a list: one a status tag with an image, of which only name and pull spec are given."""
+    """The ImageStreamTags of a list: one for each status tag with an image, which has only name and pull spec."""
     with_image = (tag for tag in sorted(status_tags(stream)) if (latest_event(stream, tag) or {}).get("image"))
     return [_stream_tag(stream, tag, None, allow_empty=False) for tag in with_image]
 
@@ -155,7 +155,7 @@ def _tag_metadata(metadata: Mapping[str, Any], name: str, *, created: Any, annot
 
 
 def _overlaid(image: JsonObject, annotations: Mapping[str, str]) -> JsonObject:
-    """The Image with a spec tag's annotations over its own: for clients; policy must ask for the Image itself."""
+    """The Image with a spec tag's annotations over its own. For clients: policies must look up the Image itself."""
     shown = without_manifest(image)
     if annotations:
         metadata = dict(shown.get("metadata") or {})
@@ -176,7 +176,7 @@ def image_tag(stream: JsonObject, tag: str, image_of: ImageOf, *, allow_empty: b
 
 
 def image_tags(stream: JsonObject) -> list[JsonObject]:
-    """The ImageTags of a list: one a spec or status tag, without images."""
+    """The ImageTags of a list: one for each spec or status tag, without images."""
     names = sorted(spec_tags(stream).keys() | status_tags(stream).keys())
     return [_image_tag(stream, name, None, allow_empty=True) for name in names]
 
@@ -226,7 +226,7 @@ def layers(stream: JsonObject, image_of: ImageOf) -> JsonObject:
 
 
 def _image_blobs(image: JsonObject, name: str, blobs: dict[str, JsonObject]) -> JsonObject:
-    """Note the blobs of one image in ``blobs``; answer its references."""
+    """Add the blobs of one image to ``blobs`` and return its references."""
     media_type = image.get("dockerImageManifestMediaType") or SCHEMA_2
     parts = image.get("dockerImageLayers") or ()
     for layer in parts:
@@ -299,7 +299,7 @@ def image_stream_image(stream: JsonObject, asked: str, image_of: ImageOf) -> Jso
 
 
 def _matching_images(stream: JsonObject, asked: str, image_of: ImageOf) -> list[str]:
-    """Images that ``asked`` names; a whole name only matches itself, and needs no look at sub-manifests."""
+    """Images that match ``asked``; a whole name matches only itself, and needs no look-up of sub-manifests."""
     direct = {event["image"] for _, event in events(stream) if event.get("image")}
     if asked in direct:
         return [asked]

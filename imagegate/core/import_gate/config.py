@@ -13,7 +13,7 @@ IMPORT_MODE_PRESERVE_ORIGINAL = "PreserveOriginal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePolicyBlock:
-    """What may be imported and how; the defaults are the original's."""
+    """Registries that images may be imported from, and limits of imports; the defaults are the original's."""
 
     max_images_bulk_imported_per_repository: int = 50
     """Tags fetched by a repository import; ``NO_LIMIT``: all."""
@@ -24,11 +24,11 @@ class ImagePolicyBlock:
     allowed_registries_for_import: tuple[AllowedRegistry, ...] | None = None
     """None: everything may be imported."""
     internal_registry_hostname: str = ""
-    """``host[:port]`` of the integrated registry; empty: there is none."""
+    """``host[:port]`` of the integrated registry, or empty."""
     external_registry_hostnames: tuple[str, ...] = ()
     """The first is used for ``status.publicDockerImageRepository``."""
     additional_trusted_ca: str = ""
-    """Path of a PEM bundle trusted for imports, resolved; empty: none."""
+    """Resolved path of a PEM bundle trusted for imports, or empty."""
     image_stream_import_mode: str = IMPORT_MODE_LEGACY
     """``importMode`` of new tags."""
     allowed_registry_lines: tuple[int, ...] = field(default=(), compare=False)

@@ -1,4 +1,4 @@
-"""Which rule of the import list admits a reference, and why the others do not."""
+"""Explain a decision of the import list: the rule that admits a reference, and the reason each other rule does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMPORTING = "oc import-image"
 
 
 def explain_import(gate: ImportGate, text: str, *, insecure: bool = False) -> Trace:
-    """What the gate says of ``text``, by the two ways an image enters a stream.
+    """Steps of the decision on the reference ``text``, for the two ways an image enters a stream.
 
     Steps are grouped under ``TAGGING`` (image streams, tags) and ``IMPORTING`` (ImageStreamImport by a user without
     privileges, where the port is filled in first). Each group names every rule and ends with a ``verdict``.
@@ -45,14 +45,14 @@ def explain_import(gate: ImportGate, text: str, *, insecure: bool = False) -> Tr
 
 
 def is_admitted(trace: Trace, way: str) -> bool:
-    """Whether the explanation of one way ends in a permission."""
+    """True if the explanation of one way ends in an admission."""
     return any(at == way and step.what == "verdict" and step.outcome == "allowed" for at, step in trace.steps)
 
 
 def _explain(
     gate: ImportGate, text: str, reference: ImageReference, transport: Transport, way: str, trace: Trace
 ) -> bool:
-    """Note every rule and the verdict; whether it is a permission."""
+    """Record every rule and the verdict; True if the reference is admitted."""
     host, port = gate.host_and_port(reference.registry, transport)
     for rule in gate.rules:
         because = _mismatch(gate, rule, host, port) or _other_repository(rule, reference)
@@ -69,7 +69,7 @@ def _explain(
 
 
 def _asked(reference: ImageReference, host: str, port: str) -> str:
-    """How host and port came about."""
+    """The step that explains host and port."""
     if not reference.registry:
         return f"{join_host_port(host, port) if port else host}: no registry is written, which means Docker Hub"
     if not port:
@@ -79,7 +79,7 @@ def _asked(reference: ImageReference, host: str, port: str) -> str:
 
 
 def _mismatch(gate: ImportGate, rule: ImportRule, host: str, port: str) -> str:
-    """Why the rule does not admit the host at the port; empty if it does."""
+    """The reason the rule does not admit the host at the port; empty if it does."""
     pattern = Wildcard(gate.folded(rule.host))
     if not any(pattern.matches(gate.folded(candidate)) for candidate in hosts_to_try(host)):
         if "/" in rule.host:
@@ -95,7 +95,7 @@ def _mismatch(gate: ImportGate, rule: ImportRule, host: str, port: str) -> str:
 
 
 def _other_repository(rule: ImportRule, reference: ImageReference) -> str:
-    """Why the rule does not admit the repository; empty if it does."""
+    """The reason the rule does not admit the repository; empty if it does."""
     repository = repository_of(reference)
     if not rule.repository or Wildcard(rule.repository).matches(repository):
         return ""

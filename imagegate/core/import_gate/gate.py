@@ -30,16 +30,16 @@ INTEGRATED = -1
 
 
 class Transport(enum.Enum):
-    """How the reference is going to be fetched; decides the port of a registry written without one."""
+    """Transport of the fetch; decides the port of a registry written without one."""
 
     ANY = "any"
-    """Insecure is permitted and secure is tried as well: the port is not known."""
+    """Insecure is permitted and secure is tried as well, so the port is not known."""
     SECURE = "secure"
     INSECURE = "insecure"
 
 
 class Grandfather(enum.Enum):
-    """What of an object's old references stays allowed when the list no longer allows it."""
+    """Old references of an object that stay allowed although the list no longer allows them."""
 
     REPOSITORY = "repository"
     EXACT = "exact"
@@ -48,7 +48,7 @@ class Grandfather(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateBehaviour:
-    """Where the profiles differ, and what may be switched on. Defaults are those of ``documented``."""
+    """Differences between the profiles, and options. Defaults are those of ``documented``."""
 
     empty_list_allows_all: bool = False
     """``[]`` means the same as an absent list (OpenShift 4); otherwise only the integrated registry is allowed."""
@@ -59,20 +59,20 @@ class GateBehaviour:
     gates_missing_name: bool = False
     """A missing ``from.name`` is also refused as an image of Docker Hub."""
     imports_star: bool = False
-    """``*`` is let through as the source of an import (and then counts as Docker Hub)."""
+    """``*`` is accepted as the source of an import (and counts as Docker Hub)."""
     grandfather: Grandfather = Grandfather.REPOSITORY
     registry_is_repository: bool = False
     """An old reference that names a registry and nothing else keeps every other such reference allowed."""
     tells_existence: bool = False
-    """Who may not use a project's streams is told whether the one that a tag points to exists."""
+    """Users without access to a project's streams learn from errors if the one that a tag points to exists."""
     schedule_inherits: bool = False
-    """What of a stream's old references stays allowed is also imported in the background, as the original does."""
+    """Old references of a stream that stay allowed are also imported in the background, as in the original."""
     insecure_import_falls_back: bool = False
     """Imports marked insecure also accept rules for port 443 (``insecureFallback: both``)."""
     reviews_mappings: bool = False
-    """Who may create ``imagestreammappings`` in the namespace skips the check of imports."""
+    """Users who may create ``imagestreammappings`` in the namespace skip the check of imports."""
     bypass_is_full: bool = False
-    """Who skips the check of imports also skips that of the image stream (``privilegedImportBypass: full``)."""
+    """Users who skip the check of imports also skip that of the image stream (``privilegedImportBypass: full``)."""
     lists_rules: bool = True
     """Messages name the rules (``messages.listRules``)."""
     modern_words: bool = False
@@ -99,11 +99,11 @@ def behaviour_of(profile: Profile) -> GateBehaviour:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What the gate says of one reference: the rule that admits it, or why none does."""
+    """The result for one reference: the rule that admits it, or the refusal."""
 
     allowed: bool
     error: str = ""
-    """The original's text; empty if allowed."""
+    """The original's message; empty if allowed."""
     rule: ImportRule | None = None
     """None if refused, if everything is allowed, or if the repository was allowed before."""
 
@@ -112,7 +112,7 @@ _ALLOWED = Admission(True)
 
 
 class ImportGate:
-    """The compiled list. Immutable; asking changes nothing, so that all threads share one."""
+    """The compiled list. Immutable, so that all threads share one."""
 
     __slots__ = ("_allows_all", "_index", "_integrated", "_listed", "behaviour", "integrated_registry")
 
@@ -146,7 +146,7 @@ class ImportGate:
         integrated_registry: str = "",
         behaviour: GateBehaviour = DOCUMENTED,
     ) -> ImportGate:
-        """The gate for ``imagePolicyConfig.allowedRegistriesForImport`` as it stands in the file.
+        """The gate for ``imagePolicyConfig.allowedRegistriesForImport`` as it is written in the file.
 
         Raises:
             InvalidPolicy: as for the constructor.
@@ -157,7 +157,7 @@ class ImportGate:
 
     @property
     def allows_all(self) -> bool:
-        """Whether no list is configured."""
+        """True if no list is configured."""
         return self._allows_all
 
     @property
@@ -168,10 +168,10 @@ class ImportGate:
     def admit(
         self, reference: ImageReference, transport: Transport, *, repositories: frozenset[str] = frozenset()
     ) -> Admission:
-        """Whether ``reference`` may be imported.
+        """Decide if ``reference`` may be imported.
 
         Args:
-            repositories: canonical repositories that are allowed besides (values of ``canonical_repositories``).
+            repositories: canonical repositories that are allowed too (values of ``canonical_repositories``).
         """
         if self._allows_all:
             return _ALLOWED
@@ -181,7 +181,7 @@ class ImportGate:
         return self._admit_registry(reference.registry, transport, repository)
 
     def _is_held(self, reference: ImageReference, repositories: frozenset[str]) -> bool:
-        """Whether the object has the reference's repository already. A registry alone (an empty text) is none."""
+        """True if the object has the reference's repository already. A registry alone (an empty string) is not one."""
         repository = reference.canonical_repository
         return repository in repositories and (bool(repository) or self.behaviour.registry_is_repository)
 
@@ -205,11 +205,11 @@ class ImportGate:
         return self.admit(reference, transport, repositories=repositories)
 
     def admit_host(self, host: str, transport: Transport, *, repositories: frozenset[str] = frozenset()) -> Admission:
-        """Whether images of the registry ``host`` (``HOST[:PORT]``) may be imported."""
+        """Decide if images of the registry ``host`` (``HOST[:PORT]``) may be imported."""
         return self.admit(ImageReference(registry=host), transport, repositories=repositories)
 
     def host_and_port(self, registry: str, transport: Transport) -> tuple[str, str]:
-        """Which host and port the rules are asked for a registry; an empty port is one that is not known."""
+        """Host and port of a registry as the rules compare them; an empty port is not known."""
         registry = self._index.folded(registry)
         if transport is not Transport.ANY:
             return ImageReference(registry=registry).host_and_port(insecure=transport is Transport.INSECURE)
@@ -254,7 +254,7 @@ class ImportGate:
 
 
 class Asked(NamedTuple):
-    """One question that a gate was asked, and its answer."""
+    """One reference that a gate decided, and the result."""
 
     path: str
     reference: ImageReference
@@ -263,7 +263,7 @@ class Asked(NamedTuple):
 
 
 class RecordingGate(ImportGate):
-    """The same gate, keeping what it was asked. For one decision, in one thread."""
+    """The same gate, recording every reference it decides. For one decision, in one thread."""
 
     __slots__ = ("_answers", "asked")
 
@@ -281,7 +281,7 @@ class RecordingGate(ImportGate):
         *,
         repositories: frozenset[str] = frozenset(),
     ) -> Admission:
-        """``admit``, noted in ``asked``."""
+        """``admit``, recorded in ``asked``."""
         admission = self.admit(reference, transport, repositories=repositories)
         self.asked.append(Asked(path, reference, transport, admission))
         return admission
@@ -306,7 +306,7 @@ def hosts_to_try(host: str) -> Iterator[str]:
 
 
 def split_written_port(registry: str) -> tuple[str, str]:
-    """Host and port of a registry as written; the whole text and no port if no port follows a colon.
+    """Host and port of a registry as written; the whole string and no port if no port follows a colon.
 
     Go's net.SplitHostPort, which also takes the brackets off an IPv6 address.
     """
@@ -315,7 +315,7 @@ def split_written_port(registry: str) -> tuple[str, str]:
 
 
 def canonical_repositories(pull_specs: Iterable[str]) -> dict[str, str]:
-    """The canonical repository of each of these pull specs; what is no reference is left out."""
+    """The canonical repository of each pull spec; invalid references are left out."""
     found: dict[str, str] = {}
     for pull_spec in pull_specs:
         try:

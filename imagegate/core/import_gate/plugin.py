@@ -31,7 +31,7 @@ SUB_RESOURCES = {
     "imagestreamimports": ("",),
     "imagestreammappings": ("",),
 }
-"""Resources of image.openshift.io that are looked at, with their subresources."""
+"""Resources of image.openshift.io that the gate checks, with their subresources."""
 _RETRY_AFTER_S = 1
 
 
@@ -43,7 +43,7 @@ class ImportGatePlugin:
     def __init__(self, gate: ImportGate) -> None:
         self.gate = gate
         self._last: tuple[AdmissionRequest, Write] | None = None
-        """What was read last: one request is asked of several times. Any thread may replace it."""
+        """The request read last: each is needed several times. Lock-free: a thread that finds another's reads again."""
 
     @property
     def name(self) -> str:
@@ -51,7 +51,7 @@ class ImportGatePlugin:
         return NAME
 
     def covers(self, request: AdmissionRequest) -> bool:
-        """Whether the request writes an image-stream object; only in the validating pass, where objects are final."""
+        """True if the request writes an image-stream object; only in the validating pass, where objects are final."""
         return (
             request.phase is Phase.VALIDATE
             and request.operation in ("CREATE", "UPDATE")
@@ -61,13 +61,13 @@ class ImportGatePlugin:
         )
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
-        """The image stream behind the object, streams it points to, and what the user may do."""
+        """Look-ups of the image stream behind the object, of streams it points to, and of the user's rights."""
         try:
             write = _read_write(request) if (known := self._known(request)) is None else known
             self._last = (request, write)
             return tuple(write.questions(self.gate, answers))
         except InvalidInput:
-            return ()  # ``decide`` says what is wrong
+            return ()  # ``decide`` reports the error
 
     def decide(
         self,
@@ -77,7 +77,7 @@ class ImportGatePlugin:
         now: datetime,  # noqa: ARG002 - no rule depends on the time
         trace: Trace | None = None,
     ) -> Decision:
-        """Every reference that the write would bring into an image stream, against the list."""
+        """Check every reference that the write would add to an image stream against the list."""
         from imagegate.core.import_gate.writes import Unanswered
 
         gate = RecordingGate(self.gate)
@@ -135,7 +135,7 @@ def _unreadable(why: str) -> Decision:
 
 
 def _unanswered(unanswered: Unanswered) -> Decision:
-    """A 500 that may be tried again: what decides could not be read."""
+    """A 500 that may be retried: a look-up that the decision needs failed."""
     because = f"{unanswered.what} could not be read: {unanswered.why}"
     denial = Denial(code=DenialCode.LOOK_UP_FAILED, image="", at="", rule="", because=because)
     status = Status(

@@ -1,4 +1,4 @@
-"""``allowedRegistriesForImport`` as rules, compiled for asking.
+"""``allowedRegistriesForImport`` as rules, indexed by host and port.
 
 Rule: docs/spec/import-gate.md 1 and 2. Source: openshift-apiserver,
 pkg/image/apis/image/validation/whitelist (``WhitelistRegistry``, ``IsWildcardMatch``).
@@ -17,7 +17,7 @@ from imagegate.errors import InvalidPolicy
 SECURE_PORT = "443"
 INSECURE_PORT = "80"
 PORTS_OF_NO_PORT = frozenset({INSECURE_PORT, SECURE_PORT, "*"})
-"""A reference whose port is not known is admitted by rules whose port text is literally one of these."""
+"""A reference whose port is not known is admitted by rules whose port is literally one of these."""
 
 
 class AllowedRegistry(NamedTuple):
@@ -30,7 +30,7 @@ class AllowedRegistry(NamedTuple):
 
 
 class ImportRule(NamedTuple):
-    """One rule: a host pattern and a port pattern, with the place it was written at."""
+    """One rule: a host pattern and a port pattern, with its position in the list."""
 
     host: str
     port: str
@@ -47,7 +47,7 @@ class ImportRule(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How denials, traces and metrics call the rule."""
+        """The rule's name in denials, traces and metrics."""
         where = f"allowedRegistriesForImport[{self.position}]" if self.position >= 0 else "integrated registry"
         return f"{where} {self.label}"
 
@@ -56,7 +56,7 @@ class ImportRule(NamedTuple):
         """Read ``HOST[:PORT]``; without a port it is 443, or 80 if ``insecure``.
 
         Raises:
-            InvalidPolicy: more than one colon; the original's text.
+            InvalidPolicy: more than one colon; the original's message.
         """
         parts = entry.domain_name.split(":", 2)
         if len(parts) == 1:
@@ -72,7 +72,7 @@ def join_host_port(host: str, port: str) -> str:
 
 
 def parse_rules(entries: Sequence[AllowedRegistry]) -> tuple[ImportRule, ...]:
-    """The rules in the order of the file; of rules that are equal but for their place only the last is kept.
+    """The rules in the order of the file; of rules that differ only in position the last one counts.
 
     Raises:
         InvalidPolicy: every entry that cannot be read, the last one first, as the original lists them.
@@ -125,14 +125,14 @@ class _Ports:
 
 
 class RuleIndex:
-    """Rules, asked by host and port. What a question costs does not grow with the number of rules."""
+    """Rules by host and port. The cost of a look-up does not grow with the number of rules."""
 
     __slots__ = ("_by_host", "_fold", "names_repositories", "rules")
 
     def __init__(self, rules: Iterable[ImportRule], *, fold_case: bool) -> None:
         self.rules = tuple(rules)
         self.names_repositories = any(rule.repository for rule in self.rules)
-        """Whether a rule is for some repositories only; if none is, repositories need not be told apart."""
+        """True if a rule is for some repositories only; otherwise repositories need not be computed."""
         self._fold = fold_case
         groups: dict[str, list[ImportRule]] = {}
         for rule in self.rules:

@@ -1,4 +1,4 @@
-"""References that image streams hold already and the import list would not let in today."""
+"""Stored references that the import list would refuse today."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OutsideReference(NamedTuple):
 
 
 def outside_references(gate: ImportGate, stream: Mapping[str, Any]) -> Iterator[OutsideReference]:
-    """What the gate would refuse if the stream were new, in the order of the gate.
+    """References that the gate would refuse if the stream were new, in the order of the gate.
 
     Raises:
         InvalidInput: a field of the stream has the wrong type.

@@ -1,8 +1,8 @@
-"""Validation of image-stream objects: the import gate and every other check its errors are combined with.
+"""Validation of image-stream objects: the import gate and all checks whose errors are reported with it.
 
 Rule: docs/spec/import-gate.md 3, 3.1, 3.3 and 4. Source: openshift-apiserver,
-pkg/image/apis/image/validation/validation.go and registry/imagestreamimport/strategy.go. Where the original goes
-through a map, in random order, errors come sorted by the tag's name.
+pkg/image/apis/image/validation/validation.go and registry/imagestreamimport/strategy.go. Where the original iterates
+over a map, in random order, errors are sorted by the tag's name.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _IMPORT_MODES = ("", "Legacy", "PreserveOriginal")
 _REFERENCE_POLICIES = ("Source", "Local")
 _KINDS_TEXT = "valid values are 'DockerImage', 'ImageStreamImage', 'ImageStreamTag'"
 _NOT_COMPARED = frozenset({"managedFields", "selfLink"})
-"""Bookkeeping of the API server, which it does not let users change."""
+"""Metadata fields that the API server manages and users cannot change."""
 
 
 class Finding(NamedTuple):
     """One error and the image it is about, as written (empty: none).
 
-    ``refused``: the list refused the image. ``is_unknown``: something could not be found out.
+    ``refused``: the list refused the image. ``is_unknown``: a look-up failed.
     """
 
     error: FieldError
@@ -60,19 +60,19 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What of the old object stays allowed although the list may no longer allow it."""
+    """References of the old object that stay allowed although the list may no longer allow them."""
 
     repositories: frozenset[str] = frozenset()
     """Canonical repositories."""
     texts: frozenset[str] = frozenset()
-    """Whole references, which need no second look."""
+    """Whole references, which need no further check."""
 
 
 NOTHING_INHERITED = Inherited()
 
 
 def inherited(gate: ImportGate, references: Iterable[str]) -> Inherited:
-    """What these references of the old object make allowed (docs/spec/import-gate.md 4)."""
+    """References that stay allowed because the old object has these (docs/spec/import-gate.md 4)."""
     if gate.allows_all or gate.behaviour.grandfather is Grandfather.NONE:
         return NOTHING_INHERITED
     repositories = canonical_repositories(frozenset(references))
@@ -83,7 +83,7 @@ def inherited(gate: ImportGate, references: Iterable[str]) -> Inherited:
 
 
 def stream_name_errors(name: str, prefix: bool = False) -> list[str]:
-    """What keeps ``name`` from being the name of an image stream."""
+    """Errors of ``name`` as the name of an image stream."""
     errors = path_segment_errors(name, prefix)
     if not errors and _NAME.fullmatch(name) is None:
         errors.append(f"must match {go_quote(_NAME.pattern)}")
@@ -91,7 +91,7 @@ def stream_name_errors(name: str, prefix: bool = False) -> list[str]:
 
 
 def validate_stream(gate: ImportGate, stream: StreamObject, inherited: Inherited = NOTHING_INHERITED) -> list[Finding]:
-    """An ImageStream, with the status it is going to have."""
+    """Errors of a new ImageStream, with the status it will have."""
     metadata = stream.metadata
     findings = _plain(validate_metadata(metadata, stream_name_errors, namespaced=True, path="metadata"))
     if len(f"{metadata.namespace}/{metadata.name}".encode("utf-8", "surrogatepass")) > NAME_MAX_LENGTH:
@@ -113,7 +113,7 @@ def validate_stream(gate: ImportGate, stream: StreamObject, inherited: Inherited
 
 
 def validate_stream_update(gate: ImportGate, stream: StreamObject, old: StreamObject) -> list[Finding]:
-    """An update of an ImageStream, also the write at the end of an import."""
+    """Errors of an update of an ImageStream, also of the write at the end of an import."""
     references = [*old.spec_references, *old.status_references]
     return [
         *_metadata_update(stream.metadata, old.metadata),
@@ -122,7 +122,7 @@ def validate_stream_update(gate: ImportGate, stream: StreamObject, old: StreamOb
 
 
 def validate_stream_status_update(gate: ImportGate, stream: StreamObject, old: StreamObject) -> list[Finding]:
-    """An update of ``imagestreams/status``: only references that the old status does not hold are asked for."""
+    """Errors of an update of ``imagestreams/status``: only references that are not in the old status are checked."""
     findings = _metadata_update(stream.metadata, old.metadata)
     known = frozenset(old.status_references)
     places: list[tuple[str, str, bool]] = [
@@ -138,13 +138,13 @@ def validate_stream_status_update(gate: ImportGate, stream: StreamObject, old: S
 
 
 def validate_stream_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
-    """A new ImageStreamTag."""
+    """Errors of a new ImageStreamTag."""
     findings = _plain(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
     return [*findings, *_validate_stream_tag_spec(gate, tag, NOTHING_INHERITED)]
 
 
 def validate_stream_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
-    """An update of an ImageStreamTag: annotations and ``tag`` may change, nothing else."""
+    """Errors of an update of an ImageStreamTag: only annotations and ``tag`` may change."""
     findings = _plain(validate_metadata_update(tag.metadata, old.metadata))
     findings += _validate_stream_tag_spec(gate, tag, _inherited_from_tag(gate, old))
     if _fixed_part(tag.raw) != _fixed_part(old.raw):
@@ -153,7 +153,7 @@ def validate_stream_tag_update(gate: ImportGate, tag: TagObject, old: TagObject)
 
 
 def validate_image_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
-    """A new ImageTag."""
+    """Errors of a new ImageTag."""
     findings = _plain(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
     if tag.tag is None:
         findings.append(Finding(required("spec", "spec is a required field during creation")))
@@ -162,7 +162,7 @@ def validate_image_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
 
 
 def validate_image_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
-    """An update of an ImageTag: only ``spec`` may change; without one the spec tag is removed."""
+    """Errors of an update of an ImageTag: only ``spec`` may change; without one the spec tag is removed."""
     findings = _plain(validate_metadata_update(tag.metadata, old.metadata))
     if tag.tag is not None:
         findings += _validate_image_tag_spec(gate, tag, tag.tag, _inherited_from_tag(gate, old))
@@ -174,7 +174,7 @@ def validate_image_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) 
 
 
 def validate_mapping(mapping: MappingObject) -> list[Finding]:
-    """An ImageStreamMapping. The list is not asked here, but when the stream's status is updated."""
+    """Errors of an ImageStreamMapping. The list is checked later, when the stream's status is updated."""
     errors = validate_metadata(mapping.metadata, path_segment_errors, namespaced=True, path="metadata")
     if mapping.repository:
         errors += _reference_errors("dockerImageRepository", mapping.repository)
@@ -195,7 +195,7 @@ def validate_mapping(mapping: MappingObject) -> list[Finding]:
 
 
 def validate_import(gate: ImportGate, import_: ImportObject) -> list[Finding]:
-    """An ImageStreamImport, without asking the list (``validate_import_registries`` does)."""
+    """Errors of an ImageStreamImport, without those of the list (see ``validate_import_registries``)."""
     errors: list[FieldError] = []
     for index, image in enumerate(import_.images):
         errors += _import_image_errors(image, f"spec.images[{index}]", star=gate.behaviour.imports_star)
@@ -208,11 +208,11 @@ def validate_import(gate: ImportGate, import_: ImportObject) -> list[Finding]:
 
 
 def validate_import_registries(gate: ImportGate, import_: ImportObject) -> list[Finding]:
-    """Whether the list allows every registry of an import, for a user without privileges.
+    """Errors of an import's registries against the list, for a user without privileges.
 
     Source: docs/spec/import-gate.md 3.3 step 2.
 
-    The port is filled in first, so that an insecure import asks for port 80 even where 443 is listed.
+    The port is filled in first, so that an insecure import needs a rule for port 80 even where 443 is listed.
     """
     findings: list[Finding] = []
     if import_.repository is not None and import_.repository.source.kind == DOCKER_IMAGE:
@@ -225,7 +225,7 @@ def validate_import_registries(gate: ImportGate, import_: ImportObject) -> list[
 def validate_spec_tag(
     gate: ImportGate, tag: SpecTag, path: str, is_insecure: bool, inherited: Inherited
 ) -> list[Finding]:
-    """A ``TagReference`` at ``path``; ``is_insecure`` is what its object's annotation says."""
+    """Errors of a ``TagReference`` at ``path``; ``is_insecure`` is the annotation of its object."""
     findings: list[Finding] = []
     source = tag.source
     if source is not None:
@@ -284,7 +284,7 @@ def _validate_image_tag_spec(gate: ImportGate, tag: TagObject, spec: SpecTag, in
 def split_tag_name(name: str) -> tuple[str, str]:
     """Stream and tag of ``STREAM:TAG``: split at the first colon, an empty tag is ``latest``.
 
-    Two empty strings without a colon. Looser than what an ImageStreamTag may be read by
+    Two empty strings without a colon. Less strict than the name by which an ImageStreamTag is read
     (``image_streams.split_stream_tag``), as in the original.
     """
     stream, colon, tag = name.partition(":")
@@ -309,7 +309,7 @@ def _import_image_errors(image: ImportSource, path: str, *, star: bool) -> list[
         if not name:
             errors.append(required(f"{path}.from.name"))
         elif name == "*" and star:
-            return errors  # as the original, which then looks no further
+            return errors  # as the original, which then stops
         else:
             errors += _reference_errors(f"{path}.from.name", name)
     return [*errors, *_import_mode_errors(image.import_policy, f"{path}.importPolicy")]
@@ -348,7 +348,7 @@ def _reference_errors(path: str, text: str) -> list[FieldError]:
 
 
 def _check_image(gate: ImportGate, text: str, path: str, transport: Transport, inherited: Inherited) -> list[Finding]:
-    """Whether ``text`` is a reference and the list allows it."""
+    """Errors of ``text`` as a reference that the list must allow."""
     if text in inherited.texts:
         return []
     try:
@@ -383,7 +383,7 @@ def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Fi
 
 
 def as_imported(reference: ImageReference, *, insecure: bool) -> ImageReference:
-    """The reference that an import asks the list for: with host and port filled in."""
+    """The reference of an import as the list checks it: with host and port filled in."""
     defaults = reference.with_docker_defaults()
     registry = join_host_port(*reference.host_and_port(insecure=insecure))
     return ImageReference(registry, defaults.namespace, defaults.name)
@@ -399,7 +399,7 @@ def _transport(insecure: bool) -> Transport:
 
 
 def _metadata_update(new: Metadata, old: Metadata) -> list[Finding]:
-    """Nothing where the metadata is the stored object's own: the write is composed here, and a file has no version."""
+    """No errors if the metadata is the stored object's own: the write is composed here, and files have no version."""
     return [] if new is old else _plain(validate_metadata_update(new, old))
 
 
@@ -408,7 +408,7 @@ def _plain(errors: Iterable[FieldError]) -> list[Finding]:
 
 
 def _fixed_part(raw: Mapping[str, Any]) -> Any:
-    """What an update of an ImageStreamTag may not change."""
+    """The parts of an ImageStreamTag that an update may not change."""
     metadata = {key: value for key, value in (raw.get("metadata") or {}).items() if key != "annotations"}
     return _significant([_without_bookkeeping(metadata), raw.get("image"), raw.get("conditions")])
 
@@ -422,7 +422,7 @@ def _without_bookkeeping(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _significant(value: Any) -> Any:
-    """The value without what Go leaves out: null, false, zero, empty texts, lists and objects."""
+    """The value without what Go omits: null, false, zero, empty strings, lists and objects."""
     if isinstance(value, Mapping):
         kept = {key: _significant(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item is not None} or None

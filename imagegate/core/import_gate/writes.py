@@ -1,4 +1,4 @@
-"""What a request leads to in the image API, as far as the import gate must see it.
+"""Writes that a request causes in the image API, as far as the import gate must check them.
 
 The API server calls webhooks for the outer request only: the image stream that is written on behalf of an
 ImageStreamTag, ImageTag, ImageStreamImport or ImageStreamMapping is not sent. So that stream is composed here, from
@@ -56,12 +56,12 @@ from imagegate.errors import InvalidInput, InvalidReference
 
 NOT_IN_TIME = "it was not looked up in time"
 EVERY_TAG = "*"
-"""Stands for the tags of a repository import, which are not known before they are listed."""
+"""Represents the tags of a repository import, which are not known before they are listed."""
 _MANAGED_ANNOTATION = "openshift.io/image.managed"
 
 
 class Refusal(NamedTuple):
-    """What is wrong, and with which object."""
+    """The errors of one object."""
 
     kind: str
     name: str
@@ -69,7 +69,7 @@ class Refusal(NamedTuple):
 
 
 class Unanswered(NamedTuple):
-    """Something that must be known could not be found out."""
+    """A look-up that the verdict needs failed."""
 
     what: str
     why: str
@@ -79,13 +79,13 @@ Verdict = Refusal | Unanswered | None
 
 
 class Write(Protocol):
-    """One request. ``questions`` may be asked again with more answers; ``verdict`` is the end."""
+    """The writes of one request. Call ``questions`` until all are answered, then ``verdict``."""
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:
-        """What must be looked up, given what is known."""
+        """Look-ups still needed, given these answers."""
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
-        """What is wrong with the request; None: nothing."""
+        """The errors of the request, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class StreamWrite:
     old: StreamObject | None
     user: User
     sent_status: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
-    """The status that came with the request. On an update the server has put there what it derived itself."""
+    """The status that came with the request. On an update it holds the events that the server derived."""
     now: str = ""
     """Time of new events, RFC 3339; empty where nothing is stored."""
 
@@ -109,7 +109,7 @@ class StreamWrite:
         return self.validate(gate, self.derive(gate, answers))
 
     def derive(self, gate: ImportGate, answers: Answers) -> Derived:
-        """The stream with the events derived from its changed tags: what a store must write."""
+        """The stream with the events derived from its changed tags, as a store must write it."""
         return derive(
             self.stream,
             self.old,
@@ -142,11 +142,11 @@ class StatusWrite:
     old: StreamObject
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
-        """None."""
+        """No look-ups."""
         return ()
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:  # noqa: ARG002
-        """References that are new in the status."""
+        """Check references that are new in the status."""
         stream = replace(self.stream, spec_tags=self.old.spec_tags, repository=self.old.repository)
         return _refusal("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, self.old))
 
@@ -191,7 +191,7 @@ class TagWrite:
     def _stream(self) -> Stream | None:
         name, _ = split_tag_name(self.tag.metadata.name)
         if not name or self.tag.tag is None:
-            return None  # without a tag, annotations change or a tag goes; a name like this is refused by the server
+            return None  # without a tag, annotations change or a tag is removed; the server refuses an empty name
         return Stream(self.tag.metadata.namespace, name)
 
     def _written(self, answers: Answers) -> StreamWrite | Unanswered | None:
@@ -226,7 +226,7 @@ class ImportWrite:
         return cls(replace(import_, metadata=_placed(import_.metadata, request)), request)
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
-        """Whether the user is privileged, where that matters, and the stream."""
+        """The user's privileges, where they matter, and the stream."""
         import_ = self.import_
         if validate_import_registries(gate, import_):
             yield from self._reviews(gate)
@@ -274,7 +274,7 @@ class ImportWrite:
 
 @dataclass(frozen=True, slots=True)
 class MappingWrite:
-    """An ImageStreamMapping: an image is pushed, and becomes an event of a tag."""
+    """An ImageStreamMapping: a pushed image becomes an event of a tag."""
 
     mapping: MappingObject
 
@@ -289,7 +289,7 @@ class MappingWrite:
         return cls(replace(mapping, metadata=_placed(mapping.metadata, request)))
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
-        """The stream, and whether the image is there already."""
+        """The stream, and the image if it may exist already."""
         mapping = self.mapping
         yield Stream(mapping.metadata.namespace, mapping.metadata.name)
         if _is_managed(mapping.image):
@@ -327,10 +327,10 @@ class MappingWrite:
 
 
 def read_write(request: AdmissionRequest) -> Write:
-    """What the request leads to.
+    """The writes of a request.
 
     Raises:
-        InvalidInput: the request has no object, an update no old one, or a field has the wrong type.
+        InvalidInput: the request has no object, an update has no old object, or a field has the wrong type.
     """
     document = request.object
     if document is None:
@@ -363,7 +363,7 @@ def _refusal(kind: str, metadata: Metadata, findings: list[Finding]) -> Refusal 
 
 
 def _stored(answers: Answers, question: Stream) -> StreamObject | Unanswered | None:
-    """The stream that is there; None if there is none."""
+    """The stored stream; None if it does not exist."""
     answer = answers.get(question)
     what = f"image stream {question.namespace}/{question.name}"
     if isinstance(answer, Absent):
@@ -402,9 +402,9 @@ def _prepared_tag(tag: TagObject, request: AdmissionRequest) -> TagObject:
 def _with_sent(
     histories: Mapping[str, tuple[Event, ...]], sent: Mapping[str, tuple[Event, ...]], old: StreamObject
 ) -> Mapping[str, tuple[Event, ...]]:
-    """The derived histories, and those that were sent where these hold references that nothing else explains.
+    """The derived histories, and the sent ones where these have references that are not in old or derived events.
 
-    The server has derived events before it calls, also for tags that it alone knows to be renewed.
+    The server derives events before it calls the webhook, also for tags whose renewal is not visible here.
     """
     if sent == histories:
         return histories

@@ -1,7 +1,7 @@
-"""Images that hold their manifest and configuration as texts: what these say counts, not what the sender said of them.
+"""Images that contain their manifest and configuration: metadata is computed from these, never taken from the sender.
 
-A push brings the texts (``ImageStreamMapping``, ``Image``), and the server fills the metadata from them. A sender's own
-metadata would be a way around rules that look at docker labels. Sources: openshift-apiserver,
+A push sends both (``ImageStreamMapping``, ``Image``), and the server computes the metadata from them. A sender's own
+metadata would be a way round rules that look at docker labels. Sources: openshift-apiserver,
 pkg/image/apiserver/internalimageutil/helpers.go and registry/image/strategy.go. Stricter than these: the manifest must
 be the one that the Image's name is the digest of, and the configuration the one that the manifest names.
 """
@@ -32,20 +32,20 @@ _FILLED = (*METADATA, "dockerImageManifestMediaType", "dockerImageLayers", "dock
 
 
 def holds_manifest(image: Mapping[str, Any]) -> bool:
-    """Whether the Image holds the text of its manifest."""
+    """True if the Image contains its manifest."""
     return bool(image.get(MANIFEST))
 
 
 def with_metadata(image: JsonObject, *, now: datetime) -> JsonObject:
-    """The Image with everything filled in that its manifest and configuration say.
+    """The Image with all fields that are computed from its manifest and configuration.
 
     Args:
-        image: holds the text of its manifest, and of its configuration if there is one.
+        image: contains its manifest, and its configuration if there is one.
         now: ``Created`` of a manifest list, which has no time of its own.
 
     Raises:
-        Malformed: a text cannot be read, the manifest is not the one of the name, or the configuration not its own.
-        TooLarge: a text is nested too deeply, or names too much.
+        Malformed: one of them cannot be read, or its digest is not the expected one.
+        TooLarge: one of them is nested too deeply, or has too many entries.
     """
     manifest = read_manifest(image)
     config = config_of(image, manifest)
@@ -58,7 +58,7 @@ def with_metadata(image: JsonObject, *, now: datetime) -> JsonObject:
 
 
 def without_metadata(image: JsonObject) -> JsonObject:
-    """The Image without metadata: nothing is known of it, so rules that look at it take it for unreadable."""
+    """The Image without metadata, so that rules that need it treat the metadata as unreadable."""
     return {key: value for key, value in image.items() if key not in METADATA}
 
 
@@ -66,8 +66,8 @@ def read_manifest(image: Mapping[str, Any]) -> Manifest:
     """The manifest in an Image.
 
     Raises:
-        Malformed: it cannot be read, or is not the one that the name is the digest of.
-        TooLarge: it is nested too deeply, or names too much.
+        Malformed: it cannot be read, or the Image's name is not its digest.
+        TooLarge: it is nested too deeply, or has too many entries.
     """
     raw = _bytes(image, MANIFEST)
     name = str((image.get("metadata") or {}).get("name") or "")
@@ -82,7 +82,7 @@ def config_of(image: Mapping[str, Any], manifest: Manifest) -> bytes | None:
     """The configuration in an Image; None for manifests that have none.
 
     Raises:
-        Malformed: it is missing, or not the one that the manifest names.
+        Malformed: it is missing, or its digest is not the manifest's.
     """
     if manifest.media_type not in IMAGE_TYPES or manifest.config is None:
         return None
@@ -96,12 +96,12 @@ def config_of(image: Mapping[str, Any], manifest: Manifest) -> bytes | None:
 
 
 def labels_of_bytes(image: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """``docker_labels``, of the texts where the Image holds any.
+    """``docker_labels``, from manifest and configuration if the Image contains them.
 
-    An older store may hold metadata that contradict the texts beside them.
+    An older store may hold metadata that contradicts them.
 
     Raises:
-        UndecodableMetadata: texts or metadata cannot be read, or do not belong together.
+        UndecodableMetadata: manifest, configuration or metadata cannot be read, or do not belong together.
         NoConfig: see ``docker_labels``.
     """
     if not holds_manifest(image):
@@ -120,7 +120,7 @@ def _bytes(image: Mapping[str, Any], key: str) -> bytes:
 
 
 def _media_type(image: Mapping[str, Any], raw: bytes) -> str:
-    """What the manifest says of itself; else what the Image says, as the original takes it."""
+    """The media type in the manifest; without one, that of the Image, as in the original."""
     document = bounded_json_object(raw, "manifest")
     if document.get("mediaType") or document.get("schemaVersion") == 1:
         return ""

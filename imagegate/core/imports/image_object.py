@@ -44,7 +44,7 @@ _NO_TIME = "0001-01-01T00:00:00"  # Go's zero time, which is written as null
 
 
 def image_object(manifest: Manifest, config: bytes | None, reference: str, *, now: datetime) -> JsonObject:
-    """The Image of a manifest, as it is stored: without the texts of manifest and configuration.
+    """The Image of a manifest, as it is stored: without the contents of manifest and configuration.
 
     Args:
         manifest: an image, a list, or schema 1.
@@ -53,7 +53,7 @@ def image_object(manifest: Manifest, config: bytes | None, reference: str, *, no
         now: ``Created`` of a list, which has no time of its own.
 
     Raises:
-        Malformed: the configuration has not the form it must have.
+        Malformed: the configuration does not have the expected form.
         TooLarge: it is nested too deeply.
     """
     image: JsonObject = {
@@ -101,14 +101,14 @@ def _metadata(manifest: Manifest, config: bytes | None, now: datetime) -> JsonOb
 
 
 def _named(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
-    """The fields of these names, in whatever case they are written: the original's decoder and runtimes take them all.
+    """The fields with these names, in any case: the original's decoder and runtimes accept all of them.
 
     Args:
         document: as it was written.
-        names: by their folded form.
+        names: keyed by their folded form.
 
     Raises:
-        Malformed: one is written twice, so that readers may differ.
+        Malformed: a field is written twice, so that readers may disagree.
     """
     found: dict[str, Any] = {}
     for key, value in document.items():
@@ -198,7 +198,7 @@ def _wrong(key: str, expected: str) -> Malformed:
 
 
 def _created(document: Mapping[str, Any]) -> str | None:
-    """``created`` in whole seconds, UTC; None where there is none."""
+    """``created`` in whole seconds, UTC, or None."""
     text = _text(document, "created")
     if not text:
         return None

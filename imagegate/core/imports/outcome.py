@@ -1,4 +1,4 @@
-"""What an ImageStreamImport asks for, and what its outcomes do to the image stream.
+"""Manifests to fetch for an ImageStreamImport, the results, and the image stream after them.
 
 Pure: fetching is ``service.imports.importer``'s business. Objects are plain image.openshift.io/v1 JSON, never changed
 in place. Source: docs/spec/import-gate.md 6.1, 6.2. Sources: openshift-apiserver,
@@ -40,9 +40,9 @@ _FALLBACK = Platform("amd64", "linux")
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One manifest that is wanted; equal ones are fetched once.
+    """One manifest to fetch; equal ones are fetched once.
 
-    ``image`` is the reference as written; ``prefer`` what a list is searched for first, empty where nothing was said.
+    ``image`` is the reference as written; ``prefer`` the first platform to search for in a list, empty if unset.
     """
 
     image: ImageReference
@@ -67,7 +67,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a fetch gave: the Image, the Images of a list's entries, and the two texts that are not stored."""
+    """A fetched image: its Image, the Images of a list's entries, and manifest and configuration (not stored)."""
 
     image: JsonObject
     manifests: tuple[JsonObject, ...] = ()
@@ -80,18 +80,18 @@ Outcome: TypeAlias = Imported | Status
 
 @dataclass(frozen=True, slots=True)
 class RepositoryOutcome:
-    """What the import of a repository gave: outcomes by tag, in order, and the tags left out; or why nothing."""
+    """The result for a repository: results by tag, in order, and the tags left out; or the failure."""
 
     outcomes: tuple[tuple[str, Outcome], ...] = ()
     additional_tags: tuple[str, ...] = ()
     failure: Status | None = None
 
 
-# What is wanted
+# Manifests to fetch
 
 
 def with_import_mode(document: JsonObject, mode: str) -> JsonObject:
-    """The ImageStreamImport (of a good form) with ``mode`` where it names no import mode."""
+    """The ImageStreamImport (types already checked) with ``mode`` where it sets no import mode."""
 
     def filled(entry: JsonObject) -> JsonObject:
         policy = entry.get("importPolicy") or {}
@@ -106,10 +106,10 @@ def with_import_mode(document: JsonObject, mode: str) -> JsonObject:
 
 
 def image_fetch(source: ImportSource, stream: Mapping[str, Any] | None) -> Fetch | Status:
-    """What an entry of ``spec.images`` asks for; a Status if its name is no image.
+    """The manifest that an entry of ``spec.images`` needs; a Status if its name is not an image reference.
 
     Args:
-        source: as ``image_stream_objects.read_import`` reads it.
+        source: as ``read_import`` reads it.
         stream: the stream as it is, whose tag annotations may prefer a platform.
     """
     image = _reference(source)
@@ -124,7 +124,7 @@ def image_fetch(source: ImportSource, stream: Mapping[str, Any] | None) -> Fetch
 
 
 def repository_fetch(source: ImportSource) -> Fetch | Status:
-    """What ``spec.repository`` asks for, still without a tag; a Status if its name is no repository."""
+    """The repository of ``spec.repository``, without a tag; a Status if its name is not an image reference."""
     image = _reference(source)
     if isinstance(image, Status):
         return image
@@ -137,7 +137,7 @@ def of_tag(repository: Fetch, tag: str) -> Fetch:
 
 
 def of_digest(fetch: Fetch, digest: str) -> Fetch:
-    """An entry of the list that ``fetch`` gave; a list in a list is reduced to one of its entries."""
+    """An entry of the list that ``fetch`` results in; a list inside a list is reduced to one of its entries."""
     return replace(fetch, image=replace(fetch.image, tag="", id=digest), mode=LEGACY, prefer=ANY_PLATFORM)
 
 
@@ -150,7 +150,7 @@ def _reference(source: ImportSource) -> ImageReference | Status:
 
 
 def preferred_child(manifest: Manifest, prefer: Platform, server: Platform) -> Child | None:
-    """The entry of a list that stands for it: the preferred platform's, else linux on amd64, else the first."""
+    """The entry that represents a list: that of the preferred platform, else linux on amd64, else the first."""
     wanted = (prefer.architecture or server.architecture, prefer.os or server.os)
     for architecture, os in (wanted, (_FALLBACK.architecture, _FALLBACK.os)):
         for child in manifest.children:
@@ -159,11 +159,11 @@ def preferred_child(manifest: Manifest, prefer: Platform, server: Platform) -> C
     return manifest.children[0] if manifest.children else None
 
 
-# What went wrong, as Statuses
+# Failures as Statuses
 
 
 def absent(shown: str) -> Status:
-    """404: there is no such image."""
+    """404: the image does not exist."""
     return not_found("dockerimage", shown)
 
 
@@ -183,12 +183,12 @@ def blocked(why: str) -> Status:
 
 
 def not_listed(why: str) -> Status:
-    """403: the import list does not allow the registry, so it was not asked."""
+    """403: the import list does not allow the registry, so no request was sent to it."""
     return Status(code=403, reason="Forbidden", message=f"forbidden: {why}")
 
 
 def not_v2(host: str) -> Status:
-    """403: there is no registry API v2."""
+    """403: the registry does not serve API v2."""
     status = forbidden("", "", f'registry "{host}" does not support the v2 Registry API')
     return replace(status, reason="NotV2Registry")
 
@@ -209,7 +209,7 @@ def status_json(status: Status) -> JsonObject:
     return out
 
 
-# The answer
+# The status of the import
 
 
 def image_status(
@@ -251,11 +251,11 @@ def repository_status(result: RepositoryOutcome, *, include_manifest: bool) -> J
     return written
 
 
-# What is written
+# The stream after the import
 
 
 def new_stream(namespace: str, name: str) -> JsonObject:
-    """A stream that is not there yet."""
+    """A stream that does not exist yet."""
     return {
         "kind": "ImageStream",
         "apiVersion": "image.openshift.io/v1",
@@ -277,9 +277,9 @@ def recorded(
 
     Args:
         stream: as it is, or ``new_stream``; generation 0 or none means new.
-        import_: what was asked.
-        repository: the outcome of ``spec.repository``; None where that was not asked.
-        images: the outcomes of ``spec.images``, in their order.
+        import_: the request.
+        repository: the result for ``spec.repository``; None if that is not set.
+        images: the results for ``spec.images``, in their order.
         now: RFC 3339 in UTC.
     """
     generation = int((stream.get("metadata") or {}).get("generation") or 0) + 1
@@ -379,7 +379,7 @@ def _with_failure(stream: JsonObject, tag: str, status: Status, generation: int,
 
 
 def checked_at(stream: JsonObject, now: str) -> JsonObject:
-    """The stream with the annotation that says when its sources were last asked."""
+    """The stream with the annotation that holds the time of the last import."""
     metadata = stream.get("metadata") or {}
     annotations = {**(metadata.get("annotations") or {}), CHECK_ANNOTATION: now}
     return {**stream, "metadata": {**metadata, "annotations": annotations}}

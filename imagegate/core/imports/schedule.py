@@ -1,4 +1,4 @@
-"""Which image streams must be imported without anybody asking, and with which ImageStreamImport.
+"""Image streams that must be imported without a user's request, and the ImageStreamImport for each.
 
 Source: docs/spec/import-gate.md 6.5. Source: openshift-controller-manager, pkg/image/controller (``needsImport``,
 ``needsScheduling``, ``resetScheduledTags``).
@@ -18,12 +18,12 @@ from imagegate.errors import InvalidReference
 
 
 def is_scheduled(stream: Mapping[str, Any]) -> bool:
-    """Whether the stream has a tag that is imported again and again."""
+    """True if the stream has a tag that is imported on a schedule."""
     return any(_is_scheduled_tag(stream, tag) for tag in spec_tags(stream).values())
 
 
 def due_import(stream: JsonObject) -> JsonObject | None:
-    """The import of a scheduled stream whose time has come; None if no tag asks for it.
+    """The import of a scheduled stream that is due; None if no tag is scheduled.
 
     The tags' generations are raised here only, so that an import which finds nothing new writes nothing.
     """
@@ -38,7 +38,7 @@ def due_import(stream: JsonObject) -> JsonObject | None:
 def pending_import(stream: JsonObject) -> JsonObject | None:
     """The import that a stream needs at once; None if it needs none.
 
-    It needs one if its sources were never asked, or a tag's generation is newer than what was last imported for it.
+    It needs one if it was never imported, or if a tag's generation is newer than that of its last import.
     """
     metadata, spec = stream.get("metadata") or {}, stream.get("spec") or {}
     annotations = metadata.get("annotations") or {}

@@ -1,4 +1,4 @@
-"""Which tags of a repository come first when not all of them are imported.
+"""The order of a repository's tags, for imports that are limited to the first of them.
 
 ``latest``; minor versions (``5.1``, ``v5.1``, ``v5.1-rc1``) from new to old; full versions from new to old, of equal
 ones that without ``v`` first; everything else from A to Z. Source: docs/spec/import-gate.md 6.1. Source:
@@ -52,7 +52,7 @@ def _order(tag: str) -> _Order:
 
 
 def _version(text: str) -> _Order | None:
-    """What versions are compared by; build metadata (``+x``) does not count."""
+    """Sort key of a version; build metadata (``+x``) does not count."""
     found = _VERSION.fullmatch(text)
     if found is None:
         return None
@@ -65,12 +65,12 @@ def _version(text: str) -> _Order | None:
 
 
 def _part(part: str) -> tuple[bool, int, str]:
-    """Numbers compare as numbers and come before texts."""
+    """Sort key of one identifier: numbers compare as numbers and come before strings."""
     return (False, int(part), "") if part.isdigit() else (True, 0, part)
 
 
 class _Descending:
-    """Turns an order around."""
+    """Reverses an order."""
 
     __slots__ = ("_of",)
 

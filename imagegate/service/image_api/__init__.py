@@ -1,5 +1,5 @@
-"""The image API as use cases: what each verb does to each resource. Knows the store's port, not HTTP.
+"""The image API as use cases: the verbs of every resource. Uses the store's port; knows nothing of HTTP.
 
-``api`` is the entry; ``stored`` is what all kept objects have in common; ``streams``, ``tags``, ``images`` and
+``api`` is the entry; ``stored`` has the verbs that all stored objects share; ``streams``, ``tags``, ``images`` and
 ``imports`` are image.openshift.io/v1; ``cluster`` is the dry cluster around it.
 """

@@ -1,4 +1,4 @@
-"""The image API as a whole: which object does what for each resource."""
+"""The image API as a whole: the object that serves each resource."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Creates(Protocol):
     """Answers ``create``."""
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
-        """What was made."""
+        """The new object."""
 
 
 @runtime_checkable
@@ -78,15 +78,15 @@ class Deletes(Protocol):
     """Answers ``delete``."""
 
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
-        """A Status, or the object if something holds it."""
+        """A Status, or the object if finalizers or dependents hold it."""
 
 
 class ImageApi:
-    """Every resource of ``core.image_api.resources`` with what serves it.
+    """Every resource of ``core.image_api.resources`` with the object that serves it.
 
     Args:
-        objects: store, gate, clock and rights.
-        importer: None where no registry can be asked.
+        objects: store, gate, clock and access reviews.
+        importer: None if no registry client is configured.
         admit: the admission path for objects of the dry cluster.
     """
 
@@ -116,11 +116,11 @@ class ImageApi:
 
     @property
     def kept(self) -> tuple[StoredObjects, ...]:
-        """Everything whose objects are kept as they are."""
+        """All resources whose objects are stored as they are."""
         return tuple(endpoint for endpoint in self.endpoints.values() if isinstance(endpoint, StoredObjects))
 
     def ensure_default_namespace(self) -> None:
-        """Make the namespace that clients use when they name none."""
+        """Create the namespace that clients use if they do not set one."""
         labels = {"kubernetes.io/metadata.name": DEFAULT_NAMESPACE}
         body = {
             "kind": "Namespace",

@@ -1,6 +1,6 @@
 """The dry cluster: enough of Kubernetes to create workloads under the policies, with nothing that runs them.
 
-Every write goes the same way through the admission plug-ins as a webhook's review. What is admitted is kept, listed
+Every write passes the admission plug-ins exactly like a webhook's review. Admitted objects are stored, listed
 and deleted; nothing is scheduled, pulled or run, and every answer to a creation says so.
 """
 
@@ -48,7 +48,7 @@ Admit = Callable[[ApiRequest, str, ApiResource, JsonObject, JsonObject | None], 
 
 
 def subdomain_errors(name: str, prefix: bool = False) -> list[str]:
-    """What keeps ``name`` from being a DNS subdomain, as most objects' names must be."""
+    """Errors of ``name`` as a DNS subdomain, which most objects' names must be."""
     checked = f"{name.rstrip('-')}x" if prefix else name
     errors = []
     if len(name) > _NAME_MAX_LENGTH:
@@ -59,7 +59,7 @@ def subdomain_errors(name: str, prefix: bool = False) -> list[str]:
 
 
 class Admission:
-    """Both passes of admission over a write, through the service's own reviewer."""
+    """Both passes of admission for a write, through the service's own reviewer."""
 
     def __init__(self, reviewer: Reviewer) -> None:
         self._reviewer = reviewer
@@ -67,10 +67,10 @@ class Admission:
     def __call__(
         self, request: ApiRequest, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
     ) -> JsonObject:
-        """The object as the mutating pass leaves it, once the validating pass has allowed that.
+        """The object after the mutating pass, if the validating pass allows it.
 
         Raises:
-            StatusError: what the plug-ins answered.
+            StatusError: the plug-ins' denial.
         """
         review = _review(request, operation, resource, new, old)
         for phase in (Phase.MUTATE, Phase.VALIDATE):
@@ -106,7 +106,7 @@ def _review(
 
 
 def _status(given: dict[str, Any]) -> Status:
-    """A review's status as the answer to the request itself. A webhook's denial without a code is a 403."""
+    """A review's status as the response to the request itself. A webhook's denial without a code is a 403."""
     details = given.get("details") or {}
     return Status(
         code=given.get("code") or 403,
@@ -124,7 +124,7 @@ def _status(given: dict[str, Any]) -> Status:
 
 
 class ClusterRules:
-    """What writing an object of the dry cluster means: names, admission, and a word that nothing runs."""
+    """Rules for writing an object of the dry cluster: names, admission, and a warning that nothing runs."""
 
     unconditional_updates = True
     named_late = True
@@ -134,7 +134,7 @@ class ClusterRules:
         self._admit = admit
 
     def shown(self, found: JsonObject) -> JsonObject:
-        """As it is kept."""
+        """The object as it is stored."""
         return found
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
@@ -150,11 +150,11 @@ class ClusterRules:
         return self.begun(request, new)
 
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:  # noqa: ARG002
-        """The object at the beginning of its life."""
+        """The object with the initial state of its kind."""
         return new
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
-        """Admission, then what may not change."""
+        """Admission, then checks of immutable fields."""
         self._check_form(new)
         new = self._admit(request, "UPDATE", self._resource, new, old)
         self._refuse(new, validate_metadata_update(metadata_of(new), metadata_of(old)))
@@ -164,7 +164,7 @@ class ClusterRules:
         """Nothing depends on it."""
 
     def name_errors(self, name: str, prefix: bool) -> list[str]:
-        """What keeps ``name`` from being the name of such an object."""
+        """Errors of ``name`` as the name of such an object."""
         return subdomain_errors(name, prefix)
 
     def _check_form(self, new: JsonObject) -> None:
@@ -180,7 +180,7 @@ class WorkloadRules(ClusterRules):
     """Pods and everything that has pods or builds in it."""
 
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:
-        """Kept as pending for ever."""
+        """Pods stay pending for ever."""
         request.warnings.append(DRY_CLUSTER)
         if self._resource.kind != "Pod":
             return new
@@ -199,23 +199,23 @@ class NamespaceRules(ClusterRules):
         return namespace_name_errors(f"{name.rstrip('-')}x" if prefix else name)
 
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:  # noqa: ARG002
-        """Labelled with its name, as everywhere."""
+        """A namespace has a label with its name, as in any cluster."""
         metadata = new["metadata"]
         labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name") or ""}
         return {**new, "metadata": {**metadata, "labels": labels}, "status": {"phase": "Active"}}
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:  # noqa: ARG002
-        """Some must stay."""
+        """Refuse to delete the default namespace."""
         name = old["metadata"]["name"]
         if name in _KEPT_NAMESPACES:
             raise StatusError(forbidden(NAMESPACES.name, name, "this namespace may not be deleted", group=""))
 
 
 class NamespaceObjects(StoredObjects):
-    """Namespaces; deleting one deletes what is in it, and it stays while anything there is held."""
+    """Namespaces. Deleting one deletes the objects in it; it stays while any of them is held."""
 
     def has_contents(self, found: JsonObject) -> bool:
-        """Whether anything is in it."""
+        """True if the namespace has objects."""
         name = found["metadata"]["name"]
         return any(
             self._store.list_objects(Collection(resource.group, resource.name, name), limit=1).items
@@ -223,9 +223,9 @@ class NamespaceObjects(StoredObjects):
         )
 
     def remove(self, key: ObjectKey, old: JsonObject, propagation: str, *, dry_run: bool = False) -> JsonObject | None:
-        """Nothing new comes in, what is in it goes, then it goes itself.
+        """Refuse new objects in the namespace, delete the objects in it, then the namespace.
 
-        If the process is killed meanwhile, the namespace is being deleted, and the next one who looks goes on.
+        If the process is killed meanwhile, the namespace stays marked, and the collector continues.
         """
         if dry_run:
             return super().remove(key, old, propagation, dry_run=True)
@@ -244,7 +244,8 @@ class NamespaceObjects(StoredObjects):
             inside = StoredObjects(self._store, resource, self.rules, now=self._now)
             for item in self._store.list_objects(Collection(resource.group, resource.name, namespace)).items:
                 key = ObjectKey(resource.group, resource.name, namespace, item["metadata"]["name"])
-                with suppress(ObjectMissing, ObjectChanged):  # whoever was quicker: what is left is looked at again
+                # changed meanwhile: the remaining objects are listed again
+                with suppress(ObjectMissing, ObjectChanged):
                     inside.remove(key, item, BACKGROUND)
 
 
@@ -253,8 +254,8 @@ def _contents() -> list[ApiResource]:
 
 
 class PlainRules(ClusterRules):
-    """Config maps, secrets, events and the like: kept, with admission, without a word."""
+    """Config maps, secrets, events and the like: admitted and stored without a warning."""
 
     def name_errors(self, name: str, prefix: bool) -> list[str]:
-        """Anything that can be in a path."""
+        """Any name that a path can contain."""
         return path_segment_errors(name, prefix)

@@ -1,7 +1,7 @@
-"""What the garbage collector of a cluster does for objects that were deleted with a word about their dependents.
+"""The garbage collector: completes deletions that concern dependents, as a cluster's does.
 
-Deleted in the foreground, an object waits for those that name it as an owner and block it; as an orphan's owner, for
-its name to be taken off them. Namespaces wait for what is in them. Here that is done beside the requests.
+An object deleted in the foreground waits for dependents that block it; one that orphans its dependents waits for
+its reference to be removed from them. Namespaces wait for the objects in them. This happens outside of requests.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _log = logging.getLogger(__name__)
 
 
 class Collector:
-    """Goes on with deletions that wait for other objects.
+    """Completes deletions that wait for other objects.
 
     Args:
         store: has the objects.
-        kinds: everything that is kept.
-        deleted: finds what was deleted.
+        kinds: all stored resources.
+        deleted: finds objects that were deleted and are held.
     """
 
     def __init__(self, store: ImageStore, kinds: Iterable[StoredObjects], deleted: Deleted) -> None:
@@ -47,14 +47,14 @@ class Collector:
         self._deleted = deleted
 
     def run_round(self) -> None:
-        """Look at everything that was deleted, once.
+        """Check every deleted object once.
 
         Raises:
             StoreError: the store cannot be read or written.
         """
         for kind in self._kinds:
             for found in self._deleted(kind.resource.group, kind.resource.name):
-                with suppress(ObjectMissing, ObjectChanged):  # somebody was quicker: the next round looks again
+                with suppress(ObjectMissing, ObjectChanged):  # changed meanwhile: the next round checks it again
                     self._go_on(kind, found)
 
     def _go_on(self, kind: StoredObjects, found: JsonObject) -> None:
@@ -83,7 +83,7 @@ class Collector:
             self._store.update(_key(kind, found), without_owner(found, uid), version=version)
 
     def _delete_dependents(self, namespace: str | None, uid: str) -> bool:
-        """Whether any that block their owner are left."""
+        """True if objects that block their owner are left."""
         is_blocked = False
         for kind, found in self._dependents(namespace, uid):
             blocks = blocks_deletion(found, uid)

@@ -43,11 +43,11 @@ from imagegate.service.image_api.streams import ImageObjects, metadata_of
 BLOB_STORED = "image.openshift.io/manifestBlobStored"
 MANAGED = "openshift.io/image.managed"
 _FREE = ("kind", "apiVersion", "metadata", "signatures")
-"""What an update of an Image may change; all else stays as it was imported."""
+"""Fields of an Image that an update may change; the others stay as they were imported."""
 
 
 class ImageRules:
-    """What writing an Image means.
+    """Rules for writing an Image.
 
     Args:
         now: the clock, as Kubernetes writes times.
@@ -60,11 +60,11 @@ class ImageRules:
         self._now = now
 
     def shown(self, found: JsonObject) -> JsonObject:
-        """As it is kept."""
+        """The Image as it is stored."""
         return found
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
-        """A new Image with what its manifest says, but without the text where the registry keeps it."""
+        """A new Image with metadata from its manifest, and without the manifest if the registry stores it."""
         check_types("Image", new)
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
         signatures = new_signature_errors(new.get("signatures") or (), ())
@@ -72,19 +72,19 @@ class ImageRules:
         return _kept(self._described(request, new))
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
-        """Labels, annotations and signatures are free; texts only if they are those of the digest in the name."""
+        """Labels, annotations and signatures may change; manifest and configuration only if their digests match."""
         check_types("Image", new)
         kept = {key: value for key, value in old.items() if key not in _FREE}
         changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
         _refuse(changed, [*validate_metadata_update(metadata_of(changed), metadata_of(old)), *signatures])
-        return _kept(self._described(request, self._with_texts(request, changed, new, old)))
+        return _kept(self._described(request, self._with_contents(request, changed, new, old)))
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
-        """Streams keep naming it; reads of their tags then answer 404 of images."""
+        """Streams may still refer to it; reads of their tags then return 404 of images."""
 
     def _described(self, request: ApiRequest, image: JsonObject) -> JsonObject:
-        """The Image with what its texts say; where they say nothing, without what its sender said."""
+        """The Image with metadata from its manifest and configuration; without any if these cannot be read."""
         if not holds_manifest(image):
             return image
         try:
@@ -96,8 +96,8 @@ class ImageRules:
             )
             return without_metadata(image)
 
-    def _with_texts(self, request: ApiRequest, changed: JsonObject, new: JsonObject, old: JsonObject) -> JsonObject:
-        """The Image with the texts that were sent, where they are its own; else with those it has."""
+    def _with_contents(self, request: ApiRequest, changed: JsonObject, new: JsonObject, old: JsonObject) -> JsonObject:
+        """The Image with the sent manifest and configuration if they are its own; else with the stored ones."""
         given = {key: new[key] for key in (MANIFEST, CONFIG) if new.get(key) and new[key] != old.get(key)}
         if not given:
             return changed
@@ -109,7 +109,7 @@ class ImageRules:
 
 
 def _kept(image: JsonObject) -> JsonObject:
-    """The Image as it is kept: of signatures what their sender may say, and no texts that the registry keeps."""
+    """The Image as it is stored: signatures as their sender may set them, and no manifest that the registry stores."""
     if image.get("signatures"):
         image = {**image, "signatures": [kept_signature(each) for each in image["signatures"]]}
     if (image["metadata"].get("annotations") or {}).get(BLOB_STORED) != "true":
@@ -185,7 +185,7 @@ class Signatures:
         return new
 
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:  # noqa: ARG002
-        """Take a signature from its Image."""
+        """Remove a signature from its Image."""
         image, at, _ = name.partition("@")
         if not at:
             raise StatusError(bad_request("ImageSignatures must be retrieved with <imageName>@<signatureName>"))
@@ -221,7 +221,7 @@ class Mappings:
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Create the Image, unless it is there, and put it into the tag's history.
 
-        The gate is asked first, so that no Image is left behind by a push it refuses.
+        The gate decides first, so that a refused push leaves no Image behind.
         """
         check_types("ImageStreamMapping", body)
         new = self._prepared(request, checked_body(self.resource, request, body))
@@ -276,7 +276,7 @@ class Mappings:
         return ImageReference(parsed.registry, parsed.namespace, parsed.name, "", image["metadata"]["name"]).exact
 
     def _put(self, request: ApiRequest, name: str, tag: str, event: Event) -> None:
-        """Add the event by a status update; again if others were quicker and the tag is still the same."""
+        """Add the event by a status update; retried after a conflict if the tag still has the same image."""
         newest = latest_event(self._objects.required_stream(request.namespace, name), tag)
 
         def add(found: JsonObject) -> JsonObject:
@@ -290,6 +290,6 @@ class Mappings:
 
 
 def _is_other(now: JsonObject | None, before: JsonObject | None) -> bool:
-    """Whether a tag names another image than before; time and generation do not matter."""
+    """True if a tag has another image than before; time and generation do not matter."""
     keys = ("image", "dockerImageReference")
     return before is not None and any((now or {}).get(key) != before.get(key) for key in keys)

@@ -1,6 +1,6 @@
 """ImageStreamImports: the gate first, then the registries, then Images and stream.
 
-Rule: docs/spec/import-gate.md 3.3, 6.1, 6.2 and 10 row 7: what the stream's own validation would refuse in the
+Rule: docs/spec/import-gate.md 3.3, 6.1, 6.2 and 10 row 7: an import that the stream's validation would refuse in the
 end is refused before anything is fetched.
 """
 
@@ -38,7 +38,7 @@ from imagegate.service.imports.importer import Importer, ImportTarget, StoredTar
 from imagegate.service.policies.policy_set import Mode
 
 IMPORTS_AT_ONCE = 4
-"""Of one process. An import may take minutes and keeps a thread; admission needs threads too."""
+"""Concurrent imports of one process. An import may hold a thread for minutes; admission needs threads too."""
 
 _TOO_MANY = Status(
     code=429,
@@ -52,7 +52,7 @@ _NOT_CONFIGURED = Status(
 
 
 class Imports:
-    """Creates ImageStreamImports, which are not kept: the answer is all there is of them."""
+    """Creates ImageStreamImports, which are not stored: they exist only as a response."""
 
     resource = STREAM_IMPORTS
 
@@ -62,11 +62,11 @@ class Imports:
         self._free = threading.BoundedSemaphore(IMPORTS_AT_ONCE)
 
     def create(self, request: ApiRequest, body: JsonObject, progress: Progress | None = None) -> JsonObject:
-        """Import, or with ``spec.import`` false only look.
+        """Import or, with ``spec.import`` false, only fetch.
 
         Raises:
-            StatusError: 422 from validation and gate, 404 and 409 if the stream is not the one that was meant,
-                429 if too many imports are under way.
+            StatusError: 422 from validation and gate, 404 and 409 if the stream is not the one in the request,
+                429 if too many imports are running.
         """
         check_types(self.resource.kind, body)
         new = checked_body(self.resource, request, body)
@@ -93,7 +93,7 @@ class Imports:
         return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
 
     def _may_use_secrets(self, request: ApiRequest, wanted: JsonObject) -> bool:
-        """Whether the user may use the namespace's pull secrets; an import sends them to registries of its choice."""
+        """True if the user may use the namespace's pull secrets; an import sends them to registries of its choice."""
         name = wanted["metadata"]["name"]
         asked = Access(request.user, "get", STREAMS.group, STREAMS.name, "secrets", request.namespace, name)
         if is_administrator(asked) or is_granted(self._objects.answers((asked,))[asked]):
@@ -105,7 +105,7 @@ class Imports:
         return False
 
     def controller_target(self, namespace: str, name: str) -> ImportTarget:
-        """Where imports go that nobody asked for by hand: what the list does not allow is not even asked.
+        """The target of imports without a user: registries that the list does not allow get no request.
 
         Source: docs/spec/import-gate.md 6.5.
         """
@@ -135,7 +135,7 @@ class _Target(StoredTarget):
 
 
 class _ControllerTarget(_Target):
-    """Under the gate from the beginning: a registry that left the list is not asked, nor sent a pull secret."""
+    """Checks the gate before every fetch: a registry that left the list gets neither request nor pull secret."""
 
     def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:
         """See ``ImportTarget``."""
@@ -185,7 +185,7 @@ class StoredPullSecrets:
         self._store = store
 
     def pull_secrets(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[PullSecret, ...]]:  # noqa: ARG002
-        """Those that can be read, by name."""
+        """The pull secrets of a namespace that can be read, by name."""
         try:
             page = self._store.list_objects(Collection(SECRETS.group, SECRETS.name, namespace), matches=is_pull_secret)
         except StoreError as error:

@@ -1,4 +1,4 @@
-"""Who may do what on a machine of one's own: administrators everything, others nothing that no rule allows."""
+"""Access on a single machine: administrators may do everything, others only what a rule allows."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ ADMINISTRATORS = "system:masters"
 
 
 def is_administrator(question: Access) -> bool:
-    """Whether the user may do everything, whatever the rules say, as in Kubernetes."""
+    """True if the user may do everything, regardless of the rules, as in Kubernetes."""
     return ADMINISTRATORS in question.user.groups
 
 
 def local_access(question: Access) -> Lookup[AccessAnswer]:
-    """The answer where no access rules are configured."""
+    """The access review without configured access rules."""
     if is_administrator(question):
         return Found(AccessAnswer(True, "administrator"), "local")
     return Found(AccessAnswer(False), "local")
 
 
 def authorise(objects: ImageObjects, asked: Access) -> None:
-    """Refuse a request that its user has no right to. Text: k8s.io/apiserver, responsewriters.
+    """Refuse a request that its user has no right to. Message: k8s.io/apiserver, responsewriters.
 
     Raises:
         StatusError: 403.

@@ -1,4 +1,4 @@
-"""One request of the API, taken apart, and what may be asked of a list."""
+"""One request of the API, and its options for lists and deletes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from imagegate.core.kube.status import StatusError, bad_request
 
 JsonObject: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[[JsonObject], JsonObject]
-"""What an update or a patch makes of the object as it is."""
+"""Maps the current object to its updated or patched form."""
 
 CONFLICTS_MAX = 10
-"""How often a write that does not name a version is tried again when others were quicker."""
+"""Attempts of a write without a version, if other writers change the object meanwhile."""
 
 
 @dataclass(slots=True)
 class ApiRequest:
-    """Who calls, where, and how the result is meant. ``warnings`` are shown to the user with any result."""
+    """The caller, the namespace, and the mode of a request. ``warnings`` are returned to the user with any result."""
 
     user: User
     namespace: str = ""
@@ -35,12 +35,12 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """Preconditions of a delete, and what becomes of what depends on the object."""
+    """Preconditions of a delete, and the handling of dependents."""
 
     uid: str | None = None
     version: str | None = None
     propagation: str = ""
-    """``Foreground``, ``Background``, ``Orphan``; empty: not said."""
+    """``Foreground``, ``Background``, ``Orphan``; empty: not set."""
 
 
 _ALL_LABELS, _ALL_FIELDS = LabelSelector(), FieldSelector()
@@ -48,7 +48,7 @@ _ALL_LABELS, _ALL_FIELDS = LabelSelector(), FieldSelector()
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """What a list or a watch is restricted to."""
+    """Selection and paging of a list or a watch."""
 
     labels: LabelSelector = _ALL_LABELS
     fields: FieldSelector = _ALL_FIELDS
@@ -59,25 +59,25 @@ class ListOptions:
 
     @property
     def selects_all(self) -> bool:
-        """Whether nothing is left out."""
+        """True if every object is selected."""
         return not self.labels.match_expressions and not self.fields.conditions
 
     def matches(self, found: JsonObject) -> bool:
-        """Whether the object is selected."""
+        """True if the object is selected."""
         labels = (found.get("metadata") or {}).get("labels") or {}
         return self.labels.matches(labels) and self.fields.matches(found)
 
 
 def continue_token(version: str, after: tuple[str, str]) -> str:
-    """What a client sends to have the next part of a list."""
+    """The token with which a client requests the next part of a list."""
     return base64.urlsafe_b64encode(orjson.dumps([version, *after])).decode("ascii")
 
 
 def read_continue_token(token: str) -> tuple[str, tuple[str, str]]:
-    """Version and name of a token of ours.
+    """Version and last name in a token of ``continue_token``.
 
     Raises:
-        StatusError: 400, it is none.
+        StatusError: 400, the token is not valid.
     """
     try:
         version, namespace, name = orjson.loads(base64.urlsafe_b64decode(token.encode("ascii")))
@@ -99,19 +99,19 @@ def list_of(kind: str, api_version: str, items: list[JsonObject], version: str, 
 
 
 def success(**details: str) -> JsonObject:
-    """The Status of something done that has no object to show."""
+    """The Status of a success without an object to return."""
     status: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
     shown = {key: value for key, value in details.items() if value}
     return {**status, "details": shown} if shown else status
 
 
 def check_types(kind: str, body: object, path: str = "") -> None:
-    """Refuse an object whose fields are not of their types, as decoding would.
+    """Refuse an object with fields of the wrong type, as an API server's decoder does.
 
     Args:
         kind: the type of ``body``.
-        body: what was sent.
-        path: where in the object ``body`` is.
+        body: as sent.
+        path: place of ``body`` in the object.
 
     Raises:
         StatusError: 400.

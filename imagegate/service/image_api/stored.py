@@ -1,4 +1,4 @@
-"""What all kept objects have in common: names, versions, conflicts, dry runs, lists and watches."""
+"""The verbs that all stored objects share: names, versions, conflicts, dry runs, lists and watches."""
 
 from __future__ import annotations
 
@@ -69,28 +69,28 @@ def _now() -> str:
 
 
 class Rules(Protocol):
-    """What a kind adds to keeping its objects. Methods raise ``StatusError`` to refuse."""
+    """Rules of a kind for its objects. Methods raise ``StatusError`` to refuse."""
 
     unconditional_updates: bool
-    """Whether an update without a resourceVersion replaces whatever there is."""
+    """True if an update without a resourceVersion replaces any version."""
     named_late: bool
-    """Whether ``created`` sees objects with ``generateName`` before they have a name, as admission does."""
+    """True if ``created`` gets objects with ``generateName`` before they have a name, as admission does."""
 
     def shown(self, found: JsonObject) -> JsonObject:
         """The object as it is read."""
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
-        """A new object as it is kept. Its name may still be missing (``generateName``)."""
+        """A new object as it is stored. Its name may still be missing (``generateName``)."""
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
-        """A changed object as it is kept."""
+        """A changed object as it is stored."""
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Called before an object is deleted."""
 
 
 class StoredObjects:
-    """The verbs of a resource whose objects are kept as they are."""
+    """The verbs of a resource whose objects are stored as they are."""
 
     def __init__(
         self, store: ImageStore, resource: ApiResource, rules: Rules, *, now: Callable[[], str] | None = None
@@ -106,7 +106,7 @@ class StoredObjects:
         return self.rules.shown(self.stored(request, name))
 
     def stored(self, request: ApiRequest, name: str) -> JsonObject:
-        """The object as it is kept.
+        """The object as it is stored.
 
         Raises:
             StatusError: 404.
@@ -117,15 +117,15 @@ class StoredObjects:
         return repaired(self.resource.kind, found)
 
     def shown(self, found: JsonObject) -> JsonObject:
-        """The object as it is read, in whatever form it is kept."""
+        """The object as it is read, even if its stored form is not valid."""
         return tolerant(self.rules.shown, self.resource.kind, found)
 
     def key(self, request: ApiRequest, name: str) -> ObjectKey:
-        """What names the object in the store."""
+        """The object's key in the store."""
         return ObjectKey(self.resource.group, self.resource.name, self._namespace(request), name)
 
     def collection(self, request: ApiRequest) -> Collection:
-        """All objects of the request's namespace, or of all if it names none."""
+        """All objects of the request's namespace, or of all namespaces if it has none."""
         return Collection(self.resource.group, self.resource.name, self._namespace(request) or None)
 
     def _namespace(self, request: ApiRequest) -> str:
@@ -152,7 +152,7 @@ class StoredObjects:
         Without a version to begin ``since``, all objects come first, as added.
 
         Raises:
-            StatusError: 410, changes since that version are not known any more.
+            StatusError: 410, the changes since that version are no longer stored.
         """
         collection = self.collection(request)
         if since in ("", "0"):
@@ -172,7 +172,7 @@ class StoredObjects:
             raise StatusError(Status(code=410, reason="Expired", message=str(error))) from error
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
-        """Keep a new object."""
+        """Store a new object."""
         new = checked_body(self.resource, request, body)
         self._check_namespace(request, new)
         metadata = {key: value for key, value in new["metadata"].items() if key not in _SET_BY_SERVER}
@@ -194,7 +194,7 @@ class StoredObjects:
         )
 
     def _check_namespace(self, request: ApiRequest, new: JsonObject) -> None:
-        """The namespace is there, and stays.
+        """Check that the namespace exists and is not being deleted.
 
         Raises:
             StatusError: 404 or 403.
@@ -233,7 +233,7 @@ class StoredObjects:
         return {**new, "metadata": {**metadata, "name": name}}
 
     def update(self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = False) -> JsonObject:
-        """Change an object. A patch, or an update without a version, is tried again when others were quicker."""
+        """Change an object. A patch, or an update without a version, is retried after a conflict."""
         for _ in range(CONFLICTS_MAX):
             old = self.stored(request, name)
             given = change(self.rules.shown(old)) if is_patch else change(old)
@@ -249,11 +249,11 @@ class StoredObjects:
         raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
 
     def replace(self, request: ApiRequest, new: JsonObject, old: JsonObject, rules: Rules) -> JsonObject:
-        """Put ``new`` in the place of ``old``.
+        """Replace ``old`` by ``new``.
 
         Raises:
-            StatusError: 409 if the new object was made of another version, 422 from the rules.
-            ObjectChanged: somebody was quicker.
+            StatusError: 409 if the new object is based on another version, 422 from the rules.
+            ObjectChanged: another writer changed it meanwhile.
         """
         metadata, before = dict(new["metadata"]), old["metadata"]
         version, name = before["resourceVersion"], before["name"]
@@ -284,7 +284,7 @@ class StoredObjects:
         return self._store.update(self.key(request, name), kept, version=version)
 
     def has_contents(self, found: JsonObject) -> bool:  # noqa: ARG002 - namespaces have
-        """Whether there are objects in this one that must be gone before it goes."""
+        """True if objects in this one must be deleted before it."""
         return False
 
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
@@ -294,7 +294,7 @@ class StoredObjects:
             A Status, or the object that is held.
 
         Raises:
-            StatusError: 404; 409, it is not the one of the preconditions; what the rules refuse.
+            StatusError: 404; 409 if it does not meet the preconditions; a refusal of the rules.
         """
         for _ in range(CONFLICTS_MAX):
             old = self.stored(request, name)
@@ -313,11 +313,11 @@ class StoredObjects:
         raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
 
     def remove(self, key: ObjectKey, old: JsonObject, propagation: str, *, dry_run: bool = False) -> JsonObject | None:
-        """Remove an object as it was seen; the object as it is kept if something holds it.
+        """Remove an object in this version; returns the stored object if something holds it.
 
         Raises:
-            ObjectChanged: somebody was quicker.
-            ObjectMissing: somebody was quicker and removed it.
+            ObjectChanged: another writer changed it meanwhile.
+            ObjectMissing: another writer removed it meanwhile.
         """
         version = old["metadata"]["resourceVersion"]
         if not finalizers_after_delete(finalizers_of(old), propagation):
@@ -344,10 +344,10 @@ class StoredObjects:
             raise StatusError(conflict(self.resource.kind, metadata["name"], why, group=self.resource.group))
 
     def delete_collection(self, request: ApiRequest, selected: ListOptions, options: DeleteOptions) -> JsonObject:
-        """Remove every object that is selected, or mark it; the list of them as they were.
+        """Remove every selected object, or mark it for removal; returns the list of them as they were.
 
         Raises:
-            StatusError: see ``delete``; those before it are gone then.
+            StatusError: see ``delete``; the objects before it are removed already.
         """
         found = self.list_objects(request, selected)
         for item in found["items"]:
@@ -366,10 +366,10 @@ def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, n
     """The object with kind, API version and namespace filled in.
 
     Args:
-        resource: what it must be.
-        request: where it shall be.
+        resource: the expected kind.
+        request: has the namespace.
         body: as sent.
-        name: from the path; empty where the path names no object.
+        name: from the path; empty if the path has none.
 
     Raises:
         StatusError: 400, the object is not of the request's kind, namespace or name.
@@ -398,7 +398,7 @@ def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, n
 
 
 def _selected(change: StoreChange, options: ListOptions) -> str | None:
-    """How a change looks to a watcher with a selector: objects that enter are added, those that leave deleted."""
+    """A change as a watcher with a selector sees it: objects that enter are added, those that leave are deleted."""
     if options.selects_all:
         return change.type.value
     now = options.matches(change.object)

@@ -1,4 +1,4 @@
-"""Image streams: what the server sets, derives and checks when one is written; layers and secrets of one.
+"""Image streams: fields that the server sets, derives and checks on a write; layers and secrets.
 
 Rule: docs/spec/import-gate.md 3, 4, 6.2.2 and 6.3.
 """
@@ -36,25 +36,25 @@ from imagegate.service.policies.policy_set import Mode
 
 EXCLUDED_SECRET = "openshift.io/image.excludeSecret"  # noqa: S105 - an annotation
 PULL_SECRET_TYPES = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
-AskAccess = Callable[[Access], Lookup[Any]]
+ReviewAccess = Callable[[Access], Lookup[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class GateInForce:
-    """The import gate and what its refusals do in a namespace."""
+    """The import gate and the effect of its refusals in a namespace."""
 
     gate: ImportGate
     mode: Mode = Mode.ENFORCE
 
 
 class ImageObjects:
-    """What every part of the image API needs: the store, the gate, the clock, and who may do what.
+    """Shared parts of the image API: store, gate, clock and access reviews.
 
     Args:
-        store: where objects are kept.
-        hosts: names of the integrated registry, asked on every use since policies may be read again.
+        store: of all objects.
+        hosts: names of the integrated registry, called on every use since policies may be reloaded.
         gate: the import gate in force for a namespace.
-        access: answers "may this user do that".
+        access: performs access reviews.
         now: the clock.
     """
 
@@ -64,7 +64,7 @@ class ImageObjects:
         *,
         hosts: Callable[[], RegistryHosts],
         gate: Callable[[str], GateInForce],
-        access: AskAccess,
+        access: ReviewAccess,
         now: Callable[[], datetime],
     ) -> None:
         self.store = store
@@ -99,7 +99,7 @@ class ImageObjects:
         return found
 
     def answers(self, questions: Iterable[Question]) -> dict[Question, Lookup[Any]]:
-        """Answers to what the gate must know of other objects and of the user."""
+        """Results of look-ups in the store, and of access reviews."""
         return {question: self._answer(question) for question in questions}
 
     def _answer(self, question: Question) -> Lookup[Any]:
@@ -112,7 +112,7 @@ class ImageObjects:
             case Image(digest):
                 image = self.image(digest)
                 return Absent(digest, "images") if image is None else Found(image)
-        raise TypeError(f"the image API is not asked {type(question).__name__}")
+        raise TypeError(f"the image API does not look up {type(question).__name__}")
 
     def check_write(self, request: ApiRequest, write: Write) -> None:
         """Validate a write, the import gate included.
@@ -142,7 +142,7 @@ class ImageObjects:
         return answers
 
     def refuse(self, request: ApiRequest, verdict: Verdict, mode: Mode) -> None:
-        """Raise what is wrong; what only the list refuses becomes a warning where the mode says so."""
+        """Raise the errors of a verdict; in mode warn, a refusal by the list alone becomes a warning."""
         if isinstance(verdict, Unanswered):
             raise StatusError(
                 Status(
@@ -155,7 +155,7 @@ class ImageObjects:
     def refuse_findings(
         self, request: ApiRequest, kind: str, name: str, findings: Iterable[Finding], mode: Mode | None = None
     ) -> None:
-        """Raise 422 with these findings, if any count.
+        """Raise 422 with these findings, unless the mode ignores all of them.
 
         Raises:
             StatusError: 422.
@@ -173,7 +173,7 @@ class ImageObjects:
 
 
 def metadata_of(found: JsonObject) -> Metadata:
-    """The metadata as validation reads it; its types must have been checked."""
+    """The metadata as a value for validation; its types must have been checked."""
     metadata = found.get("metadata") or {}
     return Metadata(
         name=metadata.get("name") or "",
@@ -184,7 +184,7 @@ def metadata_of(found: JsonObject) -> Metadata:
 
 
 class StreamRules:
-    """What writing an image stream means."""
+    """Rules for writing an image stream."""
 
     unconditional_updates = False
     named_late = False
@@ -193,21 +193,21 @@ class StreamRules:
         self._objects = objects
 
     def shown(self, found: JsonObject) -> JsonObject:
-        """With the repositories computed on reading."""
+        """The stream with its computed status."""
         return with_computed_status(found, self._objects.hosts())
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
-        """Status is the server's alone; every tag is of generation 1."""
+        """A new stream: the sent status is dropped, and every tag has generation 1."""
         check_types("ImageStream", new)
         return self._checked(request, prepared_for_create(new, self._objects.hosts()), None)
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
-        """The old status, with events for what changed."""
+        """The changed stream: the old status, with events for changed tags."""
         check_types("ImageStream", new)
         return self._checked(request, prepared_for_update(new, old, self._objects.hosts()), old)
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
-        """Images stay."""
+        """Nothing to do: images stay."""
 
     def _checked(self, request: ApiRequest, stream: JsonObject, old: JsonObject | None) -> JsonObject:
         before = read_stream(old) if old is not None else None
@@ -216,14 +216,14 @@ class StreamRules:
 
 
 class StreamStatusRules(StreamRules):
-    """What writing ``imagestreams/status`` means."""
+    """Rules for writing ``imagestreams/status``."""
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
-        """Never called: a sub-resource creates nothing."""
+        """Never called: a subresource cannot be created."""
         raise NotImplementedError
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
-        """The old spec; new references pass the gate."""
+        """The changed status with the old spec; new references must pass the gate."""
         check_types("ImageStream", new)
         stream = prepared_for_status_update(new, old, self._objects.hosts())
         self._objects.check_write(request, StatusWrite(_read(stream), read_stream(old)))
@@ -243,7 +243,7 @@ def stream_layers(objects: ImageObjects, request: ApiRequest, name: str) -> Json
 
 
 def pull_secrets(objects: ImageObjects, request: ApiRequest) -> JsonObject:
-    """``imagestreams/NAME/secrets``: what imports in the namespace may use. The stream does not matter."""
+    """``imagestreams/NAME/secrets``: the pull secrets of the namespace. The stream does not matter."""
     page = objects.store.list_objects(
         Collection(SECRETS.group, SECRETS.name, request.namespace), matches=is_pull_secret
     )
@@ -251,6 +251,6 @@ def pull_secrets(objects: ImageObjects, request: ApiRequest) -> JsonObject:
 
 
 def is_pull_secret(secret: JsonObject) -> bool:
-    """Whether imports may use the Secret."""
+    """True if imports may use the Secret."""
     annotations = secret["metadata"].get("annotations") or {}
     return secret.get("type") in PULL_SECRET_TYPES and annotations.get(EXCLUDED_SECRET) != "true"

@@ -54,18 +54,18 @@ from imagegate.service.image_api.streams import ImageObjects
 
 
 class Written(NamedTuple):
-    """The tag after a write, and whether its spec tag is new (201)."""
+    """The tag after a write; ``is_new`` if its spec tag was created (201)."""
 
     object: JsonObject
     is_new: bool
 
 
 class TagObjects:
-    """What both views have in common."""
+    """The verbs that both views share."""
 
     resource: ApiResource
     already_exists_as: str
-    """How the original names the resource where a tag is there already."""
+    """The original's name of the resource in "already exists" errors."""
 
     def __init__(self, objects: ImageObjects, streams: StoredObjects) -> None:
         self._objects = objects
@@ -80,7 +80,7 @@ class TagObjects:
         raise NotImplementedError
 
     def with_tag(self, request: ApiRequest, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
-        """The stream with what ``body`` makes of its spec tag."""
+        """The stream with its spec tag as ``body`` sets it."""
         raise NotImplementedError
 
     def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
@@ -88,7 +88,7 @@ class TagObjects:
         raise NotImplementedError
 
     def findings(self, request: ApiRequest, new: JsonObject, old: JsonObject | None) -> list[Finding]:
-        """What is wrong with a new or changed tag."""
+        """Errors of a new or changed tag."""
         raise NotImplementedError
 
     def get(self, request: ApiRequest, name: str) -> JsonObject:
@@ -97,7 +97,7 @@ class TagObjects:
         return self.view(self._objects.required_stream(request.namespace, stream), tag, allow_empty=False)
 
     def exists(self, namespace: str, name: str) -> bool:
-        """Whether there is such a tag, so that an update changes it and makes none."""
+        """True if the tag exists, so that an update does not create it."""
         stream_name, tag = self._split(name)
         stream = self._objects.stream(namespace, stream_name)
         return stream is not None and (spec_tag(stream, tag) is not None or status_tag(stream, tag) is not None)
@@ -128,7 +128,7 @@ class TagObjects:
         return self.views(self._streams.rules.shown(stream))
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
-        """A new spec tag; the stream is made if it is missing."""
+        """Create a spec tag, and the stream if it does not exist."""
         check_types(self.resource.kind, body)
         new = self.prepared(checked_body(self.resource, request, body), None)
         name = new["metadata"].get("name") or ""
@@ -154,7 +154,7 @@ class TagObjects:
         raise NotImplementedError
 
     def update(self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = False) -> Written:
-        """Change a spec tag; without a version whatever the stream is, making it if it is missing."""
+        """Change a spec tag; without a version in any version of the stream, which is created if it does not exist."""
         stream_name, tag = self._split(name)
         for _ in range(CONFLICTS_MAX):
             stored = self._objects.stream(request.namespace, stream_name)
@@ -179,10 +179,10 @@ class TagObjects:
         raise StatusError(server_timeout(self.resource.name, "update"))
 
     def _completed(self, given: JsonObject, old: JsonObject, stored: JsonObject | None, name: str) -> JsonObject:
-        """The object with what was left out taken from the stream.
+        """The object with missing metadata taken from the stream.
 
         Raises:
-            StatusError: 404 or 409 if it was made of another version of the stream.
+            StatusError: 404 or 409 if it is based on another version of the stream.
         """
         metadata, before = dict(given["metadata"]), old["metadata"]
         version = metadata.get("resourceVersion")
@@ -223,8 +223,8 @@ class TagObjects:
         """Create or replace the stream.
 
         Raises:
-            ObjectChanged: somebody was quicker.
-            StatusError: what is wrong with the stream.
+            ObjectChanged: another writer changed the stream meanwhile.
+            StatusError: the stream is not valid.
         """
         if stored is None:
             try:
@@ -233,7 +233,7 @@ class TagObjects:
                 if error.status.reason == "AlreadyExists":
                     raise ObjectChanged(str(error)) from error
                 raise
-        if removed is not None:  # a user's update keeps the old status, so the tag goes from there first
+        if removed is not None:  # a user's update keeps the old status, so the tag is removed there first
             stored = with_status_tag(stored, removed, None)
         return self._streams.rules.shown(self._streams.replace(request, stream, stored, self._streams.rules))
 
@@ -249,11 +249,11 @@ class StreamTags(TagObjects):
         return image_stream_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
 
     def views(self, stream: JsonObject) -> list[JsonObject]:
-        """One a status tag with an image, of which only the name is shown."""
+        """One for each status tag with an image, of which only the name is shown."""
         return image_stream_tags(stream)
 
     def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
-        """``image`` and ``conditions`` are not the client's; the spec tag's name and annotations follow the object."""
+        """Clients cannot set ``image`` and ``conditions``; the spec tag's name and annotations follow the object."""
         tag = body.get("tag")
         if tag is not None and old is None and not tag.get("name"):
             tag = {**tag, "name": _tag_name(body)}
@@ -264,21 +264,21 @@ class StreamTags(TagObjects):
         return {**kept, **shown, "tag": tag}
 
     def findings(self, request: ApiRequest, new: JsonObject, old: JsonObject | None) -> list[Finding]:
-        """The tag's own errors and what the gate says of its source."""
+        """The tag's own errors and the gate's for its source."""
         gate = self._objects.gate(request.namespace).gate
         if old is None:
             return validate_stream_tag(gate, read_stream_tag(new))
         return validate_stream_tag_update(gate, read_stream_tag(new), read_stream_tag(old))
 
     def with_created_tag(self, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
-        """``tag`` may be null: then only the stream is made."""
+        """``tag`` may be null: then only the stream is created."""
         return stream if body.get("tag") is None else with_spec_tag(stream, tag, body["tag"])
 
     def with_tag(self, request: ApiRequest, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
         """The spec tag is ``tag``, or stays; its annotations are those of the object.
 
         Raises:
-            StatusError: 400, there is neither.
+            StatusError: 400, neither exists.
         """
         reference = spec_tag(stream, tag)
         if reference is None and body.get("tag") is None:
@@ -304,11 +304,11 @@ class ImageTags(TagObjects):
         return image_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
 
     def views(self, stream: JsonObject) -> list[JsonObject]:
-        """One a spec or status tag."""
+        """One for each spec or status tag."""
         return image_tags(stream)
 
     def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
-        """``image`` is the server's; on creation ``status`` is too."""
+        """Clients cannot set ``image`` and, on creation, ``status``."""
         spec = body.get("spec")
         if old is not None:
             return {**body, "image": old.get("image")}
@@ -317,7 +317,7 @@ class ImageTags(TagObjects):
         return {**body, "spec": spec, "status": None, "image": None}
 
     def findings(self, request: ApiRequest, new: JsonObject, old: JsonObject | None) -> list[Finding]:
-        """The tag's own errors and what the gate says of its source."""
+        """The tag's own errors and the gate's for its source."""
         gate = self._objects.gate(request.namespace).gate
         if old is None:
             return validate_image_tag(gate, read_image_tag(new))

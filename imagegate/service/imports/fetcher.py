@@ -1,4 +1,4 @@
-"""What an import fetches: manifests, configurations and tags, at a rate and within a deadline.
+"""Fetches of an import: manifests, configurations and tags, at a limited rate and within a deadline.
 
 Source: docs/spec/import-gate.md 6.1. What a registry answers becomes an ``Outcome``: an Image, or the Status that its
 user is shown.
@@ -40,21 +40,21 @@ from imagegate.errors import EvidenceError
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 Progress = Callable[[int, int, str], None]
-"""(done, total, reference of what comes next)"""
+"""(done, total, reference of the next image)"""
 
 Refusal = Callable[[Fetch], Status | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSettings:
-    """How imports are done.
+    """Settings of imports.
 
     Attributes:
         max_images_per_repository: tags fetched by a repository import; -1: all.
-        default_import_mode: ``Legacy`` or ``PreserveOriginal``, where a request names none.
-        platform: of the server, for lists of which nothing else is preferred.
+        default_import_mode: ``Legacy`` or ``PreserveOriginal``, if a request sets none.
+        platform: of the server, for lists without another preference.
         requests_per_s: manifests fetched by one import, on average.
-        burst: as many may be fetched without a pause.
+        burst: manifests that may be fetched without a pause.
         fetch_deadline_s: for one manifest with its configuration.
         node_secrets: tried after the namespace's own.
     """
@@ -99,18 +99,18 @@ class RateLimit:
 
 
 class ImageFetcher:
-    """The fetches of one import: its credentials, its rate, its time, and what it has fetched already.
+    """The fetches of one import, with its credentials, rate and deadline; every manifest is fetched once.
 
     Args:
-        registry: is asked.
+        registry: for all requests.
         secrets: pull secrets in their order.
         settings: see ``ImportSettings``.
-        until: instant of ``monotonic`` by which everything has been asked.
-        now: the time of what is created.
+        until: deadline, as a value of ``monotonic``.
+        now: creation time of new objects.
         monotonic: seconds.
         sleep: waits for the rate.
-        progress: is told what comes next.
-        refusal: says why a registry is not to be asked, or None.
+        progress: called before every fetch.
+        refusal: the Status of a registry that must get no request, or None.
     """
 
     def __init__(
@@ -229,7 +229,7 @@ class ImageFetcher:
 
     @property
     def _left(self) -> float:
-        """Seconds for the next question."""
+        """Seconds for the next request."""
         return max(0.0, min(self._until - self._monotonic(), self._settings.fetch_deadline_s))
 
     def _manifest(self, wanted: Fetch) -> Manifest | Status:
@@ -243,11 +243,11 @@ class ImageFetcher:
 def _failure(
     answer: Absent | Impossible | Unknown, wanted: Fetch, shown: str, *, is_repository: bool = False
 ) -> Status:
-    """What the user is told of an image that could not be fetched (docs/spec/import-gate.md 6.1).
+    """The Status of an image that could not be fetched (docs/spec/import-gate.md 6.1).
 
     Args:
         shown: the reference in the message.
-        is_repository: only there a registry without API v2 has a text of its own.
+        is_repository: a registry without API v2 has its own message only for repositories.
     """
     if isinstance(answer, Absent):
         return absent(shown)

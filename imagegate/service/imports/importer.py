@@ -1,6 +1,6 @@
 """Imports: from an ImageStreamImport to Images and the history of an image stream.
 
-One use case for the API, the command line and scheduled imports. Registries are asked first, everything is written
+One use case for the API, the command line and scheduled imports. All fetches come first, everything is written
 afterwards: an Image before the stream that names it, so that a stream never points to nothing, and a writer that is
 killed leaves at most Images without a stream. Source: docs/spec/import-gate.md 6.1, 6.2.
 """
@@ -45,46 +45,46 @@ CHANGED_MEANWHILE = "the object has been modified; please apply your changes to 
 
 
 class ImportTarget(Protocol):
-    """Where an import's stream and Images go: one stream, as its user may write it."""
+    """Destination of an import's stream and Images: one stream, written with its user's rights."""
 
     def stream(self) -> JsonObject | None:
-        """The stream as it is kept, or None."""
+        """The stored stream, or None."""
 
     def check_stream(self, stream: JsonObject, old: JsonObject | None) -> None:
-        """Raise ``StatusError`` if the stream would be refused. Asked before any Image is kept."""
+        """Raise ``StatusError`` if the stream would be refused. Called before any Image is stored."""
 
     def create_stream(self, stream: JsonObject) -> JsonObject:
-        """Keep a new stream, status included, and give it as it is read.
+        """Store a new stream, status included, and return it as it is read.
 
         Raises:
-            ObjectExists: somebody was quicker.
+            ObjectExists: another writer created it meanwhile.
             StatusError: it is refused, by validation or by the import gate.
         """
 
     def update_stream(self, stream: JsonObject, old: JsonObject) -> JsonObject:
-        """Put ``stream`` in the place of ``old``, status included, and give it as it is read.
+        """Replace ``old`` by ``stream``, status included, and return it as it is read.
 
         Raises:
-            ObjectChanged, ObjectMissing: somebody was quicker.
+            ObjectChanged, ObjectMissing: another writer changed or removed it meanwhile.
             StatusError: as for ``create_stream``.
         """
 
     def unchanged_stream(self, stream: JsonObject) -> JsonObject:
-        """A stream that need not be written, as it is read."""
+        """A stream that does not change, as it is read."""
 
     def create_image(self, image: JsonObject) -> JsonObject:
-        """Keep an Image, and give the one that is kept: another one's, if it was there before."""
+        """Store an Image and return the stored one, which is the older one if it exists already."""
 
     def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:
-        """Why a registry is not to be asked for ``source``, or None. Asked before every fetch.
+        """The Status of a source that must not be fetched, or None. Called before every fetch.
 
         Args:
-            stream: as it is kept.
+            stream: the stored one.
         """
 
 
 class StreamCheck(Protocol):
-    """Whether a stream may be written."""
+    """Validation of a stream before it is written."""
 
     def __call__(self, stream: JsonObject, old: JsonObject | None) -> None:
         """Raise ``StatusError`` if not. ``old`` is None for a new stream."""
@@ -94,7 +94,7 @@ class StoredTarget:
     """An ``ImportTarget`` over the image API's own store.
 
     Args:
-        store: where streams and images are kept.
+        store: of streams and images.
         namespace: of the stream.
         name: of the stream.
         hosts: of the integrated registry.
@@ -132,11 +132,11 @@ class StoredTarget:
         return self._store.update(self._key, self._checked(stream, old), version=old["metadata"]["resourceVersion"])
 
     def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:  # noqa: ARG002
-        """See ``ImportTarget``. Nothing is refused here: an import that a user asks for has passed the gate before."""
+        """See ``ImportTarget``. Nothing is refused here: a user's import has passed the gate before."""
         return None
 
     def _checked(self, stream: JsonObject, old: JsonObject | None) -> JsonObject:
-        """The stream as it will be kept."""
+        """The stream as it will be stored."""
         if old is None:
             prepared = prepared_for_create(stream, self._hosts, keep_status=True)
         else:
@@ -164,10 +164,10 @@ class StoredTarget:
 
 
 class Importer:
-    """Fetches what ImageStreamImports ask for and records it. Safe for threads.
+    """Performs ImageStreamImports: fetches the images and records them. Safe for threads.
 
     Args:
-        registry: is asked for manifests, configurations and tags.
+        registry: for manifests, configurations and tags.
         secrets: pull secrets of namespaces.
         settings: see ``ImportSettings``.
         now: the time of events and conditions.
@@ -211,14 +211,14 @@ class Importer:
             The ImageStreamImport with its status.
 
         Raises:
-            StatusError: what the user is answered instead (404, 409, or what ``target`` refuses).
+            StatusError: 404, 409, or a refusal of ``target``.
             StoreError: the store cannot serve.
         """
         try:
             import_ = read_import(document, import_mode=self._settings.default_import_mode)
         except InvalidInput as error:
             raise StatusError(bad_request(str(error))) from error
-        document = with_import_mode(document, self._settings.default_import_mode)  # the answer repeats it
+        document = with_import_mode(document, self._settings.default_import_mode)  # the response repeats it
         stream = _checked(document, target.stream())
         until = self._monotonic() + deadline_s
         fetches = ImageFetcher(
@@ -261,7 +261,7 @@ class Importer:
         target: ImportTarget,
         status: JsonObject,
     ) -> JsonObject:
-        """Write Images and stream, again from what is there now where others were quicker."""
+        """Write Images and stream; after a conflict again, based on the current stream."""
         for attempt in range(CONFLICTS_MAX):
             old = _checked(document, target.stream())
             before = new_stream(namespace, import_.metadata.name) if old is None else old
@@ -278,7 +278,7 @@ class Importer:
 
 
 def _write(stream: JsonObject, old: JsonObject | None, target: ImportTarget, now: str) -> JsonObject:
-    """Keep the stream, unless nothing changed."""
+    """Store the stream, unless nothing changed."""
     if old is None:
         return target.create_stream(checked_at(stream, now))
     has_annotation = CHECK_ANNOTATION in (old["metadata"].get("annotations") or {})
@@ -288,7 +288,7 @@ def _write(stream: JsonObject, old: JsonObject | None, target: ImportTarget, now
 
 
 def _checked(document: JsonObject, stream: JsonObject | None) -> JsonObject | None:
-    """The stream, if it is the one that was meant.
+    """The stream, if it is the one in the request.
 
     Raises:
         StatusError: 404 or 409.
@@ -338,7 +338,7 @@ def _create_images(
     target: ImportTarget,
     status: JsonObject,
 ) -> None:
-    """Keep every Image that a tag will name, entries of lists first; the answer shows what is kept."""
+    """Store every Image that a tag will refer to, entries of lists first; the status shows the stored ones."""
     kept: dict[str, JsonObject] = {}
 
     def keep(image: JsonObject) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Imports that nobody asks for by hand: tags that are new, and tags that are imported on a schedule.
+"""Imports without a user's request: new tags, and tags that are imported on a schedule.
 
 docs/spec/import-gate.md 6.5, docs/spec/image-policy.md 1.6. One process runs this for a store; two do no harm, since an
 import that finds nothing new writes nothing, and one that was overtaken is a conflict and is left for the next round.
@@ -23,12 +23,12 @@ _STREAMS_AT_ONCE = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 1000.0
 
 TargetOf = Callable[[str, str], ImportTarget]
-"""(namespace, stream) -> where its imports are written, as the controller may write them."""
+"""(namespace, stream) -> target of its imports, with the controller's rights."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSettings:
-    """When streams are imported.
+    """Settings of scheduled imports.
 
     Attributes:
         interval_s: least time between two scheduled imports of a stream (scheduledImageImportMinimumIntervalSeconds).
@@ -43,7 +43,7 @@ class ScheduleSettings:
 
 @dataclass(slots=True)
 class _Known:
-    """What is remembered of one stream, by its uid."""
+    """State of one stream, by its uid."""
 
     next_scheduled: float
     failures: int = 0
@@ -52,12 +52,12 @@ class _Known:
 
 
 class ScheduledImports:
-    """Looks at all streams every round and imports those that are due.
+    """Checks all streams every round and imports those that are due.
 
     Args:
-        store: has the streams.
+        store: of the streams.
         importer: does the imports.
-        target_of: where they are written.
+        target_of: see ``TargetOf``.
         settings: see ``ScheduleSettings``.
         monotonic: seconds.
     """
@@ -155,7 +155,7 @@ class ScheduledImports:
             _log.info("import of image stream %s/%s failed, next try in %.0f s: %s", namespace, name, pause, error)
             return
         if answer["status"]["import"]["metadata"].get("resourceVersion", "") == version:
-            self._wait_longer(known, version)  # what failed before has failed again in the same way
+            self._wait_longer(known, version)  # it failed again in the same way
         else:
             known.failures = 0
 
