@@ -24,7 +24,7 @@ class Documents(Protocol):
         """A file's content, at most one byte more than ``at_most``.
 
         Raises:
-            OSError: it cannot be read, or is no regular file.
+            OSError: it cannot be read, or is not a regular file.
         """
 
     def is_folder(self, path: Path) -> bool:
@@ -37,7 +37,7 @@ class Documents(Protocol):
         """The documents in a folder and below, in the order of their names.
 
         Raises:
-            ConfigError: something under the name of a document is none.
+            ConfigError: a path with the name of a document is not one.
             OSError: the folder cannot be looked into.
         """
 
@@ -147,7 +147,7 @@ class Processes(Protocol):
         """
 
     def note(self, name: str) -> Mapping[str, Any]:
-        """The note under ``name``; empty where there is none or it cannot be read."""
+        """The note under ``name``; empty if there is none or it cannot be read."""
 
     def report(self, note: Mapping[str, Any]) -> None:
         """Leave the note of this process.

@@ -35,7 +35,7 @@ class ObjectMissing(StoreError):
 
 
 class ObjectChanged(StoreError):
-    """The object is not of the version (or uid) the writer had seen."""
+    """The object no longer has the version (or uid) that the writer read."""
 
 
 class ChangesExpired(StoreError):

@@ -27,7 +27,7 @@ class RegistryErrorKind(StrEnum):
     REALM = "realm"  # the token server is on a host to which credentials are not sent
     BLOCKED = "blocked"  # address or registry refused by the settings
     NOT_V2 = "not-v2"  # no registry API v2 there
-    INTEGRITY = "integrity"  # content does not have the digest it was asked by
+    INTEGRITY = "integrity"  # content does not have the digest that was requested
     MALFORMED = "malformed"
     TOO_LARGE = "too-large"
 
@@ -71,8 +71,8 @@ class Registry(Protocol):
     ) -> Lookup[Manifest]:
         """The manifest (or list) that ``image`` names by digest, else by tag, else by ``latest``.
 
-        Of a reference with both, the digest counts. A list is given as the list. The content has the digest asked
-        for. ``Found.source`` is the URL that answered, or ``cache``.
+        If a reference has both, the digest counts. A list is returned as the list. The content has the requested
+        digest. ``Found.source`` is the URL that answered, or ``cache``.
         """
 
     def config(

@@ -294,8 +294,8 @@ def test_token_realms_of_the_settings_come_beside_the_known_ones(
     "registries, message",
     [
         ({"allowPrivateAddresses": ["https://registry.corp"]}, "no port"),
-        ({"allowPrivateAddresses": ["10.0.0.0/99"]}, "no host name"),
-        ({"blocked": ["*.evil.com"]}, "no host name"),
+        ({"allowPrivateAddresses": ["10.0.0.0/99"]}, "not a host name"),
+        ({"blocked": ["*.evil.com"]}, "not a host name"),
         ({"blocked": ["evil.com:99999"]}, "no port"),
     ],
 )

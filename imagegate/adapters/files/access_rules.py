@@ -71,7 +71,7 @@ def _holds(values: frozenset[str], value: str) -> bool:
 
 
 class FileAccessReviews:
-    """The port ``AccessReviews`` over rules; without any, nobody may do anything."""
+    """The port ``AccessReviews`` over rules; without rules it permits nothing."""
 
     def __init__(self, rules: tuple[AccessRule, ...] = ()) -> None:
         self._rules = rules

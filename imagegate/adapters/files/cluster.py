@@ -71,7 +71,7 @@ def load_cluster_files(
 
     Args:
         paths: files and folders.
-        reading: how policies are read; its namespace is also that of other objects that name none.
+        reading: options for policies; its namespace is also for other objects that do not set one.
         documents: where to read them; by default from disk.
 
     Raises:
@@ -86,7 +86,7 @@ def load_cluster_files(
 
 
 def _objects(documents: Iterable[Node]) -> Iterator[dict[str, Any]]:
-    """All objects, lists flattened; policies among them do no harm."""
+    """All objects, lists flattened; policies among them are ignored."""
     for node in documents:
         found = plain(node)
         if not isinstance(found, dict):

@@ -26,7 +26,7 @@ _HIDDEN = ".."
 
 
 def below(folder: Path) -> Iterator[Path]:
-    """Everything in a folder and the folders in it, in no particular order; nothing where it is no folder.
+    """Everything in a folder and the folders in it, in no particular order; nothing if it is not a folder.
 
     A folder that vanishes meanwhile has nothing in it.
 
@@ -83,7 +83,7 @@ def documents_below(folder: Path) -> list[Path]:
     """The documents in a folder and below, in the order of their names.
 
     Raises:
-        InvalidPolicy: something under the name of a document is none: a link to nothing, a folder, a pipe. The policy
+        InvalidPolicy: a path with the name of a document is not one: a link to nothing, a folder, a pipe. The policy
             that belongs there would be missing without a word.
         OSError: a folder cannot be looked into.
     """

@@ -1,9 +1,9 @@
 """Image streams, images and namespaces from files and folders: the image API without a cluster.
 
 Everything is read and checked once; look-ups are in memory and cost the same for ten images as for a hundred
-thousand. Objects are kept packed: a server holds them all its life, and asks for few of them. What the API derives
+thousand. Objects are stored packed: a server holds all of them and uses few. What the API derives
 (an ImageStreamTag from a stream's history and its Image) is derived here too.
-ImageStreamTag and ImageStreamImage objects that are written out answer where the streams themselves do not.
+Written ImageStreamTag and ImageStreamImage objects are used where the streams have no answer.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _Key = tuple[str, str]
 
 
 class ImageStreamsFromObjects:
-    """The ports ``ImageStreams`` and ``Namespaces`` over plain objects, which must have the API's types.
+    """The ports ``ImageStreams`` and ``Namespaces`` over plain objects of the API's types.
 
     Args:
-        image_streams: ImageStreams; ``status.dockerImageRepository`` is kept as written if ``hosts`` is None.
-        image_stream_tags: tags that answer where the stream itself has no such image.
+        image_streams: ImageStreams; ``status.dockerImageRepository`` stays as written if ``hosts`` is None.
+        image_stream_tags: tags to use where the stream itself has no such image.
         image_stream_images: the same for stream images.
         images: Images, by digest.
         namespaces: Namespaces.
@@ -74,7 +74,7 @@ class ImageStreamsFromObjects:
         return (found for _, found in self._namespaces.items())
 
     def storable(self) -> Iterator[tuple[str, JsonObject]]:
-        """Everything that a store could keep: plural resource name and object."""
+        """Everything that a store could hold: plural resource name and object."""
         for resource, objects in (
             ("namespaces", self._namespaces),
             ("images", self._images),
@@ -189,7 +189,7 @@ def load_image_streams(
     Args:
         paths: files and folders.
         hosts: names of the integrated registry; None keeps the repositories written in the streams' status.
-        namespace: of namespaced objects that name none.
+        namespace: for namespaced objects that do not set one.
         documents: where to read them; by default from disk.
 
     Raises:

@@ -82,7 +82,7 @@ class KeptDocuments:
 
 
 class PolicyFolder:
-    """``ports.documents.KeptPolicies`` in a folder, which is made when something is kept."""
+    """``ports.documents.KeptPolicies`` in a folder, which is made when something is stored."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,6 +1,6 @@
-"""Writing files where strangers may have put links: through none of them, and never half a file.
+"""Writing files in folders that may contain hostile links: never through a link, and never half a file.
 
-A folder may come from somebody else's repository. A link in it, to a start-up file for example, would make a file
+A folder may come from a foreign repository. A link in it, to a start-up file for example, would make a file
 outside of it the one that is written.
 """
 
@@ -40,7 +40,7 @@ def write_files(files: Mapping[Path, str]) -> None:
     kept. Folders that are missing are made.
 
     Raises:
-        InvalidInput: a path leads through a link, or something that is no file stands there.
+        InvalidInput: a path leads through a link, or to something that is not a file.
         OSError: it cannot be written.
     """
     staged: list[_Staged] = []

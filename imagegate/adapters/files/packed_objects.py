@@ -1,4 +1,4 @@
-"""Many API objects in little memory: one JSON text, from which an object is made when it is asked for."""
+"""Many API objects in little memory: one JSON string, parsed object by object on request."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ K = TypeVar("K", bound=Hashable)
 class PackedObjects(Generic[K]):
     """Objects by key, which never change. As text they take a fifth of the memory of their Python values.
 
-    The texts stand in one piece of memory: ten thousand pieces of their own would leave gaps of several times
-    their size. What is not JSON (an integer of more than 64 bits, which YAML can write) is kept as it is.
+    The JSON is in one block of memory: ten thousand pieces of their own would leave gaps of several times
+    their size. An object that is not JSON (an integer of more than 64 bits, which YAML can write) is stored unpacked.
 
     Args:
         objects: key and object; of two with one key the last counts.

@@ -1,7 +1,7 @@
-"""The key of the records of rewritten images, in files: one that is given, or one that is made once and kept.
+"""The key of the records of rewritten images, in files: a given one, or one that is made once and stored.
 
-A kept key is ``imagegate-record-key-1 HEX SHA256-OF-HEX`` and a newline, mode 0600. Templates that were rewritten with
-it are worth nothing without it, so that a file that is not what was written is refused, never replaced.
+A stored key is ``imagegate-record-key-1 HEX SHA256-OF-HEX`` and a newline, mode 0600. Templates rewritten with it
+are worth nothing without it, so that a damaged file is refused, never replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REMEDY = "restore it from a backup, or remove it and apply every rewritten work
 
 
 class KeyNotKept(Exception):
-    """There is no key yet, and none can be kept; the text says why."""
+    """There is no key yet, and none can be stored; the message says why."""
 
 
 def given_key(path: Path, documents: Documents | None = None) -> bytes:
@@ -52,7 +52,7 @@ def given_key(path: Path, documents: Documents | None = None) -> bytes:
 
 
 def kept_key(path: Path) -> bytes:
-    """The key at ``path``; made there if there is none. Processes that ask at the same time get the same.
+    """The key at ``path``; made there if there is none. Processes that start at the same time get the same key.
 
     Raises:
         KeyNotKept: there is none, and it cannot be written.
@@ -79,7 +79,7 @@ def _kept(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Write a new key beside, then give it its name, unless somebody was faster: a name never leads to half a key."""
+    """Write a new key beside, then link it to its name, unless another process was faster: no one reads half a key."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _folder(path.parent) as folder:
         fcntl.flock(folder, fcntl.LOCK_EX)  # of the folder: leaves no file behind

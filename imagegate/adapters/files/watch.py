@@ -50,7 +50,7 @@ class FileWatch:
     """
 
     def __init__(self, acted: Fingerprint = frozenset()) -> None:
-        """Begin with files that were read when they had this fingerprint; by default with none."""
+        """Start with files that were read when they had this fingerprint; by default with no files."""
         self._acted = acted
         self._candidate: Fingerprint | None = None
 

@@ -1,4 +1,4 @@
-"""Bounded HTTP: one request with retries, redirects, bytes and time kept within limits.
+"""Bounded HTTP: one request with limits on retries, redirects, bytes and time.
 
 Every URL, also a redirect's, is brought into its canonical form and judged by ``core.registry.egress`` before it is
 asked. The caller's credentials go to the origin (scheme, host and port) they were given for and nowhere else; a
@@ -34,7 +34,7 @@ _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PAC
 
 
 class NotTls(Unreachable):
-    """The server does not speak TLS where TLS was asked for."""
+    """The server does not speak TLS where TLS is required."""
 
 
 class CertificateRefused(Unreachable):
@@ -51,7 +51,7 @@ class HttpLimits:
         retry_after_max_s: a ``Retry-After`` longer than this is not waited for.
         redirects: hops at most for one request.
         connect_timeout_s: for one connection.
-        error_body_bytes: of an answer that is no success; the rest is not read.
+        error_body_bytes: of an error response; the rest is not read.
     """
 
     attempts: int = 3
@@ -66,8 +66,8 @@ class HttpLimits:
 class HttpAnswer:
     """One answer, read to its end.
 
-    ``url`` is the last one asked, after redirects; ``authenticate`` are the lines of ``WWW-Authenticate``; ``server``
-    is who answered, to be named where the answer leads to another server.
+    ``url`` is the last one requested, after redirects; ``authenticate`` holds the lines of ``WWW-Authenticate``;
+    ``server`` is the server that answered, the ``sender`` of requests to servers that the answer names.
     """
 
     status: int
@@ -121,7 +121,7 @@ class HttpClient:
         self._unverified = CheckedAdapter(self._addresses, verify=False, resolver=resolver)
 
     def refusing(self, blocked: BlockedHosts) -> HttpClient:
-        """This client, with its connections, which never asks ``blocked`` either."""
+        """This client, with its connections, with ``blocked`` added to its blocked hosts."""
         client = copy.copy(self)
         client._addresses = replace(self._addresses, blocked=self._addresses.blocked | blocked)
         return client
@@ -130,7 +130,7 @@ class HttpClient:
         """Judge a URL by its name, as before asking it.
 
         Raises:
-            Refused: it may not be asked, at least not on the word of ``sender``.
+            Refused: requests to it are not permitted, or not if ``sender`` names it.
         """
         self._addresses.check(target, sender)
 
@@ -228,7 +228,7 @@ class HttpClient:
         if left <= 0:
             raise Unreachable(f"no time left to ask {shown_url(url)}")
         if origin.scheme == "http" and verify:
-            raise Refused(f"{shown_url(url)} may not be asked")
+            raise Refused(f"{shown_url(url)} may not be contacted")
         self._addresses.check(hop.target, hop.sender)
         adapter = self._verified if verify else self._unverified
         with deadline(until), routed(Route(self._addresses, hop.sender)) as met, _translate_errors(url):
@@ -260,17 +260,19 @@ class HttpClient:
 
 
 def _redirected(hop: _Hop, location: str, sender: Sender | None) -> _Hop:
-    """The request that a redirect asks for.
+    """The request that a redirect leads to.
 
     Raises:
         Refused: it leads away from HTTPS, or to no HTTP URL.
-        Malformed: it is no URL.
+        Malformed: it is not a URL.
     """
     before = hop.target
     try:
         after = read_url(location)
     except Refused as error:
-        raise Refused(f"{shown_url(before.url)} redirects to {shown_url(location)}, which may not be asked") from error
+        raise Refused(
+            f"{shown_url(before.url)} redirects to {shown_url(location)}, which may not be contacted"
+        ) from error
     if before.origin.scheme == "https" and after.origin.scheme != "https":
         raise Refused(f"{shown_url(before.url)} redirects to {shown_url(location)}, which is not HTTPS")
     headers = dict(hop.headers)
@@ -292,7 +294,7 @@ def _declared(headers: Mapping[str, str]) -> int:
 
 @contextmanager
 def _translate_errors(url: str) -> Iterator[None]:
-    """The libraries' exceptions as ours."""
+    """Translate the libraries' exceptions into ``EvidenceError``."""
     try:
         yield
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:

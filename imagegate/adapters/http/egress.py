@@ -2,7 +2,7 @@
 
 Image names, token realms and redirects are chosen by other people, so a name is resolved here, every address is judged
 by ``core.registry.egress``, and the connection goes to an address that was judged: no second look-up in between (DNS
-rebinding). A connection that is kept is judged again for every request that is sent over it, by the address of its
+rebinding). An open connection is checked again for every request that is sent over it, by the address of its
 other end, because another server's answer may have sent us to where only images may lead.
 
 Time: ``deadline(at)`` bounds all reads and writes of this thread's connections until ``at``, however slowly a server
@@ -40,7 +40,7 @@ _state = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """By which rules one request goes, and whose answer it follows: nobody's if ``sender`` is None."""
+    """Address rules of one request, and the server whose answer it follows; None: no server's."""
 
     policy: AddressPolicy
     sender: Sender | None = None
@@ -138,7 +138,7 @@ def resolve(host: str, port: int) -> list[Address]:  # noqa: ARG001 - a ``Resolv
 def connect(
     policy: AddressPolicy, host: str, port: int, timeout_s: float | None, *, resolve: Resolver = resolve
 ) -> socket.socket:
-    """A connected socket to a permitted address of ``host``, which nobody's answer has named.
+    """A connected socket to a permitted address of ``host``, which no server's answer has named.
 
     Raises:
         Refused: no address of the host is permitted.
@@ -151,7 +151,7 @@ def _permitted(route: Route, host: str, port: int, resolve: Resolver) -> list[Ad
     """The addresses of ``host`` that may be connected to.
 
     Raises:
-        Refused: there is none.
+        Refused: no address is permitted.
         Unreachable: no name.
     """
     bare = host.strip("[]")
@@ -202,7 +202,7 @@ class _Checked:
         return _connect_to(permitted, host, port, _seconds(timeout))
 
     def check(self, sock: socket.socket, host: str, port: int) -> None:
-        """Judge the other end of a connection, new or kept, for the request that is about to be sent.
+        """Check the other end of a connection, new or reused, before a request is sent.
 
         Raises:
             Refused: it is not permitted.
@@ -269,13 +269,13 @@ def _seconds(timeout: object) -> float | None:
 class CheckedAdapter(HTTPAdapter):
     """A requests transport that connects only to permitted addresses, with certificates of its own choosing.
 
-    It never retries, follows no redirect, knows no proxy, cookie or netrc file: that is its caller's business.
+    It does not retry, follow redirects, or use proxies, cookies or netrc files: that is the caller's task.
 
     Args:
         policy: permitted addresses of requests that are not ``routed``.
         ca_files: PEM bundles trusted beside the system's.
         verify: False accepts any certificate (registries that the settings or an import policy call insecure).
-        connections: kept open per host.
+        connections: open connections per host.
         resolver: from names to addresses.
     """
 

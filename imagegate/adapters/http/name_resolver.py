@@ -1,14 +1,14 @@
 """Names to addresses, by the system's resolver, which knows no time limit and cannot be interrupted.
 
-So every look-up runs in a thread of its own, which nobody has to wait for. Whoever owns a name decides how long its
-look-up takes; what that may cost others is bounded:
+So every look-up runs in a thread of its own, and a caller stops waiting at its deadline. The owner of a name
+decides how long its look-up takes; the cost to others is bounded:
 
-- one look-up at a time for a name, whoever asks for it;
+- one look-up at a time for a name, shared by all callers;
 - ``per_domain`` look-ups at a time below one registrable name (``evil.example`` for all of ``*.evil.example``), twice
   as many for names that were answered lately;
 - ``threads`` look-ups in all, and ``reserved`` more for names that were answered lately;
 - a name that does not answer is refused at once for a while, and so is one for which there is no room because others
-  hang: nobody waits behind a look-up that has already taken ``hanging_s``.
+  hang: no caller waits behind a look-up that has already taken ``hanging_s``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ResolverLimits:
         threads: look-ups at a time.
         reserved: further ones, for names that were answered within ``known_s``.
         per_domain: look-ups at a time below one registrable name.
-        hanging_s: seconds after which nobody waits for room behind a look-up.
+        hanging_s: seconds after which no caller waits for room behind a look-up.
         refused_after_s: seconds without an answer after which a name is refused at once.
         refused_for_s: seconds for which it is, once its look-up has failed.
         known_s: see ``reserved``.
@@ -57,7 +57,7 @@ class ResolverLimits:
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A look-up that has not come back."""
+    """A look-up under way."""
 
     domain: str
     is_reserved: bool
@@ -86,7 +86,7 @@ class NameResolver:
         """Addresses of a name, in the resolver's order.
 
         Raises:
-            Unreachable: unknown, no answer in time, or not asked because its name server lets others wait.
+            Unreachable: unknown name, no answer in time, or refused because its name server hangs.
         """
         until = None if within_s is None else time.monotonic() + within_s
         running = self._joined_or_started(host, until)
@@ -116,7 +116,7 @@ class NameResolver:
     def _refuse_hanging(self, host: str, running: _Running) -> None:
         age_s = time.monotonic() - running.since
         if age_s > self._limits.refused_after_s:
-            raise Unreachable(f"no answer for the name {host} since {age_s:.0f} s; it is not asked again meanwhile")
+            raise Unreachable(f"no answer for the name {host} since {age_s:.0f} s; it is not looked up again meanwhile")
 
     def _crowd(self, host: str, domain: str) -> list[_Running] | None:
         """The look-ups that keep this one from starting; None if it may."""
@@ -160,11 +160,12 @@ class NameResolver:
     def _run(self, host: str, running: _Running) -> None:
         try:
             answer = self._look_up(host)
-        except BaseException as error:  # noqa: BLE001 - handed to those who wait
+        except BaseException as error:  # noqa: BLE001 - raised in every caller that waits
             with self._changed:
                 if time.monotonic() - running.since > self._limits.hanging_s:
-                    why = f"no answer for the name {host} lately; it is not asked for {self._limits.refused_for_s:g} s"
-                    self._refused.put(host, why, ttl_s=self._limits.refused_for_s)
+                    pause_s = self._limits.refused_for_s
+                    why = f"no answer for the name {host} lately; it is not looked up for {pause_s:g} s"
+                    self._refused.put(host, why, ttl_s=pause_s)
                 self._forget(host, running)
             running.answer.set_exception(error)
             return

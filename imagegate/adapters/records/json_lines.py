@@ -1,4 +1,4 @@
-"""Log lines on a file descriptor, written beside the requests: who logs never waits for who reads."""
+"""Log lines on a file descriptor, written by a thread of their own: logging never waits for the reader of the log."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Lines:
         self._queued: deque[bytes] = deque()
         self._queued_bytes = 0
         self._dropped = 0
-        """Not yet told of in the log itself."""
+        """Dropped lines not yet reported in the log itself."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._asleep = False
@@ -54,7 +54,7 @@ class Lines:
         """Write from a thread of this process; once, after it was forked. At the exit of the process it is flushed.
 
         Args:
-            on_dropped: is told how many lines were dropped, in whichever thread that happens.
+            on_dropped: called with the number of dropped lines, in whichever thread that happens.
         """
         if on_dropped is not None:
             self._tell = on_dropped
@@ -102,7 +102,7 @@ class Lines:
             if self._can_wait:
                 self._write(line)
                 return
-        except OSError:  # nobody reads, or the disk is full
+        except OSError:  # the reader does not read, or the disk is full
             pass
         self._dropped += 1
 

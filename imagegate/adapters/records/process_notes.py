@@ -1,4 +1,4 @@
-"""The processes of one service, which tell each other how they are through files in a folder in memory."""
+"""Notes that the processes of one service share through files in a folder in memory."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Where a password may go is decided here. It goes to the registry itself (Basic), or to a token realm that the registry
 announces and that is bound to it: the same host and port, or a host that the settings name for this registry; and in
 both cases only over HTTPS, unless the registry is called insecure and the realm is the registry's own origin. Any other
-realm is only asked for anonymous tokens, and only where the registry's answer may lead (``core.registry.egress``). A
-token is a credential of the registry that asked for it: another registry that names the same realm gets one of its own.
+realm is used only for anonymous tokens, and only where the registry's answer may lead (``core.registry.egress``). A
+token is a credential of the registry it was issued for: another registry that names the same realm gets one of its own.
 Source of the exchange: distribution, spec/auth/token.
 """
 
@@ -144,7 +144,7 @@ class Authenticator:
         Args:
             base_url: ``https://HOST[:PORT]`` of the registry that sent the challenges.
             scope: ``repository:PATH:pull``.
-            credential: None asks anonymously.
+            credential: None requests an anonymous token.
             until: instant of ``time.monotonic``.
             verify: check certificates.
             sender: the server that sent the challenges, as ``HttpAnswer`` has it.
@@ -152,7 +152,7 @@ class Authenticator:
 
         Raises:
             CredentialRefused: the token server answered 401 or 403.
-            Refused: the realm may not be asked, or not with this credential.
+            Refused: requests to the realm are not permitted, or not with this credential.
             Unreachable, Malformed, TooLarge: no token.
         """
         for challenge in challenges:

@@ -88,8 +88,8 @@ class RegistrySettings:
     """Settings of registries.
 
     Attributes:
-        insecure: ``HOST[:PORT]`` asked insecurely whoever asks.
-        blocked: ``HOST[:PORT]`` never asked: neither for an image, nor as a mirror, nor because an answer leads there.
+        insecure: ``HOST[:PORT]`` contacted insecurely for every caller.
+        blocked: ``HOST[:PORT]`` never contacted: not for an image, as a mirror, or because an answer leads there.
         mirrors: see ``core.registry.mirrors``.
         realms: token servers on other hosts.
     """
@@ -101,7 +101,7 @@ class RegistrySettings:
 
 
 class _NotFound(EvidenceError):
-    """The registry says that there is none."""
+    """The registry answers that there is no such content."""
 
 
 class HttpRegistry:
@@ -155,7 +155,7 @@ class HttpRegistry:
     def _ask(
         self, image: ImageReference, access: RegistryAccess, deadline_s: float, question: Callable[[_Place], Found[T]]
     ) -> Lookup[T]:
-        """One question at every place the image may be had, until one has an answer."""
+        """Send one request to each place of the image in turn, until one answers."""
         until = time.monotonic() + deadline_s
         wanted = image.with_docker_defaults()
         if self._blocked.covers_registry(wanted.registry):
@@ -172,7 +172,7 @@ class HttpRegistry:
             if isinstance(answer, RegistryUnknown):
                 unanswered = answer
         if isinstance(answer, Absent) and unanswered is not None and places[-1] != wanted:
-            return unanswered  # a mirror that has none proves nothing while another one is silent
+            return unanswered  # absence at one mirror proves nothing while another one is unreachable
         return answer
 
     def _ask_place(
@@ -185,7 +185,7 @@ class HttpRegistry:
         insecure = access.insecure or _host_and_port(image.registry) in self._insecure
         if _HOST.fullmatch(host) is None or _PATH.fullmatch(image.repository_name) is None:
             return RegistryUnknown(
-                f"{image.exact[:200]!r} is no image", retryable=False, error_kind=RegistryErrorKind.MALFORMED
+                f"{image.exact[:200]!r} is not an image", retryable=False, error_kind=RegistryErrorKind.MALFORMED
             )
         credentials = credentials_for(access.secrets, image.registry, image.repository_name)
         shown: Absent | RegistryUnknown | None = None
@@ -198,7 +198,7 @@ class HttpRegistry:
                 shown = outcome  # the last error, or what was wrong with the first credential
             if not _worth_another(outcome, credential):
                 break
-        return shown or RegistryUnknown("nothing was asked", retryable=False)
+        return shown or RegistryUnknown("nothing was requested", retryable=False)
 
     @property
     def limits(self) -> RegistryLimits:
@@ -231,8 +231,9 @@ class HttpRegistry:
         return answer
 
     def _known_authorization(self, place: _Place, endpoint: Endpoint) -> Authorization:
-        """By the challenges that are remembered. Where those lead to what may not be asked, nothing is sent: this
-        repository may want to be asked in another way, and will say so.
+        """The header for the cached challenges; none if they lead to a server that is not permitted.
+
+        This repository may have other challenges, and will answer with them.
         """
         try:
             return self._authorization(place, endpoint)
@@ -270,7 +271,7 @@ class HttpRegistry:
 
 @dataclass(slots=True)
 class _Place:
-    """One repository at one registry, asked with one credential until an instant of ``time.monotonic``."""
+    """One repository at one registry, with one credential and a deadline (an instant of ``time.monotonic``)."""
 
     registry: HttpRegistry
     image: ImageReference
@@ -299,7 +300,7 @@ class _Place:
     def manifest(self) -> Found[Manifest]:
         wanted = self.image.id or self.image.tag
         if not (is_strict_digest(wanted) if self.image.id else wanted and _TAG.fullmatch(wanted)):
-            raise Malformed(f"{wanted[:200]!r} is no tag, sha256 or sha512 digest")
+            raise Malformed(f"{wanted[:200]!r} is not a tag, sha256 or sha512 digest")
         limit = self.registry.limits.manifest_max_bytes
         path = f"/v2/{self.path}/manifests/{wanted}"
         opening = self.registry.endpoints.open(self.host, path, _ACCEPT, insecure=self.insecure, until=self.until)
@@ -433,7 +434,7 @@ def _unauthorized_text(place: _Place, *, sent: bool, wrong: bool) -> str:
 
 
 def _insufficient_scope(answer: HttpAnswer) -> bool:
-    """A registry that took the token and refuses what is asked says so; a wrong password is another thing."""
+    """True if the registry accepted the token and refuses its scope; a wrong password is a different error."""
     return any(challenge.scheme == "bearer" for challenge in challenges_of(answer))
 
 
@@ -458,7 +459,7 @@ def _blocked(registry: str) -> RegistryUnknown:
 
 
 def _host_and_port(registry: str) -> tuple[str, int]:
-    """``HOST[:PORT]`` canonical, with the port that is asked; what is no host equals only itself."""
+    """``HOST[:PORT]`` in canonical form, always with a port; a string that is not a host stays as it is."""
     try:
         host, port = split_host_port(registry)
     except Malformed:
@@ -467,7 +468,7 @@ def _host_and_port(registry: str) -> tuple[str, int]:
 
 
 def _canonical(registry: str) -> str:
-    """The registry as URLs name it; what is no host stays, and is refused where it is asked."""
+    """The registry as URLs name it; a string that is not a host stays as it is, and is refused when contacted."""
     try:
         return join_host_port(*split_host_port(registry))
     except Malformed:

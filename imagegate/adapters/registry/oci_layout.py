@@ -42,7 +42,7 @@ class OciLayoutRegistry:
         self,
         image: ImageReference,
         *,
-        access: RegistryAccess = ANONYMOUS,  # noqa: ARG002 - a folder asks nobody who he is
+        access: RegistryAccess = ANONYMOUS,  # noqa: ARG002 - a folder needs no credentials
         deadline_s: float,  # noqa: ARG002 - nor is it waited for
     ) -> Lookup[Manifest]:
         """See ``ports.registry``."""
@@ -88,7 +88,7 @@ class OciLayoutRegistry:
         location = f"{place.registry}/{place.repository_name}"
         if _LOCATION.fullmatch(location) is None:
             return RegistryUnknown(
-                f"{location[:200]!r} is no repository", retryable=False, error_kind=RegistryErrorKind.MALFORMED
+                f"{location[:200]!r} is not a repository", retryable=False, error_kind=RegistryErrorKind.MALFORMED
             )
         layout = _Layout(self._directory / location)
         try:
@@ -136,7 +136,7 @@ class _Layout:
     def blob(self, digest: str, max_bytes: int) -> bytes:
         """Raises ``FileNotFoundError``, ``EvidenceError``, ``OSError``."""
         if not is_strict_digest(digest):
-            raise Malformed(f"{digest[:200]!r} is no sha256 or sha512 digest")
+            raise Malformed(f"{digest[:200]!r} is not a sha256 or sha512 digest")
         algorithm, _, value = digest.partition(":")
         content = _read(self.directory / "blobs" / algorithm / value, max_bytes)
         if digest_of(content, algorithm) != digest:

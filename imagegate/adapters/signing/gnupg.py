@@ -90,7 +90,7 @@ def _is_lifetime(text: str) -> bool:
 
 @contextmanager
 def _home() -> Iterator[Path]:
-    """A key ring that nobody else reads, gone afterwards. Its path is short: the agent's socket is in it."""
+    """A private temporary key ring, removed afterwards. Its path is short because the agent's socket is in it."""
     try:
         home = Path(tempfile.mkdtemp(prefix="imagegate-"))  # mode 0700
     except OSError as error:

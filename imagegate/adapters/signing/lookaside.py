@@ -1,7 +1,7 @@
 """Lookaside stores: simple-signing signatures as static files beside a registry.
 
 Layout and the way to the end of a list: containers/image, docs/signature-protocols.md; docs/spec/enforcement.md 13.4.
-Over HTTP only 404 means "no more"; any other status may hide a signature, so it is no answer.
+Over HTTP only 404 means "no more"; any other status may hide a signature, so the result is ``Unknown``.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _place(repository_path: str, digest: str, number: int) -> str:
     except InvalidDigest as error:
         raise Malformed(f"{digest[:200]!r}: {error}") from error
     if any(part in {"", ".", ".."} for part in repository_path.split("/")):
-        raise Malformed(f"{repository_path[:200]!r} is no repository path")
+        raise Malformed(f"{repository_path[:200]!r} is not a repository path")
     return f"{repository_path}@{digest.replace(':', '=', 1)}/signature-{number}"
 
 

@@ -26,7 +26,7 @@ RINGS_CACHED = 512
 
 
 class OpenPgpVerifier:
-    """Port ``MessageVerifier``. Certificates are parsed once and kept; results are not."""
+    """Port ``MessageVerifier``. Parsed certificates are cached; results are not."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now

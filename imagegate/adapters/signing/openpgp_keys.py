@@ -2,7 +2,7 @@
 
 Sequoia judges a key as of the moment a signature claims to be from, which its maker writes. What holds *now* (expired,
 revoked for whatever reason, no longer for signing) is read here, from self-signatures that Sequoia has verified: a
-ring may carry packets that nobody in it signed, from a key server for instance.
+ring may contain packets that no key in it signed, from a key server for instance.
 """
 
 from __future__ import annotations

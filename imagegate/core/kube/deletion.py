@@ -31,7 +31,7 @@ def option_errors(
         errors.append(not_supported("propagationPolicy", propagation, (*_POLICIES, "nil")))
     if dry_run and set(dry_run) != {"All"}:
         errors.append(not_supported("dryRun", dry_run, ("All",)))
-    if grace_period_s is not None and grace_period_s < 0:  # the original takes it for one second
+    if grace_period_s is not None and grace_period_s < 0:  # the original treats it as one second
         errors.append(invalid("gracePeriodSeconds", grace_period_s, "must be greater than or equal to 0"))
     return errors
 
@@ -51,8 +51,8 @@ def finalizers_after_delete(finalizers: Iterable[str], propagation: str) -> list
     """Finalizers of an object once it is deleted.
 
     Args:
-        finalizers: what holds it now.
-        propagation: the policy of the delete; empty: none was named, so a finalizer that stands for one stays.
+        finalizers: those it has now.
+        propagation: the policy of the delete; empty: the request sets none, so a finalizer that represents one stays.
     """
     now = list(finalizers)
     if not propagation:
@@ -62,7 +62,7 @@ def finalizers_after_delete(finalizers: Iterable[str], propagation: str) -> list
 
 
 def marked_for_deletion(found: JsonObject, propagation: str, now: str) -> JsonObject:
-    """The object as it is kept after a delete while something holds it.
+    """The object as stored after a delete while finalizers hold it.
 
     Args:
         found: the object.
@@ -81,13 +81,13 @@ def marked_for_deletion(found: JsonObject, propagation: str, now: str) -> JsonOb
 
 
 def without_finalizer(found: JsonObject, name: str) -> JsonObject:
-    """The object when this no longer holds it."""
+    """The object without this finalizer."""
     metadata = {**found["metadata"], "finalizers": [each for each in finalizers_of(found) if each != name]}
     return {**found, "metadata": metadata}
 
 
 def kept_deletion(metadata: JsonObject, before: Mapping[str, Any]) -> JsonObject:
-    """Metadata of an update with the marks of a deletion that has begun: nobody can take them off."""
+    """Metadata of an update with the fields of a deletion that has begun: no update can remove them."""
     if not before.get("deletionTimestamp"):
         return metadata
     return {

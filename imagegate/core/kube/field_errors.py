@@ -1,6 +1,6 @@
 """Errors of one field of an object, in the words of Kubernetes' API machinery.
 
-Source of the texts: k8s.io/apimachinery ``pkg/util/validation/field`` (0.34) and ``pkg/util/errors``.
+Source of the messages: k8s.io/apimachinery ``pkg/util/validation/field`` (0.34) and ``pkg/util/errors``.
 """
 
 from __future__ import annotations

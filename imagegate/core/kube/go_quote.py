@@ -1,4 +1,4 @@
-"""Texts as Go prints them: ``%q`` and ``encoding/json``, for error messages that must equal the original's."""
+"""Strings as Go prints them: ``%q`` and ``encoding/json``, for error messages that must equal the original's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JSON_ESCAPES = str.maketrans(
 def go_quote(text: str) -> str:
     """``text`` as Go's ``%q`` prints it (strconv.Quote).
 
-    A lone surrogate of Python's ``surrogateescape`` stands for the byte it came from.
+    A lone surrogate of Python's ``surrogateescape`` is printed as the byte it represents.
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'

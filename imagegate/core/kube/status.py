@@ -126,7 +126,7 @@ def too_large(why: str) -> Status:
 
 
 def invalid(kind: str, name: str, errors: Iterable[FieldError], *, group: str = IMAGE_GROUP) -> Status:
-    """422 with one cause a field error, in the order given; equal texts are printed once in the message."""
+    """422 with one cause a field error, in the order given; equal messages are printed once."""
     listed = tuple(errors)
     return Status(
         code=422,

@@ -1,4 +1,4 @@
-"""JSON for texts that carry signatures: nothing is dropped, nothing is guessed, nothing nests without end.
+"""Strict JSON for signed documents: no field is dropped, no value is guessed, and nesting is bounded.
 
 Objects keep every member in order, repeated ones too, so that the reader can refuse them. Numbers become
 64-bit floats, as both originals read them. A lone surrogate becomes U+FFFD, as Go's decoder does.

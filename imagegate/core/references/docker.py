@@ -64,7 +64,7 @@ def check_digest(text: str) -> None:
 class DockerReference:
     """A normalised reference. ``tag`` and ``digest`` hold only what was written.
 
-    ``domain`` is empty only for a name whose first part looks like a host and is none (``a_b.c/x``).
+    ``domain`` is empty only for a name whose first part looks like a host but is not one (``a_b.c/x``).
     """
 
     domain: str
@@ -85,7 +85,7 @@ class DockerReference:
 
     @property
     def repository(self) -> str:
-        """``DOMAIN/PATH``: equal texts mean the same repository."""
+        """``DOMAIN/PATH``: equal strings mean the same repository."""
         return f"{self.domain}/{self.path}" if self.domain else self.path
 
     @property

@@ -76,7 +76,7 @@ class ImageReference:
     def parse(cls, text: str) -> ImageReference:
         """Read ``[REGISTRY[:PORT]/][NAMESPACE/]NAME[:TAG][@DIGEST]``.
 
-        A text without ``/`` whose name has a dot or begins with ``localhost`` is a registry only.
+        A string without ``/`` whose name has a dot or begins with ``localhost`` is a registry only.
 
         Raises:
             InvalidReference: ``text`` does not fit the grammar; the original's message.
@@ -147,7 +147,7 @@ class ImageReference:
         return replace(self, tag="", id="")
 
     def most_specific(self) -> ImageReference:
-        """Tag cleared where there is a digest; an id that is no digest becomes the tag."""
+        """The tag is cleared if there is a digest; an id that is not a digest becomes the tag."""
         if not self.id:
             return self
         if is_digest(self.id):
@@ -163,7 +163,7 @@ class ImageReference:
         return self
 
     def host_and_port(self, *, insecure: bool = False) -> tuple[str, str]:
-        """Host and port that would be asked; port 443, or 80 if ``insecure``, where none is written.
+        """Host and port to contact; port 443, or 80 if ``insecure``, if none is written.
 
         Two empty strings for a registry that cannot be split (more than one colon).
         """
@@ -174,7 +174,7 @@ class ImageReference:
 
     @property
     def canonical_repository(self) -> str:
-        """The repository with Docker's defaults: equal texts mean the same repository; empty without a name."""
+        """The repository with Docker's defaults: equal strings mean the same repository; empty without a name."""
         if not self.name:
             return ""
         registry = self.registry or "docker.io"

@@ -1,4 +1,4 @@
-"""Finding which of many texts begin, end or stand inside a given text, without trying each."""
+"""Finds which of many strings a given string begins with, ends with or contains, without trying each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ V = TypeVar("V")
 
 
 class Prefixes(Generic[V]):
-    """Values under texts; finds those whose text a given text begins with, in logarithmic time.
+    """Values by prefix; finds those whose prefix a given string begins with, in logarithmic time.
 
     All stored beginnings of a text are beginnings of the greatest stored text not above it, so after one
     binary search only the chain "longest stored beginning of this one" is followed.
@@ -54,7 +54,7 @@ class AffixIndex(Generic[V]):
         self._by_prefix = Prefixes({prefix: Prefixes(group) for prefix, group in grouped.items()})
 
     def find(self, text: str, ends: Sequence[int]) -> Iterator[tuple[V, int]]:
-        """Values whose beginning and end fit ``text`` up to one of ``ends``, each once.
+        """Values whose prefix and suffix fit ``text`` up to one of ``ends``, each once.
 
         Args:
             text: beginning and end may overlap in it.
@@ -71,7 +71,7 @@ class AffixIndex(Generic[V]):
 
 
 class Occurrences(Generic[V]):
-    """Values under texts that are not empty; finds those whose text stands anywhere in a given text.
+    """Values by non-empty string; finds those whose string is anywhere in a given string.
 
     One pass over the given text, however many are stored (Aho and Corasick, 1975).
     """
@@ -81,7 +81,7 @@ class Occurrences(Generic[V]):
     def __init__(self, values: Mapping[str, V]) -> None:
         self._next: list[dict[str, int]] = [{}]
         self._ends: dict[int, V] = {}
-        """Node -> the value whose text ends there."""
+        """Node -> the value whose string ends there."""
         for text, value in values.items():
             self._ends[self._insert(text)] = value
         self._fail = [0] * len(self._next)
@@ -116,7 +116,7 @@ class Occurrences(Generic[V]):
         return self._next[node].get(character, 0)
 
     def find(self, text: str) -> Iterator[V]:
-        """The values of all stored texts that stand in ``text``, each once."""
+        """The values of all stored strings that ``text`` contains, each once."""
         seen: set[int] = set()
         node = 0
         for character in text:

@@ -1,4 +1,4 @@
-"""Many ``*``/``?`` patterns, asked at once: what a text costs depends on the text, not on how many patterns there are.
+"""Matches one string against many ``*``/``?`` patterns; the cost depends on the string, not on the number of patterns.
 
 Patterns are grouped by shape, and each group is a hash table: literal patterns by the text itself; patterns with
 ``*.example.com`` by what follows the star, looked up once a dot of the text; other patterns with one ``*`` by their
@@ -33,7 +33,7 @@ class PatternIndex(Generic[T]):
         self._suffixes: dict[bytes, T] = {}
         """The part after the star of ``*.example.com``, with the dot."""
         self._shapes: dict[tuple[int, int], dict[bytes, T]] = {}
-        """(length before the star, length after it) -> both texts joined -> value."""
+        """(length before the star, length after it) -> both parts joined -> value."""
         self._beginnings: dict[int, dict[bytes, list[tuple[Wildcard | None, T]]]] = {}
         """Length of what patterns begin with -> that text -> the patterns to try."""
         self._pieces: dict[int, dict[bytes, list[tuple[Wildcard | None, T]]]] = {}

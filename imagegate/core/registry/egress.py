@@ -70,7 +70,7 @@ def _canonical_ipv6(text: str) -> str:
     except AddressValueError as error:
         raise _no_host(text) from error
     if address.scope_id is not None:
-        raise Malformed(f"'{printable(text, _SHOWN)}' names a network interface; such addresses are not asked")
+        raise Malformed(f"'{printable(text, _SHOWN)}' names a network interface; such addresses are not contacted")
     return str(address.ipv4_mapped or address.compressed)
 
 
@@ -84,7 +84,7 @@ def _canonical_ipv4(name: str, text: str) -> str:
 
 
 def _no_host(text: str) -> Malformed:
-    return Malformed(f"'{printable(text, _SHOWN)}' is no host name or address")
+    return Malformed(f"'{printable(text, _SHOWN)}' is not a host name or address")
 
 
 def split_host_port(text: str) -> tuple[str, int | None]:
@@ -145,12 +145,12 @@ def read_url(text: str) -> Target:
     """An HTTP URL in canonical form, without a fragment.
 
     Raises:
-        Malformed: it is no URL, or has a host or port that cannot be.
+        Malformed: it is not a URL, or its host or port is impossible.
         Refused: another scheme, a user name, no host.
     """
     parts = _split(text)
     if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not parts.netloc:
-        raise Refused(f"{shown_url(text)} may not be asked")
+        raise Refused(f"{shown_url(text)} may not be contacted")
     host, port = split_host_port(parts.netloc)
     origin = Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme])
     return Target(urlunsplit((parts.scheme, join_host_port(host, port), parts.path, parts.query, "")), origin)
@@ -160,7 +160,7 @@ def joined(base: str, target: str) -> str:
     """``target`` as the server at ``base`` means it (RFC 3986 section 5).
 
     Raises:
-        Malformed: it is no URL.
+        Malformed: it is not a URL.
     """
     try:
         return urljoin(base, target)
@@ -172,7 +172,7 @@ def same_origin(one: str, other: str) -> bool:
     """True if two URLs have the same scheme, host and port. A URL without these never has.
 
     Raises:
-        Malformed: one of them is no URL.
+        Malformed: one of them is not a URL.
     """
     try:
         return read_url(one).origin == read_url(other).origin
@@ -197,7 +197,7 @@ def _split(url: str) -> SplitResult:
         raise Malformed(f"'{printable(url, _SHOWN)}' is not a URL") from error
 
 
-# Who may be asked
+# Permitted hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class AddressPolicy:
     Attributes:
         hosts: named ones: ``HOST`` or ``HOST:PORT``, canonical; may have private and loopback addresses.
         networks: may be connected to whatever the name.
-        blocked: are never asked.
+        blocked: never contacted.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -308,10 +308,10 @@ class AddressPolicy:
         """Judge a URL by its name, before anything is resolved.
 
         Args:
-            sender: whose answer names it; None: an image, a policy or the settings do.
+            sender: the server whose answer names it; None: an image, a policy or the settings do.
 
         Raises:
-            Refused: it may not be asked.
+            Refused: it may not be contacted.
         """
         origin = target.origin
         if self.blocked.covers(origin.host, origin.port):
@@ -319,7 +319,7 @@ class AddressPolicy:
         if sender is not None and self.names(origin.host, origin.port) and not self._names_origin(sender.origin):
             raise Refused(
                 f"{sender.origin.authority} leads to {shown_url(target.url)}, which is not permitted: only"
-                " registry.allowPrivateAddresses lets that host be asked, and it does not name"
+                " registry.allowPrivateAddresses lets that host be contacted, and it does not name"
                 f" {sender.origin.authority}"
             )
 

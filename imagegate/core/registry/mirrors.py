@@ -1,4 +1,4 @@
-"""Mirrors of registries: where else an image may be had, and whether its own registry may be asked at all.
+"""Mirrors of registries: other places of an image, and whether its own registry may be used at all.
 
 Meaning of ImageContentSourcePolicy, ImageDigestMirrorSet and ImageTagMirrorSet (OpenShift): the rule with the longest
 matching source counts; its mirrors are tried in order, then the source unless the rule forbids it. A source is a
@@ -25,7 +25,7 @@ class MirrorUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MirrorRule:
-    """One source and its mirrors, each ``HOST[:PORT][/PATH]``; the path below the source is kept."""
+    """One source and its mirrors, each ``HOST[:PORT][/PATH]``; the path below the source stays."""
 
     source: str
     mirrors: tuple[str, ...]
@@ -49,7 +49,7 @@ class MirrorRule:
         return location[len(source) :] if location.startswith(source + "/") else None
 
     def apply(self, image: ImageReference) -> tuple[ImageReference, ...]:
-        """The places to ask, in order."""
+        """The places to try, in order."""
         rest = self._rest(_location(image)) or ""
         places = [_at(image, mirror + rest) for mirror in self.mirrors]
         return tuple(places if self.never_contact_source else [*places, image])

@@ -186,7 +186,7 @@ def _credential(value: Mapping[str, Any]) -> Credential | None:
 
 
 def _split_key(key: str) -> tuple[str, str]:
-    """``[http[s]://]HOST[:PORT][/PATH]`` -> host, path. API paths (``/v1/``, ``/v2/``) are no repository."""
+    """``[http[s]://]HOST[:PORT][/PATH]`` -> host, path. API paths (``/v1/``, ``/v2/``) are not repositories."""
     text = key.strip()
     for scheme in ("https://", "http://"):
         if text.lower().startswith(scheme):

@@ -29,7 +29,7 @@ _SPECIAL_V4 = tuple(
         "172.16.0.0/12",  # private use (RFC 1918)
         "192.0.0.0/24",  # IETF protocol assignments (RFC 6890), with DS-Lite, PCP, NAT64 discovery, Oracle's metadata
         "192.0.2.0/24",  # documentation (RFC 5737)
-        "192.31.196.0/24",  # AS112 (RFC 7535): answers of nobody's names
+        "192.31.196.0/24",  # AS112 (RFC 7535): reverse look-ups of private addresses
         "192.52.193.0/24",  # automatic multicast tunnelling (RFC 7450)
         "192.88.99.0/24",  # 6to4 relay anycast, deprecated (RFC 7526)
         "192.168.0.0/16",  # private use (RFC 1918)
@@ -111,7 +111,7 @@ def embedded(address: Address) -> tuple[IPv4Address, ...]:
 def wrapped(address: Address) -> tuple[IPv4Address, ...]:
     """The IPv4 address that an IPv6 address is only another form of, if it is. For permitting.
 
-    Teredo, ISATAP and local translators are not among them: their other bits choose who is asked.
+    Teredo, ISATAP and local translators are not among them: their other bits select the server.
     """
     if isinstance(address, IPv4Address):
         return ()

@@ -29,7 +29,7 @@ class Change:
     """Effects of putting other policies in force."""
 
     rules: tuple[RuleChange, ...] = ()
-    """Of plug-ins whose number of rules changes."""
+    """Rule counts of plug-ins that change."""
     weaker: tuple[str, ...] = ()
     """Why it needs a second reason, a sentence each; empty: it needs none."""
     cut_off: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Change:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Everything that asks for a second reason."""
+        """Reasons why the change must be confirmed."""
         return (*self.cut_off, *self.weaker)
 
 
@@ -48,7 +48,7 @@ class Texts:
     beginnings: tuple[str, ...] = ()
     """Files that are the beginning of what is in force."""
     unended: tuple[str, ...] = ()
-    """Files whose last line does not end, where it does in force."""
+    """Files whose last line does not end, while that of the version in force does."""
     emptied: tuple[str, ...] = ()
     """Files without any content, which have some in force."""
     unmarked: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ def _lost(old: RuleCounts, new: RuleCounts) -> Iterator[str]:
 def _only_drops(old: RuleCounts, new: RuleCounts) -> bool:
     """True if every rule that is left was there before and what is gone can only have permitted something.
 
-    Rejecting rules, requirements and the last rule that accepts are looked at by themselves.
+    Rejecting rules, requirements and the last accepting rule have checks of their own.
     """
     return new.content() <= old.content()
 

@@ -1,9 +1,9 @@
 """One owner of the policies in force, for all processes of a service and for as long as it lives.
 
-The last good documents are kept where all processes see them, with a number that only grows. A process begins with
-the newest of them, and takes every newer one; none reads the files for itself. One process, the leader, looks at the
-files: when they have changed and rest, it reads them, and keeps them if they are good. SIGHUP makes the master do the
-same at once. When the leader ends, however it ends, another process takes its place.
+The last good documents are stored where all processes see them, with a number that only grows. A process starts with
+the newest and loads every newer one; only one process, the leader, watches the files. When they have changed and no
+longer change, it reads them, and stores them if they are good. SIGHUP makes the master do the same at once. When the
+leader ends, however it ends, another process takes its place.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from imagegate.service.policies.policy_set import Held, PolicyHolder, PolicySet,
 
 LOOK_EVERY_S = 0.5
 LOOK_COSTS_AT_MOST = 0.05
-"""Share of its time that the leader may spend on looking: many files are looked at less often."""
+"""Share of its time that the leader may spend on watching: many files are checked less often."""
 RETRY_AFTER_S = 5.0
-"""Until files that could not be read are tried again, though they have not changed."""
+"""Seconds until unreadable files are tried again, although they have not changed."""
 STALE_AFTER_S = 15.0
-"""A process that has not looked for so long is said to be stuck."""
+"""Seconds after which a process that has not looked is reported as stuck."""
 REPORT_EVERY_S = 1.0
 _FILES = "files"
 
@@ -47,10 +47,10 @@ class ReadDocuments(Recorded, Protocol):
 
 
 class Watch(Protocol):
-    """Says when files have changed, and rest."""
+    """Detects that files have changed, and no longer change."""
 
     def look(self, paths: Iterable[Path]) -> bool:
-        """Look once; whether there is a change to act upon."""
+        """Look once; True if there is a change to act upon."""
 
     def rests(self) -> bool:
         """True if nothing differed at the last look."""
@@ -69,7 +69,7 @@ class Beginning:
     policies: PolicySet
     documents: Recorded
     restored: str = ""
-    """Why these are documents kept from before; empty: they are those of the files."""
+    """Reason why these are stored documents; empty if they are those of the files."""
     error: str = ""
     """The problem with the files."""
     held: Held | None = None
@@ -81,43 +81,43 @@ class Sources:
 
     load: Callable[[Documents], PolicySet]
     disk: Callable[[], ReadDocuments]
-    """For one attempt to read the files."""
+    """Documents on disk, for one attempt to read them."""
     files: Callable[[], tuple[Path, ...]]
-    """Those to look at, after the last attempt."""
+    """Files to watch, as of the last attempt."""
     watch: Watch
     texts: Callable[[Kept, Recorded], Texts]
     """Differences between documents and those in force."""
     shared: KeptPolicies
-    """For the processes of this service."""
+    """Storage shared by the processes of this service."""
     state: KeptPolicies | None
-    """For the next start."""
+    """Storage for the next start; None: none."""
     processes: Processes
 
 
 class PolicyOwner:
-    """This process's part. Made before any fork; ``start`` comes after it."""
+    """The policies of this process. Made before any fork; call ``start`` after it."""
 
     def __init__(
         self, holder: PolicyHolder, beginning: Beginning, sources: Sources, *, clock: Callable[[], datetime]
     ) -> None:
-        """Keep what the service begins with.
+        """Store the policies at the start of the service.
 
         Raises:
-            OSError: it cannot be shared with other processes.
+            OSError: they cannot be shared with other processes.
         """
         self._holder = holder
         self._from = sources
         self._clock = clock
         self._stop = threading.Event()
         self._waiting: tuple[Index, float, datetime] | None = None
-        """Documents that wait for a second reason, and since when."""
+        """Documents that wait to be put in force, and since when."""
         self._retry_at: float | None = None
         self._leads = False
         self._error = ""
-        """Why this process cannot follow."""
+        """Reason why this process cannot load the newest policies."""
         self._looked: dict[str, Any] = {}
         self._rested_at = time.monotonic()
-        """When the files were last found as they had been read."""
+        """Time at which the files were last found unchanged."""
         self._look_error = ""
         self._every_s = LOOK_EVERY_S
         self._state_error = ""
@@ -138,7 +138,7 @@ class PolicyOwner:
     # -- every process
 
     def catch_up(self) -> bool:
-        """Take the newest policies; whether this process has them. Never raises."""
+        """Load the newest policies; True if this process has them. Never raises."""
         try:
             self._follow()
         except Exception as error:  # noqa: BLE001 - a bug in a reader must not end the process
@@ -151,10 +151,10 @@ class PolicyOwner:
         return True
 
     def start(self, reported: Callable[[int, str], None] = lambda _generation, _problem: None) -> None:
-        """Begin in a process that serves, after it was forked. Without the newest policies it denies everything.
+        """Start in a serving process, after the fork. Without the newest policies it denies everything.
 
         Args:
-            reported: is told now and then the number of the policies in force, and why they are not followed.
+            reported: called regularly with the number of the policies in force and the reason why newer ones are not.
         """
         self._reported = reported
         if not self.catch_up():
@@ -181,7 +181,7 @@ class PolicyOwner:
             self._cannot_look(error)
 
     def reload(self) -> bool:
-        """Somebody asks for it: read the files now, whatever they hold; whether they were good. Never raises."""
+        """Read the files now, on request, whatever they hold; True if they are good. Never raises."""
         self.catch_up()
         try:
             for _ in range(20):
@@ -230,7 +230,7 @@ class PolicyOwner:
             if state != self._holder.state:
                 self._holder.state = state
 
-    # -- the leader, and the master when it is asked
+    # -- the leader, and the master on SIGHUP
 
     def _lead(self) -> None:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The policies in force: one immutable set, swapped whole, the last good one kept."""
+"""The policies in force: one immutable set, replaced as a whole; the last good one stays in force."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Modes:
         return _STRICTNESS.index(self.for_labels(labels))
 
     def strictest(self) -> Mode:
-        """The mode where the namespace's labels cannot be had."""
+        """The mode to use if the namespace's labels cannot be looked up."""
         return min((self.default, *(mode for _, mode in self.by_namespace)), key=_STRICTNESS.index)
 
 
@@ -66,15 +66,15 @@ class RuleCounts(NamedTuple):
     rejects: int = 0
     accepts: int = 0
     unconditional: int = 0
-    """Of those that accept: without a condition."""
+    """Accepting rules without a condition."""
     requirements: int = 0
-    """Entries that want more than a name to match: signatures, reports."""
+    """Entries that require more than a matching name: signatures, reports."""
     enforced: int = 0
-    """Rules that deny, and not only warn."""
+    """Rules that deny rather than warn."""
     namespaces: frozenset[str] = frozenset()
-    """Those with policies of their own."""
+    """Namespaces with policies of their own."""
     content: Callable[[], frozenset[Hashable]] = frozenset
-    """Everything it goes by, to tell which rules are still there."""
+    """All rules as values, to tell which ones are still there."""
 
 
 NO_RULES = RuleCounts()
@@ -82,19 +82,19 @@ NO_RULES = RuleCounts()
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredPlugin:
-    """A plug-in and how seriously it is taken."""
+    """A plug-in and the modes of its denials."""
 
     plugin: Plugin
     modes: Modes = Modes()
     only_as: str = ""
-    """Asked only where this name is asked for; empty: by the plug-in's own name, and where all are asked."""
+    """Name of the only endpoint that runs it; empty: endpoints of the plug-in's own name, and those that run all."""
     rules: RuleCounts = NO_RULES
     settled: bool = False
-    """Of an object that its mutating pass allows as it is, its validating pass never says anything else."""
+    """True if its validating pass never differs for an object that its mutating pass allows unchanged."""
 
     @property
     def name(self) -> str:
-        """Names by which it is looked up."""
+        """Name that selects it."""
         return self.only_as or self.plugin.name
 
 
@@ -125,12 +125,12 @@ class PolicySet:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names by which plug-ins may be asked for."""
+        """Names that select plug-ins."""
         return frozenset(each.name for each in self.plugins)
 
     @cached_property
     def every(self) -> tuple[ConfiguredPlugin, ...]:
-        """The plug-ins that are asked where none is named."""
+        """Plug-ins that run if none is selected."""
         return tuple(each for each in self.plugins if not each.only_as)
 
     def chain(self, names: Collection[str] | None) -> tuple[ConfiguredPlugin, ...]:
@@ -142,15 +142,15 @@ class PolicySet:
 
 @dataclass(frozen=True)
 class Unavailable(PolicySet):
-    """Denies everything that is asked, whichever plug-ins are named, because the policies cannot be read."""
+    """Denies every request, whichever plug-ins are selected, because the policies cannot be read."""
 
     def chain(self, names: Collection[str] | None) -> tuple[ConfiguredPlugin, ...]:  # noqa: ARG002
-        """All plug-ins, whatever is asked for."""
+        """All plug-ins, whatever is selected."""
         return self.plugins
 
 
 def unavailable(why: str) -> Unavailable:
-    """Policies for a process that has none."""
+    """Policies of a process that could not read any: they deny everything."""
     return Unavailable((ConfiguredPlugin(_Denying(f"the policies cannot be read: {why}")),))
 
 
@@ -188,7 +188,7 @@ class Held:
     """Policies that are not put in force before there is a second reason."""
 
     since: datetime
-    """When the files came to rest."""
+    """Time since which the files have not changed."""
     reasons: tuple[str, ...]
     rules: tuple[str, ...]
     """``PLUGIN: BEFORE -> AFTER``."""
@@ -224,7 +224,7 @@ class ReloadState:
     held: Held | None = None
     """Good documents that wait for a second reason."""
     restored: str = ""
-    """Why the service began with documents kept from before its start, as long as they are in force; else empty."""
+    """Reason why the service started with stored documents, as long as they are in force; else empty."""
 
 
 class PolicyHolder:
@@ -237,7 +237,7 @@ class PolicyHolder:
         """Load for the first time.
 
         Raises:
-            ConfigError: the documents are wrong; there is no last good set to fall back on.
+            ConfigError: the documents are wrong, and there is no last good set.
         """
         self._clock = clock
         self._listener: Callable[[ReloadState], None] | None = None
@@ -258,7 +258,7 @@ class PolicyHolder:
             self._listener(state)
 
     def listen(self, listener: Callable[[ReloadState], None]) -> None:
-        """Have ``listener`` told of every attempt how it ended."""
+        """Call ``listener`` with the result of every attempt."""
         self._listener = listener
 
     def read(self, load: Callable[[], PolicySet]) -> PolicySet | str:

@@ -147,7 +147,7 @@ def status_json(status: Status | None) -> dict[str, Any]:
 def combine(decisions: Sequence[Decision]) -> Status | None:
     """One Status that shows every denial.
 
-    A single plug-in's Status is kept as it is. With several, the first that is not a server error leads
+    A single plug-in's Status stays as it is. With several, the first that is not a server error leads
     (asking again would not help), the messages are joined, and every denial becomes a cause as well: clients
     print ``Invalid`` errors from the causes alone.
     """

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder(Protocol):
-    """Is told of every decision: the decision log, metrics, the console."""
+    """Called for every decision: the decision log, metrics, the console."""
 
     def decided(self, outcome: Outcome, seconds: float) -> None:
         """Note one review that took ``seconds``."""
@@ -60,7 +60,7 @@ class Reviewer:
         self._default_timeout_s = default_timeout_s
 
     def validating(self, mutating: Outcome) -> frozenset[str]:
-        """The plug-ins that the validating pass must ask after ``mutating``.
+        """Plug-ins that the validating pass must run after ``mutating``.
 
         Where that denies, those that had nothing to say; where it left the object as it was, not those that
         would only say the same again; else all.
@@ -94,7 +94,7 @@ class Reviewer:
         Whatever goes wrong unexpectedly is answered as a denial (code 500) that carries the request's uid.
 
         Args:
-            plugins: names of the plug-ins asked; None means all that are configured.
+            plugins: names of the plug-ins to run; None means all that are configured.
             timeout_s: how long the caller waits altogether.
             arrived: when its first byte arrived, on the monotonic clock: the caller's time runs from there. None: now.
 
@@ -225,7 +225,7 @@ class Reviewer:
 
 
 def labels_of(resource: object) -> dict[str, str]:
-    """The labels of a Kubernetes object; empty where it has none."""
+    """The labels of a Kubernetes object; empty if it has none."""
     metadata = resource.get("metadata") if isinstance(resource, dict) else None
     labels = metadata.get("labels") if isinstance(metadata, dict) else None
     return labels if isinstance(labels, dict) else {}
@@ -239,7 +239,7 @@ def uid_of(document: object) -> str:
 
 
 def internal_error(document: object) -> dict[str, Any]:
-    """The answer when something unexpected happened: denied, code 500, uid kept."""
+    """The response to an unexpected error: denied, code 500, with the request's uid."""
     version = document.get("apiVersion") if isinstance(document, dict) else None
     response = {"uid": uid_of(document), "allowed": False, "status": status_json(_INTERNAL_STATUS)}
     return review_json(version if version in API_VERSIONS else API_VERSIONS[0], response)
@@ -258,7 +258,7 @@ def _failed(plugin: str) -> Decision:
 
 
 def _missing(asked: Collection[str] | None, configured: frozenset[str]) -> tuple[str, ...]:
-    """A warning for an endpoint whose plug-ins are not configured, so that it does not pass in silence."""
+    """A warning from an endpoint whose plug-ins are not configured, so that it does not allow silently."""
     if not asked or not configured.isdisjoint(asked):
         return ()
     return (f"imagegate: {', '.join(sorted(asked))} not configured; nothing was checked",)
