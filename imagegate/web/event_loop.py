@@ -26,6 +26,7 @@ from uvicorn_worker import UvicornWorker
 from imagegate.web.asgi import AsgiApplication
 from imagegate.web.connections import Connections, Limits
 from imagegate.web.http_connection import Connection
+from imagegate.web.listening import is_open_in, let_nobody_in
 
 ACCEPTED_AT_ONCE = 64
 """Connections accepted in one turn of the loop; then other workers, and requests under way, have theirs."""
@@ -36,6 +37,10 @@ IDLE_S = 2.0
 """How long an idle connection may still send a request after SIGTERM, if new connections are not accepted."""
 LAST_REQUEST_S = 0.5
 """How long the connections that were accepted last may take to send a request after SIGTERM."""
+MASTER_S = 0.5
+"""How long the master may take to close its listening sockets, if it and its workers got SIGTERM at once."""
+HANDSHAKES_S = 0.2
+"""How long connections that had begun may take to be complete, before listening ends."""
 _PAUSE_S = 0.1
 """Between two attempts to accept without descriptors; without it the loop would do nothing but fail to accept."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -112,7 +117,15 @@ class LoopServer(Server):
         for connection in list(connections.all):
             if connection.cycle is not None and not connection.cycle.response_complete:
                 connection.cycle.keep_alive = False
-        await self._wait(began + drain_s, lambda: False)
+        if self._worker.is_replaced() or self._at_once:
+            drain_s = 0.0
+        else:  # the master closes its sockets before it tells the workers; unless it told this one alone
+            await self._wait(began + MASTER_S, lambda: not self._master_listens())
+            if self._master_listens():
+                drain_s = 0.0
+            else:
+                await self._wait(began + drain_s, lambda: False)
+                await self._let_nobody_in()
         self._stop_accepting()
         last_request_s = max(drain_s + LAST_REQUEST_S, IDLE_S)
         await self._wait(began + min(last_request_s, graceful_s), lambda: not connections.all)
@@ -129,6 +142,14 @@ class LoopServer(Server):
             await asyncio.sleep(0.05)
             await self.on_tick(tick * 5)
             tick += 1
+
+    def _master_listens(self) -> bool:
+        return any(is_open_in(self._worker.ppid, listener) for listener in self._listening.values())
+
+    async def _let_nobody_in(self) -> None:
+        done = [let_nobody_in(listener) for listener in self._listening.values()]
+        if any(done):
+            await self._wait(time.monotonic() + HANDSHAKES_S, lambda: False)
 
     def _accept_again(self) -> None:
         """Accept from the loop; every worker has the same listening sockets and takes what it gets first."""
@@ -265,11 +286,14 @@ class EventLoopWorker(UvicornWorker):
         context: ssl.SSLContext = self.cfg.ssl_context(self.cfg, None)
         return context
 
+    def is_replaced(self) -> bool:
+        """Whether workers of a later reload serve instead."""
+        return self.options.reloads() != self._reloads_at_start
+
     def times_to_end(self) -> tuple[float, float]:
         """Seconds after SIGTERM in which new connections are accepted, and after which all must have ended."""
-        replaced = self.options.reloads() != self._reloads_at_start
         # a second before gunicorn kills the worker, which would lose its last log lines and metrics
-        return 0.0 if replaced else self.options.drain_s, max(self.cfg.graceful_timeout - 1.0, 0.0)
+        return self.options.drain_s, max(self.cfg.graceful_timeout - 1.0, 0.0)
 
     async def _serve(self) -> None:
         application = AsgiApplication(self.wsgi, threads=self.cfg.threads)

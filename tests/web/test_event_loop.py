@@ -473,6 +473,14 @@ class TestEnd:
             service.running.process.wait(10)
             assert time.monotonic() - begun < 5
 
+    def test_one_worker_that_is_told_to_end_takes_nothing_from_the_others(self, tmp_path: Path) -> None:
+        with serving(tmp_path, *settings(tmp_path, drainS=3), workers=2) as service:
+            before = service.workers()
+            os.kill(min(before), signal.SIGTERM)
+            wait_until(lambda: len(service.workers() - before) == 1, "its successor", timeout_s=10)
+            assert slowest_review(service, 40) < 1
+            assert max(before) in service.workers()
+
     def test_reloads_do_not_drain_and_lose_nothing(self, tmp_path: Path) -> None:
         with serving(tmp_path, *settings(tmp_path, drainS=20), workers=2) as service:
             before = service.workers()
