@@ -84,8 +84,8 @@ def evidence_answerers(settings: Settings, http: HttpClient) -> dict[type[Questi
     limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)
     signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
     return {
-        ManifestDigest: Answerer(digests.ask, remembered=digests.remembered, host=_registry_of_digest),
-        ImageSignatures: Answerer(signatures.ask, remembered=signatures.remembered, host=_host_of_signatures),
+        ManifestDigest: Answerer(digests.ask, cached=digests.cached, host=_registry_of_digest),
+        ImageSignatures: Answerer(signatures.ask, cached=signatures.cached, host=_host_of_signatures),
     }
 
 

@@ -31,6 +31,7 @@ from imagegate.ports.image_streams import ImageStreams, Namespaces
 FILE_MAX_BYTES = 1 << 30
 SOURCE = "files"
 ANSWERS_CACHED = 1_000
+"""Answers kept unpacked, of all kinds: the images in use; the others stay packed in memory."""
 _Key = tuple[str, str]
 
 

@@ -169,11 +169,8 @@ class Endpoints:
 
 
 def _endpoint(base_url: str, answer: HttpAnswer, *, verify: bool) -> Endpoint:
-    return Endpoint(base_url, verify, challenges_of(answer), _has_extension(answer), answer.server)
-
-
-def _has_extension(answer: HttpAnswer) -> bool:
-    return answer.headers.get(_SIGNATURES_HEADER, "").strip() == "1"
+    has_extension = answer.headers.get(_SIGNATURES_HEADER, "").strip() == "1"
+    return Endpoint(base_url, verify, challenges_of(answer), has_extension, answer.server)
 
 
 def challenges_of(answer: HttpAnswer) -> tuple[Challenge, ...]:

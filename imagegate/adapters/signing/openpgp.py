@@ -23,6 +23,7 @@ from imagegate.errors import BadSignature
 from imagegate.ports.signatures import MessageVerifier
 
 RINGS_CACHED = 512
+"""Parsed key rings: as many as policies name; parsing one for each signature would be slow."""
 
 
 class OpenPgpVerifier:

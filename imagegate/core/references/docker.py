@@ -154,6 +154,7 @@ def _parse(text: str) -> DockerReference:
     return DockerReference(parts.get("domain", ""), parts["path"], parts["tag"] or "", digest)
 
 
+# Bounded: clients choose the names. Errors are not cached, so that refused names use no room.
 _parse_cached = lru_cache(maxsize=8192)(_parse)
 
 

@@ -16,8 +16,9 @@ from imagegate.errors import InvalidDigest, InvalidReference
 DOCKER_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 DEFAULT_TAG = "latest"
 NAME_MAX_LENGTH = 255
-CACHED_REFERENCE_MAX_LENGTH = 1024
-REMEMBERED = 2048
+CACHED_REFERENCE_MAX_LENGTH = 1024  # longer strings are parsed each time: clients choose them, and caches hold them
+NAMES_CACHED = 2048
+"""Entries of each cache of names: a cluster's images repeat, and a stranger's cannot use more than some megabytes."""
 """Parsed references and checked digests; each takes half a kilobyte, in every worker."""
 
 _COMPONENT = r"[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*"
@@ -48,7 +49,7 @@ def check_digest(text: str) -> None:
         raise InvalidDigest("invalid checksum digest length")
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=NAMES_CACHED)
 def is_digest(text: str) -> bool:
     """True if ``text`` is a digest of a supported algorithm and length."""
     try:
@@ -234,7 +235,7 @@ def _parse(text: str) -> ImageReference:
     return ImageReference(registry, "", name, tag, digest)
 
 
-_parse_cached = lru_cache(maxsize=REMEMBERED)(_parse)
+_parse_cached = lru_cache(maxsize=NAMES_CACHED)(_parse)
 
 
 def _go_lower(text: str) -> str:

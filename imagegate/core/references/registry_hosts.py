@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, REMEMBERED
+from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, NAMES_CACHED
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = DOCKER_HUB_HOSTS | {"registry.hub.docker.com"}
@@ -29,7 +29,7 @@ def split_port(host: str) -> tuple[str, str]:
     return (name, port) if colon and "]" not in port else (host, "")
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=NAMES_CACHED)
 def spelled(host: str) -> str:
     """``host`` in the one spelling of its own name: lower case, no final dot, no port that is the default."""
     name, port = split_port(host.lower())
@@ -38,7 +38,7 @@ def spelled(host: str) -> str:
     return f"{name}:{port}" if port and port != SECURE_PORT else name
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=NAMES_CACHED)
 def broad(host: str) -> str:
     """``host`` as rejecting rules compare it: without port 80, and with one name for all names of one place.
 
@@ -53,7 +53,7 @@ def broad(host: str) -> str:
     return _joined(ipv4_address(name) or name, port)
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=NAMES_CACHED)
 def places(host: str) -> frozenset[str]:
     """Every place a node may reach by ``host``: a leading zero is octal to some resolvers, decimal to others."""
     found = broad(host)
@@ -65,7 +65,7 @@ def places(host: str) -> frozenset[str]:
     return frozenset((found, _joined(decimal, port)))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=NAMES_CACHED)
 def texts(host: str) -> frozenset[str]:
     """All strings that a rejecting pattern is compared with for ``host``: its places in every spelling."""
     return frozenset((host,)).union(*map(_variants, {*places(host), spelled(host)}))

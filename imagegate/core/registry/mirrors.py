@@ -51,7 +51,7 @@ class MirrorRule:
     def apply(self, image: ImageReference) -> tuple[ImageReference, ...]:
         """The places to try, in order."""
         rest = self._rest(_location(image)) or ""
-        places = [_at(image, mirror + rest) for mirror in self.mirrors]
+        places = [_moved_to(image, mirror + rest) for mirror in self.mirrors]
         return tuple(places if self.never_contact_source else [*places, image])
 
 
@@ -75,7 +75,7 @@ def _canonical(location: str) -> str:
     return f"{canonical_registry(registry)}{slash}{path}"
 
 
-def _at(image: ImageReference, location: str) -> ImageReference:
+def _moved_to(image: ImageReference, location: str) -> ImageReference:
     registry, _, path = location.partition("/")
     namespace, slash, name = path.partition("/")
     return replace(image, registry=registry, namespace=namespace if slash else "", name=name if slash else namespace)

@@ -43,19 +43,20 @@ class ManifestDigests:
         self._limits = limits or DigestLimits(digest_s=0.0)
         self._cached: TimedCache[ManifestDigest, Found[str]] = TimedCache(self._limits.answers_max, clock=clock)
 
-    def remembered(self, question: ManifestDigest) -> Found[str] | None:
+    def cached(self, question: ManifestDigest) -> Found[str] | None:
         """The cached answer, or None. Never waits."""
         return self._cached.get(question)
 
     def ask(self, question: ManifestDigest, *, deadline_s: float) -> Lookup[str]:
         """The digest of the manifest's bytes; of a list, that of the list."""
-        kept = self.remembered(question)
+        kept = self.cached(question)
         if kept is not None:
             return kept
         access = RegistryAccess(question.secrets, anonymous_first=True)
         answer = self._registry.manifest(question.image, access=access, deadline_s=deadline_s)
         if isinstance(answer, Found):
-            self._keep(question, answer.value.digest)
+            ttl_s = self._limits.digest_s if question.image.id else self._limits.tag_s
+            self._cached.put(question, Found(answer.value.digest, CACHE), ttl_s=ttl_s)
             return Found(answer.value.digest, answer.source)
         if isinstance(answer, RegistryUnknown) and answer.error_kind is RegistryErrorKind.NO_CREDENTIALS:
             return NeedsCredentials(answer.why, answer.retryable)
@@ -66,7 +67,3 @@ class ManifestDigests:
         ):
             return Unknown(f"Manifest does not match provided manifest digest {question.image.id}", retryable=False)
         return answer
-
-    def _keep(self, question: ManifestDigest, digest: str) -> None:
-        seconds = self._limits.digest_s if question.image.id else self._limits.tag_s
-        self._cached.put(question, Found(digest, CACHE), ttl_s=seconds)

@@ -64,6 +64,7 @@ class _Key:
 
     def __post_init__(self) -> None:
         fields = (self.repository, self.digest, self.store, self.secrets, self.key_rings)
+        # The class is frozen, and hashing key rings costs more than the look-up: hash once.
         object.__setattr__(self, "_hash", hash(fields))
 
     def __hash__(self) -> int:
@@ -149,7 +150,7 @@ class SignatureReader:
         finally:
             evidence.lock.release()
 
-    def remembered(self, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
+    def cached(self, question: ImageSignatures) -> Found[tuple[SignatureCheck, ...]] | None:
         """The cached answer, or None. Never waits."""
         evidence = self._cached.get(_key(question))
         return None if evidence is None else self._from_cache(evidence, question)
@@ -235,6 +236,7 @@ class SignatureReader:
         return check
 
 
+# A review asks with equal questions again and again; making their key costs more than finding it.
 @lru_cache(maxsize=4096)
 def _key(question: ImageSignatures) -> _Key:
     key_rings = rings(question.requirements)

@@ -168,6 +168,7 @@ def creation(
     )
 
 
+# Bounded, because manifests may name any kind; few occur.
 @lru_cache(maxsize=512)
 def _types_of(version: str, kind: str) -> tuple[GroupKind, GroupResource]:
     group = version.rpartition("/")[0]

@@ -21,6 +21,7 @@ from imagegate.service.review.lookup_shares import HostShares, Shares
 T = TypeVar("T")
 
 ROUNDS_MAX = 6
+"""Rounds of questions that depend on earlier answers. A faulty plug-in must not loop for ever."""
 IMMEDIATE_S = 1.0
 """Deadline given to answerers that read memory."""
 
@@ -83,7 +84,7 @@ class Answerer(NamedTuple):
     ask: Asker
     immediate: bool = False
     """True for an adapter that only reads memory: it is called in the review's own thread."""
-    remembered: Callable[[Any], Lookup[Any] | None] | None = None
+    cached: Callable[[Any], Lookup[Any] | None] | None = None
     """The cached answer, or None; never waits. A cached answer is not counted as a look-up."""
     host: Callable[[Any], str] | None = None
     """Host of a question, ``host[:port]``; each host has a share of the threads. None: all of its class share one."""
@@ -223,7 +224,7 @@ class LookUp:
             return None
         if answerer.immediate:
             return self._call(question, answerer, IMMEDIATE_S)
-        return answerer.remembered(question) if answerer.remembered is not None else None
+        return answerer.cached(question) if answerer.cached is not None else None
 
     def look_up(self, question: Question, deadline: Deadline) -> Lookup[Any]:
         """The answer to a single question."""

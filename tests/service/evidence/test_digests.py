@@ -57,12 +57,12 @@ def digests(registry: Answers, clock: Clock, limits: DigestLimits | None = LIMIT
 def test_a_tag_is_kept_for_its_time_and_asked_again_after_it() -> None:
     registry, clock = Answers(manifest(ONE), manifest(TWO)), Clock()
     subject = digests(registry, clock)
-    assert subject.remembered(TAGGED) is None
+    assert subject.cached(TAGGED) is None
     assert subject.ask(TAGGED, deadline_s=1) == Found(ONE, "registry")
     clock.now = 9.9
-    assert subject.remembered(TAGGED) == subject.ask(TAGGED, deadline_s=1) == Found(ONE, "cache")
+    assert subject.cached(TAGGED) == subject.ask(TAGGED, deadline_s=1) == Found(ONE, "cache")
     clock.now = 10
-    assert subject.remembered(TAGGED) is None
+    assert subject.cached(TAGGED) is None
     assert subject.ask(TAGGED, deadline_s=1) == Found(TWO, "registry")
     assert len(registry.asked) == 2
 
@@ -72,16 +72,16 @@ def test_a_digest_is_kept_longer() -> None:
     subject = digests(registry, clock)
     subject.ask(PINNED, deadline_s=1)
     clock.now = 299
-    assert subject.remembered(PINNED) == Found(ONE, "cache")
+    assert subject.cached(PINNED) == Found(ONE, "cache")
     clock.now = 300
-    assert subject.remembered(PINNED) is None
+    assert subject.cached(PINNED) is None
 
 
 def test_without_limits_nothing_is_kept() -> None:
     registry, clock = Answers(manifest(ONE), manifest(TWO)), Clock()
     subject = digests(registry, clock, None)
     assert subject.ask(TAGGED, deadline_s=1) == Found(ONE, "registry")
-    assert subject.remembered(TAGGED) is None
+    assert subject.cached(TAGGED) is None
     assert subject.ask(TAGGED, deadline_s=1) == Found(TWO, "registry")
 
 
@@ -89,7 +89,7 @@ def test_what_one_may_see_another_is_asked_for() -> None:
     registry, clock = Answers(manifest(ONE), Absent("none")), Clock()
     subject = digests(registry, clock)
     subject.ask(ManifestDigest(TAGGED.image, (SECRET,)), deadline_s=1)
-    assert subject.remembered(TAGGED) is None
+    assert subject.cached(TAGGED) is None
     assert subject.ask(TAGGED, deadline_s=1) == Absent("none")
     assert [access.secrets for access in registry.asked] == [(SECRET,), ()]
 
@@ -101,7 +101,7 @@ def test_what_one_may_see_another_is_asked_for() -> None:
 def test_only_what_was_found_is_kept(answer: Lookup[Manifest]) -> None:
     subject = digests(Answers(answer, manifest(ONE)), Clock())
     assert not isinstance(subject.ask(TAGGED, deadline_s=1), Found)
-    assert subject.remembered(TAGGED) is None
+    assert subject.cached(TAGGED) is None
     assert subject.ask(TAGGED, deadline_s=1) == Found(ONE, "registry")
 
 
@@ -110,7 +110,7 @@ def test_no_more_than_the_limit_is_kept() -> None:
     subject = digests(Answers(*(manifest(ONE) for _ in names)), Clock())
     for name in names:
         subject.ask(name, deadline_s=1)
-    assert [subject.remembered(name) is not None for name in names] == [False, True, True]
+    assert [subject.cached(name) is not None for name in names] == [False, True, True]
 
 
 def test_missing_credentials_and_wrong_content_are_told_apart() -> None:
@@ -145,4 +145,4 @@ def test_many_threads_share_a_small_cache() -> None:
             assert list(pool.map(ask_all, range(0, 160, 10))) == [1500] * 16
     finally:
         sys.setswitchinterval(interval)
-    assert sum(subject.remembered(name) is not None for name in names) == 8
+    assert sum(subject.cached(name) is not None for name in names) == 8

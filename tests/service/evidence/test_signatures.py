@@ -190,15 +190,15 @@ def test_requirements_behind_a_reject_are_not_read_for() -> None:
 
 def test_a_repeated_question_is_answered_from_what_is_kept() -> None:
     bench = Bench(store=FakeStore([GOOD]))
-    assert bench.reader.remembered(question()) is None
+    assert bench.reader.cached(question()) is None
     assert bench.refusal(question()) == ""
     bench.pass_time(299)
     assert bench.refusal(question()) == ""
-    assert isinstance(bench.reader.remembered(question()), Found)
+    assert isinstance(bench.reader.cached(question()), Found)
     assert bench.store.asked == [1]
     assert len(bench.registry.asked) == 1
     bench.pass_time(2)
-    assert bench.reader.remembered(question()) is None
+    assert bench.reader.cached(question()) is None
     assert bench.refusal(question()) == ""
     assert bench.store.asked == [1, 1]
 
@@ -245,7 +245,7 @@ def test_evidence_ends_with_the_key() -> None:
     assert bench.refusal(question()) == ""
     assert bench.store.asked == [1]
     bench.pass_time(1)
-    assert bench.reader.remembered(question()) is None
+    assert bench.reader.cached(question()) is None
     bench.refusal(question())
     assert bench.store.asked == [1, 1]
 
@@ -273,7 +273,7 @@ def test_evidence_is_kept_by_digest_and_judged_by_tag() -> None:
 def test_evidence_is_not_shared_across(changes: dict[str, Any]) -> None:
     bench = Bench(store=FakeStore([GOOD]))
     assert bench.refusal(question()) == ""
-    assert bench.reader.remembered(question(**changes)) is None
+    assert bench.reader.cached(question(**changes)) is None
 
 
 def test_without_a_store_there_are_none() -> None:
@@ -381,7 +381,7 @@ def test_who_waits_too_long_is_told_so() -> None:
         while not bench.store.asked:
             pass
         late = bench.ask(question(), deadline_s=0.01)
-        assert bench.reader.remembered(question()) is None
+        assert bench.reader.cached(question()) is None
         assert bench.store.gate is not None
         bench.store.gate.set()
         assert isinstance(first.result(), Found)
@@ -398,7 +398,7 @@ def test_only_so_many_images_are_kept() -> None:
     bench = Bench(registry=FakeRegistry(Found((GOOD,))), limits=SignatureLimits(images_max=2))
     for name in ("one", "two", "three"):
         bench.ask(question(f"icr.io/a/{name}:1"))
-    assert bench.reader.remembered(question("icr.io/a/one:1")) is None
+    assert bench.reader.cached(question("icr.io/a/one:1")) is None
     bench.ask(question("icr.io/a/two:1"))
     bench.ask(question("icr.io/a/one:1"))
     assert [image for image, _, _ in bench.registry.asked].count(f"icr.io/a/two@{DIGEST}") == 1
