@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from imagegate.core.image_api.schema import type_problems
 from imagegate.documents.yaml.nodes import Node, plain
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, read_source
 from imagegate.errors import InvalidPolicy
@@ -100,6 +99,8 @@ def _is_known(kind: str, api_version: object) -> bool:
 
 
 def _checked(kind: str, value: dict[str, Any], node: Node, name: str, namespace: str) -> WrittenObject:
+    from imagegate.core.image_api.schema import type_problems  # imported when there are objects: takes time
+
     for problem in type_problems(kind, value):
         line = _line_of(node, problem.path)
         raise InvalidObject(f"{_where(name, line)}: {kind}: {problem}")

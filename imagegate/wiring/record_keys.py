@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagegate.adapters.files.record_key import KeyNotKept, given_key, kept_key
 from imagegate.ports.documents import Documents
 from imagegate.settings.load import Settings
 
@@ -46,6 +45,8 @@ class RecordKeys:
         """
         named = settings.cise.record_key_file if settings.cise is not None else ""
         if named:
+            from imagegate.adapters.files.record_key import given_key  # takes time: imported when used
+
             return RecordKey(given_key(Path(named), documents), lasts=True)
         if not self._keeps:
             return RecordKey(self._own)
@@ -55,6 +56,8 @@ class RecordKeys:
         return self._kept[path]
 
     def _kept_at(self, path: Path) -> RecordKey:
+        from imagegate.adapters.files.record_key import KeyNotKept, kept_key  # takes time: imported when used
+
         try:
             return RecordKey(kept_key(path), lasts=True)
         except KeyNotKept as error:
