@@ -9,9 +9,8 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Parents,
 from imagegate.core.enforcement.behaviour import Profile as CiseProfile
 from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
-from imagegate.core.import_gate import gate as import_gate
 from imagegate.core.import_gate.config import ImagePolicyBlock
-from imagegate.core.import_gate.gate import GateBehaviour, Grandfather
+from imagegate.core.import_gate.gate import GateBehaviour, Grandfather, behaviour_of
 from imagegate.core.profile import Profile
 from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings
@@ -54,7 +53,7 @@ def image_policy_behaviour(settings: Settings, block: ImagePolicyBlock) -> Behav
 def import_gate_behaviour(settings: Settings) -> GateBehaviour:
     """The behaviour of the import gate."""
     given = settings.import_gate
-    preset = import_gate.OPENSHIFT_4 if settings.profile is Profile.OPENSHIFT_4 else import_gate.DOCUMENTED
+    preset = behaviour_of(settings.profile)
     return replace(
         preset,
         grandfather=Grandfather(given.grandfather),

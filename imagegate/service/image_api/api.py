@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
@@ -46,7 +46,6 @@ from imagegate.service.imports.importer import Importer
 
 DEFAULT_NAMESPACE = "default"
 _PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name})
-SubRead = Callable[[ApiRequest, str], JsonObject]
 
 
 @runtime_checkable

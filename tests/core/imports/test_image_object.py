@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from imagegate.core.imports.image_object import go_time, image_object
 from imagegate.core.registry.manifest import (
     DOCKER_SCHEMA1,
-    OCI_CONFIG,
     OCI_MANIFEST,
     Manifest,
     digest_of,
     parse_manifest,
 )
 from imagegate.errors import Malformed, TooLarge
+from tests.support.registry_simulator import OCI_CONFIG
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 NOW = datetime(2018, 6, 1, 10, tzinfo=UTC)
