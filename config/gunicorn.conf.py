@@ -1,7 +1,7 @@
-"""For running imagegate under a gunicorn of one's own: ``gunicorn -c config/gunicorn.conf.py``.
+"""Runs imagegate under your own gunicorn: ``gunicorn -c config/gunicorn.conf.py``.
 
-``imagegate serve`` uses the same settings; they stand in ``imagegate.web.server`` with their reasons. Address, kind of
-workers and limits are those of the settings file that ``IMAGEGATE_SETTINGS`` names; gunicorn's command line wins.
+``imagegate serve`` uses the same settings; ``imagegate.web.server`` gives the reason for each. Address, kind of worker
+and limits come from the settings file that ``IMAGEGATE_SETTINGS`` names. gunicorn's command line overrides them.
 """
 
 from imagegate.web.server import ServerOptions, gunicorn_settings

@@ -1,4 +1,6 @@
-"""HTTP: the admission endpoints, the probes and metrics, and the server that carries them.
+"""HTTP: the admission endpoints, probes, metrics, and the servers and workers that run them.
 
-Thin: what a request means is decided by the services. Nothing here is built on import.
+Belongs here: bytes to requests, results to bytes, connections, threads, signals, TLS. Rooms: ``image_api`` (the API of
+image streams and images), ``console`` (its pages). Must not be here: a decision (``service``, ``core``), or the name of
+an adapter (``wiring`` builds those). Importing a module builds nothing.
 """

@@ -1,9 +1,10 @@
-"""The admission endpoints, bytes in, status and bytes out: every microsecond here is paid by every pod.
+"""The admission endpoints: from the bytes of a request to a status and the bytes of an answer.
 
-They have two thin faces: this module's WSGI, and ``web.asgi`` for the event loop.
+Plain functions without Flask, since every pod of a cluster waits for them. Two servers call them: WSGI servers through
+``AdmissionEndpoints.__call__``, the event loop through ``web.asgi``.
 
-An unreadable request is answered with an HTTP error and a Status; anything that can be read is answered with
-200 and an AdmissionReview, also when it is denied.
+A request that cannot be read is answered with an HTTP error and a Kubernetes Status. A review that can be read is
+answered with 200 and an AdmissionReview, also when it is denied.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ StartResponse = Callable[..., Any]
 
 
 class Endpoint(NamedTuple):
-    """What a path asks for."""
+    """The phase and the plug-ins of a path."""
 
     phase: Phase
     plugins: frozenset[str] | None = None
-    """None: all that are configured."""
-    undecodable: str = ""
-    """What stands before the reason where a body cannot be read."""
+    """None: every configured plug-in."""
+    error_prefix: str = ""
+    """Put before the reason when a request cannot be read; Portieris' words on its endpoints."""
 
 
 _PORTIERIS = "bad request, unable to decode admission review body: "
@@ -53,8 +54,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 }
 
 
-class Refusal(Exception):
-    """A request that is not read: an HTTP status and why."""
+class HttpError(Exception):
+    """A request that is not read: an HTTP status and the reason."""
 
     def __init__(self, status: str, why: str) -> None:
         super().__init__(why)
@@ -62,7 +63,7 @@ class Refusal(Exception):
 
 
 class Received(NamedTuple):
-    """A request that was read whole."""
+    """A complete HTTP request."""
 
     method: str
     content_type: str
@@ -70,19 +71,19 @@ class Received(NamedTuple):
     query: str
     body: bytes
     arrived: float | None = None
-    """When its first byte arrived, on the monotonic clock; None: not known, its time runs from now."""
+    """When its first byte was received, on the monotonic clock; None: not known, the time limit runs from now."""
 
 
 class Reply(NamedTuple):
-    """What is sent back, as JSON."""
+    """The answer, as JSON."""
 
     status: str
-    """``200 OK``."""
+    """Code and reason: ``200 OK``."""
     body: bytes
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """Everything that describes it."""
+        """The headers of the answer."""
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(self.body)))]
         if self.status.startswith("405"):
             headers.append(("Allow", "POST"))
@@ -90,10 +91,10 @@ class Reply(NamedTuple):
 
 
 class AdmissionEndpoints:
-    """The paths of ``ENDPOINTS``, bytes in, status and bytes out; called itself, a WSGI application.
+    """Answers the paths of ``ENDPOINTS``. A WSGI application when it is called.
 
     Args:
-        fallback: answers every other path.
+        fallback: the WSGI application for every other path.
     """
 
     def __init__(
@@ -108,53 +109,60 @@ class AdmissionEndpoints:
         self.body_max_bytes = body_max_bytes
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Answer one request of a WSGI server."""
         endpoint = ENDPOINTS.get(environ["PATH_INFO"])
         if endpoint is None:
             return self.fallback(environ, start_response)
         try:
-            received = _received(environ, self.body_max_bytes)
-        except Refusal as refusal:
-            reply = refused(endpoint, refusal)
+            received = _read_request(environ, self.body_max_bytes)
+        except HttpError as error:
+            reply = error_reply(endpoint, error)
         else:
             reply = finish(self.answer_in_steps(endpoint, received))
         start_response(reply.status, reply.headers)
         return [reply.body]
 
     def answer_in_steps(self, endpoint: Endpoint, received: Received) -> Steps[Reply]:
-        """Answer one request. Stops nowhere if memory answers all that must be known."""
+        """Answer one request; yields a ``Wait`` for each round of look-ups that are not cached."""
         try:
+            # again for WSGI, which has checked before it read the body; the event loop has the body by now
             check_head(received.method, received.content_type, received.content_encoding)
-            document = decoded(received.body)
+            document = decode_body(received.body)
             answer = yield from self._review(
                 document, endpoint.phase, endpoint.plugins, timeout_s(received.query), received.arrived
             )
             return Reply("200 OK", _encode(answer, document))
-        except Refusal as refusal:
-            return refused(endpoint, refusal)
+        except HttpError as error:
+            return error_reply(endpoint, error)
         except InvalidReview as error:
-            return refused(endpoint, Refusal("400 Bad Request", str(error)))
+            return error_reply(endpoint, HttpError("400 Bad Request", str(error)))
         except MemoryError:
-            return _out_of_memory(endpoint, received.body)
+            return _out_of_memory_reply(endpoint, received.body)
 
 
-def refused(endpoint: Endpoint, refusal: Refusal) -> Reply:
-    """The answer to what is not read."""
-    return Reply(refusal.status, status_body(refusal.status, f"{endpoint.undecodable}{refusal}"))
+def error_reply(endpoint: Endpoint, error: HttpError) -> Reply:
+    """The answer to a request that is not read."""
+    return Reply(error.status, status_body(error.status, f"{endpoint.error_prefix}{error}"))
 
 
 _UID = re.compile(rb'"request"\s*:\s*\{[^{}]*?"uid"\s*:\s*"([^"\\]{1,256})"')
 _VERSION = re.compile(rb'"apiVersion"\s*:\s*"(admission\.k8s\.io/v1(?:beta1)?)"')
 _SEARCHED_BYTES = 4096
-"""The API server writes version and uid first."""
+"""The API server writes version and uid at the beginning."""
+_NO_MEMORY = "the service has no memory left for this request"
 
 
-def _out_of_memory(endpoint: Endpoint, body: bytes) -> Reply:
-    """A denial that carries the uid, found without decoding the body; 503 where it cannot be seen."""
+def _out_of_memory_reply(endpoint: Endpoint, body: bytes) -> Reply:
+    """A denial with the review's uid; 503 if the uid is not near the beginning of the body.
+
+    The body is searched, not decoded: decoding is what there was no memory for.
+    """
     head = body[:_SEARCHED_BYTES]
     uid, version = _UID.search(head), _VERSION.search(head)
     if uid is None:
-        return refused(endpoint, Refusal("503 Service Unavailable", "the service has no memory left for this request"))
+        return error_reply(
+            endpoint, HttpError("503 Service Unavailable", "the service has no memory left for this request")
+        )
     document = {
         "apiVersion": version[1].decode() if version else "",
         "request": {"uid": uid[1].decode("utf-8", "replace")},
@@ -162,86 +170,87 @@ def _out_of_memory(endpoint: Endpoint, body: bytes) -> Reply:
     return Reply("200 OK", orjson.dumps(internal_error(document)))
 
 
-def _received(environ: Mapping[str, Any], max_bytes: int) -> Received:
+def _read_request(environ: Mapping[str, Any], max_bytes: int) -> Received:
     method, encoding = environ["REQUEST_METHOD"], environ.get("HTTP_CONTENT_ENCODING", "identity")
     media_type = environ.get("CONTENT_TYPE", "")
     check_head(method, media_type, encoding)
     try:
         body = read_body(environ, max_bytes)
     except MemoryError as error:
-        raise Refusal("503 Service Unavailable", "the service has no memory left for this request") from error
+        raise HttpError("503 Service Unavailable", _NO_MEMORY) from error
     return Received(method, media_type, encoding, environ.get("QUERY_STRING", ""), body)
 
 
 def check_head(method: str, media_type: str, encoding: str) -> None:
-    """Raise unless a review can be read from such a request.
+    """Check that a request can hold a review.
 
     Raises:
-        Refusal: it is not a POST of plain JSON.
+        HttpError: it is not a POST of plain JSON.
     """
     if method != "POST":
-        raise Refusal("405 Method Not Allowed", "an AdmissionReview is sent by POST")
+        raise HttpError("405 Method Not Allowed", "an AdmissionReview is sent by POST")
     if encoding != "identity":
-        raise Refusal("415 Unsupported Media Type", "a Content-Encoding is not accepted: send plain JSON")
+        raise HttpError("415 Unsupported Media Type", "a Content-Encoding is not accepted: send plain JSON")
+    # compared whole first: the API server sends exactly this, and need not pay for the parsing
     if media_type != "application/json" and media_type.partition(";")[0].strip().lower() != "application/json":
-        raise Refusal("415 Unsupported Media Type", "the Content-Type must be application/json")
+        raise HttpError("415 Unsupported Media Type", "the Content-Type must be application/json")
 
 
-def decoded(body: bytes) -> object:
-    """The JSON of a body.
+def decode_body(body: bytes) -> object:
+    """Decode the JSON of a body.
 
     Raises:
-        Refusal: it is not JSON.
+        HttpError: it is not JSON.
     """
     if not body:
-        raise Refusal("400 Bad Request", "the body is empty")
+        raise HttpError("400 Bad Request", "the body is empty")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        if error.msg.casefold().startswith("not enough memory"):  # orjson's own word for MemoryError
+        if error.msg.casefold().startswith("not enough memory"):  # orjson reports a failed allocation like this
             raise MemoryError(error.msg) from error
-        raise Refusal("400 Bad Request", f"the body is not JSON: {error}") from error
+        raise HttpError("400 Bad Request", f"the body is not JSON: {error}") from error
 
 
 def read_body(environ: Mapping[str, Any], max_bytes: int = BODY_MAX_BYTES) -> bytes:
-    """The body, never reading more than ``max_bytes`` and one.
+    """Read the body of a WSGI request, at most ``max_bytes`` and one.
 
     Raises:
-        Refusal: it is too large, or shorter than announced.
+        HttpError: it is too large, or shorter than announced.
     """
     stream = environ["wsgi.input"]
     announced = environ.get("CONTENT_LENGTH")
     if announced:
         if not announced.isdecimal():
-            raise Refusal("400 Bad Request", "the Content-Length is not a number")
+            raise HttpError("400 Bad Request", "the Content-Length is not a number")
         if len(announced) > 18 or int(announced) > max_bytes:
             raise too_large(max_bytes)
         body: bytes = stream.read(int(announced))
         if len(body) < int(announced):
-            raise Refusal("400 Bad Request", f"the body ended after {len(body)} of {announced} bytes")
+            raise HttpError("400 Bad Request", f"the body ended after {len(body)} of {announced} bytes")
         return body
     if not environ.get("wsgi.input_terminated"):
-        return b""
+        return b""  # without a length, a server that does not mark the end of the body would block in read()
     body = stream.read(max_bytes + 1)
     if len(body) > max_bytes:
         raise too_large(max_bytes)
     return body
 
 
-def too_large(max_bytes: int) -> Refusal:
-    """The refusal of a body that is larger than ``max_bytes``."""
-    return Refusal("413 Content Too Large", f"the body is larger than {max_bytes} bytes")
+def too_large(max_bytes: int) -> HttpError:
+    """The error for a body that is larger than ``max_bytes``."""
+    return HttpError("413 Content Too Large", f"the body is larger than {max_bytes} bytes")
 
 
 def _encode(answer: dict[str, Any], document: object) -> bytes:
     try:
         return orjson.dumps(answer)
-    except (TypeError, MemoryError):  # a text that is not UTF-8, or a number beyond 64 bits, from some answer outside
+    except (TypeError, MemoryError):  # a string that is not UTF-8, or a number beyond 64 bits, in a look-up's result
         return orjson.dumps(internal_error(document))
 
 
 def status_body(status: str, why: str) -> bytes:
-    """A Status for an HTTP error, as JSON."""
+    """A Kubernetes Status for an HTTP error, as JSON."""
     code, _, reason = status.partition(" ")
     return orjson.dumps(
         {
@@ -249,7 +258,7 @@ def status_body(status: str, why: str) -> bytes:
             "apiVersion": "v1",
             "metadata": {},
             "status": "Failure",
-            "message": why.encode("utf-8", "replace").decode("utf-8"),
+            "message": why.encode("utf-8", "replace").decode("utf-8"),  # orjson refuses lone surrogates
             "reason": _REASONS.get(code, reason.replace(" ", "")),
             "code": int(code),
         }
@@ -257,22 +266,22 @@ def status_body(status: str, why: str) -> bytes:
 
 
 _REASONS = {"405": "MethodNotAllowed", "413": "RequestEntityTooLarge", "415": "UnsupportedMediaType"}
-"""Kubernetes' words, where they are not HTTP's."""
+"""Kubernetes' reasons, where they differ from HTTP's."""
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # an API server sends one query for each webhook configuration
 def timeout_s(query: str) -> float | None:
-    """How long the API server waits, in seconds, from its ``?timeout=10s``; None where it does not say.
+    """Seconds that the API server waits, from its ``?timeout=10s``; None if the query does not say.
 
     A Go duration (``time.ParseDuration``); one that cannot be read, or is zero, counts as not given.
     """
-    if len(query) > 1024:
+    if len(query) > 1024:  # bounds the parsing, and the memory of the cached queries
         return None
-    text = parse_qs(query).get("timeout", [""])[0]
-    if not text or _DURATION_PART.sub("", text):
+    duration = parse_qs(query).get("timeout", [""])[0]
+    if not duration or _DURATION_PART.sub("", duration):
         return None
-    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(duration))
     return min(seconds, TIMEOUT_MAX_S) or None

@@ -17,7 +17,7 @@ from imagegate.wiring.runtime import Runtime, now
 
 
 class Application(AdmissionEndpoints):
-    """What the server calls. ``service`` is for the server's hooks."""
+    """The application that servers call. Their hooks use ``service``; the event loop uses ``closed_early``."""
 
     def __init__(self, service: Runtime, metrics: Metrics) -> None:
         super().__init__(
@@ -28,7 +28,9 @@ class Application(AdmissionEndpoints):
         self.closed_early = metrics.serving.closed_early
 
     def start_worker(self) -> None:
-        """Begin what runs beside the requests; once in every process that serves, after it was forked."""
+        """Start what runs beside the requests; once in every process that serves, after it was forked: threads do not
+        survive a fork.
+        """
         logs.write_in_thread(self._metrics.serving.lines_dropped)
         policies = self.service.policies
         policies.listen(lambda state: self._metrics.policies(policies.current, state))
@@ -41,7 +43,7 @@ class Application(AdmissionEndpoints):
 
 
 def create_app(service: Runtime, metrics: Metrics) -> Flask:
-    """Probes, metrics and version (and whatever else is asked seldom)."""
+    """The Flask application for everything but reviews: probes, metrics, console, image API."""
     app = Flask("imagegate")
     app.config["MAX_CONTENT_LENGTH"] = service.settings.server.body_max_bytes
     app.register_blueprint(ops(service, metrics))
@@ -53,6 +55,7 @@ def create_app(service: Runtime, metrics: Metrics) -> Flask:
 
 
 def _status(error: HTTPException) -> tuple[Any, int]:
+    """Flask's errors as a Kubernetes Status, so that kubectl shows the message."""
     code = error.code or 500
     status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code}
     return jsonify({**status, "reason": (error.name or "").replace(" ", ""), "message": error.description}), code

@@ -1,9 +1,10 @@
-"""The event loop's face of the application.
+"""The application for the event loop (ASGI): each kind of request runs where it delays no other kind.
 
-A review that memory answers is decided in the loop itself, which costs less than handing it to a thread. One that must
-look something up waits in the loop and holds no thread; large ones, which take long, are decided in threads of their
-own. Everything else is the WSGI application's, in other threads again, probes in a third pool: whatever is slow slows
-its own kind only.
+- A review whose look-ups are all cached is decided in the loop: handing it to a thread costs more than deciding it.
+- A review that needs look-ups waits for them in the loop, and holds no thread.
+- A large review takes milliseconds to decide, so it goes to a small pool of threads.
+- Every other request goes to the WSGI application in a pool of its own, answers without an end (watches) in another.
+- Probes have a third pool: a pod whose image API is busy must still be ready.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from imagegate.web.admission import (
     Endpoint,
     Received,
     Reply,
-    refused,
+    error_reply,
     status_body,
     too_large,
 )
@@ -30,23 +31,23 @@ from imagegate.web.http_connection import ARRIVED
 from imagegate.web.wsgi_bridge import Bridge, Receive, Scope, Send, WsgiApplication
 
 IN_LOOP_BYTES = 32 * 1024
-"""A larger review is decided in a thread: in the loop it would keep all others waiting for milliseconds."""
+"""The largest review that is decided in the loop. A larger one would delay all others for milliseconds."""
 LARGE_AT_ONCE = 2
-"""Threads for those. They take turns on the interpreter with the loop, so more of them would only slow it down."""
+"""Threads for large reviews. They share the interpreter lock with the loop, so more of them would only slow it down."""
 PROBES = frozenset({"/livez", "/readyz", "/health/liveness", "/health/readiness", "/metrics", "/version"})
 PROBE_THREADS = 2
 STREAMS = 32
-"""Watches at a time."""
+"""Watches at a time; each holds a thread."""
 
 _log = logging.getLogger(__name__)
 
 
 class AsgiApplication:
-    """``application`` for an event loop; to be made in the process that serves.
+    """``application`` for an event loop. To be made after the fork: threads do not survive one.
 
     Args:
-        application: any WSGI application; reviews of an ``AdmissionEndpoints`` are answered in the loop.
-        threads: for requests that are no reviews.
+        application: any WSGI application; if it is an ``AdmissionEndpoints``, its reviews are answered in the loop.
+        threads: for requests that are not reviews.
     """
 
     def __init__(self, application: WsgiApplication, *, threads: int = 16) -> None:
@@ -57,7 +58,7 @@ class AsgiApplication:
         self._large = ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large-reviews")
 
     def close(self) -> None:
-        """Begin nothing more in threads."""
+        """Start nothing more in threads; what runs there ends by itself."""
         self._others.close()
         self._probes.close()
         self._large.shutdown(wait=False, cancel_futures=True)
@@ -71,10 +72,10 @@ class AsgiApplication:
         endpoint = ENDPOINTS.get(scope["path"]) if self._admission is not None else None
         if endpoint is not None and self._admission is not None:
             reply = await self._review(self._admission, endpoint, scope, body)
-            await _send(send, reply, close=body is None)
+            await _send(send, reply, close=body is None)  # what is left of the body must not be taken for a request
         elif body is None:
-            refusal = too_large(self._body_max_bytes or 0)
-            await _send(send, Reply(refusal.status, status_body(refusal.status, str(refusal))), close=True)
+            error = too_large(self._body_max_bytes or 0)
+            await _send(send, Reply(error.status, status_body(error.status, str(error))), close=True)
         else:
             bridge = self._probes if scope["path"] in PROBES else self._others
             await bridge.answer(scope, body, receive, send)
@@ -83,21 +84,21 @@ class AsgiApplication:
         self, admission: AdmissionEndpoints, endpoint: Endpoint, scope: Scope, body: bytes | None
     ) -> Reply:
         if body is None:
-            return refused(endpoint, too_large(admission.body_max_bytes))
-        steps = admission.answer_in_steps(endpoint, _received(scope, body))
+            return error_reply(endpoint, too_large(admission.body_max_bytes))
+        steps = admission.answer_in_steps(endpoint, _request_of(scope, body))
         large = len(body) > IN_LOOP_BYTES
         while True:
             if large:
-                result = await asyncio.get_running_loop().run_in_executor(self._large, _advanced, steps)
+                result = await asyncio.get_running_loop().run_in_executor(self._large, _advance, steps)
             else:
-                result = _advanced(steps)
+                result = _advance(steps)
             if isinstance(result, Reply):
                 return result
-            await _until_over(result)
+            await _wait_for(result)
 
 
-def _advanced(steps: Steps[Reply]) -> Wait | Reply:
-    """Go on to the next wait, or to the end."""
+def _advance(steps: Steps[Reply]) -> Wait | Reply:
+    """Decide up to the next look-ups that are not cached, or to the answer."""
     try:
         return next(steps)
     except StopIteration as ended:
@@ -105,29 +106,34 @@ def _advanced(steps: Steps[Reply]) -> Wait | Reply:
         return reply
 
 
-async def _until_over(wait: Wait) -> None:
-    """Return when all futures are done or the deadline has passed. The futures are others' too: none is cancelled."""
+async def _wait_for(wait: Wait) -> None:
+    """Return when all futures are done or the deadline has passed.
+
+    Without ``asyncio.wrap_future``: a wrapped future that is cancelled cancels the original, and other reviews may wait
+    for the same look-up.
+    """
     loop = asyncio.get_running_loop()
-    over = asyncio.Event()
+    all_done = asyncio.Event()
     missing = len(wait.futures)
 
     def one_done() -> None:
         nonlocal missing
         missing -= 1
         if missing <= 0:
-            over.set()
+            all_done.set()
 
-    def tell(_future: Future[Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+    # called in the thread that looked up: the counter and the event belong to the loop's thread
+    def notify(_future: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended since
             loop.call_soon_threadsafe(one_done)
 
     for future in wait.futures:
-        future.add_done_callback(tell)
+        future.add_done_callback(notify)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(over.wait(), max(wait.deadline.left_s(), 0))
+        await asyncio.wait_for(all_done.wait(), max(wait.deadline.left_s(), 0))
 
 
-def _received(scope: Scope, body: bytes) -> Received:
+def _request_of(scope: Scope, body: bytes) -> Received:
     media_type = encoding = ""
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -139,12 +145,12 @@ def _received(scope: Scope, body: bytes) -> Received:
 
 
 async def _read(scope: Scope, receive: Receive, max_bytes: int | None) -> bytes | None:
-    """The body; None if it is larger than ``max_bytes``."""
+    """The body; None if it is larger than ``max_bytes``, which a Content-Length says before anything is received."""
     if max_bytes is not None:
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > max_bytes):
                 return None
-    message = await receive()
+    message = await receive()  # usually the only one: web.http_connection starts the application with a whole body
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
         return body if max_bytes is None or len(body) <= max_bytes else None
@@ -168,6 +174,7 @@ async def _send(send: Send, reply: Reply, *, close: bool) -> None:
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
+    """Servers other than ours ask before the first request; nothing has to be prepared."""
     while (await receive())["type"] != "lifespan.shutdown":
         await send({"type": "lifespan.startup.complete"})
     await send({"type": "lifespan.shutdown.complete"})

@@ -25,10 +25,11 @@ class EnforcementMetrics:
         self._bypasses = Counter(
             "imagegate_cise_bypass", "Requests that were not looked at, by reason", ["reason"], registry=registry
         )
-        # gauges, since the client adds _total to the names of counters and dashboards know these without
+        # gauges: the client library adds _total to the names of counters, and Portieris' dashboards expect none
         self._allowed = _sum("portieris_pod_admission_decision_allow_count", "Admissions allowed", registry)
-        self._by_decision: dict[tuple[str, Phase, str], Callable[[], None]] = {}
         self._denied = _sum("portieris_pod_admission_decision_deny_count", "Admissions denied", registry)
+        self._by_decision: dict[tuple[str, Phase, str], Callable[[], None]] = {}
+        """Looked-up counters, as in ``Metrics``."""
 
     def decided(self, request: AdmissionRequest, verdict: Verdict) -> None:
         """Count one decision."""
@@ -45,5 +46,5 @@ class EnforcementMetrics:
         (self._denied if decision.denials else self._allowed).inc()
 
 
-def _sum(name: str, text: str, registry: CollectorRegistry) -> Gauge:
-    return Gauge(name, text, registry=registry, multiprocess_mode="sum")
+def _sum(name: str, description: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(name, description, registry=registry, multiprocess_mode="sum")

@@ -1,4 +1,4 @@
-"""granian instead of gunicorn, for the same application (extra ``granian``)."""
+"""granian instead of gunicorn for the same application (``imagegate serve --server granian``, extra ``granian``)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from imagegate.web.server import ServerOptions
 
 
 def run(app: Application, options: ServerOptions) -> None:
-    """Serve until SIGTERM; workers are forks of this process, so that they share what is loaded.
+    """Serve until SIGTERM. Workers are forks of this process, so they share the memory of loaded documents.
 
-    SIGHUP reads the documents again, and makes new workers.
+    SIGHUP reads the documents again and replaces the workers.
 
     Raises:
-        InvalidSettings: granian is not installed, or cannot do what was asked.
+        InvalidSettings: granian is not installed, or does not support an option.
     """
     try:
         from granian import Granian
@@ -55,6 +55,8 @@ def _address(bind: tuple[str, ...]) -> tuple[str, int]:
 
 
 def _loader(app: Application) -> Callable[[], Application]:
+    """What granian calls in every new worker: its only hook after the fork."""
+
     def load() -> Application:
         app.service.before_fork()
         app.start_worker()

@@ -1,4 +1,8 @@
-"""What tells a request of this machine's user from one that a proxy passes on or a web page makes a browser send."""
+"""Tells requests of this machine's user from those that a proxy forwards or that a web page makes a browser send.
+
+Without log-in, an address of this machine is all that identifies an administrator. Both a proxy and a browser on this
+machine send from it on behalf of somebody else.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,11 @@ from werkzeug.wrappers import Request
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OWN_SITES = frozenset({"same-origin", "none"})
-"""Values of ``Sec-Fetch-Site`` for a page of ours, and for an address typed by hand (Fetch Metadata)."""
+"""Values of ``Sec-Fetch-Site`` for our own pages and for a URL typed by hand (W3C Fetch Metadata)."""
 
-_SPEAKS_FOR = ("X_REMOTE", "X_FORWARDED", "X_ORIGINAL_FORWARDED", "X_ENVOY_EXTERNAL", "X_PROXYUSER")
-"""Beginnings of headers by which a proxy says for whom it speaks."""
-_SPEAKS_FOR_WHOLE = frozenset(
+_PROXY_PREFIXES = ("X_REMOTE", "X_FORWARDED", "X_ORIGINAL_FORWARDED", "X_ENVOY_EXTERNAL", "X_PROXYUSER")
+"""Beginnings of the headers in which proxies name the client they forward for."""
+_PROXY_HEADERS = frozenset(
     {
         "FORWARDED",
         "VIA",
@@ -30,11 +34,11 @@ _SPEAKS_FOR_WHOLE = frozenset(
 
 
 def cross_origin_problem(request: Request) -> str:
-    """Why the request looks as if a web page of another origin had made a browser send it; empty if it does not.
+    """Why the request seems to be sent by a web page of another origin; empty if it does not.
 
-    The origin is compared whole: another port of this machine is another program, with pages of its own. Browsers
-    send ``Origin`` with every request that may change something, ``Sec-Fetch-Site`` with all, and pages can set
-    neither. Clients that are no browsers send none.
+    Scheme, host and port are compared: another port of this machine is another program with pages of its own.
+    Browsers send ``Origin`` with every request that may change something and ``Sec-Fetch-Site`` with all; pages can set
+    neither. Clients that are not browsers send neither.
     """
     sites = request.headers.getlist("Sec-Fetch-Site")
     if any(site.strip().lower() not in _OWN_SITES for site in sites):
@@ -47,25 +51,25 @@ def cross_origin_problem(request: Request) -> str:
 
 
 def proxy_header(request: Request) -> str:
-    """A header by which a proxy says that it speaks for somebody else; empty if there is none."""
+    """The first header in which a proxy names the client it forwards for; empty if there is none."""
     for name in header_names(request):
-        if name.startswith(_SPEAKS_FOR) or name in _SPEAKS_FOR_WHOLE:
+        if name.startswith(_PROXY_PREFIXES) or name in _PROXY_HEADERS:
             return header_spelling(name)
     return ""
 
 
 def header_names(request: Request) -> Iterator[str]:
-    """Names of headers as WSGI has them: capitals, ``_`` for ``-`` and for ``_``, which some servers let through."""
+    """Header names as WSGI spells them, in capitals with ``_``. A dash that a server let through becomes ``_`` too."""
     return (key[5:].upper().replace("-", "_") for key in request.environ if key[:5].upper() == "HTTP_")
 
 
 def header_spelling(name: str) -> str:
-    """``X_REMOTE_USER`` as ``X-Remote-User``."""
+    """The usual spelling of a header: ``X_REMOTE_USER`` as ``X-Remote-User``."""
     return "-".join(part.capitalize() for part in name.split("_"))
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an IP address is one of this machine's own."""
+    """True if the IP address is this machine's own."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -73,16 +77,19 @@ def is_loopback(address: str) -> bool:
 
 
 def is_local_name(host: str) -> bool:
-    """Whether a ``Host`` header names this machine, with or without a port: no page elsewhere can lend us its name."""
+    """True if a ``Host`` header names this machine, with or without a port.
+
+    A page whose host name was pointed at 127.0.0.1 (DNS rebinding) sends that name, and is refused by this.
+    """
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     name = name.strip("[]").lower()
     return bool(name) and (name in _LOCAL_NAMES or is_loopback(name))
 
 
-def _origin(text: str) -> tuple[str, str, int] | None:
+def _origin(value: str) -> tuple[str, str, int] | None:
     """Scheme, host and port of ``SCHEME://HOST[:PORT]``; None for anything else, such as ``null``."""
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(value)
         port = parts.port
     except ValueError:
         return None

@@ -1,7 +1,7 @@
 """Prometheus metrics of the service.
 
-Imported only after ``PROMETHEUS_MULTIPROC_DIR`` is set where several processes serve: the client library looks
-at it when it is imported.
+Where several processes serve, ``PROMETHEUS_MULTIPROC_DIR`` must be set before this module is imported: the client
+library reads it once, on import.
 """
 
 from __future__ import annotations
@@ -23,12 +23,18 @@ from imagegate.web.serving_metrics import ServingMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""``web.server`` has the same constant, since it must not import this module (see above)."""
 FLUSH_EVERY_S = 0.25
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """A ``Recorder``. Children of labels are kept, since looking them up costs more than counting."""
+    """A ``Recorder`` that counts.
+
+    The counter of each combination of labels is cached: the client library takes longer to find it than to count. Two
+    threads that miss at once store the same counter twice, so the caches need no lock. Their size is bounded by the
+    number of rules.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -46,7 +52,7 @@ class Metrics:
             registry=self._registry,
         )
         self._look_ups = Counter(
-            "imagegate_look_ups", "Questions asked of the outside", ["question", "outcome"], registry=self._registry
+            "imagegate_look_ups", "Look-ups by kind and outcome", ["question", "outcome"], registry=self._registry
         )
         self._reload_failed = Gauge(
             "imagegate_policy_reload_failed",
@@ -57,26 +63,26 @@ class Metrics:
         self._reload_failed.set(0)
         self._store_unreadable = Gauge(
             "imagegate_store_unreadable",
-            "1 while the store cannot be read: images that must be looked up are denied",
+            "1 while the store cannot be read: images that need a look-up are denied",
             registry=self._registry,
             multiprocess_mode="livemax",
         )
         self._store_unreadable.set(0)
         self._held = Gauge(
             "imagegate_policy_reload_held",
-            "1 while good documents wait for a second reason, since they look like an accident",
+            "1 while changed documents wait for a confirmation, since the change looks like an accident",
             registry=self._registry,
             multiprocess_mode="livemax",
         )
         self._restored = Gauge(
             "imagegate_policy_restored",
-            "1 while policies of before the start are in force, since the files are wrong",
+            "1 while the policies stored before the start are in force, since the files are wrong",
             registry=self._registry,
             multiprocess_mode="livemax",
         )
         self._rules = Gauge(
             "imagegate_policy_rules",
-            "Rules of a plug-in: in force, and in documents that wait",
+            "Rules of a plug-in: in force, and in documents that wait for a confirmation",
             ["plugin", "state"],
             registry=self._registry,
             multiprocess_mode="livemostrecent",
@@ -89,16 +95,18 @@ class Metrics:
         )
         self._watch_failed = Gauge(
             "imagegate_policy_watch_failed",
-            "1 while the policy files are not looked at, or a process does not look for newer policies",
+            "1 while the policy files are not read, or a process does not look for newer policies",
             registry=self._registry,
             multiprocess_mode="livemax",
         )
         self._with_rules: set[str] = set()
+        """Plug-ins whose rules were shown: one that loses its documents must be set to 0, not stay as it was."""
         self._cise = EnforcementMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
         self._by_phase: dict[object, Callable[[float], None]] = {}
         self._looked_up: deque[tuple[str, str]] = deque()
+        """Look-ups not yet counted. ``append`` and ``popleft`` of a deque are atomic, so reviews take no lock."""
         self._flushing = threading.Lock()
 
     def decided(self, outcome: Outcome, seconds: float) -> None:
@@ -126,17 +134,17 @@ class Metrics:
         count()
 
     def looked_up(self, question: str, outcome: str) -> None:
-        """Note one look-up; it is counted within ``FLUSH_EVERY_S``, since a review makes several."""
+        """Queue one look-up to be counted within ``FLUSH_EVERY_S``: counting takes a lock and writes to a file."""
         self._looked_up.append((question, outcome))
 
     def start(self) -> None:
-        """Keep counting what was noted, in a thread of this process. To be called after a fork."""
+        """Count queued look-ups from a thread of this process. To be called after the fork."""
         threading.Thread(target=self._keep_flushing, name="metrics", daemon=True).start()
 
     def flush(self) -> None:
-        """Count what was noted so far."""
-        noted = self._looked_up
-        for key, times in Counts(noted.popleft() for _ in range(len(noted))).items():
+        """Count the look-ups queued so far. The caller holds ``_flushing``, so nobody else takes from the queue."""
+        queued = self._looked_up
+        for key, times in Counts(queued.popleft() for _ in range(len(queued))).items():
             self._look_ups.labels(*key).inc(times)
 
     def _keep_flushing(self) -> None:
@@ -146,7 +154,7 @@ class Metrics:
                 self.flush()
 
     def policies(self, current: PolicySet, state: ReloadState) -> None:
-        """Note what is in force, and how the last attempt to read the documents ended."""
+        """Show the policies in force, and how the last attempt to read the documents ended."""
         self._reload_failed.set(1 if state.error else 0)
         self._held.set(1 if state.held is not None else 0)
         self._restored.set(1 if state.restored else 0)
@@ -158,16 +166,16 @@ class Metrics:
         self._with_rules |= in_force.keys() | waiting.keys()
 
     def watch(self, generation: int, problem: str) -> None:
-        """Note the number of the policies in force, and why the files are not followed."""
+        """Show the number of the policies in force, and that the files are not followed if there is a ``problem``."""
         self._generation.set(generation)
         self._watch_failed.set(1 if problem else 0)
 
     def store_read(self, trouble: str) -> None:
-        """Note why the store cannot be read; empty: it can."""
+        """Show that the store cannot be read; ``trouble`` is empty if it can."""
         self._store_unreadable.set(1 if trouble else 0)
 
     def text(self) -> bytes:
-        """Everything in Prometheus' text format; over all workers where several serve."""
+        """All metrics in Prometheus' text format; the sum over all workers if there are several."""
         with self._flushing:
             self.flush()
         registry = self._registry

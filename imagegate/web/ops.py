@@ -1,4 +1,4 @@
-"""Probes, version and metrics."""
+"""Pages for operators: probes, version and metrics."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from imagegate.web.metrics import CONTENT_TYPE, Metrics
 from imagegate.wiring.runtime import STORE, Runtime
 
 KUBERNETES = "v1.32.0"
-"""The version of Kubernetes whose API conventions the image API follows."""
+"""The Kubernetes version whose API conventions the image API follows."""
 
 
 def _policies(policies: PolicyHolder) -> dict[str, Any]:
     current, state = policies.current, policies.state
     return {
         "version": current.version,
-        "plugins": [each.name for each in current.every],
-        "rules": {each.name: each.rules.total for each in current.every},
+        "plugins": [plugin.name for plugin in current.every],
+        "rules": {plugin.name: plugin.rules.total for plugin in current.every},
         "read": state.at.isoformat(timespec="seconds"),
         "error": state.error,
         "restored": state.restored,
@@ -31,7 +31,7 @@ def _policies(policies: PolicyHolder) -> dict[str, Any]:
 
 
 def ops(service: Runtime, metrics: Metrics) -> Blueprint:
-    """The paths that operators and probes ask."""
+    """The Flask blueprint of these pages."""
     pages = Blueprint("ops", __name__)
 
     @pages.get("/livez")
@@ -61,7 +61,7 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
         return {
             "version": __version__,
             "policies": service.policies.current.version,
-            "gitVersion": f"{KUBERNETES}+imagegate-{__version__}",  # for kubectl: the API it may expect
+            "gitVersion": f"{KUBERNETES}+imagegate-{__version__}",  # kubectl derives from it which API to expect
             **dict(zip(("major", "minor"), KUBERNETES.removeprefix("v").split("."), strict=False)),
             "platform": f"{platform.system().lower()}/{platform.machine()}",
         }

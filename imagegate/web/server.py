@@ -1,7 +1,7 @@
-"""gunicorn as imagegate runs it; the one place that holds its settings.
+"""gunicorn as imagegate runs it: all its settings and hooks, each with its reason.
 
-Two kinds of workers: ``event-loop`` (``web.event_loop``), and gunicorn's own ``gthread``, in which a thread is taken by
-each client for as long as it takes over its request.
+Two kinds of workers: ``event-loop`` (``web.event_loop``), and gunicorn's own ``gthread``, in which a slow client holds
+a thread until its request is complete.
 """
 
 from __future__ import annotations
@@ -29,41 +29,43 @@ from imagegate.web.connections import Limits
 from imagegate.web.tls import Certificates
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""Not imported from ``web.metrics``: that imports ``prometheus_client``, which reads the variable on import."""
 EVENT_LOOP, GTHREAD = "event-loop", "gthread"
 WORKERS = (EVENT_LOOP, GTHREAD)
 RECEIVE_TIMEOUT_S = 15
-"""``gthread``: a client that stops in the middle of a request loses its connection, and its thread is free again."""
+"""``gthread``: a client that stops in the middle of a request is disconnected, and its thread is free again."""
 KEEP_ALIVE_S = {EVENT_LOOP: 120, GTHREAD: 75}
-"""The API server drops its own idle connections after 90 seconds. Who closes last is never surprised by a request."""
+"""The API server closes idle connections after 90 seconds. A server that closes later never closes one on which a
+request is on its way. ``gthread`` keeps the 75 seconds it had before there was the other worker."""
 DRAIN_IN_CLUSTER_S = 5.0
-"""Endpoints of a Service take about that long to forget a pod."""
+"""About the time until a Service sends a pod that is ending no new connections."""
 DESCRIPTORS_WANTED = 65536
 
 _log = logging.getLogger("imagegate.server")
 
 
 class ServerOptions(NamedTuple):
-    """What an operator chooses; everything else follows."""
+    """The options of an operator; all other settings follow from them."""
 
     bind: tuple[str, ...] = ("127.0.0.1:8080",)
     workers: int = 0
-    """0: one for every processor that may be used, at most four."""
+    """0: one for each processor that may be used, at most four."""
     threads: int = 16
     certificate: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
     graceful_s: int = 25
-    """Under Kubernetes' 30 s between SIGTERM and SIGKILL."""
+    """Seconds to end in; less than Kubernetes' 30 s between SIGTERM and SIGKILL."""
     worker: str = EVENT_LOOP
     """One of ``WORKERS``."""
     limits: Limits = Limits()
-    """For ``event-loop``."""
+    """Of ``event-loop``."""
     drain_s: float | None = None
-    """How long ``event-loop`` accepts connections after SIGTERM; None: a few seconds in a cluster, else not at all."""
+    """Seconds in which ``event-loop`` accepts connections after SIGTERM; None: a few in a cluster, else 0."""
 
     @classmethod
     def of(cls, server: ServerSettings) -> ServerOptions:
-        """The options that settings name."""
+        """The options in the settings file."""
         limits = Limits(
             body_max_bytes=server.body_max_bytes,
             request_s=server.request_timeout_s,
@@ -82,10 +84,10 @@ class ServerOptions(NamedTuple):
 
 
 class RootLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's log lines through our own handlers, so that all lines look alike. No access log."""
+    """Sends gunicorn's log lines to our own handlers, so that all lines look alike. No access log."""
 
     def setup(self, cfg: Any) -> None:
-        """Hand everything on to the root logger."""
+        """Pass everything on to the root logger."""
         self.cfg = cfg
         self._access_log_enabled = False
         self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
@@ -95,7 +97,7 @@ class RootLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
-    """Settings of gunicorn by name, hooks included. Sets up the folder that metrics of all workers share.
+    """Gunicorn's settings by name, hooks included. Makes the folder in which the workers share their metrics.
 
     Raises:
         OSError: the certificate, its key or the client CA cannot be read.
@@ -109,14 +111,14 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
         "worker_connections": 2000,
         "backlog": 2048,
         "keepalive": KEEP_ALIVE_S[options.worker],
-        "timeout": 60,
+        "timeout": 60,  # a worker without a heartbeat for so long is replaced
         "graceful_timeout": options.graceful_s,
-        "preload_app": True,
+        "preload_app": True,  # loaded once, before the fork: workers share the memory and start quickly
         "worker_tmp_dir": _memory_folder(),
-        "control_socket_disable": True,
+        "control_socket_disable": True,  # nothing uses it, and what is not there cannot be attacked
         "logger_class": RootLogger,
         "loglevel": "warning",
-        "limit_request_fields": 64,
+        "limit_request_fields": 64,  # as ``Limits.fields``
         "when_ready": when_ready,
         "pre_fork": pre_fork,
         "post_worker_init": post_worker_init,
@@ -125,6 +127,7 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
         "on_exit": _remove(share_metrics()),
     }
     if options.worker == EVENT_LOOP:
+        # imported only if used: uvicorn and uvloop take time and memory
         from imagegate.web.event_loop import LoopOptions, event_loop_worker
 
         in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
@@ -135,23 +138,27 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
     if options.certificate and options.key:
         certificates = Certificates(options.certificate, options.key, options.client_ca)
         settings["certfile"], settings["keyfile"] = str(options.certificate), str(options.key)
+        # called for each connection; certfile and keyfile only tell gunicorn that there is TLS
         settings["ssl_context"] = lambda _config, _default: certificates.context()
     return settings
 
 
 class Reloads:
-    """How often the master was told to reload, readable by its workers: memory that they share."""
+    """The number of reloads of the master, in anonymous memory that the workers share with it.
+
+    Only the master writes and an aligned 8-byte number is read whole, so no lock.
+    """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _NUMBER.size)
 
     def count(self) -> int:
-        """How often, so far."""
+        """The number so far."""
         number: int = _NUMBER.unpack_from(self._memory)[0]
         return number
 
     def note(self) -> None:
-        """Once more."""
+        """Add one."""
         _NUMBER.pack_into(self._memory, 0, self.count() + 1)
 
 
@@ -160,14 +167,14 @@ _NUMBER = struct.Struct("q")
 
 def _counted(reloads: Reloads, hook: Callable[[Any], None]) -> Callable[[Any], None]:
     def on_reload(server: Any) -> None:
-        reloads.note()
+        reloads.note()  # first: workers of before must see it when the master stops them
         hook(server)
 
     return on_reload
 
 
 def _allow_descriptors() -> None:
-    """Use as many descriptors as the system permits: a connection needs one."""
+    """Raise the soft limit of file descriptors as far as permitted: each connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -175,9 +182,9 @@ def _allow_descriptors() -> None:
 
 
 def share_metrics() -> str | None:
-    """Make the folder through which workers add up their metrics, unless one is given; the folder if made.
+    """Make the folder in which workers share their metrics; None if the environment names one already.
 
-    Must happen before ``prometheus_client`` is imported.
+    To be called before ``prometheus_client`` is imported.
     """
     if os.environ.get(MULTIPROCESS):
         return None
@@ -187,7 +194,7 @@ def share_metrics() -> str | None:
 
 
 def _memory_folder() -> str | None:
-    """A folder in memory: heartbeats and metrics must not wait for a disk."""
+    """A folder in memory, if there is one: heartbeats and metrics must not wait for a disk."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - files are made with mkdtemp
 
 
@@ -195,14 +202,17 @@ def _remove(folder: str | None) -> Callable[[Any], None]:
     owner = os.getpid()
 
     def on_exit(_server: Any) -> None:
-        if folder is not None and os.getpid() == owner:  # workers are forks, and leave the same way
+        if folder is not None and os.getpid() == owner:  # workers are forks and call this too
             shutil.rmtree(folder, ignore_errors=True)
 
     return on_exit
 
 
 def when_ready(server: Any) -> None:
-    """Listening, for ``gthread``. Time limits are set on the listening sockets: connections inherit them."""
+    """Hook of ``gthread`` when the sockets listen: set time limits on them, which accepted connections inherit.
+
+    gunicorn has no limit for receiving a request in this worker.
+    """
     limit = struct.pack("ll", RECEIVE_TIMEOUT_S, 0)
     for listener in server.LISTENERS:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
@@ -211,19 +221,19 @@ def when_ready(server: Any) -> None:
 
 
 def when_ready_for_event_loop(server: Any) -> None:
-    """Listening."""
+    """Hook of both workers when the sockets listen, before the first fork."""
     gc.collect()
-    gc.freeze()  # what was loaded stays shared between the workers
+    gc.freeze()  # the collector would write to loaded objects, and every worker would get a copy of their pages
     _log.info("listening", extra={"addresses": [str(listener) for listener in server.LISTENERS], "pid": os.getpid()})
 
 
 def pre_fork(server: Any, _worker: Any) -> None:
-    """A worker that replaces another begins with the newest policies, not with those of the start."""
+    """Give a worker that replaces another the newest policies, not those of the start."""
     server.app.wsgi().service.before_fork()
 
 
 def post_worker_init(worker: Any) -> None:
-    """Begin what runs beside the requests."""
+    """Start what runs beside the requests, and report the worker as not ready once it is ending."""
     worker.wsgi.start_worker()
     worker.wsgi.service.checks.append(
         Check("end", lambda: "" if worker.alive else "the service is stopping", stops=True)
@@ -234,19 +244,19 @@ def post_worker_init(worker: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """SIGHUP."""
+    """Read the documents again on SIGHUP, before the new workers are forked."""
     server.app.wsgi().service.reload()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Let the metrics of a worker that has ended count on, without its gauges."""
+    """Remove the gauges of a worker that has ended; its counters still count."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn around an application that is already built."""
+    """gunicorn for an application that is already built."""
 
     def __init__(self, application: Callable[..., Any], settings: Mapping[str, Any]) -> None:
         self._application = application
@@ -254,7 +264,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         super().__init__()
 
     def load_config(self) -> None:
-        """Take our settings."""
+        """Apply our settings; no file and no command line of gunicorn is read."""
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
@@ -264,5 +274,5 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 def tls_problem(error: OSError) -> str:
-    """Why a certificate cannot be used, for an operator."""
+    """A message for the operator: why the certificate cannot be used."""
     return f"TLS certificate: {error.reason if isinstance(error, ssl.SSLError) else error}"

@@ -1,4 +1,4 @@
-"""Metrics of what the service refused or lost because there was too much of it."""
+"""Metrics of overload: log lines that were dropped, connections that were closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 
 class ServingMetrics:
-    """Counters of one process."""
+    """Counters of overload."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lines_dropped = Counter(
@@ -20,9 +20,9 @@ class ServingMetrics:
         )
 
     def lines_dropped(self, count: int) -> None:
-        """Note log lines that nobody will see."""
+        """Count log lines that were dropped."""
         self._lines_dropped.inc(count)
 
     def closed_early(self, reason: str) -> None:
-        """Note a connection that was closed although its client may have wanted an answer."""
+        """Count a connection that was closed before its client got an answer."""
         self._closed.labels(reason).inc()

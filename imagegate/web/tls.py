@@ -1,4 +1,4 @@
-"""The server's certificate, read again when its files change."""
+"""The server's TLS certificate, read again when its files change."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _log = logging.getLogger(__name__)
 
 
 class Certificates:
-    """A TLS context that follows its files: certificate managers replace them while the service runs.
+    """A TLS context that follows its files, which certificate managers replace while the service runs.
 
-    While the new files do not fit together (they are seldom replaced in one step) the last good pair serves.
+    While the new certificate and key do not match (they are seldom replaced in one step), the last good pair is used.
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
         """Read the files for the first time.
 
         Args:
-            client_ca: clients must show a certificate that this one signed; None asks for none.
+            client_ca: clients must present a certificate signed by it; None: clients need no certificate.
 
         Raises:
-            OSError: a file cannot be read, or certificate and key do not fit together (``ssl.SSLError``).
+            OSError: a file cannot be read, or certificate and key do not match (``ssl.SSLError``).
         """
         self._certificate = certificate
         self._key = key
@@ -33,12 +33,12 @@ class Certificates:
         self._context = self._read()
 
     def context(self) -> ssl.SSLContext:
-        """The context for a new connection."""
+        """The context for a new connection. A few ``stat`` calls each: cheap beside a handshake, and exact."""
         state = self._state()
         if state != self._seen:
             with self._lock:
-                if state != self._seen:
-                    self._seen = state
+                if state != self._seen:  # again: with gthread another thread may have read the files since
+                    self._seen = state  # before the attempt: one that fails is logged once, not for each connection
                     self._reread()
         return self._context
 

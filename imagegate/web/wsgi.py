@@ -1,4 +1,4 @@
-"""For WSGI servers: ``gunicorn -c config/gunicorn.conf.py``, which calls ``imagegate.web.wsgi:application()``."""
+"""Entry point for WSGI servers: ``config/gunicorn.conf.py`` names ``imagegate.web.wsgi:application()``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagegate.wiring.runtime import build
 
 
 def application(chosen: StartupOptions | None = None) -> Application:
-    """The application; by default over the settings that the environment names.
+    """Build the application; without ``chosen``, from the settings that the environment names.
 
     Raises:
         ConfigError: the settings or a document is wrong.

@@ -1,4 +1,9 @@
-"""A WSGI application behind the event loop: called in threads, its answer sent by the loop."""
+"""A WSGI application behind the event loop: called in threads, its answer sent by the loop.
+
+Why not a library: uvicorn's WSGIMiddleware (deprecated) and a2wsgi hold one thread for every answer until it is sent
+whole, so watches, which last for minutes, would take the threads of all other requests; and neither tells the
+application that its client has gone, bounds how many requests wait, or leaves out header names with an underscore.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 GONE = "imagegate.gone"
-"""In the environment: a function that says whether the client has gone. Long answers end by it."""
+"""Key in the environment: a function that returns True once the client has gone. Watches end by it."""
 STREAMS = "imagegate.streams"
-"""In the environment: how many long answers this process can give at a time."""
+"""Key in the environment: how many watches this process can serve at a time."""
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -23,26 +28,27 @@ StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 _WAITING_MAX = 256
+"""Requests that may wait for a thread; each holds its body in memory. More are answered with 503."""
 
 
 @dataclass(slots=True)
 class _Answer:
-    """What the application has answered, or begun to."""
+    """The application's answer, or the beginning of it."""
 
     status: int = 500
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
     rest: Iterator[bytes] | None = None
-    """Of an answer without a length: what follows ``body``."""
+    """The pieces after ``body``; None if ``body`` is the whole answer."""
     close: Callable[[], None] | None = None
 
 
 class Bridge:
-    """Calls the application: in one pool of threads, long answers in another, so that neither takes the other's.
+    """Calls the application in a pool of threads; long answers have another, so that neither kind waits for the other.
 
     Args:
-        threads: for requests.
-        streams: for answers without a length, one thread each while it is waiting for more.
+        threads: for calls of the application.
+        streams: for answers without a length, one thread each while it waits for the next piece.
     """
 
     def __init__(self, application: WsgiApplication, *, threads: int, streams: int) -> None:
@@ -54,12 +60,12 @@ class Bridge:
         self._waiting = 0
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start nothing more; what runs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._streams.shutdown(wait=False, cancel_futures=True)
 
     async def answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Answer one request whose body was read."""
+        """Answer one request whose body was received."""
         if self._waiting >= self._waiting_max:
             await _send_short(send, 503, b"the server is busy, please try again later")
             return
@@ -69,7 +75,7 @@ class Bridge:
         loop = asyncio.get_running_loop()
         self._waiting += 1
         try:
-            answer = await loop.run_in_executor(self._threads, self._begun, environ)
+            answer = await loop.run_in_executor(self._threads, self._call, environ)
         finally:
             self._waiting -= 1
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
@@ -78,8 +84,8 @@ class Bridge:
         else:
             await self._stream(answer, gone, receive, send)
 
-    def _begun(self, environ: dict[str, Any]) -> _Answer:
-        """Call the application, in a thread. An answer with a length is read to its end."""
+    def _call(self, environ: dict[str, Any]) -> _Answer:
+        """Call the application; runs in a thread. An answer with a length is read to its end there, in one hop."""
         answer = _Answer()
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[..., None]:
@@ -91,7 +97,7 @@ class Bridge:
         close: Callable[[], None] | None = getattr(parts, "close", None)
         try:
             pieces = iter(parts)
-            answer.body = next(pieces, b"")  # headers are there from the first piece on
+            answer.body = next(pieces, b"")  # a generator calls start_response only now
             if any(name == b"content-length" for name, _ in answer.headers) or isinstance(parts, (list, tuple)):
                 answer.body += b"".join(pieces)
             else:
@@ -103,6 +109,7 @@ class Bridge:
 
     async def _stream(self, answer: _Answer, gone: _Gone, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
+        """Send piece by piece. The pool is asked for one piece at a time, so that a slow client holds no thread."""
         watching = asyncio.ensure_future(_until_gone(receive, gone))
         try:
             piece: bytes | None = answer.body
@@ -111,17 +118,17 @@ class Bridge:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 assert answer.rest is not None  # noqa: S101
                 piece = await loop.run_in_executor(self._streams, next, answer.rest, None)
-            if not gone.is_gone:
+            if not gone.is_gone:  # else the end would be sent to nobody
                 await send({"type": "http.response.body", "body": b""})
         finally:
             gone.is_gone = True
             watching.cancel()
             if answer.close is not None:
-                await loop.run_in_executor(self._threads, answer.close)
+                await loop.run_in_executor(self._threads, answer.close)  # not in the loop: it may wait for a lock
 
 
 class _Gone:
-    """Whether the client has gone; asked from threads."""
+    """Set in the loop, read in threads. One attribute, so no lock: a read gets the old value or the new one."""
 
     __slots__ = ("is_gone",)
 
@@ -147,7 +154,7 @@ async def _send_short(send: Send, status: int, body: bytes) -> None:
 def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
     """The environment of PEP 3333 for an ASGI scope.
 
-    Header names with an underscore are left out: they would be taken for those with a dash.
+    Header names with an underscore are left out: in the environment ``X_Remote_User`` and ``X-Remote-User`` are one.
     """
     client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -162,7 +169,7 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         "SERVER_PORT": str(server[1] or 0),
         "REMOTE_ADDR": str(client[0]),
         "REMOTE_PORT": str(client[1]),
-        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_LENGTH": str(len(body)),  # of what was received, chunked or not
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
         "wsgi.input": io.BytesIO(body),
@@ -176,10 +183,10 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         if b"_" in name or name in {b"content-length", b"transfer-encoding"}:
             continue
         key = "CONTENT_TYPE" if name == b"content-type" else f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
-        text = value.decode("latin-1")
-        environ[key] = f"{environ[key]},{text}" if key in environ else text
+        decoded = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{decoded}" if key in environ else decoded
     return environ
 
 
 def _no_write(_piece: bytes) -> None:
-    raise NotImplementedError("an answer is what the application returns")
+    raise NotImplementedError("write() of PEP 3333 is not supported: return the body")
