@@ -117,7 +117,7 @@ class LoopServer(Server):
         for connection in list(connections.all):
             if connection.cycle is not None and not connection.cycle.response_complete:
                 connection.cycle.keep_alive = False
-        if self._worker.is_replaced() or self._at_once:
+        if self._worker.is_replaced() or self._ends_at_once:
             drain_s = 0.0
         else:  # the master closes its sockets before it tells the workers; unless it told this one alone
             await self._wait(began + MASTER_S, lambda: not self._master_listens())
