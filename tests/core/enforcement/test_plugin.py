@@ -13,7 +13,6 @@ from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.lookup import DeadlineExceeded, Unknown
 from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.request import GroupResource, Phase
-from imagegate.core.admission.trace import Trace
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import ManifestDigest, Secret, ServiceAccount
@@ -609,64 +608,6 @@ class TestWhatIsNotBuiltYet:
         assert CiseWorld(policy(entry)).decide(request(pod("r.example.com/a"))).allowed
 
 
-def test_trace_tells_every_entry_and_every_requirement() -> None:
-    documents = policy('{name: "*"}', SIGNED_ENTRY, '{name: "quay.io/*"}') + key_secret("signer1")
-    trace = Trace()
-    CiseWorld(documents).decide(request(pod(SIGNED_IMAGE)), trace)
-    steps = [(step.what, step.subject, step.outcome) for at, step in trace.steps if at]
-    assert steps == [
-        ("policy-entry", "ClusterImagePolicy p repositories[0] *", "matched"),
-        ("policy-entry", "ClusterImagePolicy p repositories[1] 127.0.0.1:5000/*", "decides"),
-        ("policy-entry", "ClusterImagePolicy p repositories[2] quay.io/*", "not-matched"),
-        ("requirement", "simple", "holds"),
-    ]
-    assert [step.because for _, step in trace.steps][:4] == [
-        "3 entries",
-        "less specific than ClusterImagePolicy p repositories[1]",
-        "the most specific match",
-        "host 127.0.0.1:5000 does not match quay.io",
-    ]
-
-
-@pytest.mark.parametrize(
-    "name, image, because",
-    [
-        ("nginx", "nginy", "nginy is not nginx"),
-        ("n*x", "nginy", "nginy does not match n*x"),
-        ("docker.io/*", "nginx", "nginx has no / and so no host part"),
-        ("docker.io/a*", "docker.io/b", "path b does not match a*"),
-    ],
-)
-def test_trace_says_what_does_not_match(name: str, image: str, because: str) -> None:
-    trace = Trace()
-    CiseWorld(policy(f'{{name: "{name}"}}')).decide(request(pod(image)), trace)
-    assert [step.because for _, step in trace.steps if step.what == "policy-entry"] == [because]
-
-
-@pytest.mark.parametrize("documents, outcome", [("", "none"), (ALLOW_REGISTRY, "ClusterImagePolicy")])
-def test_trace_tells_which_policies_are_in_force(documents: str, outcome: str) -> None:
-    trace = Trace()
-    world = CiseWorld(documents)
-    world.decide(request(pod(BAD)), trace)
-    assert (trace.steps[0][1].what, trace.steps[0][1].outcome) == ("policies", outcome)
-    trace = Trace()
-    object.__setattr__(world.plugin, "policies", PolicySet((), unavailable="no API"))
-    world.decide(request(pod(BAD)), trace)
-    assert (trace.steps[0][1].outcome, trace.steps[0][1].because) == ("unavailable", "no API")
-
-
-def test_trace_tells_records_and_refused_requirements() -> None:
-    world = CiseWorld(SIGNED_POLICY)
-    _, left, _ = world.both_passes(request(pod(SIGNED_IMAGE)))
-    trace = Trace()
-    world.decide(request(left), trace)
-    (record,) = [step for _, step in trace.steps if step.what == "record"]
-    assert record.because == f"was {SIGNED_IMAGE} before it was rewritten"
-    trace = Trace()
-    CiseWorld(simple("{type: reject}")).decide(request(pod(SIGNED_IMAGE)), trace)
-    assert [step.outcome for _, step in trace.steps if step.what == "requirement"] == ["refused"]
-
-
 def test_an_unknown_requirement_type_that_a_cluster_has_stored() -> None:
     world = CiseWorld("")
     loaded = read_policies(simple("{type: sigstoreSigned}"), "stored", Reading(lenient=True))
@@ -686,26 +627,3 @@ def test_name_and_object_that_is_missing() -> None:
     assert world.plugin.name == "cise"
     asked = again(request(pod(GOOD)), None, Phase.MUTATE)
     assert world.texts(asked) == ["the request has no object"]
-
-
-def test_trace_tells_ties_and_spellings() -> None:
-    trace = Trace()
-    image = f"icr.io/a/a@{OTHER_DIGEST}"
-    CiseWorld(policy('{name: "icr.io/a/a"}')).decide(request(pod(image)), trace)
-    assert [(step.what, step.outcome) for at, step in trace.steps if at][1:] == [
-        ("spelling", "matched"),
-        ("requirement", "holds"),
-    ]
-    trace = Trace()
-    CiseWorld(policy('{name: "icr.io/*/a"}', '{name: "icr.io/a/*"}')).decide(request(pod("icr.io/a/a")), trace)
-    assert trace.steps[2][1].because == "as specific as ClusterImagePolicy p repositories[0], which comes first"
-
-
-def test_trace_tells_refusals() -> None:
-    trace = Trace()
-    CiseWorld(ALLOW_REGISTRY).decide(request(pod(BAD, "Bad")), trace)
-    assert [(at, step.outcome) for at, step in trace.steps if step.what == "image"] == [
-        ("spec.containers[0].image", "denied"),
-        ("spec.containers[1].image", "invalid"),
-        ("spec.containers[1].image", "denied"),
-    ]

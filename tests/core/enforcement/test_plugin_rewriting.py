@@ -15,7 +15,7 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Profile, Rewritin
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import ImageUnderPolicy, RequirementResult, Verified
-from imagegate.core.enforcement.rewrite_record import ANNOTATION, Rewrite, RewriteRecords
+from imagegate.core.enforcement.rewrite_record import ANNOTATION
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from tests.support.cise_world import (
     KEY,
@@ -166,16 +166,6 @@ class TestRecord:
         document["metadata"]["annotations"] = {ANNOTATION: text}
         assert not CiseWorld(TAGGED).decide(request(document)).allowed
 
-    def test_it_counts_in_its_namespace_only_and_with_its_key_only(self) -> None:
-        rewrite_records = RewriteRecords(KEY)
-        record = Rewrite(SIGNED_IMAGE, REWRITTEN)
-        (operation,) = rewrite_records.patch({"metadata": {}}, (("metadata",),), {"containers/a": record}, "one")
-        document = {"metadata": {"annotations": operation.value}}
-        assert rewrite_records.resolved(document, "one") == {REWRITTEN: record}
-        assert rewrite_records.resolved(document, "two") == {}
-        assert RewriteRecords(b"another key").resolved(document, "one") == {}
-        assert RewriteRecords(b"").resolved(document, "one") == {}
-
     def test_it_proves_no_signature(self) -> None:
         """The checks run again: a key that was revoked meanwhile denies."""
         _, left, _ = CiseWorld(TAGGED).both_passes(request(pod(SIGNED_IMAGE)))
@@ -189,20 +179,6 @@ class TestRecord:
         _, left, validated = world.both_passes(request(left))
         assert set(json.loads(left["metadata"]["annotations"][ANNOTATION])) == {"containers/c0", "containers/two"}
         assert validated.allowed
-
-    def test_where_it_is_put(self) -> None:
-        records = {"containers/a": Rewrite(SIGNED_IMAGE, REWRITTEN)}
-
-        def patch(document: dict[str, Any]) -> list[tuple[str, str]]:
-            return [(op.op, op.path) for op in RewriteRecords(KEY).patch(document, (("metadata",),), records, "one")]
-
-        assert patch({}) == [("add", "/metadata")]
-        assert patch({"metadata": {}}) == [("add", "/metadata/annotations")]
-        assert patch({"metadata": {"annotations": None}}) == [("add", "/metadata/annotations")]
-        assert patch({"metadata": {"annotations": {"a": "b"}}}) == [
-            ("add", "/metadata/annotations/imagegate~1resolved-images")
-        ]
-        assert RewriteRecords(b"").patch({}, (("metadata",),), records, "one") == []
 
     def test_other_annotations_stay(self) -> None:
         document = pod(SIGNED_IMAGE)
