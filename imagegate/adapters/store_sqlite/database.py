@@ -125,8 +125,8 @@ class Database:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if os.pread(lock, 1, 0) and not self.path.stat().st_size:
                 raise StoreError(
-                    f"{self.path}: is empty, though a store was in it; restore it, or delete it with its .lock file to "
-                    "begin anew, without the images and marks it had"
+                    f"{self.path}: is empty, but was set up as a store; restore it, or delete it with its .lock file "
+                    "to start with an empty store, without its images and their annotations"
                 )
             yield
             os.pwrite(lock, _SET_UP, 0)

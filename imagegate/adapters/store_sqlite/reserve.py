@@ -65,7 +65,7 @@ class Reserve:
             what = f"no room left to write: {free} bytes are free, {2 * needed} are needed; nothing was changed"
             raise StoreFull(f"{self._path.parent}: {what}")
         if self._size() < self.wanted and not self._filled():
-            what = f"no room left to write: {self.wanted} bytes are kept free for deletes; nothing was changed"
+            what = f"no room left to write: {self.wanted} bytes are reserved for deletes; nothing was changed"
             raise StoreFull(f"{self._path.parent}: {what}")
 
     @contextmanager

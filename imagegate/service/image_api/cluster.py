@@ -34,7 +34,7 @@ from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import metadata_of
 from imagegate.service.review.reviewer import Reviewer
 
-DRY_CLUSTER = "imagegate is a dry cluster: objects are checked and kept, nothing is scheduled or run"
+DRY_CLUSTER = "imagegate is a dry cluster: objects are checked and stored, nothing is scheduled or run"
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "

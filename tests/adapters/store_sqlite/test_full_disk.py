@@ -158,7 +158,7 @@ def test_the_reserve_is_taken_back(tmp_path: Path) -> None:
     assert (tmp_path / "reserve").stat().st_size == reserve.wanted
     with reserve.given_up():
         assert (tmp_path / "reserve").stat().st_size == 0
-        with pytest.raises(StoreFull, match="kept free for deletes"):
+        with pytest.raises(StoreFull, match="reserved for deletes"):
             reserve.check(1)
     assert (tmp_path / "reserve").stat().st_blocks * 512 >= reserve.wanted
     reserve.check(1)

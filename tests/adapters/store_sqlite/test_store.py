@@ -540,14 +540,14 @@ def test_without_descriptors_a_store_is_unknown(path: Path) -> None:
 
 
 def test_a_store_that_was_emptied_is_not_taken_for_a_new_one(path: Path) -> None:
-    """It would begin anew without the marks it had."""
+    """It would start again without the annotations on its images."""
     opened(path)
     opened(path)
     path.write_bytes(b"")
     for each in path.parent.glob("images.db-*"):
         each.unlink()
     for _ in range(2):
-        with pytest.raises(StoreError, match="is empty, though a store was in it"):
+        with pytest.raises(StoreError, match="is empty, but was set up as a store"):
             opened(path)
     path.with_name("images.db.lock").unlink()
     opened(path)
