@@ -21,7 +21,7 @@ from bench.load import check_answers, is_allowed
 from bench.mutating import BODIES, shown
 from bench.server_figures import Target, alternate, reference
 from bench.servers import Server
-from tests.service.signing_world import ExtensionRegistry
+from tests.service.signing_setup import ExtensionRegistry
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome, Key
 from tests.support.images import make_image, source_of

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from imagegate.core.admission.request import Phase
-from tests.bypass.world import (
+from tests.bypass.reviewer_setup import (
     CASES,
-    World,
+    ReviewerSetup,
     build_world,
     filled_in,
     patched,
@@ -44,11 +44,11 @@ def registry() -> Iterator[RegistrySimulator]:
 @pytest.fixture(scope="session")
 def worlds(
     registry: RegistrySimulator, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, dict[str, Any]], World]:
+) -> Callable[[str, dict[str, Any]], ReviewerSetup]:
     """Builds each world once: what one case leaves in a cache, the next one meets."""
-    built: dict[str, World] = {}
+    built: dict[str, ReviewerSetup] = {}
 
-    def world(name: str, documents: dict[str, Any]) -> World:
+    def world(name: str, documents: dict[str, Any]) -> ReviewerSetup:
         if name not in built:
             built[name] = build_world(tmp_path_factory.mktemp("world") / "documents", documents, registry)
         return built[name]
@@ -63,7 +63,7 @@ def test_way_round(
     name: str,
     documents: dict[str, Any],
     case: dict[str, Any],
-    worlds: Callable[[str, dict[str, Any]], World],
+    worlds: Callable[[str, dict[str, Any]], ReviewerSetup],
     registry: RegistrySimulator,
 ) -> None:
     """Twin, case, twin, case: neither may leave anything behind that changes the other's answer."""
@@ -75,7 +75,7 @@ def test_way_round(
         is_denied(world, review_of(case["request"]), expected, case)
 
 
-def passes(world: World, review: dict[str, Any]) -> None:
+def passes(world: ReviewerSetup, review: dict[str, Any]) -> None:
     """Both passes allow, the patch touches images only, and a second look changes nothing."""
     mutated, validated = world.both(review)
     assert mutated.allowed, mutated.message
@@ -86,7 +86,7 @@ def passes(world: World, review: dict[str, Any]) -> None:
     assert world.ask(patched(review, mutated.patch), Phase.MUTATE).patch == ()
 
 
-def is_denied(world: World, review: dict[str, Any], expected: dict[str, Any], case: dict[str, Any]) -> None:
+def is_denied(world: ReviewerSetup, review: dict[str, Any], expected: dict[str, Any], case: dict[str, Any]) -> None:
     """Denied with the text and rule expected, also where only the validating pass sees the request."""
     mutated, validated = world.both(review, case.get("between"))
     if case.get("passes") == "validate" or "between" in case:

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.request import Phase
-from tests.bypass.world import Answer, World, build_world, digest_of, patched, registry_of_tests, review_of
+from tests.bypass.reviewer_setup import (
+    Answer,
+    ReviewerSetup,
+    build_world,
+    digest_of,
+    patched,
+    registry_of_tests,
+    review_of,
+)
 from tests.support.registry_simulator import RegistrySimulator, image, replaced, sha256
 from tests.support.simulator import Request, Response
 
@@ -48,7 +56,7 @@ def registry() -> Iterator[RegistrySimulator]:
 
 
 @pytest.fixture
-def world(registry: RegistrySimulator, tmp_path: Path) -> World:
+def world(registry: RegistrySimulator, tmp_path: Path) -> ReviewerSetup:
     return build_world(tmp_path / "world", DOCUMENTS, registry)
 
 
@@ -63,7 +71,7 @@ def image_after(answer: Answer) -> str:
     return found
 
 
-def test_the_digest_is_of_the_bytes_not_of_the_header(registry: RegistrySimulator, world: World) -> None:
+def test_the_digest_is_of_the_bytes_not_of_the_header(registry: RegistrySimulator, world: ReviewerSetup) -> None:
     """CVE-2022-47633: the registry chose the digest."""
     evil = digest_of(registry, "team/evil", "1")
 
@@ -75,7 +83,7 @@ def test_the_digest_is_of_the_bytes_not_of_the_header(registry: RegistrySimulato
     assert image_after(lied) == f"{registry.host}/team/app@{digest_of(registry, 'team/app', '1')}"
 
 
-def test_a_tag_that_moves_between_the_passes(registry: RegistrySimulator, world: World) -> None:
+def test_a_tag_that_moves_between_the_passes(registry: RegistrySimulator, world: ReviewerSetup) -> None:
     """GHSA-2r43-6962-xcw5: what was verified stays what runs, whatever the tag means by then."""
     first = digest_of(registry, "team/app", "1")
     mutated = world.ask(app(registry), Phase.MUTATE)
@@ -88,7 +96,7 @@ def test_a_tag_that_moves_between_the_passes(registry: RegistrySimulator, world:
     assert again.patch == ()
 
 
-def test_a_record_names_one_digest(registry: RegistrySimulator, world: World) -> None:
+def test_a_record_names_one_digest(registry: RegistrySimulator, world: ReviewerSetup) -> None:
     """The record of a rewritten image lets no other digest in, nor the same one in another namespace."""
     mutated = world.ask(app(registry), Phase.MUTATE)
     left = patched(app(registry), mutated.patch)
@@ -107,7 +115,7 @@ def test_a_record_names_one_digest(registry: RegistrySimulator, world: World) ->
             assert not world.ask(moved, phase).allowed
 
 
-def test_bytes_that_are_not_the_digest_asked_for(registry: RegistrySimulator, world: World) -> None:
+def test_bytes_that_are_not_the_digest_asked_for(registry: RegistrySimulator, world: ReviewerSetup) -> None:
     """CVE-2023-47630: a digest in the object is compared with what the registry serves for it."""
     repository = registry.repository("team/pinned")
     manifest, config = image("pinned")
@@ -123,7 +131,7 @@ def test_bytes_that_are_not_the_digest_asked_for(registry: RegistrySimulator, wo
 
 @pytest.mark.parametrize("status", [500, 503, 429, 403])
 def test_an_outage_is_neither_a_permission_nor_remembered(
-    registry: RegistrySimulator, world: World, status: int
+    registry: RegistrySimulator, world: ReviewerSetup, status: int
 ) -> None:
     """open-bank-oss#712: the next review asks again."""
     registry.misbehave["/v2/team/app/"] = lambda request, response: Response(status)
@@ -135,7 +143,7 @@ def test_an_outage_is_neither_a_permission_nor_remembered(
     assert world.ask(app(registry), Phase.MUTATE).allowed
 
 
-def test_a_cached_digest_skips_no_rule(registry: RegistrySimulator, world: World) -> None:
+def test_a_cached_digest_skips_no_rule(registry: RegistrySimulator, world: ReviewerSetup) -> None:
     """kyverno#17173: the same content under a name that is rejected stays rejected."""
     same = registry.repository("team/app").manifests["1"]
     registry.repository("team/evil").manifests |= {"same": same, sha256(same[0]): same}

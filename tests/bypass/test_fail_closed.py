@@ -27,7 +27,7 @@ from imagegate.service.review.reviewer import Reviewer
 from imagegate.web.admission import ENDPOINTS, AdmissionEndpoints
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.runtime import build
-from tests.bypass.world import UID, review_of
+from tests.bypass.reviewer_setup import UID, review_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVIL = {"image": "evil.example/x:1"}

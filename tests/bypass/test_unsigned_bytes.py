@@ -23,9 +23,9 @@ from imagegate.core.admission.request import Phase
 from imagegate.core.registry.manifest import MEDIA_TYPES, SCHEMA1_TYPES, digest_of, parse_manifest
 from imagegate.core.signing.claims import Claims, InvalidClaims
 from imagegate.errors import Malformed, TooLarge
+from tests.bypass.reviewer_setup import ReviewerSetup, build_world, registry_of_tests
+from tests.bypass.reviewer_setup import digest_of as digest_in
 from tests.bypass.test_evidence import DOCUMENTS, app, image_after
-from tests.bypass.world import World, build_world, registry_of_tests
-from tests.bypass.world import digest_of as digest_in
 from tests.support.registry_simulator import OCI_INDEX, OCI_MANIFEST, RegistrySimulator, image, replaced
 from tests.support.simulator import Request, Response
 
@@ -40,7 +40,7 @@ def registry() -> Iterator[RegistrySimulator]:
 
 
 @pytest.fixture
-def world(registry: RegistrySimulator, tmp_path: Path) -> World:
+def world(registry: RegistrySimulator, tmp_path: Path) -> ReviewerSetup:
     return build_world(tmp_path / "world", DOCUMENTS, registry)
 
 
@@ -65,7 +65,7 @@ def world(registry: RegistrySimulator, tmp_path: Path) -> World:
     ],
     ids=lambda headers: next(iter(headers)),
 )
-def test_no_header_chooses_a_digest(registry: RegistrySimulator, world: World, headers: dict[str, str]) -> None:
+def test_no_header_chooses_a_digest(registry: RegistrySimulator, world: ReviewerSetup, headers: dict[str, str]) -> None:
     def lie(request: Request, response: Response) -> Response:
         return replaced(response, headers=headers)
 
@@ -109,7 +109,7 @@ def test_a_manifest_is_one_thing_or_refused(served: str) -> None:
     assert bool(read) is (served in (*MEDIA_TYPES, ""))
 
 
-def test_a_list_that_is_served_as_an_image_and_the_other_way(registry: RegistrySimulator, world: World) -> None:
+def test_a_list_that_is_served_as_an_image_and_the_other_way(registry: RegistrySimulator, world: ReviewerSetup) -> None:
     """CVE-2021-41190: one text, two kinds, told apart by a header only."""
     both = json.dumps({"schemaVersion": 2, **_FORMS[2]}).encode()
     for served in (OCI_MANIFEST, OCI_INDEX):

@@ -8,7 +8,7 @@ import pytest
 
 from imagegate.cli.main import main
 from imagegate.documents.image_policies import read_policies
-from tests.support.cise_world import CISE_GROUP, policy
+from tests.support.enforcement_setup import CISE_GROUP, policy
 
 V1 = "portieris.cloud.ibm.com/v1"
 

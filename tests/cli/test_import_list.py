@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from imagegate.cli.main import cli
 from imagegate.errors import ConfigError, InvalidReference
-from tests.support.import_world import MANUAL_LISTED
+from tests.support.import_gate_setup import MANUAL_LISTED
 
 CONFIG = """
 imagePolicyConfig:

@@ -12,7 +12,7 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.always_pull import AlwaysPullPlugin
-from tests.support.policy_world import NOW, request_for, review_of
+from tests.support.image_policy_setup import NOW, request_for, review_of
 
 PLUGIN = AlwaysPullPlugin()
 POD: dict[str, Any] = {

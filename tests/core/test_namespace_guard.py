@@ -13,7 +13,7 @@ from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.image_policy.config import IGNORE_RULES_ANNOTATION
 from imagegate.core.namespace_guard import NamespaceGuard
-from tests.support.policy_world import NOW
+from tests.support.image_policy_setup import NOW
 
 GUARD = NamespaceGuard()
 ALICE = User("alice", "", ("devs",))

@@ -11,7 +11,7 @@ from imagegate.core.enforcement.behaviour import CiseSettings
 from imagegate.core.enforcement.image import parse_image
 from imagegate.core.enforcement.selection import PolicySet, Selected, select
 from imagegate.documents.image_policies import read_policies
-from tests.support.cise_world import policy
+from tests.support.enforcement_setup import policy
 
 PAGE = (Path(__file__).parents[2] / "docs/enforcement.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (match|no match)", PAGE, re.MULTILINE)

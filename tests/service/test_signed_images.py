@@ -13,7 +13,7 @@ import pytest
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.core.registry.pull_secrets import Credential
 from imagegate.core.signing.requirements import InsecureAcceptAnything, Reject, Requirement
-from tests.service.signing_world import ExtensionRegistry, Gate, gate, pull_secret, signed_by
+from tests.service.signing_setup import ExtensionRegistry, Gate, gate, pull_secret, signed_by
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome, Key
 from tests.support.images import Kind, make_image, source_of
@@ -46,7 +46,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, ca: Authority, gpg_home: G
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Setup:
     """A guarded registry and a lookaside store over HTTP."""
 
     registry: Registry
@@ -82,17 +82,17 @@ def claims(digest: str, reference: str) -> bytes:
 
 
 @pytest.fixture
-def world(guarded: Registry, lookaside: Lookaside, ca: Authority, gpg_home: GpgHome, tmp_path: Path) -> World:
-    return World(guarded, lookaside, ca, gpg_home, tmp_path)
+def world(guarded: Registry, lookaside: Lookaside, ca: Authority, gpg_home: GpgHome, tmp_path: Path) -> Setup:
+    return Setup(guarded, lookaside, ca, gpg_home, tmp_path)
 
 
-def test_signed_is_allowed_as_exactly_the_signed_digest(world: World, signer: Key) -> None:
+def test_signed_is_allowed_as_exactly_the_signed_digest(world: Setup, signer: Key) -> None:
     digest = world.push("signed/app:v1", sign_by=signer)
     assert world.verdict(world.image("signed/app:v1"), signed_by(signer.armored)) == digest
     assert world.verdict(world.image(f"signed/app@{digest}"), signed_by(signer.armored)) == digest
 
 
-def test_skopeo_agrees(world: World, signer: Key, other: Key) -> None:
+def test_skopeo_agrees(world: Setup, signer: Key, other: Key) -> None:
     """The reference implementation gives the same verdicts on the same registry and store."""
     world.push("agree/app:v1", sign_by=signer)
     world.push("agree/app:unsigned")
@@ -101,7 +101,7 @@ def test_skopeo_agrees(world: World, signer: Key, other: Key) -> None:
         assert skopeo_allows(world, name, key) is ours, name
 
 
-def skopeo_allows(world: World, name: str, key: Key) -> bool:
+def skopeo_allows(world: Setup, name: str, key: Key) -> bool:
     ring = world.directory / "ring.asc"
     ring.write_bytes(key.armored)
     policy = world.directory / "policy.json"
@@ -114,19 +114,19 @@ def skopeo_allows(world: World, name: str, key: Key) -> bool:
     return done.returncode == 0
 
 
-def test_unsigned(world: World, signer: Key) -> None:
+def test_unsigned(world: Setup, signer: Key) -> None:
     world.push("unsigned/app:v1")
     assert world.verdict(world.image("unsigned/app:v1"), signed_by(signer.armored)) == NO_SIGNATURE
 
 
-def test_without_a_store_there_are_no_signatures(world: World, signer: Key) -> None:
+def test_without_a_store_there_are_no_signatures(world: Setup, signer: Key) -> None:
     world.push("nostore/app:v1", sign_by=signer)
     secrets = (pull_secret(world.registry.host, USER, PASSWORD),)
     text = gate(world.ca).verdict(world.image("nostore/app:v1"), (signed_by(signer.armored),), secrets=secrets)
     assert text == NO_SIGNATURE
 
 
-def test_signed_by_another_key(world: World, signer: Key, other: Key) -> None:
+def test_signed_by_another_key(world: Setup, signer: Key, other: Key) -> None:
     world.push("other/app:v1", sign_by=other)
     key_id = other.fingerprint[-16:].lower().lstrip("0")
     assert world.verdict(world.image("other/app:v1"), signed_by(signer.armored)) == (
@@ -135,7 +135,7 @@ def test_signed_by_another_key(world: World, signer: Key, other: Key) -> None:
     assert world.verdict(world.image("other/app:v1"), signed_by(signer.armored, other.armored)).startswith("sha256:")
 
 
-def test_signed_for_another_repository(world: World, signer: Key) -> None:
+def test_signed_for_another_repository(world: Setup, signer: Key) -> None:
     digest = world.push("elsewhere/app:v1", sign_by=signer)
     assert world.push("here/app:v1", text="elsewhere/app:v1") == digest
     blob = next(world.lookaside.directory.glob("elsewhere/app@*/signature-1")).read_bytes()
@@ -172,7 +172,7 @@ def test_signed_for_another_repository(world: World, signer: Key) -> None:
     ],
 )
 def test_another_tag_of_a_signed_manifest(
-    world: World, signer: Key, identity: str, parameters: dict[str, str], accepted: bool
+    world: Setup, signer: Key, identity: str, parameters: dict[str, str], accepted: bool
 ) -> None:
     digest = world.push("tags/app:v1", sign_by=signer, text="tags")
     assert world.push("tags/app:v2", text="tags") == digest
@@ -182,7 +182,7 @@ def test_another_tag_of_a_signed_manifest(
     assert verdict == (digest if accepted else refused)
 
 
-def test_tampered_blob(world: World, signer: Key) -> None:
+def test_tampered_blob(world: Setup, signer: Key) -> None:
     digest = world.push("tampered/app:v1")
     image = world.image("tampered/app:v1")
     blob = world.gpg_home.sign(signer, claims(digest, image), "--compress-algo", "none")
@@ -194,7 +194,7 @@ def test_tampered_blob(world: World, signer: Key) -> None:
     )
 
 
-def test_swapped_manifest(world: World, signer: Key) -> None:
+def test_swapped_manifest(world: Setup, signer: Key) -> None:
     """The signature of another manifest, put where the lookaside store looks for this one's."""
     signed = world.push("swapped/app:v1", sign_by=signer)
     blob = next(world.lookaside.directory.glob("swapped/app@*/signature-1")).read_bytes()
@@ -206,7 +206,7 @@ def test_swapped_manifest(world: World, signer: Key) -> None:
     )
 
 
-def test_expired_key(world: World) -> None:
+def test_expired_key(world: Setup) -> None:
     key = world.gpg_home.generate("expired@images.test.invalid", expires="30d", at="20250101T000000")
     digest = world.push("expired/app:v1")
     image = world.image("expired/app:v1")
@@ -216,7 +216,7 @@ def test_expired_key(world: World) -> None:
     )
 
 
-def test_revoked_key(world: World) -> None:
+def test_revoked_key(world: Setup) -> None:
     key = world.gpg_home.generate("revoked@images.test.invalid")
     digest = world.push("revoked/app:v1", sign_by=key)
     image = world.image("revoked/app:v1")
@@ -229,7 +229,7 @@ def test_revoked_key(world: World) -> None:
     )
 
 
-def test_two_requirements_satisfied_by_two_signatures(world: World, signer: Key, other: Key) -> None:
+def test_two_requirements_satisfied_by_two_signatures(world: Setup, signer: Key, other: Key) -> None:
     digest = world.push("two/app:v1", sign_by=signer)
     image = world.image("two/app:v1")
     both = (signed_by(signer.armored), signed_by(other.armored))
@@ -240,7 +240,7 @@ def test_two_requirements_satisfied_by_two_signatures(world: World, signer: Key,
     assert world.verdict(image, *both, Reject()) == f"{DENIED}Running image docker://{image} is rejected by policy."
 
 
-def test_three_signatures_of_which_the_last_counts(world: World, signer: Key, other: Key) -> None:
+def test_three_signatures_of_which_the_last_counts(world: Setup, signer: Key, other: Key) -> None:
     digest = world.push("three/app:v1")
     image = world.image("three/app:v1")
     wrong = claims("sha256:" + "00" * 32, image)
@@ -256,13 +256,13 @@ def test_three_signatures_of_which_the_last_counts(world: World, signer: Key, ot
 
 
 @pytest.mark.parametrize("form", ["ed25519", "subkey"])
-def test_keys_that_older_tools_do_not_know(world: World, form: str) -> None:
+def test_keys_that_older_tools_do_not_know(world: Setup, form: str) -> None:
     key = world.gpg_home.generate(f"{form}@images.test.invalid", form=form)
     digest = world.push(f"{form}/app:v1", sign_by=key)
     assert world.verdict(world.image(f"{form}/app:v1"), signed_by(key.armored)) == digest
 
 
-def test_manifest_list_is_checked_as_the_list(world: World, signer: Key) -> None:
+def test_manifest_list_is_checked_as_the_list(world: Setup, signer: Key) -> None:
     digest = world.push("multi/app:v1", sign_by=signer, kind="dirlist")
     assert json.loads(world.registry.manifest("multi/app:v1"))["manifests"]
     assert world.verdict(world.image("multi/app:v1"), signed_by(signer.armored)) == digest
@@ -272,14 +272,14 @@ def test_manifest_list_is_checked_as_the_list(world: World, signer: Key) -> None
     assert world.verdict(world.image("multi/app:v1"), signed_by(signer.armored)) == NO_SIGNATURE
 
 
-def test_accept_anything_asks_for_no_signature(world: World) -> None:
+def test_accept_anything_asks_for_no_signature(world: Setup) -> None:
     digest = world.push("anything/app:v1")
     before = world.lookaside.count()
     assert world.verdict(world.image("anything/app:v1"), InsecureAcceptAnything()) == digest
     assert world.lookaside.count() == before
 
 
-def test_requests_of_a_first_and_a_repeated_check(world: World, signer: Key, other: Key) -> None:
+def test_requests_of_a_first_and_a_repeated_check(world: Setup, signer: Key, other: Key) -> None:
     digest = world.push("count/app:v1", sign_by=signer)
     image = world.image("count/app:v1")
     world.lookaside.put("count/app", digest, 2, world.gpg_home.sign(other, claims(digest, image)))
@@ -304,15 +304,15 @@ class OtherStore(Lookaside):
 
 
 @contextlib.contextmanager
-def store_that(world: World, respond: Callable[[Request], Response]) -> Iterator[World]:
+def store_that(world: Setup, respond: Callable[[Request], Response]) -> Iterator[Setup]:
     with OtherStore(world.lookaside.directory, respond) as server:
-        yield World(world.registry, server, world.ca, world.gpg_home, world.directory)
+        yield Setup(world.registry, server, world.ca, world.gpg_home, world.directory)
 
 
 TOO_MANY = "simple: server provided 128 signatures, assuming that's unreasonable and a server error"
 
 
-def test_ten_thousand_signatures(world: World, signer: Key, other: Key) -> None:
+def test_ten_thousand_signatures(world: Setup, signer: Key, other: Key) -> None:
     digest = world.push("many/app:v1")
     image = world.image("many/app:v1")
     blob = world.gpg_home.sign(other, claims(digest, image))
@@ -321,7 +321,7 @@ def test_ten_thousand_signatures(world: World, signer: Key, other: Key) -> None:
         assert many.lookaside.count() == 128
 
 
-def test_a_good_signature_is_not_hidden_by_those_behind_it(world: World, signer: Key) -> None:
+def test_a_good_signature_is_not_hidden_by_those_behind_it(world: Setup, signer: Key) -> None:
     digest = world.push("first/app:v1")
     image = world.image("first/app:v1")
     blob = world.gpg_home.sign(signer, claims(digest, image))
@@ -330,7 +330,7 @@ def test_a_good_signature_is_not_hidden_by_those_behind_it(world: World, signer:
         assert many.lookaside.count() == 1
 
 
-def test_many_large_signatures(world: World, signer: Key) -> None:
+def test_many_large_signatures(world: Setup, signer: Key) -> None:
     world.push("large/app:v1")
     with store_that(world, lambda _: Response(200, bytes(3 * 1024 * 1024))) as large:
         text = large.verdict(world.image("large/app:v1"), signed_by(signer.armored))
@@ -338,7 +338,7 @@ def test_many_large_signatures(world: World, signer: Key) -> None:
         assert large.lookaside.count() == 3
 
 
-def test_endless_body(world: World, signer: Key) -> None:
+def test_endless_body(world: Setup, signer: Key) -> None:
     world.push("endless/app:v1")
 
     def endless() -> Iterator[bytes]:
@@ -352,7 +352,7 @@ def test_endless_body(world: World, signer: Key) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-def test_a_store_that_does_not_answer_is_no_permission(world: World, signer: Key, status: int) -> None:
+def test_a_store_that_does_not_answer_is_no_permission(world: Setup, signer: Key, status: int) -> None:
     world.push("silent/app:v1")
     with store_that(world, lambda _: Response(status)) as silent:
         text = silent.verdict(world.image("silent/app:v1"), signed_by(signer.armored))
@@ -360,7 +360,7 @@ def test_a_store_that_does_not_answer_is_no_permission(world: World, signer: Key
     assert f"status {status}" in text
 
 
-def test_store_with_a_credential(world: World, signer: Key) -> None:
+def test_store_with_a_credential(world: Setup, signer: Key) -> None:
     digest = world.push("locked/app:v1", sign_by=signer)
 
     def locked(request: Request) -> Response:

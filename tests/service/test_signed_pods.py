@@ -32,7 +32,7 @@ from imagegate.service.policies.policy_set import ConfiguredPlugin, PolicyHolder
 from imagegate.service.review.lookups import Answerer, LookUp
 from imagegate.service.review.reviewer import Reviewer
 from tests.service.plugins import review
-from tests.service.signing_world import ExtensionRegistry, gate
+from tests.service.signing_setup import ExtensionRegistry, gate
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome
 from tests.support.images import make_image

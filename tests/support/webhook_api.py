@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.test import Client
 
 from imagegate.web.admission import AdmissionEndpoints
-from tests.support.import_world import KINDS, review_of
+from tests.support.import_gate_setup import KINDS, review_of
 from tests.support.simulator import Request, Response, Simulator
 
 WEBHOOK = "imports.imagegate.example"

@@ -18,7 +18,7 @@ import yaml
 
 from imagegate.core.admission.decision import PatchOp
 from imagegate.core.admission.patch import apply_patch
-from tests.bypass.world import digest_of, registry_of_tests
+from tests.bypass.reviewer_setup import digest_of, registry_of_tests
 from tests.support.registry_simulator import RegistrySimulator
 from tests.support.service import IMAGEGATE, Answer, Service, serving
 

@@ -27,7 +27,7 @@ NO_SIGNATURE = "simple: policy denied the request: A signature was required, but
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Setup:
     """The service and what it asks."""
 
     service: Service
@@ -62,7 +62,7 @@ def signer(gpg_home: GpgHome) -> Key:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, ca: Authority, gpg_home: GpgHome, signer: Key) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, ca: Authority, gpg_home: GpgHome, signer: Key) -> Iterator[Setup]:
     """One service for all tests: an image signed by the key of the policy, and one that nobody signed."""
     directory = tmp_path_factory.mktemp("cise")
     (directory / "signatures").mkdir()
@@ -78,7 +78,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, ca: Authority, gpg_home: Gpg
             registry.push(source_of(folder), name, *options)
         settings = write_settings(directory, registry, lookaside, ca, signer)
         with serving(directory, "--settings", settings) as service:
-            yield World(service, registry, lookaside)
+            yield Setup(service, registry, lookaside)
 
 
 def write_settings(directory: Path, registry: Registry, lookaside: Lookaside, ca: Authority, signer: Key) -> Path:
@@ -146,7 +146,7 @@ def patched(document: dict[str, Any], answer: Answer) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/admit", "/admit/trust", "/mutate"])
-def test_signed_is_rewritten_to_the_signed_digest_and_passes_again(world: World, path: str) -> None:
+def test_signed_is_rewritten_to_the_signed_digest_and_passes_again(world: Setup, path: str) -> None:
     image, digest = world.image("team/signed:1"), world.registry.digest("team/signed:1")
     answer = world.ask(path, pod(image))
     assert answer.response["allowed"] is True
@@ -157,7 +157,7 @@ def test_signed_is_rewritten_to_the_signed_digest_and_passes_again(world: World,
     assert "patch" not in world.ask(path, left).response
 
 
-def test_deployment_and_the_pods_it_makes(world: World) -> None:
+def test_deployment_and_the_pods_it_makes(world: Setup) -> None:
     image = world.image("team/signed:1")
     left = patched(deployment(image), world.ask("/admit", deployment(image)))
     template = left["spec"]["template"]
@@ -166,7 +166,7 @@ def test_deployment_and_the_pods_it_makes(world: World) -> None:
     assert world.ask("/admit", child).response["allowed"] is True
 
 
-def test_denial_as_the_api_server_gets_it(world: World) -> None:
+def test_denial_as_the_api_server_gets_it(world: Setup) -> None:
     response = world.ask("/admit/trust", pod(world.image("team/unsigned:1"), "docker.io/x:1")).response
     assert response["allowed"] is False
     assert response["status"]["message"] == (
@@ -175,13 +175,13 @@ def test_denial_as_the_api_server_gets_it(world: World) -> None:
     assert not {"code", "reason"} & response["status"].keys()
 
 
-def test_without_a_pull_secret(world: World) -> None:
+def test_without_a_pull_secret(world: Setup) -> None:
     image = world.image("team/signed:1")
     message = world.ask("/admit", pod(image, secrets=())).response["status"]["message"]
     assert message == f'\nDeny "{image}", no valid ImagePullSecret, 0 tried'
 
 
-def test_only_the_endpoints_of_this_path_deny_what_is_no_workload(world: World) -> None:
+def test_only_the_endpoints_of_this_path_deny_what_is_no_workload(world: Setup) -> None:
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}}
     changes = {
         "kind": {"group": "", "version": "v1", "kind": "Service"},
@@ -194,13 +194,13 @@ def test_only_the_endpoints_of_this_path_deny_what_is_no_workload(world: World) 
     assert message.startswith('\nThe resource "/v1/services" is not supported.')
 
 
-def test_vulnerability_reports_are_asked_for_at_their_own_endpoint(world: World) -> None:
+def test_vulnerability_reports_are_asked_for_at_their_own_endpoint(world: Setup) -> None:
     assert world.ask("/admit/trust", pod("us.icr.io/a:1")).response["allowed"] is True
     for path in ("/admit/va", "/admit"):
         assert world.ask(path, pod("us.icr.io/a:1")).response["allowed"] is False
 
 
-def test_a_repeated_review_asks_nobody(world: World) -> None:
+def test_a_repeated_review_asks_nobody(world: Setup) -> None:
     image = world.image("team/signed:1")
     world.ask("/admit", pod(image))
     before = len(world.lookaside.requests)
@@ -209,7 +209,7 @@ def test_a_repeated_review_asks_nobody(world: World) -> None:
     assert len(world.lookaside.requests) == before
 
 
-def test_names_only_entries_need_nobody(world: World) -> None:
+def test_names_only_entries_need_nobody(world: Setup) -> None:
     assert world.ask("/admit", pod("quay.io/x:1", secrets=())).response == {
         "uid": "11111111-2222-3333-4444-555555555555",
         "allowed": True,

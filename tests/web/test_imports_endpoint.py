@@ -15,7 +15,7 @@ from werkzeug.test import Client
 from imagegate.web.admission import AdmissionEndpoints
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.runtime import build
-from tests.support.import_world import docker_tag, review_of, stream, stream_import, stream_tag
+from tests.support.import_gate_setup import docker_tag, review_of, stream, stream_import, stream_tag
 from tests.support.kubectl import Kubectl
 from tests.support.webhook_api import WEBHOOK, WebhookApi
 

@@ -11,8 +11,8 @@ import yaml
 from imagegate.core.admission.request import Phase
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.runtime import Runtime, build
-from tests.bypass.world import review_of
-from tests.support.import_world import docker_tag, stream
+from tests.bypass.reviewer_setup import review_of
+from tests.support.import_gate_setup import docker_tag, stream
 
 PROD = {"selector": {"matchLabels": {"env": "prod"}}, "mode": "enforce"}
 TEST = {"selector": {"matchLabels": {"env": "test"}}, "mode": "warn"}

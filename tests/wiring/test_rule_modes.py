@@ -13,7 +13,7 @@ from imagegate.service.review.decision_log import DecisionLog
 from imagegate.web.metrics import Metrics
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.runtime import build, now
-from tests.bypass.world import review_of
+from tests.bypass.reviewer_setup import review_of
 
 TEXT = "spec.containers[0].image: image evil.example.com/x:1 would be rejected by rule 'bad'"
 

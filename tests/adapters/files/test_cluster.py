@@ -12,7 +12,7 @@ from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.documents.image_policies import Reading
 from imagegate.errors import InvalidPolicy
-from tests.support.cise_world import policy
+from tests.support.enforcement_setup import policy
 
 OBJECTS = """\
 apiVersion: v1

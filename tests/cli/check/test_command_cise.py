@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.cli.commands import Command
-from tests.support.cise_world import CISE_GROUP, policy, workload
+from tests.support.enforcement_setup import CISE_GROUP, policy, workload
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from imagegate.cli.check_streams import check_streams
 from imagegate.errors import ConfigError, InvalidInput
-from tests.support.import_world import MANUAL_LISTED, docker_tag, history, stream
+from tests.support.import_gate_setup import MANUAL_LISTED, docker_tag, history, stream
 
 CONFIG = """
 imagePolicyConfig:

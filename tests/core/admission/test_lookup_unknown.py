@@ -32,17 +32,17 @@ from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehavio
 from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.signing.requirements import ImageSignatures
 from tests.support.answering import answered
-from tests.support.cise_world import (
+from tests.support.enforcement_setup import (
     SIGNED_ENTRY,
     SIGNED_IMAGE,
-    CiseWorld,
+    CiseSetup,
     key_secret,
     policy,
     workload,
 )
-from tests.support.cise_world import request as cise_request
-from tests.support.import_world import KINDS, MANUAL, ImportWorld, request_of
-from tests.support.policy_world import PolicyWorld, request_for, review_of
+from tests.support.enforcement_setup import request as cise_request
+from tests.support.image_policy_setup import PolicySetup, request_for, review_of
+from tests.support.import_gate_setup import KINDS, MANUAL, ImportSetup, request_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 VECTORS = Path(__file__).parents[2] / "vectors" / "upstream" / "import_streams.jsonl"
@@ -210,7 +210,7 @@ def test_image_policy(
     chance: random.Random,
 ) -> None:
     rights = frozenset({("alice", "shared"), ("alice", "default")} if may_use else ())
-    world = PolicyWorld(json.dumps(policy), behaviour, objects, may_use=rights)
+    world = PolicySetup(json.dumps(policy), behaviour, objects, may_use=rights)
     if decided(world.plugin, request, world.answer):
         return
     for _ in range(6):
@@ -229,7 +229,7 @@ def test_who_may_look_at_less_is_told_no_more_yes(
 ) -> None:
     verdicts = []
     for rights in (frozenset({("alice", "shared")}), frozenset[tuple[str, str]]()):
-        world = PolicyWorld(json.dumps(policy), Behaviour(integrated_registries=(REGISTRY,)), objects, may_use=rights)
+        world = PolicySetup(json.dumps(policy), Behaviour(integrated_registries=(REGISTRY,)), objects, may_use=rights)
         verdicts.append(decided(world.plugin, request, world.answer))
     assert verdicts != [False, True]
 
@@ -246,7 +246,7 @@ def test_an_id_that_several_images_have_is_no_permission() -> None:
     stream = {"kind": "ImageStream", "metadata": {"name": "app", "namespace": "default"}, "spec": {},
               "status": {"tags": [{"tag": "latest", "items": items}]}}  # fmt: skip
     images = [{"kind": "Image", "metadata": {"name": item["image"]}, "dockerImageReference": "a/b"} for item in items]
-    world = PolicyWorld(policy, Behaviour(), [stream, *images])
+    world = PolicySetup(policy, Behaviour(), [stream, *images])
     for name, allowed in (("app@sha256:1", False), (f"app@{items[0]['image']}", True), ("app@sha256:4", True)):
         source = {"kind": "ImageStreamImage", "name": name}
         spec = {"strategy": {"dockerStrategy": {"from": source}}}
@@ -283,7 +283,7 @@ MAPPINGS = [
 @pytest.mark.parametrize("integrated", ["", "registry:5000"])
 def test_import_gate(imports: list[dict[str, Any]], behaviour: GateBehaviour, integrated: str) -> None:
     chance = random.Random(7)
-    plugin = ImportWorld(MANUAL, integrated=integrated, behaviour=behaviour).plugin
+    plugin = ImportSetup(MANUAL, integrated=integrated, behaviour=behaviour).plugin
     resources = {kind.lower(): resource for resource, kind in KINDS.items()}
     denied = 0
     asked: list[Question] = []
@@ -334,7 +334,7 @@ def test_image_enforcement(profile: Profile, parents: Parents) -> None:
     for hook in Hook:
         settings = CiseSettings(profile=profile, pods_only=False, parents=parents)
         for documents in (CISE_DOCUMENTS, policy(SIGNED_ENTRY) + key_secret("revoked"), policy(SIGNED_ENTRY)):
-            world = CiseWorld(documents, settings, hook=hook)
+            world = CiseSetup(documents, settings, hook=hook)
             for _ in range(12):
                 document = workload(chance.choice(["Pod", "Deployment", "ReplicaSet"]), chance.choice(CISE_IMAGES))
                 document["metadata"]["ownerReferences"] = [

@@ -26,7 +26,7 @@ from imagegate.core.admission.workload import (
     pod_images,
     strategy_from,
 )
-from tests.support.policy_world import request_for
+from tests.support.image_policy_setup import request_for
 
 POD: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []}}
 SPEC: dict[str, Any] = {

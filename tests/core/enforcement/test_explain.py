@@ -7,11 +7,11 @@ import pytest
 from imagegate.core.admission.trace import Trace
 from imagegate.core.enforcement.selection import PolicySet
 from tests.core.enforcement.test_plugin import ALLOW_REGISTRY, BAD, SIGNED_POLICY, simple
-from tests.support.cise_world import (
+from tests.support.enforcement_setup import (
     OTHER_DIGEST,
     SIGNED_ENTRY,
     SIGNED_IMAGE,
-    CiseWorld,
+    CiseSetup,
     key_secret,
     pod,
     policy,
@@ -22,7 +22,7 @@ from tests.support.cise_world import (
 def test_every_entry_and_every_requirement() -> None:
     documents = policy('{name: "*"}', SIGNED_ENTRY, '{name: "quay.io/*"}') + key_secret("signer1")
     trace = Trace()
-    CiseWorld(documents).decide(request(pod(SIGNED_IMAGE)), trace)
+    CiseSetup(documents).decide(request(pod(SIGNED_IMAGE)), trace)
     steps = [(step.what, step.subject, step.outcome) for at, step in trace.steps if at]
     assert steps == [
         ("policy-entry", "ClusterImagePolicy p repositories[0] *", "matched"),
@@ -49,14 +49,14 @@ def test_every_entry_and_every_requirement() -> None:
 )
 def test_what_does_not_match(name: str, image: str, because: str) -> None:
     trace = Trace()
-    CiseWorld(policy(f'{{name: "{name}"}}')).decide(request(pod(image)), trace)
+    CiseSetup(policy(f'{{name: "{name}"}}')).decide(request(pod(image)), trace)
     assert [step.because for _, step in trace.steps if step.what == "policy-entry"] == [because]
 
 
 @pytest.mark.parametrize("documents, outcome", [("", "none"), (ALLOW_REGISTRY, "ClusterImagePolicy")])
 def test_which_policies_are_in_force(documents: str, outcome: str) -> None:
     trace = Trace()
-    world = CiseWorld(documents)
+    world = CiseSetup(documents)
     world.decide(request(pod(BAD)), trace)
     assert (trace.steps[0][1].what, trace.steps[0][1].outcome) == ("policies", outcome)
     trace = Trace()
@@ -66,33 +66,33 @@ def test_which_policies_are_in_force(documents: str, outcome: str) -> None:
 
 
 def test_records_and_refused_requirements() -> None:
-    world = CiseWorld(SIGNED_POLICY)
+    world = CiseSetup(SIGNED_POLICY)
     _, left, _ = world.both_passes(request(pod(SIGNED_IMAGE)))
     trace = Trace()
     world.decide(request(left), trace)
     (record,) = [step for _, step in trace.steps if step.what == "record"]
     assert record.because == f"was {SIGNED_IMAGE} before it was rewritten"
     trace = Trace()
-    CiseWorld(simple("{type: reject}")).decide(request(pod(SIGNED_IMAGE)), trace)
+    CiseSetup(simple("{type: reject}")).decide(request(pod(SIGNED_IMAGE)), trace)
     assert [step.outcome for _, step in trace.steps if step.what == "requirement"] == ["refused"]
 
 
 def test_ties_and_spellings() -> None:
     trace = Trace()
     image = f"icr.io/a/a@{OTHER_DIGEST}"
-    CiseWorld(policy('{name: "icr.io/a/a"}')).decide(request(pod(image)), trace)
+    CiseSetup(policy('{name: "icr.io/a/a"}')).decide(request(pod(image)), trace)
     assert [(step.what, step.outcome) for at, step in trace.steps if at][1:] == [
         ("spelling", "matched"),
         ("requirement", "holds"),
     ]
     trace = Trace()
-    CiseWorld(policy('{name: "icr.io/*/a"}', '{name: "icr.io/a/*"}')).decide(request(pod("icr.io/a/a")), trace)
+    CiseSetup(policy('{name: "icr.io/*/a"}', '{name: "icr.io/a/*"}')).decide(request(pod("icr.io/a/a")), trace)
     assert trace.steps[2][1].because == "as specific as ClusterImagePolicy p repositories[0], which comes first"
 
 
 def test_refusals() -> None:
     trace = Trace()
-    CiseWorld(ALLOW_REGISTRY).decide(request(pod(BAD, "Bad")), trace)
+    CiseSetup(ALLOW_REGISTRY).decide(request(pod(BAD, "Bad")), trace)
     assert [(at, step.outcome) for at, step in trace.steps if step.what == "image"] == [
         ("spec.containers[0].image", "denied"),
         ("spec.containers[1].image", "invalid"),

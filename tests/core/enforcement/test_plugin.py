@@ -19,7 +19,7 @@ from imagegate.core.enforcement.questions import ManifestDigest, Secret, Service
 from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.documents.image_policies import Reading, read_policies
-from tests.support.cise_world import (
+from tests.support.enforcement_setup import (
     CISE_GROUP,
     KINDS,
     NOW,
@@ -27,7 +27,7 @@ from tests.support.cise_world import (
     SIGNED_DIGEST,
     SIGNED_ENTRY,
     SIGNED_IMAGE,
-    CiseWorld,
+    CiseSetup,
     again,
     containers,
     key_secret,
@@ -54,7 +54,7 @@ def simple(requirement: str, store: str = 'storeURL: "https://signatures.example
 class TestWhatIsExamined:
     @pytest.mark.parametrize("kind", KINDS)
     def test_every_kind_with_its_path(self, kind: str) -> None:
-        world = CiseWorld(ALLOW_REGISTRY)
+        world = CiseSetup(ALLOW_REGISTRY)
         assert world.decide(request(workload(kind, GOOD))).allowed
         (denial,) = world.decide(request(workload(kind, BAD))).denials
         assert (denial.image, denial.because) == (BAD, BAD_TEXT)
@@ -62,16 +62,16 @@ class TestWhatIsExamined:
         assert denial.code is DenialCode.NO_MATCHING_REPOSITORY
 
     def test_cron_job_path(self) -> None:
-        (denial,) = CiseWorld(ALLOW_REGISTRY).decide(request(workload("CronJob", BAD))).denials
+        (denial,) = CiseSetup(ALLOW_REGISTRY).decide(request(workload("CronJob", BAD))).denials
         assert denial.at == "spec.jobTemplate.spec.template.spec.containers[0].image"
 
     @pytest.mark.parametrize("group", ["extensions", "apps"])
     def test_old_group_of_deployments(self, group: str) -> None:
         asked = request(workload("Deployment", BAD), resource=GroupResource(group, "deployments"))
-        assert not CiseWorld(ALLOW_REGISTRY).decide(asked).allowed
+        assert not CiseSetup(ALLOW_REGISTRY).decide(asked).allowed
 
     def test_pods_only_leaves_controllers_to_their_pods(self) -> None:
-        world = CiseWorld(ALLOW_REGISTRY, CiseSettings.for_profile(Profile.CISE))
+        world = CiseSetup(ALLOW_REGISTRY, CiseSettings.for_profile(Profile.CISE))
         assert not world.plugin.covers(request(workload("Deployment", BAD)))
         assert world.plugin.covers(request(pod(BAD)))
 
@@ -85,9 +85,9 @@ class TestWhatIsExamined:
     def test_what_is_no_workload(self, resource: GroupResource, api_version: str, shown: str) -> None:
         """Denied where it reaches an endpoint of this path, none of our business beside other plug-ins."""
         asked = request({"apiVersion": api_version, "kind": "Service", "metadata": {"name": "x"}}, resource=resource)
-        assert not CiseWorld(ALLOW_REGISTRY).plugin.covers(asked)
+        assert not CiseSetup(ALLOW_REGISTRY).plugin.covers(asked)
         for hook in (Hook.ADMIT, Hook.TRUST, Hook.VA):
-            assert CiseWorld(ALLOW_REGISTRY, hook=hook).message(asked) == (
+            assert CiseSetup(ALLOW_REGISTRY, hook=hook).message(asked) == (
                 f'\nThe resource "{shown}" is not supported. Make sure that you are using a supported kubectl version, '
                 "and that you are using a supported Kubernetes workload type"
             )
@@ -95,28 +95,28 @@ class TestWhatIsExamined:
     @pytest.mark.parametrize("operation, covered", [("CREATE", True), ("UPDATE", True), ("DELETE", False)])
     def test_operations(self, operation: str, covered: bool) -> None:
         """Deleting a workload is never examined."""
-        assert CiseWorld(ALLOW_REGISTRY).plugin.covers(request(pod(BAD), operation=operation)) is covered
+        assert CiseSetup(ALLOW_REGISTRY).plugin.covers(request(pod(BAD), operation=operation)) is covered
 
     @pytest.mark.parametrize("sub_resource, covered", [("ephemeralcontainers", True), ("status", False)])
     def test_sub_resources(self, sub_resource: str, covered: bool) -> None:
         asked = request(pod(BAD), operation="UPDATE", sub_resource=sub_resource)
-        assert CiseWorld(ALLOW_REGISTRY).plugin.covers(asked) is covered
+        assert CiseSetup(ALLOW_REGISTRY).plugin.covers(asked) is covered
 
     def test_malformed_objects_are_denied_with_the_place(self) -> None:
         document = pod(GOOD)
         document["spec"]["containers"] = "none"
-        assert CiseWorld(ALLOW_REGISTRY).message(request(document)) == "\nspec.containers: expected a list, got str"
+        assert CiseSetup(ALLOW_REGISTRY).message(request(document)) == "\nspec.containers: expected a list, got str"
 
     def test_template_without_spec_is_an_empty_pod(self) -> None:
         document = workload("ReplicationController", BAD)
         del document["spec"]["template"]
-        assert CiseWorld(ALLOW_REGISTRY).decide(request(document)).allowed
+        assert CiseSetup(ALLOW_REGISTRY).decide(request(document)).allowed
 
 
 class TestDenials:
     def test_all_are_reported_in_container_order_init_first(self) -> None:
         document = pod("b.example.com/x", GOOD, "a.example.com/x", initContainers=containers("z.example.com/x"))
-        decision = CiseWorld(ALLOW_REGISTRY).decide(request(document))
+        decision = CiseSetup(ALLOW_REGISTRY).decide(request(document))
         assert [denial.image for denial in decision.denials] == [
             "z.example.com/x",
             "b.example.com/x",
@@ -132,25 +132,25 @@ class TestDenials:
         assert (decision.status.code, decision.status.reason) == (0, "")
 
     def test_the_same_sentence_is_said_once(self) -> None:
-        world = CiseWorld(ALLOW_REGISTRY)
+        world = CiseSetup(ALLOW_REGISTRY)
         assert world.message(request(pod(BAD, BAD))) == f"\n{BAD_TEXT}"
         assert len(world.decide(request(pod(BAD, BAD))).denials) == 2
 
     def test_document_003_text_stands_on_the_api_servers_line(self) -> None:
         settings = CiseSettings.for_profile(Profile.CISE)
         text = f"Deny, no image policies or cluster polices for {BAD}"
-        assert CiseWorld("", settings).message(request(pod(BAD))) == text
-        world = CiseWorld(ALLOW_REGISTRY, CiseSettings(messages=Dialect.CISE))
+        assert CiseSetup("", settings).message(request(pod(BAD))) == text
+        world = CiseSetup(ALLOW_REGISTRY, CiseSettings(messages=Dialect.CISE))
         assert world.message(request(pod(BAD))) == text
         assert world.message(request(pod(BAD, "Bad"))) == f'\n{text}\nDeny "Bad", invalid image name'
 
     def test_no_policy_at_all(self) -> None:
-        (denial,) = CiseWorld("").decide(request(pod(BAD))).denials
+        (denial,) = CiseSetup("").decide(request(pod(BAD))).denials
         assert denial.because == f'Deny "{BAD}", no image policies or cluster polices'
         assert denial.code is DenialCode.NO_POLICY
 
     def test_policies_that_cannot_be_read_deny_everything(self) -> None:
-        world = CiseWorld(policy('{name: "*"}'))
+        world = CiseSetup(policy('{name: "*"}'))
         assert world.decide(request(pod(GOOD))).allowed
         unread = PolicySet((), unavailable="clusterimagepolicies: connection refused")
         object.__setattr__(world.plugin, "policies", unread)
@@ -160,12 +160,12 @@ class TestDenials:
 
     @pytest.mark.parametrize("image", ["R.example.com/App", "r.example.com/app@sha256:12", "r.example.com/app:"])
     def test_invalid_image_name(self, image: str) -> None:
-        (denial,) = CiseWorld(policy('{name: "*"}')).decide(request(pod(image))).denials
+        (denial,) = CiseSetup(policy('{name: "*"}')).decide(request(pod(image))).denials
         assert denial.because == f'Deny "{image}", invalid image name'
         assert denial.code is DenialCode.INVALID_IMAGE_NAME
 
     def test_rules_name_the_entries_that_decided(self) -> None:
-        world = CiseWorld(
+        world = CiseSetup(
             policy('{name: "r.example.com/*"}', '{name: "*", policy: {simple: {requirements: [{type: reject}]}}}')
         )
         decision = world.decide(request(pod(GOOD, BAD)))
@@ -178,7 +178,7 @@ class TestDenials:
 
 class TestReservedNamespaces:
     def test_a_bypass_is_visible_and_reads_no_policy(self) -> None:
-        world = CiseWorld("", CiseSettings.for_profile(Profile.CLOUDPAK))
+        world = CiseSetup("", CiseSettings.for_profile(Profile.CLOUDPAK))
         decision = world.decide(request(pod(BAD), namespace="kube-system"))
         assert decision.allowed
         assert decision.annotations == {"bypass": "reserved-namespace"}
@@ -186,20 +186,20 @@ class TestReservedNamespaces:
 
     def test_none_in_the_other_profiles(self) -> None:
         for profile in (Profile.CISE, Profile.PORTIERIS):
-            world = CiseWorld("", CiseSettings.for_profile(profile))
+            world = CiseSetup("", CiseSettings.for_profile(profile))
             assert not world.decide(request(pod(BAD), namespace="kube-system")).allowed
 
 
 class TestBlankImages:
     @pytest.mark.parametrize("image", ["", " \t"])
     def test_pods_are_denied_by_the_final_pass(self, image: str) -> None:
-        world = CiseWorld(policy('{name: "*"}'))
+        world = CiseSetup(policy('{name: "*"}'))
         assert world.decide(request(pod(image))).allowed
         (text,) = world.texts(request(pod(image), phase=Phase.VALIDATE))
         assert text == 'Deny "{}", invalid image name'.format(image.replace("\t", "\\t"))
 
     def test_templates_may_leave_the_image_to_a_trigger(self) -> None:
-        world = CiseWorld(ALLOW_REGISTRY)
+        world = CiseSetup(ALLOW_REGISTRY)
         for phase in Phase:
             assert world.decide(request(workload("Deployment", ""), phase=phase)).allowed
             assert not world.decide(request(workload("Deployment", "", BAD), phase=phase)).allowed
@@ -213,7 +213,7 @@ class TestEphemeralContainersAndVolumes:
 
     def update(self, image: str) -> list[str]:
         asked = request(self.document(image), operation="UPDATE", old=pod(GOOD), sub_resource="ephemeralcontainers")
-        decision = CiseWorld(ALLOW_REGISTRY).decide(asked)
+        decision = CiseSetup(ALLOW_REGISTRY).decide(asked)
         return [denial.at for denial in decision.denials]
 
     def test_ephemeral_containers(self) -> None:
@@ -224,11 +224,11 @@ class TestEphemeralContainersAndVolumes:
         def volumes(image: str) -> list[dict[str, object]]:
             return [{"name": "data", "image": {"reference": image}}]
 
-        (denial,) = CiseWorld(ALLOW_REGISTRY).decide(request(pod(GOOD, volumes=volumes(BAD)))).denials
+        (denial,) = CiseSetup(ALLOW_REGISTRY).decide(request(pod(GOOD, volumes=volumes(BAD)))).denials
         assert denial.at == "spec.volumes[0].image.reference"
         for phase in Phase:
             asked = request(pod(volumes=volumes(SIGNED_IMAGE)), phase=phase)
-            decision = CiseWorld(SIGNED_POLICY).decide(asked)
+            decision = CiseSetup(SIGNED_POLICY).decide(asked)
             assert (decision.denials, decision.rewrites) == ((), ())
             (warning,) = decision.warnings
             assert warning == (
@@ -236,26 +236,26 @@ class TestEphemeralContainersAndVolumes:
                 "rewritten: the node mounts what the tag then resolves to; name the digest in the volume's reference"
             )
         pinned = f"{SIGNED_IMAGE.removesuffix(':v1')}@{SIGNED_DIGEST}"
-        assert CiseWorld(SIGNED_POLICY).decide(request(pod(volumes=volumes(pinned)))).warnings == ()
-        assert CiseWorld(ALLOW_REGISTRY).decide(request(pod(volumes=volumes(GOOD)))).warnings == ()
+        assert CiseSetup(SIGNED_POLICY).decide(request(pod(volumes=volumes(pinned)))).warnings == ()
+        assert CiseSetup(ALLOW_REGISTRY).decide(request(pod(volumes=volumes(GOOD)))).warnings == ()
 
 
 class TestUpdates:
     def test_a_pod_whose_images_stay_is_left_alone(self) -> None:
         """Finalisers and labels of running Pods must not depend on a registry or on newer policies."""
-        decision = CiseWorld(ALLOW_REGISTRY).decide(request(pod(BAD), operation="UPDATE", old=pod(BAD)))
+        decision = CiseSetup(ALLOW_REGISTRY).decide(request(pod(BAD), operation="UPDATE", old=pod(BAD)))
         assert decision.annotations == {"skipped": "images-unchanged"}
 
     @pytest.mark.parametrize("old", [pod(GOOD), pod(BAD, "x")])
     def test_a_changed_or_moved_image_is_examined(self, old: dict[str, object]) -> None:
         new = pod(BAD) if len(old["spec"]["containers"]) == 1 else pod("x", BAD)  # type: ignore[index]
-        assert not CiseWorld(ALLOW_REGISTRY).decide(request(new, operation="UPDATE", old=old)).allowed
+        assert not CiseSetup(ALLOW_REGISTRY).decide(request(new, operation="UPDATE", old=old)).allowed
 
     def update(self, new: dict[str, Any], old: dict[str, Any]) -> bool:
         """Whether an update passes where the images of ``BAD``'s registry are no longer allowed."""
         asked = request(new, operation="UPDATE", old=old)
         decisions = [
-            CiseWorld(ALLOW_REGISTRY, hook=hook).decide(dataclasses.replace(asked, phase=phase))
+            CiseSetup(ALLOW_REGISTRY, hook=hook).decide(dataclasses.replace(asked, phase=phase))
             for hook in Hook
             for phase in Phase
         ]  # at every endpoint, in both passes
@@ -321,8 +321,8 @@ class TestUpdates:
 
     def test_an_update_without_its_old_object_is_examined(self) -> None:
         asked = request(workload("Deployment", BAD), operation="UPDATE")
-        assert not CiseWorld(ALLOW_REGISTRY).decide(asked).allowed
-        assert not CiseWorld(ALLOW_REGISTRY).decide(request(workload("Deployment", BAD))).allowed
+        assert not CiseSetup(ALLOW_REGISTRY).decide(asked).allowed
+        assert not CiseSetup(ALLOW_REGISTRY).decide(request(workload("Deployment", BAD))).allowed
 
     def test_debugging_a_pod_with_an_older_debug_container(self) -> None:
         """An ephemeral container can never be taken away: a policy tightened since must not end all debugging."""
@@ -334,7 +334,7 @@ class TestUpdates:
             asked = request(
                 debugged(*images), operation="UPDATE", old=debugged(BAD), sub_resource="ephemeralcontainers"
             )
-            decision = CiseWorld(ALLOW_REGISTRY).decide(asked)
+            decision = CiseSetup(ALLOW_REGISTRY).decide(asked)
             assert decision.allowed is allowed
             assert [denial.at for denial in decision.denials] == ["spec.ephemeralContainers[1].image"][allowed:]
 
@@ -342,8 +342,8 @@ class TestUpdates:
 class TestPodsOnly:
     @pytest.mark.parametrize("hook", Hook)
     def test_it_holds_at_every_endpoint(self, hook: Hook) -> None:
-        only = CiseWorld(ALLOW_REGISTRY, CiseSettings(pods_only=True), hook=hook)
-        every = CiseWorld(ALLOW_REGISTRY, CiseSettings(pods_only=False), hook=hook)
+        only = CiseSetup(ALLOW_REGISTRY, CiseSettings(pods_only=True), hook=hook)
+        every = CiseSetup(ALLOW_REGISTRY, CiseSettings(pods_only=False), hook=hook)
         for kind in KINDS:
             asked = request(workload(kind, BAD))
             assert only.decide(asked).allowed is (kind != "Pod")
@@ -352,12 +352,12 @@ class TestPodsOnly:
     def test_what_is_no_workload_is_still_denied_at_the_endpoints_of_its_own(self) -> None:
         asked = request({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}})
         for hook in Hook:
-            assert CiseWorld(ALLOW_REGISTRY, CiseSettings(), hook=hook).decide(asked).allowed is (hook is Hook.ANY)
+            assert CiseSetup(ALLOW_REGISTRY, CiseSettings(), hook=hook).decide(asked).allowed is (hook is Hook.ANY)
 
 
 class TestSimple:
     def texts(self, documents: str, image: str = SIGNED_IMAGE, **world: object) -> list[str]:
-        return CiseWorld(documents, **world).texts(request(pod(image)))  # type: ignore[arg-type]
+        return CiseSetup(documents, **world).texts(request(pod(image)))  # type: ignore[arg-type]
 
     def test_signed_is_allowed(self) -> None:
         assert self.texts(SIGNED_POLICY) == []
@@ -365,7 +365,7 @@ class TestSimple:
     @pytest.mark.parametrize("image", ["127.0.0.1:5000/unsigned/app:v1", f"127.0.0.1:5000/unsigned/app@{OTHER_DIGEST}"])
     def test_unsigned(self, image: str) -> None:
         digests = {image: OTHER_DIGEST}
-        (denial,) = CiseWorld(SIGNED_POLICY, digests=digests).decide(request(pod(image))).denials
+        (denial,) = CiseSetup(SIGNED_POLICY, digests=digests).decide(request(pod(image))).denials
         assert denial.because == f"{DENIED}A signature was required, but no signature exists"
         assert denial.code is DenialCode.SIGNATURE
 
@@ -391,14 +391,14 @@ class TestSimple:
         assert self.texts(relaxed + key_secret("signer1"), image, digests={image: SIGNED_DIGEST}) == []
 
     def test_reject_needs_no_registry(self) -> None:
-        world = CiseWorld(simple("{type: reject}"))
+        world = CiseSetup(simple("{type: reject}"))
         assert world.texts(request(pod(SIGNED_IMAGE))) == [
             f"{DENIED}Running image docker://{SIGNED_IMAGE} is rejected by policy."
         ]
         assert world.asked == []
 
     def test_accept_anything_reads_the_manifest_and_rewrites(self) -> None:
-        decision = CiseWorld(simple("{type: insecureAcceptAnything}")).decide(request(pod(SIGNED_IMAGE)))
+        decision = CiseSetup(simple("{type: insecureAcceptAnything}")).decide(request(pod(SIGNED_IMAGE)))
         assert decision.rewrites[0].value == f"127.0.0.1:5000/signed/app@{SIGNED_DIGEST}"
 
     @pytest.mark.parametrize(
@@ -454,27 +454,27 @@ class TestSimple:
 
     def test_private_image_without_any_pull_secret(self) -> None:
         documents = policy('{name: "*", policy: {simple: {requirements: [{type: insecureAcceptAnything}]}}}')
-        (denial,) = CiseWorld(documents).decide(request(pod("private.example.com/a:1"))).denials
+        (denial,) = CiseSetup(documents).decide(request(pod("private.example.com/a:1"))).denials
         assert denial.because == 'Deny "private.example.com/a:1", no valid ImagePullSecret, 0 tried'
         assert denial.code is DenialCode.NO_PULL_SECRET
 
     @pytest.mark.parametrize("question", [Secret, ManifestDigest, ImageSignatures])
     def test_what_cannot_be_found_out_denies(self, question: type[Question]) -> None:
         failing = {question: Unknown("connection refused")}
-        decision = CiseWorld(SIGNED_POLICY, failing=failing).decide(request(pod(SIGNED_IMAGE)))
+        decision = CiseSetup(SIGNED_POLICY, failing=failing).decide(request(pod(SIGNED_IMAGE)))
         assert decision.only_lacks_evidence
         assert "connection refused" in decision.denials[0].because
 
     @pytest.mark.parametrize("question", [Secret, ManifestDigest, ImageSignatures])
     def test_out_of_time(self, question: type[Question]) -> None:
         failing = {question: DeadlineExceeded("no answer within 8 s")}
-        (denial,) = CiseWorld(SIGNED_POLICY, failing=failing).decide(request(pod(SIGNED_IMAGE))).denials
+        (denial,) = CiseSetup(SIGNED_POLICY, failing=failing).decide(request(pod(SIGNED_IMAGE))).denials
         assert denial.because == f'imagegate: deadline exceeded while checking "{SIGNED_IMAGE}"'
         assert denial.code is DenialCode.DEADLINE
 
     def test_a_missing_answer_counts_as_out_of_time(self) -> None:
         asked = request(pod(SIGNED_IMAGE))
-        world = CiseWorld(SIGNED_POLICY)
+        world = CiseSetup(SIGNED_POLICY)
         (denial,) = world.plugin.decide(asked, KnownAnswers(), now=NOW).denials
         assert denial.code is DenialCode.DEADLINE
 
@@ -487,16 +487,16 @@ class TestKeyNamespaces:
         return policy(entry, namespace=namespace) + key_secret("signer1", namespace="keys")
 
     def test_a_cluster_policy_may_use_any_namespace(self) -> None:
-        assert CiseWorld(self.documents("")).decide(request(pod(SIGNED_IMAGE))).allowed
+        assert CiseSetup(self.documents("")).decide(request(pod(SIGNED_IMAGE))).allowed
 
     def test_a_namespace_policy_only_its_own_and_those_of_the_settings(self) -> None:
-        world = CiseWorld(self.documents("default"))
+        world = CiseSetup(self.documents("default"))
         assert world.texts(request(pod(SIGNED_IMAGE))) == [
             'imagegate: an ImagePolicy of namespace "default" may not use keys of namespace "keys"'
         ]
         assert world.asked == []
         settings = CiseSettings(profile=Profile.PORTIERIS, pods_only=False, simple_key_namespaces=frozenset({"keys"}))
-        assert CiseWorld(self.documents("default"), settings).decide(request(pod(SIGNED_IMAGE))).allowed
+        assert CiseSetup(self.documents("default"), settings).decide(request(pod(SIGNED_IMAGE))).allowed
 
 
 class TestPullSecrets:
@@ -510,8 +510,8 @@ class TestPullSecrets:
     )
     IMAGE = "private.example.com/a:1"
 
-    def world(self) -> CiseWorld:
-        return CiseWorld(self.DOCUMENTS, digests={self.IMAGE: OTHER_DIGEST})
+    def world(self) -> CiseSetup:
+        return CiseSetup(self.DOCUMENTS, digests={self.IMAGE: OTHER_DIGEST})
 
     def test_those_of_the_pod_in_order_broken_ones_left_out(self) -> None:
         names = [{"name": name} for name in ("absent", "broken", "other", "pull")]
@@ -533,7 +533,7 @@ class TestPullSecrets:
         assert not any(isinstance(question, ServiceAccount) for question in world.asked)
 
     def test_nothing_is_asked_where_only_names_decide(self) -> None:
-        world = CiseWorld(ALLOW_REGISTRY)
+        world = CiseSetup(ALLOW_REGISTRY)
         world.decide(request(workload("Deployment", GOOD, imagePullSecrets=[{"name": "pull"}])))
         assert world.asked == []
 
@@ -586,30 +586,30 @@ class TestWhatIsNotBuiltYet:
         ],
     )
     def test_texts(self, entry: str, group: str, image: str, text: str) -> None:
-        world = CiseWorld(policy(entry, group=group))
+        world = CiseSetup(policy(entry, group=group))
         assert world.texts(request(pod(image))) == [text]
 
     def test_trust_first_and_the_first_refusal_ends_it(self) -> None:
         """docs/spec/enforcement.md 11.2 row 4: the second flag is not applied."""
         entry = '{name: "*", policy: {trust: {enabled: true}, va: {enabled: true}}}'
-        world = CiseWorld(policy(entry, group=CISE_GROUP))
+        world = CiseSetup(policy(entry, group=CISE_GROUP))
         assert world.texts(request(pod("r.example.com/a"))) == ["Trust is not supported for images from this registry"]
-        world = CiseWorld(policy(entry), CiseSettings(report_all=True))
+        world = CiseSetup(policy(entry), CiseSettings(report_all=True))
         assert [text[:6] for text in world.texts(request(pod("r.example.com/a")))] == ["Cannot", "trust:"]
 
     def test_hooks(self) -> None:
         """The trust hook asks for no report; the va hook finds what it must."""
-        assert CiseWorld(policy(self.VA), hook=Hook.TRUST).decide(request(pod("us.icr.io/a"))).allowed
+        assert CiseSetup(policy(self.VA), hook=Hook.TRUST).decide(request(pod("us.icr.io/a"))).allowed
         for hook in (Hook.VA, Hook.ADMIT, Hook.ANY):
-            assert not CiseWorld(policy(self.VA), hook=hook).decide(request(pod("us.icr.io/a"))).allowed
+            assert not CiseSetup(policy(self.VA), hook=hook).decide(request(pod("us.icr.io/a"))).allowed
 
     def test_disabled_is_not_asked_for(self) -> None:
         entry = '{name: "*", policy: {trust: {enabled: false}, va: {enabled: false}}}'
-        assert CiseWorld(policy(entry)).decide(request(pod("r.example.com/a"))).allowed
+        assert CiseSetup(policy(entry)).decide(request(pod("r.example.com/a"))).allowed
 
 
 def test_an_unknown_requirement_type_that_a_cluster_has_stored() -> None:
-    world = CiseWorld("")
+    world = CiseSetup("")
     loaded = read_policies(simple("{type: sigstoreSigned}"), "stored", Reading(lenient=True))
     object.__setattr__(world.plugin, "policies", PolicySet(loaded.policies))
     assert world.texts(request(pod(SIGNED_IMAGE))) == ["simple policy invalid Type: sigstoreSigned"]
@@ -618,12 +618,12 @@ def test_an_unknown_requirement_type_that_a_cluster_has_stored() -> None:
 def test_report_all_waits_for_every_check() -> None:
     settings = CiseSettings(profile=Profile.PORTIERIS, report_all=True)
     entry = SIGNED_ENTRY.replace("policy: {", "policy: {va: {enabled: true}, ")
-    texts = CiseWorld(policy(entry) + key_secret("revoked"), settings).texts(request(pod(SIGNED_IMAGE)))
+    texts = CiseSetup(policy(entry) + key_secret("revoked"), settings).texts(request(pod(SIGNED_IMAGE)))
     assert [text.partition(" ")[0] for text in texts] == ["Cannot", "simple:"]
 
 
 def test_name_and_object_that_is_missing() -> None:
-    world = CiseWorld(ALLOW_REGISTRY)
+    world = CiseSetup(ALLOW_REGISTRY)
     assert world.plugin.name == "cise"
     asked = again(request(pod(GOOD)), None, Phase.MUTATE)
     assert world.texts(asked) == ["the request has no object"]

@@ -23,14 +23,14 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.references.docker import DockerReference
 from tests.core.enforcement.test_plugin_rewriting import TrustSays
-from tests.support.cise_world import (
+from tests.support.enforcement_setup import (
     CISE_GROUP,
     OTHER_DIGEST,
     SIGNED_DIGEST,
     SIGNED_ENTRY,
     SIGNED_IMAGE,
     SIGNING,
-    CiseWorld,
+    CiseSetup,
     containers,
     key_secret,
     pod,
@@ -54,35 +54,35 @@ class TestDocument003:
 
     def test_default_policies(self) -> None:
         """kube-system and ibm-system allow everything, elsewhere trust is asked for first."""
-        world = CiseWorld(shipped(*self.WORLD), CISE)
+        world = CiseSetup(shipped(*self.WORLD), CISE)
         for namespace in ("kube-system", "ibm-system"):
             assert world.decide(request(pod("quay.io/x"), namespace=namespace)).allowed
         assert world.message(request(pod("quay.io/x"))) == "Trust is not supported for images from this registry"
 
     def test_deployment_is_created_and_its_pods_are_not(self) -> None:
         """``kubectl describe rs`` then shows the pod's denial."""
-        world = CiseWorld(shipped(*self.WORLD), CISE)
+        world = CiseSetup(shipped(*self.WORLD), CISE)
         assert not world.plugin.covers(request(workload("Deployment", "quay.io/x")))
         assert not world.plugin.covers(request(workload("ReplicaSet", "quay.io/x")))
         assert not world.decide(request(pod("quay.io/x"))).allowed
 
     def test_no_policy_text(self) -> None:
-        message = CiseWorld("", CISE).message(request(pod("r.example.com/app:1")))
+        message = CiseSetup("", CISE).message(request(pod("r.example.com/app:1")))
         assert message == "Deny, no image policies or cluster polices for r.example.com/app:1"
 
     def test_empty_repositories_block_everything(self) -> None:
-        assert not CiseWorld(policy(group=CISE_GROUP), CISE).decide(request(pod("a"))).allowed
+        assert not CiseSetup(policy(group=CISE_GROUP), CISE).decide(request(pod("a"))).allowed
 
     def test_a_new_document_overrides_for_its_namespace(self) -> None:
         documents = shipped(*self.WORLD) + policy('{name: "quay.io/*"}', namespace="team", group=CISE_GROUP)
-        world = CiseWorld(documents, CISE)
+        world = CiseSetup(documents, CISE)
         assert world.decide(request(pod("quay.io/x"), namespace="team")).allowed
         assert not world.decide(request(pod("docker.io/x"), namespace="team")).allowed
 
 
 class TestDocument000:
-    def world(self) -> CiseWorld:
-        return CiseWorld(shipped("cloudpak/cluster-image-policy.yaml"), CiseSettings.for_profile(Profile.CLOUDPAK))
+    def world(self) -> CiseSetup:
+        return CiseSetup(shipped("cloudpak/cluster-image-policy.yaml"), CiseSettings.for_profile(Profile.CLOUDPAK))
 
     def test_denial_as_printed(self) -> None:
         assert self.world().message(request(pod("docker.io/rook/rook-agent:v0.7.1"))) == (
@@ -114,29 +114,29 @@ class TestDocument000:
 
     def test_namespace_scope_is_used_instead_of_the_cluster_scope(self) -> None:
         documents = shipped("cloudpak/cluster-image-policy.yaml") + policy('{name: "a/*"}', namespace="default")
-        world = CiseWorld(documents, CiseSettings.for_profile(Profile.CLOUDPAK))
+        world = CiseSetup(documents, CiseSettings.for_profile(Profile.CLOUDPAK))
         assert not world.decide(request(pod("icr.io/a"))).allowed
 
 
 class TestDocument001:
     """The four cases with trust and va, as far as they can be told without those services."""
 
-    def world(self, trust: bool, va: bool, signed: bool) -> CiseWorld:
+    def world(self, trust: bool, va: bool, signed: bool) -> CiseSetup:
         text = (ROOT / "config/walkthrough/contents/defaultcluster-wide.yaml").read_text()
         lines = text.splitlines()
         lines[12] = lines[12].replace("false", str(trust).lower())
         lines[14] = lines[14].replace("false", str(va).lower())
-        checks = CiseWorld("").checks
+        checks = CiseSetup("").checks
         if signed:
             checks = tuple(TrustSays("ab" * 32) if check.kind == "trust" else check for check in checks)
-        return CiseWorld("\n".join(lines) + "\n", CISE, checks=checks)
+        return CiseSetup("\n".join(lines) + "\n", CISE, checks=checks)
 
     def pod(self) -> dict[str, object]:
         template = yaml.safe_load((ROOT / "config/walkthrough/contents/tomcat.yaml").read_text())["spec"]["template"]
         image = "us.icr.io/space/tomcat:latest"
         return pod(image) | {"metadata": template["metadata"] | {"name": "tomcat", "namespace": "default"}}
 
-    def denials(self, world: CiseWorld, hook: Hook) -> int:
+    def denials(self, world: CiseSetup, hook: Hook) -> int:
         world.plugin = world.plugin.for_hook(hook)
         phase = Phase.VALIDATE if hook is Hook.VA else Phase.MUTATE
         return len(world.decide(request(self.pod(), phase=phase)).denials)
@@ -190,14 +190,14 @@ spec:
             "create", "secret", "generic", "image-signing-public-key", f"--from-file=key={public_key}",
             "--namespace=default", "--dry-run=client", "-o", "yaml",
         ).stdout  # fmt: skip
-        world = CiseWorld(f"{self.POLICY}---\n{secret}")
+        world = CiseSetup(f"{self.POLICY}---\n{secret}")
         decision = world.decide(request(workload("Deployment", SIGNED_IMAGE)))
         assert (decision.denials, decision.rewrites) == ((), ())
 
     def test_denial_as_quoted(self) -> None:
         image = "127.0.0.1:5000/signed/unsigned:1"
         documents = self.POLICY + key_secret("signer1", name="image-signing-public-key")
-        (text,) = CiseWorld(documents, digests={image: OTHER_DIGEST}).texts(request(pod(image)))
+        (text,) = CiseSetup(documents, digests={image: OTHER_DIGEST}).texts(request(pod(image)))
         assert text == "simple: policy denied the request: A signature was required, but no signature exists"
 
     def test_signer_secret_that_kubectl_makes(self, kubectl: Kubectl, tmp_path: Path) -> None:
@@ -285,11 +285,11 @@ SIGNED = policy(SIGNED_ENTRY) + key_secret("signer1")
 )
 def test_texts_of_section_16_3(number: int, documents: str, settings: CiseSettings, image: str, expected: str) -> None:
     """By number. 6, 20, 22: ``test_cise_plugin``, ``test_cise_rewriting``; 8, 9, 11-15, the rest of 21: not built."""
-    assert CiseWorld(documents, settings).texts(request(pod(image))) == [expected]
+    assert CiseSetup(documents, settings).texts(request(pod(image))) == [expected]
 
 
 def test_familiar_names_in_the_rejection() -> None:
-    world = CiseWorld(policy('{name: "*", policy: {simple: {requirements: [{type: reject}]}}}'))
+    world = CiseSetup(policy('{name: "*", policy: {simple: {requirements: [{type: reject}]}}}'))
     (text,) = world.texts(request(pod("nginx")))
     assert text.endswith("Running image docker://nginx:latest is rejected by policy.")
     assert DockerReference.parse("docker.io/library/nginx").familiar == "nginx"
@@ -298,20 +298,20 @@ def test_familiar_names_in_the_rejection() -> None:
 def test_one_entry_of_each_group_answers_in_its_own_words() -> None:
     trust = '{name: "%s", policy: {trust: {enabled: true}}}'
     documents = policy(trust % "one.example.com/*", name="a") + policy(trust % "two.example.com/*", group=CISE_GROUP)
-    message = CiseWorld(documents).message(request(pod("one.example.com/x", "two.example.com/x")))
+    message = CiseSetup(documents).message(request(pod("one.example.com/x", "two.example.com/x")))
     assert message == (
         "\ntrust: Trust Server/Image Configuration Error: no trust server could be found"
         "\nTrust is not supported for images from this registry"
     )
     for messages, lines in ((Dialect.PORTIERIS, 1), (Dialect.CISE, 1)):
         settings = CiseSettings(profile=Profile.PORTIERIS, pods_only=False, messages=messages)
-        found = CiseWorld(documents, settings).message(request(pod("one.example.com/x", "two.example.com/x")))
+        found = CiseSetup(documents, settings).message(request(pod("one.example.com/x", "two.example.com/x")))
         assert len(found.strip("\n").split("\n")) == lines
 
 
 def test_init_containers_come_first_in_the_message() -> None:
     document = pod("b.io/x", initContainers=containers("a.io/x"))
-    message = CiseWorld("", PORTIERIS).message(request(document))
+    message = CiseSetup("", PORTIERIS).message(request(document))
     assert message == (
         '\nDeny "a.io/x", no image policies or cluster polices\nDeny "b.io/x", no image policies or cluster polices'
     )

@@ -18,7 +18,16 @@ from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import ManifestDigest, Secret
 from imagegate.core.enforcement.rewrite_record import ANNOTATION
 from imagegate.core.signing.requirements import ImageSignatures
-from tests.support.cise_world import SIGNED_ENTRY, SIGNED_IMAGE, CiseWorld, key_secret, pod, policy, request, workload
+from tests.support.enforcement_setup import (
+    SIGNED_ENTRY,
+    SIGNED_IMAGE,
+    CiseSetup,
+    key_secret,
+    pod,
+    policy,
+    request,
+    workload,
+)
 
 GOOD, BAD = "r.example.com/a:1", "evil.example.com/a:1"
 _SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
@@ -61,7 +70,7 @@ _SPEC = st.fixed_dictionaries(
 )
 DOCUMENTS = policy('{name: "r.example.com/*"}', SIGNED_ENTRY) + key_secret("signer1")
 WORLDS = [
-    CiseWorld(DOCUMENTS, CiseSettings(profile=Profile.PORTIERIS, pods_only=False, parents=parents))
+    CiseSetup(DOCUMENTS, CiseSettings(profile=Profile.PORTIERIS, pods_only=False, parents=parents))
     for parents in Parents
 ]
 
@@ -72,7 +81,7 @@ WORLDS = [
     st.sampled_from(Phase), st.sampled_from(["CREATE", "UPDATE"]),
 )  # fmt: skip
 def test_there_is_always_a_decision(
-    world: CiseWorld, kind: str, metadata: Any, spec: Any, phase: Phase, operation: str
+    world: CiseSetup, kind: str, metadata: Any, spec: Any, phase: Phase, operation: str
 ) -> None:
     document = workload(kind, GOOD)
     document["metadata"] = metadata
@@ -107,7 +116,7 @@ def test_taking_evidence_away_never_allows(question: type, hook: Hook) -> None:
     denied = policy(SIGNED_ENTRY) + key_secret("revoked")
     phase = Phase.VALIDATE if hook is Hook.VA else Phase.MUTATE
     for failing in ({}, {question: Unknown("gone")}):
-        world = CiseWorld(denied, failing=failing, hook=hook)
+        world = CiseSetup(denied, failing=failing, hook=hook)
         assert not world.decide(request(pod(SIGNED_IMAGE), phase=phase)).allowed
 
 
@@ -123,8 +132,8 @@ def test_one_denied_image_denies_wherever_it_stands(chosen: list[str]) -> None:
 def test_adding_an_entry_that_denies_lets_nothing_in() -> None:
     reject = '{name: "r.example.com/*", policy: {simple: {requirements: [{type: reject}]}}}'
     for entries in ((reject, '{name: "*"}'), ('{name: "*"}', reject)):
-        assert not CiseWorld(policy(*entries)).decide(request(pod(GOOD))).allowed
-        assert CiseWorld(policy(*entries)).decide(request(pod(BAD))).allowed
+        assert not CiseSetup(policy(*entries)).decide(request(pod(GOOD))).allowed
+        assert CiseSetup(policy(*entries)).decide(request(pod(BAD))).allowed
 
 
 @pytest.mark.parametrize(
@@ -146,14 +155,14 @@ def test_adding_an_entry_that_denies_lets_nothing_in() -> None:
     ],
 )
 def test_an_image_that_is_known_answers_for_no_other(changes: dict[str, Any]) -> None:
-    world = CiseWorld(policy('{name: "r.example.com/*"}'))
+    world = CiseSetup(policy('{name: "r.example.com/*"}'))
     for _ in range(3):
         assert world.decide(request(pod(GOOD))).allowed
     assert not world.decide(request(pod(GOOD) | changes)).allowed
 
 
 def test_an_image_that_is_known_answers_for_no_other_namespace() -> None:
-    world = CiseWorld(policy('{name: "*"}') + policy('{name: "quay.io/*"}', namespace="team"))
+    world = CiseSetup(policy('{name: "*"}') + policy('{name: "quay.io/*"}', namespace="team"))
     for _ in range(3):
         assert world.decide(request(pod(GOOD))).allowed
         assert not world.decide(request(pod(GOOD), namespace="team")).allowed
@@ -164,8 +173,8 @@ def test_a_record_is_read_also_of_an_image_that_is_known() -> None:
     reject = policy(
         f'{{name: "{SIGNED_IMAGE}", policy: {{simple: {{requirements: [{{type: reject}}]}}}}}}', '{name: "*"}'
     )
-    _, left, _ = CiseWorld(policy(SIGNED_ENTRY) + key_secret("signer1")).both_passes(request(pod(SIGNED_IMAGE)))
-    world = CiseWorld(reject)
+    _, left, _ = CiseSetup(policy(SIGNED_ENTRY) + key_secret("signer1")).both_passes(request(pod(SIGNED_IMAGE)))
+    world = CiseSetup(reject)
     for _ in range(3):
         assert world.decide(request(pod(left["spec"]["containers"][0]["image"]))).allowed
         assert not world.decide(request(left)).allowed

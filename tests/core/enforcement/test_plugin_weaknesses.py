@@ -25,13 +25,13 @@ from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.documents.image_policies import read_policies
 from tests.core.enforcement.test_plugin_rewriting import TrustSays
-from tests.support.cise_world import (
+from tests.support.enforcement_setup import (
     CISE_GROUP,
     OTHER_DIGEST,
     SIGNED_DIGEST,
     SIGNED_ENTRY,
     SIGNED_IMAGE,
-    CiseWorld,
+    CiseSetup,
     key_secret,
     pod,
     policy,
@@ -44,16 +44,16 @@ HEX = SIGNED_DIGEST.removeprefix("sha256:")
 ALLOW = policy('{name: "r.example.com/*"}')
 
 
-def allowed(world: CiseWorld, document: dict[str, Any], **asked: Any) -> bool:
+def allowed(world: CiseSetup, document: dict[str, Any], **asked: Any) -> bool:
     return world.decide(request(document, **asked)).allowed
 
 
 def test_weakness_owner_references_are_believed() -> None:
     document = pod("evil.example.com/x")
     document["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "apiVersion": "apps/v1", "name": "x", "uid": "x"}]
-    assert not allowed(CiseWorld(ALLOW), document)
+    assert not allowed(CiseSetup(ALLOW), document)
     document["spec"]["containers"][0]["image"] = "r.example.com/x"
-    assert allowed(CiseWorld(ALLOW), document)
+    assert allowed(CiseSetup(ALLOW), document)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_weakness_owner_references_are_believed() -> None:
 )
 def test_weakness_denials_overwritten_by_key(entries: tuple[str, ...], images: tuple[str, str]) -> None:
     """Two images that share Portieris' key: the allowed second one must not clear the first one's denial."""
-    world = CiseWorld(policy(*entries))
+    world = CiseSetup(policy(*entries))
     denied, passes = images
     assert not allowed(world, pod(denied, passes))
     assert not allowed(world, pod(passes, denied))
@@ -80,31 +80,31 @@ def test_weakness_denials_overwritten_by_key(entries: tuple[str, ...], images: t
 
 def test_weakness_denials_overwritten_by_key_with_the_texts_of_the_report() -> None:
     """``r.io/a:bad`` and ``r.io/a@sha256:bad``: here the second is no image name at all."""
-    world = CiseWorld(policy('{name: "r.io/a", policy: {trust: {enabled: true}}}', '{name: "r.io/a@sha256:*"}'))
+    world = CiseSetup(policy('{name: "r.io/a", policy: {trust: {enabled: true}}}', '{name: "r.io/a@sha256:*"}'))
     decision = world.decide(request(pod("r.io/a:bad", "r.io/a@sha256:bad")))
     assert [denial.image for denial in decision.denials] == ["r.io/a:bad", "r.io/a@sha256:bad"]
 
 
 def test_weakness_trust_and_simple_always_conflict() -> None:
     documents = policy(SIGNED_ENTRY.replace("policy: {", "policy: {trust: {enabled: true}, ")) + key_secret("signer1")
-    assert allowed(CiseWorld(documents, checks=(SimpleCheck(), TrustSays(HEX))), pod(SIGNED_IMAGE))
-    assert not allowed(CiseWorld(documents, checks=(SimpleCheck(), TrustSays("ab" * 32))), pod(SIGNED_IMAGE))
+    assert allowed(CiseSetup(documents, checks=(SimpleCheck(), TrustSays(HEX))), pod(SIGNED_IMAGE))
+    assert not allowed(CiseSetup(documents, checks=(SimpleCheck(), TrustSays("ab" * 32))), pod(SIGNED_IMAGE))
 
 
 def test_weakness_digest_references_checked_as_latest() -> None:
     """What was verified must be the digest that will run."""
-    world = CiseWorld(policy('{name: "*", policy: {trust: {enabled: true}}}'), checks=(TrustSays(HEX),))
+    world = CiseSetup(policy('{name: "*", policy: {trust: {enabled: true}}}'), checks=(TrustSays(HEX),))
     assert allowed(world, pod(f"r.example.com/a@{SIGNED_DIGEST}"))
     assert not allowed(world, pod(f"r.example.com/a@{OTHER_DIGEST}"))
 
 
 def test_weakness_empty_digest_is_never_written() -> None:
-    world = CiseWorld(policy('{name: "*", policy: {trust: {enabled: true}}}'), checks=(TrustSays(""),))
+    world = CiseSetup(policy('{name: "*", policy: {trust: {enabled: true}}}'), checks=(TrustSays(""),))
     assert world.decide(request(pod("r.example.com/a"))).rewrites == ()
 
 
 def test_weakness_blank_images_allowed_in_pods() -> None:
-    world = CiseWorld(policy('{name: "*"}'))
+    world = CiseSetup(policy('{name: "*"}'))
     assert not allowed(world, pod(" "), phase=Phase.VALIDATE)
     assert allowed(world, pod("a"), phase=Phase.VALIDATE)
 
@@ -112,7 +112,7 @@ def test_weakness_blank_images_allowed_in_pods() -> None:
 @pytest.mark.parametrize("hook", [Hook.ANY, Hook.VA])
 def test_weakness_only_a_mutating_webhook(hook: Hook) -> None:
     """An image that another webhook put in after the mutating pass is examined in full by the validating one."""
-    world = CiseWorld(SIGNED, hook=hook)
+    world = CiseSetup(SIGNED, hook=hook)
     _, left, validated = world.both_passes(request(pod(SIGNED_IMAGE)))
     assert validated.allowed
     left["spec"]["containers"][0]["image"] = "evil.example.com/x"
@@ -122,7 +122,7 @@ def test_weakness_only_a_mutating_webhook(hook: Hook) -> None:
 
 
 def test_weakness_ephemeral_containers_and_image_volumes_unchecked() -> None:
-    world = CiseWorld(ALLOW)
+    world = CiseSetup(ALLOW)
     for image, passes in (("r.example.com/x", True), ("evil.example.com/x", False)):
         document = pod("r.example.com/a")
         document["spec"]["ephemeralContainers"] = [{"name": "e", "image": image}]
@@ -135,23 +135,23 @@ def test_weakness_ephemeral_containers_and_image_volumes_unchecked() -> None:
 @pytest.mark.parametrize("algorithm, digits", [("sha512", 128), ("sha384", 96)])
 def test_weakness_crash_on_other_digests(algorithm: str, digits: int) -> None:
     image = f"r.example.com/a@{algorithm}:{'a' * digits}"
-    assert CiseWorld(policy('{name: "*"}')).texts(request(pod(image))) == [f'Deny "{image}", invalid image name']
-    assert allowed(CiseWorld(policy('{name: "*"}')), pod(f"r.example.com/a@sha256:{'a' * 64}"))
+    assert CiseSetup(policy('{name: "*"}')).texts(request(pod(image))) == [f'Deny "{image}", invalid image name']
+    assert allowed(CiseSetup(policy('{name: "*"}')), pod(f"r.example.com/a@sha256:{'a' * 64}"))
 
 
 def test_weakness_crash_on_replication_controller_without_template() -> None:
     document = workload("ReplicationController", "evil.example.com/x")
-    assert not allowed(CiseWorld(ALLOW), document)
+    assert not allowed(CiseSetup(ALLOW), document)
     document["spec"]["template"] = None
-    assert allowed(CiseWorld(ALLOW), document)
+    assert allowed(CiseSetup(ALLOW), document)
 
 
 def test_weakness_suffix_tests() -> None:
     """``evilicr.io`` must not be asked about itself, nor ``evildocker.io`` be spoken for by Docker Hub's server."""
-    va = CiseWorld(policy('{name: "*", policy: {va: {enabled: true}}}'))
+    va = CiseSetup(policy('{name: "*", policy: {va: {enabled: true}}}'))
     assert va.texts(request(pod("evilicr.io/a")))[0].startswith("Cannot use Vulnerability Advisor")
     assert not va.texts(request(pod("us.icr.io/a")))[0].startswith("Cannot use Vulnerability Advisor")
-    trust = CiseWorld(policy('{name: "*", policy: {trust: {enabled: true}}}'))
+    trust = CiseSetup(policy('{name: "*", policy: {trust: {enabled: true}}}'))
     for image, known in (
         ("evildocker.io/a", False),
         ("docker.io/a", True),
@@ -163,33 +163,33 @@ def test_weakness_suffix_tests() -> None:
 
 def test_weakness_policies_listed_for_every_container() -> None:
     """Selection asks nothing: policies are compiled once."""
-    world = CiseWorld(ALLOW)
+    world = CiseSetup(ALLOW)
     world.decide(request(pod("r.example.com/a", "r.example.com/b")))
     assert world.asked == []
 
 
 def test_weakness_no_deadline() -> None:
-    world = CiseWorld(SIGNED, failing={ImageSignatures: DeadlineExceeded("no answer within 8 s")})
+    world = CiseSetup(SIGNED, failing={ImageSignatures: DeadlineExceeded("no answer within 8 s")})
     assert (
         world.message(request(pod(SIGNED_IMAGE))) == f'\nimagegate: deadline exceeded while checking "{SIGNED_IMAGE}"'
     )
 
 
 def test_weakness_secrets_read_per_image() -> None:
-    world = CiseWorld(SIGNED)
+    world = CiseSetup(SIGNED)
     world.decide(request(pod(SIGNED_IMAGE, SIGNED_IMAGE, "127.0.0.1:5000/unsigned:1")))
     assert world.asked.count(Secret("default", "key")) == 1
 
 
 def test_weakness_namespace_label_switches_it_off() -> None:
     """No label of a namespace is read."""
-    world = CiseWorld(SIGNED)
+    world = CiseSetup(SIGNED)
     world.decide(request(pod(SIGNED_IMAGE)))
     assert not any(isinstance(question, Namespace) for question in world.asked)
 
 
 def test_weakness_foreign_kinds_called_jobs_are_denied() -> None:
-    world = CiseWorld(ALLOW)
+    world = CiseSetup(ALLOW)
     document = {"apiVersion": "example.com/v1", "kind": "Job", "metadata": {"name": "x"}}
     assert not world.plugin.covers(request(document, resource=GroupResource("example.com", "jobs")))
     assert world.plugin.covers(request(workload("Job", "x")))
@@ -209,7 +209,7 @@ def test_weakness_documented_identity_types_refused(identity: str, image: str) -
     documents = policy(SIGNED_ENTRY.replace("{type: signedBy, keySecret: key}", requirement)) + key_secret("signer1")
     loaded = read_policies(documents, "p.yaml")
     assert loaded.warnings == []
-    world = CiseWorld(documents, digests={image: SIGNED_DIGEST})
+    world = CiseSetup(documents, digests={image: SIGNED_DIGEST})
     texts = world.texts(request(pod(image)))
     if image == SIGNED_IMAGE:
         assert texts == []
@@ -220,14 +220,14 @@ def test_weakness_documented_identity_types_refused(identity: str, image: str) -
 @pytest.mark.parametrize("group", ["portieris.cloud.ibm.com/v1", CISE_GROUP])
 def test_weakness_null_policy_refused(group: str) -> None:
     """The schema side is in ``tests/documents/test_image_policies_shipped.py``."""
-    assert allowed(CiseWorld(policy('{name: "*", policy: }', group=group)), pod("a"))
+    assert allowed(CiseSetup(policy('{name: "*", policy: }', group=group)), pod("a"))
 
 
 def test_weakness_ed25519_keys_and_second_armour_blocks() -> None:
     """signer2's key is Ed25519; behind another block it counts too."""
     for signers in (("signer2",), ("expired", "signer2")):
-        assert allowed(CiseWorld(policy(SIGNED_ENTRY) + key_secret(*signers)), pod(SIGNED_IMAGE))
-    assert not allowed(CiseWorld(policy(SIGNED_ENTRY) + key_secret("expired")), pod(SIGNED_IMAGE))
+        assert allowed(CiseSetup(policy(SIGNED_ENTRY) + key_secret(*signers)), pod(SIGNED_IMAGE))
+    assert not allowed(CiseSetup(policy(SIGNED_ENTRY) + key_secret("expired")), pod(SIGNED_IMAGE))
 
 
 @pytest.mark.parametrize(
@@ -248,14 +248,14 @@ def test_weakness_registry_keys_with_scheme_or_port_never_match(key: str, found:
         + "---\n{apiVersion: v1, kind: Secret, metadata: {name: pull}, stringData: "
         + f"""{{.dockerconfigjson: '{{"auths": {{"{key}": {{"username": "u", "password": "p"}}}}}}'}}}}\n"""
     )
-    world = CiseWorld(documents, digests={"private.example.com/a:1": OTHER_DIGEST})
+    world = CiseSetup(documents, digests={"private.example.com/a:1": OTHER_DIGEST})
     world.decide(request(pod("private.example.com/a:1", imagePullSecrets=[{"name": "pull"}])))
     ((secret,),) = [question.secrets for question in world.asked if hasattr(question, "secrets")]
     assert bool(secret.credentials_for("private.example.com", "a")) is found
 
 
 def test_weakness_both_groups_missing_fails_closed() -> None:
-    world = CiseWorld(policy('{name: "*"}'))
+    world = CiseSetup(policy('{name: "*"}'))
     object.__setattr__(world.plugin, "policies", PolicySet((), unavailable="no policy API is served"))
     assert not allowed(world, pod("a"))
 

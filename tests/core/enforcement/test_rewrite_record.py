@@ -14,7 +14,7 @@ from imagegate.core.enforcement.rewrite_record import (
     RewriteRecords,
     record_place,
 )
-from tests.support.cise_world import KEY, SIGNED_DIGEST, SIGNED_IMAGE
+from tests.support.enforcement_setup import KEY, SIGNED_DIGEST, SIGNED_IMAGE
 
 REWRITTEN = f"127.0.0.1:5000/signed/app@{SIGNED_DIGEST}"
 PATHS = (("metadata",),)

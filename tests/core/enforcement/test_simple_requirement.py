@@ -9,12 +9,12 @@ from imagegate.core.admission.lookup import Absent, DeadlineExceeded, Lookup, Un
 from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials, Secret
 from imagegate.core.signing.requirements import ImageSignatures
-from tests.support.cise_world import (
+from tests.support.enforcement_setup import (
     NOW,
     SIGNED_DIGEST,
     SIGNED_ENTRY,
     SIGNED_IMAGE,
-    CiseWorld,
+    CiseSetup,
     key_secret,
     pod,
     policy,
@@ -29,7 +29,7 @@ def entry(*requirements: str, namespace: str = "") -> str:
     return policy(f'{{name: "*", policy: {{simple: {{requirements: [{listed}]}}}}}}', namespace=namespace)
 
 
-def rounds(world: CiseWorld) -> list[set[type[Question]]]:
+def rounds(world: CiseSetup) -> list[set[type[Question]]]:
     """The kinds of questions of each round."""
     known, asked = KnownAnswers(), []
     while missing := [each for each in world.plugin.questions(request(pod(SIGNED_IMAGE)), known) if each not in known]:
@@ -39,15 +39,15 @@ def rounds(world: CiseWorld) -> list[set[type[Question]]]:
 
 
 def test_key_and_manifest_are_looked_up_together_then_the_signatures() -> None:
-    assert rounds(CiseWorld(SIGNED)) == [{Secret, ManifestDigest}, {ImageSignatures}]
+    assert rounds(CiseSetup(SIGNED)) == [{Secret, ManifestDigest}, {ImageSignatures}]
 
 
 def test_nothing_is_looked_up_where_no_answer_could_help() -> None:
-    assert rounds(CiseWorld(entry("{type: reject}"))) == []
+    assert rounds(CiseSetup(entry("{type: reject}"))) == []
 
 
 def test_insecure_accept_anything_still_pins_the_digest() -> None:
-    world = CiseWorld(entry("{type: insecureAcceptAnything}"))
+    world = CiseSetup(entry("{type: insecureAcceptAnything}"))
     (operation, *_) = world.decide(request(pod(SIGNED_IMAGE))).rewrites
     assert operation.value == f"127.0.0.1:5000/signed/app@{SIGNED_DIGEST}"
 
@@ -81,7 +81,7 @@ def test_insecure_accept_anything_still_pins_the_digest() -> None:
     ],
 )
 def test_refusals(kind: type[Question], answer: Lookup[object], code: DenialCode, text: str) -> None:
-    world = CiseWorld(SIGNED)
+    world = CiseSetup(SIGNED)
     known = KnownAnswers()
     while missing := [each for each in world.plugin.questions(request(pod(SIGNED_IMAGE)), known) if each not in known]:
         known.update({each: answer if isinstance(each, kind) else world._answer(each) for each in missing})
@@ -90,7 +90,7 @@ def test_refusals(kind: type[Question], answer: Lookup[object], code: DenialCode
 
 
 def test_an_image_policy_uses_keys_of_its_own_namespace() -> None:
-    world = CiseWorld(entry("{type: signedBy, keySecret: key, keySecretNamespace: other}", namespace="default"))
+    world = CiseSetup(entry("{type: signedBy, keySecret: key, keySecretNamespace: other}", namespace="default"))
     assert world.texts(request(pod(SIGNED_IMAGE))) == [
         'imagegate: an ImagePolicy of namespace "default" may not use keys of namespace "other"'
     ]

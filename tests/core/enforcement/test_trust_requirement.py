@@ -7,7 +7,7 @@ import pytest
 from imagegate.core.enforcement.image import parse_image
 from imagegate.core.enforcement.policy import CLUSTER_IMAGE_POLICY, Entry, EntrySource, PolicyGroup, TrustPolicy
 from imagegate.core.enforcement.trust_requirement import NOT_CHECKED, TrustServer, trust_server
-from tests.support.cise_world import CISE_GROUP, CiseWorld, pod, policy, request
+from tests.support.enforcement_setup import CISE_GROUP, CiseSetup, pod, policy, request
 
 PORTIERIS, CISE = PolicyGroup.PORTIERIS, PolicyGroup.CISE
 
@@ -61,5 +61,5 @@ def test_a_domain_covers_whole_labels_only() -> None:
     ],
 )
 def test_what_is_not_verified_denies(group: str, image: str, text: str) -> None:
-    world = CiseWorld(policy('{name: "*", policy: {trust: {enabled: true}}}', group=group))
+    world = CiseSetup(policy('{name: "*", policy: {trust: {enabled: true}}}', group=group))
     assert world.texts(request(pod(image))) == [text]

@@ -19,12 +19,12 @@ from imagegate.core.enforcement.requirement import ImageUnderPolicy, Requirement
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
 from imagegate.core.enforcement.verdict_cache import RESULTS_MAX
 from imagegate.core.signing.requirements import ImageSignatures
-from tests.support.cise_world import (
+from tests.support.enforcement_setup import (
     NOW,
     OTHER_DIGEST,
     SIGNED_ENTRY,
     SIGNED_IMAGE,
-    CiseWorld,
+    CiseSetup,
     key_secret,
     pod,
     policy,
@@ -53,12 +53,12 @@ def check() -> Counted:
 
 
 @pytest.fixture
-def world(check: Counted) -> CiseWorld:
+def world(check: Counted) -> CiseSetup:
     documents = policy(SIGNED_ENTRY) + key_secret("signer1")
-    return CiseWorld(documents, checks=(check,))
+    return CiseSetup(documents, checks=(check,))
 
 
-def answers(world: CiseWorld, *images: str, **spec: Any) -> KnownAnswers:
+def answers(world: CiseSetup, *images: str, **spec: Any) -> KnownAnswers:
     """What a first review is told."""
     told = KnownAnswers()
     asked = request(pod(*images, **spec))
@@ -67,11 +67,11 @@ def answers(world: CiseWorld, *images: str, **spec: Any) -> KnownAnswers:
     return told
 
 
-def decided(world: CiseWorld, told: KnownAnswers, **spec: Any) -> list[str]:
+def decided(world: CiseSetup, told: KnownAnswers, **spec: Any) -> list[str]:
     return [denial.because for denial in world.plugin.decide(request(pod(SIGNED_IMAGE, **spec)), told, now=NOW).denials]
 
 
-def test_the_same_answers_are_not_judged_again(world: CiseWorld, check: Counted) -> None:
+def test_the_same_answers_are_not_judged_again(world: CiseSetup, check: Counted) -> None:
     told = answers(world, SIGNED_IMAGE)
     asked = request(pod(SIGNED_IMAGE))
     first = world.plugin.decide(asked, told, now=NOW)
@@ -101,7 +101,7 @@ def _changed(told: KnownAnswers, kind: type[Question], change: Callable[[Any], L
         (Secret, lambda answer: replace(answer, value={**answer.value, "stringData": {"key": "none"}})),
     ],
 )
-def test_another_answer_is_judged(world: CiseWorld, kind: type[Question], change: Callable[[Any], Lookup[Any]]) -> None:
+def test_another_answer_is_judged(world: CiseSetup, kind: type[Question], change: Callable[[Any], Lookup[Any]]) -> None:
     told = answers(world, SIGNED_IMAGE)
     assert decided(world, told) == []
     other = _changed(told, kind, change)
@@ -111,7 +111,7 @@ def test_another_answer_is_judged(world: CiseWorld, kind: type[Question], change
 
 
 @pytest.mark.parametrize("kind", [ManifestDigest, ImageSignatures, Secret])
-def test_an_answer_that_is_missing_now_denies(world: CiseWorld, kind: type[Question]) -> None:
+def test_an_answer_that_is_missing_now_denies(world: CiseSetup, kind: type[Question]) -> None:
     told = answers(world, SIGNED_IMAGE)
     assert decided(world, told) == []
     assert (
@@ -120,7 +120,7 @@ def test_an_answer_that_is_missing_now_denies(world: CiseWorld, kind: type[Quest
     )
 
 
-def test_other_circumstances_are_judged(world: CiseWorld, check: Counted) -> None:
+def test_other_circumstances_are_judged(world: CiseSetup, check: Counted) -> None:
     """Namespace, pull secrets and service account belong to the question that is asked."""
     told = answers(world, SIGNED_IMAGE)
     assert decided(world, told) == []
@@ -139,7 +139,7 @@ def test_other_circumstances_are_judged(world: CiseWorld, check: Counted) -> Non
     assert check.decided == seen + 3
 
 
-def test_what_is_remembered_has_an_end(world: CiseWorld) -> None:
+def test_what_is_remembered_has_an_end(world: CiseSetup) -> None:
     assert decided(world, KnownAnswers()) != []
     assert not world.plugin.verdict_cache._results  # refusals are not kept
     told = answers(world, SIGNED_IMAGE)

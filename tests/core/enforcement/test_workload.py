@@ -11,7 +11,7 @@ from imagegate.core.admission.workload import InvalidObject
 from imagegate.core.enforcement.rewrite_record import ANNOTATION
 from imagegate.core.enforcement.selection import AllowedImageCache
 from imagegate.core.enforcement.workload import allowed_rules, read_workload, unsupported_text
-from tests.support.cise_world import KINDS, pod, request, workload
+from tests.support.enforcement_setup import KINDS, pod, request, workload
 
 
 def cache(*images: str) -> AllowedImageCache:

@@ -11,7 +11,7 @@ from imagegate.core.admission.lookup import Unknown
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Profile
 from imagegate.core.enforcement.workload import parent_vouches, read_workload
-from tests.support.cise_world import CiseWorld, containers, pod, policy, request, workload
+from tests.support.enforcement_setup import CiseSetup, containers, pod, policy, request, workload
 
 ALLOW = policy('{name: "r.example.com/*"}')
 BAD = "other.example.com/app:1"
@@ -32,12 +32,12 @@ def parent(*images: str, namespace: str = "default", uid: str = "1", **spec: Any
     return f"---\n{json.dumps(document)}\n"
 
 
-def world(parents: Parents, documents: str = "", **settings: Any) -> CiseWorld:
+def world(parents: Parents, documents: str = "", **settings: Any) -> CiseSetup:
     found = CiseSettings(**{"profile": Profile.PORTIERIS, "pods_only": False, "parents": parents, **settings})
-    return CiseWorld(ALLOW + documents, found)
+    return CiseSetup(ALLOW + documents, found)
 
 
-def passes(found: CiseWorld, document: dict[str, Any]) -> bool:
+def passes(found: CiseSetup, document: dict[str, Any]) -> bool:
     return found.decide(request(document)).allowed
 
 
@@ -133,4 +133,4 @@ def test_trust_is_the_upstream_behaviour_and_no_default() -> None:
 @pytest.mark.parametrize("profile", Profile)
 def test_a_forged_owner_reference_is_examined_in_every_profile(profile: Profile) -> None:
     forged = child(BAD, uid="made-up")
-    assert not passes(CiseWorld(ALLOW, CiseSettings.for_profile(profile)), forged)
+    assert not passes(CiseSetup(ALLOW, CiseSettings.for_profile(profile)), forged)

@@ -23,7 +23,7 @@ from imagegate.core.image_policy.messages import (
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.references.openshift import ImageReference
 from tests.core.image_policy.test_plugin import pod
-from tests.support.policy_world import request_for
+from tests.support.image_policy_setup import request_for
 
 REQUEST = request_for(pod("nginx", name="p"))
 HUB = Attributes(ImageReference.parse("docker.io/a/b"))

@@ -10,7 +10,7 @@ from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.workload import BUILDS, WORKLOADS, Extent, build_images, dig, pod_images
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride
-from tests.support.policy_world import PolicyWorld, request_for, review_of
+from tests.support.image_policy_setup import PolicySetup, request_for, review_of
 from tests.support.vectors import vectors
 
 CHOICES = {"controller_owned": ControllerOwned, "namespace_override": NamespaceOverride}
@@ -29,9 +29,9 @@ def behaviour(given: dict[str, Any]) -> Behaviour:
     return Behaviour(integrated_registries=tuple(given.get("integrated", ())), **settings)
 
 
-def world(given: dict[str, Any]) -> PolicyWorld:
+def world(given: dict[str, Any]) -> PolicySetup:
     """The policy and the objects of a case."""
-    return PolicyWorld(
+    return PolicySetup(
         given["policy"],
         behaviour(given),
         given.get("objects", []),

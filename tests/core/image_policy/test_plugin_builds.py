@@ -11,7 +11,7 @@ from imagegate.core.admission.decision import Decision, DenialCode
 from imagegate.core.admission.request import Phase
 from imagegate.core.admission.workload import InvalidObject, build_images, deployer_images
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
-from tests.support.policy_world import PolicyWorld, request_for
+from tests.support.image_policy_setup import PolicySetup, request_for
 
 BUILDS = "[{group: build.openshift.io, resource: builds}, {group: build.openshift.io, resource: buildconfigs}]"
 HUB = f"""
@@ -57,7 +57,7 @@ def build(dockerfile: str, kind: str = "Build", /, **strategy: Any) -> dict[str,
 
 def texts(policy: str, document: dict[str, Any], old: dict[str, Any] | None = None, **more: Any) -> list[str]:
     """The denials of both passes, which must agree."""
-    scene = PolicyWorld(policy, more.pop("behaviour", Behaviour()), **more)
+    scene = PolicySetup(policy, more.pop("behaviour", Behaviour()), **more)
     operation = "CREATE" if old is None else "UPDATE"
     decisions = [scene.decide(request_for(document, operation=operation, old=old, phase=phase)) for phase in Phase]
     assert decisions[0].denials == decisions[1].denials
@@ -106,7 +106,7 @@ def test_what_cannot_be_known_is_denied_where_it_matters(policy: str, *, denied:
 
 
 def test_unknown_is_told_apart_from_forbidden() -> None:
-    decision = PolicyWorld(HUB, Behaviour()).decide(request_for(build("FROM $A")))
+    decision = PolicySetup(HUB, Behaviour()).decide(request_for(build("FROM $A")))
     assert [denial.code for denial in decision.denials] == [DenialCode.UNRESOLVED]
 
 
@@ -221,7 +221,7 @@ def config(deployer: Any, labels: dict[str, str] | None = None) -> dict[str, Any
 
 class TestDeployers:
     def test_a_forbidden_one_is_denied(self) -> None:
-        scene = PolicyWorld(TEAM, Behaviour())
+        scene = PolicySetup(TEAM, Behaviour())
         for phase in Phase:
             decision = scene.decide(request_for(config("evil.com/x:1"), phase=phase))
             assert [denial.at for denial in decision.denials] == ["spec.strategy.customParams.image"]
@@ -229,7 +229,7 @@ class TestDeployers:
         assert scene.decide(request_for(config(""))).allowed
 
     def test_the_original_does_not_see_it(self) -> None:
-        assert PolicyWorld(TEAM, openshift_4()).decide(request_for(config("evil.com/x:1"))).allowed
+        assert PolicySetup(TEAM, openshift_4()).decide(request_for(config("evil.com/x:1"))).allowed
 
     def test_it_is_pinned(self) -> None:
         event = {"dockerImageReference": f"docker.io/a/b@{D1}", "image": D1, "generation": 1}
@@ -240,7 +240,7 @@ class TestDeployers:
             "status": {"tags": [{"tag": "latest", "items": [event]}]},
         }
         image = {"kind": "Image", "metadata": {"name": D1}, "dockerImageReference": f"docker.io/a/b@{D1}"}
-        scene = PolicyWorld(TEAM, Behaviour(integrated_registries=("r.svc:5000",)), [stream, image])
+        scene = PolicySetup(TEAM, Behaviour(integrated_registries=("r.svc:5000",)), [stream, image])
         _, left, validated = scene.both_passes(request_for(config("r.svc:5000/default/app")))
         assert left is not None
         assert validated is not None
@@ -248,7 +248,7 @@ class TestDeployers:
         assert left["spec"]["strategy"]["customParams"]["image"] == f"docker.io/a/b@{D1}"
 
     def test_an_older_one_may_stay(self) -> None:
-        scene = PolicyWorld(TEAM, Behaviour())
+        scene = PolicySetup(TEAM, Behaviour())
         old = config("evil.com/x:1")
         new = config("evil.com/x:1", {"a": "b"})
         assert scene.decide(request_for(new, operation="UPDATE", old=old)) == Decision(plugin="image-policy")

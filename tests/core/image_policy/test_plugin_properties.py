@@ -16,7 +16,7 @@ from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.image_policy_config import load_image_policy
-from tests.support.policy_world import PolicyWorld, request_for, review_of
+from tests.support.image_policy_setup import PolicySetup, request_for, review_of
 
 DIGESTS = ["sha256:" + character * 64 for character in "123"]
 REGISTRY = "REG:5000"
@@ -101,8 +101,8 @@ def pods() -> st.SearchStrategy[AdmissionRequest]:
     return st.lists(names, min_size=1, max_size=3).map(request)
 
 
-def world(policy: dict[str, Any], objects: list[dict[str, Any]]) -> PolicyWorld:
-    return PolicyWorld(json.dumps(policy), Behaviour(integrated_registries=(REGISTRY,)), objects)
+def world(policy: dict[str, Any], objects: list[dict[str, Any]]) -> PolicySetup:
+    return PolicySetup(json.dumps(policy), Behaviour(integrated_registries=(REGISTRY,)), objects)
 
 
 @settings(max_examples=300, deadline=None)
@@ -170,7 +170,7 @@ def test_any_object_gets_a_decision(document: dict[str, Any], old: dict[str, Any
         "{kind: ImagePolicyConfig, apiVersion: v1, executionRules: [{name: a, matchRegistries: [docker.io], "
         "onResources: [{resource: '*'}, {group: apps, resource: '*'}, {group: batch, resource: '*'}]}]}"
     )
-    scene = PolicyWorld(text, Behaviour())
+    scene = PolicySetup(text, Behaviour())
     base = {"kind": kind, "metadata": {"name": "x"}, "spec": {}}
     request = request_for(base, operation="CREATE" if old is None else "UPDATE", old=old)
     decision = scene.decide(review_of(request, {**document, "kind": kind}, Phase.MUTATE))

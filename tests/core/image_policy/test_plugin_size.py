@@ -21,7 +21,7 @@ from imagegate.core.admission.workload import (
 from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.enforcement.workload import read_workload
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
-from tests.support.policy_world import NOW, PolicyWorld, request_for
+from tests.support.image_policy_setup import NOW, PolicySetup, request_for
 
 POLICY = """
 kind: ImagePolicyConfig
@@ -53,9 +53,9 @@ MANY = [
 @pytest.mark.parametrize("behaviour", [Behaviour(), openshift_4()], ids=["documented", "openshift-4"])
 @pytest.mark.parametrize("groups", MANY[:2])
 def test_too_many_images_are_denied(groups: list[tuple[str, int]], behaviour: Behaviour, phase: Phase) -> None:
-    decision = PolicyWorld(POLICY, behaviour).decide(request_for(pod(*groups), phase=phase))
+    decision = PolicySetup(POLICY, behaviour).decide(request_for(pod(*groups), phase=phase))
     assert [(denial.code, denial.because) for denial in decision.denials] == [(DenialCode.INVALID_OBJECT, TOO_MANY)]
-    assert PolicyWorld(POLICY, behaviour).decide(request_for(pod(("containers", IMAGES_MAX)), phase=phase)).allowed
+    assert PolicySetup(POLICY, behaviour).decide(request_for(pod(("containers", IMAGES_MAX)), phase=phase)).allowed
 
 
 @pytest.mark.parametrize("groups", MANY)
@@ -73,7 +73,7 @@ def test_images_that_stay_do_not_count() -> None:
     large = pod(("containers", IMAGES_MAX + 1))
     for phase in Phase:
         asked = request_for(large, operation="UPDATE", old=large, phase=phase)
-        assert PolicyWorld(POLICY, Behaviour()).decide(asked).allowed
+        assert PolicySetup(POLICY, Behaviour()).decide(asked).allowed
         assert AlwaysPullPlugin().decide(asked, KnownAnswers(), now=NOW).allowed
         assert read_workload(asked).unchanged
 
@@ -92,7 +92,7 @@ def test_many_ephemeral_containers_are_not_compared_one_by_one() -> None:
 def test_volumes_without_images_do_not_count() -> None:
     large = pod(("containers", 1))
     large["spec"]["volumes"] = [{"name": f"v{n}"} for n in range(IMAGES_MAX + 1)]
-    assert PolicyWorld(POLICY, Behaviour()).decide(request_for(large)).allowed
+    assert PolicySetup(POLICY, Behaviour()).decide(request_for(large)).allowed
 
 
 def test_long_names_are_counted_altogether() -> None:
@@ -100,7 +100,7 @@ def test_long_names_are_counted_altogether() -> None:
     few, many = pod(("containers", 64)), pod(("containers", 65))
     for container in (*few["spec"]["containers"], *many["spec"]["containers"]):
         container["image"] = "a/" * (NAME_MAX_CHARACTERS // 2)
-    scene = PolicyWorld(POLICY, Behaviour())
+    scene = PolicySetup(POLICY, Behaviour())
     assert len(scene.decide(request_for(few)).denials) == 64
     assert [denial.because for denial in scene.decide(request_for(many)).denials] == [
         "names of images longer than 1,048,576 characters altogether"
@@ -118,7 +118,7 @@ def test_no_more_than_the_beginning_of_a_name_is_read(text: str) -> None:
     names = [use.name for use in pod_images(spec, "spec", Extent())]
     assert names == [long[:NAME_MAX_CHARACTERS]] * 2
     document = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": spec}
-    decision = PolicyWorld(POLICY, Behaviour()).decide(request_for(document))
+    decision = PolicySetup(POLICY, Behaviour()).decide(request_for(document))
     assert {denial.code for denial in decision.denials} == {DenialCode.INVALID_IMAGE_NAME}
 
 
@@ -127,10 +127,10 @@ def test_a_name_behind_much_space_is_not_blank(space: str) -> None:
     """A blank image passes, for something else to fill it in."""
     document = pod(("containers", 1))
     document["spec"]["containers"][0]["image"] = space * 1_000_000 + "good.example/x:1"
-    decision = PolicyWorld(POLICY, Behaviour()).decide(request_for(document))
+    decision = PolicySetup(POLICY, Behaviour()).decide(request_for(document))
     assert [denial.code for denial in decision.denials] == [DenialCode.INVALID_IMAGE_NAME]
     document["spec"]["containers"][0]["image"] = space * 1_000_000
-    assert PolicyWorld(POLICY, Behaviour()).decide(request_for(document)).allowed
+    assert PolicySetup(POLICY, Behaviour()).decide(request_for(document)).allowed
 
 
 def build(dockerfile: str) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def build(dockerfile: str) -> dict[str, Any]:
 
 def test_a_dockerfile_that_is_too_long_is_not_read() -> None:
     fits = "FROM a\n".ljust(DOCKERFILE_MAX_CHARACTERS, "\n")
-    scene = PolicyWorld(POLICY, Behaviour())
+    scene = PolicySetup(POLICY, Behaviour())
     assert scene.decide(request_for(build(fits))).allowed
     decision = scene.decide(request_for(build(fits + "\n")))
     (denial,) = decision.denials
@@ -155,5 +155,5 @@ def test_a_dockerfile_that_is_too_long_is_not_read() -> None:
 def test_a_dockerfile_with_too_many_images_is_denied() -> None:
     text = "".join(f"FROM a{n}\n" for n in range(IMAGES_MAX + 1))
     assert len(text) < DOCKERFILE_MAX_CHARACTERS
-    decision = PolicyWorld(POLICY, Behaviour()).decide(request_for(build(text)))
+    decision = PolicySetup(POLICY, Behaviour()).decide(request_for(build(text)))
     assert [denial.because for denial in decision.denials] == [TOO_MANY]

@@ -14,7 +14,7 @@ import pytest
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.request import Phase
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
-from tests.support.policy_world import PolicyWorld, request_for
+from tests.support.image_policy_setup import PolicySetup, request_for
 
 REGISTRY = "registry.svc:5000"
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -96,12 +96,12 @@ def image(digest: str, *, denied: bool = False) -> dict[str, Any]:
 
 def world(
     *objects: dict[str, Any], behaviour: Behaviour | None = None, policy: str = REWRITING, **more: Any
-) -> PolicyWorld:
+) -> PolicySetup:
     chosen = behaviour or Behaviour(integrated_registries=(REGISTRY,))
-    return PolicyWorld(policy, chosen, list(objects or (stream(ONE), image(ONE), image(TWO))), **more)
+    return PolicySetup(policy, chosen, list(objects or (stream(ONE), image(ONE), image(TWO))), **more)
 
 
-def created(scene: PolicyWorld, document: dict[str, Any]) -> dict[str, Any]:
+def created(scene: PolicySetup, document: dict[str, Any]) -> dict[str, Any]:
     """What is stored of a new object."""
     mutated, left, validated = scene.both_passes(request_for(document))
     assert left is not None, mutated
@@ -110,7 +110,7 @@ def created(scene: PolicyWorld, document: dict[str, Any]) -> dict[str, Any]:
     return left
 
 
-def applied(scene: PolicyWorld, old: dict[str, Any], new: dict[str, Any]) -> tuple[Decision, dict[str, Any] | None]:
+def applied(scene: PolicySetup, old: dict[str, Any], new: dict[str, Any]) -> tuple[Decision, dict[str, Any] | None]:
     """What becomes of an update through both passes."""
     mutated, left, validated = scene.both_passes(request_for(new, operation="UPDATE", old=old))
     assert validated is None or validated.allowed, validated
@@ -229,7 +229,7 @@ class TestEphemeral:
         new["spec"]["ephemeralContainers"] = [{"name": n, "image": i} for n, i in zip(names, images, strict=False)]
         return new, request_for(new, operation="UPDATE", old=old, sub_resource="ephemeralcontainers", phase=phase)
 
-    def passed(self, scene: PolicyWorld, old: dict[str, Any], *images: str) -> list[str]:
+    def passed(self, scene: PolicySetup, old: dict[str, Any], *images: str) -> list[str]:
         """The ephemeral images that are stored, after both passes agreed."""
         mutated, left, validated = scene.both_passes(self.asked(old, *images)[1])
         assert left is not None, mutated

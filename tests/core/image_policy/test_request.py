@@ -17,7 +17,7 @@ from imagegate.core.image_policy.execution_rules import CompiledRule, compile_ru
 from imagegate.core.image_policy.request import Exclusions, PolicyRequest
 from imagegate.core.image_streams.questions import Namespace
 from tests.core.image_policy.test_plugin import pod
-from tests.support.policy_world import request_for
+from tests.support.image_policy_setup import request_for
 
 IGNORE = "alpha.image.policy.openshift.io/ignore-rules"
 OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "1", "controller": True}

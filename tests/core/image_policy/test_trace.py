@@ -6,7 +6,7 @@ from typing import Any
 
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_policy.behaviour import Behaviour
-from tests.support.policy_world import PolicyWorld, request_for
+from tests.support.image_policy_setup import PolicySetup, request_for
 
 POLICY = """
 kind: ImagePolicyConfig
@@ -32,10 +32,10 @@ def traced(image: str, policy: str = POLICY, **settings: Any) -> dict[str, tuple
     """Subject of each step -> outcome and reason."""
     pod = {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": image}]}}
     trace = Trace()
-    scene = PolicyWorld(policy, Behaviour(integrated_registries=("REG:5000",), **settings), OBJECTS)
+    scene = PolicySetup(policy, Behaviour(integrated_registries=("REG:5000",), **settings), OBJECTS)
     decision = scene.decide(request_for(pod), trace)
     # the trace is a record, not an influence
-    assert decision == PolicyWorld(policy, scene.behaviour, OBJECTS).decide(request_for(pod))
+    assert decision == PolicySetup(policy, scene.behaviour, OBJECTS).decide(request_for(pod))
     return {f"{step['what']} {step['subject']}": (step["outcome"], step.get("because", "")) for step in trace.to_json()}
 
 

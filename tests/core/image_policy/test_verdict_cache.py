@@ -8,7 +8,7 @@ from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_policy.behaviour import Behaviour
 from tests.core.image_policy.test_plugin import pod
-from tests.support.policy_world import NOW, PolicyWorld, request_for
+from tests.support.image_policy_setup import NOW, PolicySetup, request_for
 
 
 class TestVerdictCache:
@@ -17,7 +17,7 @@ class TestVerdictCache:
     class Snapshot:
         missed = False
 
-        def __init__(self, scene: PolicyWorld, snapshot: object) -> None:
+        def __init__(self, scene: PolicySetup, snapshot: object) -> None:
             self.scene, self.snapshot = scene, snapshot
             self.looked_up = 0
 
@@ -37,8 +37,8 @@ class TestVerdictCache:
         return {"kind": "Image", "metadata": metadata, "dockerImageReference": f"quay.io/a/b@{self.DIGEST}"}
 
     def test_a_verdict_holds_while_the_snapshot_is_the_same_and_not_a_moment_longer(self) -> None:
-        scene = PolicyWorld(self.POLICY, Behaviour(), [self.image("false")])
-        marked = PolicyWorld(self.POLICY, Behaviour(), [self.image("true")])
+        scene = PolicySetup(self.POLICY, Behaviour(), [self.image("false")])
+        marked = PolicySetup(self.POLICY, Behaviour(), [self.image("true")])
         asked, before, after = request_for(pod(f"quay.io/a/b@{self.DIGEST}")), object(), object()
         first = self.Snapshot(scene, before)
         assert scene.plugin.decide(asked, first, now=NOW).allowed
@@ -51,8 +51,8 @@ class TestVerdictCache:
         assert changed.looked_up > 0
 
     def test_what_could_not_be_found_out_is_not_kept(self) -> None:
-        failing = PolicyWorld(self.POLICY, Behaviour(), [self.image("false")], failing=frozenset({"Image"}))
-        scene = PolicyWorld(self.POLICY, Behaviour(), [self.image("false")])
+        failing = PolicySetup(self.POLICY, Behaviour(), [self.image("false")], failing=frozenset({"Image"}))
+        scene = PolicySetup(self.POLICY, Behaviour(), [self.image("false")])
         asked, snapshot = request_for(pod(f"quay.io/a/b@{self.DIGEST}")), object()
         assert not scene.plugin.decide(asked, self.Snapshot(failing, snapshot), now=NOW).allowed
         assert scene.plugin.decide(asked, self.Snapshot(scene, snapshot), now=NOW).allowed
@@ -76,7 +76,7 @@ class TestVerdictCache:
             },
         ]
         chosen = Behaviour(integrated_registries=("REG:5000",))
-        scene = PolicyWorld(text, chosen, objects, may_use=frozenset({("alice", "shared")}))
+        scene = PolicySetup(text, chosen, objects, may_use=frozenset({("alice", "shared")}))
         snapshot = object()
         for user, allowed in (("alice", True), ("mallory", False), ("alice", True)):
             asked = request_for(pod("REG:5000/shared/app"), user=user)
@@ -90,7 +90,7 @@ class TestVerdictCache:
                 "annotations": {"alpha.image.policy.openshift.io/ignore-rules": "execution-denied"},
             },
         }
-        scene = PolicyWorld(self.POLICY, Behaviour(), [self.image("true"), override])
+        scene = PolicySetup(self.POLICY, Behaviour(), [self.image("true"), override])
         snapshot = object()
         for namespace, allowed in (("default", False), ("lenient", True), ("default", False), ("lenient", True)):
             asked = request_for(pod(f"quay.io/a/b@{self.DIGEST}"), namespace=namespace)

@@ -14,7 +14,7 @@ from imagegate.core.admission.request import User
 from imagegate.core.image_streams.events import Derived, add_event, derive, is_changed, tag_questions
 from imagegate.core.image_streams.objects import Event, ImportPolicy, Source, SpecTag, read_stream
 from imagegate.core.image_streams.questions import Stream
-from tests.support.import_world import docker_tag, history, stream
+from tests.support.import_gate_setup import docker_tag, history, stream
 
 ALICE = User("alice")
 D1, D2 = f"sha256:{'1' * 64}", f"sha256:{'12' * 32}"

@@ -11,7 +11,7 @@ from imagegate.core.import_gate.gate import GateBehaviour, ImportGate, Transport
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
-from tests.support.import_world import MANUAL, MANUAL_LISTED, ImportWorld, request_of, stream_import, stream_tag
+from tests.support.import_gate_setup import MANUAL, MANUAL_LISTED, ImportSetup, request_of, stream_import, stream_tag
 
 
 def steps(gate: ImportGate, text: str, way: str, *, insecure: bool = False) -> list[tuple[str, str, str]]:
@@ -130,7 +130,7 @@ def test_the_explanation_says_what_the_gate_does(rules: list[AllowedRegistry], t
     for way in (TAGGING, IMPORTING):
         matched = any(step.outcome == "matched" for at, step in trace.steps if at == way)
         assert matched is is_admitted(trace, way)
-    world = ImportWorld(tuple(rules))
+    world = ImportSetup(tuple(rules))
     tag = request_of("imagestreamtags", stream_tag("app:a", text, insecure=insecure))
     assert is_admitted(trace, TAGGING) is world.decide(tag).allowed
     dry_run = request_of("imagestreamimports", stream_import("app", text, insecure=insecure, imports=False))

@@ -19,7 +19,7 @@ from imagegate.core.import_gate.gate import (
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference
-from tests.support.import_world import MANUAL
+from tests.support.import_gate_setup import MANUAL
 
 REGISTRIES = st.builds(
     AllowedRegistry,

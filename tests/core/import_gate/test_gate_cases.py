@@ -12,10 +12,10 @@ from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy
-from tests.support.import_world import (
+from tests.support.import_gate_setup import (
     MANUAL,
     MANUAL_LISTED,
-    ImportWorld,
+    ImportSetup,
     docker_tag,
     printed,
     request_of,
@@ -69,7 +69,7 @@ def test_which_transport_admits_what(given: dict[str, Any], expect: dict[str, bo
 
 @pytest.mark.parametrize("given,expect", WORKED)
 def test_worked_case(given: dict[str, Any], expect: list[str]) -> None:
-    world = ImportWorld(
+    world = ImportSetup(
         registries(given),
         integrated=given.get("integrated", ""),
         behaviour=behaviour_of(Profile(given.get("profile", "documented"))),
@@ -87,7 +87,7 @@ def test_too_many_colons_stop_the_start() -> None:
 
 def test_the_manuals_output_word_for_word() -> None:
     document = stream("bar", docker_tag("latest", "local.registry.corp/bar", reference=True))
-    assert "\n".join(printed(ImportWorld(MANUAL).decide(request_of("imagestreams", document)))) == (
+    assert "\n".join(printed(ImportSetup(MANUAL).decide(request_of("imagestreams", document)))) == (
         'The ImageStream "bar" is invalid: \n'
         '* spec.tags[latest].from.name: Forbidden: registry "local.registry.corp" not allowed by whitelist: '
         '"local.registry.corp:5000", "*.mydomain.com:80", "registry.access.redhat.com:443"\n'

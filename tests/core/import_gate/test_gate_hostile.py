@@ -14,7 +14,7 @@ from imagegate.core.admission.access_review import AccessAnswer
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
-from tests.support.import_world import KINDS, MANUAL, NOW, ImportWorld, request_of
+from tests.support.import_gate_setup import KINDS, MANUAL, NOW, ImportSetup, request_of
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "upstream" / "import_streams.jsonl"
 JUNK: list[Any] = [
@@ -53,7 +53,7 @@ def spoiled(document: dict[str, Any], chance: random.Random) -> dict[str, Any]:
 @pytest.mark.parametrize("behaviour", [DOCUMENTED, OPENSHIFT_4])
 def test_every_request_gets_an_answer(cases: list[dict[str, Any]], behaviour: GateBehaviour) -> None:
     chance = random.Random(1)
-    plugin = ImportWorld(MANUAL, integrated="registry:5000", behaviour=behaviour).plugin
+    plugin = ImportSetup(MANUAL, integrated="registry:5000", behaviour=behaviour).plugin
     resources = {kind.lower(): resource for resource, kind in KINDS.items()}
     verdicts = set()
     for _ in range(REQUESTS):

@@ -17,10 +17,10 @@ from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour, Grandfather, RecordingGate
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.import_gate.writes import Refusal, read_write
-from tests.support.import_world import (
+from tests.support.import_gate_setup import (
     MANUAL_LISTED,
     NOW,
-    ImportWorld,
+    ImportSetup,
     docker_tag,
     history,
     printed,
@@ -72,32 +72,32 @@ def codes(decision: Decision) -> list[DenialCode]:
 )
 def test_the_six_resources(resource: str, sub_resource: str, covered: bool) -> None:
     request = request_of(resource, {"metadata": {}}, sub_resource=sub_resource)
-    assert ImportWorld().plugin.covers(request) is covered
+    assert ImportSetup().plugin.covers(request) is covered
 
 
 @pytest.mark.parametrize("operation", ["DELETE", "CONNECT"])
 def test_other_operations_are_not_looked_at(operation: str) -> None:
     request = request_of("imagestreams", None, {"metadata": {}}, operation=operation)
-    assert not ImportWorld().plugin.covers(request)
+    assert not ImportSetup().plugin.covers(request)
 
 
 def test_other_groups_passes_and_clusters_without_a_list_are_not_looked_at() -> None:
     review = review_of("imagestreams", {"metadata": {}})
-    assert not ImportWorld().plugin.covers(AdmissionRequest.parse(review, Phase.MUTATE))
-    assert not ImportWorld(None).plugin.covers(AdmissionRequest.parse(review, Phase.VALIDATE))
+    assert not ImportSetup().plugin.covers(AdmissionRequest.parse(review, Phase.MUTATE))
+    assert not ImportSetup(None).plugin.covers(AdmissionRequest.parse(review, Phase.VALIDATE))
     review["request"]["resource"]["group"] = "example.com"
-    assert not ImportWorld().plugin.covers(AdmissionRequest.parse(review, Phase.VALIDATE))
+    assert not ImportSetup().plugin.covers(AdmissionRequest.parse(review, Phase.VALIDATE))
 
 
 def test_its_name() -> None:
-    assert ImportWorld().plugin.name == "import-gate"
+    assert ImportSetup().plugin.name == "import-gate"
 
 
 # image streams
 
 
 def test_the_status_of_a_denial() -> None:
-    decision = ImportWorld().decide(request_of("imagestreams", stream("app", docker_tag("a", "quay.io/x"))))
+    decision = ImportSetup().decide(request_of("imagestreams", stream("app", docker_tag("a", "quay.io/x"))))
     assert decision.status is not None
     assert decision.status.to_json() == {
         "kind": "Status",
@@ -126,7 +126,7 @@ def test_the_status_of_a_denial() -> None:
 
 def test_an_allowed_stream_names_the_rules_that_admitted_it() -> None:
     tags = [docker_tag("a", "registry.access.redhat.com/x"), docker_tag("b", "r.mydomain.com/x", insecure=True)]
-    decision = ImportWorld().decide(request_of("imagestreams", stream("app", *tags)))
+    decision = ImportSetup().decide(request_of("imagestreams", stream("app", *tags)))
     assert decision.allowed
     assert decision.rules == (
         "allowedRegistriesForImport[0] registry.access.redhat.com:443",
@@ -137,7 +137,7 @@ def test_an_allowed_stream_names_the_rules_that_admitted_it() -> None:
 def test_errors_come_by_place_and_tag_and_are_all_reported() -> None:
     document = stream("App", docker_tag("b", "quay.io/x"), docker_tag("a", "Bad Name"))
     document["spec"]["dockerImageRepository"] = "quay.io/x:tag"
-    decision = ImportWorld().decide(request_of("imagestreams", document))
+    decision = ImportSetup().decide(request_of("imagestreams", document))
     assert [denial.at for denial in decision.denials] == [
         "metadata.name",
         "spec.dockerImageRepository",
@@ -150,36 +150,36 @@ def test_errors_come_by_place_and_tag_and_are_all_reported() -> None:
 def test_a_stream_without_namespace_or_with_a_generated_name_is_what_the_server_makes_of_it() -> None:
     document = stream("app")
     document["metadata"] = {"generateName": "app"}
-    assert ImportWorld().decide(request_of("imagestreams", document)).allowed
+    assert ImportSetup().decide(request_of("imagestreams", document)).allowed
     document["metadata"] = {}
-    assert printed(ImportWorld().decide(request_of("imagestreams", document))) == [
+    assert printed(ImportSetup().decide(request_of("imagestreams", document))) == [
         'The ImageStream "" is invalid: metadata.name: Required value: name or generateName is required'
     ]
 
 
 def test_the_insecure_annotation_counts_for_every_tag() -> None:
     document = stream("app", docker_tag("a", "r.mydomain.com/x"))
-    assert not ImportWorld().decide(request_of("imagestreams", document)).allowed
+    assert not ImportSetup().decide(request_of("imagestreams", document)).allowed
     document["metadata"]["annotations"] = {"openshift.io/image.insecureRepository": "true"}
-    assert ImportWorld().decide(request_of("imagestreams", document)).allowed
+    assert ImportSetup().decide(request_of("imagestreams", document)).allowed
 
 
 def test_what_the_server_derived_itself_is_looked_at() -> None:
     old = versioned(stream("app", docker_tag("a", "registry.access.redhat.com/x")))
     sent = {**old, "status": {"tags": [history("a", "quay.io/x")]}}
-    decision = ImportWorld().decide(request_of("imagestreams", sent, old))
+    decision = ImportSetup().decide(request_of("imagestreams", sent, old))
     assert [denial.at for denial in decision.denials] == ["status.tags[a].items[0].dockerImageReference"]
 
 
 def test_an_unchanged_stream_outside_the_list_may_be_updated() -> None:
     old = versioned(stream("app", docker_tag("a", "quay.io/x"), status={"tags": [history("a", "quay.io/x")]}))
-    assert ImportWorld().decide(request_of("imagestreams", old, old)).allowed
+    assert ImportSetup().decide(request_of("imagestreams", old, old)).allowed
 
 
 def test_a_bad_reference_may_be_taken_away() -> None:
     old = versioned(stream("app", docker_tag("a", "Bad Name")))
-    assert ImportWorld().decide(request_of("imagestreams", versioned(stream("app")), old)).allowed
-    assert not ImportWorld().decide(request_of("imagestreams", old, old)).allowed
+    assert ImportSetup().decide(request_of("imagestreams", versioned(stream("app")), old)).allowed
+    assert not ImportSetup().decide(request_of("imagestreams", old, old)).allowed
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_bad_reference_may_be_taken_away() -> None:
     [(Grandfather.REPOSITORY, True, True), (Grandfather.EXACT, True, False), (Grandfather.NONE, False, False)],
 )
 def test_what_stays_allowed_is_a_setting(grandfather: Grandfather, same: bool, repository: bool) -> None:
-    world = ImportWorld(behaviour=replace(DOCUMENTED, grandfather=grandfather))
+    world = ImportSetup(behaviour=replace(DOCUMENTED, grandfather=grandfather))
     old = versioned(stream("app", docker_tag("a", "quay.io/x:1")))
     assert world.decide(request_of("imagestreams", old, old)).allowed is same
     other = versioned(stream("app", docker_tag("a", "quay.io/x:2")))
@@ -196,7 +196,7 @@ def test_what_stays_allowed_is_a_setting(grandfather: Grandfather, same: bool, r
 
 def test_a_foreign_stream_that_cannot_be_read_denies_for_lack_of_evidence() -> None:
     source = {"name": "a", "from": {"kind": "ImageStreamTag", "name": "src:1", "namespace": "other"}}
-    world = ImportWorld(access=ADMIN, failing=frozenset({Stream}))
+    world = ImportSetup(access=ADMIN, failing=frozenset({Stream}))
     decision = world.decide(request_of("imagestreams", stream("app", source), user="admin"))
     assert decision.only_lacks_evidence
     assert decision.denials[0].at == "[]"
@@ -210,12 +210,12 @@ def test_a_foreign_stream_that_cannot_be_read_denies_for_lack_of_evidence() -> N
 def test_a_status_update_is_compared_literally_and_keeps_the_old_spec() -> None:
     old = versioned(stream("app", docker_tag("a", "r.mydomain.com/x", insecure=True)))
     new = versioned(stream("app", status={"tags": [history("a", "r.mydomain.com/x@" + DIGEST)]}))
-    assert ImportWorld().decide(request_of("imagestreams", new, old, sub_resource="status")).allowed
+    assert ImportSetup().decide(request_of("imagestreams", new, old, sub_resource="status")).allowed
     new["status"] = {"tags": [history("a", "quay.io/x")]}
-    decision = ImportWorld().decide(request_of("imagestreams", new, old, sub_resource="status"))
+    decision = ImportSetup().decide(request_of("imagestreams", new, old, sub_resource="status"))
     assert [denial.at for denial in decision.denials] == ["status.tags[a].items[0].dockerImageReference"]
     held = {**old, "status": new["status"]}
-    assert ImportWorld().decide(request_of("imagestreams", new, held, sub_resource="status")).allowed
+    assert ImportSetup().decide(request_of("imagestreams", new, held, sub_resource="status")).allowed
 
 
 # image stream tags and image tags
@@ -223,7 +223,7 @@ def test_a_status_update_is_compared_literally_and_keeps_the_old_spec() -> None:
 
 def test_a_tag_whose_stream_is_refused_names_the_stream() -> None:
     held = versioned(stream("app", docker_tag("b", "Bad Name")))
-    world = ImportWorld(stored=[held])
+    world = ImportSetup(stored=[held])
     request = request_of("imagestreamtags", stream_tag("app:a", "registry.access.redhat.com/x"))
     assert printed(world.decide(request)) == [
         'The ImageStream "app" is invalid: spec.tags[b].from.name: Invalid value: "Bad Name": invalid reference format'
@@ -236,14 +236,14 @@ def test_a_tag_copied_from_a_stream_whose_origin_is_not_listed() -> None:
     sent = stream_tag("app:a", "")
     sent["tag"]["from"] = {"kind": "ImageStreamTag", "namespace": "other", "name": "src:1"}
     request = request_of("imagestreamtags", sent, user="admin")
-    assert printed(ImportWorld(stored=[source], access=ADMIN).decide(request)) == [
+    assert printed(ImportSetup(stored=[source], access=ADMIN).decide(request)) == [
         f'The ImageStream "app" is invalid: status.tags[a].items[0].dockerImageReference: {REFUSED}'
     ]
-    refused = ImportWorld(stored=[source]).decide(request)
+    refused = ImportSetup(stored=[source]).decide(request)
     assert [denial.at for denial in refused.denials] == ["[]"]
-    original = ImportWorld(stored=[source], behaviour=OPENSHIFT_4).decide(request)
+    original = ImportSetup(stored=[source], behaviour=OPENSHIFT_4).decide(request)
     assert [denial.at for denial in original.denials] == ["[]", "status.tags[a].items[0].dockerImageReference"]
-    allowed = ImportWorld((AllowedRegistry("quay.io"),), stored=[source], access=ADMIN)
+    allowed = ImportSetup((AllowedRegistry("quay.io"),), stored=[source], access=ADMIN)
     assert allowed.decide(request).allowed
 
 
@@ -256,7 +256,7 @@ def test_who_may_not_look_is_not_told_whether_there_is_anything(kind: str) -> No
     )
     texts: dict[GateBehaviour, set[str]] = {}
     for behaviour in (DOCUMENTED, OPENSHIFT_4):
-        world = ImportWorld(stored=[listed, unlisted], behaviour=behaviour)
+        world = ImportSetup(stored=[listed, unlisted], behaviour=behaviour)
         for name, tag in (("listed", "1"), ("listed", "2"), ("unlisted", "1"), ("none", "1")):
             separator = ":" if kind == "ImageStreamTag" else "@"
             source = {"kind": kind, "namespace": "secret", "name": f"{name}{separator}{tag}"}
@@ -273,15 +273,15 @@ def test_an_old_registry_without_a_repository_keeps_no_other_allowed() -> None:
     old = versioned(stream("app", docker_tag("a", "old.corp")))
     for new, allowed in (("evil.com:5000", False), ("old.corp", True)):
         changed = versioned(stream("app", docker_tag("a", "old.corp"), docker_tag("b", new)))
-        assert ImportWorld(behaviour=OPENSHIFT_4).decide(request_of("imagestreams", changed, old)).allowed
-        decision = ImportWorld().decide(request_of("imagestreams", changed, old))
+        assert ImportSetup(behaviour=OPENSHIFT_4).decide(request_of("imagestreams", changed, old)).allowed
+        decision = ImportSetup().decide(request_of("imagestreams", changed, old))
         assert decision.allowed is allowed, (new, printed(decision))
 
 
 def test_updating_a_tag_keeps_its_own_repository_allowed() -> None:
     old = versioned(stream_tag("app:a", "quay.io/a/b:1"))
     held = versioned(stream("app", docker_tag("a", "quay.io/a/b:1")))
-    world = ImportWorld(stored=[held])
+    world = ImportSetup(stored=[held])
     same = versioned(stream_tag("app:a", "quay.io/a/b:2"))
     assert world.decide(request_of("imagestreamtags", same, old)).allowed
     other = versioned(stream_tag("app:a", "quay.io/a/c"))
@@ -293,22 +293,22 @@ def test_updating_a_tag_keeps_its_own_repository_allowed() -> None:
 def test_a_tag_that_exists_is_left_to_the_server() -> None:
     held = stream("app", docker_tag("a", "Bad Name"))
     request = request_of("imagestreamtags", stream_tag("app:a", "registry.access.redhat.com/x"))
-    assert ImportWorld(stored=[held]).decide(request).allowed
+    assert ImportSetup(stored=[held]).decide(request).allowed
 
 
 @pytest.mark.parametrize("name", ["app", "app:a"])
 def test_a_tag_without_a_source_of_its_own_brings_nothing(name: str) -> None:
-    world = ImportWorld(failing=frozenset({Stream}))
+    world = ImportSetup(failing=frozenset({Stream}))
     document = {"metadata": {"name": name, "namespace": "test"}, "tag": None}
     assert world.decide(request_of("imagestreamtags", document)).allowed
     assert world.asked == []
 
 
 def test_a_tag_without_a_colon_in_its_name_is_still_gated() -> None:
-    decision = ImportWorld().decide(request_of("imagestreamtags", stream_tag("app", "quay.io/x")))
+    decision = ImportSetup().decide(request_of("imagestreamtags", stream_tag("app", "quay.io/x")))
     assert [denial.at for denial in decision.denials] == ["tag.from.name"]
     assert (
-        ImportWorld().decide(request_of("imagestreamtags", stream_tag("app", "registry.access.redhat.com/x"))).allowed
+        ImportSetup().decide(request_of("imagestreamtags", stream_tag("app", "registry.access.redhat.com/x"))).allowed
     )
 
 
@@ -317,7 +317,7 @@ def test_a_stream_that_cannot_be_read_is_a_500_that_may_be_tried_again(resource:
     document = stream_tag("app:a", "registry.access.redhat.com/x")
     if resource == "imagetags":
         document = image_tag("app:a", "registry.access.redhat.com/x")
-    world = ImportWorld(failing=frozenset({Stream}))
+    world = ImportSetup(failing=frozenset({Stream}))
     decision = world.decide(request_of(resource, document))
     assert decision.only_lacks_evidence
     assert decision.status is not None
@@ -336,13 +336,13 @@ def test_a_stream_that_cannot_be_read_is_a_500_that_may_be_tried_again(resource:
 )
 def test_a_stream_that_was_not_asked_for_or_has_the_wrong_shape_denies(answers: Answers, why: str) -> None:
     request = request_of("imagestreamtags", stream_tag("app:a", "registry.access.redhat.com/x"))
-    decision = ImportWorld().plugin.decide(request, answers, now=NOW)
+    decision = ImportSetup().plugin.decide(request, answers, now=NOW)
     assert codes(decision) == [DenialCode.LOOK_UP_FAILED]
     assert decision.denials[0].because == f"image stream test/app could not be read: {why}"
 
 
 def test_image_tags() -> None:
-    world = ImportWorld()
+    world = ImportSetup()
     assert world.decide(request_of("imagetags", image_tag("app:a", "registry.access.redhat.com/x"))).allowed
     assert printed(world.decide(request_of("imagetags", image_tag("app:a", "quay.io/x")))) == [
         f'The ImageTag "app:a" is invalid: spec.from.name: {REFUSED}'
@@ -355,7 +355,7 @@ def test_image_tags() -> None:
 def test_updates_of_image_tags() -> None:
     old = versioned(image_tag("app:a", "quay.io/a/b:1"))
     old["spec"]["name"] = "a"
-    world = ImportWorld(stored=[versioned(stream("app", docker_tag("a", "quay.io/a/b:1")))])
+    world = ImportSetup(stored=[versioned(stream("app", docker_tag("a", "quay.io/a/b:1")))])
     new = {**old, "spec": docker_tag("a", "quay.io/a/b:2")}
     assert world.decide(request_of("imagetags", new, old)).allowed
     assert world.decide(request_of("imagetags", {**old, "spec": None}, old)).allowed
@@ -370,10 +370,10 @@ def test_updates_of_image_tags() -> None:
 
 
 def test_reviews_are_asked_only_where_they_matter() -> None:
-    world = ImportWorld()
+    world = ImportSetup()
     assert world.decide(request_of("imagestreamimports", stream_import("app", "registry.access.redhat.com/x"))).allowed
     assert world.asked == [Stream("test", "app")]
-    world = ImportWorld()
+    world = ImportSetup()
     request = request_of("imagestreamimports", stream_import("app", "quay.io/x", imports=False))
     assert not world.decide(request).allowed
     user = User("alice", "", ("system:authenticated",))
@@ -390,7 +390,7 @@ def test_either_right_skips_the_gate_of_imports(resource: str) -> None:
         f"resources: [{resource}]}}"
     )
     request = request_of("imagestreamimports", stream_import("app", "quay.io/x", imports=False))
-    assert ImportWorld(access=rules).decide(request).allowed
+    assert ImportSetup(access=rules).decide(request).allowed
 
 
 def test_mappings_of_the_namespace_count_if_the_setting_says_so() -> None:
@@ -399,23 +399,23 @@ def test_mappings_of_the_namespace_count_if_the_setting_says_so() -> None:
         "resources: [imagestreammappings], namespaces: [test]}"
     )
     request = request_of("imagestreamimports", stream_import("app", "quay.io/x", imports=False))
-    assert not ImportWorld(access=rules).decide(request).allowed
-    assert ImportWorld(access=rules, behaviour=replace(DOCUMENTED, reviews_mappings=True)).decide(request).allowed
+    assert not ImportSetup(access=rules).decide(request).allowed
+    assert ImportSetup(access=rules, behaviour=replace(DOCUMENTED, reviews_mappings=True)).decide(request).allowed
 
 
 def test_privilege_that_is_not_known_is_none_and_lacks_evidence() -> None:
     request = request_of("imagestreamimports", stream_import("app", "quay.io/x", imports=False))
-    decision = ImportWorld(failing=frozenset({Access})).decide(request)
+    decision = ImportSetup(failing=frozenset({Access})).decide(request)
     assert decision.only_lacks_evidence
-    assert not ImportWorld().decide(request).only_lacks_evidence
+    assert not ImportSetup().decide(request).only_lacks_evidence
 
 
 def test_a_privileged_import_of_what_the_stream_holds() -> None:
     held = versioned(stream("app", docker_tag("a", "quay.io/a/b:1")))
     request = request_of("imagestreamimports", stream_import("app", "quay.io/a/b:2", to="b"), user="admin")
-    assert ImportWorld(stored=[held], access=ADMIN).decide(request).allowed
+    assert ImportSetup(stored=[held], access=ADMIN).decide(request).allowed
     other = request_of("imagestreamimports", stream_import("app", "quay.io/a/c", to="b"), user="admin")
-    assert [denial.at for denial in ImportWorld(stored=[held], access=ADMIN).decide(other).denials] == [
+    assert [denial.at for denial in ImportSetup(stored=[held], access=ADMIN).decide(other).denials] == [
         "spec.tags[b].from.name",
         "status.tags[b].items[0].dockerImageReference",
     ]
@@ -423,23 +423,23 @@ def test_a_privileged_import_of_what_the_stream_holds() -> None:
 
 def test_full_bypass_is_a_setting() -> None:
     request = request_of("imagestreamimports", stream_import("app", "quay.io/x"), user="admin")
-    assert not ImportWorld(access=ADMIN).decide(request).allowed
-    assert ImportWorld(access=ADMIN, behaviour=replace(DOCUMENTED, bypass_is_full=True)).decide(request).allowed
+    assert not ImportSetup(access=ADMIN).decide(request).allowed
+    assert ImportSetup(access=ADMIN, behaviour=replace(DOCUMENTED, bypass_is_full=True)).decide(request).allowed
 
 
 def test_insecure_imports_may_fall_back_to_secure_rules() -> None:
     request = request_of("imagestreamimports", stream_import("x", "registry.access.redhat.com/x", insecure=True))
-    assert not ImportWorld().decide(request).allowed
+    assert not ImportSetup().decide(request).allowed
     falls_back = replace(DOCUMENTED, insecure_import_falls_back=True)
-    assert ImportWorld(behaviour=falls_back).decide(request).allowed
+    assert ImportSetup(behaviour=falls_back).decide(request).allowed
     other = request_of("imagestreamimports", stream_import("x", "quay.io/x", insecure=True))
-    assert '"quay.io:80"' in printed(ImportWorld(behaviour=falls_back).decide(other))[0]
+    assert '"quay.io:80"' in printed(ImportSetup(behaviour=falls_back).decide(other))[0]
 
 
 def test_an_import_that_passes_itself_may_fail_as_a_stream() -> None:
     """``8*`` matches port 80, which an import asks for, and is not literally 80, which a tag without a port wants."""
     request = request_of("imagestreamimports", stream_import("x", "foo.com/x", insecure=True))
-    decision = ImportWorld((AllowedRegistry("foo.com:8*"),)).decide(request)
+    decision = ImportSetup((AllowedRegistry("foo.com:8*"),)).decide(request)
     assert [denial.at for denial in decision.denials] == [
         "spec.tags[latest].from.name",
         "status.tags[latest].items[0].dockerImageReference",
@@ -449,10 +449,10 @@ def test_an_import_that_passes_itself_may_fail_as_a_stream() -> None:
 def test_a_repository_import_is_one_of_all_tags() -> None:
     document = stream_import("app", "x")
     document["spec"] = {"import": True, "repository": {"from": {"kind": "DockerImage", "name": "quay.io/a/b"}}}
-    assert [denial.at for denial in ImportWorld().decide(request_of("imagestreamimports", document)).denials] == [
+    assert [denial.at for denial in ImportSetup().decide(request_of("imagestreamimports", document)).denials] == [
         "spec.repository.from.name"
     ]
-    admin = ImportWorld(access=ADMIN).decide(request_of("imagestreamimports", document, user="admin"))
+    admin = ImportSetup(access=ADMIN).decide(request_of("imagestreamimports", document, user="admin"))
     assert [denial.at for denial in admin.denials] == [
         "spec.tags[*].from.name",
         "status.tags[*].items[0].dockerImageReference",
@@ -462,19 +462,19 @@ def test_a_repository_import_is_one_of_all_tags() -> None:
 def test_an_image_without_a_target_is_fetched_and_not_stored() -> None:
     document = stream_import("app", "quay.io/a/b")
     del document["spec"]["images"][0]["to"]
-    assert ImportWorld(access=ADMIN).decide(request_of("imagestreamimports", document, user="admin")).allowed
+    assert ImportSetup(access=ADMIN).decide(request_of("imagestreamimports", document, user="admin")).allowed
 
 
 def test_an_imported_tag_gives_its_event_to_tags_that_follow_it() -> None:
     held = versioned(stream("app", {"name": "b", "from": {"kind": "ImageStreamTag", "name": "latest"}}))
     request = request_of("imagestreamimports", stream_import("app", "quay.io/x"), user="admin")
     assert "status.tags[b].items[0].dockerImageReference" in {
-        denial.at for denial in ImportWorld(stored=[held], access=ADMIN).decide(request).denials
+        denial.at for denial in ImportSetup(stored=[held], access=ADMIN).decide(request).denials
     }
 
 
 def test_an_invalid_import_is_not_asked_about_registries() -> None:
-    decision = ImportWorld().decide(request_of("imagestreamimports", stream_import("app", "Bad Name")))
+    decision = ImportSetup().decide(request_of("imagestreamimports", stream_import("app", "Bad Name")))
     (line,) = printed(decision)
     assert line == (
         'The ImageStreamImport "app" is invalid: '
@@ -491,21 +491,21 @@ def test_an_invalid_import_is_not_asked_about_registries() -> None:
 )
 def test_a_star_as_the_source_of_an_import(behaviour: GateBehaviour, text: str) -> None:
     request = request_of("imagestreamimports", stream_import("app", "*"))
-    assert text in printed(ImportWorld(behaviour=behaviour).decide(request))[0]
+    assert text in printed(ImportSetup(behaviour=behaviour).decide(request))[0]
 
 
 @pytest.mark.parametrize("behaviour,places", [(DOCUMENTED, 1), (OPENSHIFT_4, 2)])
 def test_a_missing_name_is_one_error_or_two(behaviour: GateBehaviour, places: int) -> None:
-    world = ImportWorld(behaviour=behaviour)
+    world = ImportSetup(behaviour=behaviour)
     decision = world.decide(request_of("imagestreamtags", stream_tag("app:a", "")))
     assert [denial.at for denial in decision.denials] == ["tag.from.name"] * places
 
 
 def test_a_stream_that_cannot_be_read_denies_an_import() -> None:
     request = request_of("imagestreamimports", stream_import("app", "registry.access.redhat.com/x"))
-    assert ImportWorld(failing=frozenset({Stream})).decide(request).only_lacks_evidence
+    assert ImportSetup(failing=frozenset({Stream})).decide(request).only_lacks_evidence
     dry_run = request_of("imagestreamimports", stream_import("app", "registry.access.redhat.com/x", imports=False))
-    assert ImportWorld(failing=frozenset({Stream})).decide(dry_run).allowed
+    assert ImportSetup(failing=frozenset({Stream})).decide(dry_run).allowed
 
 
 # mappings
@@ -518,7 +518,7 @@ def mapping(reference: str, *, managed: bool = False) -> dict[str, Any]:
 
 
 def test_a_mapping_is_gated_as_a_status_update() -> None:
-    world = ImportWorld(stored=[stream("app")])
+    world = ImportSetup(stored=[stream("app")])
     assert printed(world.decide(request_of("imagestreammappings", mapping("quay.io/x@" + DIGEST)))) == [
         f'The ImageStream "app" is invalid: status.tags[v1].items[0].dockerImageReference: {REFUSED}'
     ]
@@ -528,11 +528,11 @@ def test_a_mapping_is_gated_as_a_status_update() -> None:
 
 def test_a_mapping_without_a_reference_is_in_the_integrated_registry() -> None:
     assert (
-        ImportWorld(integrated="r:5000", stored=[stream("app")])
+        ImportSetup(integrated="r:5000", stored=[stream("app")])
         .decide(request_of("imagestreammappings", mapping("")))
         .allowed
     )
-    decision = ImportWorld(stored=[stream("app")]).decide(request_of("imagestreammappings", mapping("")))
+    decision = ImportSetup(stored=[stream("app")]).decide(request_of("imagestreammappings", mapping("")))
     assert [denial.at for denial in decision.denials] == ["image.dockerImageReference"]
 
 
@@ -540,19 +540,19 @@ def test_a_managed_image_that_is_there_is_made_local() -> None:
     stored = [{"kind": "Image", "metadata": {"name": DIGEST}}]
     document = mapping("quay.io/x@" + DIGEST, managed=True)
     request = request_of("imagestreammappings", document)
-    world = ImportWorld(integrated="r:5000", stored=[stream("app"), *stored])
+    world = ImportSetup(integrated="r:5000", stored=[stream("app"), *stored])
     assert world.decide(request).allowed
     assert Image(DIGEST) in world.asked
-    assert not ImportWorld(integrated="r:5000", stored=[stream("app")]).decide(request).allowed
+    assert not ImportSetup(integrated="r:5000", stored=[stream("app")]).decide(request).allowed
     listed = stream("app")
     listed["spec"]["dockerImageRepository"] = "registry.access.redhat.com/x"
-    assert ImportWorld(stored=[listed, *stored]).decide(request).allowed
-    assert not ImportWorld(stored=[stream("app"), *stored]).decide(request).allowed
+    assert ImportSetup(stored=[listed, *stored]).decide(request).allowed
+    assert not ImportSetup(stored=[stream("app"), *stored]).decide(request).allowed
 
 
 def test_a_mapping_to_no_stream_is_left_to_the_server() -> None:
-    assert ImportWorld().decide(request_of("imagestreammappings", mapping("quay.io/x@" + DIGEST))).allowed
-    decision = ImportWorld(failing=frozenset({Stream})).decide(
+    assert ImportSetup().decide(request_of("imagestreammappings", mapping("quay.io/x@" + DIGEST))).allowed
+    decision = ImportSetup(failing=frozenset({Stream})).decide(
         request_of("imagestreammappings", mapping("quay.io/x@" + DIGEST))
     )
     assert decision.only_lacks_evidence
@@ -569,7 +569,7 @@ def test_a_mapping_to_no_stream_is_left_to_the_server() -> None:
     ],
 )
 def test_an_unreadable_request_is_refused(document: Any, old: Any, text: str) -> None:
-    decision = ImportWorld().decide(request_of("imagestreams", document, old))
+    decision = ImportSetup().decide(request_of("imagestreams", document, old))
     assert codes(decision) == [DenialCode.INVALID_OBJECT]
     assert decision.status is not None
     assert (decision.status.code, decision.status.message) == (400, text)
@@ -577,12 +577,12 @@ def test_an_unreadable_request_is_refused(document: Any, old: Any, text: str) ->
 
 @pytest.mark.parametrize("resource", ["imagestreamimports", "imagestreammappings"])
 def test_an_unreadable_document_of_every_kind_is_refused(resource: str) -> None:
-    decision = ImportWorld().decide(request_of(resource, {"metadata": {"name": 5}}))
+    decision = ImportSetup().decide(request_of(resource, {"metadata": {"name": 5}}))
     assert codes(decision) == [DenialCode.INVALID_OBJECT]
 
 
 def test_an_update_without_the_old_object_is_refused() -> None:
-    decision = ImportWorld().decide(request_of("imagestreams", stream("app"), operation="UPDATE"))
+    decision = ImportSetup().decide(request_of("imagestreams", stream("app"), operation="UPDATE"))
     assert [denial.because for denial in decision.denials] == ["request.oldObject: required for an update"]
 
 
@@ -594,7 +594,7 @@ def test_a_trace_tells_what_was_asked_of_the_list() -> None:
         docker_tag("c", "gcr.io/x"),
     ]
     trace = Trace()
-    ImportWorld().decide(request_of("imagestreams", versioned(stream("app", *tags)), old), trace)
+    ImportSetup().decide(request_of("imagestreams", versioned(stream("app", *tags)), old), trace)
     assert [(at, step.what, step.subject, step.outcome) for at, step in trace.steps] == [
         ("spec.tags[a].from.name", "import-rule", "quay.io/a/b:2", "inherited"),
         ("spec.tags[b].from.name", "import-rule", "registry.access.redhat.com/x", "matched"),
@@ -604,7 +604,7 @@ def test_a_trace_tells_what_was_asked_of_the_list() -> None:
 
 
 def test_what_was_read_is_not_read_again_and_not_kept() -> None:
-    world = ImportWorld()
+    world = ImportSetup()
     request = request_of("imagestreams", stream("app", docker_tag("a", "registry.access.redhat.com/x")))
     world.plugin.questions(request, KnownAnswers())
     kept = world.plugin._known(request)
@@ -626,7 +626,7 @@ class Counted:
 
 
 def test_ten_thousand_tags_ask_the_list_once_a_registry() -> None:
-    world = ImportWorld()
+    world = ImportSetup()
     gate = RecordingGate(world.gate)
     request = request_of("imagestreams", Counted().document)
     verdict = read_write(request).verdict(gate, KnownAnswers())
@@ -652,7 +652,7 @@ def test_ten_thousand_tags_from_one_stream_read_it_once() -> None:
     sources = (f"src@sha256:{number:064x}" for number in range(Counted.count))
     tags = [{"name": f"t{n}", "from": {"kind": "ImageStreamImage", "name": name}} for n, name in enumerate(sources)]
     request = request_of("imagestreams", stream("app", *tags))
-    plugin = ImportWorld((AllowedRegistry("quay.io"),)).plugin
+    plugin = ImportSetup((AllowedRegistry("quay.io"),)).plugin
     assert set(plugin.questions(request, KnownAnswers())) == {Stream("test", "src")}
     decision = plugin.decide(request, KnownAnswers({Stream("test", "src"): Found(source)}), now=NOW)
     assert decision.allowed
@@ -661,19 +661,19 @@ def test_ten_thousand_tags_from_one_stream_read_it_once() -> None:
 
 def test_a_star_that_is_stored_is_no_reference() -> None:
     """Profile openshift-4 lets ``*`` through the import; with a target it still is no source of a tag."""
-    world = ImportWorld((AllowedRegistry("docker.io"),), behaviour=OPENSHIFT_4)
+    world = ImportSetup((AllowedRegistry("docker.io"),), behaviour=OPENSHIFT_4)
     decision = world.decide(request_of("imagestreamimports", stream_import("app", "*")))
     assert [denial.because for denial in decision.denials] == ['Invalid value: "*": invalid reference format'] * 2
 
 
 def test_a_mapping_by_repository_is_checked_as_one() -> None:
     document = {**mapping("registry.access.redhat.com/x"), "dockerImageRepository": "Bad Name"}
-    decision = ImportWorld(stored=[stream("app")]).decide(request_of("imagestreammappings", document))
+    decision = ImportSetup(stored=[stream("app")]).decide(request_of("imagestreammappings", document))
     assert [denial.at for denial in decision.denials] == ["dockerImageRepository"]
 
 
 @pytest.mark.parametrize("source,allowed", [("busybox", True), ("docker.io/busybox", True), ("evil/busybox", False)])
 def test_imports_and_tags_agree_on_rules_for_some_repositories(source: str, allowed: bool) -> None:
-    world = ImportWorld((AllowedRegistry("docker.io", repository="library/*"),))
+    world = ImportSetup((AllowedRegistry("docker.io", repository="library/*"),))
     assert world.decide(request_of("imagestreamimports", stream_import("app", source))).allowed is allowed
     assert world.decide(request_of("imagestreamtags", stream_tag("app:a", source))).allowed is allowed

@@ -7,7 +7,7 @@ import pytest
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.stored_references import OutsideReference, outside_references
 from imagegate.errors import InvalidInput
-from tests.support.import_world import MANUAL, MANUAL_LISTED, docker_tag, history, stream
+from tests.support.import_gate_setup import MANUAL, MANUAL_LISTED, docker_tag, history, stream
 
 
 def test_every_place_of_a_stream_is_looked_at() -> None:

@@ -12,7 +12,7 @@ from imagegate.core.enforcement.policy import Entry, PolicyGroup
 from imagegate.documents.convert.enforcement import Converted, convert_policies
 from imagegate.documents.image_policies import Reading, read_policies
 from imagegate.errors import InvalidPolicy
-from tests.support.cise_world import CISE_GROUP, policy
+from tests.support.enforcement_setup import CISE_GROUP, policy
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted((ROOT / "config/policies").rglob("*.yaml"))

@@ -16,8 +16,8 @@ from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.convert.imports_to_rules import ConvertedRules, imports_to_rules
 from imagegate.errors import InvalidPolicy
-from tests.support.import_world import MANUAL
-from tests.support.policy_world import PolicyWorld, request_for
+from tests.support.image_policy_setup import PolicySetup, request_for
+from tests.support.import_gate_setup import MANUAL
 
 
 def conditions(found: ConvertedRules) -> dict[str, Any]:
@@ -151,4 +151,4 @@ def test_pods_may_pull_what_may_be_imported(image: str) -> None:
 
 def _runs(policy: dict[str, Any], image: str) -> bool:
     pod = {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": image}]}}
-    return PolicyWorld(json.dumps(policy), Behaviour()).decide(request_for(pod, phase=Phase.VALIDATE)).allowed
+    return PolicySetup(json.dumps(policy), Behaviour()).decide(request_for(pod, phase=Phase.VALIDATE)).allowed

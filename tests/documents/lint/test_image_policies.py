@@ -9,7 +9,7 @@ import pytest
 from imagegate.core.enforcement.entry_index import NameIndex
 from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.documents.lint.image_policies import lint_cise
-from tests.support.cise_world import CISE_GROUP, policy
+from tests.support.enforcement_setup import CISE_GROUP, policy
 
 ROOT = Path(__file__).parents[3]
 

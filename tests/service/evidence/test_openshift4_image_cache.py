@@ -32,7 +32,7 @@ class Streams:
         return Found({"image": image("of-a-stream")}, "store")
 
 
-class World:
+class Setup:
     def __init__(self) -> None:
         self.now = 0.0
         self.streams = Streams()
@@ -46,7 +46,7 @@ class World:
 
 
 def test_an_image_is_cached_for_a_minute_from_its_last_look_up() -> None:
-    world = World()
+    world = Setup()
     assert [world.source("a"), world.source("a")] == ["store", SOURCE]
     world.now = LIFETIME_S - 1
     assert world.source("a") == SOURCE  # which does not make it last longer
@@ -55,7 +55,7 @@ def test_an_image_is_cached_for_a_minute_from_its_last_look_up() -> None:
 
 
 def test_images_of_tags_and_stream_images_enter_it() -> None:
-    world = World()
+    world = Setup()
     for tag in ("full", "empty"):
         assert isinstance(world.images.stream_tag(StreamTag("ns", "app", tag), deadline_s=1), Found)
     assert isinstance(world.images.stream_image(StreamImage("ns", "app", "of-a-stream"), deadline_s=1), Found)
@@ -64,14 +64,14 @@ def test_images_of_tags_and_stream_images_enter_it() -> None:
 
 
 def test_absence_is_not_cached() -> None:
-    world = World()
+    world = Setup()
     for _ in range(2):
         assert isinstance(world.images.image(Image("missing"), deadline_s=1), Absent)
     assert world.streams.looked_up == ["missing", "missing"]
 
 
 def test_the_image_used_least_recently_goes_first() -> None:
-    world = World()
+    world = Setup()
     for number in range(SIZE):
         world.source(f"i{number}")
     assert world.source("i0") == SOURCE

@@ -50,7 +50,7 @@ class Secrets:
 
 
 @dataclass
-class World:
+class Setup:
     """An importer, its store, and what it waited."""
 
     importer: Importer
@@ -73,8 +73,8 @@ class World:
 
 
 @pytest.fixture
-def make(tmp_path: Path, ca: Authority) -> Callable[..., World]:
-    def made(settings: ImportSettings | None = None, **registries: Any) -> World:
+def make(tmp_path: Path, ca: Authority) -> Callable[..., Setup]:
+    def made(settings: ImportSettings | None = None, **registries: Any) -> Setup:
         http = HttpClient(
             addresses=AddressPolicy.of(networks=("127.0.0.0/8",)),
             ca_files=(str(ca.bundle),),
@@ -89,13 +89,13 @@ def make(tmp_path: Path, ca: Authority) -> Callable[..., World]:
             now=lambda: datetime(2018, 6, 1, 10, tzinfo=UTC),
             sleep=pauses.append,
         )
-        return World(importer, SqliteStore(Database(tmp_path / "images.db")), secrets, pauses)
+        return Setup(importer, SqliteStore(Database(tmp_path / "images.db")), secrets, pauses)
 
     return made
 
 
 @pytest.fixture
-def world(make: Callable[..., World]) -> World:
+def world(make: Callable[..., Setup]) -> Setup:
     return make()
 
 
@@ -135,7 +135,7 @@ def the_status(answer: JsonObject) -> JsonObject:
 # One image
 
 
-def test_the_example_of_the_manual(world: World, registry_tls: Registry) -> None:
+def test_the_example_of_the_manual(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-docker", "openshift/image-policy-check:latest")
     source = f"{registry_tls.host}/openshift/image-policy-check"
     answer = world.run(images(entry(f"{source}:latest"), name="image-policy-check"))
@@ -177,7 +177,7 @@ def test_the_example_of_the_manual(world: World, registry_tls: Registry) -> None
     }
 
 
-def test_the_image_object(world: World, registry_tls: Registry) -> None:
+def test_the_image_object(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-docker", "import/object:v1")
     world.run(images(entry(f"{registry_tls.host}/import/object:v1")))
     kept = world.image(digest)
@@ -196,7 +196,7 @@ def test_the_image_object(world: World, registry_tls: Registry) -> None:
     assert not {"dockerImageManifest", "dockerImageConfig", "dockerImageManifests"} & kept.keys()
 
 
-def test_an_import_twice_writes_once(world: World, registry_tls: Registry) -> None:
+def test_an_import_twice_writes_once(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "import/twice:v1")
     document = images(entry(f"{registry_tls.host}/import/twice:v1"))
     first, second = world.run(document), world.run(document)
@@ -204,7 +204,7 @@ def test_an_import_twice_writes_once(world: World, registry_tls: Registry) -> No
     assert world.stream() == first["status"]["import"]
 
 
-def test_a_moved_tag_is_a_new_event(world: World, registry_tls: Registry) -> None:
+def test_a_moved_tag_is_a_new_event(world: Setup, registry_tls: Registry) -> None:
     source = f"{registry_tls.host}/import/moved:v1"
     one = registry_tls.push_sample("tiny-oci", "import/moved:v1")
     world.run(images(entry(source)))
@@ -217,7 +217,7 @@ def test_a_moved_tag_is_a_new_event(world: World, registry_tls: Registry) -> Non
     assert (spec_tag(stream, "latest") or {})["generation"] == 2
 
 
-def test_a_dry_run_writes_nothing(world: World, registry_tls: Registry) -> None:
+def test_a_dry_run_writes_nothing(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-oci", "import/dry:v1")
     answer = world.run(images(entry(f"{registry_tls.host}/import/dry:v1"), do=False))
     assert the_status(answer)["status"] == "Success"
@@ -226,7 +226,7 @@ def test_a_dry_run_writes_nothing(world: World, registry_tls: Registry) -> None:
     assert world.image(digest) is None
 
 
-def test_the_target_tag_and_no_target(world: World, registry_tls: Registry) -> None:
+def test_the_target_tag_and_no_target(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-oci", "import/tags:v1")
     registry_tls.push_sample("tiny-oci", "import/tags:latest")
     source = f"{registry_tls.host}/import/tags"
@@ -245,7 +245,7 @@ def test_the_target_tag_and_no_target(world: World, registry_tls: Registry) -> N
     assert (spec_tag(stream, "pinned") or {})["from"]["name"] == f"{source}@{digest}"
 
 
-def test_manifests_on_request(world: World, registry_tls: Registry) -> None:
+def test_manifests_on_request(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-docker", "import/texts:v1")
     source = f"{registry_tls.host}/import/texts:v1"
     answer = world.run(images(entry(source, "a", includeManifest=True), entry(source, "b")))
@@ -255,7 +255,7 @@ def test_manifests_on_request(world: World, registry_tls: Registry) -> None:
     assert not {"dockerImageManifest", "dockerImageConfig"} & without.keys()
 
 
-def test_one_manifest_is_fetched_once(make: Callable[..., World], ca: Authority) -> None:
+def test_one_manifest_is_fetched_once(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     with RegistrySimulator(tls=ca.server) as simulator:
         manifest, config = image("once")
@@ -267,7 +267,7 @@ def test_one_manifest_is_fetched_once(make: Callable[..., World], ca: Authority)
     assert world.pauses == []
 
 
-def test_the_rate_of_one_import(make: Callable[..., World], ca: Authority) -> None:
+def test_the_rate_of_one_import(make: Callable[..., Setup], ca: Authority) -> None:
     world = make(ImportSettings(requests_per_s=2.0, burst=3))
     with RegistrySimulator(tls=ca.server) as simulator:
         for number in range(6):
@@ -281,7 +281,7 @@ def test_the_rate_of_one_import(make: Callable[..., World], ca: Authority) -> No
 # Lists
 
 
-def test_of_a_list_one_entry_is_imported(world: World, registry_tls: Registry) -> None:
+def test_of_a_list_one_entry_is_imported(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("multi-docker", "import/list:v1")
     listed = parse_manifest(registry_tls.manifest("import/list:v1"), "")
     by_architecture = {child.platform.architecture: child.descriptor.digest for child in listed.children}
@@ -296,7 +296,7 @@ def test_of_a_list_one_entry_is_imported(world: World, registry_tls: Registry) -
     assert status_tag(stream, "latest")["items"][0]["image"] == by_architecture["arm64"]  # type: ignore[index]
 
 
-def test_a_list_is_preserved_with_all_its_entries(world: World, registry_tls: Registry) -> None:
+def test_a_list_is_preserved_with_all_its_entries(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("multi-oci", "import/preserved:v1")
     listed = parse_manifest(registry_tls.manifest("import/preserved:v1"), "")
     source = f"{registry_tls.host}/import/preserved:v1"
@@ -322,7 +322,7 @@ def test_a_list_is_preserved_with_all_its_entries(world: World, registry_tls: Re
     assert (spec_tag(answer["status"]["import"], "latest") or {})["importPolicy"] == {"importMode": "PreserveOriginal"}
 
 
-def test_the_default_import_mode(make: Callable[..., World], registry_tls: Registry) -> None:
+def test_the_default_import_mode(make: Callable[..., Setup], registry_tls: Registry) -> None:
     world = make(ImportSettings(default_import_mode="PreserveOriginal"))
     digest = registry_tls.push_sample("multi-oci", "import/mode:v1")
     source = f"{registry_tls.host}/import/mode:v1"
@@ -331,7 +331,7 @@ def test_the_default_import_mode(make: Callable[..., World], registry_tls: Regis
     assert status_tag(stream, "b")["items"][0]["image"] != digest  # type: ignore[index]
 
 
-def test_an_entry_of_a_list_that_is_missing_fails_the_list(make: Callable[..., World], ca: Authority) -> None:
+def test_an_entry_of_a_list_that_is_missing_fails_the_list(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     manifest, config = image("there")
     missing, _ = image("missing")
@@ -350,7 +350,7 @@ def test_an_entry_of_a_list_that_is_missing_fails_the_list(make: Callable[..., W
 # Failures
 
 
-def test_a_tag_that_is_not_there(world: World, registry_tls: Registry) -> None:
+def test_a_tag_that_is_not_there(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "import/absent:v1")
     source = f"{registry_tls.host}/import/absent:v2"
     answer = world.run(images(entry(source)))
@@ -389,7 +389,7 @@ def test_a_tag_that_is_not_there(world: World, registry_tls: Registry) -> None:
     assert "conditions" not in (status_tag(mended, "latest") or {})
 
 
-def test_a_failure_keeps_the_history(world: World, registry_tls: Registry) -> None:
+def test_a_failure_keeps_the_history(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-oci", "import/history:v1")
     source = f"{registry_tls.host}/import/history:v1"
     world.run(images(entry(source)))
@@ -403,14 +403,14 @@ def test_a_failure_keeps_the_history(world: World, registry_tls: Registry) -> No
 
 
 @pytest.mark.parametrize("name", ["", "A", "a/b/c/d/e:::", "*", "a@sha256:x"])
-def test_a_name_that_is_no_image(world: World, name: str) -> None:
+def test_a_name_that_is_no_image(world: Setup, name: str) -> None:
     status = the_status(world.run(images(entry(name, "latest"))))
     assert status["code"] == 422
     assert status["reason"] == "Invalid"
     assert status["message"].startswith(f' "" is invalid: from.name: Invalid value: "{name}": invalid name: ')
 
 
-def test_plain_http_needs_insecure(world: World, registry: Registry) -> None:
+def test_plain_http_needs_insecure(world: Setup, registry: Registry) -> None:
     digest = registry.push_sample("tiny-oci", "import/plain:v1")
     source = f"{registry.host}/import/plain:v1"
     status = the_status(world.run(images(entry(source))))
@@ -421,7 +421,7 @@ def test_plain_http_needs_insecure(world: World, registry: Registry) -> None:
     assert (spec_tag(answer["status"]["import"], "latest") or {})["importPolicy"]["insecure"] is True
 
 
-def test_a_blocked_registry(make: Callable[..., World]) -> None:
+def test_a_blocked_registry(make: Callable[..., Setup]) -> None:
     world = make(blocked=frozenset({"blocked.example.test", "docker.io"}))
     for source, shown in (("blocked.example.test/a/b:v1", "blocked.example.test"), ("nginx", "")):
         status = the_status(world.run(images(entry(source))))
@@ -433,7 +433,7 @@ def secret(registry: Registry, password: str = PASSWORD) -> PullSecret:
     return PullSecret("pull", (PullSecretEntry(registry.host, "", Credential(USER, password)),))
 
 
-def test_credentials(make: Callable[..., World], registry_htpasswd: Registry) -> None:
+def test_credentials(make: Callable[..., Setup], registry_htpasswd: Registry) -> None:
     registry_htpasswd.push_sample("tiny-oci", "private/app:v1")
     source = f"{registry_htpasswd.host}/private/app:v1"
     world = make()
@@ -452,7 +452,7 @@ def test_credentials(make: Callable[..., World], registry_htpasswd: Registry) ->
     assert the_status(by_node.run(images(entry(source))))["status"] == "Success"
 
 
-def test_a_wrong_secret_for_a_public_image(make: Callable[..., World], ca: Authority) -> None:
+def test_a_wrong_secret_for_a_public_image(make: Callable[..., Setup], ca: Authority) -> None:
     """Registries refuse wrong credentials even where none are needed; then none are sent."""
     world = make()
     manifest, config = image("public")
@@ -472,7 +472,7 @@ def test_a_wrong_secret_for_a_public_image(make: Callable[..., World], ca: Autho
         assert the_status(answer)["status"] == "Success"
 
 
-def test_secrets_that_cannot_be_read_end_the_import(world: World) -> None:
+def test_secrets_that_cannot_be_read_end_the_import(world: Setup) -> None:
     world.secrets.answer = Unknown("no answer from the API")
     with pytest.raises(StatusError) as caught:
         world.run(images(entry("r.example.test/a/b")))
@@ -489,7 +489,7 @@ def test_secrets_that_cannot_be_read_end_the_import(world: World) -> None:
     ],
 )
 def test_anything_else_is_an_internal_error(
-    make: Callable[..., World], ca: Authority, response: Response, text: str
+    make: Callable[..., Setup], ca: Authority, response: Response, text: str
 ) -> None:
     world = make()
     with RegistrySimulator(tls=ca.server) as simulator:
@@ -503,7 +503,7 @@ def test_anything_else_is_an_internal_error(
     assert status["details"]["causes"][0]["message"] == status["message"].removeprefix("Internal error occurred: ")
 
 
-def test_other_content_than_the_digest(make: Callable[..., World], ca: Authority) -> None:
+def test_other_content_than_the_digest(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     manifest, config = image("honest")
     with RegistrySimulator(tls=ca.server) as simulator:
@@ -520,7 +520,7 @@ def test_other_content_than_the_digest(make: Callable[..., World], ca: Authority
     )
 
 
-def test_one_failure_does_not_stop_the_others(world: World, registry_tls: Registry) -> None:
+def test_one_failure_does_not_stop_the_others(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "import/some:v1")
     source = f"{registry_tls.host}/import/some"
     answer = world.run(images(entry(f"{source}:none", "a"), entry(f"{source}:v1", "b"), entry("B", "c")))
@@ -528,11 +528,11 @@ def test_one_failure_does_not_stop_the_others(world: World, registry_tls: Regist
     assert [tag["name"] for tag in answer["status"]["import"]["spec"]["tags"]] == ["a", "b", "c"]
 
 
-def simulated(world: World, simulator: RegistrySimulator, rest: str = ":v1", **options: Any) -> JsonObject:
+def simulated(world: Setup, simulator: RegistrySimulator, rest: str = ":v1", **options: Any) -> JsonObject:
     return the_status(world.run(images(entry(f"{simulator.host}/team/app{rest}", **options))))
 
 
-def test_lists_that_lead_to_no_image(make: Callable[..., World], ca: Authority) -> None:
+def test_lists_that_lead_to_no_image(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     manifest, config = image("there")
     with RegistrySimulator(tls=ca.server) as simulator:
@@ -549,7 +549,7 @@ def test_lists_that_lead_to_no_image(make: Callable[..., World], ca: Authority) 
         assert simulated(world, simulator, ":gone")["status"] == "Success"
 
 
-def test_a_configuration_that_is_missing_or_none(make: Callable[..., World], ca: Authority) -> None:
+def test_a_configuration_that_is_missing_or_none(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     with RegistrySimulator(tls=ca.server) as simulator:
         repo = simulator.repository("team/app")
@@ -567,7 +567,7 @@ def test_a_configuration_that_is_missing_or_none(make: Callable[..., World], ca:
         assert status["reason"] == "InternalError"
 
 
-def test_a_user_who_may_not_and_a_realm_that_is_not_named(make: Callable[..., World], ca: Authority) -> None:
+def test_a_user_who_may_not_and_a_realm_that_is_not_named(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     with RegistrySimulator(tls=ca.server) as simulator:
         world.secrets.answer = Found(
@@ -589,7 +589,7 @@ def test_a_user_who_may_not_and_a_realm_that_is_not_named(make: Callable[..., Wo
         assert "registry.tokenRealms" in status["message"]
 
 
-def test_addresses_that_may_not_be_asked(make: Callable[..., World]) -> None:
+def test_addresses_that_may_not_be_asked(make: Callable[..., Setup]) -> None:
     world = make()
     status = the_status(world.run(images(entry("169.254.169.254/latest/meta-data:v1"))))
     assert (status["code"], status["reason"]) == (403, "Forbidden")
@@ -599,7 +599,7 @@ def test_addresses_that_may_not_be_asked(make: Callable[..., World]) -> None:
 # Repositories
 
 
-def test_a_repository(make: Callable[..., World], registry_tls: Registry, tmp_path: Path) -> None:
+def test_a_repository(make: Callable[..., Setup], registry_tls: Registry, tmp_path: Path) -> None:
     world = make(ImportSettings(max_images_per_repository=3))
     digests = {}
     for number, tag in enumerate(("v1.0", "v2.0", "latest", "other", "v1.0.1")):
@@ -620,7 +620,7 @@ def test_a_repository(make: Callable[..., World], registry_tls: Registry, tmp_pa
     assert [state[:2] for state in seen] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_a_repository_with_failures(make: Callable[..., World], ca: Authority) -> None:
+def test_a_repository_with_failures(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     with RegistrySimulator(tls=ca.server) as simulator:
         repo = simulator.repository("team/app")
@@ -644,12 +644,12 @@ def test_a_repository_with_failures(make: Callable[..., World], ca: Authority) -
         assert [tag["tag"] for tag in answer["status"]["import"]["status"]["tags"]] == ["fine", "gone", "lost"]
 
 
-def test_a_repository_that_is_no_name(world: World) -> None:
+def test_a_repository_that_is_no_name(world: Setup) -> None:
     status = world.run(repository("A"))["status"]["repository"]["status"]
     assert (status["code"], status["reason"]) == (422, "Invalid")
 
 
-def test_repositories_that_cannot_be_listed(make: Callable[..., World], ca: Authority) -> None:
+def test_repositories_that_cannot_be_listed(make: Callable[..., Setup], ca: Authority) -> None:
     world = make()
     with RegistrySimulator(tls=ca.server) as simulator:
         source = f"{simulator.host}/team/none"
@@ -667,7 +667,7 @@ def test_repositories_that_cannot_be_listed(make: Callable[..., World], ca: Auth
 # Streams that are there already
 
 
-def test_preconditions(world: World, registry_tls: Registry) -> None:
+def test_preconditions(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "import/pre:v1")
     source = f"{registry_tls.host}/import/pre:v1"
     for document in (images(entry(source), resourceVersion="1"), images(entry(source), uid="x")):
@@ -689,7 +689,7 @@ def test_preconditions(world: World, registry_tls: Registry) -> None:
     world.run(images(entry(source), uid=uid, resourceVersion=version))
 
 
-def test_reference_policy_and_annotations_stay(world: World, registry_tls: Registry) -> None:
+def test_reference_policy_and_annotations_stay(world: Setup, registry_tls: Registry) -> None:
     one = registry_tls.push_sample("tiny-oci", "import/policy:v1")
     registry_tls.push_sample("tiny-docker", "import/policy:v2")
     source = f"{registry_tls.host}/import/policy"
@@ -701,7 +701,7 @@ def test_reference_policy_and_annotations_stay(world: World, registry_tls: Regis
     assert status_tag(stream, "latest")["items"][1]["image"] == one  # type: ignore[index]
 
 
-def test_tags_that_follow_an_imported_tag(world: World, registry_tls: Registry) -> None:
+def test_tags_that_follow_an_imported_tag(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-oci", "import/follow:v1")
     following = {"name": "prod", "from": {"kind": "ImageStreamTag", "name": "latest"}, "generation": 1}
     world.store.create(
@@ -719,7 +719,7 @@ def test_tags_that_follow_an_imported_tag(world: World, registry_tls: Registry) 
     }
 
 
-def test_the_image_that_was_there_first_is_kept(world: World, registry_tls: Registry) -> None:
+def test_the_image_that_was_there_first_is_kept(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-oci", "import/first:v1")
     registry_tls.push_sample("tiny-oci", "import/second:v1")
     world.run(images(entry(f"{registry_tls.host}/import/first:v1"), name="one"))
@@ -730,7 +730,7 @@ def test_the_image_that_was_there_first_is_kept(world: World, registry_tls: Regi
     assert event["dockerImageReference"] == f"{registry_tls.host}/import/second@{digest}"
 
 
-def test_what_the_gate_refuses_leaves_nothing_behind(world: World, registry_tls: Registry) -> None:
+def test_what_the_gate_refuses_leaves_nothing_behind(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-oci", "import/gate:v1")
     refused: list[JsonObject | None] = []
 
@@ -746,7 +746,7 @@ def test_what_the_gate_refuses_leaves_nothing_behind(world: World, registry_tls:
     assert world.image(digest) is None
 
 
-def test_imports_at_once_lose_nothing(make: Callable[..., World], ca: Authority) -> None:
+def test_imports_at_once_lose_nothing(make: Callable[..., Setup], ca: Authority) -> None:
     """Into one stream, each another tag; nobody names a version, so everybody succeeds."""
     world = make(ImportSettings(burst=100))
     with RegistrySimulator(tls=ca.server) as simulator:
@@ -776,7 +776,7 @@ def test_imports_at_once_lose_nothing(make: Callable[..., World], ca: Authority)
 @pytest.mark.parametrize(
     "spec", [{"images": 1}, {"images": [1]}, {"images": [{"from": 1}]}, {"repository": []}, {"import": "yes"}]
 )
-def test_a_document_of_another_form(world: World, spec: JsonObject) -> None:
+def test_a_document_of_another_form(world: Setup, spec: JsonObject) -> None:
     with pytest.raises(StatusError) as caught:
         world.run({**images(), "spec": spec})
     assert caught.value.status.code == 400

@@ -34,7 +34,7 @@ class NoSecrets:
 
 
 @dataclass
-class World:
+class Setup:
     """Scheduled imports and their clock."""
 
     store: SqliteStore
@@ -73,17 +73,17 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, ca: Authority) -> World:
+def world(tmp_path: Path, ca: Authority) -> Setup:
     http = HttpClient(
         addresses=AddressPolicy.of(networks=("127.0.0.0/8",)), ca_files=(str(ca.bundle),), sleep=lambda _seconds: None
     )
     importer = Importer(
         HttpRegistry(http), NoSecrets(), now=lambda: datetime(2018, 6, 1, tzinfo=UTC), sleep=lambda _seconds: None
     )
-    return World(SqliteStore(Database(tmp_path / "images.db")), importer)
+    return Setup(SqliteStore(Database(tmp_path / "images.db")), importer)
 
 
-def test_a_new_tag_is_imported_at_once_and_only_once(world: World, registry_tls: Registry) -> None:
+def test_a_new_tag_is_imported_at_once_and_only_once(world: Setup, registry_tls: Registry) -> None:
     digest = registry_tls.push_sample("tiny-oci", "schedule/new:v1")
     world.create("app", f"{registry_tls.host}/schedule/new:v1")
     world.create("reference", f"{registry_tls.host}/schedule/new:v1", reference=True)
@@ -93,7 +93,7 @@ def test_a_new_tag_is_imported_at_once_and_only_once(world: World, registry_tls:
     assert world.imports.run_round() == []
 
 
-def test_a_scheduled_tag_is_imported_when_its_time_has_come(world: World, registry_tls: Registry) -> None:
+def test_a_scheduled_tag_is_imported_when_its_time_has_come(world: Setup, registry_tls: Registry) -> None:
     one = registry_tls.push_sample("tiny-oci", "schedule/again:v1")
     world.create("app", f"{registry_tls.host}/schedule/again:v1", scheduled=True)
     assert world.imports.run_round() == ["test/app"]
@@ -112,7 +112,7 @@ def test_a_scheduled_tag_is_imported_when_its_time_has_come(world: World, regist
 
 @pytest.mark.parametrize("at_once", [1, 2, 5, 6])
 def test_streams_are_read_a_few_at_a_time(
-    world: World, registry_tls: Registry, monkeypatch: pytest.MonkeyPatch, at_once: int
+    world: Setup, registry_tls: Registry, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     monkeypatch.setattr("imagegate.service.imports.scheduler._STREAMS_AT_ONCE", at_once)
     registry_tls.push_sample("tiny-oci", "schedule/pages:v1")
@@ -124,7 +124,7 @@ def test_streams_are_read_a_few_at_a_time(
     assert world.imports.run_round() == [f"test/app-{number}" for number in range(5)]
 
 
-def test_scheduling_can_be_turned_off(world: World, registry_tls: Registry) -> None:
+def test_scheduling_can_be_turned_off(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "schedule/off:v1")
     world.create("app", f"{registry_tls.host}/schedule/off:v1", scheduled=True)
     imports = world.made(ScheduleSettings(disabled=True))
@@ -135,7 +135,7 @@ def test_scheduling_can_be_turned_off(world: World, registry_tls: Registry) -> N
 
 @pytest.mark.parametrize("per_minute, counts", [(2, [2, 2, 1]), (-1, [5, 0, 0])])
 def test_the_rate_of_all_streams_together(
-    world: World, registry_tls: Registry, per_minute: int, counts: list[int]
+    world: Setup, registry_tls: Registry, per_minute: int, counts: list[int]
 ) -> None:
     registry_tls.push_sample("tiny-oci", "schedule/rate:v1")
     for number in range(5):
@@ -153,7 +153,7 @@ def test_the_rate_of_all_streams_together(
 
 
 def test_a_failure_is_tried_again_later_and_at_once_when_the_stream_changes(
-    world: World, registry_tls: Registry
+    world: Setup, registry_tls: Registry
 ) -> None:
     world.create("app", f"{registry_tls.host}/schedule/late:v1", scheduled=True)
     assert world.imports.run_round() == ["test/app"]
@@ -166,7 +166,7 @@ def test_a_failure_is_tried_again_later_and_at_once_when_the_stream_changes(
     assert world.images("app") == [digest]
 
 
-def test_a_stream_that_was_changed_meanwhile_waits_for_its_turn(world: World, registry_tls: Registry) -> None:
+def test_a_stream_that_was_changed_meanwhile_waits_for_its_turn(world: Setup, registry_tls: Registry) -> None:
     """The request names the version that was looked at; a conflict is no loss, only a later try."""
     registry_tls.push_sample("tiny-oci", "schedule/race:v1")
     world.create("app", f"{registry_tls.host}/schedule/race:v1")
@@ -193,7 +193,7 @@ def test_a_stream_that_was_changed_meanwhile_waits_for_its_turn(world: World, re
     assert len(world.images("app")) == 1
 
 
-def test_a_round_ends_with_its_process(world: World, registry_tls: Registry) -> None:
+def test_a_round_ends_with_its_process(world: Setup, registry_tls: Registry) -> None:
     registry_tls.push_sample("tiny-oci", "schedule/run:v1")
     for name in ("one", "two"):
         world.create(name, f"{registry_tls.host}/schedule/run:v1")

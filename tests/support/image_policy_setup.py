@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class PolicyWorld:
+class PolicySetup:
     """A policy and the objects it can see."""
 
     policy: str

@@ -39,7 +39,7 @@ MANUAL_LISTED = '"local.registry.corp:5000", "*.mydomain.com:80", "registry.acce
 
 
 @dataclass
-class ImportWorld:
+class ImportSetup:
     """A list, stored image streams and images, and who may do what."""
 
     registries: tuple[AllowedRegistry, ...] | None = MANUAL

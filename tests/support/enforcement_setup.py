@@ -113,7 +113,7 @@ class MemoryRegistry:
 
 
 @dataclass
-class CiseWorld:
+class CiseSetup:
     """Policies and what they can see."""
 
     documents: str

@@ -135,7 +135,7 @@ class Answer:
 
 
 @dataclass
-class World:
+class ReviewerSetup:
     """A reviewer made from documents, and what it last decided."""
 
     reviewer: Reviewer
@@ -214,7 +214,7 @@ def filled_in(value: Any, registry: RegistrySimulator) -> Any:
     return json.loads(text)
 
 
-def build_world(directory: Path, documents: Mapping[str, Any], registry: RegistrySimulator) -> World:
+def build_world(directory: Path, documents: Mapping[str, Any], registry: RegistrySimulator) -> ReviewerSetup:
     """The service for one set of documents, by its own wiring."""
     directory.mkdir(parents=True)
     documents = filled_in(documents, registry)
@@ -231,4 +231,4 @@ def build_world(directory: Path, documents: Mapping[str, Any], registry: Registr
     (directory / "imagegate.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     notes = Notes()
     service = build(StartupOptions(settings_file=directory / "imagegate.yaml", environ={}), recorders=(notes,))
-    return World(service.reviewer, notes)
+    return ReviewerSetup(service.reviewer, notes)
