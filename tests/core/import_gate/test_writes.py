@@ -25,7 +25,7 @@ from imagegate.core.import_gate.writes import (
 )
 from imagegate.errors import InvalidInput
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, image, spec_tag, stream
-from tests.support.import_world import request_of, stream_import, stream_tag
+from tests.support.import_gate_setup import request_of, stream_import, stream_tag
 
 GATE = ImportGate([AllowedRegistry("quay.io")])
 STORED = stream(
