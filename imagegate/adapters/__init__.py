@@ -1,5 +1,5 @@
-"""One outside system per module, behind the Protocols of ``imagegate.ports``.
+"""Adapters: one outside system per module, behind the Protocols of ``imagegate.ports``.
 
 No policy is decided here, and adapters of different systems do not import each other. Every read is bounded in bytes
-and time; trouble outside becomes ``Unknown``.
+and time; errors outside become ``Unknown``.
 """

@@ -1,3 +1,5 @@
-"""Everything outside, as Protocols: one module a port. Answers are ``Found | Absent | Unknown``; no port raises for
-what goes wrong outside. Ports know the core and nothing else; adapters and services import them, never each other.
+"""Protocols of everything outside, one module per port.
+
+Results are ``Found | Absent | Impossible | Unknown``; no port raises for errors outside. Ports know core and documents;
+adapters implement them, services use them, and neither imports the other.
 """

@@ -1,4 +1,5 @@
-"""The use cases: review a request, ask the outside, keep the policies that are in force.
+"""Use cases: review a request, fetch evidence, follow the policies, serve and import images.
 
-May import ports, policy and core; never adapters, Flask or click. Nothing here knows where a request came from.
+May import ports, documents and core; never adapters, Flask or click. Nothing here knows whether a request came from
+HTTP or from a file.
 """

@@ -1,1 +1,4 @@
-"""HTTP to the outside: addresses that are allowed, deadlines, limits, credentials."""
+"""HTTP to the outside: permitted addresses, deadlines, limits, credentials.
+
+Nothing here knows registries or signatures: adapters that speak HTTP use this client and no other.
+"""

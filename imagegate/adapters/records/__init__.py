@@ -1,1 +1,4 @@
-"""Decision records: lines of JSON, and the latest decisions shared by all workers."""
+"""Decision records and log lines, and the notes that processes of one service share.
+
+The contents of a record are made in ``service/review/decision_log``.
+"""

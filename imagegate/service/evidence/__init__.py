@@ -1,1 +1,4 @@
-"""Evidence about images: signatures, digests of tags, image streams in layers."""
+"""Evidence about images: signatures, digests of tags, image streams in layers.
+
+Fetches and caches through ports. Judging evidence belongs to core.
+"""

@@ -1,1 +1,4 @@
-"""Reviews of admission requests: look up, decide, answer, record."""
+"""Reviews of admission requests: look up, decide, respond, record.
+
+Rules belong to the plug-ins in core, HTTP to ``web``.
+"""
