@@ -1,23 +1,33 @@
-"""What gunicorn is told, and TLS that follows its files."""
+"""The settings that gunicorn gets, and its hooks."""
 
 from __future__ import annotations
 
-import http.client
+import os
 import shutil
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config
 
-from imagegate.web.server import RECEIVE_TIMEOUT_S, when_ready
-from imagegate.web.tls import Certificates
-from tests.support.certificates import Authority
-from tests.support.processes import wait_until
-from tests.support.service import Service, sample_review, serving
+from imagegate.settings.sections import ServerSettings
+from imagegate.web.server import (
+    EVENT_LOOP,
+    GTHREAD,
+    MULTIPROCESS,
+    RECEIVE_TIMEOUT_S,
+    Reloads,
+    ServerOptions,
+    gunicorn_settings,
+    share_metrics,
+    tls_problem,
+    when_ready,
+)
 
 
 def test_connections_inherit_the_time_limits() -> None:
@@ -32,65 +42,70 @@ def test_connections_inherit_the_time_limits() -> None:
             client.close()
 
 
-class TestTls:
-    @pytest.fixture
-    def files(self, tmp_path: Path, ca: Authority) -> tuple[Path, Path]:
-        first = ca.issue("127.0.0.1")
-        certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-        shutil.copy(first.certificate, certificate)
-        shutil.copy(first.key, key)
-        return certificate, key
+@pytest.fixture
+def no_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No folder for metrics is named, and the one that is made does not stay in the environment."""
+    monkeypatch.setenv(MULTIPROCESS, "")
+    yield
+    if folder := os.environ.get(MULTIPROCESS):
+        shutil.rmtree(folder, ignore_errors=True)
 
-    @pytest.fixture
-    def trusting(self, ca: Authority) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=ca.bundle)
 
-    @pytest.fixture
-    def secure(self, tmp_path: Path, files: tuple[Path, Path], trusting: ssl.SSLContext) -> Iterator[Service]:
-        with serving(tmp_path, "--tls-cert", files[0], "--tls-key", files[1], context=trusting) as found:
-            yield found
+@pytest.mark.usefixtures("no_folder")
+class TestSettings:
+    def test_options_come_from_the_settings_file(self) -> None:
+        options = ServerOptions.of(ServerSettings())
+        assert options.bind == (f"{ServerSettings().host}:{ServerSettings().port}",)
+        assert options.limits.body_max_bytes == ServerSettings().body_max_bytes
 
-    def serial(self, service: Service) -> object:
-        assert service.context is not None
-        with (
-            socket.create_connection(("127.0.0.1", service.running.port), timeout=30) as raw,
-            service.context.wrap_socket(raw, server_hostname="127.0.0.1") as wrapped,
-        ):
-            shown = wrapped.getpeercert()
-        assert shown is not None
-        return shown["serialNumber"]
+    @pytest.mark.parametrize("worker", [EVENT_LOOP, GTHREAD])
+    def test_gunicorn_knows_every_setting(self, worker: str) -> None:
+        settings = gunicorn_settings(ServerOptions(worker=worker, workers=3))
+        config = Config()
+        for name, value in settings.items():
+            config.set(name, value)
+        assert config.workers == 3
+        assert config.worker_class.__name__ == ("EventLoopWorker" if worker == EVENT_LOOP else "ThreadWorker")
 
-    def test_reviews_over_https(self, secure: Service) -> None:
-        assert secure.post("/mutate", sample_review("step-2-docker-hub")).response["allowed"] is True
-        with socket.create_connection(("127.0.0.1", secure.running.port), timeout=30) as plain:
-            plain.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b" 200 " not in plain.makefile("rb").readline()
-
-    def test_a_replaced_certificate_is_shown_and_a_broken_one_is_not(
-        self, secure: Service, files: tuple[Path, Path], ca: Authority
+    @pytest.mark.parametrize("cluster, given, drain_s", [(False, None, 0), (True, None, 5), (True, 1.5, 1.5)])
+    def test_only_a_pod_of_a_cluster_drains_unless_told(
+        self, monkeypatch: pytest.MonkeyPatch, cluster: bool, given: float | None, drain_s: float
     ) -> None:
-        before = self.serial(secure)
-        second = ca.issue("127.0.0.1")
-        shutil.copy(second.certificate, files[0])  # not yet with its key
-        assert self.serial(secure) == before
-        shutil.copy(second.key, files[1])
-        wait_until(lambda: self.serial(secure) != before, "the new certificate")
-        files[0].write_text("nonsense")
-        assert self.serial(secure) != before
-        assert any("not reloaded" in line["message"] for line in secure.log_lines())
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        if cluster:
+            monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+        worker = gunicorn_settings(ServerOptions(drain_s=given))["worker_class"]
+        assert worker.options.drain_s == drain_s
 
-    def test_clients_without_a_certificate_are_turned_away_where_one_is_asked_for(
-        self, tmp_path: Path, files: tuple[Path, Path], trusting: ssl.SSLContext, ca: Authority
-    ) -> None:
-        options = ("--tls-cert", files[0], "--tls-key", files[1], "--tls-client-ca", ca.bundle)
-        with serving(tmp_path, *options, context=trusting) as secure:
-            with pytest.raises((ssl.SSLError, ConnectionError, http.client.HTTPException)):
-                secure.get("/livez")
-            client = ca.issue("apiserver")
-            trusting.load_cert_chain(client.certificate, client.key)
-            assert secure.get("/livez").status == 200
+    def test_a_folder_for_metrics_is_made_once_and_removed_by_its_maker(self) -> None:
+        settings = gunicorn_settings(ServerOptions())
+        folder = Path(os.environ[MULTIPROCESS])
+        assert folder.is_dir()
+        assert share_metrics() is None
+        settings["on_exit"](None)
+        assert not folder.exists()
 
-    def test_a_key_of_another_certificate_is_refused(self, files: tuple[Path, Path], ca: Authority) -> None:
-        with pytest.raises(ssl.SSLError):
-            Certificates(files[0], ca.issue("127.0.0.1").key)
-        assert Certificates(*files).context() is not None
+
+def test_reloads_of_the_master_are_seen_by_a_fork() -> None:
+    reloads = Reloads()
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        deadline = time.monotonic() + 10
+        while reloads.count() < 2 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        os.write(theirs, b"%d" % reloads.count())
+        os._exit(0)
+    reloads.note()
+    reloads.note()
+    os.waitpid(child, 0)
+    assert os.read(ours, 10) == b"2"
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_tls_problems_are_said_without_the_library() -> None:
+    error = ssl.SSLError(1, "[SSL: X] x")
+    error.reason = "KEY_VALUES_MISMATCH"
+    assert tls_problem(error) == "TLS certificate: KEY_VALUES_MISMATCH"
+    assert tls_problem(FileNotFoundError(2, "No such file", "tls.crt")).endswith("No such file: 'tls.crt'")

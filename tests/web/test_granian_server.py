@@ -1,4 +1,4 @@
-"""The same application under granian: the same tests."""
+"""The same application under granian: the same tests, and addresses that granian cannot listen at."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from imagegate.errors import InvalidSettings
+from imagegate.web.granian_server import _address
 from tests.support.in_force import BROKEN, FORBIDS, PERMITS, admitted, policies, readyz, replaced
 from tests.support.processes import wait_until
 from tests.support.service import Service, sample_review, serving
@@ -63,3 +65,16 @@ def test_no_older_policy_comes_back_and_sighup_is_a_reason(tmp_path: Path) -> No
         replaced(policy, PERMITS)
         found.running.process.send_signal(signal.SIGHUP)
         wait_until(lambda: admitted(found) == 20, "what was asked for")
+
+
+@pytest.mark.parametrize(
+    "bind, wrong",
+    [(("127.0.0.1:1", "127.0.0.1:2"), "one address only"), (("unix:/x",), "HOST:PORT"), (("localhost",), "HOST:PORT")],
+)
+def test_addresses_that_granian_cannot_listen_at(bind: tuple[str, ...], wrong: str) -> None:
+    with pytest.raises(InvalidSettings, match=wrong):
+        _address(bind)
+
+
+def test_addresses_that_it_can() -> None:
+    assert _address(("[::1]:8080",)) == ("::1", 8080)
