@@ -225,7 +225,10 @@ class _Stages:
         elif keyword == "run":
             for flag in flags_of(rest)[0]:
                 if flag.startswith("--mount="):
-                    self._mount(flag.removeprefix("--mount="), line, is_trigger=is_trigger)
+                    for item in flag.removeprefix("--mount=").split(","):
+                        key, _, source = item.partition("=")
+                        if key.strip(" \t\"'").lower() == "from":
+                            self._other(source, line, "RUN --mount", is_trigger=is_trigger)
 
     def _from(self, rest: str, line: int) -> None:
         words = words_of(flags_of(rest)[1])
@@ -245,12 +248,6 @@ class _Stages:
                 if image != SCRATCH and image not in self._names:
                     self._base = self.add(image, line, "FROM")
         self._count += 1
-
-    def _mount(self, value: str, line: int, *, is_trigger: bool) -> None:
-        for item in value.split(","):
-            key, _, source = item.partition("=")
-            if key.strip(" \t\"'").lower() == "from":
-                self._other(source, line, "RUN --mount", is_trigger=is_trigger)
 
     def _other(self, name: str, line: int, instruction: str, *, is_trigger: bool) -> None:
         """Read a stage, by name or number, or an image."""

@@ -6,7 +6,7 @@ Source: docs/spec/enforcement.md 6 to 16.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -333,7 +333,7 @@ class _Review:
                 warnings.append(f"imagegate: image {use.name} admitted without digest (mutateImage: false)")
             if not result.digest or not result.entry.rewrites:
                 continue
-            if _is_volume(use):
+            if use.field.endswith(".reference"):  # an image volume
                 warnings += _volume_warning(use, image, result.digest)
                 continue
             if not self._may_rewrite:
@@ -349,7 +349,10 @@ class _Review:
                 continue
             if now != use.name:
                 operations.append(PatchOp("replace", pointer(use.field), now))
-        operations += self._records(records)
+        document = self._request.object or {}
+        operations += self._plugin.rewrite_records.patch(
+            document, self._metadata_paths, records, self._request.namespace
+        )
         return operations, warnings
 
     @property
@@ -378,19 +381,10 @@ class _Review:
         rewriting = self._settings.rewriting
         return not (rewriting is Rewriting.NEVER or (rewriting is Rewriting.PODS and not self._workload.is_pod))
 
-    def _records(self, records: Mapping[str, Rewrite]) -> list[PatchOp]:
-        return self._plugin.rewrite_records.patch(
-            self._request.object or {}, self._metadata_paths, records, self._request.namespace
-        )
-
 
 def _metadata_paths(workload: Workload) -> tuple[tuple[str, ...], ...]:
     """Places of a workload's record: its own metadata, and that of its pod template."""
     return (("metadata",),) if workload.is_pod else (("metadata",), (*workload.spec_path[:-1], "metadata"))
-
-
-def _is_volume(use: ImageUse) -> bool:
-    return use.field.endswith(".reference")
 
 
 def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:

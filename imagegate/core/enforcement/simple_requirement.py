@@ -77,7 +77,9 @@ class SimpleCheck:
         keys = [reader(question) for question in plan.keys]
         stored = None if plan.store is None else reader(plan.store)
         pulls = subject.pulls.secrets(reader)
-        manifest = reader(_manifest(subject, pulls)) if plan.is_sound and pulls is not None else None
+        manifest: Lookup[Any] | None = None
+        if plan.is_sound and pulls is not None:
+            manifest = reader(ManifestDigest(subject.image.asked(subject.pinned), pulls))
         if pulls is None or (plan.store is not None and stored is None):
             return None
         for answer in keys:
@@ -224,10 +226,6 @@ def _identity(subject: ImageUnderPolicy) -> DockerReference:
         return image_identity(subject.image.original)
     except InvalidReference as error:
         raise _Unmet(Refused(DenialCode.SIGNATURE, f"simple: {error}")) from error
-
-
-def _manifest(subject: ImageUnderPolicy, pulls: tuple[PullSecret, ...]) -> ManifestDigest:
-    return ManifestDigest(subject.image.asked(subject.pinned), pulls)
 
 
 def _no_manifest(

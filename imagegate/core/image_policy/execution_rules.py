@@ -174,11 +174,16 @@ class Rules:
 
     def covering(self, resources: tuple[GroupResource, ...]) -> RuleList | None:
         """The rules that cover any of ``resources``; None if none does."""
-        covering = [rule for rule in self._all if any(self._covers(rule.rule, each) for each in resources)]
+        covering = [
+            compiled
+            for compiled in self._all
+            if any(
+                covers(target, resource, self._behaviour)
+                for resource in resources
+                for target in compiled.rule.on_resources
+            )
+        ]
         return RuleList(covering, self._behaviour) if covering else None
-
-    def _covers(self, rule: ExecutionRule, resource: GroupResource) -> bool:
-        return any(covers(target, resource, self._behaviour) for target in rule.on_resources)
 
 
 def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour) -> bool:

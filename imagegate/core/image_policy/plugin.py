@@ -283,7 +283,8 @@ class _Review:
     def _new_verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
         """Resolve, then apply the rules; look a second time where imagegate may see more than the user."""
         attributes, error = self._resolve(use)
-        refused, looks_again = self._resolver.was_refused, self._looks_again(use)
+        refused = self._resolver.was_refused
+        looks_again = self._plan.attempts and self._resolver.needs_second_look(use)
         rules = self._plan.rules
         if error is not None and self._plan.fatal:
             return Verdict(attributes, error, None, "", "")
@@ -307,9 +308,6 @@ class _Review:
         if outcome.accepted and looks_again:
             return self._second_look(use, rules, verdict, refused)
         return verdict
-
-    def _looks_again(self, use: ImageUse) -> bool:
-        return self._plan.attempts and self._resolver.needs_second_look(use)
 
     def _second_look(self, use: ImageUse, rules: RuleList, first: Verdict, refused: bool) -> Verdict:
         """Apply the rules to an accepted image as imagegate itself sees it, with its own rights.

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from imagegate.core.admission.answer_reader import NOT_LOOKED_UP, AnswerReader
-from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown, Unlisted
+from imagegate.core.admission.lookup import Absent, Found, Impossible, Unknown, Unlisted
 from imagegate.core.admission.owners import controller_reference, owner_holds_images, owner_question
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, User
@@ -183,16 +183,15 @@ class PolicyRequest:
         if not text:
             # Unlisted: no source will ever have the annotation. A doubt would deny in that namespace for ever.
             known = isinstance(answer, (Found, Absent, Impossible, Unlisted))
-            in_doubt = "" if known else self._annotations_in_doubt(answer)
+            in_doubt = ""
+            if not known:
+                why = answer.why if isinstance(answer, Unknown) else NOT_LOOKED_UP
+                in_doubt = f"annotations of namespace {self._request.namespace} could not be read: {why}"
             return Exclusions(frozenset(), restricted=restricted, in_doubt=in_doubt)
         names = text.split(",")
         if self._behaviour.trim_ignored_rules:
             names = [name.strip() for name in names if name.strip()]
         return Exclusions(frozenset(names), restricted=restricted)
-
-    def _annotations_in_doubt(self, answer: Lookup[Any] | None) -> str:
-        why = answer.why if isinstance(answer, Unknown) else NOT_LOOKED_UP
-        return f"annotations of namespace {self._request.namespace} could not be read: {why}"
 
     def is_trusted(self, reader: AnswerReader) -> bool:
         """True if a listed controller account sends the request and its owner confirms the claim.
