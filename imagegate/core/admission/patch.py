@@ -26,19 +26,19 @@ def apply_patch(document: Mapping[str, Any], operations: Iterable[PatchOp]) -> d
     own: set[int] = {id(root)}  # containers copied by this call; kept alive by root
     keep: list[Any] = []
     for operation in operations:
-        parent, key = _walk(root, operation.path, own, keep)
+        parent, key = _copied_parent(root, operation.path, own, keep)
         _apply(parent, key, operation)
     return root
 
 
-def _walk(root: dict[str, Any], path: str, own: set[int], keep: list[Any]) -> tuple[Any, str]:
+def _copied_parent(root: dict[str, Any], path: str, own: set[int], keep: list[Any]) -> tuple[Any, str]:
     """The dict or list that holds the last part of ``path``, with everything on the way copied once."""
     if not path.startswith("/"):
         raise PatchConflict(f"{path!r} is not a JSON Pointer into an object")
     *parts, last = (part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
     at: Any = root
     for part in parts:
-        key = _key(at, part, path)
+        key = _checked_key(at, part, path)
         child = at[key]
         if not isinstance(child, (dict, list)):
             raise PatchConflict(f"{path}: {part!r} is not an object or list")
@@ -51,7 +51,7 @@ def _walk(root: dict[str, Any], path: str, own: set[int], keep: list[Any]) -> tu
     return at, last
 
 
-def _key(at: Any, part: str, path: str) -> Any:
+def _checked_key(at: Any, part: str, path: str) -> Any:
     if isinstance(at, dict):
         if part not in at:
             raise PatchConflict(f"{path}: {part!r} does not exist")
@@ -66,9 +66,9 @@ def _apply(parent: Any, key: str, operation: PatchOp) -> None:
     if op == "add":
         _add(parent, key, operation)
     elif op == "replace":
-        parent[_key(parent, key, operation.path)] = operation.value
+        parent[_checked_key(parent, key, operation.path)] = operation.value
     elif op == "remove":
-        del parent[_key(parent, key, operation.path)]
+        del parent[_checked_key(parent, key, operation.path)]
     else:
         raise PatchConflict(f"operation {op!r} is not supported")
 

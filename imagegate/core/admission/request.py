@@ -112,25 +112,25 @@ class AdmissionRequest:
         return cls(
             uid=uid,
             phase=phase,
-            operation=_text(request, "operation", required=True),
+            operation=_string_field(request, "operation", required=True),
             kind=kind,
             resource=resource,
-            object=_object(request, "object"),
-            old_object=_object(request, "oldObject"),
+            object=_object_field(request, "object"),
+            old_object=_object_field(request, "oldObject"),
             request_kind=_group_kind(request, "requestKind") if request.get("requestKind") else kind,
             request_resource=_group_resource(request, "requestResource")
             if request.get("requestResource")
             else resource,
-            sub_resource=_text(request, "subResource") or _text(request, "requestSubResource"),
-            namespace=_text(request, "namespace"),
-            name=_text(request, "name"),
-            user=_user(user),
+            sub_resource=_string_field(request, "subResource") or _string_field(request, "requestSubResource"),
+            namespace=_string_field(request, "namespace"),
+            name=_string_field(request, "name"),
+            user=_user_info(user),
             dry_run=request.get("dryRun") is True,
             api_version=review["apiVersion"],
         )
 
 
-def _text(parent: Mapping[str, Any], key: str, *, required: bool = False) -> str:
+def _string_field(parent: Mapping[str, Any], key: str, *, required: bool = False) -> str:
     value = parent.get(key)
     if value is None and not required:
         return ""
@@ -139,7 +139,7 @@ def _text(parent: Mapping[str, Any], key: str, *, required: bool = False) -> str
     return value
 
 
-def _object(request: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+def _object_field(request: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     value = request.get(key)
     if value is not None and not isinstance(value, dict):
         raise InvalidReview(f"request.{key}: expected an object, got {type(value).__name__}")
@@ -186,7 +186,7 @@ def _read_group_resource(value: object, key: str) -> GroupResource:
     return GroupResource(group, resource)
 
 
-def _user(value: object) -> User:
+def _user_info(value: object) -> User:
     if value is None:
         return User()
     if not isinstance(value, dict):

@@ -219,7 +219,7 @@ def build_images(spec: Mapping[str, Any], extent: Extent = EVERYTHING) -> Iterat
         InvalidObject: a field does not have the form it must have.
     """
     for field, entry in _image_sources(spec):
-        yield _object_reference(_mapping(entry.get("from") or {}, field), field)
+        yield _object_reference(_as_mapping(entry.get("from") or {}, field), field)
     for name in _BUILD_STRATEGIES:
         found = strategy_from(spec, name)
         if found is not None:
@@ -230,9 +230,9 @@ def build_images(spec: Mapping[str, Any], extent: Extent = EVERYTHING) -> Iterat
 
 def _image_sources(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     source = dig(spec, ("source",)) or {}
-    for index, entry in enumerate(_list(source.get("images"), "spec.source.images")):
+    for index, entry in enumerate(_as_list(source.get("images"), "spec.source.images")):
         field = f"spec.source.images[{index}].from"
-        yield field, _mapping(entry, field)
+        yield field, _as_mapping(entry, field)
 
 
 def _dockerfile_images(spec: Mapping[str, Any]) -> Iterator[ImageUse]:
@@ -258,9 +258,9 @@ def _build_inputs(spec: Mapping[str, Any]) -> BuildInputs:
     strategy = dig(spec, ("strategy", "dockerStrategy")) or {}
     base = strategy_from(spec, "dockerStrategy")
     arguments: list[tuple[str, str | None]] = []
-    for index, entry in enumerate(_list(strategy.get("buildArgs"), "spec.strategy.dockerStrategy.buildArgs")):
+    for index, entry in enumerate(_as_list(strategy.get("buildArgs"), "spec.strategy.dockerStrategy.buildArgs")):
         field = f"spec.strategy.dockerStrategy.buildArgs[{index}]"
-        name, value = _mapping(entry, field).get("name"), entry.get("value") or ""
+        name, value = _as_mapping(entry, field).get("name"), entry.get("value") or ""
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidObject(f"{field}: name and value must be strings")
         arguments.append((name, None if entry.get("valueFrom") else value))
@@ -268,8 +268,8 @@ def _build_inputs(spec: Mapping[str, Any]) -> BuildInputs:
 
     replaced: set[str] = set()
     for field, entry in _image_sources(spec):
-        names = _list(entry.get("as"), f"{field.removesuffix('.from')}.as")
-        if _object_reference(_mapping(entry.get("from") or {}, field), field).name:
+        names = _as_list(entry.get("as"), f"{field.removesuffix('.from')}.as")
+        if _object_reference(_as_mapping(entry.get("from") or {}, field), field).name:
             replaced.update(name for name in names if isinstance(name, str))
     return BuildInputs(tuple(arguments), replaces_base=bool(base and base.name), replaces=frozenset(replaced))
 
@@ -288,7 +288,7 @@ def strategy_from(spec: Mapping[str, Any], name: str) -> ImageUse | None:
         if name == "dockerStrategy":
             return None
         reference = {}
-    use = _object_reference(_mapping(reference, field), field)
+    use = _object_reference(_as_mapping(reference, field), field)
     if not use.kind:
         return use._replace(kind=IMAGE_STREAM_TAG)
     if use.kind == "ImageStream":
@@ -297,7 +297,7 @@ def strategy_from(spec: Mapping[str, Any], name: str) -> ImageUse | None:
 
 
 def _containers(entries: object, path: str) -> Iterator[ImageUse]:
-    for index, container in enumerate(_list(entries, path)):
+    for index, container in enumerate(_as_list(entries, path)):
         if not isinstance(container, dict):
             raise InvalidObject(f"{path}[{index}]: expected an object, got {type(container).__name__}")
         image = container.get("image") or ""
@@ -308,12 +308,12 @@ def _containers(entries: object, path: str) -> Iterator[ImageUse]:
 
 
 def _image_volumes(entries: object, path: str) -> Iterator[ImageUse]:
-    for index, volume in enumerate(_list(entries, path)):
-        source = (volume if type(volume) is dict else _mapping(volume, f"{path}[{index}]")).get("image")
+    for index, volume in enumerate(_as_list(entries, path)):
+        source = (volume if type(volume) is dict else _as_mapping(volume, f"{path}[{index}]")).get("image")
         if source is None:
             continue
         field = f"{path}[{index}].image.reference"
-        image = _mapping(source, f"{path}[{index}].image").get("reference") or ""
+        image = _as_mapping(source, f"{path}[{index}].image").get("reference") or ""
         name = volume.get("name") or ""
         if not isinstance(image, str) or not isinstance(name, str):
             raise InvalidObject(f"{field}: expected a string")
@@ -337,7 +337,7 @@ def _read_name(text: str) -> str:
     return begins if begins.strip() else f" {text.strip()[:NAME_MAX_CHARACTERS]}"
 
 
-def _list(value: object, path: str) -> list[Any]:
+def _as_list(value: object, path: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
@@ -345,7 +345,7 @@ def _list(value: object, path: str) -> list[Any]:
     return value
 
 
-def _mapping(value: object, path: str) -> Mapping[str, Any]:
+def _as_mapping(value: object, path: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidObject(f"{path}: expected an object, got {type(value).__name__}")
     return value

@@ -53,13 +53,13 @@ class NameIndex:
                 by_host.setdefault(host, []).append((path, rank))
             else:
                 whole.append((name, rank))
-        self._whole = _TextIndex(whole)
-        self._hosts = {host: _TextIndex(paths) for host, paths in by_host.items() if "*" not in host}
-        host_patterns: dict[tuple[str, str], list[tuple[Pieces, _TextIndex]]] = {}
+        self._whole = _StringIndex(whole)
+        self._hosts = {host: _StringIndex(paths) for host, paths in by_host.items() if "*" not in host}
+        host_patterns: dict[tuple[str, str], list[tuple[Pieces, _StringIndex]]] = {}
         for host, paths in by_host.items():
             if "*" in host:
                 pieces = tuple(host.split("*"))
-                host_patterns.setdefault((pieces[0], pieces[-1]), []).append((pieces, _TextIndex(paths)))
+                host_patterns.setdefault((pieces[0], pieces[-1]), []).append((pieces, _StringIndex(paths)))
         self._host_patterns = AffixIndex({ends: _AffixBucket(patterns) for ends, patterns in host_patterns.items()})
 
     def best(self, image: str, looked_at: LookedAt = None) -> int | None:
@@ -78,7 +78,7 @@ class NameIndex:
                 found = paths.best(path, found, looked_at)
         return None if found is NO_RANK else -found.before
 
-    def _paths_under(self, host: str, looked_at: LookedAt) -> Iterator[_TextIndex]:
+    def _paths_under(self, host: str, looked_at: LookedAt) -> Iterator[_StringIndex]:
         """The path patterns of every host pattern that matches."""
         literal = self._hosts.get(host)
         if literal is not None:
@@ -91,7 +91,7 @@ class NameIndex:
                     yield paths
 
 
-class _TextIndex:
+class _StringIndex:
     """Patterns that are compared with one string, each also with ``:*`` added.
 
     A string matches ``P:*`` exactly if ``P`` matches the part before one of its colons. So patterns are stored
@@ -113,7 +113,7 @@ class _TextIndex:
 
     def best(self, text: str, best: Rank, looked_at: LookedAt) -> Rank:
         """The better of ``best`` and the best pattern for ``text``."""
-        ends = _ends(text)
+        ends = _possible_ends(text)
         if self._any is not None:
             best = self._any.best(text, ends, best, looked_at)
         if self._tagged is not None and len(ends) > 1:
@@ -121,7 +121,7 @@ class _TextIndex:
         return best
 
 
-def _ends(text: str) -> list[int]:
+def _possible_ends(text: str) -> list[int]:
     """Possible ends of a pattern: the end of ``text``, or (``:*`` added) before any colon; longest first."""
     ends = [len(text)]
     at = text.rfind(TAG_SEPARATOR)

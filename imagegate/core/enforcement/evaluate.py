@@ -76,10 +76,10 @@ def evaluate_requirements(
             break
     if pending:
         return None
-    return _result(entry, pinned, tried)
+    return _combined_result(entry, pinned, tried)
 
 
-def _result(entry: Entry, pinned: str, tried: Sequence[tuple[str, RequirementResult]]) -> RequirementsResult:
+def _combined_result(entry: Entry, pinned: str, tried: Sequence[tuple[str, RequirementResult]]) -> RequirementsResult:
     if len(tried) == 1:
         ((_, only),) = tried
         if isinstance(only, Refused):
@@ -89,13 +89,13 @@ def _result(entry: Entry, pinned: str, tried: Sequence[tuple[str, RequirementRes
     refused = [(kind, outcome) for kind, outcome in tried if isinstance(outcome, Refused)]
     refused.sort(key=lambda each: REPORTED_ORDER.index(each[0]))
     digests = {kind: outcome.digest for kind, outcome in tried if isinstance(outcome, Verified) and outcome.digest}
-    conflict = _conflict(digests, pinned) if not refused else None
+    conflict = _digest_conflict(digests, pinned) if not refused else None
     texts = (conflict,) if conflict is not None else tuple(outcome for _, outcome in refused)
     digest = "" if texts else next(iter(digests.values()), "")
     return RequirementsResult(entry, digest, texts, tuple(tried))
 
 
-def _conflict(digests: dict[str, str], pinned: str) -> Refused | None:
+def _digest_conflict(digests: dict[str, str], pinned: str) -> Refused | None:
     """The refusal where trust and signatures verify different digests, or another one than the image names."""
     trust, simple = digests.get("trust"), digests.get("simple")
     if trust is not None and simple is not None and trust != simple:

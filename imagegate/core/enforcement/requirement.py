@@ -49,11 +49,11 @@ class PullSource:
     @property
     def cache_key(self) -> tuple[object, ...]:
         """The part of a cache key for which ``secrets`` gives the same result."""
-        names = _names(self.spec.get("imagePullSecrets"))
-        return self.namespace, names, "" if names or self.is_pod else self._account
+        names = _reference_names(self.spec.get("imagePullSecrets"))
+        return self.namespace, names, "" if names or self.is_pod else self._service_account
 
     @property
-    def _account(self) -> str:
+    def _service_account(self) -> str:
         account = self.spec.get("serviceAccountName") or self.spec.get("serviceAccount")
         return account if isinstance(account, str) and account else DEFAULT_SERVICE_ACCOUNT
 
@@ -62,12 +62,12 @@ class PullSource:
 
         A secret that is missing or holds no credentials is left out; it never denies by itself.
         """
-        names = _names(self.spec.get("imagePullSecrets"))
+        names = _reference_names(self.spec.get("imagePullSecrets"))
         if not names and not self.is_pod:
-            answer = reader(ServiceAccount(self.namespace, self._account))
+            answer = reader(ServiceAccount(self.namespace, self._service_account))
             if answer is None:
                 return None
-            names = _names(answer.value.get("imagePullSecrets")) if isinstance(answer, Found) else ()
+            names = _reference_names(answer.value.get("imagePullSecrets")) if isinstance(answer, Found) else ()
         answers = [(name, reader(Secret(self.namespace, name))) for name in names]
         found: list[PullSecret] = []
         for name, answer in answers:
@@ -81,7 +81,7 @@ class PullSource:
         return tuple(found)
 
 
-def _names(references: object) -> tuple[str, ...]:
+def _reference_names(references: object) -> tuple[str, ...]:
     """Names of a list of local object references."""
     if not isinstance(references, list):
         return ()

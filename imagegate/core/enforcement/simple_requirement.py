@@ -73,7 +73,7 @@ class SimpleCheck:
 
     def evaluate(self, subject: ImageUnderPolicy, reader: AnswerReader) -> RequirementResult | None:
         """See ``Check``. Secrets and manifest are looked up together, then the signatures."""
-        plan = _plan(subject.entry, subject.namespace, subject.settings.simple_key_namespaces)
+        plan = _lookup_plan(subject.entry, subject.namespace, subject.settings.simple_key_namespaces)
         keys = [reader(question) for question in plan.keys]
         stored = None if plan.store is None else reader(plan.store)
         pulls = subject.pulls.secrets(reader)
@@ -87,13 +87,13 @@ class SimpleCheck:
                 return None
         try:
             unread = iter(keys)
-            requirements = tuple([_compiled(each, subject, unread) for each in subject.entry.simple.requirements])
-            store = _store(subject, stored)
-            identity = _identity(subject)
+            requirements = tuple([_with_keys(each, subject, unread) for each in subject.entry.simple.requirements])
+            store = _read_store(subject, stored)
+            identity = _signed_reference(subject)
         except _Unmet as unmet:
             return unmet.outcome
         if isinstance(requirements[0], Reject):  # no answer could change the result
-            return _outcome(conclude(requirements, identity, "", None), "", subject)
+            return _as_result(conclude(requirements, identity, "", None), "", subject)
         if manifest is None:
             return None
         if not isinstance(manifest, Found):
@@ -104,7 +104,7 @@ class SimpleCheck:
             signatures = reader(ImageSignatures(identity, digest, requirements, store, pulls))
             if signatures is None:
                 return None
-        return _outcome(conclude(requirements, identity, digest, signatures), digest, subject, signatures)
+        return _as_result(conclude(requirements, identity, digest, signatures), digest, subject, signatures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _Plan:
 
 
 @lru_cache(maxsize=4096)
-def _plan(entry: Entry, namespace: str, key_namespaces: frozenset[str]) -> _Plan:
+def _lookup_plan(entry: Entry, namespace: str, key_namespaces: frozenset[str]) -> _Plan:
     keys: list[Secret] = []
     simple = entry.simple
     is_sound = simple.requirements[0].type != RequirementType.REJECT
@@ -146,7 +146,7 @@ def _may_read(namespace: str, entry: Entry, key_namespaces: frozenset[str]) -> b
     return source.kind != IMAGE_POLICY or namespace == source.namespace or namespace in key_namespaces
 
 
-def _compiled(
+def _with_keys(
     requirement: SimpleRequirement, subject: ImageUnderPolicy, keys: Iterator[Lookup[object] | None]
 ) -> Requirement:
     """The requirement with its keys; ``keys`` has the answers for the ``signedBy`` that follow, in order."""
@@ -170,7 +170,7 @@ def _signed_by(
         own = go_quote(subject.entry.source.namespace)
         text = f"imagegate: an ImagePolicy of namespace {own} may not use keys of namespace {go_quote(namespace)}"
         raise _Unmet(Refused(DenialCode.SIGNATURE, text))
-    secret = _secret(subject, next(keys, None))
+    secret = _read_secret(subject, next(keys, None))
     try:
         return _cached_signed_by(requirement, namespace, secret_item(secret, SECRET_ITEM))
     except (InvalidKeyRing, InvalidSecret, InvalidPolicy) as error:
@@ -183,7 +183,7 @@ def _cached_signed_by(requirement: SimpleRequirement, namespace: str, item: Secr
     return SignedBy(ring, _identity_rule(requirement.signed_identity))
 
 
-def _secret(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> Mapping[str, Any]:
+def _read_secret(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> Mapping[str, Any]:
     """The Secret.
 
     Raises:
@@ -206,13 +206,13 @@ def _identity_rule(identity: SignedIdentity) -> IdentityRule:
     )
 
 
-def _store(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> LookasideStore | None:
+def _read_store(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> LookasideStore | None:
     """The lookaside store; None where the policy names none. Its Secret must be valid even if it is not used."""
     simple = subject.entry.simple
     credential: Credential | None = None
     try:
         if simple.store_secret:
-            secret = _secret(subject, answer)
+            secret = _read_secret(subject, answer)
             items = {name: item for name in STORE_ITEMS if (item := secret_item(secret, name)) is not None}
             credential = store_credential(simple.store_secret, {name: item.content for name, item in items.items()})
         return LookasideStore.create(simple.store_url, credential) if simple.store_url else None
@@ -220,7 +220,7 @@ def _store(subject: ImageUnderPolicy, answer: Lookup[object] | None) -> Lookasid
         raise _Unmet(Refused(DenialCode.SIGNATURE, str(error))) from error
 
 
-def _identity(subject: ImageUnderPolicy) -> DockerReference:
+def _signed_reference(subject: ImageUnderPolicy) -> DockerReference:
     """The reference that signatures must name."""
     try:
         return image_identity(subject.image.original)
@@ -239,7 +239,7 @@ def _no_manifest(
     return subject.lacks(answer, f"simple: {answer.why}")
 
 
-def _outcome(
+def _as_result(
     refusal: SignatureRejection | None, digest: str, subject: ImageUnderPolicy, answer: Lookup[object] | None = None
 ) -> RequirementResult:
     if refusal is None:

@@ -100,13 +100,19 @@ class _NodeImages:
         found = set()
         for group in (*_CONTAINER_LISTS, EPHEMERAL):
             for each in spec.get(group) or ():
-                found.add((group, *_strings(each, "name", "image", "imagePullPolicy")))
+                found.add((group, *_as_strings(each, "name", "image", "imagePullPolicy")))
         for volume in spec.get("volumes") or ():
             source = volume.get("image")
             if source is not None:
-                found.add(("volumes", *_strings(volume, "name"), *_strings(source, "reference", "pullPolicy")))
+                found.add(
+                    (
+                        "volumes",
+                        *_as_strings(volume, "name"),
+                        *_as_strings(source, "reference", "pullPolicy"),
+                    )
+                )
         account = spec.get("serviceAccountName") or spec.get("serviceAccount")
-        return cls(frozenset(found), (*_strings(spec, "imagePullSecrets"), str(account or "")))
+        return cls(frozenset(found), (*_as_strings(spec, "imagePullSecrets"), str(account or "")))
 
     def covers(self, after: _NodeImages) -> bool:
         """True if ``after`` brings nothing new: images may disappear, or move within their list."""
@@ -130,7 +136,7 @@ def _images_of_old(document: Mapping[str, Any] | None, path: tuple[str, ...]) ->
     return _NodeImages.of(spec)
 
 
-def _strings(parent: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+def _as_strings(parent: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     """Fields to compare; a value that is not a string is compared as it prints."""
     return tuple(str(parent.get(name) or "") for name in names)
 

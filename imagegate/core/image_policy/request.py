@@ -109,16 +109,16 @@ class PolicyRequest:
         self._owner = controller_reference(document)
         self.may_rewrite = behaviour.pins_ephemeral if request.sub_resource else self._is_free
         self._before: Mapping[_Place, str] = {}
-        spec = _spec(document, request)
+        spec = _pod_or_build_spec(document, request)
         self.no_images = spec is None
         self.resolve_all = _resolves_all(document, request)
         self._account = "default"
         self.uses: tuple[ImageUse, ...] = ()
         if spec is None:
             return
-        uses = _uses(document, spec, request, behaviour.extent)
+        uses = _image_uses(document, spec, request, behaviour.extent)
         if request.operation == "UPDATE" and request.old_object is not None:
-            uses = self._changed(spec, tuple(uses), request.old_object)
+            uses = self._changed_uses(spec, tuple(uses), request.old_object)
         self.uses = bounded(uses)
         account = spec.get("serviceAccountName") or spec.get("serviceAccount")
         if isinstance(account, str):
@@ -155,11 +155,11 @@ class PolicyRequest:
             return ""
         if self._request.operation != "UPDATE":
             return None
-        is_stored = _place(use) in self._before
+        is_stored = _place_of(use) in self._before
         is_pod_volume = self._request.kind == POD and use.field.endswith(_VOLUME)
         if not (fixed or is_pod_volume or (is_ephemeral and is_stored)):
             return None
-        return self._before.get(_place(use), "")
+        return self._before.get(_place_of(use), "")
 
     def resolver(self, reader: AnswerReader, *, own: bool = False) -> Resolver:
         """A resolver with the rights of this request's user and service account; ``own``: with imagegate's rights."""
@@ -229,7 +229,7 @@ class PolicyRequest:
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
         return (*subjects, User(self._account_name, "", groups))
 
-    def _changed(
+    def _changed_uses(
         self, spec: Mapping[str, Any], uses: tuple[ImageUse, ...], old: Mapping[str, Any]
     ) -> tuple[ImageUse, ...]:
         """The uses without those that the old object has in the same place (docs/spec/image-policy.md 9)."""
@@ -238,20 +238,20 @@ class PolicyRequest:
         if isinstance(old_kind, str) and old_kind and old_kind != request.kind.kind:
             self.mismatched = True
             return ()
-        old_spec = _spec(old, request)
+        old_spec = _pod_or_build_spec(old, request)
         if old_spec is None:
             self.mismatched = not self._behaviour.template_optional
             return uses
-        self._before = before = _by_place(_uses(old, old_spec, request, self._behaviour.extent))
+        self._before = before = _by_place(_image_uses(old, old_spec, request, self._behaviour.extent))
         if _resolves_all(old, request) != self.resolve_all:
             return uses
         if request.kind in BUILDS:
             named = _named_before(spec, old_spec, self._behaviour.extent)
             return tuple(use for use in uses if not _build_unchanged(use, spec, old_spec, named))
-        return tuple(use for use in uses if before.get(_place(use)) != use.name)
+        return tuple(use for use in uses if before.get(_place_of(use)) != use.name)
 
 
-def _spec(document: Mapping[str, Any], request: AdmissionRequest) -> Mapping[str, Any] | None:
+def _pod_or_build_spec(document: Mapping[str, Any], request: AdmissionRequest) -> Mapping[str, Any] | None:
     """The pod spec or build spec; None where the kind has none, or its template is missing."""
     if request.kind in BUILDS:
         return dig(document, ("spec",)) or {}
@@ -267,7 +267,7 @@ def _spec(document: Mapping[str, Any], request: AdmissionRequest) -> Mapping[str
     return {} if dig(document, shape.template) is not None else None
 
 
-def _uses(
+def _image_uses(
     document: Mapping[str, Any], spec: Mapping[str, Any], request: AdmissionRequest, extent: Extent
 ) -> Iterable[ImageUse]:
     if request.kind in BUILDS:
@@ -283,17 +283,17 @@ def _resolves_all(document: Mapping[str, Any], request: AdmissionRequest) -> boo
     shape = WORKLOADS.get(request.kind)
     if shape is not None and shape.template is not None:
         template = dig(document, shape.template)
-        if template is not None and _annotation(template) == "*":
+        if template is not None and _resolve_names_annotation(template) == "*":
             return True
-    return _annotation(document) == "*"
+    return _resolve_names_annotation(document) == "*"
 
 
-def _annotation(document: Mapping[str, Any]) -> object:
+def _resolve_names_annotation(document: Mapping[str, Any]) -> object:
     metadata = dig(document, ("metadata", "annotations"))
     return None if metadata is None else metadata.get(RESOLVE_NAMES_ANNOTATION)
 
 
-def _place(use: ImageUse) -> _Place:
+def _place_of(use: ImageUse) -> _Place:
     """The place of an image, equal in the old and the new object: the container's or volume's name."""
     if not use.owner and (use.field == DEPLOYER or use.field.endswith(".from")):
         return use.field, ""
@@ -305,7 +305,7 @@ def _by_place(uses: Iterable[ImageUse]) -> dict[_Place, str]:
     found: dict[_Place, str] = {}
     for use in uses:
         if use.kind == DOCKER_IMAGE and not use.within:
-            found.setdefault(_place(use), use.name)
+            found.setdefault(_place_of(use), use.name)
     return found
 
 
@@ -331,13 +331,13 @@ def _build_unchanged(
         return (use.name, use.unknown) in named
     if use.field.startswith("spec.source."):
         index = int(use.field.partition("[")[2].partition("]")[0])
-        new = _sources(spec)[index]
-        return any(old.get("from") == new.get("from") for old in _sources(old_spec))
+        new = _image_sources(spec)[index]
+        return any(old.get("from") == new.get("from") for old in _image_sources(old_spec))
     name = use.field.split(".")[2]
     old_use = strategy_from(old_spec, name)
     return old_use is not None and old_use.reference == use.reference
 
 
-def _sources(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _image_sources(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     images = (dig(spec, ("source",)) or {}).get("images")
     return [entry for entry in images if isinstance(entry, Mapping)] if isinstance(images, list) else []

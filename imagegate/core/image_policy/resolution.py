@@ -221,7 +221,7 @@ class Resolver:
             importers = self._reader(PullSpecHolders(reference.as_repository().exact))
         if image is None or holders is None or importers is None:
             return None
-        found = self._certain(image, integrated=integrated)
+        found = self._require_found(image, integrated=integrated)
         self.cached[reference.id] = found.value
         if behaviour.require_known_repository:
             if isinstance(importers, Unknown):
@@ -276,8 +276,8 @@ class Resolver:
         answer = self._reader(StreamImage(namespace, stream, digest))
         if answer is None:
             return None
-        image = self._certain(answer, integrated=True).value.get("image") or {}
-        self._remember(image)
+        image = self._require_found(answer, integrated=True).value.get("image") or {}
+        self._cache_image(image)
         text = image.get("dockerImageReference") or ""
         try:
             reference = ImageReference.parse(text)
@@ -302,7 +302,7 @@ class Resolver:
             future = self._future_tag(stored, tag, partial=partial, forced=forced)
             if future is not None:
                 return future
-        value = self._certain(answer, integrated=not partial).value
+        value = self._require_found(answer, integrated=not partial).value
         local = bool((value.get("lookupPolicy") or {}).get("local"))
         if partial and not forced and not local:
             raise _Failed(Unresolved(NO_LOCAL_NAMES))
@@ -313,7 +313,7 @@ class Resolver:
         except InvalidReference as error:
             because = f"image reference {text} could not be parsed: {error}"
             raise _Failed(Unresolved(because, integrated=not partial)) from error
-        self._remember(image)
+        self._cache_image(image)
         digest = (image.get("metadata") or {}).get("name") or ""
         name = ImageReference(reference.registry, reference.namespace, reference.name, "", digest)
         image_object = self._image_object(image)
@@ -374,14 +374,14 @@ class Resolver:
             return image
         digest = (image.get("metadata") or {}).get("name") or ""
         answer = self._reader(Image(digest))
-        return None if answer is None else self._certain(answer, integrated=True).value
+        return None if answer is None else self._require_found(answer, integrated=True).value
 
-    def _remember(self, image: Mapping[str, Any]) -> None:
+    def _cache_image(self, image: Mapping[str, Any]) -> None:
         name = (image.get("metadata") or {}).get("name")
         if name:
             self.cached[name] = image
 
-    def _certain(self, answer: Lookup[Any], *, integrated: bool) -> Found[Any]:
+    def _require_found(self, answer: Lookup[Any], *, integrated: bool) -> Found[Any]:
         """The answer if something was found.
 
         Raises:

@@ -82,10 +82,10 @@ def _rule_step(rule: CompiledRule, attributes: Attributes, excluded: Exclusions,
         return Step("rule", rule.label, "skipped", because, {"effect": effect})
     matched = may_match(rule, attributes, behaviour)
     outcome = "unknown" if matched is None else "matched" if matched else "not-matched"
-    return Step("rule", rule.label, outcome, _why(rule, attributes), {"effect": effect})
+    return Step("rule", rule.label, outcome, _facts_of(rule, attributes), {"effect": effect})
 
 
-def _why(compiled: CompiledRule, attributes: Attributes) -> str:
+def _facts_of(compiled: CompiledRule, attributes: Attributes) -> str:
     """The facts that the conditions were evaluated on."""
     rule = compiled.rule
     facts = []

@@ -96,12 +96,12 @@ class RemapIdentity:
     def accepts(self, image: DockerReference, signed: DockerReference) -> bool:
         """See ``IdentityRule``."""
         try:
-            remapped = self._remap(image)
+            remapped = self._remapped(image)
         except InvalidReference:
             return False
         return MatchRepoDigestOrExact().accepts(remapped, signed)
 
-    def _remap(self, image: DockerReference) -> DockerReference:
+    def _remapped(self, image: DockerReference) -> DockerReference:
         repository = image.repository
         if repository != self.prefix and not repository.startswith(f"{self.prefix}/"):
             return image
@@ -131,7 +131,7 @@ def signed_identity(
         case "matchExactReference":
             return MatchExactReference(_exact_reference(docker_reference))
         case "matchExactRepository":
-            return MatchExactRepository(_named("dockerRepository", docker_repository).repository)
+            return MatchExactRepository(_parsed_reference("dockerRepository", docker_repository).repository)
         case "remapIdentity":
             return RemapIdentity(_checked_prefix(prefix), _checked_prefix(signed_prefix))
     raise InvalidPolicy(f"invalid SignedIdentity Type: {kind}")
@@ -158,7 +158,7 @@ def accepts(rule: IdentityRule, image: DockerReference, docker_reference: str) -
     return rule.accepts(image, signed)
 
 
-def _named(field: str, text: str) -> DockerReference:
+def _parsed_reference(field: str, text: str) -> DockerReference:
     try:
         return DockerReference.parse(text)
     except InvalidReference as error:
@@ -166,7 +166,7 @@ def _named(field: str, text: str) -> DockerReference:
 
 
 def _exact_reference(text: str) -> DockerReference:
-    reference = _named("dockerReference", text)
+    reference = _parsed_reference("dockerReference", text)
     if reference.is_name_only:
         raise InvalidPolicy(f"dockerReference {go_quote(text)} contains neither a tag nor digest")
     return reference

@@ -86,7 +86,7 @@ class SignedMessage:
             raise BadSignature(f"signature error: hash algorithm {weak} is not accepted")
         announced = _OnePass.read(one_pass.body)
         announced.check(signature)
-        return cls(_literal_content(literal.body), announced.signer, signature, b"".join(map(_written, packets)))
+        return cls(_literal_content(literal.body), announced.signer, signature, b"".join(map(_serialized, packets)))
 
     def names_only(self, fingerprint: str, key_id: str) -> bool:
         """True if every field that names the signer names this key (lower-case hex)."""
@@ -119,11 +119,11 @@ def read_signature(body: bytes) -> SignaturePacket:
     if version not in {4, 6}:
         raise BadSignature(f"signature error: signature of version {version} is not accepted")
     size = 2 if version == 4 else 4
-    hashed_length = int.from_bytes(_take(body, 4, size))
+    hashed_length = int.from_bytes(_exactly(body, 4, size))
     unhashed_at = 4 + size + hashed_length
-    hashed = list(_subpackets(_take(body, 4 + size, hashed_length)))
-    unhashed_length = int.from_bytes(_take(body, unhashed_at, size))
-    unhashed = list(_subpackets(_take(body, unhashed_at + size, unhashed_length)))
+    hashed = list(_subpackets(_exactly(body, 4 + size, hashed_length)))
+    unhashed_length = int.from_bytes(_exactly(body, unhashed_at, size))
+    unhashed = list(_subpackets(_exactly(body, unhashed_at + size, unhashed_length)))
     created = _number(hashed, _CREATED)
     if created is None:
         raise BadSignature("signature error: signature without a creation time")
@@ -211,7 +211,7 @@ def _unpack(algorithm: int, data: bytes) -> bytes:
 
 def _packet_at(data: bytes, at: int) -> tuple[Packet, int]:
     """The packet that begins at ``at``, and where the next one begins."""
-    header = _take(data, at, 1)[0]
+    header = _exactly(data, at, 1)[0]
     if not header & 0x80:
         raise BadSignature("signature error: trailing data after the signed message" if at else "not signed")
     if header & 0x40:
@@ -223,46 +223,46 @@ def _packet_at(data: bytes, at: int) -> tuple[Packet, int]:
         return Packet(tag, data[at + 1 :]), len(data)
     size = 1 << width
     start = at + 1 + size
-    length = int.from_bytes(_take(data, at + 1, size))
-    return Packet(tag, _take(data, start, length)), start + length
+    length = int.from_bytes(_exactly(data, at + 1, size))
+    return Packet(tag, _exactly(data, start, length)), start + length
 
 
 def _new_format(data: bytes, at: int, tag: int) -> tuple[Packet, int]:
     parts = []
     while True:
-        first = _take(data, at, 1)[0]
+        first = _exactly(data, at, 1)[0]
         partial = 224 <= first < 255
         if partial:
             length, at = 1 << (first & 0x1F), at + 1
         elif first < 192:
             length, at = first, at + 1
         elif first < 224:
-            length, at = (first - 192 << 8) + _take(data, at + 1, 1)[0] + 192, at + 2
+            length, at = (first - 192 << 8) + _exactly(data, at + 1, 1)[0] + 192, at + 2
         else:
-            length, at = int.from_bytes(_take(data, at + 1, 4)), at + 5
+            length, at = int.from_bytes(_exactly(data, at + 1, 4)), at + 5
         if partial and tag not in _DATA_TAGS:
             raise BadSignature(f"signature error: partial length in a packet of type {tag}")
-        parts.append(_take(data, at, length))
+        parts.append(_exactly(data, at, length))
         at += length
         if not partial:
             return Packet(tag, b"".join(parts)), at
 
 
-def _take(data: bytes, at: int, length: int) -> bytes:
+def _exactly(data: bytes, at: int, length: int) -> bytes:
     taken = data[at : at + length]
     if len(taken) != length:
         raise BadSignature("signature error: unexpected end of data")
     return taken
 
 
-def _written(packet: Packet) -> bytes:
+def _serialized(packet: Packet) -> bytes:
     """A packet with a new-format header and a four-byte length."""
     return bytes((0xC0 | packet.tag, 255)) + len(packet.body).to_bytes(4) + packet.body
 
 
 def _literal_content(body: bytes) -> bytes:
-    name_length = _take(body, 1, 1)[0]
-    _take(body, 2, name_length + 4)
+    name_length = _exactly(body, 1, 1)[0]
+    _exactly(body, 2, name_length + 4)
     return body[2 + name_length + 4 :]
 
 
@@ -280,7 +280,7 @@ class _OnePass:
     @classmethod
     def read(cls, body: bytes) -> _OnePass:
         """Read the packet. Version 6 has a fingerprint, whose first 8 bytes are the key id."""
-        version = _take(body, 0, 1)[0]
+        version = _exactly(body, 0, 1)[0]
         if version == 3 and len(body) == 13:
             signer = body[4:12]
         elif version == 6 and len(body) > 5 and len(body) == 5 + body[4] + 33:
@@ -327,10 +327,10 @@ def _subpackets(data: bytes) -> Iterator[tuple[int, bytes]]:
         if first < 192:
             length, at = first, at + 1
         elif first < 255:
-            length, at = (first - 192 << 8) + _take(data, at + 1, 1)[0] + 192, at + 2
+            length, at = (first - 192 << 8) + _exactly(data, at + 1, 1)[0] + 192, at + 2
         else:
-            length, at = int.from_bytes(_take(data, at + 1, 4)), at + 5
-        body = _take(data, at, length)
+            length, at = int.from_bytes(_exactly(data, at + 1, 4)), at + 5
+        body = _exactly(data, at, length)
         if not body:
             raise BadSignature("signature error: empty signature subpacket")
         yield body[0] & 0x7F, body[1:]
