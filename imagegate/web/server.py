@@ -6,6 +6,8 @@ a thread until its request is complete.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import logging
 import mmap
@@ -220,9 +222,16 @@ def when_ready(server: Any) -> None:
     when_ready_for_event_loop(server)
 
 
+def _return_free_memory() -> None:
+    """Give what reading the documents left free back to the system: every worker would inherit those pages."""
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def when_ready_for_event_loop(server: Any) -> None:
     """Hook of both workers when the sockets listen, before the first fork."""
     gc.collect()
+    _return_free_memory()
     gc.freeze()  # the collector would write to loaded objects, and every worker would get a copy of their pages
     _log.info("listening", extra={"addresses": [str(listener) for listener in server.LISTENERS], "pid": os.getpid()})
 
