@@ -9,8 +9,8 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Parents,
 from imagegate.core.enforcement.behaviour import Profile as CiseProfile
 from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
+from imagegate.core.import_gate.behaviour import GateBehaviour, Grandfather, behaviour_of
 from imagegate.core.import_gate.config import ImagePolicyBlock
-from imagegate.core.import_gate.gate import GateBehaviour, Grandfather, behaviour_of
 from imagegate.core.profile import Profile
 from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.import_gate.gate import OPENSHIFT_4, Admission, ImportGate, Transport, canonical_repositories
+from imagegate.core.import_gate.behaviour import OPENSHIFT_4
+from imagegate.core.import_gate.gate import Admission, ImportGate, Transport, canonical_repositories
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference

@@ -12,7 +12,8 @@ from imagegate.core.image_streams.objects import (
     read_stream,
     read_stream_tag,
 )
-from imagegate.core.import_gate.gate import OPENSHIFT_4, ImportGate
+from imagegate.core.import_gate.behaviour import OPENSHIFT_4
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import (
     Finding,
     validate_image_tag,

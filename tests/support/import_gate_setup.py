@@ -16,7 +16,8 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.image_streams.stream import RegistryHosts
-from imagegate.core.import_gate.gate import DOCUMENTED, GateBehaviour, ImportGate
+from imagegate.core.import_gate.behaviour import DOCUMENTED, GateBehaviour
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.core.import_gate.rules import AllowedRegistry
 from tests.support.answering import answered

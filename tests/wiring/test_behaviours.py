@@ -10,8 +10,8 @@ from imagegate.core.enforcement.behaviour import CLOUDPAK_RESERVED_NAMESPACES, C
 from imagegate.core.enforcement.behaviour import Profile as CiseProfile
 from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
+from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, Grandfather
 from imagegate.core.import_gate.config import ImagePolicyBlock
-from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, Grandfather
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.documents.yaml.source import read_source
 from imagegate.service.policies.policy_set import Mode, Modes

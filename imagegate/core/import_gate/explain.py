@@ -1,4 +1,7 @@
-"""Explain a decision of the import list: the rule that admits a reference, and the reason each other rule does not."""
+"""Explain a decision of the import list: the rule that admits a reference, and the reason each other rule does not.
+
+Nothing is decided here: the verdict is ``ImportGate.admit``'s in ``gate``, and the reasons are worked out after it.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from imagegate.core.import_gate import messages
+from imagegate.core.import_gate.behaviour import DOCUMENTED, GateBehaviour
 from imagegate.core.import_gate.rules import (
     AllowedRegistry,
     ImportRule,
@@ -18,14 +20,11 @@ from imagegate.core.import_gate.rules import (
     join_host_port,
     parse_rules,
 )
-from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference
 
 DOCKER_HUB = "docker.io"
 _DOCKER_HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io"})
-_LISTED_AT_MOST = 5
 INTEGRATED = -1
 
 
@@ -36,65 +35,6 @@ class Transport(enum.Enum):
     """Insecure is permitted and secure is tried as well, so the port is not known."""
     SECURE = "secure"
     INSECURE = "insecure"
-
-
-class Grandfather(enum.Enum):
-    """Old references of an object that stay allowed although the list no longer allows them."""
-
-    REPOSITORY = "repository"
-    EXACT = "exact"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateBehaviour:
-    """Differences between the profiles, and options. Defaults are those of ``documented``."""
-
-    empty_list_allows_all: bool = False
-    """``[]`` means the same as an absent list (OpenShift 4); otherwise only the integrated registry is allowed."""
-    lists_file_order: bool = False
-    """Messages list the rules in file order with the integrated registry first, not reversed and without it."""
-    fold_case: bool = True
-    """Hosts are compared without regard to the case of ASCII letters."""
-    gates_missing_name: bool = False
-    """A missing ``from.name`` is also refused as an image of Docker Hub."""
-    imports_star: bool = False
-    """``*`` is accepted as the source of an import (and counts as Docker Hub)."""
-    grandfather: Grandfather = Grandfather.REPOSITORY
-    registry_is_repository: bool = False
-    """An old reference that names a registry and nothing else keeps every other such reference allowed."""
-    tells_existence: bool = False
-    """Users without access to a project's streams learn from errors if the one that a tag points to exists."""
-    schedule_inherits: bool = False
-    """Old references of a stream that stay allowed are also imported in the background, as in the original."""
-    insecure_import_falls_back: bool = False
-    """Imports marked insecure also accept rules for port 443 (``insecureFallback: both``)."""
-    reviews_mappings: bool = False
-    """Users who may create ``imagestreammappings`` in the namespace skip the check of imports."""
-    bypass_is_full: bool = False
-    """Users who skip the check of imports also skip that of the image stream (``privilegedImportBypass: full``)."""
-    lists_rules: bool = True
-    """Messages name the rules (``messages.listRules``)."""
-    modern_words: bool = False
-    """Messages say "list of allowed registries" for "whitelist" (``messages.style: modern``)."""
-
-
-DOCUMENTED = GateBehaviour()
-OPENSHIFT_4 = GateBehaviour(
-    empty_list_allows_all=True,
-    lists_file_order=True,
-    fold_case=False,
-    gates_missing_name=True,
-    imports_star=True,
-    registry_is_repository=True,
-    tells_existence=True,
-    schedule_inherits=True,
-)
-
-
-def behaviour_of(profile: Profile) -> GateBehaviour:
-    """The profile's behaviour; settings change single fields of it."""
-    return OPENSHIFT_4 if profile is Profile.OPENSHIFT_4 else DOCUMENTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,20 +177,12 @@ class ImportGate:
         """The second half of a refusal: the rules."""
         behaviour = self.behaviour
         listed = self.rules if behaviour.lists_file_order else self._index.rules[::-1]
-        name = "list of allowed registries" if behaviour.modern_words else "whitelist"
-        if not behaviour.lists_rules:
-            return " is not allowed for import"
-        if not listed:
-            return f" not allowed by empty {name}"
-        shown = listed if len(listed) <= _LISTED_AT_MOST else listed[: _LISTED_AT_MOST - 1]
-        text = ", ".join(go_quote(rule.label) for rule in shown)
-        more = f", and {len(listed) - len(shown)} more ..." if len(shown) < len(listed) else ""
-        return f" not allowed by {name}: {text}{more}"
+        return messages.not_allowed(listed, behaviour)
 
     def _refusal(self, registry: str, host: str, port: str) -> str:
         if not registry:
             registry = join_host_port(host, port) if port else host
-        return f"registry {go_quote(registry)}{self._listed}"
+        return messages.registry_refused(registry, self._listed)
 
 
 class Asked(NamedTuple):

@@ -14,9 +14,10 @@ from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.import_gate.gate import Asked, ImportGate, RecordingGate
+from imagegate.core.import_gate.messages import internal_error, not_read
 from imagegate.core.kube import status as api_status
 from imagegate.core.kube.field_errors import ErrorType
-from imagegate.core.kube.status import IMAGE_GROUP, Status
+from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.errors import InvalidInput
 
 if TYPE_CHECKING:  # imported when an image-stream object is written: reading pods must start quickly
@@ -32,7 +33,6 @@ SUB_RESOURCES = {
     "imagestreammappings": ("",),
 }
 """Resources of image.openshift.io that the gate checks, with their subresources."""
-_RETRY_AFTER_S = 1
 
 
 class ImportGatePlugin:
@@ -135,16 +135,9 @@ def _unreadable(why: str) -> Decision:
 
 
 def _unanswered(unanswered: Unanswered) -> Decision:
-    """A 500 that may be retried: a look-up that the decision needs failed."""
-    because = f"{unanswered.what} could not be read: {unanswered.why}"
+    because = not_read(unanswered.what, unanswered.why)
     denial = Denial(code=DenialCode.LOOK_UP_FAILED, image="", at="", rule="", because=because)
-    status = Status(
-        code=500,
-        reason="InternalError",
-        message=f"Internal error occurred: {because}",
-        retry_after_s=_RETRY_AFTER_S,
-    )
-    return Decision(plugin=NAME, denials=(denial,), status=status)
+    return Decision(plugin=NAME, denials=(denial,), status=internal_error(because))
 
 
 def _step(asked: Asked) -> Step:

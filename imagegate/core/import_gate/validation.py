@@ -31,7 +31,9 @@ from imagegate.core.image_streams.objects import (
     StreamObject,
     TagObject,
 )
-from imagegate.core.import_gate.gate import Grandfather, ImportGate, Transport, canonical_repositories
+from imagegate.core.import_gate.behaviour import Grandfather
+from imagegate.core.import_gate.gate import ImportGate, Transport, canonical_repositories
+from imagegate.core.import_gate.messages import import_forbidden
 from imagegate.core.import_gate.rules import join_host_port
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.kube.go_quote import go_quote
@@ -378,7 +380,7 @@ def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Fi
         admission = secure if secure.allowed else admission
     if admission.allowed:
         return []
-    text = f"importing images from registry {go_quote(asked.registry)} is forbidden: {admission.error}"
+    text = import_forbidden(asked.registry, admission.error)
     return [Finding(forbidden(path, text), image.source.name, True)]
 
 

@@ -28,7 +28,7 @@ from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
+from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.signing.requirements import ImageSignatures
 from tests.support.answering import answered

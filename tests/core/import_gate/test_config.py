@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from imagegate.core.import_gate.behaviour import OPENSHIFT_4
 from imagegate.core.import_gate.config import NO_LIMIT, ImagePolicyBlock
-from imagegate.core.import_gate.gate import OPENSHIFT_4, ImportGate, Transport
+from imagegate.core.import_gate.gate import ImportGate, Transport
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagegate.core.import_gate.behaviour import GateBehaviour
 from imagegate.core.import_gate.explain import IMPORTING, TAGGING, explain_import, is_admitted
-from imagegate.core.import_gate.gate import GateBehaviour, ImportGate, Transport
+from imagegate.core.import_gate.gate import ImportGate, Transport
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.import_gate.gate import (
-    DOCUMENTED,
-    OPENSHIFT_4,
-    GateBehaviour,
-    ImportGate,
-    RecordingGate,
-    Transport,
-    behaviour_of,
-    canonical_repositories,
-)
+from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, GateBehaviour, behaviour_of
+from imagegate.core.import_gate.gate import ImportGate, RecordingGate, Transport, canonical_repositories
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference

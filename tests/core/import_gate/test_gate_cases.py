@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.request import AdmissionRequest
-from imagegate.core.import_gate.gate import OPENSHIFT_4, ImportGate, Transport, behaviour_of
+from imagegate.core.import_gate.behaviour import OPENSHIFT_4, behaviour_of
+from imagegate.core.import_gate.gate import ImportGate, Transport
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference

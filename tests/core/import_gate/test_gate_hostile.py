@@ -13,7 +13,7 @@ import pytest
 from imagegate.core.admission.access_review import AccessAnswer
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import KnownAnswers
-from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour
+from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from tests.support.import_gate_setup import KINDS, MANUAL, NOW, ImportSetup, request_of
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "upstream" / "import_streams.jsonl"

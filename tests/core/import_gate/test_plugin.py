@@ -14,7 +14,8 @@ from imagegate.core.admission.plugin import Answers, KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, Phase, User
 from imagegate.core.admission.trace import Trace
 from imagegate.core.image_streams.questions import Image, Stream
-from imagegate.core.import_gate.gate import DOCUMENTED, OPENSHIFT_4, GateBehaviour, Grandfather, RecordingGate
+from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, GateBehaviour, Grandfather
+from imagegate.core.import_gate.gate import RecordingGate
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.import_gate.writes import Refusal, read_write
 from tests.support.import_gate_setup import (

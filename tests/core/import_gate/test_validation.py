@@ -13,7 +13,8 @@ from imagegate.core.image_streams.objects import (
     read_stream,
     read_stream_tag,
 )
-from imagegate.core.import_gate.gate import GateBehaviour, Grandfather, ImportGate
+from imagegate.core.import_gate.behaviour import GateBehaviour, Grandfather
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.import_gate.validation import (
     inherited,
