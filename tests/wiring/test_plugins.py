@@ -1,0 +1,43 @@
+"""The plug-ins that settings and documents turn on, in the order of the mutating pass."""
+
+from __future__ import annotations
+
+from imagegate.core.admission.plugin import Plugin
+from imagegate.documents.image_policies import read_policies
+from imagegate.documents.master_config import MasterConfig
+from imagegate.documents.yaml.source import read_source
+from imagegate.settings.load import read_settings
+from imagegate.wiring.plugins import configured_plugins
+from tests.support.enforcement_setup import policy
+
+
+def names(settings: str, config: MasterConfig, policies: str | None = None) -> list[str]:
+    read = read_settings(read_source(settings, "s").documents[0], "s")
+    loaded = None if policies is None else read_policies(policies, "p.yaml")
+    return [configured.name for configured in configured_plugins(read, config, loaded)]
+
+
+def test_without_documents_nothing_decides() -> None:
+    assert names("", MasterConfig()) == []
+
+
+def test_always_pull_is_on_only_where_it_is_configured() -> None:
+    assert names("", MasterConfig(always_pull=True)) == ["always-pull"]
+
+
+def test_image_enforcement_has_endpoints_of_its_own_and_comes_first_without_an_image_policy() -> None:
+    found = names("cise: {}", MasterConfig(always_pull=True), policy('{name: "*"}'))
+    assert found == ["cise", "cise-admit", "cise-trust", "cise-va", "always-pull"]
+    assert names("cise: {}", MasterConfig(always_pull=True)) == ["always-pull"], "its policies were not read"
+
+
+def test_labels_that_choose_modes_are_guarded() -> None:
+    by_label = "alwaysPull: {namespaces: [{selector: {matchLabels: {stage: dev}}, mode: warn}]}"
+    assert names(by_label, MasterConfig(always_pull=True)) == ["always-pull", "namespace-guard"]
+
+
+def test_a_plug_in_meets_the_contract() -> None:
+    read = read_settings(read_source("", "s").documents[0], "s")
+    (configured,) = configured_plugins(read, MasterConfig(always_pull=True))
+    plugin: Plugin = configured.plugin
+    assert plugin.name == "always-pull"
