@@ -108,7 +108,7 @@ class StoredImageStreams:
     def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
         """See the port."""
         return self._answer(
-            question, lambda: answers.pull_spec_holders(question, self._candidates(question.pull_spec), SOURCE)
+            question, lambda: answers.pull_spec_holders(question, self._streams_to_search(question.pull_spec), SOURCE)
         )
 
     def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
@@ -122,12 +122,12 @@ class StoredImageStreams:
             found = kept.get(question)
             if found is None:
                 found = look_up()
-                self._keep(kept, question, found)
+                self._cache_result(kept, question, found)
         except StoreError as error:
             return Unknown(str(error), retryable=isinstance(error, StoreBusy))
         return found
 
-    def _keep(self, kept: _Answers, question: Question, found: Lookup[Any]) -> None:
+    def _cache_result(self, kept: _Answers, question: Question, found: Lookup[Any]) -> None:
         """Cache a result with the others of its version; if these were dropped meanwhile, it is dropped too."""
         with self._lock:
             if len(kept) >= self._answers_kept:
@@ -186,7 +186,7 @@ class StoredImageStreams:
     def _get_image(self, digest: str) -> JsonObject | None:
         return self._store.get(ObjectKey(IMAGE_GROUP, "images", "", digest))
 
-    def _candidates(self, pull_spec: str) -> list[JsonObject]:
+    def _streams_to_search(self, pull_spec: str) -> list[JsonObject]:
         """Streams that may hold the pull spec: found by its image, else by its repository or by name."""
         try:
             asked = ImageReference.parse(pull_spec)

@@ -84,7 +84,7 @@ class SqliteStore:
 
     def create_missing(self, objects: Iterable[tuple[ObjectKey, dict[str, Any]]]) -> int:
         """Store the objects whose names are free, in one transaction; returns their number."""
-        missing = ((key, body) for key, body in objects if not self._has(key))  # never all bodies in memory at once
+        missing = ((key, body) for key, body in objects if not self._has_row(key))  # never all bodies in memory at once
         first = next(missing, None)
         if first is None:
             return 0
@@ -96,7 +96,7 @@ class SqliteStore:
                     created += 1
         return created
 
-    def _has(self, key: ObjectKey) -> bool:
+    def _has_row(self, key: ObjectKey) -> bool:
         with self.database.reading_once() as connection:
             return _row(connection, key) is not None
 
@@ -107,7 +107,7 @@ class SqliteStore:
             metadata["creationTimestamp"] = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {**body, "metadata": metadata}
         text = _encoded(body)
-        version = self._note(connection, key, ChangeType.ADDED, None, text)
+        version = self._record_change(connection, key, ChangeType.ADDED, None, text)
         cursor = connection.execute(
             "INSERT INTO objects (kind, namespace, name, version, body) VALUES (?, ?, ?, ?, ?)",
             (*_columns(key), version, text),
@@ -142,7 +142,7 @@ class SqliteStore:
         before = orjson.loads(row.body)
         if before == orjson.loads(text):
             return _decoded(row.body, row.version)
-        new_version = self._note(connection, key, ChangeType.MODIFIED, before, text)
+        new_version = self._record_change(connection, key, ChangeType.MODIFIED, before, text)
         connection.execute("UPDATE objects SET version = ?, body = ? WHERE id = ?", (new_version, text, row.id))
         self._write_terms(connection, row.id, key, body)
         return _decoded(text, new_version)
@@ -170,7 +170,7 @@ class SqliteStore:
         if uid is not None and (before.get("metadata") or {}).get("uid") != uid:
             raise ObjectChanged(f"{kind_column(key.group, key.resource)} {key.name} has another uid")
         connection.execute("DELETE FROM objects WHERE id = ?", (row.id,))  # first: its room is used again
-        new_version = self._note(connection, key, ChangeType.DELETED, before, noted(row))
+        new_version = self._record_change(connection, key, ChangeType.DELETED, before, noted(row))
         return _decoded(row.body, new_version)
 
     def list_objects(
@@ -259,7 +259,7 @@ class SqliteStore:
             for version, type_, labels, body in rows
         ]
 
-    def _note(
+    def _record_change(
         self,
         connection: sqlite3.Connection,
         key: ObjectKey,

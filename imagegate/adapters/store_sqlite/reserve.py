@@ -35,17 +35,17 @@ class Reserve:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        disk = self._disk()
+        disk = self._disk_stats()
         share = disk.f_blocks * disk.f_frsize // SHARE_OF_DISK
         self.wanted = min(RESERVE_MAX_BYTES, share) // 4096 * 4096
-        self._filled()
+        self._try_reserve()
 
     def free_bytes(self) -> int:
         """Bytes that users other than root can still write."""
-        disk = self._disk()
+        disk = self._disk_stats()
         return disk.f_bavail * disk.f_frsize
 
-    def _disk(self) -> os.statvfs_result:
+    def _disk_stats(self) -> os.statvfs_result:
         try:
             return os.statvfs(self._path.parent)
         except OSError as error:
@@ -64,7 +64,7 @@ class Reserve:
         if free < LOW_BYTES and free < 2 * needed:
             what = f"no room left to write: {free} bytes are free, {2 * needed} are needed; nothing was changed"
             raise StoreFull(f"{self._path.parent}: {what}")
-        if self._size() < self.wanted and not self._filled():
+        if self._size() < self.wanted and not self._try_reserve():
             what = f"no room left to write: {self.wanted} bytes are reserved for deletes; nothing was changed"
             raise StoreFull(f"{self._path.parent}: {what}")
 
@@ -82,7 +82,7 @@ class Reserve:
             try:
                 yield
             finally:
-                self._fill(descriptor)
+                self._reserve_blocks(descriptor)
         finally:
             os.close(descriptor)
 
@@ -99,7 +99,7 @@ class Reserve:
         except OSError:
             return 0
 
-    def _filled(self) -> bool:
+    def _try_reserve(self) -> bool:
         """Reserve the room if the disk has it; True if it is reserved now."""
         try:
             descriptor = self._opened()
@@ -107,13 +107,13 @@ class Reserve:
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return self._fill(descriptor)
+            return self._reserve_blocks(descriptor)
         except BlockingIOError:
             return False  # a delete has it
         finally:
             os.close(descriptor)
 
-    def _fill(self, descriptor: int) -> bool:
+    def _reserve_blocks(self, descriptor: int) -> bool:
         """True if all of it is reserved; a part is kept, too."""
         wanted = self.wanted
         while wanted > os.fstat(descriptor).st_size:

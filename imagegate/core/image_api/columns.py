@@ -51,17 +51,17 @@ def _stream(stream: Mapping[str, Any], now: datetime) -> Row:
     )
     newest = _newest_events(stream)
     latest = max((created for _, created in newest), default=_ZERO)
-    return [_name(stream), repository, tags_up_to_width([tag for tag, _ in newest]), _ago(latest, now)]
+    return [_name(stream), repository, tags_up_to_width([tag for tag, _ in newest]), _time_ago(latest, now)]
 
 
 def _stream_tag(tag: Mapping[str, Any], now: datetime) -> Row:
     image = tag.get("image") or {}
-    return [_name(tag), image.get("dockerImageReference") or "", _age(tag, now), _name(image)]
+    return [_name(tag), image.get("dockerImageReference") or "", _age_of(tag, now), _name(image)]
 
 
 def _stream_image(found: Mapping[str, Any], now: datetime) -> Row:
     image = found.get("image") or {}
-    return [_name(found), _age(found, now), image.get("dockerImageReference") or "", _name(image)]
+    return [_name(found), _age_of(found, now), image.get("dockerImageReference") or "", _name(image)]
 
 
 def _image_tag(tag: Mapping[str, Any], now: datetime) -> Row:
@@ -76,7 +76,7 @@ def _image_tag(tag: Mapping[str, Any], now: datetime) -> Row:
         if condition.get("type") == IMPORT_SUCCESS and condition.get("status") == "False":
             status = f"ImportFailed ({condition.get('reason', '')})"
         times.append(parse_time(condition.get("lastTransitionTime")))
-    updated = _ago(max(times, default=_ZERO), now)
+    updated = _time_ago(max(times, default=_ZERO), now)
     return [_name(tag), kind, status or source, len(items) or None, updated]
 
 
@@ -208,11 +208,11 @@ def _name(found: Mapping[str, Any]) -> str:
     return (found.get("metadata") or {}).get("name") or ""
 
 
-def _age(found: Mapping[str, Any], now: datetime) -> str:
-    return _ago(parse_time((found.get("metadata") or {}).get("creationTimestamp")), now)
+def _age_of(found: Mapping[str, Any], now: datetime) -> str:
+    return _time_ago(parse_time((found.get("metadata") or {}).get("creationTimestamp")), now)
 
 
-def _ago(then: datetime, now: datetime) -> str:
+def _time_ago(then: datetime, now: datetime) -> str:
     return "" if then == _ZERO else f"{human_duration(now - then)} ago"
 
 

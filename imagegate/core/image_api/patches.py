@@ -67,8 +67,8 @@ def _check_size(patched: Mapping[str, Any], target: Mapping[str, Any]) -> None:
 
     Otherwise an image with an enormous configuration could never get an annotation that denies its execution.
     """
-    text = _encoded(patched)
-    if len(text) > RESULT_MAX_BYTES and len(text) > len(_encoded(target)) + GROWTH_MAX_BYTES:
+    text = _encoded_json(patched)
+    if len(text) > RESULT_MAX_BYTES and len(text) > len(_encoded_json(target)) + GROWTH_MAX_BYTES:
         raise TooLarge(_too_large(len(text)))
     if text.count(b"{") + text.count(b"[") > RESULT_MAX_DEPTH and _is_deep(patched) and not _is_deep(target):
         raise TooLarge(_TOO_DEEP)
@@ -81,7 +81,7 @@ def _too_large(size: int) -> str:
 _TOO_DEEP = f"the patched object would be nested deeper than {RESULT_MAX_DEPTH} levels"
 
 
-def _encoded(value: Json) -> bytes:
+def _encoded_json(value: Json) -> bytes:
     """The value as JSON.
 
     Raises:
@@ -112,7 +112,7 @@ def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
     if len(patch) > OPERATIONS_MAX:
         what = f"the allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(patch)}"
         raise TooLarge(what)
-    patched: Json = orjson.loads(_encoded(target))
+    patched: Json = orjson.loads(_encoded_json(target))
     room = RESULT_MAX_BYTES
     try:
         for operation in patch:
@@ -142,7 +142,7 @@ def _written_out(operation: Mapping[str, Any], document: Json, room: int) -> tup
 
     A copy of a copy of a copy doubles the document each time: 30 such operations would make gigabytes.
     """
-    text = _encoded(jsonpointer.resolve_pointer(document, operation["from"]))
+    text = _encoded_json(jsonpointer.resolve_pointer(document, operation["from"]))
     if len(text) > room:
         raise TooLarge(_too_large(RESULT_MAX_BYTES - room + len(text)))
     return {**operation, "op": "add", "value": _Copied(text)}, room - len(text)

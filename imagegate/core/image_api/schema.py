@@ -229,7 +229,7 @@ class TypeProblem(NamedTuple):
 
     def __str__(self) -> str:
         expected = _ARTICLES.get(self.expected, self.expected)
-        return f"{self.path or 'document'}: expected {expected}, got {_named(self.value)}"
+        return f"{self.path or 'document'}: expected {expected}, got {_named_type(self.value)}"
 
 
 _ARTICLES = {
@@ -242,7 +242,7 @@ _ARTICLES = {
 _SCALARS: Mapping[str, tuple[type, ...]] = {"string": (str,), "time": (str,), "integer": (int,), "boolean": (bool,)}
 
 
-def _named(value: object) -> str:
+def _named_type(value: object) -> str:
     if isinstance(value, dict):
         return "an object"
     return "a list" if isinstance(value, list) else repr(value)[:80]

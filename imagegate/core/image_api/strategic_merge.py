@@ -48,7 +48,7 @@ def strategic_merge(target: Mapping[str, Any], patch: Mapping[str, Any], type_: 
         return {}
     if directive != "merge":
         raise InvalidInput(f"unknown patch type: {directive!s:.80} in map: its fields are {_names(patch)}")
-    merged = _retained(target, patch)
+    merged = _retained_fields(target, patch)
     for key, value in patch.items():
         if not key.startswith("$"):
             _merge_field(merged, key, value, patch_field(type_, key), patch.get(f"{_ORDER}{key}"))
@@ -64,7 +64,7 @@ def _names(found: Iterable[str]) -> str:
     return f"{', '.join(sorted(found)):.200}"
 
 
-def _retained(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+def _retained_fields(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of ``target`` that ``$retainKeys`` leaves; all, without it."""
     if _RETAIN not in patch:
         return dict(target)
@@ -89,31 +89,31 @@ def _merge_field(merged: dict[str, Any], key: str, value: Json, field: PatchFiel
     elif isinstance(value, dict) and _DIRECTIVE in value:
         merged.pop(key, None)  # as in the original: a directive for a field that is not there leaves nothing
     else:
-        added = _added(value)
+        added = _added_value(value)
         if isinstance(added, list) and order is not None and (field.merge_key or field.is_set):
-            _check_order(added, _order_list(order), _identify(field))
-            added = _in_order(added, [], order, _identify(field))
+            _check_order(added, _order_list(order), _entry_key(field))
+            added = _in_order(added, [], order, _entry_key(field))
         merged[key] = added
 
 
-def _added(value: Json) -> Json:
+def _added_value(value: Json) -> Json:
     """The value that a patch adds, without directives and nulls."""
     if isinstance(value, dict):
         return _added_fields(value)
     if isinstance(value, list):
-        return [_added(item) for item in value if not (isinstance(item, dict) and _DIRECTIVE in item)]
+        return [_added_value(item) for item in value if not (isinstance(item, dict) and _DIRECTIVE in item)]
     return value
 
 
 def _added_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _added(value)
+        key: _added_value(value)
         for key, value in fields.items()
         if value is not None and not key.startswith("$") and not (isinstance(value, dict) and _DIRECTIVE in value)
     }
 
 
-def _identify(field: PatchField) -> Callable[[Json], Identity]:
+def _entry_key(field: PatchField) -> Callable[[Json], Identity]:
     return (lambda item: identity(item, field.merge_key)) if field.merge_key else value_identity
 
 
@@ -152,7 +152,7 @@ def _order_list(order: Json) -> list[Json]:
 
 def _merge_entries(before: list[Json], patch: list[Json], field: PatchField, order: Json) -> list[Json]:
     """A list of objects, merged by their key."""
-    named = _identify(field)
+    named = _entry_key(field)
     if not all(isinstance(item, dict) for item in (*before, *patch)):
         raise InvalidInput("list element types are not identical")
     by_directive: dict[str, list[Json]] = {"merge": [], "delete": [], "replace": []}
@@ -173,7 +173,7 @@ def _merge_entries(before: list[Json], patch: list[Json], field: PatchField, ord
 
 def _changed_entries(base: list[Json], changes: list[Json], field: PatchField) -> list[Json]:
     """The entries with their changes; what is new comes last. Of several with one key, the first is changed."""
-    named = _identify(field)
+    named = _entry_key(field)
     merged = list(base)
     places = _first_places(base, named)
     for item in changes:
@@ -259,7 +259,7 @@ def _order_alone(merged: dict[str, Any], key: str, order: Json, patch: Mapping[s
     wanted = _order_list(order)
     if name in patch or not isinstance(before, list) or not (field.merge_key or field.is_set):
         return
-    merged[name] = _in_order(before, before, wanted, _identify(field))
+    merged[name] = _in_order(before, before, wanted, _entry_key(field))
 
 
 def _delete_values(merged: dict[str, Any], name: str, gone: Json) -> None:

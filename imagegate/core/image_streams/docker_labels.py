@@ -30,11 +30,11 @@ def docker_labels(image: Mapping[str, Any]) -> Mapping[str, str] | None:
         return None
     if not isinstance(metadata, Mapping):
         raise UndecodableMetadata
-    _check(metadata, _DOCKER_IMAGE)
-    config = _get(metadata, "Config")
+    _check_fields(metadata, _DOCKER_IMAGE)
+    config = _field_of(metadata, "Config")
     if config is None:
         raise NoConfig
-    labels = _get(config, "Labels")
+    labels = _field_of(config, "Labels")
     if labels is None:
         return {}
     return {key: "" if value is None else value for key, value in labels.items()}
@@ -43,7 +43,7 @@ def docker_labels(image: Mapping[str, Any]) -> Mapping[str, str] | None:
 _Check = Callable[[Any], bool]
 
 
-def _is(*types: type) -> _Check:
+def _is_type(*types: type) -> _Check:
     return lambda value: (
         value is None or (isinstance(value, types) and not (isinstance(value, bool) and bool not in types))
     )
@@ -57,7 +57,7 @@ def _list_of(check: _Check) -> _Check:
     return lambda value: value is None or (isinstance(value, list) and all(check(item) for item in value))
 
 
-def _struct(fields: Mapping[str, _Check]) -> _Check:
+def _struct_of(fields: Mapping[str, _Check]) -> _Check:
     def check(value: Any) -> bool:
         if value is None:
             return True
@@ -68,8 +68,8 @@ def _struct(fields: Mapping[str, _Check]) -> _Check:
     return check
 
 
-_TEXT, _INT, _BOOL, _OBJECT = _is(str), _is(int), _is(bool), _is(dict)
-_CONFIG = _struct(
+_TEXT, _INT, _BOOL, _OBJECT = _is_type(str), _is_type(int), _is_type(bool), _is_type(dict)
+_CONFIG = _struct_of(
     {
         "hostname": _TEXT,
         "domainname": _TEXT,
@@ -117,12 +117,12 @@ _DOCKER_IMAGE = {
 }
 
 
-def _check(value: Mapping[str, Any], fields: Mapping[str, _Check]) -> None:
-    if not _struct(fields)(value):
+def _check_fields(value: Mapping[str, Any], fields: Mapping[str, _Check]) -> None:
+    if not _struct_of(fields)(value):
         raise UndecodableMetadata
 
 
-def _get(value: Mapping[str, Any], name: str) -> Any:
+def _field_of(value: Mapping[str, Any], name: str) -> Any:
     """The field ``name`` in any case; of several spellings the last counts, as in Go."""
     if name in value and len(value) == 1:
         return value[name]

@@ -84,7 +84,7 @@ def tag_questions(stream: StreamObject, old: StreamObject | None, user: User) ->
             continue
         namespace, name, _ = target
         if _needs_review(stream, tag):
-            yield _review(user, namespace, name)
+            yield _access_review(user, namespace, name)
         if (namespace, name) != (stream.metadata.namespace, stream.metadata.name):
             yield Stream(namespace, name)
 
@@ -112,7 +112,7 @@ def derive(
         tells_existence: report a missing source also to users who may not pull from its project.
     """
     derivation = _Derivation(stream, old, answers, integrated_registry, now)
-    problems = list(_verify(stream, old, answers, user))
+    problems = list(_access_problems(stream, old, answers, user))
     for tag in _changed_tags(stream, old):
         if not tells_existence and _is_refused(stream, tag, answers, user):
             continue
@@ -181,11 +181,11 @@ def _needs_review(stream: StreamObject, tag: SpecTag) -> bool:
     return bool(tag.source and tag.source.namespace and tag.source.namespace != stream.metadata.namespace)
 
 
-def _review(user: User, namespace: str, stream: str) -> Access:
+def _access_review(user: User, namespace: str, stream: str) -> Access:
     return Access(user, "get", IMAGE_GROUP, "imagestreams", "layers", namespace, stream)
 
 
-def _verify(stream: StreamObject, old: StreamObject | None, answers: Answers, user: User) -> Iterator[Problem]:
+def _access_problems(stream: StreamObject, old: StreamObject | None, answers: Answers, user: User) -> Iterator[Problem]:
     """Problems where the user may not pull from the other projects that changed tags point to."""
     refused: list[Problem] = []
     for tag in _changed_tags(stream, old):
@@ -197,7 +197,7 @@ def _verify(stream: StreamObject, old: StreamObject | None, answers: Answers, us
             yield Problem(invalid(f"{path}.name", tag.source.name, _FORMS))
             continue
         namespace, name, _ = target
-        answer = answers.get(_review(user, namespace, name))
+        answer = answers.get(_access_review(user, namespace, name))
         if not is_granted(answer):
             said = refusal(answer)
             detail = f"{namespace}/{name}: {go_quote(said.reason)} {go_quote(said.evaluation_error)}"
@@ -211,7 +211,7 @@ def _is_refused(stream: StreamObject, tag: SpecTag, answers: Answers, user: User
     if target is None or not _needs_review(stream, tag):
         return False
     namespace, name, _ = target
-    return not is_granted(answers.get(_review(user, namespace, name)))
+    return not is_granted(answers.get(_access_review(user, namespace, name)))
 
 
 class SourceStream:
@@ -230,9 +230,9 @@ class SourceStream:
         before = self.histories.get(tag, ())
         after = self.histories[tag] = add_event(before, event)
         if self._images is not None and after is not before:
-            self._reindex(self._images, tag, before, after)
+            self._update_index(self._images, tag, before, after)
 
-    def _reindex(self, images: dict[str, dict[str, Event]], tag: str, before: History, after: History) -> None:
+    def _update_index(self, images: dict[str, dict[str, Event]], tag: str, before: History, after: History) -> None:
         if len(after) == len(before) and before[0].image != after[0].image:  # the newest event was replaced
             replaced = before[0].image
             by_tag = images[replaced]
@@ -267,7 +267,7 @@ class SourceStream:
                 for event in history:
                     self._images.setdefault(event.image, {})[tag] = event
             self._prefixes = sorted(prefix for image in self._images for prefix in _prefixes_of(image))
-        matching = self._matching(tag_or_id)
+        matching = self._images_with_prefix(tag_or_id)
         if len(matching) == 1:
             by_tag = self._images[matching[0]]
             return by_tag[next(reversed(by_tag))]
@@ -276,7 +276,7 @@ class SourceStream:
         why = f"multiple images match the prefix {go_quote(tag_or_id)}: {', '.join(matching)}"
         raise InvalidInput(api_status.conflict("imagestreamimage", tag_or_id, why).message)
 
-    def _matching(self, prefix: str) -> list[str]:
+    def _images_with_prefix(self, prefix: str) -> list[str]:
         """Names of images that have the prefix, sorted; at most ``_MATCHES_LISTED``."""
         images: set[str] = set()
         for index in range(bisect_left(self._prefixes, (prefix, "")), len(self._prefixes)):
@@ -386,7 +386,7 @@ def follow(stream: StreamObject, old: StreamObject | None, histories: Histories)
     Changes ``histories``, which are those of ``stream`` as far as they are known.
     Source: ``UpdateChangedTrackingTags``, which follows one step, in random order.
     """
-    trackers = _trackers(stream)
+    trackers = _trackers_by_tag(stream)
     before: Mapping[str, History] = old.status_tags if old is not None else {}
     waiting = deque(
         name for name in sorted(histories) if histories[name] and histories[name][:1] != before.get(name, ())[:1]
@@ -394,7 +394,7 @@ def follow(stream: StreamObject, old: StreamObject | None, histories: Histories)
     seen = set(waiting)  # every tag passes its event on once, so that tags tracking each other end
     while waiting:
         tracked = waiting.popleft()
-        for name in _track(trackers, tracked, histories[tracked][0], histories):
+        for name in _give_to_trackers(trackers, tracked, histories[tracked][0], histories):
             if name not in seen:
                 seen.add(name)
                 waiting.append(name)
@@ -405,10 +405,10 @@ def track(stream: StreamObject, tag: str, event: Event, histories: Histories) ->
 
     Changes ``histories``. Source: ``UpdateTrackingTags``.
     """
-    _track(_trackers(stream), tag, event, histories)
+    _give_to_trackers(_trackers_by_tag(stream), tag, event, histories)
 
 
-def _track(trackers: Mapping[str, list[str]], tag: str, event: Event, histories: Histories) -> list[str]:
+def _give_to_trackers(trackers: Mapping[str, list[str]], tag: str, event: Event, histories: Histories) -> list[str]:
     """Tags whose histories changed."""
     changed = []
     for name in trackers.get(tag, ()):
@@ -420,7 +420,7 @@ def _track(trackers: Mapping[str, list[str]], tag: str, event: Event, histories:
     return changed
 
 
-def _trackers(stream: StreamObject) -> dict[str, list[str]]:
+def _trackers_by_tag(stream: StreamObject) -> dict[str, list[str]]:
     """Tags of the stream that track another one, by the tag that they track."""
     trackers: dict[str, list[str]] = {}
     for name, tag in sorted(stream.spec_tags.items()):
@@ -453,7 +453,7 @@ def with_event(stream: JsonObject, tag: str, event: Event) -> tuple[JsonObject, 
     after = add_event(before, event)
     if after is before:
         return stream, False
-    return with_status_tag(stream, tag, _written(history, before, after)), True
+    return with_status_tag(stream, tag, _written_history(history, before, after)), True
 
 
 def with_histories(stream: JsonObject, histories: Mapping[str, History]) -> JsonObject:
@@ -464,7 +464,7 @@ def with_histories(stream: JsonObject, histories: Mapping[str, History]) -> Json
         history = tags.get(name) or {}
         before = read_history(history)
         if after != before:
-            changed[name] = _written(history, before, after)
+            changed[name] = _written_history(history, before, after)
     return with_status_tags(stream, {**tags, **changed}) if changed else stream
 
 
@@ -484,7 +484,7 @@ def with_tracking_tags(stream: JsonObject, tag: str, event: Event) -> JsonObject
     return with_histories(stream, histories)
 
 
-def _written(history: Mapping[str, Any], before: History, after: History) -> JsonObject:
+def _written_history(history: Mapping[str, Any], before: History, after: History) -> JsonObject:
     """The status tag. Unchanged events stay exactly as they were stored, with fields that are not read."""
     stored = list(history.get("items") or ())
     same = 0

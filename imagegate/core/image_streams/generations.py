@@ -121,7 +121,7 @@ def prepared_for_status_update(stream: JsonObject, old: JsonObject, hosts: Regis
         stream["spec"].pop("dockerImageRepository", None)
     metadata = {**(stream.get("metadata") or {}), "generation": (old.get("metadata") or {}).get("generation")}
     stream = with_spec_tags({**stream, "metadata": metadata}, spec_tags(old))
-    tags = {name: _observed(name, history, stream, old) for name, history in status_tags(stream).items()}
+    tags = {name: _with_event_generation(name, history, stream, old) for name, history in status_tags(stream).items()}
     return with_computed_status(without_empty_tags(with_status_tags(stream, tags)), hosts)
 
 
@@ -130,7 +130,7 @@ def _old_repository(old: Mapping[str, Any]) -> JsonObject:
     return {key: spec[key] for key in ("dockerImageRepository",) if key in spec}
 
 
-def _observed(name: str, history: JsonObject, stream: JsonObject, old: JsonObject) -> JsonObject:
+def _with_event_generation(name: str, history: JsonObject, stream: JsonObject, old: JsonObject) -> JsonObject:
     """The history with a generation on its newest event."""
     items = history.get("items") or []
     if not items or items[0].get("generation"):

@@ -103,8 +103,8 @@ def validate_metadata_update(new: Metadata, old: Metadata, path: str = "metadata
     errors: list[FieldError] = []
     if not new.raw.get("resourceVersion"):
         errors.append(invalid(f"{path}.resourceVersion", "", "must be specified for an update"))
-    generation = _number(new.raw, "generation")
-    if generation < _number(old.raw, "generation"):
+    generation = _integer_of(new.raw, "generation")
+    if generation < _integer_of(old.raw, "generation"):
         errors.append(invalid(f"{path}.generation", generation, "must not be decremented"))
     for field in _IMMUTABLE:
         now = new.raw.get(field)
@@ -113,6 +113,6 @@ def validate_metadata_update(new: Metadata, old: Metadata, path: str = "metadata
     return errors
 
 
-def _number(raw: Mapping[str, Any], key: str) -> int:
+def _integer_of(raw: Mapping[str, Any], key: str) -> int:
     value = raw.get(key)
     return value if isinstance(value, int) else 0

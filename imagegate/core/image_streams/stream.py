@@ -75,15 +75,15 @@ def status_tags(stream: Mapping[str, Any]) -> dict[str, JsonObject]:
 
 def spec_tag(stream: Mapping[str, Any], tag: str) -> JsonObject | None:
     """The spec tag of this name."""
-    return _last((stream.get("spec") or {}).get("tags"), "name", tag)
+    return _last_named((stream.get("spec") or {}).get("tags"), "name", tag)
 
 
 def status_tag(stream: Mapping[str, Any], tag: str) -> JsonObject | None:
     """The status tag of this name."""
-    return _last((stream.get("status") or {}).get("tags"), "tag", tag)
+    return _last_named((stream.get("status") or {}).get("tags"), "tag", tag)
 
 
-def _last(tags: list[JsonObject] | None, key: str, name: str) -> JsonObject | None:
+def _last_named(tags: list[JsonObject] | None, key: str, name: str) -> JsonObject | None:
     for tag in reversed(tags or ()):
         if tag.get(key) == name:
             return tag

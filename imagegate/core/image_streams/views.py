@@ -127,7 +127,7 @@ def _stream_tag(stream: JsonObject, tag: str, image: JsonObject | None, *, allow
     annotations = dict((reference or {}).get("annotations") or {})
     shown: JsonObject = {"metadata": {"name": event.get("image") or ""}}
     if image is not None:
-        shown = _overlaid(image, annotations)
+        shown = _with_tag_annotations(image, annotations)
     shown["dockerImageReference"] = pull_spec(stream, tag, event)
     result: JsonObject = {
         "kind": "ImageStreamTag",
@@ -154,7 +154,7 @@ def _tag_metadata(metadata: Mapping[str, Any], name: str, *, created: Any, annot
     return shown
 
 
-def _overlaid(image: JsonObject, annotations: Mapping[str, str]) -> JsonObject:
+def _with_tag_annotations(image: JsonObject, annotations: Mapping[str, str]) -> JsonObject:
     """The Image with a spec tag's annotations over its own. For clients: policies must look up the Image itself."""
     shown = without_manifest(image)
     if annotations:

@@ -35,14 +35,14 @@ def explain_import(gate: ImportGate, text: str, *, insecure: bool = False) -> Tr
         return trace
     transport = Transport.ANY if insecure else Transport.SECURE
     host, port = gate.host_and_port(reference.registry, transport)
-    trace.add(TAGGING, Step("import-host", text, "asked", _asked(reference, host, port)))
-    _explain(gate, text, reference, transport, TAGGING, trace)
+    trace.add(TAGGING, Step("import-host", text, "asked", _host_step(reference, host, port)))
+    _explain_rules(gate, text, reference, transport, TAGGING, trace)
     flags = (True, False) if insecure and gate.behaviour.insecure_import_falls_back else (insecure,)
     for flag in flags:
         filled_in = as_imported(reference, insecure=flag)
         because = f"{filled_in.registry}: an import fills in the port before the list is asked"
         trace.add(IMPORTING, Step("import-host", text, "asked", because))
-        if _explain(gate, text, filled_in, Transport.SECURE, IMPORTING, trace):
+        if _explain_rules(gate, text, filled_in, Transport.SECURE, IMPORTING, trace):
             break
     return trace
 
@@ -52,13 +52,13 @@ def is_admitted(trace: Trace, way: str) -> bool:
     return any(at == way and step.what == "verdict" and step.outcome == "allowed" for at, step in trace.steps)
 
 
-def _explain(
+def _explain_rules(
     gate: ImportGate, text: str, reference: ImageReference, transport: Transport, way: str, trace: Trace
 ) -> bool:
     """Record every rule and the verdict; True if the reference is admitted."""
     host, port = gate.host_and_port(reference.registry, transport)
     for rule in gate.rules:
-        because = _mismatch(gate, rule, host, port) or _other_repository(rule, reference)
+        because = _mismatch_reason(gate, rule, host, port) or _other_repository(rule, reference)
         if because:
             trace.add(way, Step("import-rule", rule.name, "not-matched", because))
         else:
@@ -71,7 +71,7 @@ def _explain(
     return admission.allowed
 
 
-def _asked(reference: ImageReference, host: str, port: str) -> str:
+def _host_step(reference: ImageReference, host: str, port: str) -> str:
     """The step that explains host and port."""
     if not reference.registry:
         return f"{join_host_port(host, port) if port else host}: no registry is written, which means Docker Hub"
@@ -81,7 +81,7 @@ def _asked(reference: ImageReference, host: str, port: str) -> str:
     return f"{join_host_port(host, port)}: the port {'as written' if written else 'of secure registries'}"
 
 
-def _mismatch(gate: ImportGate, rule: ImportRule, host: str, port: str) -> str:
+def _mismatch_reason(gate: ImportGate, rule: ImportRule, host: str, port: str) -> str:
     """The reason the rule does not admit the host at the port; empty if it does."""
     pattern = Wildcard(gate.folded(rule.host))
     if not any(pattern.matches(gate.folded(candidate)) for candidate in hosts_to_try(host)):

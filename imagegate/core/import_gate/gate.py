@@ -76,7 +76,7 @@ class ImportGate:
         self._allows_all = entries is None
         self._index = RuleIndex(parse_rules(entries or ()), fold_case=behaviour.fold_case)
         self._integrated = _integrated_rule(integrated_registry, self._index.rules, fold_case=behaviour.fold_case)
-        self._listed = self._listing()
+        self._listed = self._listed_rules()
 
     @classmethod
     def configured(
@@ -128,10 +128,10 @@ class ImportGate:
     def _admit_registry(self, registry: str, transport: Transport, repository: str) -> Admission:
         host, port = self.host_and_port(registry, transport)
         for candidate in hosts_to_try(host):
-            rule = self._admitting(candidate, port, repository)
+            rule = self._admitting_rule(candidate, port, repository)
             if rule is not None:
                 return Admission(True, rule=rule)
-        return Admission(False, self._refusal(registry, host, port))
+        return Admission(False, self._refusal_message(registry, host, port))
 
     def admit_at(
         self,
@@ -162,7 +162,7 @@ class ImportGate:
         """The host as it is compared: in lower case, if case is folded."""
         return self._index.folded(host)
 
-    def _admitting(self, host: str, port: str, repository: str) -> ImportRule | None:
+    def _admitting_rule(self, host: str, port: str, repository: str) -> ImportRule | None:
         integrated = self._integrated
         if integrated is not None:
             rule = integrated.admitting(host, port)
@@ -173,13 +173,13 @@ class ImportGate:
     def _integrated_rules(self) -> tuple[ImportRule, ...]:
         return self._integrated.rules if self._integrated is not None else ()
 
-    def _listing(self) -> str:
+    def _listed_rules(self) -> str:
         """The second half of a refusal: the rules."""
         behaviour = self.behaviour
         listed = self.rules if behaviour.lists_file_order else self._index.rules[::-1]
         return messages.not_allowed(listed, behaviour)
 
-    def _refusal(self, registry: str, host: str, port: str) -> str:
+    def _refusal_message(self, registry: str, host: str, port: str) -> str:
         if not registry:
             registry = join_host_port(host, port) if port else host
         return messages.registry_refused(registry, self._listed)

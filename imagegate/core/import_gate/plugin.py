@@ -63,7 +63,7 @@ class ImportGatePlugin:
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
         """Look-ups of the image stream behind the object, of streams it points to, and of the user's rights."""
         try:
-            write = _read_write(request) if (known := self._known(request)) is None else known
+            write = _read_write(request) if (known := self._known_write(request)) is None else known
             self._last = (request, write)
             return tuple(write.questions(self.gate, answers))
         except InvalidInput:
@@ -82,22 +82,22 @@ class ImportGatePlugin:
 
         gate = RecordingGate(self.gate)
         try:
-            write = _read_write(request) if (known := self._known(request)) is None else known
+            write = _read_write(request) if (known := self._known_write(request)) is None else known
             self._last = None
             verdict = write.verdict(gate, answers)
         except InvalidInput as error:
-            return _unreadable(str(error))
+            return _unreadable_decision(str(error))
         if trace is not None:
             for asked in gate.asked:
-                trace.add(asked.path, _step(asked))
+                trace.add(asked.path, _trace_step(asked))
         if isinstance(verdict, Unanswered):
-            return _unanswered(verdict)
+            return _unanswered_decision(verdict)
         if verdict is None:
             admitted = dict.fromkeys(asked.admission.rule for asked in gate.asked if asked.admission.rule is not None)
             return Decision(plugin=NAME, rules=tuple(rule.name for rule in admitted))
-        return _refused(verdict)
+        return _refused_decision(verdict)
 
-    def _known(self, request: AdmissionRequest) -> Write | None:
+    def _known_write(self, request: AdmissionRequest) -> Write | None:
         last = self._last
         return last[1] if last is not None and last[0] is request else None
 
@@ -108,10 +108,10 @@ def _read_write(request: AdmissionRequest) -> Write:
     return read_write(request)
 
 
-def _refused(refusal: Refusal) -> Decision:
+def _refused_decision(refusal: Refusal) -> Decision:
     denials = tuple(
         Denial(
-            code=_code(finding.refused, finding.is_unknown),
+            code=_denial_code(finding.refused, finding.is_unknown),
             image=finding.image,
             at=finding.error.field,
             rule=RULE if finding.refused else "",
@@ -123,24 +123,25 @@ def _refused(refusal: Refusal) -> Decision:
     return Decision(plugin=NAME, denials=denials, status=status, rules=(RULE,) if any(d.rule for d in denials) else ())
 
 
-def _code(refused: bool, is_unknown: bool) -> DenialCode:
+def _denial_code(refused: bool, is_unknown: bool) -> DenialCode:
     if is_unknown:
         return DenialCode.LOOK_UP_FAILED
     return DenialCode.IMPORT_NOT_ALLOWED if refused else DenialCode.INVALID_OBJECT
 
 
-def _unreadable(why: str) -> Decision:
+def _unreadable_decision(why: str) -> Decision:
     denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at=why.partition(":")[0], rule="", because=why)
     return Decision(plugin=NAME, denials=(denial,), status=api_status.bad_request(why))
 
 
-def _unanswered(unanswered: Unanswered) -> Decision:
+def _unanswered_decision(unanswered: Unanswered) -> Decision:
+    """A 500 that may be retried: a look-up that the decision needs failed."""
     because = not_read(unanswered.what, unanswered.why)
     denial = Denial(code=DenialCode.LOOK_UP_FAILED, image="", at="", rule="", because=because)
     return Decision(plugin=NAME, denials=(denial,), status=internal_error(because))
 
 
-def _step(asked: Asked) -> Step:
+def _trace_step(asked: Asked) -> Step:
     admission = asked.admission
     subject = asked.reference.exact or asked.reference.registry or "docker.io"
     if not admission.allowed:

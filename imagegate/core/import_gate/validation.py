@@ -95,7 +95,7 @@ def stream_name_errors(name: str, prefix: bool = False) -> list[str]:
 def validate_stream(gate: ImportGate, stream: StreamObject, inherited: Inherited = NOTHING_INHERITED) -> list[Finding]:
     """Errors of a new ImageStream, with the status it will have."""
     metadata = stream.metadata
-    findings = _plain(validate_metadata(metadata, stream_name_errors, namespaced=True, path="metadata"))
+    findings = _without_refusal(validate_metadata(metadata, stream_name_errors, namespaced=True, path="metadata"))
     if len(f"{metadata.namespace}/{metadata.name}".encode("utf-8", "surrogatepass")) > NAME_MAX_LENGTH:
         text = f"'namespace/name' cannot be longer than {NAME_MAX_LENGTH} characters"
         findings.append(Finding(invalid("metadata.name", metadata.name, text)))
@@ -104,7 +104,7 @@ def validate_stream(gate: ImportGate, stream: StreamObject, inherited: Inherited
     for name, tag in sorted(stream.spec_tags.items()):
         findings += validate_spec_tag(gate, tag, f"spec.tags[{name}]", metadata.is_insecure, inherited)
     for name, items in sorted(stream.status_tags.items()):
-        transport = _transport(_is_insecure(stream, name))
+        transport = _transport_of(_is_insecure(stream, name))
         for index, event in enumerate(items):
             path = f"status.tags[{name}].items[{index}].dockerImageReference"
             if event.reference:
@@ -135,19 +135,19 @@ def validate_stream_status_update(gate: ImportGate, stream: StreamObject, old: S
     ]
     insecure = {reference for reference, _, is_insecure in places if is_insecure}
     for reference, path, _ in places:
-        findings += _check_image(gate, reference, path, _transport(reference in insecure), NOTHING_INHERITED)
+        findings += _check_image(gate, reference, path, _transport_of(reference in insecure), NOTHING_INHERITED)
     return findings
 
 
 def validate_stream_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
     """Errors of a new ImageStreamTag."""
-    findings = _plain(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
+    findings = _without_refusal(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
     return [*findings, *_validate_stream_tag_spec(gate, tag, NOTHING_INHERITED)]
 
 
 def validate_stream_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
     """Errors of an update of an ImageStreamTag: only annotations and ``tag`` may change."""
-    findings = _plain(validate_metadata_update(tag.metadata, old.metadata))
+    findings = _without_refusal(validate_metadata_update(tag.metadata, old.metadata))
     findings += _validate_stream_tag_spec(gate, tag, _inherited_from_tag(gate, old))
     if _fixed_part(tag.raw) != _fixed_part(old.raw):
         findings.append(Finding(invalid("metadata", "", "may not update fields other than metadata.annotations")))
@@ -156,7 +156,7 @@ def validate_stream_tag_update(gate: ImportGate, tag: TagObject, old: TagObject)
 
 def validate_image_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
     """Errors of a new ImageTag."""
-    findings = _plain(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
+    findings = _without_refusal(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
     if tag.tag is None:
         findings.append(Finding(required("spec", "spec is a required field during creation")))
         return findings
@@ -165,12 +165,12 @@ def validate_image_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
 
 def validate_image_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
     """Errors of an update of an ImageTag: only ``spec`` may change; without one the spec tag is removed."""
-    findings = _plain(validate_metadata_update(tag.metadata, old.metadata))
+    findings = _without_refusal(validate_metadata_update(tag.metadata, old.metadata))
     if tag.tag is not None:
         findings += _validate_image_tag_spec(gate, tag, tag.tag, _inherited_from_tag(gate, old))
     if _metadata_part(tag.raw) != _metadata_part(old.raw):
         findings.append(Finding(invalid("metadata", "", "may not update fields other than spec")))
-    if _significant(tag.raw.get("status")) != _significant(old.raw.get("status")):
+    if _without_empty(tag.raw.get("status")) != _without_empty(old.raw.get("status")):
         findings.append(Finding(invalid("status", "", "may not update fields other than spec")))
     return findings
 
@@ -193,7 +193,7 @@ def validate_mapping(mapping: MappingObject) -> list[Finding]:
         errors += _reference_errors("image.dockerImageReference", mapping.image_reference)
     else:
         errors.append(required("image.dockerImageReference"))
-    return _plain(errors)
+    return _without_refusal(errors)
 
 
 def validate_import(gate: ImportGate, import_: ImportObject) -> list[Finding]:
@@ -206,7 +206,7 @@ def validate_import(gate: ImportGate, import_: ImportObject) -> list[Finding]:
     if not import_.images and import_.repository is None:
         errors.append(invalid("spec.images", None, "you must specify at least one image or a repository import"))
     errors += validate_metadata(import_.metadata, stream_name_errors, namespaced=True, path="metadata")
-    return _plain(errors)
+    return _without_refusal(errors)
 
 
 def validate_import_registries(gate: ImportGate, import_: ImportObject) -> list[Finding]:
@@ -234,11 +234,11 @@ def validate_spec_tag(
         if not source.name:
             findings.append(Finding(required(f"{path}.from.name")))
         if source.kind == DOCKER_IMAGE:
-            transport = _transport(tag.import_policy.insecure or is_insecure)
+            transport = _transport_of(tag.import_policy.insecure or is_insecure)
             if source.name:
                 findings += _check_image(gate, source.name, f"{path}.from.name", transport, inherited)
             elif gate.behaviour.gates_missing_name:
-                findings += _ask(gate, "", ImageReference(), f"{path}.from.name", transport, inherited)
+                findings += _check_list(gate, "", ImageReference(), f"{path}.from.name", transport, inherited)
         elif source.kind not in (STREAM_TAG, STREAM_IMAGE):
             findings.append(Finding(required(f"{path}.from.kind", _KINDS_TEXT)))
         elif tag.import_policy.scheduled:
@@ -247,7 +247,7 @@ def validate_spec_tag(
     if tag.reference_policy not in _REFERENCE_POLICIES:
         text = 'valid values are "Source", "Local"'
         findings.append(Finding(invalid(f"{path}.referencePolicy.type", tag.reference_policy, text)))
-    return [*findings, *_plain(_import_mode_errors(tag.import_policy, f"{path}.importPolicy"))]
+    return [*findings, *_without_refusal(_import_mode_errors(tag.import_policy, f"{path}.importPolicy"))]
 
 
 def _validate_repository(gate: ImportGate, stream: StreamObject, inherited: Inherited) -> list[Finding]:
@@ -260,8 +260,8 @@ def _validate_repository(gate: ImportGate, stream: StreamObject, inherited: Inhe
         if reference.id:
             errors.append(invalid(path, text, "the repository name may not contain an ID"))
     if errors:
-        return _plain(errors)
-    return _check_image(gate, text, path, _transport(stream.metadata.is_insecure), inherited)
+        return _without_refusal(errors)
+    return _check_image(gate, text, path, _transport_of(stream.metadata.is_insecure), inherited)
 
 
 def _validate_stream_tag_spec(gate: ImportGate, tag: TagObject, inherited: Inherited) -> list[Finding]:
@@ -357,10 +357,10 @@ def _check_image(gate: ImportGate, text: str, path: str, transport: Transport, i
         reference = ImageReference.parse(text)
     except InvalidReference as error:
         return [Finding(invalid(path, text, str(error)), text)]
-    return _ask(gate, text, reference, path, transport, inherited)
+    return _check_list(gate, text, reference, path, transport, inherited)
 
 
-def _ask(
+def _check_list(
     gate: ImportGate, text: str, reference: ImageReference, path: str, transport: Transport, inherited: Inherited
 ) -> list[Finding]:
     admission = gate.admit_at(path, reference, transport, repositories=inherited.repositories)
@@ -396,38 +396,38 @@ def _is_insecure(stream: StreamObject, tag: str) -> bool:
     return stream.metadata.is_insecure or (spec_tag is not None and spec_tag.import_policy.insecure)
 
 
-def _transport(insecure: bool) -> Transport:
+def _transport_of(insecure: bool) -> Transport:
     return Transport.ANY if insecure else Transport.SECURE
 
 
 def _metadata_update(new: Metadata, old: Metadata) -> list[Finding]:
     """No errors if the metadata is the stored object's own: the write is composed here, and files have no version."""
-    return [] if new is old else _plain(validate_metadata_update(new, old))
+    return [] if new is old else _without_refusal(validate_metadata_update(new, old))
 
 
-def _plain(errors: Iterable[FieldError]) -> list[Finding]:
+def _without_refusal(errors: Iterable[FieldError]) -> list[Finding]:
     return [Finding(error) for error in errors]
 
 
 def _fixed_part(raw: Mapping[str, Any]) -> Any:
     """The parts of an ImageStreamTag that an update may not change."""
     metadata = {key: value for key, value in (raw.get("metadata") or {}).items() if key != "annotations"}
-    return _significant([_without_bookkeeping(metadata), raw.get("image"), raw.get("conditions")])
+    return _without_empty([_without_bookkeeping(metadata), raw.get("image"), raw.get("conditions")])
 
 
 def _metadata_part(raw: Mapping[str, Any]) -> Any:
-    return _significant(_without_bookkeeping(raw.get("metadata") or {}))
+    return _without_empty(_without_bookkeeping(raw.get("metadata") or {}))
 
 
 def _without_bookkeeping(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in metadata.items() if key not in _NOT_COMPARED}
 
 
-def _significant(value: Any) -> Any:
+def _without_empty(value: Any) -> Any:
     """The value without what Go omits: null, false, zero, empty strings, lists and objects."""
     if isinstance(value, Mapping):
-        kept = {key: _significant(item) for key, item in value.items()}
+        kept = {key: _without_empty(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item is not None} or None
     if isinstance(value, list):
-        return [_significant(item) for item in value] or None
+        return [_without_empty(item) for item in value] or None
     return value or None

@@ -131,7 +131,7 @@ class StreamWrite:
         else:
             histories = _with_sent(stream.status_tags, self.sent_status, self.old)
             findings += validate_stream_update(gate, replace(stream, status_tags=histories), self.old)
-        return _refusal("ImageStream", stream.metadata, findings)
+        return _refusal_of("ImageStream", stream.metadata, findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class StatusWrite:
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:  # noqa: ARG002
         """Check references that are new in the status."""
         stream = replace(self.stream, spec_tags=self.old.spec_tags, repository=self.old.repository)
-        return _refusal("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, self.old))
+        return _refusal_of("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, self.old))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class TagWrite:
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
         """The tag's own errors first; if there are none, those of the stream."""
-        refusal = _refusal(self.kind, self.tag.metadata, self._own_findings(gate))
+        refusal = _refusal_of(self.kind, self.tag.metadata, self._own_findings(gate))
         if refusal is not None or self._stream is None:
             return refusal
         written = self._written(answers)
@@ -197,7 +197,7 @@ class TagWrite:
     def _written(self, answers: Answers) -> StreamWrite | Unanswered | None:
         """The stream as it will be written; None if it is not known yet, or will not be written."""
         name, tag = split_tag_name(self.tag.metadata.name)
-        stored = _stored(answers, Stream(self.tag.metadata.namespace, name))
+        stored = _stored_stream(answers, Stream(self.tag.metadata.namespace, name))
         if isinstance(stored, Unanswered) or self.tag.tag is None:
             return stored if isinstance(stored, Unanswered) else None
         if self.old is None and stored is not None and tag in stored.spec_tags:
@@ -223,13 +223,13 @@ class ImportWrite:
             InvalidInput: a field has the wrong type.
         """
         import_ = read_import(document)
-        return cls(replace(import_, metadata=_placed(import_.metadata, request)), request)
+        return cls(replace(import_, metadata=_completed_metadata(import_.metadata, request)), request)
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
         """The user's privileges, where they matter, and the stream."""
         import_ = self.import_
         if validate_import_registries(gate, import_):
-            yield from self._reviews(gate)
+            yield from self._access_reviews(gate)
         if import_.does_import:
             yield Stream(import_.metadata.namespace, import_.metadata.name)
 
@@ -237,30 +237,32 @@ class ImportWrite:
         """The import's own errors; then its registries, for users without privileges; then the stream's."""
         import_ = self.import_
         metadata = import_.metadata
-        refusal = _refusal("ImageStreamImport", metadata, validate_import(gate, import_))
+        refusal = _refusal_of("ImageStreamImport", metadata, validate_import(gate, import_))
         if refusal is not None:
             return refusal
         findings = validate_import_registries(gate, import_)
         if findings:
-            reviews = [answers.get(review) for review in self._reviews(gate)]
+            reviews = [answers.get(review) for review in self._access_reviews(gate)]
             if not any(is_granted(answer) for answer in reviews):
                 unknown = any(not isinstance(answer, Found) for answer in reviews)
-                return _refusal(
+                return _refusal_of(
                     "ImageStreamImport", metadata, [finding._replace(is_unknown=unknown) for finding in findings]
                 )
             if gate.behaviour.bypass_is_full:
                 return None
         if not import_.does_import:
             return None
-        stored = _stored(answers, Stream(metadata.namespace, metadata.name))
+        stored = _stored_stream(answers, Stream(metadata.namespace, metadata.name))
         if isinstance(stored, Unanswered):
             return stored
-        stream = _imported(stored or _new_stream(metadata.namespace, metadata.name), stored, _targets(import_))
+        stream = _imported_stream(
+            stored or _new_stream(metadata.namespace, metadata.name), stored, _import_targets(import_)
+        )
         if stored is None:
-            return _refusal("ImageStream", stream.metadata, validate_stream(gate, stream))
-        return _refusal("ImageStream", stream.metadata, validate_stream_update(gate, stream, stored))
+            return _refusal_of("ImageStream", stream.metadata, validate_stream(gate, stream))
+        return _refusal_of("ImageStream", stream.metadata, validate_stream_update(gate, stream, stored))
 
-    def _reviews(self, gate: ImportGate) -> list[Access]:
+    def _access_reviews(self, gate: ImportGate) -> list[Access]:
         """The rights that let a user import from anywhere (docs/spec/import-gate.md 3.3 step 1)."""
         user = self.request.user
         reviews = [
@@ -286,7 +288,7 @@ class MappingWrite:
             InvalidInput: a field has the wrong type.
         """
         mapping = read_mapping(document)
-        return cls(replace(mapping, metadata=_placed(mapping.metadata, request)))
+        return cls(replace(mapping, metadata=_completed_metadata(mapping.metadata, request)))
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
         """The stream, and the image if it may exist already."""
@@ -303,10 +305,10 @@ class MappingWrite:
                 gate.integrated_registry, mapping.metadata.namespace, mapping.metadata.name, id=mapping.image.name
             )
             mapping = replace(mapping, image_reference=own.exact)
-        refusal = _refusal("ImageStreamMapping", mapping.metadata, validate_mapping(mapping))
+        refusal = _refusal_of("ImageStreamMapping", mapping.metadata, validate_mapping(mapping))
         if refusal is not None:
             return refusal
-        stored = _stored(answers, Stream(mapping.metadata.namespace, mapping.metadata.name))
+        stored = _stored_stream(answers, Stream(mapping.metadata.namespace, mapping.metadata.name))
         if isinstance(stored, Unanswered) or stored is None:
             return stored  # without a stream the server answers 404
         reference = mapping.image_reference
@@ -323,7 +325,7 @@ class MappingWrite:
         if histories[mapping.tag] is not before:
             track(stored, mapping.tag, event, histories)
         stream = replace(stored, status_tags=histories)
-        return _refusal("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, stored))
+        return _refusal_of("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, stored))
 
 
 def read_write(request: AdmissionRequest) -> Write:
@@ -342,7 +344,7 @@ def read_write(request: AdmissionRequest) -> Write:
     resource = request.resource.resource
     if resource == "imagestreams":
         stream = read_stream(document)
-        stream = replace(stream, metadata=_placed(stream.metadata, request))
+        stream = replace(stream, metadata=_completed_metadata(stream.metadata, request))
         old_stream = read_stream(old) if old is not None and is_update else None
         if request.sub_resource and old_stream is not None:
             return StatusWrite(stream, old_stream)
@@ -358,11 +360,11 @@ def read_write(request: AdmissionRequest) -> Write:
     return MappingWrite.of(document, request)
 
 
-def _refusal(kind: str, metadata: Metadata, findings: list[Finding]) -> Refusal | None:
+def _refusal_of(kind: str, metadata: Metadata, findings: list[Finding]) -> Refusal | None:
     return Refusal(kind, metadata.name, tuple(findings)) if findings else None
 
 
-def _stored(answers: Answers, question: Stream) -> StreamObject | Unanswered | None:
+def _stored_stream(answers: Answers, question: Stream) -> StreamObject | Unanswered | None:
     """The stored stream; None if it does not exist."""
     answer = answers.get(question)
     what = f"image stream {question.namespace}/{question.name}"
@@ -382,7 +384,7 @@ def _new_stream(namespace: str, name: str) -> StreamObject:
     return StreamObject(metadata=metadata, spec_tags={}, status_tags={})
 
 
-def _placed(metadata: Metadata, request: AdmissionRequest) -> Metadata:
+def _completed_metadata(metadata: Metadata, request: AdmissionRequest) -> Metadata:
     """The metadata with what the API server fills in: the namespace, and a name for ``generateName``."""
     prefix = metadata.raw.get("generateName")
     name = metadata.name
@@ -392,7 +394,7 @@ def _placed(metadata: Metadata, request: AdmissionRequest) -> Metadata:
 
 
 def _prepared_tag(tag: TagObject, request: AdmissionRequest) -> TagObject:
-    metadata = _placed(tag.metadata, request)
+    metadata = _completed_metadata(tag.metadata, request)
     spec = tag.tag
     if request.operation == "CREATE" and spec is not None and not spec.name:
         spec = spec._replace(name=split_tag_name(metadata.name)[1])
@@ -421,7 +423,7 @@ class _Target(NamedTuple):
     entry: ImportSource
 
 
-def _targets(import_: ImportObject) -> Iterator[_Target]:
+def _import_targets(import_: ImportObject) -> Iterator[_Target]:
     """Tags in the order in which an import writes them; images without a target are fetched and not stored."""
     if import_.repository is not None:
         yield _Target(EVERY_TAG, import_.repository)
@@ -430,7 +432,7 @@ def _targets(import_: ImportObject) -> Iterator[_Target]:
             yield _Target(image.to, image)
 
 
-def _imported(stream: StreamObject, old: StreamObject | None, targets: Iterable[_Target]) -> StreamObject:
+def _imported_stream(stream: StreamObject, old: StreamObject | None, targets: Iterable[_Target]) -> StreamObject:
     """The stream as an import writes it if everything is found. The digest is not known, its repository is."""
     tags, histories = dict(stream.spec_tags), dict(stream.status_tags)
     for name, entry in targets:

@@ -69,7 +69,7 @@ def read_manifest(image: Mapping[str, Any]) -> Manifest:
         Malformed: it cannot be read, or the Image's name is not its digest.
         TooLarge: it is nested too deeply, or has too many entries.
     """
-    raw = _bytes(image, MANIFEST)
+    raw = _bytes_of(image, MANIFEST)
     name = str((image.get("metadata") or {}).get("name") or "")
     algorithm = "sha512" if name.startswith("sha512:") else "sha256"
     manifest = parse_manifest(raw, _media_type(image, raw), algorithm=algorithm)
@@ -88,7 +88,7 @@ def config_of(image: Mapping[str, Any], manifest: Manifest) -> bytes | None:
         return None
     if not image.get(CONFIG):
         raise Malformed(f"{CONFIG} must not be empty for manifest type {manifest.media_type!r}")
-    config = _bytes(image, CONFIG)
+    config = _bytes_of(image, CONFIG)
     digest = digest_of(config, manifest.config.digest.partition(":")[0])
     if digest != manifest.config.digest:
         raise Malformed(f"{CONFIG} has the digest {digest}, the manifest names {manifest.config.digest}")
@@ -112,7 +112,7 @@ def labels_of_bytes(image: Mapping[str, Any]) -> Mapping[str, str] | None:
         raise UndecodableMetadata from error
 
 
-def _bytes(image: Mapping[str, Any], key: str) -> bytes:
+def _bytes_of(image: Mapping[str, Any], key: str) -> bytes:
     text = image[key]
     if not isinstance(text, str):
         raise Malformed(f"{key} is not a string")

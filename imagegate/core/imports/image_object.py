@@ -87,20 +87,20 @@ def image_object(manifest: Manifest, config: bytes | None, reference: str, *, no
 
 def _metadata(manifest: Manifest, config: bytes | None, now: datetime) -> JsonObject:
     if manifest.is_index:
-        return _written(manifest.digest, {}, created=go_time(now), size=0)
+        return _written_metadata(manifest.digest, {}, created=go_time(now), size=0)
     if manifest.media_type in SCHEMA1_TYPES:
-        document = _named(manifest.history[0], _FIELDS)
+        document = _fields_named(manifest.history[0], _FIELDS)
         size = sum({layer.digest: layer.size for layer in manifest.layers}.values())
-        return _written(_text(document, "id"), document, created=_created(document), size=size)
+        return _written_metadata(_string(document, "id"), document, created=_created(document), size=size)
     if config is None or manifest.config is None:
         raise Malformed(f"dockerImageConfig must not be empty for manifest type {manifest.media_type!r}")
-    document = _named(bounded_json_object(config, "dockerImageConfig"), _FIELDS)
+    document = _fields_named(bounded_json_object(config, "dockerImageConfig"), _FIELDS)
     sizes = {layer.digest: layer.size for layer in manifest.layers}
     sizes[manifest.config.digest] = len(config)
-    return _written(manifest.config.digest, document, created=_created(document), size=sum(sizes.values()))
+    return _written_metadata(manifest.config.digest, document, created=_created(document), size=sum(sizes.values()))
 
 
-def _named(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+def _fields_named(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
     """The fields with these names, in any case: the original's decoder and runtimes accept all of them.
 
     Args:
@@ -120,11 +120,11 @@ def _named(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str
     return found
 
 
-def _written(id_: str, document: Mapping[str, Any], *, created: str | None, size: int) -> JsonObject:
+def _written_metadata(id_: str, document: Mapping[str, Any], *, created: str | None, size: int) -> JsonObject:
     """``dockerImageMetadata`` with the keys and omissions of the original."""
     metadata: JsonObject = {"kind": "DockerImage", "apiVersion": METADATA_API_VERSION, "Id": id_, "Created": created}
     for key, name in _TEXTS.items():
-        text = _text(document, key)
+        text = _string(document, key)
         if text:
             metadata[name] = text
     metadata["ContainerConfig"] = _config(_object(document, "container_config") or {})
@@ -137,11 +137,11 @@ def _written(id_: str, document: Mapping[str, Any], *, created: str | None, size
 
 
 def _config(config: Mapping[str, Any]) -> JsonObject:
-    config = _named(config, _CONFIG_FIELDS)
-    written: JsonObject = {key: _text(config, key) for key in _CONFIG_TEXTS}
-    written |= {key: _number(config, key) for key in _CONFIG_NUMBERS}
-    written |= {key: _flag(config, key) for key in _CONFIG_FLAGS}
-    written |= {key: _texts(config, key) for key in _CONFIG_LISTS}
+    config = _fields_named(config, _CONFIG_FIELDS)
+    written: JsonObject = {key: _string(config, key) for key in _CONFIG_TEXTS}
+    written |= {key: _integer(config, key) for key in _CONFIG_NUMBERS}
+    written |= {key: _boolean(config, key) for key in _CONFIG_FLAGS}
+    written |= {key: _strings(config, key) for key in _CONFIG_LISTS}
     written |= {key: {name: {} for name in sorted(_object(config, key) or {})} for key in _CONFIG_SETS}
     written["Labels"] = _labels(config)
     return {key: value for key, value in written.items() if value}
@@ -149,68 +149,68 @@ def _config(config: Mapping[str, Any]) -> JsonObject:
 
 def _labels(config: Mapping[str, Any]) -> dict[str, str]:
     labels = _object(config, "Labels") or {}
-    return {name: _text(labels, name) for name in sorted(labels)}
+    return {name: _string(labels, name) for name in sorted(labels)}
 
 
-def _text(document: Mapping[str, Any], key: str) -> str:
+def _string(document: Mapping[str, Any], key: str) -> str:
     value = document.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _wrong(key, "a string")
+        raise _wrong_type(key, "a string")
     return value
 
 
-def _number(document: Mapping[str, Any], key: str) -> int:
+def _integer(document: Mapping[str, Any], key: str) -> int:
     value = document.get(key)
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-        raise _wrong(key, "a number")
+        raise _wrong_type(key, "a number")
     return value
 
 
-def _flag(document: Mapping[str, Any], key: str) -> bool:
+def _boolean(document: Mapping[str, Any], key: str) -> bool:
     value = document.get(key)
     if value is not None and not isinstance(value, bool):
-        raise _wrong(key, "true or false")
+        raise _wrong_type(key, "true or false")
     return bool(value)
 
 
-def _texts(document: Mapping[str, Any], key: str) -> list[str]:
+def _strings(document: Mapping[str, Any], key: str) -> list[str]:
     value = document.get(key)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise _wrong(key, "a list of strings")
+        raise _wrong_type(key, "a list of strings")
     return list(value)
 
 
 def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     value = document.get(key)
     if value is not None and not isinstance(value, dict):
-        raise _wrong(key, "an object")
+        raise _wrong_type(key, "an object")
     return value
 
 
-def _wrong(key: str, expected: str) -> Malformed:
+def _wrong_type(key: str, expected: str) -> Malformed:
     return Malformed(f"failed to parse dockerImageConfig: {key} is not {expected}")
 
 
 def _created(document: Mapping[str, Any]) -> str | None:
     """``created`` in whole seconds, UTC, or None."""
-    text = _text(document, "created")
+    text = _string(document, "created")
     if not text:
         return None
     found = _TIME.fullmatch(text)
     if found is None:
-        raise _wrong("created", "a time")
+        raise _wrong_type("created", "a time")
     if found.group(1) == _NO_TIME:
         return None
     try:
         return go_time(datetime.fromisoformat(found.group(1) + found.group(2)))
     except (ValueError, OverflowError) as error:
-        raise _wrong("created", "a time") from error
+        raise _wrong_type("created", "a time") from error
 
 
 def go_time(time: datetime) -> str:

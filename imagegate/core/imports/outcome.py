@@ -112,7 +112,7 @@ def image_fetch(source: ImportSource, stream: Mapping[str, Any] | None) -> Fetch
         source: as ``read_import`` reads it.
         stream: the stream as it is, whose tag annotations may prefer a platform.
     """
-    image = _reference(source)
+    image = _parsed_reference(source)
     if isinstance(image, Status):
         return image
     prefer = ANY_PLATFORM
@@ -125,7 +125,7 @@ def image_fetch(source: ImportSource, stream: Mapping[str, Any] | None) -> Fetch
 
 def repository_fetch(source: ImportSource) -> Fetch | Status:
     """The repository of ``spec.repository``, without a tag; a Status if its name is not an image reference."""
-    image = _reference(source)
+    image = _parsed_reference(source)
     if isinstance(image, Status):
         return image
     return Fetch(image.as_repository(), source.import_policy.import_mode, source.import_policy.insecure)
@@ -141,7 +141,7 @@ def of_digest(fetch: Fetch, digest: str) -> Fetch:
     return replace(fetch, image=replace(fetch.image, tag="", id=digest), mode=LEGACY, prefer=ANY_PLATFORM)
 
 
-def _reference(source: ImportSource) -> ImageReference | Status:
+def _parsed_reference(source: ImportSource) -> ImageReference | Status:
     name = source.source.name
     try:
         return ImageReference.parse(name)
@@ -287,14 +287,14 @@ def recorded(
     if repository is not None and import_.repository is not None:
         for tag, outcome in repository.outcomes:
             source = _source_of_tag(import_.repository.source.name, tag)
-            after = _recorded(after, import_.repository, source, tag, outcome, generation, now, is_image=False)
+            after = _with_result(after, import_.repository, source, tag, outcome, generation, now, is_image=False)
     for entry, outcome in zip(import_.images, images, strict=True):
         if entry.to:
-            after = _recorded(after, entry, entry.source.name, entry.to, outcome, generation, now, is_image=True)
+            after = _with_result(after, entry, entry.source.name, entry.to, outcome, generation, now, is_image=True)
     return with_followed_tags(after, stream)  # docs/spec/import-gate.md 3.2: tags that track them
 
 
-def _recorded(
+def _with_result(
     stream: JsonObject,
     entry: ImportSource,
     source: str,

@@ -52,7 +52,7 @@ def pending_import(stream: JsonObject) -> JsonObject | None:
     ]
     if not repository and not wanted:
         return None
-    body: JsonObject = {"import": True, "images": [_entry(name, tags[name]) for name in sorted(wanted)]}
+    body: JsonObject = {"import": True, "images": [_import_entry(name, tags[name]) for name in sorted(wanted)]}
     if repository:
         insecure = annotations.get(INSECURE_ANNOTATION) == "true"
         source = {"kind": DOCKER_IMAGE, "name": repository}
@@ -62,7 +62,7 @@ def pending_import(stream: JsonObject) -> JsonObject | None:
     return {**head, "metadata": identity, "spec": body, "status": {}}
 
 
-def _entry(name: str, tag: Mapping[str, Any]) -> JsonObject:
+def _import_entry(name: str, tag: Mapping[str, Any]) -> JsonObject:
     return {
         "from": {"kind": DOCKER_IMAGE, "name": tag["from"]["name"]},
         "to": {"name": name},

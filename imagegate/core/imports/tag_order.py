@@ -27,7 +27,7 @@ _Order: TypeAlias = tuple[Any, ...]
 
 def ordered_tags(tags: Iterable[str]) -> list[str]:
     """All tags in order, each once; an empty one counts as ``latest``."""
-    return sorted({tag or DEFAULT_TAG for tag in tags}, key=_order)
+    return sorted({tag or DEFAULT_TAG for tag in tags}, key=_sort_key)
 
 
 def split_tags(tags: Iterable[str], most: int) -> tuple[list[str], list[str]]:
@@ -36,35 +36,35 @@ def split_tags(tags: Iterable[str], most: int) -> tuple[list[str], list[str]]:
     return (listed, []) if most == -1 else (listed[:most], listed[most:])
 
 
-def _order(tag: str) -> _Order:
+def _sort_key(tag: str) -> _Order:
     if tag == DEFAULT_TAG:
         return (_LATEST,)
     short = tag.removeprefix("v")
-    version = _version(short)
+    version = _parsed_version(short)
     if version is not None:
         return (_FULL, _Descending(version), short != tag, tag)
     minor = _MINOR.fullmatch(short)
     if minor is not None:
-        version = _version(f"{minor.group(1)}.0{minor.group(2) or ''}")
+        version = _parsed_version(f"{minor.group(1)}.0{minor.group(2) or ''}")
         if version is not None:
             return (_MINORS, _Descending(version), short != tag, tag)
     return (_OTHER, tag)
 
 
-def _version(text: str) -> _Order | None:
+def _parsed_version(text: str) -> _Order | None:
     """Sort key of a version; build metadata (``+x``) does not count."""
     found = _VERSION.fullmatch(text)
     if found is None:
         return None
     numbers = tuple(int(number) for number in found.group(1, 2, 3))
     pre = found.group(4)
-    parts = tuple(_part(part) for part in pre.split(".")) if pre else ()
+    parts = tuple(_identifier_key(part) for part in pre.split(".")) if pre else ()
     if any(number > _MAX_NUMBER for number in numbers) or any(part[1] > _MAX_NUMBER for part in parts):
         return None
     return (*numbers, not pre, parts)  # a version comes after its pre-releases
 
 
-def _part(part: str) -> tuple[bool, int, str]:
+def _identifier_key(part: str) -> tuple[bool, int, str]:
     """Sort key of one identifier: numbers compare as numbers and come before strings."""
     return (False, int(part), "") if part.isdigit() else (True, 0, part)
 

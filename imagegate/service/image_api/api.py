@@ -98,7 +98,7 @@ class ImageApi:
         self.imports = Imports(objects, importer)
         self.endpoints: Mapping[ApiResource, object] = {
             **{
-                each: StoredObjects(store, each, _rules(each, admit), now=objects.now)
+                each: StoredObjects(store, each, _rules_of(each, admit), now=objects.now)
                 for each in RESOURCES
                 if "list" in each.verbs
             },
@@ -147,7 +147,7 @@ class ImageApi:
         return status.update(request, name, change, is_patch=is_patch)
 
 
-def _rules(resource: ApiResource, admit: Admit) -> ClusterRules:
+def _rules_of(resource: ApiResource, admit: Admit) -> ClusterRules:
     if resource.name in _PLAIN:
         return PlainRules(resource, admit)
     return WorkloadRules(resource, admit)

@@ -72,20 +72,20 @@ class Admission:
         Raises:
             StatusError: the plug-ins' denial.
         """
-        review = _review(request, operation, resource, new, old)
+        review = _admission_review(request, operation, resource, new, old)
         for phase in (Phase.MUTATE, Phase.VALIDATE):
             review["request"]["object"] = new
             response = self._reviewer.review(review, phase)["response"]
             request.warnings.extend(response.get("warnings") or ())
             if not response["allowed"]:
-                raise StatusError(_status(response.get("status") or {}))
+                raise StatusError(_denial_status(response.get("status") or {}))
             if response.get("patch"):
                 operations = orjson.loads(base64.b64decode(response["patch"]))
                 new = apply_patch(new, [PatchOp(each["op"], each["path"], each.get("value")) for each in operations])
         return new
 
 
-def _review(
+def _admission_review(
     request: ApiRequest, operation: str, resource: ApiResource, new: JsonObject, old: JsonObject | None
 ) -> dict[str, Any]:
     user: User = request.user
@@ -105,7 +105,7 @@ def _review(
     return {"kind": "AdmissionReview", "apiVersion": API_VERSIONS[0], "request": review}
 
 
-def _status(given: dict[str, Any]) -> Status:
+def _denial_status(given: dict[str, Any]) -> Status:
     """A review's status as the response to the request itself. A webhook's denial without a code is a 403."""
     details = given.get("details") or {}
     return Status(
@@ -219,7 +219,7 @@ class NamespaceObjects(StoredObjects):
         name = found["metadata"]["name"]
         return any(
             self._store.list_objects(Collection(resource.group, resource.name, name), limit=1).items
-            for resource in _contents()
+            for resource in _namespaced_resources()
         )
 
     def remove(self, key: ObjectKey, old: JsonObject, propagation: str, *, dry_run: bool = False) -> JsonObject | None:
@@ -240,7 +240,7 @@ class NamespaceObjects(StoredObjects):
         return None
 
     def _remove_contents(self, namespace: str) -> None:
-        for resource in _contents():
+        for resource in _namespaced_resources():
             inside = StoredObjects(self._store, resource, self.rules, now=self._now)
             for item in self._store.list_objects(Collection(resource.group, resource.name, namespace)).items:
                 key = ObjectKey(resource.group, resource.name, namespace, item["metadata"]["name"])
@@ -249,7 +249,7 @@ class NamespaceObjects(StoredObjects):
                     inside.remove(key, item, BACKGROUND)
 
 
-def _contents() -> list[ApiResource]:
+def _namespaced_resources() -> list[ApiResource]:
     return [resource for resource in RESOURCES if resource.namespaced and "watch" in resource.verbs]
 
 

@@ -61,15 +61,15 @@ class Collector:
         metadata, finalizers = found["metadata"], finalizers_of(found)
         uid = metadata.get("uid") or ""
         if ORPHAN_FINALIZER in finalizers:
-            self._orphan(metadata.get("namespace") or None, uid)
-            self._release(kind, found, ORPHAN_FINALIZER)
+            self._orphan_dependents(metadata.get("namespace") or None, uid)
+            self._remove_finalizer(kind, found, ORPHAN_FINALIZER)
         elif FOREGROUND_FINALIZER in finalizers:
             if not self._delete_dependents(metadata.get("namespace") or None, uid):
-                self._release(kind, found, FOREGROUND_FINALIZER)
+                self._remove_finalizer(kind, found, FOREGROUND_FINALIZER)
         elif kind.resource == NAMESPACES or not finalizers:
-            kind.remove(_key(kind, found), found, "")
+            kind.remove(_key_of(kind, found), found, "")
 
-    def _dependents(self, namespace: str | None, uid: str) -> Iterator[tuple[StoredObjects, JsonObject]]:
+    def _dependents_of(self, namespace: str | None, uid: str) -> Iterator[tuple[StoredObjects, JsonObject]]:
         for kind in self._kinds:
             if namespace is not None and not kind.resource.namespaced:
                 continue
@@ -77,26 +77,26 @@ class Collector:
             for found in self._store.list_objects(collection, matches=lambda item: depends_on(item, uid)).items:
                 yield kind, found
 
-    def _orphan(self, namespace: str | None, uid: str) -> None:
-        for kind, found in self._dependents(namespace, uid):
+    def _orphan_dependents(self, namespace: str | None, uid: str) -> None:
+        for kind, found in self._dependents_of(namespace, uid):
             version = found["metadata"]["resourceVersion"]
-            self._store.update(_key(kind, found), without_owner(found, uid), version=version)
+            self._store.update(_key_of(kind, found), without_owner(found, uid), version=version)
 
     def _delete_dependents(self, namespace: str | None, uid: str) -> bool:
         """True if objects that block their owner are left."""
         is_blocked = False
-        for kind, found in self._dependents(namespace, uid):
+        for kind, found in self._dependents_of(namespace, uid):
             blocks = blocks_deletion(found, uid)
             if not is_being_deleted(found):
                 with suppress(ObjectMissing):
-                    held = kind.remove(_key(kind, found), found, FOREGROUND if blocks else BACKGROUND)
+                    held = kind.remove(_key_of(kind, found), found, FOREGROUND if blocks else BACKGROUND)
                     is_blocked |= blocks and held is not None
             else:
                 is_blocked |= blocks
         return is_blocked
 
-    def _release(self, kind: StoredObjects, found: JsonObject, finalizer: str) -> None:
-        key, version = _key(kind, found), found["metadata"]["resourceVersion"]
+    def _remove_finalizer(self, kind: StoredObjects, found: JsonObject, finalizer: str) -> None:
+        key, version = _key_of(kind, found), found["metadata"]["resourceVersion"]
         released = without_finalizer(found, finalizer)
         if finalizers_of(released) or kind.has_contents(released):
             self._store.update(key, released, version=version)
@@ -105,6 +105,6 @@ class Collector:
         _log.info("%s %s: no longer held by %s", kind.resource.name, key.name, finalizer)
 
 
-def _key(kind: StoredObjects, found: JsonObject) -> ObjectKey:
+def _key_of(kind: StoredObjects, found: JsonObject) -> ObjectKey:
     metadata = found["metadata"]
     return ObjectKey(kind.resource.group, kind.resource.name, metadata.get("namespace") or "", metadata["name"])

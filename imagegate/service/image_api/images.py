@@ -68,8 +68,8 @@ class ImageRules:
         check_types("Image", new)
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
         signatures = new_signature_errors(new.get("signatures") or (), ())
-        _refuse(new, [*errors, *_reference_errors(new), *signatures])
-        return _kept(self._described(request, new))
+        _refuse_errors(new, [*errors, *_reference_errors(new), *signatures])
+        return _stored_form(self._with_own_metadata(request, new))
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """Labels, annotations and signatures may change; manifest and configuration only if their digests match."""
@@ -77,13 +77,13 @@ class ImageRules:
         kept = {key: value for key, value in old.items() if key not in _FREE}
         changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
-        _refuse(changed, [*validate_metadata_update(metadata_of(changed), metadata_of(old)), *signatures])
-        return _kept(self._described(request, self._with_contents(request, changed, new, old)))
+        _refuse_errors(changed, [*validate_metadata_update(metadata_of(changed), metadata_of(old)), *signatures])
+        return _stored_form(self._with_own_metadata(request, self._with_contents(request, changed, new, old)))
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Streams may still refer to it; reads of their tags then return 404 of images."""
 
-    def _described(self, request: ApiRequest, image: JsonObject) -> JsonObject:
+    def _with_own_metadata(self, request: ApiRequest, image: JsonObject) -> JsonObject:
         """The Image with metadata from its manifest and configuration; without any if these cannot be read."""
         if not holds_manifest(image):
             return image
@@ -108,7 +108,7 @@ class ImageRules:
             return changed
 
 
-def _kept(image: JsonObject) -> JsonObject:
+def _stored_form(image: JsonObject) -> JsonObject:
     """The Image as it is stored: signatures as their sender may set them, and no manifest that the registry stores."""
     if image.get("signatures"):
         image = {**image, "signatures": [kept_signature(each) for each in image["signatures"]]}
@@ -128,7 +128,7 @@ def _reference_errors(image: Mapping[str, Any]) -> list[FieldError]:
     return []
 
 
-def _refuse(image: JsonObject, errors: list[FieldError]) -> None:
+def _refuse_errors(image: JsonObject, errors: list[FieldError]) -> None:
     if errors:
         raise StatusError(invalid("Image", image["metadata"].get("name") or "", errors))
 
@@ -234,10 +234,10 @@ class Mappings:
         reference = self._reference(stream, image, is_known=stored is not None)
         event = Event(reference, image["metadata"]["name"], created=self._objects.now())
         trial = ApiRequest(request.user, request.namespace, True, request.warnings)
-        self._put(trial, stream["metadata"]["name"], tag, event)
+        self._put_event(trial, stream["metadata"]["name"], tag, event)
         if stored is None:
             self._create_image(request, image)
-        self._put(request, stream["metadata"]["name"], tag, event)
+        self._put_event(request, stream["metadata"]["name"], tag, event)
         return success()
 
     def _create_image(self, request: ApiRequest, image: JsonObject) -> None:
@@ -275,7 +275,7 @@ class Mappings:
             return own
         return ImageReference(parsed.registry, parsed.namespace, parsed.name, "", image["metadata"]["name"]).exact
 
-    def _put(self, request: ApiRequest, name: str, tag: str, event: Event) -> None:
+    def _put_event(self, request: ApiRequest, name: str, tag: str, event: Event) -> None:
         """Add the event by a status update; retried after a conflict if the tag still has the same image."""
         newest = latest_event(self._objects.required_stream(request.namespace, name), tag)
 

@@ -129,7 +129,7 @@ class _Target(StoredTarget):
         if old is None:
             findings = validate_stream(in_force.gate, read)
         else:
-            versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version(old)}}
+            versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version_of(old)}}
             findings = validate_stream_update(in_force.gate, read_stream(versioned), read_stream(old))
         self._objects.refuse_findings(self._request, "ImageStream", read.metadata.name, findings, in_force.mode)
 
@@ -154,7 +154,7 @@ class _ControllerTarget(_Target):
         return None if admission.allowed else not_listed(admission.error)
 
 
-def _version(stream: JsonObject) -> str:
+def _version_of(stream: JsonObject) -> str:
     version: str = stream["metadata"]["resourceVersion"]
     return version
 
@@ -190,10 +190,10 @@ class StoredPullSecrets:
             page = self._store.list_objects(Collection(SECRETS.group, SECRETS.name, namespace), matches=is_pull_secret)
         except StoreError as error:
             return Unknown(str(error), retryable=isinstance(error, StoreBusy))
-        return Found(tuple(found for secret in page.items for found in _readable(secret)), "store")
+        return Found(tuple(found for secret in page.items for found in _readable_secrets(secret)), "store")
 
 
-def _readable(secret: JsonObject) -> list[PullSecret]:
+def _readable_secrets(secret: JsonObject) -> list[PullSecret]:
     try:
         return [read_pull_secret(secret)]
     except InvalidPullSecret:

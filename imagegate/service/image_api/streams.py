@@ -211,7 +211,7 @@ class StreamRules:
 
     def _checked(self, request: ApiRequest, stream: JsonObject, old: JsonObject | None) -> JsonObject:
         before = read_stream(old) if old is not None else None
-        write = StreamWrite(_read(stream), before, request.user, now=self._objects.now())
+        write = StreamWrite(_read_stream(stream), before, request.user, now=self._objects.now())
         return with_histories(stream, self._objects.checked_stream(request, write).status_tags)
 
 
@@ -226,11 +226,11 @@ class StreamStatusRules(StreamRules):
         """The changed status with the old spec; new references must pass the gate."""
         check_types("ImageStream", new)
         stream = prepared_for_status_update(new, old, self._objects.hosts())
-        self._objects.check_write(request, StatusWrite(_read(stream), read_stream(old)))
+        self._objects.check_write(request, StatusWrite(_read_stream(stream), read_stream(old)))
         return stream
 
 
-def _read(stream: JsonObject) -> StreamObject:
+def _read_stream(stream: JsonObject) -> StreamObject:
     try:
         return read_stream(stream)
     except InvalidInput as error:

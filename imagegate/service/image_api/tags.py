@@ -115,13 +115,13 @@ class TagObjects:
             Collection(self.resource.group, "imagestreams", request.namespace or None)
         )
         views = [view for stream in page.items for view in tolerant(self._views, "ImageStream", stream)]
-        found = sorted((view for view in views if options.matches(view)), key=_place)
+        found = sorted((view for view in views if options.matches(view)), key=_sort_key)
         if options.after is not None:
-            found = [view for view in found if _place(view) > options.after]
+            found = [view for view in found if _sort_key(view) > options.after]
         version, more = options.version or page.version, {}
         if options.limit and len(found) > options.limit:
             found = found[: options.limit]
-            more = {"continue": continue_token(version, _place(found[-1]))}
+            more = {"continue": continue_token(version, _sort_key(found[-1]))}
         return list_of(self.resource.kind, self.resource.api_version, found, version, **more)
 
     def _views(self, stream: JsonObject) -> list[JsonObject]:
@@ -165,7 +165,9 @@ class TagObjects:
             given = checked_body(self.resource, request, change(old), name)
             check_types(self.resource.kind, given)
             can_retry = is_patch or not given["metadata"].get("resourceVersion")
-            new = self.prepared(self._completed(given, old, stored, name), old if stored is not None else None)
+            new = self.prepared(
+                self._with_missing_metadata(given, old, stored, name), old if stored is not None else None
+            )
             findings = self.findings(request, new, old if stored is not None else None)
             self._objects.refuse_findings(request, self.resource.kind, name, findings)
             is_new = spec_tag(stream, tag) is None
@@ -178,7 +180,9 @@ class TagObjects:
             return Written(self.view(written, tag, allow_empty=True), is_new)
         raise StatusError(server_timeout(self.resource.name, "update"))
 
-    def _completed(self, given: JsonObject, old: JsonObject, stored: JsonObject | None, name: str) -> JsonObject:
+    def _with_missing_metadata(
+        self, given: JsonObject, old: JsonObject, stored: JsonObject | None, name: str
+    ) -> JsonObject:
         """The object with missing metadata taken from the stream.
 
         Raises:
@@ -345,5 +349,5 @@ def _tag_name(body: JsonObject) -> str:
     return (body["metadata"].get("name") or "").partition(":")[2] or DEFAULT_TAG
 
 
-def _place(view: JsonObject) -> tuple[str, str]:
+def _sort_key(view: JsonObject) -> tuple[str, str]:
     return view["metadata"].get("namespace") or "", view["metadata"]["name"]

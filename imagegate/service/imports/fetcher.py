@@ -156,10 +156,10 @@ class ImageFetcher:
         refused = self._refusal(repository)
         if refused is not None:
             return RepositoryOutcome(failure=refused)
-        answer = self._registry.tags(repository.image, access=self._access(repository), deadline_s=self._left)
+        answer = self._registry.tags(repository.image, access=self._access(repository), deadline_s=self._seconds_left)
         if not isinstance(answer, Found):
             shown = repository.image.exact
-            return RepositoryOutcome(failure=_failure(answer, repository, shown, is_repository=True))
+            return RepositoryOutcome(failure=_failure_status(answer, repository, shown, is_repository=True))
         tags, additional = split_tags(answer.value, self._settings.max_images_per_repository)
         self._total += len(tags)
         outcomes = tuple((tag, self._fetch(of_tag(repository, tag))) for tag in tags)
@@ -216,9 +216,11 @@ class ImageFetcher:
     def _imported(self, wanted: Fetch, manifest: Manifest) -> Outcome:
         config: bytes | None = None
         if manifest.config is not None:
-            answer = self._registry.config(wanted.image, manifest, access=self._access(wanted), deadline_s=self._left)
+            answer = self._registry.config(
+                wanted.image, manifest, access=self._access(wanted), deadline_s=self._seconds_left
+            )
             if not isinstance(answer, Found):
-                return _failure(answer, wanted, wanted.shown)
+                return _failure_status(answer, wanted, wanted.shown)
             config = answer.value
         try:
             image = image_object(manifest, config, wanted.named(manifest.digest), now=self._now)
@@ -228,19 +230,19 @@ class ImageFetcher:
         return Imported(image, (), *texts)
 
     @property
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         """Seconds for the next request."""
         return max(0.0, min(self._until - self._monotonic(), self._settings.fetch_deadline_s))
 
     def _manifest(self, wanted: Fetch) -> Manifest | Status:
-        answer = self._registry.manifest(wanted.image, access=self._access(wanted), deadline_s=self._left)
-        return answer.value if isinstance(answer, Found) else _failure(answer, wanted, wanted.shown)
+        answer = self._registry.manifest(wanted.image, access=self._access(wanted), deadline_s=self._seconds_left)
+        return answer.value if isinstance(answer, Found) else _failure_status(answer, wanted, wanted.shown)
 
     def _access(self, wanted: Fetch) -> RegistryAccess:
         return RegistryAccess(self._secrets, insecure=wanted.insecure)
 
 
-def _failure(
+def _failure_status(
     answer: Absent | Impossible | Unknown, wanted: Fetch, shown: str, *, is_repository: bool = False
 ) -> Status:
     """The Status of an image that could not be fetched (docs/spec/import-gate.md 6.1).

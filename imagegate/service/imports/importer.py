@@ -233,14 +233,18 @@ class Importer:
             refusal=lambda source: target.source_refusal(source, stream),
         )
         images, repository = fetches.fetch_all(import_, stream)
-        status = _answer(document, import_, images, repository)
+        status = _import_status(document, import_, images, repository)
         if import_.does_import:
-            status["import"] = self._record(document, namespace, import_, images, repository, target, status)
-        metadata = {**(document.get("metadata") or {}), "namespace": namespace, "creationTimestamp": self._time()}
+            status["import"] = self._record_results(document, namespace, import_, images, repository, target, status)
+        metadata = {
+            **(document.get("metadata") or {}),
+            "namespace": namespace,
+            "creationTimestamp": self._current_time(),
+        }
         head = {"kind": "ImageStreamImport", "apiVersion": "image.openshift.io/v1"}
         return {**head, "metadata": metadata, "spec": document["spec"], "status": status}
 
-    def _time(self) -> str:
+    def _current_time(self) -> str:
         return go_time(self._now())
 
     def _secrets_of(self, namespace: str, deadline_s: float) -> tuple[PullSecret, ...]:
@@ -251,7 +255,7 @@ class Importer:
         own = answer.value if isinstance(answer, Found) else ()
         return (*own, *self._settings.node_secrets)
 
-    def _record(
+    def _record_results(
         self,
         document: JsonObject,
         namespace: str,
@@ -265,7 +269,7 @@ class Importer:
         for attempt in range(CONFLICTS_MAX):
             old = _checked(document, target.stream())
             before = new_stream(namespace, import_.metadata.name) if old is None else old
-            now = self._time()
+            now = self._current_time()
             after = recorded(before, import_, repository, images, now=now)
             if attempt == 0:
                 target.check_stream(after, old)
@@ -308,7 +312,7 @@ def _checked(document: JsonObject, stream: JsonObject | None) -> JsonObject | No
     return stream
 
 
-def _answer(
+def _import_status(
     document: JsonObject, import_: ImportObject, images: tuple[Outcome, ...], repository: RepositoryOutcome | None
 ) -> JsonObject:
     """The status of the ImageStreamImport, still without the stream."""

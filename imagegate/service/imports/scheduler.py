@@ -97,10 +97,10 @@ class ScheduledImports:
         for stream in self._streams():
             if ends():
                 return tried
-            present.add(_id(stream))
+            present.add(_stream_id(stream))
             if self._run_stream(stream):
                 tried.append(f"{stream['metadata']['namespace']}/{stream['metadata']['name']}")
-        self._forget(present)
+        self._forget_others(present)
         return tried
 
     def _streams(self) -> Iterator[JsonObject]:
@@ -115,9 +115,9 @@ class ScheduledImports:
 
     def _run_stream(self, stream: JsonObject) -> bool:
         now = self._monotonic()
-        known = self._known.get(_id(stream))
+        known = self._known.get(_stream_id(stream))
         if known is None:
-            known = self._known[_id(stream)] = _Known(next_scheduled=now + self._settings.interval_s)
+            known = self._known[_stream_id(stream)] = _Known(next_scheduled=now + self._settings.interval_s)
         version = stream["metadata"].get("resourceVersion", "")
         waits = now < known.not_before and version == known.failed_version
         document = None if waits else pending_import(stream)
@@ -167,11 +167,11 @@ class ScheduledImports:
         known.failed_version = version
         return pause
 
-    def _forget(self, present: set[str]) -> None:
+    def _forget_others(self, present: set[str]) -> None:
         for gone in self._known.keys() - present:
             del self._known[gone]
 
 
-def _id(stream: JsonObject) -> str:
+def _stream_id(stream: JsonObject) -> str:
     metadata = stream["metadata"]
     return str(metadata.get("uid") or f"{metadata.get('namespace')}/{metadata.get('name')}")

@@ -608,11 +608,11 @@ def test_what_was_read_is_not_read_again_and_not_kept() -> None:
     world = ImportSetup()
     request = request_of("imagestreams", stream("app", docker_tag("a", "registry.access.redhat.com/x")))
     world.plugin.questions(request, KnownAnswers())
-    kept = world.plugin._known(request)
+    kept = world.plugin._known_write(request)
     assert kept is not None
-    assert world.plugin._known(request_of("imagestreams", stream("app"))) is None
+    assert world.plugin._known_write(request_of("imagestreams", stream("app"))) is None
     assert world.decide(request).allowed
-    assert world.plugin._known(request) is None
+    assert world.plugin._known_write(request) is None
 
 
 class Counted:
