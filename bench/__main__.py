@@ -62,7 +62,7 @@ NAMES = tuple(name for names in BENCHMARKS.values() for name in names)
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """Where to measure what is named, each place once; without names everything but what takes half an hour.
+    """The functions that measure the named figures, each once; without names all but the soak of half an hour.
 
     Raises:
         KeyError: a name that is no figure's.

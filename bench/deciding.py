@@ -52,7 +52,7 @@ class Case:
 
 
 def positions(size: int) -> Iterator[tuple[int, bool]]:
-    """Which entries are asked for, and whether they are in the list."""
+    """Numbers of the entries to look for, each with True if it is in the list."""
     for number in range(ASKED):
         known = number % 4 != 3
         yield (number * (size - 1) // (ASKED - 1) if known else size + number), known

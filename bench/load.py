@@ -22,7 +22,7 @@ Check = Callable[[dict[str, Any], dict[str, Any]], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one round showed."""
+    """The results of one round of load."""
 
     requests: int
     seconds: float

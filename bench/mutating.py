@@ -24,7 +24,7 @@ def stream_files(directory: Path) -> Path:
 
 
 def rewritten(tag: str = "v1") -> str:
-    """What ``app:TAG`` is rewritten to."""
+    """The reference that ``app:TAG`` is rewritten to."""
     digest = program.digest_of(f"{program.NAMESPACE}/app:{tag}")
     return f"docker.io/{program.NAMESPACE}/app@{digest}"
 
@@ -83,7 +83,7 @@ def granian(options: Options) -> Iterable[Figure]:
 
 
 def shown(name: str, target: Target) -> Iterator[Figure]:
-    """What is printed beside the ratios."""
+    """The figures of one target that are printed beside the ratios."""
     yield Figure(f"{name}_cpu", target.cpu_us, "us/request")
     yield Figure(f"{name}_throughput", target.per_second, "requests/s")
     yield Figure(f"{name}_p99", target.p99_ms, "ms")

@@ -63,7 +63,7 @@ def scaling_curves() -> dict[str, dict[int, float]]:
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """The date and the machine of the measurements."""
     with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
     cpus = len(os.sched_getaffinity(0))

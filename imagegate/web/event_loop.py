@@ -287,7 +287,7 @@ class EventLoopWorker(UvicornWorker):
         return context
 
     def is_replaced(self) -> bool:
-        """Whether workers of a later reload serve instead."""
+        """True if workers of a later reload serve instead."""
         return self.options.reloads() != self._reloads_at_start
 
     def times_to_end(self) -> tuple[float, float]:

@@ -55,7 +55,7 @@ def _address(bind: tuple[str, ...]) -> tuple[str, int]:
 
 
 def _loader(app: Application) -> Callable[[], Application]:
-    """What granian calls in every new worker: its only hook after the fork."""
+    """The function that granian calls in every new worker: its only hook after the fork."""
 
     def load() -> Application:
         app.service.before_fork()

@@ -27,7 +27,7 @@ ARRIVED = "imagegate.arrived"
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"expect"})
 """Header fields that decide where a request ends or what it means: a second one is refused."""
 _LENGTH_MAX_DIGITS = 18
-"""What fits 64 bits; ``int`` raises an error of its own for some thousand digits."""
+"""A number of so many digits fits 64 bits; ``int`` raises an error of its own for some thousand digits."""
 
 
 class RefusedRequest(Exception):
