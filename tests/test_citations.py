@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +30,8 @@ OLD_FORMS = re.compile(
     re.IGNORECASE,
 )
 MODULE = re.compile(r"``(?:imagegate\.)?((?:adapters|cli|core|ports|service|web|wiring)(?:\.[a-z_]+)+)``")
+NOT_OURS = {*sys.stdlib_module_names, "runtime"}  # Kubernetes' runtime.Unknown
+SHORT_NAME = re.compile(r"``([a-z_]+)\.([A-Za-z_]+)(?:\(\))?``")
 OWN_SECTION = re.compile(rf"\b[Ss]ections? (?P<entries>{NUMBER}(?:(?:, | and | to ){NUMBER})*)")
 
 
@@ -100,6 +104,54 @@ def test_modules_named_in_docstrings_exist() -> None:
                 ):
                     gone.append(f"{path.relative_to(ROOT)}: {name}")
     assert gone == []
+
+
+@cache
+def top_level_names() -> dict[str, set[str]]:
+    """Functions, classes and constants of the package, each with the short names of the modules that define it."""
+    modules: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "imagegate").rglob("*.py")):
+        module = path.parent.name if path.stem == "__init__" else path.stem
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                modules.setdefault(node.name, set()).add(module)
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                    if isinstance(target, ast.Name):
+                        modules.setdefault(target.id, set()).add(module)
+    return modules
+
+
+@cache
+def folders_and_modules() -> set[tuple[str, str]]:
+    """Folder and short name of every module and folder of the package: ``ports``, ``registry``."""
+    return {(path.parent.name, path.stem) for path in (ROOT / "imagegate").rglob("*")}
+
+
+def misplaced(text: str) -> list[str]:
+    """Short names such as ``identity.image_identity`` whose module does not define the name, while another does."""
+    return [
+        f"{module}.{name}"
+        for module, name in SHORT_NAME.findall(text)
+        if module not in NOT_OURS
+        and module not in top_level_names().get(name, {module})
+        and (module, name) not in folders_and_modules()
+    ]
+
+
+def test_short_names_in_docstrings_name_the_right_module() -> None:
+    wrong_names = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in files()
+        if path.suffix == ".py"
+        for name in misplaced(path.read_text(encoding="utf-8"))
+    ]
+    assert wrong_names == []
+
+
+def test_old_short_names_are_caught() -> None:
+    old = "``signed_identity.image_identity`` ``matching.Wildcard`` ``identity.image_identity`` ``ipaddress.is_global``"
+    assert misplaced(old) == ["signed_identity.image_identity", "matching.Wildcard"]
 
 
 @pytest.mark.parametrize("page", ["image-policy", "import-gate", "enforcement"])

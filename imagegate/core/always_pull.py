@@ -3,6 +3,7 @@
 Source: Kubernetes plugin/pkg/admission/alwayspullimages; docs/spec/image-policy.md 1.5. Unlike the original, it
 covers ephemeral containers added through ``pods/ephemeralcontainers``. The pod's earlier containers are left alone,
 because their pull policy can no longer change. Pod templates are never touched.
+One of the five plug-ins; it is small, so it is one module and not a folder.
 """
 
 from __future__ import annotations

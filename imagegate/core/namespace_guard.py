@@ -3,6 +3,7 @@
 The original accepts ``ignore-rules`` from everybody who may write the namespace. Here a change of it needs an access
 review: verb ``override`` on ``imagepolicies`` of group ``imagegate`` (docs/spec/image-policy.md 14 row 11). So
 does a change of labels after which some plug-in only warns or notes what it denied before.
+One of the five plug-ins; it is small, so it is one module and not a folder.
 """
 
 from __future__ import annotations

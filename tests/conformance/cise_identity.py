@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegate.core.signing.identity import accepts, image_identity, signed_identity
+from imagegate.core.signing.identity import identity_matches, image_identity, signed_identity
 from imagegate.errors import InvalidPolicy, InvalidReference
 from tests.conformance.context import Context, differences
 
@@ -28,4 +28,4 @@ def _answer(case: dict[str, Any]) -> tuple[bool, str | None]:
         )
     except (InvalidPolicy, InvalidReference) as error:
         return False, str(error)
-    return accepts(rule, image, case["signed_reference"]), None
+    return identity_matches(rule, image, case["signed_reference"]), None

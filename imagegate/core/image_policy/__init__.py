@@ -1,4 +1,5 @@
 """The plug-in ``openshift.io/ImagePolicy``: execution rules, resolution rules, and rewriting tags to digests.
 
-Other plug-ins do not import this room, and it does not import theirs.
+It imports no other plug-in. Of the others only ``core.namespace_guard`` imports this room, for the name of the
+ignore-rules annotation.
 """

@@ -287,7 +287,7 @@ def split_tag_name(name: str) -> tuple[str, str]:
     """Stream and tag of ``STREAM:TAG``: split at the first colon, an empty tag is ``latest``.
 
     Two empty strings without a colon. Less strict than the name by which an ImageStreamTag is read
-    (``image_streams.split_stream_tag``), as in the original.
+    (``stream.split_stream_tag``), as in the original.
     """
     stream, colon, tag = name.partition(":")
     return (stream, tag or DEFAULT_TAG) if colon else ("", "")

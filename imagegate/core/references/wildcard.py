@@ -1,14 +1,15 @@
-"""Name patterns: the two languages that policies here are written in, compiled once, linear in time.
+"""Patterns with ``*`` (any run of bytes, also none) and ``?`` (exactly one byte); no classes, no escapes.
 
-Both know only ``*`` (any run, also none) and, for import rules, ``?`` (exactly one byte); no classes, no
-escapes. Sources: openshift-apiserver, pkg/image/apis/image/validation/whitelist (``IsWildcardMatch``).
+Compiled once. Source: openshift-apiserver, pkg/image/apis/image/validation/whitelist (``IsWildcardMatch``);
+docs/spec/import-gate.md 2.1. Many patterns at once: ``core.references.wildcard_index``, which looks simple shapes such
+as ``*.example.com`` up without this class.
 """
 
 from __future__ import annotations
 
 
 class Wildcard:
-    """An import rule's pattern: ``*`` any run of bytes, ``?`` exactly one; the whole text must match."""
+    """One pattern, of a host, a port or a repository; the whole text must match."""
 
     __slots__ = ("_anchored", "_pieces", "pattern")
 

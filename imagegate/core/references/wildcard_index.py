@@ -21,7 +21,7 @@ _DOT = b"."
 
 
 class PatternIndex(Generic[T]):
-    """Distinct patterns with a value each, in the language of ``matching.Wildcard`` (bytes of UTF-8).
+    """Distinct patterns with a value each, written as for ``wildcard.Wildcard`` (bytes of UTF-8).
 
     Immutable once made. Of two equal patterns the last counts.
     """

@@ -149,7 +149,7 @@ def image_identity(image: str) -> DockerReference:
     return reference
 
 
-def accepts(rule: IdentityRule, image: DockerReference, docker_reference: str) -> bool:
+def identity_matches(rule: IdentityRule, image: DockerReference, docker_reference: str) -> bool:
     """True if ``rule`` accepts a signature's ``docker-reference``. A string that is not a reference never does."""
     try:
         signed = DockerReference.parse(docker_reference)

@@ -18,7 +18,7 @@ from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.docker import DockerReference
 from imagegate.core.registry.pull_secrets import Credential, PullSecret
 from imagegate.core.signing.claims import Claims, InvalidClaims
-from imagegate.core.signing.identity import IdentityRule, accepts
+from imagegate.core.signing.identity import IdentityRule, identity_matches
 from imagegate.core.signing.key_ring import KeyRing
 from imagegate.errors import InvalidInput, InvalidPolicy
 
@@ -125,7 +125,7 @@ class ImageSignatures(Question):
     """
 
     image: DockerReference
-    """From ``signed_identity.image_identity``."""
+    """From ``identity.image_identity``."""
     digest: str
     """Of the manifest as it was read, ``sha256:`` and hex."""
     requirements: tuple[Requirement, ...]
@@ -215,7 +215,7 @@ def check_requirements(
     """The rejection by the first of ``requirements`` that does not hold; None if all hold.
 
     Args:
-        image: from ``signed_identity.image_identity``.
+        image: from ``identity.image_identity``.
         digest: of the manifest that was read, ``sha256:`` and hex.
         signatures: all of them, or the first ones if they are enough.
     """
@@ -244,7 +244,7 @@ def rejection(requirement: SignedBy, image: DockerReference, digest: str, check:
         return str(error)
     if claims.docker_manifest_digest != digest:
         return f"Signature for digest {claims.docker_manifest_digest} does not match"
-    if not accepts(requirement.identity, image, claims.docker_reference):
+    if not identity_matches(requirement.identity, image, claims.docker_reference):
         return f"Signature for identity {go_quote(claims.docker_reference)} is not accepted"
     return ""
 

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.signing.identity import IdentityRule, RemapIdentity, accepts, image_identity, signed_identity
+from imagegate.core.signing.identity import (
+    IdentityRule,
+    RemapIdentity,
+    identity_matches,
+    image_identity,
+    signed_identity,
+)
 from imagegate.errors import InvalidPolicy, InvalidReference
 
 DIGEST = "sha256:" + "ab" * 32
@@ -55,13 +61,13 @@ def rule(kind: str = "", **parameters: str) -> IdentityRule:
     ],
 )
 def test_examples(identity: IdentityRule, image: str, signed: str, accepted: bool) -> None:
-    assert accepts(identity, image_identity(image), signed) is accepted
+    assert identity_matches(identity, image_identity(image), signed) is accepted
 
 
 @pytest.mark.parametrize("signed", ["", "?", "icr.io/a/b:", "ICR.io/A/b:1", "icr.io/a/b:1 "])
 @pytest.mark.parametrize("kind", ["", "matchExact", "matchRepository", "matchRepoDigestOrExact"])
 def test_a_text_that_is_no_reference_never_fits(kind: str, signed: str) -> None:
-    assert not accepts(rule(kind), image_identity("icr.io/a/b:1"), signed)
+    assert not identity_matches(rule(kind), image_identity("icr.io/a/b:1"), signed)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +111,10 @@ names = st.sampled_from(["a.io/b:1", "a.io/b", "b", f"a.io/b@{DIGEST}", "c.io/b:
 @given(names, names)
 def test_the_stricter_rule_never_accepts_more(image: str, signed: str) -> None:
     identity = image_identity(image)
-    if accepts(rule("matchExact"), identity, signed):
-        assert accepts(rule(), identity, signed)
-    if accepts(rule(), identity, signed):
-        assert accepts(rule("matchRepository"), identity, signed)
+    if identity_matches(rule("matchExact"), identity, signed):
+        assert identity_matches(rule(), identity, signed)
+    if identity_matches(rule(), identity, signed):
+        assert identity_matches(rule("matchRepository"), identity, signed)
 
 
 def test_rules_are_values() -> None:
