@@ -25,6 +25,7 @@ from imagegate.documents.yaml.rules import (
     TOO_DEEP,
     TOO_MANY_ALIASED,
     mapping_key,
+    merge_overwrites,
     parser_problem,
     plain_scalar,
     recursive_alias,
@@ -245,13 +246,13 @@ def _value(node: Any) -> Any:
 
 def _mapping(node: Any) -> dict[str, Any]:
     entries: dict[str, Any] = {}
-    merged: list[Any] = []
+    merged: list[tuple[Any, frozenset[str], Any]] = []
     for key, value in node.value:
         name = _plain_key(key.value) if key.tag is _PLAIN else key.value if key.tag is STRING_TAG else _key(key)
         if name is None:  # a merge key, or not a key at all
             if key.value != MERGE_KEY:
                 name = _key(key)
-            merged.append(value)
+            merged.append((key, frozenset(entries), value))
             continue
         if name in entries:
             raise _Bad(key, name, first=_first_key(node, name))
@@ -259,11 +260,15 @@ def _mapping(node: Any) -> dict[str, Any]:
             entries[name] = plain_scalar(value.value) if value.tag is _PLAIN else _value(value)
         except BadYaml as error:
             raise _Bad(value, str(error)) from error
-    for source in reversed(merged):  # keys written here count first, then those of the last merge key
+    for merge_key, written_before, source in reversed(
+        merged
+    ):  # keys written here count first, then the last merge key's
         for mapping in source.value if isinstance(source, yaml.SequenceNode) else (source,):
             if not isinstance(mapping, yaml.MappingNode):
                 raise _Bad(mapping, MERGE_NEEDS_MAPPINGS)
             for name, value in _mapping(mapping).items():
+                if name in written_before:  # kubectl takes the merged value, other readers the written one
+                    raise _Bad(merge_key, merge_overwrites(name))
                 entries.setdefault(name, value)
     return entries
 

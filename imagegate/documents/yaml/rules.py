@@ -72,6 +72,11 @@ def repeated_key(key: str, first_line: int) -> str:
     return f'"{key}" is repeated (first in line {first_line})'
 
 
+def merge_overwrites(key: str) -> str:
+    """The sentence for a merge key behind a key that it brings too, which YAML readers understand differently."""
+    return f'"{MERGE_KEY}" also sets "{key}", which is written before it: write "{MERGE_KEY}" first'
+
+
 def undefined_alias(name: str = "") -> str:
     """The sentence for an alias without an anchor before it."""
     alias = f'alias "*{name}"' if name else "an alias"

@@ -25,6 +25,7 @@ from imagegate.documents.yaml.rules import (
     TOO_DEEP,
     TOO_MANY_ALIASED,
     mapping_key,
+    merge_overwrites,
     parser_problem,
     plain_scalar,
     recursive_alias,
@@ -272,7 +273,7 @@ class _Builder:
         if isinstance(node.value, (list, dict)):
             raise self._bad(node.line, KEY_IS_COLLECTION)
         if node.value == MERGE_KEY and not node.quoted:
-            parent.merging = True
+            parent.merging, parent.key_line = True, node.line
             return
         try:
             parent.key, parent.key_line = mapping_key(node.value), node.line
@@ -280,15 +281,19 @@ class _Builder:
             raise self._bad(node.line, str(error)) from error
 
     def _merge(self, parent: _Open, entries: dict[str, Node], node: Node) -> None:
-        """YAML 1.1 merge keys. In the original merged keys overwrite keys written before them."""
+        """Add the entries of a YAML 1.1 merge key.
+
+        In the original, as in kubectl, they overwrite entries written before the merge key; in YAML 1.1 they do not.
+        """
         sources = list(reversed(node.value)) if isinstance(node.value, list) else [node]
         for source in sources:
             if not isinstance(source.value, dict):
                 raise self._bad(node.line, MERGE_NEEDS_MAPPINGS)
             for key, value in source.value.items():
-                if self._last_key_wins or key not in parent.written:
-                    entries[key] = value
-                    parent.node.weight += value.weight
+                if key in parent.written and not self._last_key_wins:
+                    raise self._bad(parent.key_line, merge_overwrites(key))
+                entries[key] = value
+                parent.node.weight += value.weight
 
     def _bad(self, line: int, text: str) -> BadSource:
         return BadSource(f"{self._name}:{line}: {text}")

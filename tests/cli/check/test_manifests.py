@@ -77,6 +77,15 @@ def test_json_is_read() -> None:
     assert flow.object == {"apiVersion": "v1", "kind": "Pod"}
 
 
+@pytest.mark.parametrize("merge", ["*bad", "[*other, *bad]"])
+def test_a_merge_key_that_would_overwrite_is_refused(merge: str) -> None:
+    """kubectl 1.36 sends ``image: bad``; YAML 1.1 says ``good``."""
+    text = "apiVersion: v1\nkind: X\nbad: &bad {image: bad}\nother: &other {a: 1}\n"
+    with pytest.raises(BadManifest, match=r'f\.yaml:5: "<<" also sets "image", which is written before it'):
+        read(f"{text}data: {{image: good, <<: {merge}}}\n")
+    assert read(f"{text}data: {{<<: {merge}, image: good}}\n")
+
+
 def test_anchors_aliases_and_merge_keys_are_read() -> None:
     text = "apiVersion: v1\nkind: X\nbase: &base {a: 1, b: 2}\nvalue: {<<: *base, b: 3}\nlist: {<<: [*base, {c: 4}]}\n"
     (manifest,) = read(text)
