@@ -115,7 +115,7 @@ def test_explain(asked: Kubectl) -> None:
     if not reads_openapi_as_json(asked):
         assert "couldn't find resource" in asked("explain", "is.spec", check=False).stderr
         return
-    assert "Tags and where each comes from." in asked("explain", "is.spec").stdout
+    assert "Tags and the source of each." in asked("explain", "is.spec").stdout
     assert "-required-" in asked("explain", "imagestreams.spec.tags").stdout
     assert "FIELDS:" in asked("explain", "istag").stdout
     assert "dockerImageReference" in asked("explain", "images").stdout
