@@ -5,6 +5,7 @@ Rule: docs/spec/import-gate.md 6.3 and 7. Source: openshift-apiserver, registry/
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from imagegate.core.image_api.resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
@@ -60,7 +61,7 @@ class Written(NamedTuple):
     is_new: bool
 
 
-class TagObjects:
+class TagObjects(ABC):
     """The verbs that both views share."""
 
     resource: ApiResource
@@ -71,25 +72,25 @@ class TagObjects:
         self._objects = objects
         self._streams = streams
 
+    @abstractmethod
     def view(self, stream: JsonObject, tag: str, *, allow_empty: bool) -> JsonObject:
         """One tag of a stream as this resource."""
-        raise NotImplementedError
 
+    @abstractmethod
     def views(self, stream: JsonObject) -> list[JsonObject]:
         """All tags of a stream as this resource's list shows them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def with_tag(self, request: ApiRequest, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
         """The stream with its spec tag as ``body`` sets it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
         """The object as it is validated; ``old`` is None on creation."""
-        raise NotImplementedError
 
+    @abstractmethod
     def findings(self, request: ApiRequest, new: JsonObject, old: JsonObject | None) -> list[Finding]:
         """Errors of a new or changed tag."""
-        raise NotImplementedError
 
     def get(self, request: ApiRequest, name: str) -> JsonObject:
         """One tag."""
@@ -149,9 +150,9 @@ class TagObjects:
             return self.view(written, tag, allow_empty=True)
         raise StatusError(server_timeout(self.resource.name, "create"))
 
+    @abstractmethod
     def with_created_tag(self, stream: JsonObject, tag: str, body: JsonObject) -> JsonObject:
         """The stream with the spec tag of a new object, if it has one."""
-        raise NotImplementedError
 
     def update(self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = False) -> Written:
         """Change a spec tag; without a version in any version of the stream, which is created if it does not exist."""

@@ -16,7 +16,8 @@ from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.adapters.store_sqlite.reserve import Reserve
 from imagegate.ports.image_store import ChangeType, Collection, ObjectKey, StoreFull
 
-MOUNTED = ["unshare", "--mount", "--map-root-user", "--user"]
+MOUNTED = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user", "--user"]
+"""Runs a command that may mount file systems which nobody else sees. Where that is forbidden the test fails."""
 SCRIPT = """
 import errno, json, os, sqlite3, sys
 from pathlib import Path
@@ -86,12 +87,6 @@ print(json.dumps(report))
 """
 
 
-def can_mount() -> bool:
-    done = subprocess.run([*MOUNTED, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
-    return done.returncode == 0
-
-
-@pytest.mark.skipif(not can_mount(), reason="this machine lets nobody mount a file system of his own")
 @pytest.mark.parametrize("size, objects", [("1500k", 40), ("6m", 200), ("64m", 8)])
 def test_deletes_work_on_a_full_disk(tmp_path: Path, size: str, objects: int) -> None:
     """On a small disk that the store fills itself, and on a larger one that another program fills at once."""
