@@ -28,6 +28,7 @@ from imagegate.web.admission import (
     too_large,
 )
 from imagegate.web.http_connection import ARRIVED
+from imagegate.web.review_connection import BeginReview
 from imagegate.web.wsgi_bridge import Bridge, Receive, Scope, Send, WsgiApplication
 
 IN_LOOP_BYTES = 32 * 1024
@@ -70,31 +71,63 @@ class AsgiApplication:
             return
         body = await _read(scope, receive, self._body_max_bytes)
         endpoint = ENDPOINTS.get(scope["path"]) if self._admission is not None else None
-        if endpoint is not None and self._admission is not None:
-            reply = await self._review(self._admission, endpoint, scope, body)
-            await _send(send, reply, close=body is None)  # what is left of the body must not be taken for a request
-        elif body is None:
+        if body is None:
             error = too_large(self._body_max_bytes or 0)
-            await _send(send, Reply(error.status, status_body(error.status, str(error))), close=True)
+            refused = Reply(error.status, status_body(error.status, str(error)))
+            # what is left of the body must not be taken for a request
+            await _send(send, refused if endpoint is None else error_reply(endpoint, error), close=True)
+        elif endpoint is not None:
+            begun = self._begin(endpoint, _request_of(scope, body))
+            if isinstance(begun, Reply):
+                await _send(send, begun)
+            else:
+                await begun(scope, receive, send)
         else:
             bridge = self._probes if scope["path"] in PROBES else self._others
             await bridge.answer(scope, body, receive, send)
 
-    async def _review(
-        self, admission: AdmissionEndpoints, endpoint: Endpoint, scope: Scope, body: bytes | None
-    ) -> Reply:
-        if body is None:
-            return error_reply(endpoint, too_large(admission.body_max_bytes))
-        steps = admission.answer_in_steps(endpoint, _request_of(scope, body))
-        large = len(body) > IN_LOOP_BYTES
+    @property
+    def begin_review(self) -> BeginReview | None:
+        """What answers a review at once, for connections that need no messages; None if the application has none."""
+        return None if self._admission is None else self._begin
+
+    def _begin(self, endpoint: Endpoint, received: Received) -> Reply | RestOfReview:
+        """Answer a review at once if it is small and memory has what it needs; else return what answers it later."""
+        assert self._admission is not None  # noqa: S101 - else there are no endpoints
+        steps = self._admission.answer_in_steps(endpoint, received)
+        if len(received.body) > IN_LOOP_BYTES:
+            return RestOfReview(steps, None, self._large)
+        begun = _advance(steps)
+        return begun if isinstance(begun, Reply) else RestOfReview(steps, begun, None)
+
+
+class RestOfReview:
+    """What is left to do for one review; an ASGI application that sends its answer.
+
+    Args:
+        wait: what it must wait for first.
+        threads: where its steps run; None: in the loop.
+    """
+
+    def __init__(self, steps: Steps[Reply], wait: Wait | None, threads: ThreadPoolExecutor | None) -> None:
+        self._steps = steps
+        self._wait = wait
+        self._threads = threads
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Go on to the end, and send the answer."""
+        wait = self._wait
         while True:
-            if large:
-                result = await asyncio.get_running_loop().run_in_executor(self._large, _advance, steps)
+            if wait is not None:
+                await _wait_for(wait)
+            if self._threads is not None:
+                result = await asyncio.get_running_loop().run_in_executor(self._threads, _advance, self._steps)
             else:
-                result = _advance(steps)
+                result = _advance(self._steps)
             if isinstance(result, Reply):
-                return result
-            await _wait_for(result)
+                await _send(send, result)
+                return
+            wait = result
 
 
 def _advance(steps: Steps[Reply]) -> Wait | Reply:
@@ -164,7 +197,7 @@ async def _read(scope: Scope, receive: Receive, max_bytes: int | None) -> bytes 
     return b"".join(parts) if max_bytes is None or size <= max_bytes else None
 
 
-async def _send(send: Send, reply: Reply, *, close: bool) -> None:
+async def _send(send: Send, reply: Reply, *, close: bool = False) -> None:
     headers: Iterable[tuple[str, str]] = reply.headers
     encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     if close:

@@ -25,8 +25,8 @@ from uvicorn_worker import UvicornWorker
 
 from imagegate.web.asgi import AsgiApplication
 from imagegate.web.connections import Connections, Limits
-from imagegate.web.http_connection import Connection
 from imagegate.web.listening import is_open_in, let_nobody_in
+from imagegate.web.review_connection import ReviewConnection
 
 ACCEPTED_AT_ONCE = 64
 """Connections accepted in one turn of the loop; then other workers, and requests under way, have theirs."""
@@ -197,12 +197,12 @@ class LoopServer(Server):
 
     def _begin(self, raw: socket.socket, address: Any) -> None:
         peer = (str(address[0]), int(address[1])) if isinstance(address, tuple) else None
-        connection = Connection(self._connections, self.config, self.server_state, raw=raw, peer=peer)
+        connection = ReviewConnection(self._connections, self.config, self.server_state, raw=raw, peer=peer)
         task = asyncio.get_running_loop().create_task(self._connect(connection, raw))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, connection: Connection, raw: socket.socket) -> None:
+    async def _connect(self, connection: ReviewConnection, raw: socket.socket) -> None:
         """Give the connection its transport, after the TLS handshake if there is one."""
         context = self._worker.tls_context()
         tls: dict[str, Any] = {}
@@ -258,7 +258,7 @@ class EventLoopWorker(UvicornWorker):
 
     CONFIG_KWARGS = {  # noqa: RUF012 - uvicorn-worker's own
         "loop": "uvloop",
-        "http": Connection,
+        "http": ReviewConnection,
         "ws": "none",
         "lifespan": "off",
         "interface": "asgi3",

@@ -71,6 +71,8 @@ class Connection(HttpToolsProtocol):
         self._head_in_this_packet = False
         self._head_bytes = 0
         self._fields = 0
+        self._single: dict[bytes, bytes] = {}
+        """The fields of ``_ONCE`` in the head that was received last."""
         self._held_back: tuple[RequestResponseCycle, Any] | None = None
         """A request whose head is complete and whose body is not: not yet given to the application."""
         self._answering: Any = None
@@ -145,11 +147,12 @@ class Connection(HttpToolsProtocol):
         if self.since is None:
             self.since = self._received_at
         self._head_done, self._head_in_this_packet, self._head_bytes, self._fields = False, True, 0, 0
-        super().on_message_begin()
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
-        super().on_url(url)
+        self.url += url
         if len(self.url) > self._limits.target_max_bytes:
             raise RefusedRequest(414, "the request's target is too long")
 
@@ -161,12 +164,25 @@ class Connection(HttpToolsProtocol):
         if len(name) + len(value) + 2 > self._limits.field_max_bytes:
             raise RefusedRequest(431, f"a header field is larger than {self._limits.field_max_bytes} bytes")
         if not self._head_done:
-            super().on_header(name, value)
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is complete: check it, then let the body come unless its announced length is too large."""
         announced = self._checked_length()
         self._head_done = True
+        if not self._is_short_way(announced):
+            self._begin_cycle(announced)
+
+    def _is_short_way(self, announced: int) -> bool:  # noqa: ARG002 - for subclasses
+        """True if this class's subclass answers the request without uvicorn's cycle."""
+        return False
+
+    def _begin_cycle(self, announced: int) -> None:
+        """Prepare uvicorn's cycle of request and answer."""
+        url, headers, expect = self.url, self.headers, b"expect" in self._single
+        super().on_message_begin()  # makes the scope, and empties what was received
+        self.url, self.headers, self.expect_100_continue = url, headers, expect
+        self.scope["headers"] = headers
         super().on_headers_complete()
         cycle = self.cycle
         cycle.transport = HeadWithBody(self.transport)
@@ -191,9 +207,11 @@ class Connection(HttpToolsProtocol):
             raise RefusedRequest(400, "the request's target is not a path")
         seen: dict[bytes, bytes] = {}
         for name, value in self.headers:
-            if name in _ONCE and name in seen:
-                raise RefusedRequest(400, f"more than one {name.decode()}")
-            seen[name] = value
+            if name in _ONCE:
+                if name in seen:
+                    raise RefusedRequest(400, f"more than one {name.decode()}")
+                seen[name] = value
+        self._single = seen
         coding = seen.get(b"transfer-encoding")
         if coding is not None:
             if coding.lower() != b"chunked" or self.parser.get_http_version() == "1.0":
@@ -220,24 +238,36 @@ class Connection(HttpToolsProtocol):
         cycle = self.cycle
         if cycle.response_complete or isinstance(cycle.transport, LingeringClose):
             return
-        connections = self._connections
-        while connections.buffered + len(body) > self._limits.buffered_max_bytes:
-            if not connections.make_room_for_bytes(self):
-                raise RefusedRequest(503, "too many bytes of requests are waiting")
+        self._count_bytes(len(body))
         cycle.body += body
-        self.buffered += len(body)
-        connections.buffered += len(body)
         if len(cycle.body) > self._limits.body_max_bytes:  # chunked: no length was announced
             self._answer_without_body()
+
+    def _count_bytes(self, received: int) -> None:
+        """Count bytes of a body that will be held in memory.
+
+        Raises:
+            RefusedRequest: there is no room for them, and none can be made.
+        """
+        connections = self._connections
+        while connections.buffered + received > self._limits.buffered_max_bytes:
+            if not connections.make_room_for_bytes(self):
+                raise RefusedRequest(503, "too many bytes of requests are waiting")
+        self.buffered += received
+        connections.buffered += received
 
     def on_message_complete(self) -> None:
         """The request is complete: it is answered now, or after those before it on this connection."""
         super().on_message_complete()
+        self._is_complete()
+        self._start_held_back()
+
+    def _is_complete(self) -> None:
+        """The deadline of the request that was received no longer runs."""
         self.since = None
         if self._is_registered:
             self._is_registered = False
             self._connections.request_complete(self)
-        self._start_held_back()
 
     def on_response_complete(self) -> None:
         """The answer is written."""
