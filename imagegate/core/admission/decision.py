@@ -84,9 +84,12 @@ class PatchOp(NamedTuple):
         return {"op": self.op, "path": self.path, "value": self.value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Decision:
-    """The whole result of one plug-in. Every denial is listed, not only the first."""
+    """The whole result of one plug-in. Every denial is listed, not only the first. Not changed once it is made.
+
+    The same object may be the result for many requests. Not ``frozen``: see ``AdmissionRequest``.
+    """
 
     plugin: str
     denials: tuple[Denial, ...] = ()

@@ -7,6 +7,7 @@ large nor a deeply nested object costs more than the places that are patched.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from imagegate.core.admission.decision import PatchOp
@@ -91,13 +92,19 @@ def fits(document: object, operations: Iterable[PatchOp]) -> bool:
     """
     for operation in operations:
         at = document
-        *parents, last = operation.path.split("/")[1:]
-        for part in (*parents, *(() if operation.op == "add" else (last,))):
-            key = part.replace("~1", "/").replace("~0", "~") if "~" in part else part
+        for key, index in _steps(operation.path, operation.op == "add"):
             if isinstance(at, dict) and key in at:
                 at = at[key]
-            elif isinstance(at, list) and key.isdecimal() and int(key) < len(at):
-                at = at[int(key)]
+            elif isinstance(at, list) and 0 <= index < len(at):
+                at = at[index]
             else:
                 return False
     return True
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str, leaves_last: bool) -> tuple[tuple[str, int], ...]:
+    """The parts of a JSON Pointer, each as a key and as an index (-1: it is none)."""
+    parts = path.split("/")[1 : -1 if leaves_last else None]
+    keys = [part.replace("~1", "/").replace("~0", "~") for part in parts]
+    return tuple((key, int(key) if key.isdecimal() and len(key) < 10 else -1) for key in keys)

@@ -10,16 +10,32 @@ from typing import NamedTuple
 
 from imagegate.caching import BoundedCache
 from imagegate.core.admission.answer_reader import AnswerReader
+from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.request import AdmissionRequest, GroupResource
+from imagegate.core.admission.workload import ImageUse
 from imagegate.core.image_policy.execution_rules import RuleResult
 from imagegate.core.image_policy.request import Exclusions, PolicyRequest
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 
 VERDICTS_MAX = 4096
+DECISIONS_MAX = 1024
+IMAGES_MAX = 32
+"""Images of an object whose decision is cached: bounds the memory."""
 NAMESPACES_MAX = 4096
 
 Key = tuple[tuple[tuple[GroupResource, ...], str, bool], bool, tuple[str, str, str]]
 """Resources, namespace and ``resolve_all``; ``rewriting``; kind, namespace and name of the image."""
+
+
+class DecisionKey(NamedTuple):
+    """Everything that a decision which allows a new object follows from, besides the snapshot."""
+
+    resources: tuple[GroupResource, ...]
+    namespace: str
+    resolve_all: bool
+    mutating: bool
+    """The mutating pass, of an object that may be rewritten."""
+    uses: tuple[ImageUse, ...]
 
 
 class Verdict(NamedTuple):
@@ -41,11 +57,13 @@ class Verdict(NamedTuple):
 class VerdictCache:
     """Verdicts under one snapshot. Bounded; without a lock: threads at worst compute the same verdict twice."""
 
-    __slots__ = ("_without_exclusions", "snapshot", "verdicts")
+    __slots__ = ("_without_exclusions", "decisions", "snapshot", "verdicts")
 
     def __init__(self, snapshot: object | None) -> None:
         self.snapshot = snapshot
         self.verdicts: BoundedCache[Key, Verdict] = BoundedCache(VERDICTS_MAX)
+        self.decisions: BoundedCache[DecisionKey, Decision] = BoundedCache(DECISIONS_MAX)
+        """Whole decisions that allow, so that the second pod of a workload costs reading its images."""
         self._without_exclusions: BoundedCache[str, Exclusions] = BoundedCache(NAMESPACES_MAX)
 
     def exclusions(self, request: AdmissionRequest, work: PolicyRequest, reader: AnswerReader) -> Exclusions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -118,14 +119,27 @@ class Outcome:
             response["allowed"] = False
             response["status"] = status_json(self.status)
         elif self.patch:
-            operations = orjson.dumps([operation.to_json() for operation in self.patch])
             response["patchType"] = "JSONPatch"
-            response["patch"] = base64.b64encode(operations).decode("ascii")
+            response["patch"] = _encoded(self.patch)
         if warnings := self.warnings:
             response["warnings"] = capped(warnings)
         if annotations := self.annotations:
             response["auditAnnotations"] = {key: cut(value, ANNOTATION_MAX_BYTES) for key, value in annotations.items()}
         return review_json(self.request.api_version, response)
+
+
+def _encoded(patch: tuple[PatchOp, ...]) -> str:
+    """A patch as JSON in base64; cached, since the pods of one workload all get the same."""
+    try:
+        return _encoded_once(patch)
+    except TypeError:  # a value that cannot be a key of the cache
+        return _encoded_once.__wrapped__(patch)
+
+
+@lru_cache(maxsize=1024)
+def _encoded_once(patch: tuple[PatchOp, ...]) -> str:
+    operations = orjson.dumps([operation.to_json() for operation in patch])
+    return base64.b64encode(operations).decode("ascii")
 
 
 def review_json(api_version: str, response: dict[str, Any]) -> dict[str, Any]:

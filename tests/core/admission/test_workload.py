@@ -115,7 +115,8 @@ def test_limits_of_one_request() -> None:
     with pytest.raises(InvalidObject, match="more than 10,000 images"):
         bounded([use] * (IMAGES_MAX + 1))
     with pytest.raises(InvalidObject, match="longer than"):
-        bounded([use._replace(name="a" * (NAMES_MAX_CHARACTERS // 2 + 1))] * 2)
+        bounded([use._replace(name="a" * NAME_MAX_CHARACTERS)] * (NAMES_MAX_CHARACTERS // NAME_MAX_CHARACTERS + 1))
+    assert bounded([use._replace(name="a" * NAME_MAX_CHARACTERS)] * (NAMES_MAX_CHARACTERS // NAME_MAX_CHARACTERS))
 
 
 def test_a_long_name_is_cut_and_stays_blank_only_if_all_of_it_is() -> None:

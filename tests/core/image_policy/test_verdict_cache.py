@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.request import Phase
 from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.verdict_cache import IMAGES_MAX
 from tests.core.image_policy.test_plugin import pod
 from tests.support.image_policy_setup import NOW, PolicySetup, request_for
 
@@ -95,3 +100,62 @@ class TestVerdictCache:
         for namespace, allowed in (("default", False), ("lenient", True), ("default", False), ("lenient", True)):
             asked = request_for(pod(f"quay.io/a/b@{self.DIGEST}"), namespace=namespace)
             assert scene.plugin.decide(asked, self.Snapshot(scene, snapshot), now=NOW).allowed is allowed
+
+
+class TestDecisionCache:
+    """Whole decisions that allow are shared by the requests that only their names tell apart."""
+
+    POLICY = (
+        "{kind: ImagePolicyConfig, apiVersion: v1, resolveImages: DoNotAttempt, executionRules: ["
+        "{name: ours, matchRegistries: [quay.io]}, "
+        "{name: soft, mode: warn, reject: true, skipOnResolutionFailure: true, matchRegistries: [soft.io]}]}"
+    )
+
+    def decide(self, scene: PolicySetup, snapshot: object, image: str, **asked: Any) -> Decision:
+        document = pod(image)
+        document["metadata"].update(asked.pop("metadata", {}))
+        answers = TestVerdictCache.Snapshot(scene, snapshot)
+        return scene.plugin.decide(request_for(document, **asked), answers, now=NOW)
+
+    def test_pods_of_one_workload_share_a_decision(self) -> None:
+        scene, snapshot = PolicySetup(self.POLICY, Behaviour(), []), object()
+        first = self.decide(scene, snapshot, "quay.io/a/b:1", metadata={"name": "one"})
+        assert first.allowed
+        assert self.decide(scene, snapshot, "quay.io/a/b:1", metadata={"name": "two"}, user="bob") is first
+        assert self.decide(scene, object(), "quay.io/a/b:1", metadata={"name": "two"}) is not first
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"image": "quay.io/a/b:2"},
+            {"namespace": "elsewhere"},
+            {"phase": Phase.VALIDATE},
+            {"metadata": {"annotations": {"alpha.image.policy.openshift.io/resolve-names": "*"}}},
+            {"operation": "UPDATE", "old": pod("quay.io/a/b:0")},
+            {"sub_resource": "ephemeralcontainers", "operation": "UPDATE", "old": pod("quay.io/a/b:0")},
+        ],
+        ids=["image", "namespace", "phase", "resolve-names", "update", "sub-resource"],
+    )
+    def test_whatever_the_decision_may_depend_on_tells_requests_apart(self, other: dict[str, Any]) -> None:
+        scene, snapshot = PolicySetup(self.POLICY, Behaviour(), []), object()
+        first = self.decide(scene, snapshot, "quay.io/a/b:1")
+        assert self.decide(scene, snapshot, "quay.io/a/b:1") is first
+        image = other.pop("image", "quay.io/a/b:1")
+        assert self.decide(scene, snapshot, image, **other) is not first
+
+    def test_a_denial_names_its_own_object(self) -> None:
+        scene, snapshot = PolicySetup(self.POLICY, Behaviour(), []), object()
+        for name in ("one", "two"):
+            decision = self.decide(scene, snapshot, "docker.io/a/b:1", metadata={"name": name})
+            assert decision.status is not None
+            assert f'"{name}"' in decision.status.message
+
+    def test_an_object_with_many_images_is_decided_anew(self) -> None:
+        scene, snapshot = PolicySetup(self.POLICY, Behaviour(), []), object()
+        document = pod("quay.io/a/b:1")
+        document["spec"]["containers"] *= IMAGES_MAX + 1
+        answers = TestVerdictCache.Snapshot(scene, snapshot)
+        first, second = (scene.plugin.decide(request_for(document), answers, now=NOW) for _ in range(2))
+        assert first.allowed
+        assert first is not second
+        assert first == second
