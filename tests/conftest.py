@@ -23,7 +23,7 @@ settings.register_profile("search", deadline=None, max_examples=2000)  # for fin
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "imagegate"))
 
 _FIXTURES_WITH_PROGRAMS = frozenset(
-    {"gpg_home", "kubectl", "registry", "registry_tls", "registry_htpasswd", "registry_token"}
+    {"apiserver_client", "gpg_home", "kubectl", "registry", "registry_tls", "registry_htpasswd", "registry_token"}
 )
 
 

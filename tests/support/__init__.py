@@ -11,6 +11,8 @@ registry_token     session   HTTPS and tokens of ``token_server``; anonymous may
 token_server       session   ``token_server.TokenServer`` (HTTPS), also for a notary server
 gpg_home           session   ``gpg.GpgHome`` with its own key ring; ``generate`` makes keys
 lookaside          function  ``lookaside.Lookaside``: HTTP server of a fresh directory of signatures
+face               module    the kind of worker of services that the test starts: each test runs over both
+apiserver_client   session   ``apiserver_client.ApiserverClient``: webhook calls by Go's HTTP client
 kubectl            function  ``kubectl.Kubectl``: kubectl with a home and configuration of its own
 ================== ========= =====================================================================
 

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from imagegate.web.server import WORKERS
+from tests.support.apiserver_client import ApiserverClient, build_apiserver_client
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome
 from tests.support.kubectl import Kubectl
 from tests.support.lookaside import Lookaside
 from tests.support.registry import PASSWORD, USER, Registry, start_registry
 from tests.support.token_server import TokenServer
+
+WORKER_SETTING = "IMAGEGATE_SERVER_WORKER"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--face``."""
+    text = "kind of worker of every service that a test starts; without it, tests of both faces run over both"
+    parser.addoption("--face", choices=WORKERS, help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start services with the chosen worker also in tests that run over one face only."""
+    if chosen := config.getoption("--face"):
+        os.environ[WORKER_SETTING] = chosen
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that uses ``face`` once over each."""
+    if "face" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--face")
+        metafunc.parametrize("face", [chosen] if chosen else WORKERS, scope="module", indirect=True)
+
+
+@pytest.fixture(scope="module")
+def face(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The kind of worker of every service that is started meanwhile: ASGI under the event loop, WSGI under gthread.
+
+    For tests of what the service answers, and of what it does on signals and on changes of its files.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(WORKER_SETTING, request.param)
+        yield request.param
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +115,9 @@ def kubectl(tmp_path: Path) -> Kubectl:
     home = tmp_path / "kubectl"
     home.mkdir()
     return Kubectl(home)
+
+
+@pytest.fixture(scope="session")
+def apiserver_client(tmp_path_factory: pytest.TempPathFactory) -> ApiserverClient:
+    """A Go program that calls the service as the API server does."""
+    return build_apiserver_client(tmp_path_factory.mktemp("apiserver-client"))

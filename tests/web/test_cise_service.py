@@ -62,7 +62,9 @@ def signer(gpg_home: GpgHome) -> Key:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, ca: Authority, gpg_home: GpgHome, signer: Key) -> Iterator[Setup]:
+def world(
+    tmp_path_factory: pytest.TempPathFactory, ca: Authority, gpg_home: GpgHome, signer: Key, face: str
+) -> Iterator[Setup]:
     """One service for all tests: an image signed by the key of the policy, and one that nobody signed."""
     directory = tmp_path_factory.mktemp("cise")
     (directory / "signatures").mkdir()
@@ -77,7 +79,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, ca: Authority, gpg_home: Gpg
             make_image(folder, text=name, kind="dir")
             registry.push(source_of(folder), name, *options)
         settings = write_settings(directory, registry, lookaside, ca, signer)
-        with serving(directory, "--settings", settings) as service:
+        with serving(directory, "--settings", settings, "--worker", face) as service:
             yield Setup(service, registry, lookaside)
 
 

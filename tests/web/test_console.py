@@ -15,8 +15,8 @@ ELSEWHERE = "different-registry/openshift/image-policy-check:latest"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("console"), workers=2) as found:
+def service(tmp_path_factory: pytest.TempPathFactory, face: str) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("console"), "--worker", face, workers=2) as found:
         yield found
 
 

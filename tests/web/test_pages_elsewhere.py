@@ -50,8 +50,8 @@ const kubectl = {"User-Agent": "kubectl/v1.20.2"};
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("pages")) as found:
+def service(tmp_path_factory: pytest.TempPathFactory, face: str) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("pages"), "--worker", face) as found:
         image = {"metadata": {"name": DIGEST}, "dockerImageReference": "a/b"}
         assert found.post(IMAGES, image).status == 201
         yield found

@@ -31,9 +31,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service without any option: sample policies."""
-    with serving(tmp_path_factory.mktemp("serve")) as found:
+def service(tmp_path_factory: pytest.TempPathFactory, face: str) -> Iterator[Service]:
+    """The service without any option but its kind of worker: sample policies."""
+    with serving(tmp_path_factory.mktemp("serve"), "--worker", face) as found:
         yield found
 
 
@@ -285,16 +285,15 @@ def deny_docker_hub(config: Path) -> None:
     config.write_text(text.replace("- docker.io\n", "- quay.io\n"))
 
 
+@pytest.mark.usefixtures("face")
 class TestReload:
-    OPTIONS: tuple[str, ...] = ()
-
     @pytest.fixture
     def config(self, tmp_path: Path) -> Path:
         return sample_config(tmp_path) / "master-config.yaml"
 
     @pytest.fixture
     def reloading(self, tmp_path: Path, config: Path) -> Iterator[Service]:
-        with serving(tmp_path, "--config", config, *self.OPTIONS, workers=2) as found:
+        with serving(tmp_path, "--config", config, workers=2) as found:
             assert found.post("/mutate", sample_review(DOCKER_HUB)).response["allowed"] is True
             yield found
 
@@ -315,7 +314,7 @@ class TestReload:
             (tmp_path / name / "c.yaml").write_text(config.read_text())
         deny_docker_hub(tmp_path / "two" / "c.yaml")
         (tmp_path / "data").symlink_to("one")
-        with serving(tmp_path, "--config", tmp_path / "data" / "c.yaml", *self.OPTIONS) as mounted:
+        with serving(tmp_path, "--config", tmp_path / "data" / "c.yaml") as mounted:
             assert mounted.post("/mutate", sample_review(DOCKER_HUB)).response["allowed"] is True
             (tmp_path / "new").symlink_to("two")
             (tmp_path / "new").rename(tmp_path / "data")
@@ -362,12 +361,11 @@ class TestReload:
         assert self.all_workers_say(reloading, False)
 
 
+@pytest.mark.usefixtures("face")
 class TestEnd:
-    OPTIONS: tuple[str, ...] = ()
-
     def test_sigterm_lets_the_request_under_way_finish(self, tmp_path: Path) -> None:
         body = json.dumps(sample_review(DOCKER_HUB)).encode()
-        with serving(tmp_path, *self.OPTIONS) as ending:
+        with serving(tmp_path) as ending:
             with contextlib.closing(ending.connection()) as connection:
                 connection.putrequest("POST", "/mutate")
                 connection.putheader("Content-Type", "application/json")
@@ -383,7 +381,7 @@ class TestEnd:
             assert ending.running.process.wait(20) == 0
 
     def test_the_shared_folder_of_metrics_is_removed(self, tmp_path: Path) -> None:
-        with serving(tmp_path, *self.OPTIONS) as ending:
+        with serving(tmp_path) as ending:
             maps = Path(f"/proc/{ending.running.pid}/maps").read_text(encoding="utf-8")
             (folder,) = set(re.findall(r"(/dev/shm/imagegate-metrics-[^/]+)/", maps))
             assert Path(folder).is_dir()

@@ -28,7 +28,7 @@ RESOURCES = {
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, face: str) -> Iterator[Service]:
     """The sample configuration, with AlwaysPullImages on."""
     directory = tmp_path_factory.mktemp("workloads")
     config = sample_config(directory)
@@ -36,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     text = master.read_text(encoding="utf-8")
     assert text.count("disable: true") == 1
     master.write_text(text.replace("disable: true", "disable: false"), encoding="utf-8")
-    with serving(directory, "--settings", config / "imagegate.yaml") as running:
+    with serving(directory, "--settings", config / "imagegate.yaml", "--worker", face) as running:
         yield running
 
 
