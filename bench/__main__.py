@@ -13,7 +13,12 @@ from typing import cast
 from bench.figures import Benchmark, Figure, Options, WrongAnswer
 
 BENCHMARKS: dict[str, tuple[str, ...]] = {
-    "bench.mutating:mutate": ("mutate_vs_flask_noop", "mutate_vs_wsgi_noop", "mutate_p99_vs_noop"),
+    "bench.mutating:mutate": (
+        "mutate_vs_flask_noop",
+        "mutate_vs_wsgi_noop",
+        "mutate_vs_same_noop",
+        "mutate_p99_vs_noop",
+    ),
     "bench.enforcing:cise": ("cise_pattern_vs_flask_noop", "cise_signed_warm_vs_flask_noop"),
     "bench.deciding:rules_scale_registries": ("rules_scale_registries",),
     "bench.deciding:rules_scale_imports": ("rules_scale_imports",),
@@ -21,6 +26,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "bench.storing:stream_scale": ("stream_scale",),
     "bench.enforcing:merge": ("merge_lookups",),
     "bench.mutating:bursts": ("burst_200", "burst_500"),
+    "bench.disturbing:slow_clients": ("slow_clients",),
+    "bench.disturbing:bulkhead": ("bulkhead",),
     "bench.checking:check_vs_parse": ("check_vs_parse",),
     "bench.enforcing:simple": ("simple_cold", "simple_warm"),
     "bench.lifetime:rss_worker": ("rss_worker",),

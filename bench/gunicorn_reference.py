@@ -1,10 +1,14 @@
-"""The references: no-ops under gunicorn's ``gthread``, with imagegate's settings for it and without its hooks."""
+"""The references: no-ops under gunicorn with imagegate's settings for ``BENCH_WORKER``, and without its hooks."""
 
 import os
 
-from imagegate.web.server import GTHREAD, ServerOptions, gunicorn_settings
+from bench.noop_worker import NoopWorker
+from imagegate.web.server import EVENT_LOOP, GTHREAD, ServerOptions, gunicorn_settings
 
-_settings = gunicorn_settings(ServerOptions(bind=(os.environ["BENCH_BIND"],), workers=1, worker=GTHREAD))
+_worker = os.environ.get("BENCH_WORKER", GTHREAD)
+_settings = gunicorn_settings(ServerOptions(bind=(os.environ["BENCH_BIND"],), workers=1, worker=_worker))
 for _hook in ("pre_fork", "post_worker_init", "on_reload", "child_exit"):
     _settings.pop(_hook, None)
+if _worker == EVENT_LOOP:
+    _settings["worker_class"] = type("NoopWorker", (NoopWorker,), {"options": _settings["worker_class"].options})
 globals().update(_settings)

@@ -24,7 +24,7 @@ def ready(options: Options) -> Iterable[Figure]:
     """From the start of ``imagegate serve``, without any option but the port, to a positive /readyz."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         seconds = [_ready_s(Path(directory)) for _ in range(options.rounds + 1)][1:]
-    yield Figure("ready", median(seconds), "s", 1.5)
+    yield Figure("ready", median(seconds), "s", 1.0)
 
 
 def _ready_s(directory: Path) -> float:

@@ -1,4 +1,4 @@
-"""Figures of the service under load, beside a no-op Flask route and a no-op bare WSGI function."""
+"""Figures of the service under load, beside no-ops: a Flask route, a bare WSGI function, a bare ASGI function."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from pathlib import Path
 from bench.figures import Options, WrongAnswer, median
 from bench.load import Check, Load, check_answers, is_allowed, put_under_load
 from bench.servers import BIN, Server, free_port, running
+from imagegate.web.server import EVENT_LOOP, GTHREAD
 
 WARM_UP_S = 1
+REFERENCES = {
+    "flask": ("bench.noop:flask_app()", GTHREAD),
+    "wsgi": ("bench.noop:wsgi_app", GTHREAD),
+    "same": ("bench.noop:asgi_app", EVENT_LOOP),
+}
+"""Application and worker of each no-op; ``same``: the worker that imagegate itself runs under."""
 
 
 @dataclass(slots=True)
@@ -43,11 +50,11 @@ class Target:
 
 @contextlib.contextmanager
 def reference(kind: str, directory: Path) -> Iterator[Server]:
-    """``flask`` or ``wsgi``: the no-op under the shipped gunicorn configuration, one worker."""
+    """One of ``REFERENCES``: the no-op under the shipped gunicorn configuration, one worker."""
     port = free_port()
-    application = {"flask": "bench.noop:flask_app()", "wsgi": "bench.noop:wsgi_app"}[kind]
+    application, worker = REFERENCES[kind]
     command: list[str | Path] = [BIN / "gunicorn", "-c", "bench/gunicorn_reference.py", application]
-    env = {"BENCH_BIND": f"127.0.0.1:{port}"}
+    env = {"BENCH_BIND": f"127.0.0.1:{port}", "BENCH_WORKER": worker}
     with running(f"noop-{kind}", command, port=port, env=env, log=directory / f"noop-{kind}.log") as server:
         yield server
 

@@ -32,6 +32,7 @@ class Server:
     process: subprocess.Popen[bytes]
     ready_s: float
     """From start to the first accepted connection."""
+    scheme: str = "http"
 
     def pids(self) -> list[int]:
         """The processes of the server: master, workers, and whatever they started."""

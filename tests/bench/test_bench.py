@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from bench import __main__ as command
-from bench import deciding, plot, program, report, reviews
+from bench import crowd, deciding, plot, program, report, reviews
 from bench.figures import Figure, Options, WrongAnswer
+from bench.load import check_answers, is_allowed
+from bench.server_figures import REFERENCES, reference
 from tests.support.counting import lines_run
 
 CONTRACT = """
-mutate_vs_flask_noop mutate_vs_wsgi_noop mutate_p99_vs_noop cise_pattern_vs_flask_noop cise_signed_warm_vs_flask_noop
+mutate_vs_flask_noop mutate_vs_wsgi_noop mutate_vs_same_noop mutate_p99_vs_noop cise_pattern_vs_flask_noop
+cise_signed_warm_vs_flask_noop slow_clients bulkhead
 rules_scale_registries rules_scale_imports rules_scale_cise stream_scale merge_lookups burst_200 burst_500
 check_vs_parse simple_cold simple_warm rss_worker ready
 """
@@ -131,3 +137,31 @@ def test_the_plot_is_a_drawing_of_all_curves() -> None:
     assert drawing.count("stroke-dasharray") == 2
     assert drawing.startswith("<svg")
     assert drawing.endswith("</svg>\n")
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_a_reference_allows_the_review_that_it_was_sent(kind: str, tmp_path: Path) -> None:
+    bodies = reviews.write([reviews.usual("nginx:1", "shop", number) for number in range(2)], tmp_path, "usual")
+    with reference(kind, tmp_path) as server:
+        check_answers(server, "/mutate", bodies, is_allowed)
+
+
+def test_an_answer_to_the_crowd_counts_only_if_it_is_for_its_own_review(tmp_path: Path) -> None:
+    (body,) = reviews.write([reviews.usual("nginx:1", "shop", 1)], tmp_path, "usual")
+    with reference("same", tmp_path) as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.crowd", "ask", str(server.port), "/mutate", "20", str(body)],
+            stdout=subprocess.PIPE, check=True,
+        )  # fmt: skip
+    assert [allowed for _, allowed in json.loads(done.stdout)] == [True] * 20
+
+
+@pytest.mark.parametrize("kind", crowd.KINDS)
+def test_slow_clients_never_complete_what_they_send(kind: str) -> None:
+    first, rest = crowd.KINDS[kind]
+    assert len(rest) * crowd.EVERY_S > 100  # longer than any limit of the service
+    head, _, body = first.partition(b"\r\n\r\n")
+    if kind == "bodies":
+        assert int(head.rpartition(b" ")[2]) == len(body) + len(rest)
+    else:
+        assert b"\r\n\r\n" not in first + rest
