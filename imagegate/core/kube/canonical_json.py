@@ -31,9 +31,7 @@ def encode(value: StrictValue) -> bytes:
     Raises:
         InvalidJson: repeated member, fraction, or an integer beyond 2**53.
     """
-    parts: list[str] = []
-    _write(value, parts)
-    return "".join(parts).encode()
+    return _form(value).encode()
 
 
 def key_id(keytype: str, public: str) -> str:
@@ -51,41 +49,32 @@ def canonical_key(keytype: str, public: str) -> bytes:
     return encode(Members((("keytype", keytype), ("keyval", keyval))))
 
 
-def _write(value: StrictValue, parts: list[str]) -> None:
+def _form(value: StrictValue) -> str:
     if isinstance(value, str):
-        parts.append(_text(value))
-    elif isinstance(value, Members):
-        _write_object(value, parts)
-    elif isinstance(value, list):
-        parts.append("[")
-        for index, item in enumerate(value):
-            if index:
-                parts.append(",")
-            _write(item, parts)
-        parts.append("]")
-    elif value is None:
-        parts.append("null")
-    elif isinstance(value, bool):
-        parts.append("true" if value else "false")
-    else:
-        parts.append(_integer(value))
+        return _text(value)
+    if isinstance(value, Members):
+        return _object(value)
+    if isinstance(value, list):
+        return f"[{','.join([_form(item) for item in value])}]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _integer(value)
 
 
-def _write_object(members: Members, parts: list[str]) -> None:
-    repeated = members.first_repeated()
-    if repeated is not None:
-        raise InvalidJson(f"member {repeated!r} is repeated")
-    parts.append("{")
-    for index, (name, value) in enumerate(sorted(members, key=lambda member: member[0].encode())):
-        if index:
-            parts.append(",")
-        parts.append(f"{_text(name)}:")
-        _write(value, parts)
-    parts.append("}")
+def _object(members: Members) -> str:
+    """Sorted by code points, which is the order of the UTF-8 bytes too."""
+    values = dict(members)
+    if len(values) != len(members):
+        raise InvalidJson(f"member {members.first_repeated()!r} is repeated")
+    return f"{{{','.join([f'{_text(name)}:{_form(values[name])}' for name in sorted(values)])}}}"
 
 
 def _text(text: str) -> str:
-    return f'"{text.translate(_ESCAPES)}"'
+    if '"' in text or "\\" in text:
+        text = text.translate(_ESCAPES)
+    return f'"{text}"'
 
 
 def _integer(value: float) -> str:

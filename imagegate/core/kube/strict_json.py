@@ -52,11 +52,12 @@ def parse(text: str | bytes) -> StrictValue:
         except UnicodeDecodeError as error:
             raise InvalidJson(f"not UTF-8: {error.reason} at byte {error.start}") from error
     _check_depth(text)
+    may_have_surrogates = "\\u" in text or not text.isascii()
     try:
-        value: StrictValue = _DECODER.decode(text)
+        value: StrictValue = (_REPAIRING if may_have_surrogates else _DECODER).decode(text)
     except json.JSONDecodeError as error:
         raise InvalidJson(f"{error.msg} at character {error.pos}") from error
-    return _repaired(value)
+    return _repaired(value) if may_have_surrogates else value
 
 
 def _check_depth(text: str) -> None:
@@ -101,6 +102,7 @@ def _constant(name: str) -> NoReturn:
     raise InvalidJson(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_members, parse_int=_number, parse_float=_number, parse_constant=_constant
+_DECODER, _REPAIRING = (
+    json.JSONDecoder(object_pairs_hook=hook, parse_int=_number, parse_float=_number, parse_constant=_constant)
+    for hook in (Members, _members)
 )
