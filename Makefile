@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .NOTPARALLEL:
-.PHONY: help run check test dev lint coverage conformance walkthrough bench bench-report lock clean
+.PHONY: help run check test cluster-test dev lint coverage conformance walkthrough bench bench-report lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -32,7 +32,7 @@ check: lint ## lint and unit tests; no root, no system packages
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q $(PARALLEL) -m 'not programs' $(UNIT_TESTS) $(ARGS)
 
 # Conformance runs also where a test failed: which of the two is wrong is then plain at once.
-test: $(VENV)/.installed-test system-packages lint ## everything: lint, unit tests, real peers, conformance
+test: $(VENV)/.installed-test system-packages cluster-programs lint ## everything: lint, unit tests, real peers, conformance
 	@status=0; \
 	$(BIN)/python -m pytest -q $(PARALLEL) $(ARGS) || status=$$?; \
 	$(BIN)/python -m tests.conformance || status=$$?; \
@@ -50,6 +50,9 @@ coverage: $(VENV)/.installed-test ## branch coverage; all of core and documents
 
 conformance: $(VENV)/.installed-test ## the cases that the original programs answered
 	$(BIN)/python -m tests.conformance $(ARGS)
+
+cluster-test: $(VENV)/.installed-test system-packages cluster-programs ## the tests behind a real kube-apiserver only
+	$(BIN)/python -m pytest -q tests/cluster $(ARGS)
 
 walkthrough: $(VENV)/.installed-test system-packages ## the documented examples with real peers, in real time
 	$(BIN)/python -m tests.walkthrough $(ARGS)
@@ -70,9 +73,12 @@ dev: $(VENV)/.installed-dev ## a virtual environment with everything for working
 clean: ## remove what make made
 	rm -rf $(VENV) build dist *.egg-info .coverage htmlcov .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/out
 
-.PHONY: system-packages
+.PHONY: system-packages cluster-programs
 system-packages:
 	@sh tests/system-packages.sh tests/system-packages.txt
+
+cluster-programs: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.cluster
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or later is needed (apt-get install python3)" >&2; exit 1; }

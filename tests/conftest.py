@@ -23,7 +23,16 @@ settings.register_profile("search", deadline=None, max_examples=2000)  # for fin
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "imagegate"))
 
 _FIXTURES_WITH_PROGRAMS = frozenset(
-    {"apiserver_client", "gpg_home", "kubectl", "registry", "registry_tls", "registry_htpasswd", "registry_token"}
+    {
+        "apiserver_client",
+        "gpg_home",
+        "kubectl",
+        "plane",
+        "registry",
+        "registry_htpasswd",
+        "registry_tls",
+        "registry_token",
+    }
 )
 
 

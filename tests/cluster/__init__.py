@@ -1,0 +1,1 @@
+"""imagegate behind a real kube-apiserver."""

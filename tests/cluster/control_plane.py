@@ -1,0 +1,190 @@
+"""etcd, kube-apiserver and kube-controller-manager on the loopback, and kubectl as its administrator.
+
+There is no scheduler and no kubelet: pods stay Pending. Everything else is real: admission, controllers, RBAC, the
+aggregation layer, garbage collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.cluster.binaries import folder, missing
+from tests.support.certificates import Authority, Certificate
+from tests.support.kubectl import Kubectl
+from tests.support.processes import Running, free_port, started, wait_until
+from tests.support.programs import program
+
+READY_S = 90.0
+"""On a busy machine; a quiet one takes 3 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """A running control plane."""
+
+    directory: Path
+    ca: Authority
+    """Issued every certificate: of the API server, its clients, and webhooks."""
+    admin: Certificate
+    api_server: Running
+    kubectl: Kubectl
+
+    @property
+    def url(self) -> str:
+        """``https://127.0.0.1:PORT``."""
+        return f"https://127.0.0.1:{self.api_server.port}"
+
+    def context(self) -> ssl.SSLContext:
+        """For requests of the administrator."""
+        context = ssl.create_default_context(cafile=str(self.ca.bundle))
+        context.load_cert_chain(self.admin.certificate, self.admin.key)
+        return context
+
+    def answers(self, path: str) -> bool:
+        """True if a GET of the administrator has a good answer."""
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", context=self.context(), timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def control_plane(directory: Path) -> Iterator[ControlPlane]:
+    """Run one until the block is left.
+
+    Raises:
+        AssertionError: the programs were not built, or one of them ended; with its output.
+    """
+    binaries = folder()
+    assert not missing(binaries), f"{binaries} lacks {missing(binaries)}; `make test` builds them"
+    ca = Authority(_made(directory / "pki"))
+    service_accounts = _service_account_key(directory / "pki")
+    admin = ca.issue("admin", organizations=("system:masters",))
+    with contextlib.ExitStack() as stack:
+        etcd = stack.enter_context(_etcd(directory))
+        api_server = stack.enter_context(_api_server(directory, ca, service_accounts, etcd.port))
+        plane = ControlPlane(directory, ca, admin, api_server, Kubectl(_made(directory / "kubectl")))
+        _use(plane.kubectl.configuration, plane.url, ca, admin)
+        wait_until(lambda: plane.answers("/readyz"), "kube-apiserver to be ready", timeout_s=READY_S)
+        stack.enter_context(_controllers(directory, ca, service_accounts, plane))
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        wait_until(lambda: plane.answers(account), "the controllers to make the default account", timeout_s=READY_S)
+        yield plane
+
+
+def _etcd(directory: Path) -> contextlib.AbstractContextManager[Running]:
+    port, peers = free_port(), free_port()
+    here = f"http://127.0.0.1:{peers}"
+    return started(
+        [
+            program("etcd"),
+            f"--data-dir={directory / 'etcd'}",
+            f"--listen-client-urls=http://127.0.0.1:{port}",
+            f"--advertise-client-urls=http://127.0.0.1:{port}",
+            f"--listen-peer-urls={here}",
+            f"--initial-advertise-peer-urls={here}",
+            f"--initial-cluster=default={here}",
+            "--unsafe-no-fsync",
+        ],
+        port=port,
+        log=directory / "etcd.log",
+    )
+
+
+def _api_server(
+    directory: Path, ca: Authority, service_accounts: Path, etcd_port: int
+) -> contextlib.AbstractContextManager[Running]:
+    server = ca.issue("kube-apiserver", addresses=("127.0.0.1", "10.96.0.1"))
+    proxy = ca.issue("front-proxy-client")
+    port = free_port()
+    return started(
+        [
+            folder() / "kube-apiserver",
+            f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",  # a loopback address is refused as an endpoint
+            f"--tls-cert-file={server.certificate}",
+            f"--tls-private-key-file={server.key}",
+            f"--client-ca-file={ca.bundle}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={service_accounts}",
+            f"--service-account-signing-key-file={service_accounts}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--authorization-mode=RBAC",
+            f"--requestheader-client-ca-file={ca.bundle}",
+            "--requestheader-allowed-names=front-proxy-client",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={proxy.certificate}",
+            f"--proxy-client-key-file={proxy.key}",
+        ],
+        port=port,
+        log=directory / "kube-apiserver.log",
+    )
+
+
+def _controllers(
+    directory: Path, ca: Authority, service_accounts: Path, plane: ControlPlane
+) -> contextlib.AbstractContextManager[Running]:
+    client = ca.issue("system:kube-controller-manager")
+    configuration = directory / "controllers.kubeconfig"
+    _use(configuration, plane.url, ca, client)
+    port = free_port()
+    return started(
+        [
+            folder() / "kube-controller-manager",
+            *(f"--{each}kubeconfig={configuration}" for each in ("", "authentication-", "authorization-")),
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
+            "--leader-elect=false",
+            "--use-service-account-credentials=true",
+            f"--service-account-private-key-file={service_accounts}",
+            f"--root-ca-file={ca.bundle}",
+        ],
+        port=port,
+        log=directory / "kube-controller-manager.log",
+    )
+
+
+def _use(configuration: Path, server: str, ca: Authority, client: Certificate) -> None:
+    """Write a kubeconfig for a client with a certificate."""
+    user = {"client-certificate": str(client.certificate), "client-key": str(client.key)}
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority": str(ca.bundle)}}],
+        "users": [{"name": "user", "user": user}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "user"}}],
+        "current-context": "test",
+    }
+    configuration.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def _service_account_key(directory: Path) -> Path:
+    """The key that signs tokens of service accounts."""
+    path = directory / "service-accounts.key"
+    key = ec.generate_private_key(ec.SECP256R1())
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+    )
+    return path
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
