@@ -84,6 +84,7 @@ def cise_behaviour(given: CisePathSettings) -> CiseSettings:
         report_all=given.report_all,
         rewriting=Rewriting(given.rewriting),
         keep_tag=given.keep_tag,
+        advisor_account=given.va.account,
         simple_key_namespaces=frozenset(given.simple.key_namespaces),
         **changes,
     )

@@ -178,5 +178,3 @@ def _refuse_unsupported(settings: Settings) -> None:
     cise = settings.cise
     if cise is not None and cise.trust != CisePathSettings().trust:
         raise InvalidSettings("cise.trust: content trust is not supported in this version")
-    if cise is not None and cise.va != CisePathSettings().va:
-        raise InvalidSettings("cise.va: vulnerability checks are not supported in this version")

@@ -9,18 +9,22 @@ from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.cache import CachedRegistry
 from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.adapters.reports.advisor import AdvisorHttp, AdvisorSettings
 from imagegate.adapters.signing.lookaside import LookasideHttp
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.plugin import Question
 from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.signing.requirements import ImageSignatures
+from imagegate.core.vulnerabilities.advisor import AdvisorStatus
 from imagegate.errors import InvalidSettings
 from imagegate.ports.registry import Registry
+from imagegate.service.evidence.advisor import AdvisorLimits, AdvisorStatuses
 from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
 from imagegate.service.evidence.signatures import SignatureLimits, SignatureReader
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
+from imagegate.settings.sections import VulnerabilitySettings
 
 
 def http_client(settings: Settings, *, more_ca_files: tuple[str, ...] = ()) -> HttpClient:
@@ -85,8 +89,18 @@ def evidence_answerers(settings: Settings, http: HttpClient) -> dict[type[Questi
     signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
     return {
         ManifestDigest: Answerer(digests.ask, cached=digests.cached, host=_registry_of_digest),
+        AdvisorStatus: _advisor(settings.cise.va if settings.cise else VulnerabilitySettings(), http, cached=cached),
         ImageSignatures: Answerer(signatures.ask, cached=signatures.cached, host=_host_of_signatures),
     }
+
+
+def _advisor(given: VulnerabilitySettings, http: HttpClient, *, cached: bool) -> Answerer:
+    advisor = AdvisorHttp(
+        http, AdvisorSettings(api_version=given.api_version, base_url=given.base_url, iam_url=given.iam_url)
+    )
+    statuses = AdvisorStatuses(advisor, limits=AdvisorLimits() if cached else AdvisorLimits(allowed_s=0, denied_s=0))
+    host = urlsplit(given.base_url).netloc.lower()
+    return Answerer(statuses.ask, cached=statuses.cached, host=lambda question: host or question.registry.lower())
 
 
 def _registry_of_digest(question: ManifestDigest) -> str:

@@ -23,10 +23,8 @@ REFUSED = {
     "cise.trust.pinning.tofu": "cise: {trust: {pinning: {tofu: false}}}",
     "cise.trust.servers": "cise: {trust: {servers: {a.io: 'https://a.io'}}}",
     "cise.trust.signerKeyMustSign": "cise: {trust: {signerKeyMustSign: false}}",
-    "cise.va.account": "cise: {va: {account: a}}",
-    "cise.va.iamURL": "cise: {va: {iamURL: 'https://iam'}}",
 }
-"""Settings of content trust and vulnerability checks, which this version refuses, with a document that sets each."""
+"""Settings of content trust, which this version refuses, with a document that sets each."""
 
 
 def settings_of(section: type, path: str = "") -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.signing.requirements import ImageSignatures
+from imagegate.core.vulnerabilities.advisor import AdvisorStatus
 from imagegate.documents.image_policies import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.service.evidence.signatures import SignatureReader
@@ -126,6 +127,8 @@ class CiseSetup:
     checks: tuple[Check, ...] = CHECKS
     failing: Mapping[type[Question], Unknown] = field(default_factory=dict)
     """Questions that are answered so."""
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    """Statuses of Vulnerability Advisor by reference."""
     asked: list[Question] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -179,6 +182,9 @@ class CiseSetup:
                 return self._manifest_digest(question)
             case ImageSignatures():
                 return self._reader.ask(question, deadline_s=5)
+            case AdvisorStatus():
+                status = self.statuses.get(question.reference)
+                return Unknown("Not found", retryable=False) if status is None else Found(status, "memory")
         raise TypeError(f"the plug-in asked {question}")
 
     def _manifest_digest(self, question: ManifestDigest) -> Lookup[str]:

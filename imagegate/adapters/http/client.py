@@ -37,6 +37,14 @@ class NotTls(Unreachable):
     """The server does not speak TLS where TLS is required."""
 
 
+class UnavailableStatus(Unreachable):
+    """The server answered 429 or 5xx to the last attempt."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class CertificateRefused(Unreachable):
     """The server's certificate is not trusted; asking again will not help."""
 
@@ -126,6 +134,12 @@ class HttpClient:
         client._addresses = replace(self._addresses, blocked=self._addresses.blocked | blocked)
         return client
 
+    def without_retries(self) -> HttpClient:
+        """This client, with its connections, for callers that retry in their own way."""
+        client = copy.copy(self)
+        client._limits = replace(self._limits, attempts=1)
+        return client
+
     def check(self, target: Target, sender: Sender | None) -> None:
         """Judge a URL by its name, as before asking it.
 
@@ -170,10 +184,17 @@ class HttpClient:
         return self._attempts(hop, until=until, max_bytes=max_bytes, verify=verify)
 
     def post_form(
-        self, url: str, form: Mapping[str, str], *, until: float, max_bytes: int, verify: bool = True
+        self,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        until: float,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        verify: bool = True,
     ) -> HttpAnswer:
         """POST a form; a redirect is refused, since the form may hold a password. Raises as ``get``."""
-        hop = _Hop("POST", read_url(url), self._headers(None, None), form)
+        hop = _Hop("POST", read_url(url), self._headers(headers, None), form)
         return self._attempts(hop, until=until, max_bytes=max_bytes, verify=verify)
 
     @staticmethod
@@ -198,7 +219,8 @@ class HttpClient:
                 return answer
             wait = _retry_after(answer, pause)
             if last or wait > self._limits.retry_after_max_s or not self._pause(wait, until):
-                raise Unreachable(f"{shown_url(answer.url)} answered with status {answer.status}")
+                shown = f"{shown_url(answer.url)} answered with status {answer.status}"
+                raise UnavailableStatus(shown, answer.status)
         raise Unreachable("no attempt was allowed")
 
     def _pause(self, seconds: float, until: float) -> bool:

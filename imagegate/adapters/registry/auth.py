@@ -10,13 +10,12 @@ Source of the exchange: distribution, spec/auth/token.
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from imagegate.adapters.http.client import HttpClient
+from imagegate.adapters.http.credentials import basic, is_token
 from imagegate.caching import SingleFlight, TimedCache
 from imagegate.core.references.registry_hosts import DOCKER_HUB
 from imagegate.core.registry.auth_challenge import Challenge
@@ -29,7 +28,6 @@ TOKEN_MAX_BYTES = 256 * 1024
 DEFAULT_TOKEN_S = 60.0  # distribution, spec/auth/token: without expires_in
 LONGEST_TOKEN_S = 3600.0
 _EARLY_S = 10.0  # a token is renewed this long before it ends
-_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 
 _HUB_SERVER = "registry-1.docker.io"
 KNOWN_REALMS: Mapping[str, frozenset[str]] = {
@@ -229,18 +227,12 @@ def read_token(body: bytes) -> tuple[str, float]:
     """
     document = bounded_json_object(body, "token")
     token = document.get("token") or document.get("access_token")
-    if not isinstance(token, str) or _HEADER_SAFE.fullmatch(token) is None:
+    if not isinstance(token, str) or not is_token(token):
         raise Malformed("the token server's answer has no token")
     lifetime = document.get("expires_in")
     if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or lifetime <= 0:
         lifetime = DEFAULT_TOKEN_S
     return token, min(float(min(lifetime, 10**9)), LONGEST_TOKEN_S)
-
-
-def basic(credential: Credential) -> str:
-    """The ``Basic`` header (RFC 7617, UTF-8)."""
-    text = f"{credential.username}:{credential.password}".encode("utf-8", "surrogatepass")
-    return f"Basic {base64.b64encode(text).decode()}"
 
 
 def _with_query(request: TokenRequest) -> str:

@@ -75,6 +75,8 @@ class CiseSettings:
     rewriting: Rewriting = Rewriting.ALL
     keep_tag: bool = False
     """Rewrite ``NAME:TAG`` to ``NAME:TAG@DIGEST`` instead of ``NAME@DIGEST``."""
+    advisor_account: str = ""
+    """IBM Cloud account for entries that name none (docs/spec/enforcement.md 14.2)."""
     simple_key_namespaces: frozenset[str] = frozenset()
     """Other namespaces whose key Secrets an ImagePolicy may reference."""
 

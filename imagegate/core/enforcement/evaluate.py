@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import DenialCode
@@ -74,6 +74,8 @@ def evaluate_requirements(
         tried.append((check.kind, outcome))
         if isinstance(outcome, Refused) and not settings.report_all:
             break
+        if isinstance(outcome, Verified) and outcome.digest:
+            subject = replace(subject, verified=outcome.digest)
     if pending:
         return None
     return _combined_result(entry, pinned, tried)

@@ -82,9 +82,10 @@ def trace_requirements(
         trace.add(use.field, Step("spelling", selected.spelling, "matched", f"nothing matches {image.original}"))
     for kind, outcome in result.tried:
         if isinstance(outcome, Verified):
-            detail = {"digest": f"sha256:{outcome.digest}"} if outcome.digest else {}
-            trace.add(use.field, Step(REQUIREMENT, kind, "holds", detail=detail))
+            digest = {"digest": f"sha256:{outcome.digest}"} if outcome.digest else {}
+            trace.add(use.field, Step(REQUIREMENT, kind, "holds", detail=digest | dict(outcome.detail)))
         else:
-            trace.add(use.field, Step(REQUIREMENT, kind, "refused", outcome.text, {"code": outcome.code.value}))
+            detail = {"code": outcome.code.value} | dict(outcome.detail)
+            trace.add(use.field, Step(REQUIREMENT, kind, "refused", outcome.text, detail))
     if not result.tried:
         trace.add(use.field, Step(REQUIREMENT, "none", "holds", "the entry requires nothing"))

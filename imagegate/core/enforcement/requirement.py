@@ -24,6 +24,8 @@ class Verified:
     """The requirement holds. ``digest`` was verified (64 hex digits), empty where the requirement verifies none."""
 
     digest: str = ""
+    detail: tuple[tuple[str, str], ...] = ()
+    """Facts about the evidence, for the trace: names and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Refused:
 
     code: DenialCode
     text: str
+    detail: tuple[tuple[str, str], ...] = ()
+    """As for ``Verified``."""
 
 
 RequirementResult: TypeAlias = Verified | Refused
@@ -103,6 +107,8 @@ class ImageUnderPolicy:
     entry: Entry
     pulls: PullSource
     settings: CiseSettings
+    verified: str = ""
+    """64 hex digits that an earlier requirement of the entry verified, or empty."""
 
     @property
     def dialect(self) -> Dialect:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.registry.auth import DEFAULT_TOKEN_S, LONGEST_TOKEN_S, TokenRealms, basic, read_token
+from imagegate.adapters.http.credentials import basic
+from imagegate.adapters.registry.auth import DEFAULT_TOKEN_S, LONGEST_TOKEN_S, TokenRealms, read_token
 from imagegate.core.registry.pull_secrets import Credential
 from imagegate.errors import Malformed
 

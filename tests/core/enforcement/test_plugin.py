@@ -539,7 +539,7 @@ class TestPullSecrets:
 
 
 class TestWhatIsNotBuiltYet:
-    """Content trust and vulnerability reports: asked for, they deny and say why; they never pass."""
+    """Content trust: asked for, it denies and says why; it never passes."""
 
     TRUST = '{name: "*", policy: {trust: {enabled: true}}}'
     VA = '{name: "*", policy: {va: {enabled: true}}}'
@@ -566,22 +566,6 @@ class TestWhatIsNotBuiltYet:
                 CISE_GROUP,
                 "us.icr.io/a/b",
                 "content trust cannot be checked: this version of imagegate does not verify Notary metadata",
-            ),
-            (
-                VA,
-                CISE_GROUP,
-                "r.example.com/a",
-                'Cannot use Vulnerability Advisor for IBM Cloud Container Registry with image "r.example.com/a"',
-            ),
-            (
-                VA,
-                CISE_GROUP,
-                "us.icr.io/a/b:1",
-                (
-                    "Failed to get Vulnerability Advisor for IBM Cloud Container Registry scan result for "
-                    '"us.icr.io/a/b:1": vulnerability reports cannot be checked: '
-                    "this version of imagegate does not fetch them"
-                ),
             ),
         ],
     )
