@@ -34,10 +34,11 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "bench.lifetime:ready": ("ready",),
     "bench.mutating:mutate_sizes": ("mutate_sizes",),
     "bench.mutating:granian": ("granian_vs_gunicorn",),
+    "bench.workers:workers": ("workers",),
     "bench.lifetime:soak": ("soak",),
 }
 """Each function that measures, and the names it is asked for by: those of its figures that have a goal."""
-NOT_BY_DEFAULT = frozenset({"bench.lifetime:soak"})
+NOT_BY_DEFAULT = frozenset({"bench.lifetime:soak", "bench.workers:workers"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from imagegate.errors import InvalidSettings
 from imagegate.web.app import Application
-from imagegate.web.server import ServerOptions
+from imagegate.web.server import KEEP_ALIVE_S, ServerOptions
 
 
 def run(app: Application, options: ServerOptions) -> None:
@@ -21,6 +21,7 @@ def run(app: Application, options: ServerOptions) -> None:
     try:
         from granian import Granian
         from granian.constants import HTTPModes, Interfaces, SSLProtocols
+        from granian.http import HTTP1Settings
     except ImportError as error:
         raise InvalidSettings("--server granian: pip install 'imagegate[granian]'") from error
     host, port = _address(options.bind)
@@ -30,6 +31,8 @@ def run(app: Application, options: ServerOptions) -> None:
         port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
+        # also the time that an idle connection is kept: longer than the API server keeps it
+        http1_settings=HTTP1Settings(header_read_timeout=KEEP_ALIVE_S * 1000),
         workers=options.workers or min(len(os.sched_getaffinity(0)), 4),
         blocking_threads=options.threads,
         backlog=2048,

@@ -36,9 +36,9 @@ EVENT_LOOP, GTHREAD = "event-loop", "gthread"
 WORKERS = (EVENT_LOOP, GTHREAD)
 RECEIVE_TIMEOUT_S = 15
 """``gthread``: a client that stops in the middle of a request is disconnected, and its thread is free again."""
-KEEP_ALIVE_S = {EVENT_LOOP: 120, GTHREAD: 75}
+KEEP_ALIVE_S = 120
 """The API server closes idle connections after 90 seconds. A server that closes later never closes one on which a
-request is on its way. ``gthread`` keeps the 75 seconds it had before there was the other worker."""
+request is on its way."""
 DRAIN_IN_CLUSTER_S = 5.0
 """About the time until a Service sends a pod that is ending no new connections."""
 DESCRIPTORS_WANTED = 65536
@@ -112,7 +112,7 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
         "threads": options.threads,
         "worker_connections": 2000,
         "backlog": 2048,
-        "keepalive": KEEP_ALIVE_S[options.worker],
+        "keepalive": KEEP_ALIVE_S,
         "timeout": 60,  # a worker without a heartbeat for so long is replaced
         "graceful_timeout": options.graceful_s,
         "preload_app": True,  # loaded once, before the fork: workers share the memory and start quickly
