@@ -69,7 +69,8 @@ class Connection(HttpToolsProtocol):
         self._received_at = self.since
         self._head_done = False
         self._head_in_this_packet = False
-        self._head_bytes = 0
+        self._later_bytes = 0
+        """Bytes of the request that is received, without those of the packet in which it began."""
         self._fields = 0
         self._single: dict[bytes, bytes] = {}
         """The fields of ``_ONCE`` in the head that was received last."""
@@ -115,6 +116,23 @@ class Connection(HttpToolsProtocol):
         self._release_bytes()
         self._connections.remove(self)
 
+    def eof_received(self) -> bool:
+        """The client sends no more. It may still read, so what is under way is answered before the connection ends.
+
+        For a stream it is the only sign that the client has gone. TLS has no such half-closed state.
+        """
+        cycle = self.cycle
+        if (
+            self.since is not None
+            or cycle is None
+            or cycle.response_complete
+            or cycle.chunked_encoding
+            or not self.transport.can_write_eof()
+        ):
+            return False
+        cycle.keep_alive = False
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Parse a packet. If a request in it is not complete, its deadline runs."""
         if self._ignores_input:
@@ -131,12 +149,15 @@ class Connection(HttpToolsProtocol):
         if not self._is_registered:
             self._is_registered = True
             self._connections.request_started(self, self._received_at)
-        # llhttp reports a header field when it is complete, so the head is counted by packets too. The packet in which
-        # it began is left out: it may hold the rest of the request before it.
-        if not self._head_done and not self._head_in_this_packet:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_max_bytes:
+        # llhttp reports a header field when it is complete, and extensions of chunks never, so the request is counted
+        # by packets too. The packet in which it began is left out: it may hold the rest of the request before it.
+        if not self._head_in_this_packet:
+            self._later_bytes += len(data)
+            limits = self._limits
+            if not self._head_done and self._later_bytes > limits.head_max_bytes:
                 self._refuse(RefusedRequest(431, "the request's headers are too large"))
+            elif self._later_bytes > limits.head_max_bytes + 2 * limits.body_max_bytes:
+                self._refuse(RefusedRequest(413, "the request's chunks are too large for what is in them"))
 
     def _awaits_rest(self) -> bool:
         """True if a request has begun and is neither complete nor refused. The parser's callbacks change that."""
@@ -146,7 +167,7 @@ class Connection(HttpToolsProtocol):
         """A request begins, perhaps in the same packet as the end of another."""
         if self.since is None:
             self.since = self._received_at
-        self._head_done, self._head_in_this_packet, self._head_bytes, self._fields = False, True, 0, 0
+        self._head_done, self._head_in_this_packet, self._later_bytes, self._fields = False, True, 0, 0
         self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
 
@@ -223,7 +244,10 @@ class Connection(HttpToolsProtocol):
         length = seen.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > _LENGTH_MAX_DIGITS:
             raise RefusedRequest(413 if length.isdigit() else 400, "the Content-Length is not a length")
-        return int(length)
+        announced = int(length)
+        if (announced or coding is not None) and self.parser.should_upgrade():  # httptools would drop the body
+            raise RefusedRequest(400, "no other protocol is spoken here: send the request without Upgrade")
+        return announced
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Call the application; uvicorn does this when the head is complete, here it waits for the body."""

@@ -53,6 +53,8 @@ class Certificates:
     def _read(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # a handshake costs the server more than the client, and only the first one has a deadline
+        context.options |= ssl.OP_NO_RENEGOTIATION
         context.load_cert_chain(self._certificate, self._key)
         if self._client_ca is not None:
             context.load_verify_locations(self._client_ca)
