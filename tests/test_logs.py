@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from imagegate import logs
@@ -64,8 +65,7 @@ def test_commands_log_sentences(capsys: pytest.CaptureFixture[str]) -> None:
 def test_records_are_lines_also_through_a_small_pipe() -> None:
     read_end, write_end = os.pipe()
     lines = JsonLines(Lines(write_end))
-    lines.append({"a": "ü\n"})
-    lines.append({"b": [1, None]})
+    lines.append([orjson.dumps({"a": "ü\n"}) + b"\n", orjson.dumps({"b": [1, None]}) + b"\n"])
     os.close(write_end)
     with os.fdopen(read_end, "rb") as reader:
         assert [json.loads(line) for line in reader.read().splitlines()] == [{"a": "ü\n"}, {"b": [1, None]}]

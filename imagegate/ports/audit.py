@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 
 class Audit(Protocol):
     """An append-only place for records."""
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Add one record (JSON values only). May raise ``OSError``; called from several threads."""
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add records: each is one JSON object in UTF-8, with its line feed. May raise ``OSError``."""

@@ -32,6 +32,7 @@ class Application(AdmissionEndpoints):
         survive a fork.
         """
         logs.write_in_thread(self._metrics.serving.lines_dropped)
+        self.service.recording.start(self._metrics.serving.reviews_not_recorded)
         policies = self.service.policies
         policies.listen(lambda state: self._metrics.policies(policies.current, state))
         self._metrics.policies(policies.current, policies.state)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.service.review.response import Verdict
+from imagegate.core.admission.request import Phase
+from imagegate.service.review.decided import PluginResult
 
 PLUGIN = "cise"
 
@@ -28,22 +26,13 @@ class EnforcementMetrics:
         # gauges: the client library adds _total to the names of counters, and Portieris' dashboards expect none
         self._allowed = _sum("portieris_pod_admission_decision_allow_count", "Admissions allowed", registry)
         self._denied = _sum("portieris_pod_admission_decision_deny_count", "Admissions denied", registry)
-        self._by_decision: dict[tuple[str, Phase, str], Callable[[], None]] = {}
-        """Looked-up counters, as in ``Metrics``."""
 
-    def decided(self, request: AdmissionRequest, verdict: Verdict) -> None:
-        """Count one decision."""
-        decision = verdict.decision
-        reason = decision.denials[0].code.value if decision.denials else ""
-        key = (verdict.word, request.phase, reason)
-        count = self._by_decision.get(key)
-        if count is None:
-            count = self._decisions.labels(verdict.word, request.phase.value, reason).inc
-            self._by_decision[key] = count
-        count()
-        if bypass := decision.annotations.get("bypass"):
-            self._bypasses.labels(bypass).inc()
-        (self._denied if decision.denials else self._allowed).inc()
+    def count(self, phase: Phase, result: PluginResult, count: int) -> None:
+        """Count ``count`` decisions."""
+        self._decisions.labels(result.word, phase.value, result.code).inc(count)
+        if result.bypass:
+            self._bypasses.labels(result.bypass).inc(count)
+        (self._denied if result.is_denied else self._allowed).inc(count)
 
 
 def _sum(name: str, description: str, registry: CollectorRegistry) -> Gauge:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter as Counts
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from imagegate.service.policies.policy_set import Mode, PolicySet, ReloadState
-from imagegate.service.review.response import SOFTENED, Outcome
+from imagegate.service.policies.policy_set import PolicySet, ReloadState
+from imagegate.service.review.decided import Decided, ReviewKind
 from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 
@@ -28,13 +29,19 @@ FLUSH_EVERY_S = 0.25
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Metrics:
-    """A ``Recorder`` that counts.
+class BatchHistogram(Histogram):
+    """A histogram that is told many values at once."""
 
-    The counter of each combination of labels is cached: the client library takes longer to find it than to count. Two
-    threads that miss at once store the same counter twice, so the caches need no lock. Their size is bounded by the
-    number of rules.
-    """
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Observe ``values``: one write for each bucket, where ``observe`` writes two for each value."""
+        bounds = self._upper_bounds
+        for bucket, count in Counts([bisect_left(bounds, value) for value in values]).items():
+            self._buckets[bucket].inc(count)
+        self._sum.inc(sum(values))
+
+
+class Metrics:
+    """A ``Sink`` of ``service.review.recording`` that counts, and gauges of the policies."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -44,7 +51,7 @@ class Metrics:
             ["plugin", "verdict", "rule"],
             registry=self._registry,
         )
-        self._seconds = Histogram(
+        self._seconds = BatchHistogram(
             "imagegate_review_duration_seconds",
             "Time to answer an admission review, look-ups included",
             ["phase"],
@@ -103,35 +110,22 @@ class Metrics:
         """Plug-ins whose rules were shown: one that loses its documents must be set to 0, not stay as it was."""
         self._cise = EnforcementMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
-        self._by_decision: dict[tuple[str, str, str], Callable[[], None]] = {}
-        self._by_phase: dict[object, Callable[[float], None]] = {}
         self._looked_up: deque[tuple[str, str]] = deque()
         """Look-ups not yet counted. ``append`` and ``popleft`` of a deque are atomic, so reviews take no lock."""
         self._flushing = threading.Lock()
 
-    def decided(self, outcome: Outcome, seconds: float) -> None:
-        """Count one review."""
-        for verdict in outcome.verdicts:
-            decision = verdict.decision
-            word = verdict.word
-            for rule in decision.rules or ("",):
-                self._count(decision.plugin, word, rule)
-            for softened in decision.softened:
-                self._count(decision.plugin, SOFTENED[Mode(softened.mode)], softened.rule)
-            if decision.plugin == PLUGIN:
-                self._cise.decided(outcome.request, verdict)
-        phase = outcome.request.phase
-        observe = self._by_phase.get(phase)
-        if observe is None:
-            observe = self._by_phase[phase] = self._seconds.labels(phase.value).observe
-        observe(seconds)
-
-    def _count(self, plugin: str, word: str, rule: str) -> None:
-        key = (plugin, word, rule)
-        count = self._by_decision.get(key)
-        if count is None:
-            count = self._by_decision[key] = self._decisions.labels(*key).inc
-        count()
+    def take(self, batch: Sequence[Decided]) -> None:
+        """Count reviews: first in plain dictionaries, since the client library takes a lock and a file for each."""
+        seconds_by_kind: dict[ReviewKind, list[float]] = {}
+        for decided in batch:
+            seconds_by_kind.setdefault(decided.kind, []).append(decided.seconds)
+        for kind, seconds in seconds_by_kind.items():
+            self._seconds.labels(kind.phase.value).observe_all(seconds)
+            for result in kind.results:
+                for word, rule in result.counted:
+                    self._decisions.labels(result.plugin, word, rule).inc(len(seconds))
+                if result.plugin == PLUGIN:
+                    self._cise.count(kind.phase, result, len(seconds))
 
     def looked_up(self, question: str, outcome: str) -> None:
         """Queue one look-up to be counted within ``FLUSH_EVERY_S``: counting takes a lock and writes to a file."""

@@ -68,6 +68,7 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
 
     @pages.get("/metrics")
     def scrape() -> Response:
+        service.recording.flush()
         metrics.store_read(service.store_trouble())
         return Response(metrics.text(), content_type=CONTENT_TYPE)
 

@@ -26,7 +26,7 @@ def application(chosen: StartupOptions | None = None) -> Application:
     shared = os.environ.get(MULTIPROCESS)
     service = build(
         chosen,
-        recorders=(metrics,),
+        sinks=(metrics,),
         count=metrics.looked_up,
         log_decisions=True,
         keeps_images=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from imagegate.service.health import Check
 from imagegate.service.policies.policy_set import PolicyHolder
 from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.lookups import Count, Deadline, LookUp
+from imagegate.service.review.recording import Recording, Sink
 from imagegate.service.review.reviewer import Recorder, Reviewer
 from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
@@ -48,6 +50,7 @@ class Runtime:
     policies: PolicyHolder
     look_up: LookUp
     reviewer: Reviewer
+    recording: Recording
     recent: RecentRecords
     """The last decisions, if they are logged."""
     images: ImageService | None = None
@@ -90,6 +93,7 @@ def build(
     chosen: StartupOptions,
     *,
     recorders: Sequence[Recorder] = (),
+    sinks: Sequence[Sink] = (),
     count: Count | None = None,
     log_decisions: bool = False,
     keeps_images: bool = False,
@@ -99,7 +103,8 @@ def build(
     """Everything that reviews need. No thread is started.
 
     Args:
-        recorders: called with every decision.
+        recorders: called with every decision, by the thread that made it.
+        sinks: get what is recorded of the decisions, in batches.
         count: called for every look-up.
         log_decisions: write a line for every decision to standard error.
         keeps_images: open the store, and serve the image API from it.
@@ -124,11 +129,14 @@ def build(
     look_up = LookUp(answerers, count=count, snapshot=inputs.snapshot)
     recent = RecentRecords(shared)
     if log_decisions:
-        recorders = (DecisionLog(now, JsonLines(lines_on(sys.stderr.fileno())), recent), *recorders)
+        sinks = (DecisionLog(JsonLines(lines_on(sys.stderr.fileno())), recent), *sinks)
+    recording = Recording(time.time, *sinks)
+    if sinks:
+        recorders = (recording, *recorders)
     reviewer = Reviewer(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )
-    service = Runtime(settings, policies, look_up, reviewer, recent)
+    service = Runtime(settings, policies, look_up, reviewer, recording, recent)
     if beginning is not None:
         _follow(service, chosen, inputs, beginning, shared, keeps=store is not None)
     if store is not None and http is not None:

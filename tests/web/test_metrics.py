@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.request import Phase
 from imagegate.service.policies.policy_set import Mode, Modes
+from imagegate.service.review.recording import Recording
 from imagegate.web.enforcement_metrics import PLUGIN
 from imagegate.web.metrics import MULTIPROCESS, Metrics
 from imagegate.web.serving_metrics import ServingMetrics
@@ -32,7 +34,7 @@ def value(metrics: Metrics, line: str) -> float:
 def test_reviews_are_counted_by_plugin_and_verdict_and_timed() -> None:
     metrics = Metrics()
     for plugin in (allowing("image-policy"), denying("image-policy", "no")):
-        reviewer(plugin, recorders=(metrics,)).review(review(), Phase.MUTATE)
+        reviewer(plugin, recorders=(Recording(time.time, metrics),)).review(review(), Phase.MUTATE)
     decided = 'imagegate_decisions_total{plugin="image-policy",rule="",verdict='
     assert [value(metrics, f'{decided}"{word}"}}') for word in ("allowed", "denied", "warned")] == [1, 1, 0]
     assert value(metrics, 'imagegate_review_duration_seconds_count{phase="mutate"}') == 2
@@ -40,15 +42,19 @@ def test_reviews_are_counted_by_plugin_and_verdict_and_timed() -> None:
 
 def test_a_denial_that_does_not_count_is_another_verdict() -> None:
     metrics = Metrics()
-    softened = reviewer(denying("image-policy", "no"), recorders=(metrics,), modes=Modes(default=Mode.WARN))
+    softened = reviewer(
+        denying("image-policy", "no"), recorders=(Recording(time.time, metrics),), modes=Modes(default=Mode.WARN)
+    )
     softened.review(review(), Phase.MUTATE)
     assert value(metrics, 'imagegate_decisions_total{plugin="image-policy",rule="",verdict="warned"}') == 1
 
 
 def test_decisions_of_image_enforcement_are_counted_for_portieris_dashboards_too() -> None:
     metrics = Metrics()
-    reviewer(allowing(PLUGIN, bypass="system-namespace"), recorders=(metrics,)).review(review(), Phase.MUTATE)
-    reviewer(denying(PLUGIN, "no"), recorders=(metrics,)).review(review(), Phase.MUTATE)
+    reviewer(allowing(PLUGIN, bypass="system-namespace"), recorders=(Recording(time.time, metrics),)).review(
+        review(), Phase.MUTATE
+    )
+    reviewer(denying(PLUGIN, "no"), recorders=(Recording(time.time, metrics),)).review(review(), Phase.MUTATE)
     assert value(metrics, "portieris_pod_admission_decision_allow_count") == 1
     assert value(metrics, "portieris_pod_admission_decision_deny_count") == 1
     code = DenialCode.REJECTED_BY_RULE.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 
 from imagegate.service.health import Check
 from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
+from imagegate.service.review.recording import Recording
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
 from imagegate.wiring.runtime import STORE, Runtime
@@ -23,6 +25,7 @@ def client(*checks: Check) -> FlaskClient:
         checks=list(checks),
         policies=policies,
         owner=None,
+        recording=Recording(time.time),
         store_trouble=lambda: "",
         not_ready=lambda: [f"{check.name}: {check.problem()}" for check in checks if check.stops and check.problem()],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from imagegate.core.admission.request import Phase
 from imagegate.service.review.decision_log import DecisionLog
 from imagegate.web.metrics import Metrics
 from imagegate.wiring.choices import StartupOptions
-from imagegate.wiring.runtime import build, now
+from imagegate.wiring.runtime import build
 from tests.bypass.reviewer_setup import review_of
 
 TEXT = "spec.containers[0].image: image evil.example.com/x:1 would be rejected by rule 'bad'"
@@ -24,9 +26,9 @@ class Kept:
     def __init__(self) -> None:
         self.records: list[Any] = []
 
-    def append(self, record: Any) -> None:
+    def append(self, lines: Sequence[bytes]) -> None:
         """See ``ports.audit.Audit``."""
-        self.records.append(record)
+        self.records += map(json.loads, lines)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def test_mode_of_a_reject_rule(
     (tmp_path / "imagegate.yaml").write_text("config: config.yaml\n", encoding="utf-8")
     metrics, kept = Metrics(), Kept()
     chosen = StartupOptions(settings_file=tmp_path / "imagegate.yaml", environ={})
-    reviewer = build(chosen, recorders=(metrics, DecisionLog(now, kept))).reviewer
+    reviewer = build(chosen, sinks=(metrics, DecisionLog(kept))).reviewer
     for phase in Phase:
         response = reviewer.review(review_of({"image": "evil.example.com/x:1"}), phase)["response"]
         assert response["allowed"] is allowed

@@ -10,9 +10,9 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -75,23 +75,27 @@ class Lines:
         if not thread.is_alive():
             self._write_all(self._queued)  # what came in between
 
-    def put(self, line: bytes) -> None:
-        """Log one line, its line feed included. Never waits for the reader, never raises ``OSError``."""
+    def put(self, *lines: bytes) -> None:
+        """Log lines, their line feeds included. Never waits for the reader, never raises ``OSError``."""
         if self._thread is None:
-            self._put_now(line)
+            for line in lines:
+                self._put_now(line)
             return
+        dropped = 0
         with self._changed:
-            if self._queued_bytes + len(line) > self._queued_max_bytes:
-                dropped = True
-                self._dropped += 1
-            else:
-                dropped = False
-                self._queued.append(line)
-                self._queued_bytes += len(line)
-                if self._asleep:
-                    self._changed.notify()
+            size = self._queued_bytes
+            for line in lines:
+                if size + len(line) > self._queued_max_bytes:
+                    dropped += 1
+                else:
+                    self._queued.append(line)
+                    size += len(line)
+            self._queued_bytes = size
+            self._dropped += dropped
+            if self._asleep:
+                self._changed.notify()
         if dropped:
-            self._tell(1)
+            self._tell(dropped)
 
     def _put_now(self, line: bytes) -> None:
         """Write in the caller's thread. After a reader was waited for in vain, the next lines do not wait."""
@@ -185,9 +189,9 @@ class JsonLines:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Log one record."""
-        self._lines.put(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Log records."""
+        self._lines.put(*lines)
 
 
 class LineHandler(logging.Handler):

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ _PATTERN = "recent-*.jsonl"
 
 
 class RecentRecords:
-    """``Audit`` that keeps the last ``KEPT`` records of each process. Appending costs next to nothing.
+    """``Audit`` that keeps the last ``KEPT`` records of each process, encoded: they are rarely looked at.
 
     Args:
         folder: shared by the processes; None: only this process's records are known.
@@ -28,14 +28,14 @@ class RecentRecords:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._own: deque[Mapping[str, Any]] = deque(maxlen=KEPT)
+        self._own: deque[bytes] = deque(maxlen=KEPT)
         self._appended = 0
         self._written = 0
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Keep one record; it is not looked at."""
-        self._own.append(record)
-        self._appended += 1
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Keep records."""
+        self._own.extend(lines)
+        self._appended += len(lines)
 
     def start(self) -> None:
         """Share this process's records from now on. To be called after a fork."""
@@ -48,7 +48,7 @@ class RecentRecords:
         if self._folder is None or self._written == self._appended:
             return
         self._written = self._appended
-        content = b"\n".join(orjson.dumps(record) for record in list(self._own))
+        content = b"".join(list(self._own))
         fresh = self._folder / f"new-{os.getpid()}"
         fresh.write_bytes(content)
         fresh.replace(self._folder / _PATTERN.replace("*", str(os.getpid())))
@@ -60,8 +60,9 @@ class RecentRecords:
         for path in self._folder.glob(_PATTERN) if self._folder is not None else ():
             if path.name != mine:
                 with contextlib.suppress(OSError):  # its process has ended, and the folder was tidied
-                    found += [orjson.loads(line) for line in path.read_bytes().splitlines()]
-        return sorted(found, key=lambda record: str(record.get("time")), reverse=True)[:most]
+                    found += path.read_bytes().splitlines()
+        records: list[Mapping[str, Any]] = [orjson.loads(line) for line in found]
+        return sorted(records, key=lambda record: str(record.get("time")), reverse=True)[:most]
 
     def _keep_sharing(self) -> None:
         wait = threading.Event()

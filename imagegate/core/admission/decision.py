@@ -84,7 +84,7 @@ class PatchOp(NamedTuple):
         return {"op": self.op, "path": self.path, "value": self.value}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, weakref_slot=True)
 class Decision:
     """The whole result of one plug-in. Every denial is listed, not only the first. Not changed once it is made.
 

@@ -62,6 +62,7 @@ def console(service: Runtime) -> Blueprint:
 
     @pages.get("/")
     def decisions() -> str:
+        service.recording.flush()
         rows = [row for record in service.recent.latest(100) for row in _rows(record)]
         return render_template(
             "console/decisions.html", policies=service.policies.current, state=service.policies.state, rows=rows

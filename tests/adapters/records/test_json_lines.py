@@ -90,7 +90,7 @@ def test_nothing_is_lost_while_somebody_reads_and_each_threads_order_is_kept(pip
 
     def log(thread: int) -> None:
         for number in range(1000):
-            records.append({"thread": thread, "n": number})
+            records.append([b'{"thread":%d,"n":%d}\n' % (thread, number)])
 
     threads = [threading.Thread(target=log, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -152,12 +152,12 @@ def test_before_the_start_a_blocked_pipe_is_waited_for_once_only(pipe: Pipe) -> 
 
 
 _PROGRAM = """
-import sys
-from imagegate.adapters.records.json_lines import JsonLines, lines_on
+import json, sys
+from imagegate.adapters.records.json_lines import lines_on
 lines = lines_on(1)
 lines.start()
 for number in range(5000):
-    JsonLines(lines).append({"process": sys.argv[1], "n": number, "pad": "x" * (number % 300)})
+    lines.put(json.dumps({"process": sys.argv[1], "n": number, "pad": "x" * (number % 300)}).encode() + b"\\n")
 """
 
 

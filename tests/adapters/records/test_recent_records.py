@@ -8,8 +8,8 @@ from imagegate.adapters.records.recent_records import KEPT, RecentRecords
 from tests.support.processes import wait_until
 
 
-def record(second: int, uid: str = "u") -> dict[str, object]:
-    return {"time": f"2026-01-02T03:04:{second:02}.000+00:00", "uid": uid}
+def record(second: int, uid: str = "u") -> list[bytes]:
+    return [b'{"time":"2026-01-02T03:04:%02d.000+00:00","uid":"%b"}\n' % (second, uid.encode())]
 
 
 def uids(records: RecentRecords) -> list[object]:
@@ -27,7 +27,7 @@ def test_the_newest_come_first() -> None:
 def test_only_so_many_are_kept() -> None:
     records = RecentRecords()
     for number in range(KEPT + 5):
-        records.append({"time": f"{number:05}", "uid": str(number)})
+        records.append([b'{"time":"%05d","uid":"%d"}\n' % (number, number)])
     assert len(records.latest()) == KEPT
     assert uids(records)[0] == str(KEPT + 4)
 
@@ -36,7 +36,7 @@ def test_records_of_another_process_are_seen(tmp_path: Path) -> None:
     program = (
         "import pathlib, sys; from imagegate.adapters.records.recent_records import RecentRecords\n"
         "records = RecentRecords(pathlib.Path(sys.argv[1]))\n"
-        "records.append({'time': '2026-01-02T03:04:01', 'uid': 'theirs'}); records.share()"
+        'records.append([b\'{"time":"2026-01-02T03:04:01","uid":"theirs"}\\n\']); records.share()'
     )
     subprocess.run([sys.executable, "-c", program, tmp_path], check=True, timeout=60)
     own = RecentRecords(tmp_path)

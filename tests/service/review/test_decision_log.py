@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from imagegate.core.admission.decision import Decision, PatchOp, Softened
 from imagegate.core.admission.request import Phase
 from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
-from imagegate.service.review.decision_log import LISTED_MAX, DecisionLog
+from imagegate.service.review.decided import LISTED_MAX
+from imagegate.service.review.decision_log import DecisionLog
+from imagegate.service.review.recording import Recording
 from tests.service.plugins import NOW, allowing, denial, denying, review, reviewer, rewriting
 
 SECRET = "hunter2"
@@ -18,13 +21,17 @@ class Kept:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
 
-    def append(self, record: Any) -> None:
-        self.records.append(json.loads(json.dumps(record)))
+    def append(self, lines: Sequence[bytes]) -> None:
+        self.records += map(json.loads, lines)
+
+
+def logging_to(kept: Kept) -> Recording:
+    return Recording(NOW.timestamp, DecisionLog(kept))
 
 
 def record_of(*plugins: Any, modes: Modes | None = None, **more: Any) -> dict[str, Any]:
     kept = Kept()
-    service = reviewer(*plugins, recorders=(DecisionLog(lambda: NOW, kept),), modes=modes)
+    service = reviewer(*plugins, recorders=(logging_to(kept),), modes=modes)
     document = review(**more)
     document["request"]["object"]["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "value": SECRET}]
     service.review(document, Phase.MUTATE)
@@ -126,7 +133,7 @@ class Softening:
 def test_a_rule_that_only_warns_or_is_noted(mode: Mode, warnings: list[str] | None, noted: str) -> None:
     """The weaker of the plug-in's mode and the rule's decides who is told; the log tells in any case."""
     kept = Kept()
-    service = reviewer(ConfiguredPlugin(Softening(), Modes(mode)), recorders=(DecisionLog(lambda: NOW, kept),))
+    service = reviewer(ConfiguredPlugin(Softening(), Modes(mode)), recorders=(logging_to(kept),))
     response = service.review(review(), Phase.MUTATE)["response"]
     assert response["allowed"]
     assert response.get("warnings") == warnings
