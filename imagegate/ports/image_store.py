@@ -6,7 +6,8 @@ is durable; a write with an old version is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -71,10 +72,21 @@ class ChangeType(StrEnum):
 class Change:
     """One change. ``object`` is the object after it (before it, if deleted) with the change's resourceVersion."""
 
+    key: ObjectKey
     type: ChangeType
     object: dict[str, Any]
     labels_before: dict[str, str]
     """The object's labels before the change, so that a watcher sees objects leave its selector."""
+    version: int
+    size: int
+    """Bytes of the object as it is stored."""
+
+
+class Changes(NamedTuple):
+    """Changes in the order in which they were made, and the version up to which these are all."""
+
+    changes: tuple[Change, ...]
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +150,18 @@ class ImageStore(Protocol):
     ) -> Page:
         """Objects of a collection that match, at most ``limit`` of them (0: all), continuing ``after`` a name."""
 
-    def watch(
-        self, collection: Collection, *, since: str, timeout_s: float, tick_s: float = 1.0
-    ) -> Iterator[Change | None]:
-        """Changes after version ``since``, as they come, until ``timeout_s`` is over.
-
-        Comes with a None at the beginning, when it has been seen that there is nothing in the way, and about every
-        ``tick_s``.
+    def changes(self, since: str, collection: Collection | None = None, *, limit: int) -> Changes:
+        """Changes after version ``since``, of one collection or of all objects, the first ``limit`` of them.
 
         Raises:
-            ChangesExpired: ``since`` is too old (also later, if the watcher falls behind).
+            ChangesExpired: ``since`` is too old, not reached yet, or no version of this store.
+        """
+
+    def commits(self) -> AbstractContextManager[Callable[[], object]]:
+        """A function that tells one thread whether to look for changes.
+
+        Its result differs from the one before whenever something was written meanwhile, by any process. Costs
+        microseconds.
         """
 
     def version(self) -> str:

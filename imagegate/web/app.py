@@ -13,6 +13,7 @@ from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
+from imagegate.web.streams import Places
 from imagegate.wiring.runtime import Runtime, now
 
 
@@ -50,7 +51,8 @@ def create_app(service: Runtime, metrics: Metrics) -> Flask:
     app.register_blueprint(ops(service, metrics))
     app.register_blueprint(console(service))
     if service.images is not None:
-        app.register_blueprint(image_api(service.images.api, now=now, stopping=service.images.is_stopping))
+        images, places = service.images, Places()
+        app.register_blueprint(image_api(images.api, now=now, stopping=images.is_stopping, places=places))
     app.register_error_handler(HTTPException, _status)
     return app
 

@@ -3,7 +3,7 @@
 - A review whose look-ups are all cached is decided in the loop: handing it to a thread costs more than deciding it.
 - A review that needs look-ups waits for them in the loop, and holds no thread.
 - A large review takes milliseconds to decide, so it goes to a small pool of threads.
-- Every other request goes to the WSGI application in a pool of its own, answers without an end (watches) in another.
+- Every other request goes to the WSGI application in a pool of its own; answers without an end (watches) are tasks.
 - Probes have a third pool: a pod whose image API is busy must still be ready.
 """
 
@@ -27,9 +27,10 @@ from imagegate.web.admission import (
     status_body,
     too_large,
 )
+from imagegate.web.asgi_types import Receive, Scope, Send
 from imagegate.web.http_connection import ARRIVED
 from imagegate.web.review_connection import BeginReview
-from imagegate.web.wsgi_bridge import Bridge, Receive, Scope, Send, WsgiApplication
+from imagegate.web.wsgi_bridge import Bridge, WsgiApplication
 
 IN_LOOP_BYTES = 32 * 1024
 """The largest review that is decided in the loop. A larger one would delay all others for milliseconds."""
@@ -37,8 +38,8 @@ LARGE_AT_ONCE = 2
 """Threads for large reviews. They share the interpreter lock with the loop, so more of them would only slow it down."""
 PROBES = frozenset({"/livez", "/readyz", "/health/liveness", "/health/readiness", "/metrics", "/version"})
 PROBE_THREADS = 2
-STREAMS = 32
-"""Watches at a time; each holds a thread."""
+STREAMS = 2000
+"""Watches and live views at a time; each holds some kilobytes and no thread."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,13 +50,17 @@ class AsgiApplication:
     Args:
         application: any WSGI application; if it is an ``AdmissionEndpoints``, its reviews are answered in the loop.
         threads: for requests that are not reviews.
+        streams: watches and live views at a time.
     """
 
-    def __init__(self, application: WsgiApplication, *, threads: int = 16) -> None:
+    def __init__(self, application: WsgiApplication, *, threads: int = 16, streams: int = STREAMS) -> None:
         self._admission = application if isinstance(application, AdmissionEndpoints) else None
         self._body_max_bytes = self._admission.body_max_bytes if self._admission is not None else None
-        self._others = Bridge(application, threads=threads, streams=STREAMS)
-        self._probes = Bridge(application, threads=PROBE_THREADS, streams=1)
+        self._others = Bridge(application, threads=threads, streams=streams)
+        self._probes = Bridge(
+            application,
+            threads=PROBE_THREADS,
+        )
         self._large = ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large-reviews")
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
-from imagegate.web.asgi import AsgiApplication
+from imagegate.web.asgi import STREAMS, AsgiApplication
 from imagegate.web.connections import Connections, Limits
 from imagegate.web.listening import is_open_in, let_nobody_in
 from imagegate.web.review_connection import ReviewConnection
@@ -296,11 +296,13 @@ class EventLoopWorker(UvicornWorker):
         return self.options.drain_s, max(self.cfg.graceful_timeout - 1.0, 0.0)
 
     async def _serve(self) -> None:
-        application = AsgiApplication(self.wsgi, threads=self.cfg.threads)
-        self.config.app = application
         limits = self.options.limits
         # here and not where the options are made: the limit of descriptors is that of the worker's process
         limits = limits._replace(connections=min(limits.connections, connections_max()))
+        # reviews must always find a connection that may be closed for theirs
+        streams = min(STREAMS, limits.connections // 2)
+        application = AsgiApplication(self.wsgi, threads=self.cfg.threads, streams=streams)
+        self.config.app = application
         connections = Connections(limits, getattr(self.wsgi, "closed_early", lambda _reason: None))
         try:
             await LoopServer(self, connections).serve(sockets=self.sockets)

@@ -230,10 +230,35 @@ def _return_free_memory() -> None:
 
 def when_ready_for_event_loop(server: Any) -> None:
     """Hook of both workers when the sockets listen, before the first fork."""
+    for listener in server.LISTENERS:
+        notice_lost_clients(listener.sock)
     gc.collect()
     _return_free_memory()
     gc.freeze()  # the collector would write to loaded objects, and every worker would get a copy of their pages
     _log.info("listening", extra={"addresses": [str(listener) for listener in server.LISTENERS], "pid": os.getpid()})
+
+
+def notice_lost_clients(listener: socket.socket, *, idle_s: int = 60, probe_s: int = 10, lost_s: int = 90) -> None:
+    """Have the system end connections whose client is gone without a word: a watch may have nothing to send for long.
+
+    Accepted connections inherit it, so it costs no system call for each.
+
+    Args:
+        listener: the listening socket; nothing is done for one that is not TCP.
+        idle_s: after so long without a packet the system probes.
+        probe_s: time between two probes.
+        lost_s: what is not acknowledged for so long ends the connection.
+    """
+    if listener.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, idle_s),
+        (socket.TCP_KEEPINTVL, probe_s),
+        (socket.TCP_KEEPCNT, max(1, (lost_s - idle_s) // probe_s)),
+        (socket.TCP_USER_TIMEOUT, lost_s * 1000),
+    ):
+        listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def pre_fork(server: Any, _worker: Any) -> None:

@@ -1,8 +1,11 @@
 """A WSGI application behind the event loop: called in threads, its answer sent by the loop.
 
+An answer is read to its end in the thread of the call. What has no end (``web.streams``) is handed over: its head comes
+from the application, the rest is driven by the loop and holds no thread.
+
 Why not a library: uvicorn's WSGIMiddleware (deprecated) and a2wsgi hold one thread for every answer until it is sent
-whole, so watches, which last for minutes, would take the threads of all other requests; and neither tells the
-application that its client has gone, bounds how many requests wait, or leaves out header names with an underscore.
+whole, so watches, which last for minutes, would take the threads of all other requests; and neither bounds how many
+requests wait, or leaves out header names with an underscore.
 """
 
 from __future__ import annotations
@@ -10,20 +13,16 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-GONE = "imagegate.gone"
-"""Key in the environment: a function that returns True once the client has gone. Watches end by it."""
-STREAMS = "imagegate.streams"
-"""Key in the environment: how many watches this process can serve at a time."""
+from imagegate.web.asgi_types import Receive, Scope, Send
+from imagegate.web.loop_streams import LoopStreams
+from imagegate.web.streams import HANDOVER, Handover, Stream
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
@@ -38,23 +37,24 @@ class _Answer:
     status: int = 500
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
-    rest: Iterator[bytes] | None = None
-    """The pieces after ``body``; None if ``body`` is the whole answer."""
+    stream: Stream | None = None
+    """What comes in place of ``body``."""
     close: Callable[[], None] | None = None
+    """To be called when ``stream`` has ended."""
 
 
 class Bridge:
-    """Calls the application in a pool of threads; long answers have another, so that neither kind waits for the other.
+    """Calls the application in a pool of threads.
 
     Args:
         threads: for calls of the application.
-        streams: for answers without a length, one thread each while it waits for the next piece.
+        streams: how many streams there may be at a time.
     """
 
-    def __init__(self, application: WsgiApplication, *, threads: int, streams: int) -> None:
+    def __init__(self, application: WsgiApplication, *, threads: int, streams: int = 0) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="requests")
-        self._streams = ThreadPoolExecutor(streams, thread_name_prefix="streams")
+        self._streams = LoopStreams()
         self._streams_max = streams
         self._waiting_max = threads + _WAITING_MAX
         self._waiting = 0
@@ -62,31 +62,35 @@ class Bridge:
     def close(self) -> None:
         """Start nothing more; what runs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._streams.shutdown(wait=False, cancel_futures=True)
+        self._streams.close()
 
     async def answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Answer one request whose body was received."""
         if self._waiting >= self._waiting_max:
             await _send_short(send, 503, b"the server is busy, please try again later")
             return
-        gone = _Gone()
         environ = environ_of(scope, body)
-        environ[GONE], environ[STREAMS] = gone, self._streams_max
         loop = asyncio.get_running_loop()
         self._waiting += 1
         try:
             answer = await loop.run_in_executor(self._threads, self._call, environ)
         finally:
             self._waiting -= 1
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        if answer.rest is None:
+        if answer.stream is None:
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             await send({"type": "http.response.body", "body": answer.body})
-        else:
-            await self._stream(answer, gone, receive, send)
+            return
+        try:
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await self._streams.send(answer.stream, receive, send)
+        finally:
+            if answer.close is not None:
+                await loop.run_in_executor(self._threads, answer.close)  # not in the loop: it may wait for a lock
 
     def _call(self, environ: dict[str, Any]) -> _Answer:
-        """Call the application; runs in a thread. An answer with a length is read to its end there, in one hop."""
+        """Call the application; runs in a thread. All of the answer but a stream is read there, in one hop."""
         answer = _Answer()
+        handover = environ[HANDOVER] = Handover(self._streams_max)
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[..., None]:
             answer.status = int(status.partition(" ")[0])
@@ -96,53 +100,14 @@ class Bridge:
         parts = self._application(environ, start_response)
         close: Callable[[], None] | None = getattr(parts, "close", None)
         try:
-            pieces = iter(parts)
-            answer.body = next(pieces, b"")  # a generator calls start_response only now
-            if any(name == b"content-length" for name, _ in answer.headers) or isinstance(parts, (list, tuple)):
-                answer.body += b"".join(pieces)
-            else:
-                answer.rest, answer.close = pieces, close
+            if environ["REQUEST_METHOD"] != "HEAD":
+                answer.stream, answer.close = handover.stream, close
+            if answer.stream is None:
+                answer.body = b"".join(parts)  # a generator calls start_response only now
         finally:
-            if answer.rest is None and close is not None:
+            if answer.stream is None and close is not None:
                 close()
         return answer
-
-    async def _stream(self, answer: _Answer, gone: _Gone, receive: Receive, send: Send) -> None:
-        loop = asyncio.get_running_loop()
-        """Send piece by piece. The pool is asked for one piece at a time, so that a slow client holds no thread."""
-        watching = asyncio.ensure_future(_until_gone(receive, gone))
-        try:
-            piece: bytes | None = answer.body
-            while piece is not None and not gone.is_gone:
-                if piece:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-                assert answer.rest is not None  # noqa: S101
-                piece = await loop.run_in_executor(self._streams, next, answer.rest, None)
-            if not gone.is_gone:  # else the end would be sent to nobody
-                await send({"type": "http.response.body", "body": b""})
-        finally:
-            gone.is_gone = True
-            watching.cancel()
-            if answer.close is not None:
-                await loop.run_in_executor(self._threads, answer.close)  # not in the loop: it may wait for a lock
-
-
-class _Gone:
-    """Set in the loop, read in threads. One attribute, so no lock: a read gets the old value or the new one."""
-
-    __slots__ = ("is_gone",)
-
-    def __init__(self) -> None:
-        self.is_gone = False
-
-    def __call__(self) -> bool:
-        return self.is_gone
-
-
-async def _until_gone(receive: Receive, gone: _Gone) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    gone.is_gone = True
 
 
 async def _send_short(send: Send, status: int, body: bytes) -> None:

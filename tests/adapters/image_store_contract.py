@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
 
 from imagegate.ports.image_store import (
-    Change,
+    Changes,
     ChangesExpired,
     ChangeType,
     Collection,
@@ -32,8 +31,8 @@ def body(name: str = "app", namespace: str = "test", **metadata: Any) -> dict[st
     return {"metadata": {"name": name, "namespace": namespace, **metadata}, "spec": {"x": 1}}
 
 
-def seen(changes: list[Change | None]) -> list[tuple[ChangeType, str]]:
-    return [(change.type, change.object["metadata"]["name"]) for change in changes if change is not None]
+def seen(changes: Changes) -> list[tuple[ChangeType, str]]:
+    return [(change.type, change.object["metadata"]["name"]) for change in changes.changes]
 
 
 class ImageStoreContract:
@@ -117,51 +116,71 @@ class ImageStoreContract:
         store.create(key("a"), body("a"))
         page = store.list_objects(STREAMS)
         store.create(key("b"), body("b"))
-        assert seen(list(store.watch(STREAMS, since=page.version, timeout_s=0))) == [(ChangeType.ADDED, "b")]
+        assert seen(store.changes(page.version, STREAMS, limit=9)) == [(ChangeType.ADDED, "b")]
 
-    def test_watch_tells_every_change_in_order(self, store: ImageStore) -> None:
+    def test_every_change_is_known_in_order(self, store: ImageStore) -> None:
         start = store.version()
         first = store.create(key("a"), body("a", labels={"l": "1"}))
         second = store.update(key("a"), body("a", labels={"l": "2"}), version=first["metadata"]["resourceVersion"])
         store.create(key("x", "other"), body("x", "other"))
-        store.create(key("img", "", "images"), body("img", ""))
+        store.create(key("img", "", "images", ""), body("img", ""))
         gone = store.delete(key("a"))
-        changes = [change for change in store.watch(STREAMS, since=start, timeout_s=0) if change is not None]
-        assert seen(list(changes)) == [
+        found = store.changes(start, STREAMS, limit=9)
+        assert seen(found) == [
             (ChangeType.ADDED, "a"),
             (ChangeType.MODIFIED, "a"),
             (ChangeType.ADDED, "x"),
             (ChangeType.DELETED, "a"),
         ]
+        changes = found.changes
         assert [change.labels_before for change in changes] == [{}, {"l": "1"}, {}, {"l": "2"}]
         assert [change.object for change in changes[:2]] == [first, second]
         assert changes[3].object == gone
         versions = [int(change.object["metadata"]["resourceVersion"]) for change in changes]
-        assert versions == sorted(set(versions))
-        within = store.watch(STREAMS._replace(namespace="other"), since=start, timeout_s=0)
-        assert seen(list(within)) == [(ChangeType.ADDED, "x")]
-        later = store.watch(STREAMS, since=str(versions[1]), timeout_s=0)
-        assert seen(list(later)) == [(ChangeType.ADDED, "x"), (ChangeType.DELETED, "a")]
+        assert versions == sorted(set(versions)) == [change.version for change in changes]
+        assert all(change.size > 20 for change in changes)
+        assert seen(store.changes(start, STREAMS._replace(namespace="other"), limit=9)) == [(ChangeType.ADDED, "x")]
+        later = store.changes(str(versions[1]), STREAMS, limit=9)
+        assert seen(later) == [(ChangeType.ADDED, "x"), (ChangeType.DELETED, "a")]
+        everything = store.changes(start, limit=9)
+        assert [change.key for change in everything.changes] == [
+            key("a"),
+            key("a"),
+            key("x", "other"),
+            key("img", "", "images", ""),
+            key("a"),
+        ]
+        assert found.version == everything.version == int(store.version())
 
-    def test_watch_waits_and_sees_its_own_threads_writes(self, store: ImageStore) -> None:
-        watch = store.watch(STREAMS, since=store.version(), timeout_s=20, tick_s=0.01)
-        assert next(watch) is None
-        store.create(key("a"), body("a"))
-        assert seen([next(change for change in watch if change is not None)]) == [(ChangeType.ADDED, "a")]
-        writer = threading.Thread(target=lambda: store.create(key("b"), body("b")))
-        writer.start()
-        assert seen([next(change for change in watch if change is not None)]) == [(ChangeType.ADDED, "b")]
-        writer.join()
+    def test_changes_are_read_in_parts(self, store: ImageStore) -> None:
+        since = store.version()
+        names: list[str] = []
+        for name in "abcde":
+            store.create(key(name), body(name))
+            store.create(key(name, resource="images"), body(name))
+        for _ in range(3):
+            part = store.changes(since, STREAMS, limit=2)
+            names += [name for _, name in seen(part)]
+            since = str(part.version)
+        assert names == list("abcde")
+        assert since == store.version(), "the change of another resource after the last one is passed, too"
 
-    def test_watch_ends(self, store: ImageStore) -> None:
-        began = time.monotonic()
-        assert seen(list(store.watch(STREAMS, since=store.version(), timeout_s=0.1))) == []
-        assert time.monotonic() - began >= 0.1
+    def test_what_was_written_is_noticed(self, store: ImageStore) -> None:
+        with store.commits() as news:
+            before = news()
+            assert news() == before
+            store.create(key("a"), body("a"))
+            after = news()
+            assert after != before
+            writer = threading.Thread(target=lambda: store.create(key("b"), body("b")))
+            writer.start()
+            writer.join()
+            assert news() != after
 
     def test_a_version_of_the_future_or_of_another_store(self, store: ImageStore) -> None:
         for version in (str(int(store.version()) + 1), "abc"):
             with pytest.raises(ChangesExpired):
-                list(store.watch(STREAMS, since=version, timeout_s=0))
+                store.changes(version, STREAMS, limit=9)
 
     def test_of_concurrent_writers_one_wins(self, store: ImageStore) -> None:
         first = store.create(key(), body())

@@ -24,9 +24,11 @@ from imagegate.web.server import (
     Reloads,
     ServerOptions,
     gunicorn_settings,
+    notice_lost_clients,
     share_metrics,
     tls_problem,
     when_ready,
+    when_ready_for_event_loop,
 )
 
 
@@ -40,6 +42,25 @@ def test_connections_inherit_the_time_limits() -> None:
                     limit = accepted.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("ll"))
                     assert struct.unpack("ll", limit) == (RECEIVE_TIMEOUT_S, 0)
             client.close()
+
+
+def test_connections_inherit_the_probes_for_lost_clients() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        when_ready_for_event_loop(SimpleNamespace(LISTENERS=[SimpleNamespace(sock=listener)]))
+        with socket.create_connection(listener.getsockname()) as client:
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+                assert [accepted.getsockopt(socket.IPPROTO_TCP, each) for each in options] == [60, 10, 3, 90_000]
+            client.close()
+
+
+def test_a_unix_socket_has_no_probes(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        notice_lost_clients(listener)
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
 
 
 @pytest.fixture

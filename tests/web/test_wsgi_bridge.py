@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from imagegate.web.wsgi_bridge import GONE, STREAMS, Bridge, environ_of
+from imagegate.web.wsgi_bridge import Bridge, environ_of
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -66,48 +66,16 @@ def test_an_answer_with_a_length_is_sent_whole_and_closed_in_the_thread_of_the_c
     assert threads[0] == threads[1] != threading.get_ident()
 
 
-def test_an_answer_without_a_length_is_sent_piece_by_piece() -> None:
-    def application(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [("X-Streams", str(environ[STREAMS]))])
+def test_an_answer_without_a_length_is_read_to_its_end() -> None:
+    def application(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("X-A", "b")])
         yield b"a"
         yield b""
         yield b"b"
 
-    start, *pieces = answered(application)
-    assert start["headers"] == [(b"x-streams", b"3")]
-    assert [(piece["body"], piece.get("more_body", False)) for piece in pieces] == [
-        (b"a", True),
-        (b"b", True),
-        (b"", False),
-    ]
-
-
-def test_a_client_that_goes_ends_a_long_answer() -> None:
-    seen: list[bool] = []
-    closed: list[bool] = []
-
-    class Endless:
-        def __init__(self, gone: Callable[[], bool]) -> None:
-            self._gone = gone
-
-        def __iter__(self) -> Iterator[bytes]:
-            return self
-
-        def __next__(self) -> bytes:
-            seen.append(self._gone())
-            return b"x"
-
-        def close(self) -> None:
-            closed.append(True)
-
-    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start_response("200 OK", [])
-        return Endless(environ[GONE])
-
-    messages = answered(application, events=[{"type": "http.disconnect"}])
-    assert closed == [True]
-    assert not seen[0]
-    assert messages[-1].get("more_body", True), "an end would say that the answer is whole"
+    start, body = answered(application)
+    assert start["headers"] == [(b"x-a", b"b")]
+    assert body == {"type": "http.response.body", "body": b"ab"}
 
 
 def test_header_names_with_underscores_are_left_out() -> None:

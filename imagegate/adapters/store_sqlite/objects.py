@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -16,6 +16,7 @@ import orjson
 from imagegate.adapters.store_sqlite.database import Database, translated
 from imagegate.ports.image_store import (
     Change,
+    Changes,
     ChangesExpired,
     ChangeType,
     Collection,
@@ -30,7 +31,6 @@ from imagegate.ports.image_store import (
 
 CHANGES_KEPT = 10_000
 TRIM_EVERY = 500
-POLL_S = 0.05
 LIST_CHUNK = 500
 GROWTH_IN_FULL_STORE_BYTES = 1024
 """Bytes that an update may add to an object on a full disk."""
@@ -194,28 +194,31 @@ class SqliteStore:
                 items.append(found)
         return Page(tuple(items), str(version), None)
 
-    def watch(
-        self, collection: Collection, *, since: str, timeout_s: float, tick_s: float = 1.0
-    ) -> Iterator[Change | None]:
+    def changes(self, since: str, collection: Collection | None = None, *, limit: int) -> Changes:
         """See the port."""
-        seen = _version_number(since)
-        ends = time.monotonic() + timeout_s
-        next_tick = 0.0  # the first before returning, so that an error is raised here
+        after = _version_number(since)
+        select = "SELECT version, kind, namespace, name, type, labels_before, body FROM changes WHERE version > ?"
+        values: list[int | str] = [after]
+        if collection is not None:
+            select += " AND kind = ?"
+            values.append(kind_column(collection.group, collection.resource))
+            if collection.namespace is not None:
+                select += " AND namespace = ?"
+                values.append(collection.namespace)
+        with self.database.reading() as connection:
+            latest = _latest_version(connection)
+            if after > latest:
+                raise ChangesExpired(f"Too large resource version: {after}, current: {latest}")
+            if after < _oldest_known(connection):
+                raise ChangesExpired(f"too old resource version: {after} ({_oldest_known(connection)})")
+            rows = connection.execute(f"{select} ORDER BY version LIMIT ?", [*values, limit]).fetchall()
+        return Changes(tuple(_change(*row) for row in rows), rows[-1][0] if len(rows) == limit else latest)
+
+    @contextmanager
+    def commits(self) -> Iterator[Callable[[], object]]:
+        """See the port."""
         with self.database.own_connection() as connection:
-            noticed = -1
-            while True:
-                committed = data_version(connection, self.database.path)
-                if committed != noticed:
-                    noticed = committed
-                    seen, changes = self._changes_after(collection, seen)
-                    yield from changes
-                now = time.monotonic()
-                if now >= ends:
-                    return
-                if now >= next_tick:
-                    next_tick = now + tick_s
-                    yield None
-                time.sleep(min(POLL_S, max(0.0, ends - now)))
+            yield lambda: data_version(connection, self.database.path)
 
     def version(self) -> str:
         """See the port."""
@@ -240,24 +243,6 @@ class SqliteStore:
                 return latest, None
             rows = connection.execute("SELECT DISTINCT kind FROM changes WHERE version > ?", (since,)).fetchall()
         return latest, frozenset(kind for (kind,) in rows)
-
-    def _changes_after(self, collection: Collection, since: int) -> tuple[int, list[Change]]:
-        select = "SELECT version, type, labels_before, body FROM changes WHERE version > ? AND kind = ?"
-        values: list[int | str] = [since, kind_column(collection.group, collection.resource)]
-        if collection.namespace is not None:
-            select += " AND namespace = ?"
-            values.append(collection.namespace)
-        with self.database.reading() as connection:
-            latest = _latest_version(connection)
-            if since > latest:
-                raise ChangesExpired(f"Too large resource version: {since}, current: {latest}")
-            if since < _oldest_known(connection):
-                raise ChangesExpired(f"too old resource version: {since} ({_oldest_known(connection)})")
-            rows = connection.execute(f"{select} ORDER BY version", values).fetchall()
-        return latest, [
-            Change(ChangeType(type_), _decoded(body, version), orjson.loads(labels) if labels else {})
-            for version, type_, labels, body in rows
-        ]
 
     def _record_change(
         self,
@@ -288,6 +273,15 @@ class SqliteStore:
             "DELETE FROM terms WHERE term = ? AND object = ?", [(gone, id_) for gone in known - terms]
         )
         connection.executemany("INSERT INTO terms (term, object) VALUES (?, ?)", [(new, id_) for new in terms - known])
+
+
+def _change(
+    version: int, kind: str, namespace: str, name: str, type_: str, labels_before: bytes | None, body: bytes
+) -> Change:
+    resource, _, group = kind.partition(".")
+    labels = orjson.loads(labels_before) if labels_before else {}
+    key = ObjectKey(group, resource, namespace, name)
+    return Change(key, ChangeType(type_), _decoded(body, version), labels, version, len(body))
 
 
 def _in_brief(row: _Row) -> bytes:

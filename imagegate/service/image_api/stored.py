@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -29,11 +29,6 @@ from imagegate.core.kube.status import (
     not_found,
 )
 from imagegate.ports.image_store import (
-    Change as StoreChange,
-)
-from imagegate.ports.image_store import (
-    ChangesExpired,
-    ChangeType,
     Collection,
     ImageStore,
     ObjectChanged,
@@ -53,6 +48,7 @@ from imagegate.service.image_api.request import (
     list_of,
     success,
 )
+from imagegate.service.image_api.watched import WatchedObjects
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
@@ -144,32 +140,9 @@ class StoredObjects:
         more = {"continue": continue_token(version, page.after)} if page.after is not None else {}
         return list_of(self.resource.kind, self.resource.api_version, items, version, **more)
 
-    def watch(
-        self, request: ApiRequest, options: ListOptions, *, since: str, timeout_s: float
-    ) -> Iterator[tuple[str, JsonObject] | None]:
-        """Pairs of event type and object; None now and then while nothing happens.
-
-        Without a version to begin ``since``, all objects come first, as added.
-
-        Raises:
-            StatusError: 410, the changes since that version are no longer stored.
-        """
-        collection = self.collection(request)
-        if since in ("", "0"):
-            page = self._store.list_objects(collection, matches=None if options.selects_all else options.matches)
-            for item in page.items:
-                yield ChangeType.ADDED.value, self.shown(item)
-            since = page.version
-        try:
-            for change in self._store.watch(collection, since=since, timeout_s=timeout_s):
-                if change is None:
-                    yield None
-                    continue
-                type_ = _selected(change, options)
-                if type_ is not None:
-                    yield type_, self.shown(change.object)
-        except ChangesExpired as error:
-            raise StatusError(Status(code=410, reason="Expired", message=str(error))) from error
+    def watched(self, request: ApiRequest, options: ListOptions) -> WatchedObjects:
+        """The objects that a watch is about."""
+        return WatchedObjects(self._store, self.collection(request), options, self.shown)
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Store a new object."""
@@ -395,19 +368,3 @@ def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, n
             raise StatusError(bad_request(what))
         metadata["name"] = name
     return {**body, "kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
-
-
-def _selected(change: StoreChange, options: ListOptions) -> str | None:
-    """A change as a watcher with a selector sees it: objects that enter are added, those that leave are deleted."""
-    if options.selects_all:
-        return change.type.value
-    now = options.matches(change.object)
-    metadata = {**change.object["metadata"], "labels": change.labels_before}
-    before = options.matches({**change.object, "metadata": metadata})
-    if change.type is ChangeType.DELETED:
-        return ChangeType.DELETED.value if before else None
-    if change.type is ChangeType.ADDED:
-        return ChangeType.ADDED.value if now else None
-    if now:
-        return ChangeType.MODIFIED.value if before else ChangeType.ADDED.value
-    return ChangeType.DELETED.value if before else None

@@ -22,6 +22,7 @@ from imagegate.service.image_api.local import authorise, is_administrator
 from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
+from imagegate.web.feed import Feed
 from imagegate.web.image_api import discovery, openapi
 from imagegate.web.image_api.answers import accepted_form, answer, shaped, status_answer
 from imagegate.web.image_api.identity import Identify, local_user
@@ -30,18 +31,18 @@ from imagegate.web.image_api.requests import (
     NO_METHOD,
     NO_RESOURCE,
     Target,
-    is_true,
     read_body,
     read_delete_options,
     read_dry_run,
     read_list_options,
-    read_number,
     read_patch,
     read_path,
     selected_name,
     verb_of,
 )
-from imagegate.web.image_api.watching import DEFAULT_S, LONGEST_S, Watches
+from imagegate.web.image_api.watch_options import check_list_options, read_watch_options
+from imagegate.web.image_api.watching import StoreChanges, View, Watch, watch_response
+from imagegate.web.streams import Places, quiet_s
 
 UNKNOWN_FIELDS_MAX = 100
 """How many are named, as in the original's decoder."""
@@ -57,6 +58,7 @@ def image_api(
     now: Callable[[], datetime],
     identify: Identify = local_user,
     stopping: Callable[[], bool] = lambda: False,
+    places: Places | None = None,
 ) -> Blueprint:
     """The API's paths: ``/api``, ``/apis``, ``/openapi``.
 
@@ -65,9 +67,10 @@ def image_api(
         now: the clock.
         identify: finds the user of a request.
         stopping: True once the server is stopping; watches end then.
+        places: limits watches; None: nothing else shares the limit.
     """
     pages = Blueprint("image_api", __name__)
-    requests = _Requests(api, now, Watches(now, stopping=stopping))
+    requests = _Requests(api, now, places or Places(), stopping)
 
     @pages.before_request
     def who_calls() -> None:
@@ -146,10 +149,14 @@ def _store_error(error: StoreError) -> Response:
 class _Requests:
     """Requests for resources."""
 
-    def __init__(self, api: ImageApi, now: Callable[[], datetime], watches: Watches) -> None:
+    def __init__(
+        self, api: ImageApi, now: Callable[[], datetime], places: Places, stopping: Callable[[], bool]
+    ) -> None:
         self._api = api
         self._now = now
-        self._watches = watches
+        self._places = places
+        self._stopping = stopping
+        self._changes = Feed(StoreChanges(api.objects.store))
 
     def answer(self, group: str, version: str, rest: str) -> Response:
         """Respond to ``request``."""
@@ -197,6 +204,7 @@ class _Requests:
         if verb == "get" and isinstance(endpoint, Gets):
             return endpoint.get(call, target.name), 200
         if verb == "list" and isinstance(endpoint, Lists):
+            check_list_options(request.args)
             return endpoint.list_objects(call, read_list_options(target, request.args)), 200
         if verb == "create" and isinstance(endpoint, Creates):
             return self._create(call, target, endpoint), 201
@@ -244,15 +252,18 @@ class _Requests:
         endpoint = self._api.endpoints[target.resource]
         if not isinstance(endpoint, StoredObjects):
             raise StatusError(NO_METHOD)
-        form = accepted_form(request.headers.get("Accept", ""))
-        timeout_s = min(read_number(request.args, "timeoutSeconds") or DEFAULT_S, LONGEST_S)
-        options = read_list_options(target, request.args)
-        since = request.args.get("resourceVersion", "")
-        events = endpoint.watch(call, options, since=since, timeout_s=timeout_s)
         resource = target.resource
-        with_bookmarks = is_true(request.args.get("allowWatchBookmarks")) and not form.name
-        bookmarks = f"{resource.kind} {resource.api_version}" if with_bookmarks else ""
-        return self._watches.answer(events, form, bookmarks=bookmarks, environ=request.environ)
+        form = accepted_form(request.headers.get("Accept", ""))
+        watch = Watch(
+            endpoint.watched(call, read_list_options(target, request.args)),
+            self._changes,
+            View(resource.kind, resource.api_version, form, request.args.get("includeObject", "")),
+            read_watch_options(request.args),
+            now=self._now,
+            is_ending=self._stopping,
+            quiet_s=quiet_s(request.environ),
+        )
+        return watch_response(watch, self._places, request.environ)
 
 
 def _patch(target: Target, asked: Request) -> Change:

@@ -9,7 +9,7 @@ import pytest
 
 from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.service.policies.policy_set import Mode
-from imagegate.web.image_api.watching import WATCHES_MAX
+from imagegate.web.streams import IN_THREADS_MAX
 from tests.support.image_api import BASE, INTEGRATED, Api, make_api
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, image, spec_tag
 from tests.web.image_api.conftest import with_project
@@ -626,7 +626,7 @@ class TestWatch:
 
     def test_too_many(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         path = f"{STREAMS}?watch=1&timeoutSeconds=1"
-        opened = [api.client.get(f"{BASE}/{path}", buffered=False) for _ in range(WATCHES_MAX)]
+        opened = [api.client.get(f"{BASE}/{path}", buffered=False) for _ in range(IN_THREADS_MAX)]
         assert api.get(path, 429)["details"]["retryAfterSeconds"] == 5
         for answer in opened:
             answer.close()
