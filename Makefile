@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .NOTPARALLEL:
-.PHONY: help run check test cluster-test dev lint coverage conformance walkthrough bench bench-report lock clean
+.PHONY: help run check test cluster-test dev lint coverage conformance walkthrough bench bench-report bench-admissions bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -62,6 +62,12 @@ bench: $(VENV)/.installed-dev system-packages ## all figures, side by side with 
 
 bench-report: $(VENV)/.installed-dev system-packages ## regenerate docs/performance.md and its plots
 	$(BIN)/python -m bench.report $(ARGS)
+
+bench-admissions: $(VENV)/.installed-dev system-packages cluster-programs ## pods per second through a real API server
+	$(BIN)/python -m bench admissions_vs_no_webhook $(ARGS)
+
+bench-peers: $(VENV)/.installed-dev system-packages cluster-programs ## beside PORTIERIS, GATOR and KYVERNO, if given
+	$(BIN)/python -m bench.peers $(ARGS)
 
 lock: $(VENV)/.installed-dev ## choose the newest allowed version of every dependency, and write it down with its hashes
 	$(LOCK) setup.cfg requirements/build.in --extra test --extra dev --extra granian --upgrade -o requirements/dev.txt

@@ -36,13 +36,15 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "bench.mutating:granian": ("granian_vs_gunicorn",),
     "bench.workers:workers": ("workers",),
     "bench.lifetime:soak": ("soak",),
+    "bench.admissions:admissions": ("admissions_vs_no_webhook", "admission_cpu"),
 }
 """Each function that measures, and the names it is asked for by: those of its figures that have a goal."""
-NOT_BY_DEFAULT = frozenset({"bench.lifetime:soak", "bench.workers:workers"})
+NOT_BY_DEFAULT = frozenset({"bench.lifetime:soak", "bench.workers:workers", "bench.admissions:admissions"})
+"""Half an hour of load, other servers, and what needs a Kubernetes that is built for ten minutes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure what is named, or everything but what takes half an hour."""
+    """Measure what is named, or everything but what takes half an hour or a cluster."""
     arguments = _parser().parse_args(argv)
     try:
         places = chosen(arguments.names)
@@ -70,7 +72,7 @@ NAMES = tuple(name for names in BENCHMARKS.values() for name in names)
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """The functions that measure the named figures, each once; without names all but the soak of half an hour.
+    """The functions that measure the named figures, each once; without names all but ``NOT_BY_DEFAULT``.
 
     Raises:
         KeyError: a name that is no figure's.

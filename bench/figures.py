@@ -11,24 +11,33 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value. ``at_most`` is the goal; None for a figure that is only shown."""
+    """One measured value. ``at_most`` or ``at_least`` is the goal; neither for a figure that is only shown."""
 
     name: str
     value: float
     unit: str
     at_most: float | None = None
+    at_least: float | None = None
 
     @property
     def verdict(self) -> str:
         """``met``, ``short`` or ``-``."""
-        if self.at_most is None:
-            return "-"
-        return "met" if self.value <= self.at_most else "short"
+        if self.at_most is not None:
+            return "met" if self.value <= self.at_most else "short"
+        if self.at_least is not None:
+            return "met" if self.value >= self.at_least else "short"
+        return "-"
+
+    @property
+    def goal(self) -> str:
+        """``<=1``, ``>=1`` or ``-``."""
+        if self.at_most is not None:
+            return f"<={self.at_most:g}"
+        return "-" if self.at_least is None else f">={self.at_least:g}"
 
     def line(self) -> str:
         """``NAME value unit goal met|short``."""
-        goal = "-" if self.at_most is None else f"<={self.at_most:g}"
-        return f"{self.name} {_rounded(self.value)} {self.unit} {goal} {self.verdict}"
+        return f"{self.name} {rounded(self.value)} {self.unit} {self.goal} {self.verdict}"
 
     def to_json(self) -> dict[str, Any]:
         """The same as a JSON object."""
@@ -36,7 +45,7 @@ class Figure:
             "name": self.name,
             "value": self.value,
             "unit": self.unit,
-            "goal": self.at_most,
+            "goal": self.at_most if self.at_most is not None else self.at_least,
             "verdict": self.verdict,
         }
 
@@ -65,5 +74,6 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def _rounded(value: float) -> str:
+def rounded(value: float) -> str:
+    """Four significant digits; above a thousand, none behind the point."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -2,9 +2,13 @@
 local requests, at = {}, 0
 
 function init(args)
+  local headers = {["Content-Type"] = "application/json"}
+  for name, value in pairs(wrk.headers) do
+    headers[name] = value
+  end
   for i = 1, #args do
     local file = assert(io.open(args[i], "rb"))
-    requests[i] = wrk.format("POST", nil, {["Content-Type"] = "application/json"}, file:read("*a"))
+    requests[i] = wrk.format("POST", nil, headers, file:read("*a"))
     file:close()
   end
 end

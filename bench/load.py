@@ -49,14 +49,19 @@ def put_under_load(
     connections: int = 16,
     threads: int = 1,
     pinned: bool = True,
+    headers: Sequence[str] = (),
 ) -> Load:
     """Run wrk against ``path`` with the bodies in turn.
+
+    Args:
+        headers: more of them, each ``NAME: VALUE``.
 
     Raises:
         WrongAnswer: wrk did not run to its end, or nothing was answered.
     """
     pin = ["taskset", "-c", str(LOAD_CPU)] if pinned else []
     command = [*pin, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT)]
+    command += [part for header in headers for part in ("-H", header)]
     command += [f"{server.scheme}://127.0.0.1:{server.port}{path}", "--", *map(str, bodies)]
     before = server.cpu_s()
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)

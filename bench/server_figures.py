@@ -10,8 +10,9 @@ from pathlib import Path
 
 from bench.figures import Options, WrongAnswer, median
 from bench.load import Check, Load, check_answers, is_allowed, put_under_load
-from bench.servers import BIN, Server, free_port, running
+from bench.servers import BIN, SERVER_CPU, Server, free_port, running
 from imagegate.web.server import EVENT_LOOP, GTHREAD
+from tests.support.certificates import Certificate
 
 WARM_UP_S = 1
 REFERENCES = {
@@ -49,13 +50,23 @@ class Target:
 
 
 @contextlib.contextmanager
-def reference(kind: str, directory: Path) -> Iterator[Server]:
-    """One of ``REFERENCES``: the no-op under the shipped gunicorn configuration, one worker."""
+def reference(
+    kind: str,
+    directory: Path,
+    *,
+    workers: int = 1,
+    cpus: Sequence[int] | None = (SERVER_CPU,),
+    tls: Certificate | None = None,
+) -> Iterator[Server]:
+    """One of ``REFERENCES``: the no-op under the shipped gunicorn configuration."""
     port = free_port()
     application, worker = REFERENCES[kind]
     command: list[str | Path] = [BIN / "gunicorn", "-c", "bench/gunicorn_reference.py", application]
-    env = {"BENCH_BIND": f"127.0.0.1:{port}", "BENCH_WORKER": worker}
-    with running(f"noop-{kind}", command, port=port, env=env, log=directory / f"noop-{kind}.log") as server:
+    env = {"BENCH_BIND": f"127.0.0.1:{port}", "BENCH_WORKER": worker, "BENCH_WORKERS": str(workers)}
+    if tls is not None:
+        env |= {"BENCH_CERTIFICATE": str(tls.certificate), "BENCH_KEY": str(tls.key)}
+    log = directory / f"noop-{kind}.log"
+    with running(f"noop-{kind}", command, port=port, env=env, cpus=cpus, log=log) as server:
         yield server
 
 

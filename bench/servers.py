@@ -36,7 +36,7 @@ class Server:
 
     def pids(self) -> list[int]:
         """The processes of the server: master, workers, and whatever they started."""
-        return sorted(_descendants(self.process.pid))
+        return sorted(descendants(self.process.pid))
 
     def cpu_s(self) -> float:
         """User and system time that all processes of the server have used, ended ones included."""
@@ -111,12 +111,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _descendants(pid: int) -> set[int]:
+def descendants(pid: int) -> set[int]:
+    """A process, its children, theirs, and so on."""
     found = {pid}
     children = Path(f"/proc/{pid}/task/{pid}/children")
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for child in children.read_text().split():
-            found |= _descendants(int(child))
+            found |= descendants(int(child))
     return found
 
 

@@ -19,7 +19,7 @@ from tests.support.counting import lines_run
 
 CONTRACT = """
 mutate_vs_flask_noop mutate_vs_wsgi_noop mutate_vs_same_noop mutate_p99_vs_noop cise_pattern_vs_flask_noop
-cise_signed_warm_vs_flask_noop slow_clients bulkhead
+cise_signed_warm_vs_flask_noop slow_clients bulkhead admissions_vs_no_webhook admission_cpu
 rules_scale_registries rules_scale_imports rules_scale_cise stream_scale merge_lookups burst_200 burst_500
 check_vs_parse simple_cold simple_warm rss_worker ready
 """
@@ -52,6 +52,8 @@ def test_an_unknown_name_is_an_error(capsys: pytest.CaptureFixture[str]) -> None
         (Figure("a", 1.0, "ratio", 1.0), "a 1 ratio <=1 met"),
         (Figure("a", 1.004, "ratio", 1.0), "a 1.004 ratio <=1 short"),
         (Figure("a", 151.2, "ms", 150), "a 151.2 ms <=150 short"),
+        (Figure("a", 0.86, "ratio", at_least=0.85), "a 0.86 ratio >=0.85 met"),
+        (Figure("a", 0.84, "ratio", at_least=0.85), "a 0.84 ratio >=0.85 short"),
         (Figure("a", 2291.4, "requests/s"), "a 2291 requests/s - -"),
     ],
 )
