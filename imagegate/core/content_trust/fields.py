@@ -72,10 +72,6 @@ class Fields:
         for name in self._members:
             yield name, self.within(name)
 
-    def names(self) -> tuple[str, ...]:
-        """The names of all members."""
-        return tuple(self._members)
-
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings; empty if missing."""
         return tuple(self._is_text(name, item) for item in self._list(name))

@@ -114,6 +114,8 @@ class _Update:
         root = yield from self._trusted_root()
         try:
             return (yield from self._below(root))
+        except (MetadataTooLarge, TooManyDelegations):
+            raise
         except TrustDataError as error:
             if isinstance(error, TrustDataUnavailable) and not error.absent:
                 raise
