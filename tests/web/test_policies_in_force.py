@@ -91,6 +91,7 @@ def hang_up(service: Service) -> None:
     wait_until(lambda: everyone_new(service, before), "new workers")
 
 
+@pytest.mark.usefixtures("face")
 @pytest.mark.parametrize("events", [(kill_one,), (kill_both,), (hang_up,), (kill_one, hang_up, kill_both)])
 def test_no_older_policy_comes_back(
     tmp_path: Path, policy: Path, events: tuple[Callable[[Service], None], ...]
@@ -109,6 +110,7 @@ def test_no_older_policy_comes_back(
         wait_until(lambda: readyz(service)["status"] == "ok", "that all is well")
 
 
+@pytest.mark.usefixtures("face")
 def test_no_forbidden_pod_is_admitted_under_load(tmp_path: Path, policy: Path) -> None:
     body = json.dumps(pod_review()).encode()
     with forbidding(tmp_path, policy) as service:

@@ -20,9 +20,9 @@ WITHIN = "--timeout=30s"
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(tmp_path: Path, face: str) -> Iterator[Service]:
     config = sample_config(tmp_path)
-    with serving(tmp_path, "--settings", config / "imagegate.yaml", workers=2) as found:
+    with serving(tmp_path, "--settings", config / "imagegate.yaml", "--worker", face, workers=2) as found:
         yield found
 
 

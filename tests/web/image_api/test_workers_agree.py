@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.service import Service
 from tests.walkthrough.document_004 import IMAGE, cluster
 
@@ -34,6 +36,7 @@ def verdicts(service: Service) -> set[bool]:
     return {service.post("/mutate", review(number)).response["allowed"] for number in range(REVIEWS)}
 
 
+@pytest.mark.usefixtures("face")
 def test_every_worker_sees_the_mark_at_once(tmp_path: Path) -> None:
     with cluster(tmp_path, workers=2) as (registry, service):
         digest = registry.push_sample("tiny-docker", IMAGE)
