@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -22,8 +22,11 @@ def least_share(server: Server, path: str, body: Path, *, connections: int, seco
     content = body.read_bytes()
     head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
-    answered = dict.fromkeys(_opened(server, connections), 0)
-    with selectors.EpollSelector() as selector:
+    answered: dict[socket.socket, int] = {}
+    with contextlib.ExitStack() as opened, selectors.EpollSelector() as selector:
+        for _ in range(connections):
+            each = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            answered[opened.enter_context(each)] = 0
         for each in answered:
             selector.register(each, selectors.EVENT_READ, bytearray())
             each.sendall(request)
@@ -37,14 +40,7 @@ def least_share(server: Server, path: str, body: Path, *, connections: int, seco
                 received.clear()
                 answered[each] += 1
                 each.sendall(request)
-    for each in answered:
-        each.close()
     return min(answered.values()) * len(answered) / max(sum(answered.values()), 1)
-
-
-def _opened(server: Server, count: int) -> Iterator[socket.socket]:
-    for _ in range(count):
-        yield socket.create_connection(("127.0.0.1", server.port), timeout=30)
 
 
 def _is_whole(received: bytearray) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask, jsonify
 from werkzeug.exceptions import HTTPException
 
 from imagegate import logs
-from imagegate.web.admission import AdmissionEndpoints
+from imagegate.web.admission import AdmissionEndpoints, StartResponse
 from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
 from imagegate.web.metrics import Metrics
@@ -27,11 +30,23 @@ class Application(AdmissionEndpoints):
         self.service = service
         self._metrics = metrics
         self.closed_early = metrics.serving.closed_early
+        self._started_in = 0
+        self._starting = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request of a WSGI server; the first one in a process starts what no hook of the server has."""
+        if self._started_in != os.getpid():
+            with self._starting:
+                if self._started_in != os.getpid():
+                    self.start_worker()
+        return super().__call__(environ, start_response)
 
     def start_worker(self) -> None:
-        """Start what runs beside the requests; once in every process that serves, after it was forked: threads do not
-        survive a fork.
+        """Start what runs beside the requests: following the policies, the log's thread, background imports.
+
+        Once in every process that serves, after it was forked: threads do not survive a fork.
         """
+        self._started_in = os.getpid()
         logs.write_in_thread(self._metrics.serving.lines_dropped)
         self.service.recording.start(self._metrics.serving.reviews_not_recorded)
         policies = self.service.policies

@@ -1,4 +1,9 @@
-"""Entry point for WSGI servers: ``config/gunicorn.conf.py`` names ``imagegate.web.wsgi:application()``."""
+"""Entry point for WSGI servers: ``config/gunicorn.conf.py`` names ``imagegate.web.wsgi:application()``.
+
+Any other server can call it as well (``waitress-serve --call imagegate.web.wsgi:application``). Such a server should
+have one process: metrics of several are summed only where ``PROMETHEUS_MULTIPROC_DIR`` names an empty folder, and only
+gunicorn's hooks give a new process the newest policies, before its first request.
+"""
 
 from __future__ import annotations
 
