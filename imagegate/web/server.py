@@ -104,6 +104,7 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
     Raises:
         OSError: the certificate, its key or the client CA cannot be read.
     """
+    _return_large_blocks()
     reloads = Reloads()
     settings: dict[str, Any] = {
         "bind": list(options.bind),
@@ -220,6 +221,22 @@ def when_ready(server: Any) -> None:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             listener.sock.setsockopt(socket.SOL_SOCKET, option, limit)
     when_ready_for_event_loop(server)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Of ``malloc.h``."""
+
+
+def _return_large_blocks() -> None:
+    """Have memory of large files returned to the system as soon as it is freed.
+
+    By default glibc learns from the first large block that is freed to keep such blocks: after a worker has compared
+    the policy files, it would hold on to twice the size of the largest.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
+        libc.mallopt(_M_TRIM_THRESHOLD, 1024 * 1024)
 
 
 def _return_free_memory() -> None:
