@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from imagegate.core.admission.lookup import Absent, Found, Lookup
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.content_trust.errors import TrustDataError
 from imagegate.core.content_trust.fetches import Fetch, run
 from imagegate.core.content_trust.pinning import Pinning
@@ -73,6 +73,8 @@ class Collection:
         self.unlisted: set[str] = set()
         """Roles that are left out of the snapshot."""
         self.files: dict[str, bytes] = {}
+        self.failing: set[str] = set()
+        """Names that the server answers with a failure, without hashes."""
         self.asked: list[str] = []
 
     def delegate(self, name: str, *keys: SigningKey, threshold: int = 1, paths: Sequence[str] = ("",)) -> None:
@@ -145,7 +147,10 @@ class Collection:
         return result.state
 
     def answer(self, fetch: Fetch) -> Lookup[bytes]:
-        self.asked.append(fetch.name.split(".")[0] if fetch.immutable and fetch.role != "root" else fetch.name)
+        name = fetch.role if fetch.immutable and fetch.role != "root" else fetch.name
+        self.asked.append(name)
+        if name in self.failing:
+            return Unknown("unable to reach trust server at this time: 503.")
         content = self.files.get(fetch.name)
         if content is None:
             return Absent(f"{fetch.name} trust data unavailable.  Has a notary repository been initialized?")

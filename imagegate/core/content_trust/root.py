@@ -82,8 +82,6 @@ def validate_root(
 def _verify_by_previous(file: SignedFile, previous: TrustedRoot, gun: str, version: int) -> None:
     """Certificates of the root before may have expired: it was trusted while they had not."""
     trusted = _root_keys(previous.root, gun, None)
-    if not trusted:
-        raise RootNotTrusted("could not retrieve trusted certs from previous root role data", version=version)
     try:
         file.verify(_role(trusted, previous.root.roles[ROOT].threshold))
     except TrustDataError as error:

@@ -143,10 +143,7 @@ class _Update:
 
     def _after(self, error: TrustDataError, root: TrustedRoot) -> Steps[TrustedRoot]:
         """A newer root, for a second attempt after ``error``; raises ``error`` where there is none."""
-        try:
-            newer = yield from self._roots.newer(root)
-        except TrustDataUnavailable:
-            raise error from None
+        newer = yield from self._roots.newer(root)
         if newer.content == root.content:
             raise error
         return newer
