@@ -72,6 +72,7 @@ def admissions(options: Options) -> Iterable[Figure]:
         yield Figure("admissions_vs_no_webhook", ratio, "ratio", at_least=0.85)
         yield Figure("admission_cpu", with_ours.cpu_ms, "ms/admission", 0.35)
         yield Figure("admissions_noop_vs_no_webhook", with_noop.per_second / without.per_second, "ratio")
+        yield Figure("admissions_vs_noop", with_ours.per_second / with_noop.per_second, "ratio")
         yield Figure("admission_noop_cpu", with_noop.cpu_ms, "ms/admission")
         for label, target in (("no_webhook", without), ("imagegate", with_ours), ("noop", with_noop)):
             yield Figure(f"admissions_{label}", target.per_second, "pods/s")

@@ -33,7 +33,7 @@ NORMAL = "registry.example.com/team/app:v1"
 
 def slow_clients(options: Options) -> Iterable[Figure]:
     """p99 of normal reviews beside 1,000 clients that drip bodies, headers or TLS handshakes: the worst of three."""
-    rounds = {kind: [_beside_slow_clients(kind, options) for _ in range(options.rounds)] for kind in KINDS}
+    rounds = {kind: [beside_slow_clients(kind, options) for _ in range(options.rounds)] for kind in KINDS}
     worst_ms = {kind: median([load.p99_ms for load in loads]) for kind, loads in rounds.items()}
     yield Figure("slow_clients", max(worst_ms.values()), "ms", 50)
     yield Figure("slow_clients_lost", sum(load.failures for loads in rounds.values() for load in loads), "reviews", 0)
@@ -42,7 +42,8 @@ def slow_clients(options: Options) -> Iterable[Figure]:
         yield Figure(f"slow_clients_{kind}_throughput", median([load.per_second for load in loads]), "requests/s")
 
 
-def _beside_slow_clients(kind: str, options: Options) -> Load:
+def beside_slow_clients(kind: str, options: Options) -> Load:
+    """The load of normal reviews beside one kind of slow clients."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         arguments: list[str | Path] = ["--config", program.POLICY, "--images", stream_files(directory)]
