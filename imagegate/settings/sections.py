@@ -349,6 +349,34 @@ class RegistryLimitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitSettings:
+    """Circuit breakers of registries and other servers, one for each server in each worker."""
+
+    failures: int = integer(
+        5, "Failures in a row after which a server is not contacted for a while; 0: never.", minimum=0, maximum=1000
+    )
+    open_s: float = seconds(5, "Pause before the next attempt; doubled after each failure.", minimum=0.1, maximum=3600)
+    open_max_s: float = seconds(30, "Longest pause.", minimum=0.1, maximum=3600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpSettings:
+    """Limits of concurrent look-ups per worker. Beyond them a review that needs a look-up is denied at once."""
+
+    threads: int = integer(96, "Look-ups at a time, at all hosts.", minimum=4, maximum=1024)
+    known_threads: int = integer(
+        32, "Additional look-ups at a time, only at hosts that answered within the last hour.", minimum=1, maximum=1024
+    )
+    per_host: int = integer(8, "Look-ups of one kind at a time at one host.", minimum=1, maximum=256)
+    per_new_host: int = integer(
+        2, "Look-ups of one kind at a time at a host that did not answer within the last hour.", minimum=1, maximum=256
+    )
+    waiting_per_host: int = integer(
+        64, "Look-ups of one kind that wait for their turn at one host.", minimum=0, maximum=4096
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """Connections to registries and other servers."""
 
@@ -372,6 +400,8 @@ class RegistrySettings:
     connect_timeout_s: float = seconds(5, "Time to open one connection.", minimum=0.1, maximum=60)
     attempts: int = integer(3, "Maximum attempts per request.", minimum=1, maximum=10)
     limits: RegistryLimitSettings = section(RegistryLimitSettings, key="limits")
+    circuit: CircuitSettings = section(CircuitSettings, key="circuit")
+    look_ups: LookUpSettings = section(LookUpSettings, key="lookUps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ class _Clients:
         self._settings = settings
         self._additional_trusted_ca = additional_trusted_ca
         self._lock = threading.Lock()
+        self._circuits = http.circuits
         self._plain = registry(settings, http)
         self._made: tuple[object, Registry] | None = None
 
@@ -63,7 +64,7 @@ class _Clients:
 
     def _client(self, path: str) -> HttpClient:
         try:
-            return http_client(self._settings, more_ca_files=(path,))
+            return http_client(self._settings, more_ca_files=(path,), circuits=self._circuits)
         except InvalidSettings as error:
             raise InvalidSettings(f"imagePolicyConfig.additionalTrustedCA: {error}") from error
 

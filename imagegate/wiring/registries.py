@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import urlsplit
 
+from imagegate.adapters.http.circuits import CircuitLimits, Circuits
 from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.cache import CachedRegistry
@@ -22,18 +22,22 @@ from imagegate.ports.registry import Registry
 from imagegate.service.evidence.advisor import AdvisorLimits, AdvisorStatuses
 from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
 from imagegate.service.evidence.signatures import SignatureLimits, SignatureReader
+from imagegate.service.review.lookup_shares import Shares
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import VulnerabilitySettings
 
 
-def http_client(settings: Settings, *, more_ca_files: tuple[str, ...] = ()) -> HttpClient:
+def http_client(
+    settings: Settings, *, more_ca_files: tuple[str, ...] = (), circuits: Circuits | None = None
+) -> HttpClient:
     """HTTP to registries and signature stores, within what the settings permit.
 
     One for each set of authorities is enough for a process: making it reads the system's certificates (26 ms).
 
     Args:
         more_ca_files: PEM bundles trusted beside the system's and ``registry.caFile``.
+        circuits: of another client, to be shared with it; None: new ones.
 
     Raises:
         InvalidSettings: a host or a file of certificates cannot be used.
@@ -49,9 +53,29 @@ def http_client(settings: Settings, *, more_ca_files: tuple[str, ...] = ()) -> H
             addresses=addresses,
             ca_files=ca_files,
             limits=HttpLimits(attempts=given.attempts, connect_timeout_s=given.connect_timeout_s),
+            circuits=circuits or Circuits(circuit_limits(settings)),
         )
     except OSError as error:  # an ssl.SSLError is one
         raise InvalidSettings(f"{', '.join(ca_files)}: cannot be used as CA certificates: {error}") from error
+
+
+def circuit_limits(settings: Settings) -> CircuitLimits:
+    """When circuits open, and for how long."""
+    given = settings.registry.circuit
+    return CircuitLimits(failures=given.failures, open_s=given.open_s, open_max_s=max(given.open_s, given.open_max_s))
+
+
+def look_up_shares(settings: Settings) -> Shares:
+    """Limits of concurrent look-ups."""
+    given = settings.registry.look_ups
+    return Shares(
+        threads=given.threads,
+        known_threads=given.known_threads,
+        per_host=given.per_host,
+        per_new_host=min(given.per_host, given.per_new_host),
+        reserved=given.threads // 3,
+        waiting_per_host=given.waiting_per_host,
+    )
 
 
 TAG_KEPT_S = 10.0
@@ -60,6 +84,10 @@ TAG_KEPT_S = 10.0
 
 def registry(settings: Settings, http: HttpClient) -> Registry:
     """The client of image registries; responses for a digest never change and are cached."""
+    return CachedRegistry(_upstream(settings, http))
+
+
+def _upstream(settings: Settings, http: HttpClient) -> HttpRegistry:
     given = settings.registry
     limits = replace(
         RegistryLimits(),
@@ -67,7 +95,7 @@ def registry(settings: Settings, http: HttpClient) -> Registry:
         config_max_bytes=given.limits.config_max_bytes,
         tags_max=given.limits.tags_max,
     )
-    upstream = HttpRegistry(
+    return HttpRegistry(
         http,
         settings=RegistrySettings(
             insecure=frozenset(given.insecure),
@@ -77,20 +105,25 @@ def registry(settings: Settings, http: HttpClient) -> Registry:
         ),
         limits=limits,
     )
-    return CachedRegistry(upstream)
 
 
 def evidence_answerers(settings: Settings, http: HttpClient) -> dict[type[Question], Answerer]:
     """Digests and signatures of images."""
     cached = settings.cise is None or settings.cise.cache
-    images = registry(settings, http)
+    upstream = _upstream(settings, http)
+    images = CachedRegistry(upstream)
     digests = ManifestDigests(images, limits=DigestLimits(tag_s=TAG_KEPT_S) if cached else None)
     limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)
     signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
     return {
-        ManifestDigest: Answerer(digests.ask, cached=digests.cached, host=_registry_of_digest),
+        ManifestDigest: Answerer(
+            digests.ask,
+            cached=digests.cached,
+            host=_registry_of_digest,
+            refusal=lambda question: upstream.not_answering(question.image),
+        ),
         AdvisorStatus: _advisor(settings.cise.va if settings.cise else VulnerabilitySettings(), http, cached=cached),
-        ImageSignatures: Answerer(signatures.ask, cached=signatures.cached, host=_host_of_signatures),
+        ImageSignatures: Answerer(signatures.ask, cached=signatures.cached, host=_registry_of_signatures),
     }
 
 
@@ -107,7 +140,7 @@ def _registry_of_digest(question: ManifestDigest) -> str:
     return question.image.with_docker_defaults().registry.lower()
 
 
-def _host_of_signatures(question: ImageSignatures) -> str:
-    if question.store is not None:
-        return urlsplit(question.store.url).netloc.rpartition("@")[2].lower()
+def _registry_of_signatures(question: ImageSignatures) -> str:
+    # The registry is asked before the signature store. The store is named by a policy and serves many registries:
+    # a registry that hangs must not use up the store's share.
     return question.image.domain.lower()

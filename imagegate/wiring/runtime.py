@@ -26,6 +26,7 @@ from imagegate.wiring.documents import PolicyDocuments
 from imagegate.wiring.plugins import enforces_images
 
 if TYPE_CHECKING:
+    from imagegate.adapters.http.circuits import Circuits
     from imagegate.adapters.http.client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.service.policies.owner import Beginning, PolicyOwner
@@ -57,6 +58,8 @@ class Runtime:
     """The image API, where there is a store for it."""
     owner: PolicyOwner | None = None
     """Follows the files; None in commands that read them once."""
+    circuits: Circuits | None = None
+    """Circuit breakers of registries and other servers, where any are contacted."""
     checks: list[Check] = field(default_factory=list)
     """Checks that ``/readyz`` reports."""
 
@@ -95,6 +98,7 @@ def build(
     recorders: Sequence[Recorder] = (),
     sinks: Sequence[Sink] = (),
     count: Count | None = None,
+    refused: Count | None = None,
     log_decisions: bool = False,
     keeps_images: bool = False,
     follows: bool = False,
@@ -106,6 +110,7 @@ def build(
         recorders: called with every decision, by the thread that made it.
         sinks: get what is recorded of the decisions, in batches.
         count: called for every look-up.
+        refused: called for every look-up that was refused; see ``LookUp``.
         log_decisions: write a line for every decision to standard error.
         keeps_images: open the store, and serve the image API from it.
         follows: watch the files and, with a store, remember the policies in force over a restart.
@@ -120,13 +125,13 @@ def build(
     beginning = _beginning(chosen, settings, inputs, store) if follows else None
     policies = PolicyHolder(inputs.load if beginning is None else lambda: beginning.policies, now)
     answerers = inputs.answerers()
-    http = None
+    http = shares = None
     if keeps_images or enforces_images(settings):
-        from imagegate.wiring.registries import evidence_answerers, http_client  # imported when used: takes time
+        from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
 
-        http = http_client(settings)
+        http, shares = http_client(settings), look_up_shares(settings)
         answerers |= evidence_answerers(settings, http)
-    look_up = LookUp(answerers, count=count, snapshot=inputs.snapshot)
+    look_up = LookUp(answerers, shares=shares, count=count, refused=refused, snapshot=inputs.snapshot)
     recent = RecentRecords(shared)
     if log_decisions:
         sinks = (DecisionLog(JsonLines(lines_on(sys.stderr.fileno())), recent), *sinks)
@@ -137,6 +142,7 @@ def build(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )
     service = Runtime(settings, policies, look_up, reviewer, recording, recent)
+    service.circuits = http.circuits if http is not None else None
     if beginning is not None:
         _follow(service, chosen, inputs, beginning, shared, keeps=store is not None)
     if store is not None and http is not None:

@@ -9,12 +9,13 @@ pieces, and dropped as soon as they pass their limit.
 from __future__ import annotations
 
 import copy
+import errno
 import random
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
 import requests
@@ -22,14 +23,29 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from imagegate import __version__
+from imagegate.adapters.http.circuits import CircuitOpen, Circuits, Failure, Permit
 from imagegate.adapters.http.egress import CheckedAdapter, Resolver, Route, deadline, resolve, routed
+from imagegate.adapters.http.name_resolver import NameUnresolved
 from imagegate.core.kube.printable import printable
-from imagegate.core.registry.egress import AddressPolicy, BlockedHosts, Sender, Target, joined, read_url, shown_url
+from imagegate.core.registry.egress import (
+    DEFAULT_PORTS,
+    AddressPolicy,
+    BlockedHosts,
+    Sender,
+    Target,
+    join_host_port,
+    joined,
+    read_url,
+    shown_url,
+)
+from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
 
 _PIECE_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({429, 500, 502, 503, 504})
+_OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
+"""Errors of this machine, which say nothing of the server."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 
 
@@ -93,13 +109,18 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Hop:
-    """One request of a chain of redirects; ``sender`` answered the one before it."""
+    """One request of a chain of redirects; ``sender`` answered the one before it.
+
+    ``subject`` and ``call`` are for circuits: see ``Circuits.permit``.
+    """
 
     method: str
     target: Target
     headers: Mapping[str, str]
     form: Mapping[str, str] | None = None
     sender: Sender | None = None
+    subject: str = ""
+    call: object = field(default_factory=object)
 
 
 class HttpClient:
@@ -111,6 +132,7 @@ class HttpClient:
         limits: see ``HttpLimits``.
         sleep: waits between attempts; replaced in tests.
         resolver: from names to addresses; replaced in tests.
+        circuits: of the servers that are asked; clients that ask the same ones share them.
     """
 
     def __init__(
@@ -121,7 +143,9 @@ class HttpClient:
         limits: HttpLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = resolve,
+        circuits: Circuits | None = None,
     ) -> None:
+        self.circuits = circuits or Circuits()
         self._addresses = addresses or AddressPolicy()
         self._limits = limits or HttpLimits()
         self._sleep = sleep
@@ -163,6 +187,7 @@ class HttpClient:
         authorization: str | None = None,
         verify: bool = True,
         sender: Sender | None = None,
+        subject: str = "",
     ) -> HttpAnswer:
         """GET ``url``.
 
@@ -173,14 +198,16 @@ class HttpClient:
             authorization: sent to the origin of ``url`` only.
             verify: check certificates; False also lets a plain ``http`` URL pass.
             sender: the server whose answer names ``url``; None: an image, a policy or the settings do.
+            subject: what is asked about, a repository; empty: the server itself. See ``Circuits.permit``.
 
         Raises:
+            CircuitOpen: the server has not answered lately; nothing was sent.
             Unreachable: no connection, no answer in time, 429 or 5xx to the end.
             Refused: an address or a redirect that is not permitted.
             TooLarge: more than ``max_bytes``.
             Malformed: the answer is not HTTP as it should be.
         """
-        hop = _Hop("GET", read_url(url), self._headers(headers, authorization), sender=sender)
+        hop = _Hop("GET", read_url(url), self._headers(headers, authorization), sender=sender, subject=subject)
         return self._attempts(hop, until=until, max_bytes=max_bytes, verify=verify)
 
     def post_form(
@@ -209,7 +236,7 @@ class HttpClient:
             pause = self._limits.backoff_s * 2**attempt * (1 + random.random() / 4)  # noqa: S311
             try:
                 answer = self._hops(hop, until=until, max_bytes=max_bytes, verify=verify)
-            except (NotTls, CertificateRefused):
+            except (NotTls, CertificateRefused, CircuitOpen):
                 raise
             except Unreachable:
                 if last or not self._pause(pause, until):
@@ -217,8 +244,11 @@ class HttpClient:
                 continue
             if answer.status not in _RETRIED:
                 return answer
-            wait = _retry_after(answer, pause)
+            asked = _retry_after(answer)
+            wait = pause if asked is None else asked
             if last or wait > self._limits.retry_after_max_s or not self._pause(wait, until):
+                if answer.status == 429 and asked is not None and answer.url == hop.target.url:
+                    self.circuits.pause(_server(hop), hop.headers.get("Authorization"), asked)
                 shown = f"{shown_url(answer.url)} answered with status {answer.status}"
                 raise UnavailableStatus(shown, answer.status)
         raise Unreachable("no attempt was allowed")
@@ -252,16 +282,33 @@ class HttpClient:
         if origin.scheme == "http" and verify:
             raise Refused(f"{shown_url(url)} may not be contacted")
         self._addresses.check(hop.target, hop.sender)
+        permit = self.circuits.permit(
+            _server(hop), subject=hop.subject, credential=hop.headers.get("Authorization"), call=hop.call
+        )
+        began = time.monotonic()
+        met: list[frozenset[Address]] = []
+        try:
+            answer = self._sent(hop, met, until=until, max_bytes=max_bytes, verify=verify)
+        except BaseException as error:
+            _note_failure(permit, error, seconds=time.monotonic() - began, connected=bool(met))
+            raise
+        permit.answered(answer.status)
+        return replace(answer, server=Sender(origin, met[-1]))
+
+    def _sent(
+        self, hop: _Hop, met: list[frozenset[Address]], *, until: float, max_bytes: int, verify: bool
+    ) -> HttpAnswer:
+        """The answer to one request. Adds the addresses of the server to ``met`` once it is connected."""
         adapter = self._verified if verify else self._unverified
-        with deadline(until), routed(Route(self._addresses, hop.sender)) as met, _translate_errors(url):
-            prepared = requests.Request(hop.method, url, headers=dict(hop.headers), data=hop.form).prepare()
+        with deadline(until), routed(Route(self._addresses, hop.sender), met), _translate_errors(hop.target.url):
+            prepared = requests.Request(hop.method, hop.target.url, headers=dict(hop.headers), data=hop.form).prepare()
+            left = max(until - time.monotonic(), 0.001)
             timeout = (min(left, self._limits.connect_timeout_s), left)
             response = adapter.send(prepared, stream=True, timeout=timeout, verify=verify)
             try:
-                answer = self._read(response, max_bytes)
+                return self._read(response, max_bytes)
             finally:
                 response.close()
-        return replace(answer, server=Sender(origin, met[-1]))
 
     def _read(self, response: requests.Response, max_bytes: int) -> HttpAnswer:
         success = response.status_code == 200
@@ -279,6 +326,32 @@ class HttpClient:
             raise Unreachable(f"{shown_url(str(response.url))} closed the connection before the end of its answer")
         authenticate = tuple(response.raw.headers.getlist("WWW-Authenticate"))
         return HttpAnswer(response.status_code, headers, b"".join(body), str(response.url), authenticate)
+
+
+def _server(hop: _Hop) -> str:
+    """The name of a server's circuit: its own if an image, a policy or the settings lead there."""
+    origin = hop.target.origin
+    name = server_name(origin.host, origin.port)
+    if hop.sender is None or hop.sender.origin == origin:
+        return name
+    return f"{name} (where {hop.sender.origin.authority} leads)"
+
+
+def server_name(host: str, port: int | None) -> str:
+    """The name of a server in ``Circuits``: ``HOST[:PORT]``, without the port of HTTPS."""
+    return join_host_port(host, None if port == DEFAULT_PORTS["https"] else port)
+
+
+def _note_failure(permit: Permit, error: BaseException, *, seconds: float, connected: bool) -> None:
+    """Tell the server's circuit of a request that has no answer."""
+    causes = list(_chain(error))
+    is_ours = any(isinstance(cause, OSError) and cause.errno in _OWN_LIMITS for cause in causes)
+    if not isinstance(error, Unreachable) or isinstance(error, (NotTls, CertificateRefused, NameUnresolved)) or is_ours:
+        permit.unclear()
+    elif not any(isinstance(cause, TimeoutError) for cause in causes):
+        permit.failed(Failure.CONNECTION, connected=connected)
+    else:
+        permit.timed_out(seconds, connected=connected)
 
 
 def _redirected(hop: _Hop, location: str, sender: Sender | None) -> _Hop:
@@ -300,7 +373,7 @@ def _redirected(hop: _Hop, location: str, sender: Sender | None) -> _Hop:
     headers = dict(hop.headers)
     if after.origin != before.origin:
         headers.pop("Authorization", None)
-    return _Hop("GET", after, headers, sender=sender)
+    return _Hop("GET", after, headers, sender=sender, subject=hop.subject, call=hop.call)
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
@@ -351,13 +424,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting.extend(cause for cause in inner if isinstance(cause, BaseException))
 
 
-def _retry_after(answer: HttpAnswer, otherwise: float) -> float:
+def _retry_after(answer: HttpAnswer) -> float | None:
+    """Seconds that the server wants to be left alone; None if it does not say."""
     text = answer.headers.get("Retry-After", "").strip()
-    if not text:
-        return otherwise
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
-        return max(otherwise, parsedate_to_datetime(text).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time()) if text else None
     except (ValueError, OverflowError):
-        return otherwise
+        return None

@@ -65,16 +65,15 @@ class Route:
 
 
 @contextmanager
-def routed(route: Route) -> Iterator[list[frozenset[Address]]]:
+def routed(route: Route, met: list[frozenset[Address]]) -> Iterator[None]:
     """Send this thread's requests by ``route``.
 
-    Gives a list that grows by one entry a request: the permitted addresses of the server that got it.
+    ``met`` grows by one entry a request, when it is about to be sent: the permitted addresses of the server.
     """
     before = getattr(_state, "routed", None)
-    met: list[frozenset[Address]] = []
     _state.routed = (route, met)
     try:
-        yield met
+        yield
     finally:
         _state.routed = before
 

@@ -24,12 +24,16 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from imagegate.caching import TimedCache
+from imagegate.core.registry.host_owner import registrable
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Unreachable
 
 MAX_ADDRESSES = 8  # of one name; more are not tried
 LookUp = Callable[[str], list[Address]]
-_SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gv", "ne", "net", "nom", "or", "org"})
+
+
+class NameUnresolved(Unreachable):
+    """A name without an address, or without an answer of its name server: it says nothing of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +90,16 @@ class NameResolver:
         """Addresses of a name, in the resolver's order.
 
         Raises:
-            Unreachable: unknown name, no answer in time, or refused because its name server hangs.
+            NameUnresolved: unknown name, no answer in time, or refused because its name server hangs.
         """
         until = None if within_s is None else time.monotonic() + within_s
         running = self._joined_or_started(host, until)
         try:
             return running.answer.result(timeout=_left(until))
         except FutureTimeoutError as error:
-            raise Unreachable(f"no answer in time for the name {host}") from error
+            raise NameUnresolved(f"no answer in time for the name {host}") from error
         except (OSError, UnicodeError) as error:
-            raise Unreachable(f"cannot resolve {host}: {error}") from error
+            raise NameUnresolved(f"cannot resolve {host}: {error}") from error
 
     def _joined_or_started(self, host: str, until: float | None) -> _Running:
         with self._changed:
@@ -106,7 +110,7 @@ class NameResolver:
                     return running
                 why = self._refused.get(host)
                 if why is not None:
-                    raise Unreachable(why)
+                    raise NameUnresolved(why)
                 domain = registrable(host)
                 crowd = self._crowd(host, domain)
                 if crowd is None:
@@ -116,7 +120,9 @@ class NameResolver:
     def _refuse_hanging(self, host: str, running: _Running) -> None:
         age_s = time.monotonic() - running.since
         if age_s > self._limits.refused_after_s:
-            raise Unreachable(f"no answer for the name {host} since {age_s:.0f} s; it is not looked up again meanwhile")
+            raise NameUnresolved(
+                f"no answer for the name {host} since {age_s:.0f} s; it is not looked up again meanwhile"
+            )
 
     def _crowd(self, host: str, domain: str) -> list[_Running] | None:
         """The look-ups that keep this one from starting; None if it may."""
@@ -134,13 +140,13 @@ class NameResolver:
         now = time.monotonic()
         youngest_s = min(now - running.since for running in crowd)
         if youngest_s >= self._limits.hanging_s:
-            raise Unreachable(
+            raise NameUnresolved(
                 f"the name {host} is not looked up: {len(crowd)} other names have had no answer for"
                 f" {self._limits.hanging_s:g} s"
             )
         left = _left(until)
         if left is not None and left <= 0:
-            raise Unreachable(f"no answer in time for the name {host}: {len(crowd)} other names are being looked up")
+            raise NameUnresolved(f"no answer in time for the name {host}: {len(crowd)} other names are being looked up")
         pause = self._limits.hanging_s - youngest_s
         self._changed.wait(pause if left is None else min(pause, left))
 
@@ -154,7 +160,7 @@ class NameResolver:
             thread.start()
         except RuntimeError as error:  # the system gives no more threads
             self._forget(host, running)
-            raise Unreachable(f"cannot resolve {host}: {error}") from error
+            raise NameUnresolved(f"cannot resolve {host}: {error}") from error
         return running
 
     def _run(self, host: str, running: _Running) -> None:
@@ -180,16 +186,6 @@ class NameResolver:
         if not self._counts[running.domain]:
             del self._counts[running.domain]
         self._changed.notify_all()
-
-
-def registrable(host: str) -> str:
-    """The part of a name that one owner has, roughly: two labels, three below ``co.uk`` and the like.
-
-    Only for sharing threads fairly; wrong by a label it makes strangers share, or lets one owner have a few more.
-    """
-    labels = host.lower().rstrip(".").split(".")
-    wide = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS
-    return ".".join(labels[-3 if wide else -2 :])
 
 
 def _left(until: float | None) -> float | None:

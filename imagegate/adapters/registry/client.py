@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http.client import HttpAnswer, HttpClient
+from imagegate.adapters.http.circuits import CircuitOpen
+from imagegate.adapters.http.client import HttpAnswer, HttpClient, server_name
 from imagegate.adapters.registry.auth import (
     NOTHING,
     Authenticator,
@@ -152,6 +153,21 @@ class HttpRegistry:
         """See ``ports.registry``."""
         return self._ask(replace(image, tag="", id=digest), access, deadline_s, lambda place: place.signatures(digest))
 
+    def not_answering(self, image: ImageReference) -> str:
+        """Why asking about ``image`` would be useless now: all its places are servers that have not answered lately.
+
+        Empty if one may be asked. Takes no lock.
+        """
+        why = ""
+        for place in places_of(image.with_docker_defaults(), self._settings.mirrors):
+            host, port = _host_and_port(_canonical(place.as_v2().registry))
+            if (host, port) in self._insecure:
+                return ""  # it may answer at two ports
+            why = self._http.circuits.problem(server_name(host, port))
+            if not why:
+                return ""
+        return why
+
     def _ask(
         self, image: ImageReference, access: RegistryAccess, deadline_s: float, question: Callable[[_Place], Found[T]]
     ) -> Lookup[T]:
@@ -263,7 +279,10 @@ class HttpRegistry:
                 headers={"Accept": accept},
                 authorization=authorization.header,
                 verify=place.endpoint.verify,
+                subject=place.path,
             )
+        except CircuitOpen:
+            raise
         except Unreachable:
             self.endpoints.discard(place.host, insecure=place.insecure)
             raise
@@ -303,7 +322,9 @@ class _Place:
             raise Malformed(f"{wanted[:200]!r} is not a tag, sha256 or sha512 digest")
         limit = self.registry.limits.manifest_max_bytes
         path = f"/v2/{self.path}/manifests/{wanted}"
-        opening = self.registry.endpoints.open(self.host, path, _ACCEPT, insecure=self.insecure, until=self.until)
+        opening = self.registry.endpoints.open(
+            self.host, path, _ACCEPT, insecure=self.insecure, until=self.until, subject=self.path
+        )
         url = self._url(f"manifests/{wanted}")
         answer = self.registry.get(self, url, accept=_ACCEPT, max_bytes=limit, opening=opening)
         if answer.content_type not in MEDIA_TYPES:

@@ -109,7 +109,7 @@ class Endpoints:
         self._known.put(key, endpoint, ttl_s=self._ttl_s)
         return endpoint
 
-    def open(self, host: str, path: str, accept: str, *, insecure: bool, until: float) -> Opening | None:
+    def open(self, host: str, path: str, accept: str, *, insecure: bool, until: float, subject: str) -> Opening | None:
         """Request a manifest of an unknown registry at once, without credentials and without ``GET /v2/`` first.
 
         The manifest itself, or a 401 with its challenges, says all that ``GET /v2/`` would have said. After any other
@@ -124,7 +124,7 @@ class Endpoints:
                 return None
             self._opening.add(key)
         try:
-            answer, verify = self._first_answer(host, path, accept, insecure=insecure, until=until)
+            answer, verify = self._first_answer(host, path, accept, insecure=insecure, until=until, subject=subject)
         finally:
             with self._lock:
                 self._opening.discard(key)
@@ -137,7 +137,7 @@ class Endpoints:
         return Opening(f"{base_url}{path}", answer)
 
     def _first_answer(
-        self, host: str, path: str, accept: str, *, insecure: bool, until: float
+        self, host: str, path: str, accept: str, *, insecure: bool, until: float, subject: str = ""
     ) -> tuple[HttpAnswer, bool]:
         """GET over TLS; only for an insecure registry without checking certificates, or without TLS."""
         limit, headers = self._max_bytes, {"Accept": accept}
@@ -145,7 +145,9 @@ class Endpoints:
         tls_until = now + (until - now) / 2 if insecure else until  # half the time for TLS, half for what may follow
         try:
             url = f"https://{host}{path}"
-            answer = self._http.get(url, until=tls_until, max_bytes=limit, headers=headers, verify=not insecure)
+            answer = self._http.get(
+                url, until=tls_until, max_bytes=limit, headers=headers, verify=not insecure, subject=subject
+            )
         except NotTls as error:
             if not insecure:
                 raise RegistryFailure(RegistryErrorKind.HTTP_ONLY, f"{host} is HTTP only") from error
@@ -155,7 +157,9 @@ class Endpoints:
         else:
             return answer, not insecure
         plain = f"http://{host}{path}"
-        return self._http.get(plain, until=until, max_bytes=limit, headers=headers, verify=False), False
+        return self._http.get(
+            plain, until=until, max_bytes=limit, headers=headers, verify=False, subject=subject
+        ), False
 
     def learn_challenges(self, host: str, answer: HttpAnswer, *, insecure: bool) -> None:
         """Add the challenges of a registry whose first answer was public and had none."""

@@ -47,6 +47,7 @@ class LookasideHttp:
                 max_bytes=SIGNATURE_MAX_BYTES,
                 authorization=_authorization(store),
                 verify=target.origin.scheme == "https",
+                subject=repository_path,
             )
         except EvidenceError as error:
             return Unknown(f"reading signature: {printable(str(error))}", retryable=_retryable(error))

@@ -16,7 +16,7 @@ from imagegate.caching import Flight, SingleFlight
 from imagegate.core.admission.lookup import DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers, KnownAnswers, Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
-from imagegate.service.review.lookup_shares import HostShares, Shares
+from imagegate.service.review.lookup_shares import HostShares, Place, Shares
 
 T = TypeVar("T")
 
@@ -24,6 +24,13 @@ ROUNDS_MAX = 6
 """Rounds of questions that depend on earlier answers. A faulty plug-in must not loop for ever."""
 IMMEDIATE_S = 1.0
 """Deadline given to answerers that read memory."""
+
+CIRCUIT = "circuit"
+"""Reason of a refused look-up: the host does not answer, and is not asked for a while."""
+SHARE = "share"
+"""Reason of a refused look-up: too many are under way or wait."""
+NO_THREAD = "no-thread"
+"""Reason of a refused look-up: no thread can be started, or the service is stopping."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +95,8 @@ class Answerer(NamedTuple):
     """The cached answer, or None; never waits. A cached answer is not counted as a look-up."""
     host: Callable[[Any], str] | None = None
     """Host of a question, ``host[:port]``; each host has a share of the threads. None: all of its class share one."""
+    refusal: Callable[[Any], str] | None = None
+    """The reason why looking up would be useless now (a host that does not answer), or empty; never waits."""
 
 
 Count = Callable[[str, str], None]
@@ -149,14 +158,17 @@ class LookUp:
         *,
         shares: Shares | None = None,
         count: Count | None = None,
+        refused: Count | None = None,
         snapshot: Callable[[], object | None] = lambda: None,
     ) -> None:
         """Make the table; nothing is looked up yet.
 
         Args:
             answerers: adapter of each class of questions.
-            shares: limits of concurrent look-ups, per host and altogether.
+            shares: limits of concurrent look-ups, per host, per kind and altogether.
             count: called after every look-up.
+            refused: called for every refused look-up, with the question's class name and ``CIRCUIT``, ``SHARE`` or
+                ``NO_THREAD``.
             snapshot: token of the memory that immediate adapters read: see ``Answers.snapshot``.
         """
         self._answerers = dict(answerers)
@@ -168,6 +180,7 @@ class LookUp:
         )
         """Adapters of the policies used last, and the whole table with them: reviews rarely change policies."""
         self._count = count
+        self._refused = refused
         self._flights: SingleFlight[Question, Lookup[Any]] = SingleFlight()
 
     def answers(
@@ -242,6 +255,10 @@ class LookUp:
         """Number of reviews that wait for a look-up; one that waits for two counts twice."""
         return self._flights.callers()
 
+    def under_way(self) -> tuple[int, int]:
+        """Number of look-ups that run, and that wait for a thread."""
+        return self._shares.busy()
+
     def close(self) -> None:
         """Stop the threads; look-ups under way end by their deadlines."""
         self._shares.close()
@@ -284,27 +301,31 @@ class LookUp:
         flight, is_own = self._flights.join(question, until=deadline.at)
         if not is_own:
             return flight
-        host = type(question).__name__ if answerer.host is None else answerer.host(question)
+        why = answerer.refusal(question) if answerer.refusal is not None else ""
+        if why:
+            self._refuse(question, flight, why, CIRCUIT)
+            return flight
+        kind = type(question).__name__
+        place = Place(kind if answerer.host is None else answerer.host(question), kind)
         try:
-            accepted = self._shares.submit(host, lambda: self._run(question, answerer, flight))
+            why = self._shares.submit(place, lambda: self._run(question, answerer, flight))
         except RuntimeError as error:  # no thread can be started, or the service is stopping
-            self._refuse(question, flight, f"could not be looked up: {error}")
+            self._refuse(question, flight, f"could not be looked up: {error}", NO_THREAD)
         else:
-            if not accepted:
-                running, waiting = self._shares.under_way(host)
-                counts = f"{running} under way, {waiting} waiting"
-                self._refuse(
-                    question, flight, f"not looked up: too many look-ups at {host} ({counts}); try again later"
-                )
+            if why:
+                self._refuse(question, flight, f"not looked up: {why}", SHARE)
         return flight
 
-    def _refuse(self, question: Question, flight: Flight[Lookup[Any]], why: str) -> None:
+    def _refuse(self, question: Question, flight: Flight[Lookup[Any]], why: str, cause: str) -> None:
         """Answer every caller, however much time it has left: looking up again at once would not help."""
+        if self._refused is not None:
+            self._refused(type(question).__name__, cause)
         flight.worked_until = float("inf")
         self._report(question, Unknown(why))
         self._flights.finish(question, flight, Unknown(why))
 
-    def _run(self, question: Question, answerer: Answerer, flight: Flight[Lookup[Any]]) -> None:
+    def _run(self, question: Question, answerer: Answerer, flight: Flight[Lookup[Any]]) -> bool | None:
+        """Look up in this thread. Says whether the host answered, as far as that can be told."""
         # Work that waited for a thread gets the latest deadline of all reviews that joined meanwhile.
         flight.worked_until = flight.until
         left_s = flight.worked_until - time.monotonic()
@@ -313,6 +334,9 @@ class LookUp:
         else:
             answer = self._call(question, answerer, left_s)
         self._flights.finish(question, flight, answer)
+        if not isinstance(answer, Unknown):
+            return True
+        return False if answer.retryable and left_s > 0 else None
 
     def _call(self, question: Question, answerer: Answerer, left_s: float) -> Lookup[Any]:
         try:

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from imagegate.adapters.http.name_resolver import NameResolver, ResolverLimits, registrable
+from imagegate.adapters.http.name_resolver import NameResolver, ResolverLimits
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Unreachable
 
@@ -148,22 +148,6 @@ def test_a_burst_of_quick_names_all_get_their_turn(servers: NameServers) -> None
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda number: took(resolver, f"{number}.example.org")[0], range(40)))
     assert answers == [HERE] * 40
-
-
-@pytest.mark.parametrize(
-    "host, owner",
-    [
-        ("localhost", "localhost"),
-        ("registry.corp", "registry.corp"),
-        ("a.b.evil.example", "evil.example"),
-        ("A.Evil.Example.", "evil.example"),
-        ("a.evil.co.uk", "evil.co.uk"),
-        ("evil.co.uk", "evil.co.uk"),
-        ("r.ns.svc.cluster.local", "cluster.local"),
-    ],
-)
-def test_who_owns_a_name(host: str, owner: str) -> None:
-    assert registrable(host) == owner
 
 
 def test_the_systems_resolver() -> None:

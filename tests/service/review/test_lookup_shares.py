@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
-from imagegate.service.review.lookup_shares import HostShares, Shares
+from imagegate.service.review.lookup_shares import HostShares, Place, Shares
 from imagegate.service.review.lookups import Answerer, Deadline, LookUp, Wait
 from tests.service.plugins import Digest
+from tests.service.plugins import Remembered as Other
 from tests.support.processes import wait_until
 
-SHARES = Shares(threads=6, per_host=2, reserved=2, waiting_per_host=3)
+SHARES = Shares(threads=6, known_threads=2, per_kind=1, per_host=2, reserved=2, waiting_per_host=3)
 
 
 class Slow:
@@ -104,7 +105,7 @@ def test_hanging_hosts_leave_the_others_theirs(slow: Slow) -> None:
     begun = time.monotonic()
     assert look_up.look_up(Digest("quick/1"), Deadline.after(20)) == Found("quick/1")
     assert time.monotonic() - begun < 5
-    assert slow.most[""] <= SHARES.threads
+    assert slow.most[""] <= SHARES.threads + SHARES.known_threads
 
 
 def test_what_waits_for_its_turn_until_its_deadline_is_answered_by_then(slow: Slow) -> None:
@@ -164,9 +165,127 @@ def test_everything_that_was_taken_is_run_and_never_too_much_at_once(hosts: list
     taken = [
         number
         for number, host in enumerate(hosts)
-        if shares.submit(host, lambda number=number, host=host: work(number, host))  # type: ignore[misc]
+        if not shares.submit(Place(host, "any"), lambda number=number, host=host: work(number, host))  # type: ignore[misc]
     ]
     wait_until(lambda: len(ran) == len(taken), "all that was taken", timeout_s=10)
     shares.close()
     assert sorted(ran) == taken
     assert wrong == []
+
+
+GUARDED = Shares(
+    threads=8, known_threads=4, per_kind=1, per_host=3, per_new_host=1, per_owner=2, reserved=2, waiting_per_host=4
+)
+
+
+def guarded(slow: Slow, shares: Shares = GUARDED) -> LookUp:
+    return LookUp({Digest: Answerer(slow.ask, host=host_of)}, shares=shares)
+
+
+def known(look_up: LookUp, slow: Slow, host: str) -> None:
+    """Have a host answer once."""
+    slow.gate(host).set()
+    assert look_up.look_up(Digest(f"{host}/known"), Deadline.after(20)) == Found(f"{host}/known")
+
+
+def test_a_host_that_has_answered_is_looked_up_beside_any_number_that_hang(slow: Slow) -> None:
+    look_up = guarded(slow)
+    known(look_up, slow, "good.example")
+    begun = [started(look_up, f"r.hangs-{n}.example/app", Deadline.after(20)) for n in range(200)]
+    assert isinstance(begun[-1], Wait)
+    wait_until(lambda: slow.now[""] == GUARDED.threads, "all common threads to hang")
+    before = time.monotonic()
+    for number in range(20):
+        answer = look_up.look_up(Digest(f"good.example/{number}"), Deadline.after(20))
+        assert answer == Found(f"good.example/{number}")
+    assert time.monotonic() - before < 5
+
+
+def test_its_twin_that_has_not_must_wait(slow: Slow) -> None:
+    look_up = guarded(slow)
+    for number in range(200):
+        started(look_up, f"r.hangs-{number}.example/app", Deadline.after(20))
+    wait_until(lambda: slow.now[""] == GUARDED.threads, "all common threads to hang")
+    slow.gate("good.example").set()
+    assert isinstance(look_up.look_up(Digest("good.example/1"), Deadline.after(0.3)), Unknown)
+
+
+def test_hosts_of_one_owner_share_until_they_answer(slow: Slow) -> None:
+    look_up = guarded(slow)
+    for number in range(50):
+        started(look_up, f"{number}.evil.example/app", Deadline.after(20))
+    slow.gate("new.example").set()
+    assert look_up.look_up(Digest("new.example/1"), Deadline.after(20)) == Found("new.example/1")
+    assert slow.most[""] <= GUARDED.per_owner + 1
+
+
+def test_a_new_host_has_one_look_up_until_it_answers_and_then_its_whole_share(slow: Slow) -> None:
+    look_up = guarded(slow)
+    begun = [started(look_up, f"new/{number}", Deadline.after(20)) for number in range(5)]
+    wait_until(lambda: slow.now["new"] == 1, "the first look-up")
+    assert slow.most["new"] == 1
+    slow.gate("new").set()
+    for wait in begun:
+        assert isinstance(wait, Wait)
+        wait.block()
+        assert isinstance(wait.futures[0].result(), Found)
+    slow.gates["new"].clear()
+    for number in range(10, 15):
+        started(look_up, f"new/{number}", Deadline.after(20))
+    wait_until(lambda: slow.now["new"] == GUARDED.per_host, "its share")
+
+
+def test_a_known_host_that_hangs_is_not_known_for_long(slow: Slow) -> None:
+    look_up = guarded(slow)
+    known(look_up, slow, "evil.example")
+    slow.gates["evil.example"].clear()
+    for number in range(GUARDED.failures):
+        assert isinstance(look_up.look_up(Digest(f"evil.example/{number}"), Deadline.after(0.05)), Unknown)
+    for number in range(10, 15):
+        started(look_up, f"evil.example/{number}", Deadline.after(20))
+    time.sleep(0.2)
+    assert slow.now["evil.example"] == GUARDED.per_new_host
+
+
+def test_a_kind_that_hangs_leaves_threads_for_the_others(slow: Slow) -> None:
+    shares = GUARDED._replace(per_kind=0.5)
+    look_up = LookUp({Digest: Answerer(slow.ask, host=host_of), Other: Answerer(slow.ask, host=host_of)}, shares=shares)
+    for number in range(50):
+        started(look_up, f"r.hangs-{number}.example/app", Deadline.after(20))
+    wait_until(lambda: slow.now[""] == shares.threads // 2, "the kind's share to hang")
+    slow.gate("new.example").set()
+    assert look_up.look_up(Other("new.example/1"), Deadline.after(20)) == Found("new.example/1")
+
+
+def test_a_kind_of_look_up_that_hangs_at_a_host_leaves_the_others_there(slow: Slow) -> None:
+    quick = Answerer(lambda question, *, deadline_s: Found(question.name), host=host_of)
+    look_up = LookUp({Digest: Answerer(slow.ask, host=host_of), Other: quick}, shares=GUARDED)
+    for number in range(5):
+        started(look_up, f"host/{number}", Deadline.after(20))
+    assert look_up.look_up(Other("host/1"), Deadline.after(20)) == Found("host/1")
+
+
+def test_the_number_that_waits_is_bounded_altogether(slow: Slow) -> None:
+    look_up = guarded(slow, GUARDED._replace(waiting=20))
+    known(look_up, slow, "good.example")
+    slow.gates["good.example"].clear()
+    begun = [started(look_up, f"r.hangs-{n}.example/app", Deadline.after(20)) for n in range(100)]
+    refused = [each for each in begun if isinstance(each, Unknown)]
+    assert len(refused) == 100 - GUARDED.threads - 20
+    assert refused[-1].why == ("not looked up: too many look-ups altogether (8 under way, 20 waiting); try again later")
+    begun = [started(look_up, f"good.example/{n}", Deadline.after(20)) for n in range(GUARDED.per_host + 2)]
+    assert all(isinstance(each, Wait) for each in begun), "a known host has room to wait"
+
+
+def test_a_host_that_is_known_not_to_answer_is_refused_without_a_thread(slow: Slow) -> None:
+    told: list[tuple[str, str]] = []
+    why = {"dead/1": "dead is not asked"}
+    answerer = Answerer(slow.ask, host=host_of, refusal=lambda question: why.get(question.name, ""))
+    look_up = LookUp({Digest: answerer}, shares=GUARDED, refused=lambda kind, cause: told.append((kind, cause)))
+    before = threading.active_count()
+    assert look_up.look_up(Digest("dead/1"), Deadline.after(20)) == Unknown("dead is not asked")
+    assert threading.active_count() == before
+    assert told == [("Digest", "circuit")]
+    slow.gate("dead").set()
+    why.clear()
+    assert look_up.look_up(Digest("dead/1"), Deadline.after(20)) == Found("dead/1")
