@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from imagegate.adapters.http.circuits import CircuitLimits, Circuits
 from imagegate.adapters.http.client import HttpClient, HttpLimits
