@@ -64,9 +64,10 @@ def create_app(service: Runtime, metrics: Metrics) -> Flask:
     app = Flask("imagegate")
     app.config["MAX_CONTENT_LENGTH"] = service.settings.server.body_max_bytes
     app.register_blueprint(ops(service, metrics))
-    app.register_blueprint(console(service))
+    places = Places()
+    app.register_blueprint(console(service, places))
     if service.images is not None:
-        images, places = service.images, Places()
+        images = service.images
         app.register_blueprint(image_api(images.api, now=now, stopping=images.is_stopping, places=places))
     app.register_error_handler(HTTPException, _status)
     return app

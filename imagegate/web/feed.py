@@ -76,10 +76,14 @@ class Feed(Generic[T]):
     Args:
         source: what is read.
         items_max: how many items stay in memory.
-        bytes_max: how large they may be together; the newest stay, whatever their size.
+        bytes_max: how large they may be together; the newest stays, whatever its size.
+        poll_s: between two looks at the source.
     """
 
-    def __init__(self, source: Source[T], *, items_max: int = ITEMS_MAX, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(
+        self, source: Source[T], *, items_max: int = ITEMS_MAX, bytes_max: int = BYTES_MAX, poll_s: float = POLL_S
+    ) -> None:
+        self._poll_s = poll_s
         self._source = source
         self._items_max = items_max
         self._bytes_max = bytes_max
@@ -146,7 +150,7 @@ class Feed(Generic[T]):
                     if (found := news()) != seen:
                         seen = found
                         self._read()
-                    time.sleep(POLL_S)
+                    time.sleep(self._poll_s)
             problem = ""
         except ImagegateError as error:
             problem = str(error)

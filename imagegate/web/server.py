@@ -289,6 +289,7 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.service.checks.append(
         Check("end", lambda: "" if worker.alive else "the service is stopping", stops=True)
     )
+    worker.wsgi.service.ends = lambda: not worker.alive
     images = worker.wsgi.service.images
     if images is not None:
         images.ends = lambda: not worker.alive

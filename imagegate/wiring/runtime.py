@@ -62,6 +62,8 @@ class Runtime:
     """Circuit breakers of registries and other servers, where any are contacted."""
     checks: list[Check] = field(default_factory=list)
     """Checks that ``/readyz`` reports."""
+    ends: Callable[[], bool] = lambda: False
+    """True once the service is stopping. Set by the server that runs it."""
 
     def store_trouble(self) -> str:
         """Why the store cannot be read; empty if it can, and where there is none."""

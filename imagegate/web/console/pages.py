@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, render_template, request
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, TooManyRequests
 
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.ports.image_store import Collection
 from imagegate.service.review.both_passes import creation, review_manifest
 from imagegate.service.review.trace_text import format_step
+from imagegate.web.console.decision_rows import Row, rows_of
+from imagegate.web.console.live import CONTENT_TYPE, ROWS_SHOWN, LiveView, source_of
 from imagegate.web.local_requests import cross_origin_problem, is_local_name, is_loopback, proxy_header
+from imagegate.web.streams import Places, TooManyStreams, quiet_s, stream_response
 from imagegate.wiring.runtime import Runtime
 
 IMAGES_SHOWN = 200
+_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'"
+_WITH_SCRIPT = f"{_POLICY}; script-src 'self'; connect-src 'self'"
+"""Of the page with the live view: its script is a file of ours, and it connects to this service only."""
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -37,36 +44,58 @@ class Tried(NamedTuple):
     steps: Sequence[str]
 
 
-class Row(NamedTuple):
-    """One decision of a plug-in, for the table."""
+def console(service: Runtime, places: Places) -> Blueprint:
+    """The pages below ``/console/``.
 
-    time: str
-    verdict: str
-    plugin: str
-    namespace: str
-    what: str
-    user: str
-    detail: str
-    image: str
-
-
-def console(service: Runtime) -> Blueprint:
-    """The pages below ``/console/``."""
+    Args:
+        service: whose decisions are shown.
+        places: limits live views.
+    """
+    feed = source_of(service.recent)
     pages = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
     pages.before_request(_only_from_here)
 
     @pages.after_request
     def protect(response: Response) -> Response:
         response.headers.update(_HEADERS)
+        if request.endpoint == "console.decisions":
+            response.headers["Content-Security-Policy"] = _WITH_SCRIPT
         return response
+
+    def latest_rows() -> list[Row]:
+        """The newest first."""
+        service.recording.flush()
+        return [row for record in service.recent.latest(ROWS_SHOWN) for row in rows_of(record)][:ROWS_SHOWN]
 
     @pages.get("/")
     def decisions() -> str:
-        service.recording.flush()
-        rows = [row for record in service.recent.latest(100) for row in _rows(record)]
         return render_template(
-            "console/decisions.html", policies=service.policies.current, state=service.policies.state, rows=rows
+            "console/decisions.html",
+            policies=service.policies.current,
+            state=service.policies.state,
+            rows=latest_rows(),
+            most=ROWS_SHOWN,
         )
+
+    @pages.get("/live")
+    def live() -> Response:
+        try:
+            places.take(request.environ)
+        except TooManyStreams as error:
+            raise TooManyRequests(str(error), retry_after=5) from error
+        view = LiveView(
+            feed,
+            latest=lambda: latest_rows()[::-1],
+            policies_version=lambda: service.policies.current.version,
+            is_ending=service.ends,
+            quiet_s=quiet_s(request.environ),
+        )
+        with contextlib.ExitStack() as begun:
+            begun.callback(places.free)
+            feed.open()
+            begun.callback(feed.close)
+            view.begin()
+            return stream_response(view, request.environ, CONTENT_TYPE, end=begun.pop_all().close)
 
     @pages.get("/try")
     def try_image() -> str:
@@ -100,28 +129,6 @@ def _only_from_here() -> None:
     elsewhere = cross_origin_problem(request)
     if elsewhere:
         raise Forbidden(f"{elsewhere}; open the console by typing its address")
-
-
-def _rows(record: Mapping[str, Any]) -> list[Row]:
-    what = " ".join(filter(None, (record["operation"].lower(), record["resource"], record["name"])))
-    found = []
-    for each in record["decisions"]:
-        images = each.get("images", ())
-        detail = ", ".join((*each.get("codes", ()), *each.get("rules", ()), *images))
-        time = record["time"][11:19]
-        found.append(
-            Row(
-                time,
-                each["verdict"],
-                each["plugin"],
-                record["namespace"],
-                what,
-                record["user"],
-                detail,
-                images[0] if images else "",
-            )
-        )
-    return found
 
 
 def _try(service: Runtime, image: str, namespace: str) -> Tried:
