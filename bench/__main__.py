@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "bench.mutating:bursts": ("burst_200", "burst_500"),
     "bench.disturbing:slow_clients": ("slow_clients",),
     "bench.disturbing:bulkhead": ("bulkhead",),
+    "bench.watching:watches": ("watches", "watches_idle"),
     "bench.checking:check_vs_parse": ("check_vs_parse",),
     "bench.enforcing:simple": ("simple_cold", "simple_warm"),
     "bench.lifetime:rss_worker": ("rss_worker",),

@@ -115,7 +115,6 @@ def test_views_count_among_watches(tmp_path: Path, face: str) -> None:
             assert {client.status for client in others} == {200}
             with watching(service.running.port, 1, LIVE) as (refused,):
                 assert refused.status == 429
-                assert b"Retry-After: 5" in refused.received or b"retry-after: 5" in refused.received
 
 
 def test_a_new_policy_is_told(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def console(service: Runtime, places: Places) -> Blueprint:
         try:
             places.take(request.environ)
         except TooManyStreams as error:
-            raise TooManyRequests(str(error), retry_after=5) from error
+            raise TooManyRequests(str(error)) from error
         view = LiveView(
             feed,
             latest=lambda: latest_rows()[::-1],
