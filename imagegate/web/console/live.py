@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import orjson
 
-from imagegate.adapters.records.recent_records import RecentRecords
 from imagegate.web.console.decision_rows import Row, record_id, rows_of
 from imagegate.web.feed import Feed, Item
 
@@ -25,13 +25,23 @@ POLICIES_S = 15.0
 CONTENT_TYPE = "text/event-stream"
 
 
+class Recent(Protocol):
+    """The last records of decisions of all workers."""
+
+    def latest(self) -> Sequence[Mapping[str, Any]]:
+        """The newest first."""
+
+    def news(self) -> object:
+        """Differs from the result before whenever ``latest`` may have new records. Costs microseconds."""
+
+
 class LatestDecisions:
     """The latest records as the source of a feed: its items are events, as they are sent.
 
     A view needs no record that was pushed out by newer ones before it was read, so none is looked for.
     """
 
-    def __init__(self, recent: RecentRecords) -> None:
+    def __init__(self, recent: Recent) -> None:
         self._recent = recent
         self._number = 0
         self._seen: set[str] = set()
@@ -134,6 +144,6 @@ def rows_event(rows: Sequence[Row]) -> bytes:
     return b"event: decisions\ndata: " + orjson.dumps([row._asdict() for row in rows]) + b"\n\n"
 
 
-def source_of(recent: RecentRecords) -> Feed[bytes]:
+def source_of(recent: Recent) -> Feed[bytes]:
     """The feed of a process's live views."""
     return Feed(LatestDecisions(recent), poll_s=POLL_S)
