@@ -17,8 +17,10 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from imagegate.core.admission.request import Phase
 from imagegate.service.policies.policy_set import PolicySet, ReloadState
 from imagegate.service.review.decided import Decided, ReviewKind
+from imagegate.web.allocated_values import use_allocated_values
 from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 
@@ -44,6 +46,7 @@ class Metrics:
     """A ``Sink`` of ``service.review.recording`` that counts, and gauges of the policies."""
 
     def __init__(self) -> None:
+        use_allocated_values()
         self._registry = CollectorRegistry()
         self._decisions = Counter(
             "imagegate_decisions",
@@ -115,17 +118,30 @@ class Metrics:
         self._flushing = threading.Lock()
 
     def take(self, batch: Sequence[Decided]) -> None:
-        """Count reviews: first in plain dictionaries, since the client library takes a lock and a file for each."""
+        """Count reviews: first in a plain dictionary, since the client library takes a lock and a file for each.
+
+        Raises:
+            OSError: there is no room for one of the numbers.
+        """
         seconds_by_kind: dict[ReviewKind, list[float]] = {}
         for decided in batch:
             seconds_by_kind.setdefault(decided.kind, []).append(decided.seconds)
+        failed: OSError | None = None
         for kind, seconds in seconds_by_kind.items():
-            self._seconds.labels(kind.phase.value).observe_all(seconds)
-            for result in kind.results:
-                for word, rule in result.counted:
-                    self._decisions.labels(result.plugin, word, rule).inc(len(seconds))
-                if result.plugin == PLUGIN:
-                    self._cise.count(kind.phase, result, len(seconds))
+            try:
+                self._count(kind, seconds)
+            except OSError as error:  # no room for a new series; those that are there go on
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _count(self, kind: ReviewKind, seconds: Sequence[float]) -> None:
+        self._seconds.labels(kind.phase.value).observe_all(seconds)
+        for result in kind.results:
+            for word, rule in result.counted:
+                self._decisions.labels(result.plugin, word, rule).inc(len(seconds))
+            if result.plugin == PLUGIN:
+                self._cise.count(kind.phase, result, len(seconds))
 
     def looked_up(self, question: str, outcome: str) -> None:
         """Queue one look-up to be counted within ``FLUSH_EVERY_S``: counting takes a lock and writes to a file."""
@@ -133,6 +149,8 @@ class Metrics:
 
     def start(self) -> None:
         """Count queued look-ups from a thread of this process. To be called after the fork."""
+        for phase in Phase:  # the file of histograms is made now, not when the disk may be full
+            self._seconds.labels(phase.value)
         threading.Thread(target=self._keep_flushing, name="metrics", daemon=True).start()
 
     def flush(self) -> None:
