@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "bench.deciding:rules_scale_imports": ("rules_scale_imports",),
     "bench.deciding:rules_scale_cise": ("rules_scale_cise",),
     "bench.storing:stream_scale": ("stream_scale",),
+    "bench.trusting:trust_chain": ("trust_chain",),
     "bench.enforcing:merge": ("merge_lookups",),
     "bench.mutating:bursts": ("burst_200", "burst_500"),
     "bench.disturbing:slow_clients": ("slow_clients",),

@@ -43,9 +43,8 @@ class Certificate:
     not_after: datetime
     is_weak: bool
     """Signed with SHA-1 or MD5, or with an RSA key below 2048 bits."""
-    pem: bytes = field(repr=False)
-    """Encoded anew: 64 characters a line and nothing around the block."""
-    parsed: x509.Certificate = field(repr=False, compare=False)
+    public_key: object = field(repr=False, compare=False)
+    parsed: x509.Certificate = field(repr=False)
 
     @classmethod
     def of(cls, parsed: x509.Certificate) -> Certificate:
@@ -55,23 +54,24 @@ class Certificate:
             InvalidCertificate: an extension or a name cannot be decoded.
         """
         try:
+            public_key = parsed.public_key()
             names = parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
             return cls(
                 common_name=str(names[0].value) if len(names) == 1 else None,
                 is_ca=_is_ca(parsed),
                 not_before=parsed.not_valid_before_utc,
                 not_after=parsed.not_valid_after_utc,
-                is_weak=_is_weak(parsed),
-                pem=parsed.public_bytes(serialization.Encoding.PEM),
+                is_weak=_is_weak(parsed, public_key),
+                public_key=public_key,
                 parsed=parsed,
             )
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
             raise InvalidCertificate(f"certificate cannot be read: {error}") from error
 
     @property
-    def public_key(self) -> object:
-        """The certified key; it can be decoded, because its strength was looked at."""
-        return self.parsed.public_key()
+    def pem(self) -> bytes:
+        """Encoded anew: 64 characters a line and nothing around the block."""
+        return self.parsed.public_bytes(serialization.Encoding.PEM)
 
     def is_acceptable(self, now: datetime | None) -> bool:
         """True if the certificate is strong enough and, at ``now``, in its time; None: whatever the time."""
@@ -99,7 +99,7 @@ class CertificateBundle(NamedTuple):
         Raises:
             InvalidCertificate: a block is no certificate, or there is none.
         """
-        return cls(_parse(pem))
+        return cls(read_certificates(pem))
 
     @property
     def first(self) -> Certificate:
@@ -137,7 +137,12 @@ _CA_POLICY = verification.ExtensionPolicy.webpki_defaults_ca()
 
 
 @lru_cache(maxsize=256)
-def _parse(pem: bytes) -> tuple[Certificate, ...]:
+def read_certificates(pem: bytes) -> tuple[Certificate, ...]:
+    """Read PEM blocks; at least one.
+
+    Raises:
+        InvalidCertificate: a block is no certificate, or there is none.
+    """
     if len(pem) > MAX_KEY_BYTES:
         raise InvalidCertificate(f"more than {MAX_KEY_BYTES} bytes of certificates")
     if pem.count(_BEGIN) != pem.count(_BEGIN_CERTIFICATE):
@@ -156,9 +161,8 @@ def _is_ca(parsed: x509.Certificate) -> bool:
         return False
 
 
-def _is_weak(parsed: x509.Certificate) -> bool:
+def _is_weak(parsed: x509.Certificate, key: object) -> bool:
     algorithm = parsed.signature_hash_algorithm
     if algorithm is not None and algorithm.name in _BROKEN_HASHES:
         return True
-    key = parsed.public_key()
     return isinstance(key, rsa.RSAPublicKey) and key.key_size < MIN_RSA_BITS

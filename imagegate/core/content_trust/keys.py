@@ -44,7 +44,8 @@ class PublicKey:
         """
         if self.material is None:
             return self.key_id
-        return _bare_id(self.material)
+        bare = bare_key(self.material)
+        return self.key_id if bare == self else bare.key_id
 
     @cached_property
     def certificates(self) -> CertificateBundle | None:
@@ -59,7 +60,7 @@ class PublicKey:
     @cached_property
     def material(self) -> Material | None:
         """The key itself; None where the bytes are not a key of the type, or are too weak."""
-        return _material(self.key_type, self.public)
+        return decode_key(self.key_type, self.public)
 
     @property
     def subject(self) -> str | None:
@@ -77,12 +78,9 @@ def bare_key(material: Material) -> PublicKey:
     return PublicKey(key_type, material.public_bytes(serialization.Encoding.DER, form))
 
 
-def _bare_id(material: Material) -> str:
-    return bare_key(material).key_id
-
-
 @lru_cache(maxsize=256)
-def _material(key_type: str, public: bytes) -> Material | None:
+def decode_key(key_type: str, public: bytes) -> Material | None:
+    """The key itself; None where the bytes are not a key of the type, or are too weak."""
     try:
         decoded = _decoded(key_type, public)
     except (ValueError, UnsupportedAlgorithm, InvalidCertificate):

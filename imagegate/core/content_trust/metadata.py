@@ -89,10 +89,6 @@ class Delegation:
         """The same, with the paths alone that lie inside one of the parent's."""
         return Delegation(self.role, tuple(path for path in self.paths if path.startswith(parent_paths)))
 
-    def covers(self, tag: str) -> bool:
-        """True if the role may sign the tag."""
-        return tag.startswith(self.paths)
-
 
 @dataclass(frozen=True, slots=True)
 class Targets:

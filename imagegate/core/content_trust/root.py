@@ -102,7 +102,8 @@ def _root_keys(root: Root, gun: str, now: datetime | None) -> list[RootKey]:
             continue
         intermediates = bundle.intermediates(now)
         pem = b"".join(one.pem for one in (leaf, *intermediates))
-        found.append(RootKey(PublicKey(key.key_type, pem), leaf, intermediates))
+        rebuilt = key if pem == key.public else PublicKey(key.key_type, pem)
+        found.append(RootKey(rebuilt, leaf, intermediates))
     return found
 
 

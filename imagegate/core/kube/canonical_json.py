@@ -45,8 +45,7 @@ def key_id(keytype: str, public: str) -> str:
 
 def canonical_key(keytype: str, public: str) -> bytes:
     """The canonical form of a public key, whose hash is its id."""
-    keyval = Members((("private", None), ("public", public)))
-    return encode(Members((("keytype", keytype), ("keyval", keyval))))
+    return f'{{"keytype":{_text(keytype)},"keyval":{{"private":null,"public":{_text(public)}}}}}'.encode()
 
 
 def _form(value: StrictValue) -> str:
@@ -68,7 +67,11 @@ def _object(members: Members) -> str:
     values = dict(members)
     if len(values) != len(members):
         raise InvalidJson(f"member {members.first_repeated()!r} is repeated")
-    return f"{{{','.join([f'{_text(name)}:{_form(values[name])}' for name in sorted(values)])}}}"
+    parts = []
+    for name in sorted(values):
+        value = values[name]
+        parts.append(f"{_text(name)}:{_text(value) if isinstance(value, str) else _form(value)}")
+    return f"{{{','.join(parts)}}}"
 
 
 def _text(text: str) -> str:
