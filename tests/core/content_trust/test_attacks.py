@@ -1,6 +1,6 @@
 """The published attacks on update systems, each by somebody with the keys that it takes.
 
-The list is that of the TUF specification (section 1.5.2) and of "Survivable Key Compromise in Software Update
+The list is that of the TUF specification and of "Survivable Key Compromise in Software Update
 Systems" (Samuel, Mathewson, Cappos, Dingledine, 2010). docs/content-trust-attacks.md is the table of these tests.
 """
 
