@@ -43,7 +43,7 @@ print(json.dumps([len(names), seen]))
 
 
 def test_importing_does_nothing(tmp_path: Path) -> None:
-    libraries = ["flask", "gunicorn.app.base", "prometheus_client", "requests", "rich.console", "yaml"]
+    libraries = ["flask", "gunicorn.app.base", "kubernetes", "prometheus_client", "requests", "rich.console", "yaml"]
     command = [sys.executable, "-c", _IMPORT_ALL, str(ROOT / "imagegate"), *libraries]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ from imagegate.settings.schema import Entry, custom, entries, flag, read_section
 from imagegate.settings.sections import (
     AlwaysPullSettings,
     CisePathSettings,
+    ClusterSettings,
     DocumentSettings,
     ImagePolicySettings,
     ImportGateSettings,
@@ -66,6 +67,7 @@ class Settings:
     always_pull: AlwaysPullSettings = section(AlwaysPullSettings, key="alwaysPull")
     import_gate: ImportGateSettings = section(ImportGateSettings, key="importGate")
     cise: CisePathSettings | None = section(CisePathSettings, key="cise", absent=True)
+    cluster: ClusterSettings | None = section(ClusterSettings, key="cluster", absent=True)
     registry: RegistrySettings = section(RegistrySettings, key="registry")
     store: StoreSettings = section(StoreSettings, key="store")
     server: ServerSettings = section(ServerSettings, key="server")
@@ -206,6 +208,8 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         policies=tuple(resolved(path, "policies") for path in settings.policies),
         images=tuple(resolved(path, "images") for path in settings.images),
         access_rules=resolved(settings.access_rules, "accessRules"),
+        cluster=settings.cluster
+        and replace(settings.cluster, kubeconfig=resolved(settings.cluster.kubeconfig, "cluster", "kubeconfig")),
         registry=replace(settings.registry, ca_file=resolved(settings.registry.ca_file, "registry", "caFile")),
         store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),
         cise=settings.cise and _with_resolved_cise(settings.cise, directory, environ),

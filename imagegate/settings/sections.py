@@ -340,6 +340,21 @@ class CisePathSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """The cluster whose API is asked. A ``cluster`` block, even an empty one, turns it on; read at the start."""
+
+    kubeconfig: str = text("", "Path of a kubeconfig; empty: the service account of the pod that imagegate runs in.")
+    context: str = text("", "Context of the kubeconfig; empty: its current one.")
+    cache_s: float = seconds(
+        10.0,
+        "How long a Secret, a service account, an owner or an access review is cached.",
+        minimum=0,
+        maximum=300,
+        key="cacheSeconds",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryLimitSettings:
     """Limits of responses."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
 from imagegate.ports.image_streams import ImageStreams
+from imagegate.service.evidence.joint_snapshot import JointSnapshot
 from imagegate.service.evidence.layered_image_streams import Layer, LayeredImageStreams
 from imagegate.service.policies.policy_set import PolicySet
 from imagegate.service.review.lookups import Answerer
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from imagegate.adapters.files.cluster import ClusterFiles
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.service.evidence.openshift4_image_cache import CachedImages
+    from imagegate.wiring.cluster import Cluster
 
 _log = logging.getLogger(__name__)
 
@@ -46,16 +48,25 @@ _log = logging.getLogger(__name__)
 class PolicyDocuments:
     """Reads the documents: policies, and what else they hold: image streams, namespaces, Secrets, roles."""
 
-    def __init__(self, chosen: StartupOptions, store: SqliteStore | None = None, *, whole: bool = False) -> None:
+    def __init__(
+        self,
+        chosen: StartupOptions,
+        store: SqliteStore | None = None,
+        *,
+        whole: bool = False,
+        cluster: Cluster | None = None,
+    ) -> None:
         """Nothing is read yet.
 
         Args:
             store: its image streams take precedence over those from files.
+            cluster: answers what otherwise files do: namespaces, Secrets, service accounts, owners, rights of users.
             whole: be ready for everything that a later change of the settings may turn on.
         """
         self._chosen = chosen
         self._whole = whole
         self._store = store
+        self._cluster = cluster
         self.hosts = RegistryHosts()
         """Of the integrated registry, as the documents name them now."""
         self.imports = ImagePolicyBlock()
@@ -105,7 +116,7 @@ class PolicyDocuments:
         }
         plugins = configured_plugins(settings, config)
         warnings = tuple(map(str, config.warnings))
-        if self._whole:
+        if self._whole and self._cluster is None:
             warnings += tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, self._store)))
         if self._whole or enforces_images(settings):
             cluster = _cluster_files(settings, documents)
@@ -119,6 +130,12 @@ class PolicyDocuments:
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
 
+        snapshot: Callable[[], object | None] = streams.snapshot
+        if self._cluster is not None:
+            for asked in self._cluster.answerers():
+                methods.pop(asked, None)
+            snapshot = JointSnapshot(streams.snapshot, self._cluster.snapshot)
+
         def begins() -> None:
             self._fill(files)
             self._methods, self._streams = methods, streams
@@ -129,7 +146,7 @@ class PolicyDocuments:
             version=version,
             warnings=warnings,
             memory={question: Answerer(method, immediate=True) for question, method in methods.items()},
-            snapshot=streams.snapshot,
+            snapshot=snapshot,
             begins=begins,
             weaker_after_s=settings.documents.weaker_after_s,
             ending=settings.documents.ending,

@@ -14,6 +14,7 @@ from imagegate.adapters.records.json_lines import JsonLines, lines_on
 from imagegate.adapters.records.recent_records import RecentRecords
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
+from imagegate.errors import InvalidSettings
 from imagegate.service.health import Check
 from imagegate.service.policies.policy_set import PolicyHolder
 from imagegate.service.review.decision_log import DecisionLog
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from imagegate.adapters.http.client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.service.policies.owner import Beginning, PolicyOwner
+    from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService
 
 STORE = "store"
@@ -60,6 +62,8 @@ class Runtime:
     """Follows the files; None in commands that read them once."""
     circuits: Circuits | None = None
     """Circuit breakers of registries and other servers, where any are contacted."""
+    cluster: Cluster | None = None
+    """The cluster whose API is asked, if the settings name one."""
     checks: list[Check] = field(default_factory=list)
     """Checks that ``/readyz`` reports."""
     ends: Callable[[], bool] = lambda: False
@@ -79,7 +83,7 @@ class Runtime:
             self.owner.catch_up()
 
     def start_worker(self, followed: Callable[[int, str], None]) -> None:
-        """Follow the policies from now on, in a process that serves.
+        """Follow the policies and the cluster from now on, in a process that serves.
 
         Args:
             followed: called from time to time with the generation of the policies in force and, if the files cannot be
@@ -87,6 +91,8 @@ class Runtime:
         """
         if self.owner is not None:
             self.owner.start(followed)
+        if self.cluster is not None:
+            self.cluster.start()
 
     def reload(self) -> None:
         """Read the files again at an operator's request: weaker policies are put in force at once."""
@@ -123,10 +129,13 @@ def build(
     """
     settings = _settings(chosen, follows=follows)
     store = _store(chosen, settings) if keeps_images else None
-    inputs = PolicyDocuments(chosen, store, whole=keeps_images)
+    cluster = _cluster(settings)
+    inputs = PolicyDocuments(chosen, store, whole=keeps_images, cluster=cluster)
     beginning = _beginning(chosen, settings, inputs, store) if follows else None
     policies = PolicyHolder(inputs.load if beginning is None else lambda: beginning.policies, now)
     answerers = inputs.answerers()
+    if cluster is not None:
+        answerers |= cluster.answerers()
     http = shares = None
     if keeps_images or enforces_images(settings):
         from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
@@ -143,8 +152,10 @@ def build(
     reviewer = Reviewer(
         policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
     )
-    service = Runtime(settings, policies, look_up, reviewer, recording, recent)
+    service = Runtime(settings, policies, look_up, reviewer, recording, recent, cluster=cluster)
     service.circuits = http.circuits if http is not None else None
+    if cluster is not None and follows:
+        service.checks += cluster.checks()
     if beginning is not None:
         _follow(service, chosen, inputs, beginning, shared, keeps=store is not None)
     if store is not None and http is not None:
@@ -158,6 +169,16 @@ def _store(chosen: StartupOptions, settings: Settings) -> SqliteStore | None:
     from imagegate.wiring.image_api import open_store
 
     return open_store(settings, chosen.environ, now=now)
+
+
+def _cluster(settings: Settings) -> Cluster | None:
+    if settings.cluster is None:
+        return None
+    if settings.access_rules:
+        raise InvalidSettings("accessRules: rights come from the cluster, since there is a cluster block: remove one")
+    from imagegate.wiring.cluster import Cluster  # imports the Kubernetes client, which takes time and memory
+
+    return Cluster(settings.cluster)
 
 
 def _settings(chosen: StartupOptions, *, follows: bool) -> Settings:

@@ -65,7 +65,10 @@ def hooked(
         try:
             make_namespace(plane, label, label)
             found = Hooked(plane, service, label)
-            wait_until(lambda: _is_asked(found), "the API server to ask the webhooks")
+            try:
+                wait_until(lambda: _is_asked(found), "the API server to ask the webhooks")
+            except TimeoutError as error:
+                raise AssertionError(f"{_probe(found)}\n{service.running.output()[-2000:]}") from error
             yield found
         finally:
             for kind in ("mutating", "validating"):
@@ -111,12 +114,16 @@ def make_namespace(plane: ControlPlane, name: str, label: str) -> None:
 
 
 def _is_asked(found: Hooked) -> bool:
-    """True once a pod whose image has no name is refused: the API server takes a moment to see a configuration."""
+    """True once a pod of an unknown registry is refused: the API server takes a moment to see a configuration."""
+    said = _probe(found)
+    return "created" not in said and "connection refused" not in said
+
+
+def _probe(found: Hooked) -> str:
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "probe"},
         "spec": {"containers": [{"name": "a", "image": "never.example/a/b:1"}]},
     }
-    said = found.apply(pod, how=("create", "--dry-run=server"), check=False)
-    return "created" not in said and "connection refused" not in said
+    return found.apply(pod, how=("create", "--dry-run=server"), check=False)

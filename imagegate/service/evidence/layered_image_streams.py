@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.ports.image_streams import ImageStreams, Namespaces
+from imagegate.service.evidence.joint_snapshot import JointSnapshot
 
 JsonObject = dict[str, Any]
 
@@ -28,17 +29,7 @@ class LayeredImageStreams:
     def __init__(self, store: Layer, files: Layer) -> None:
         self._store = store
         self._files = files
-        self._stamped: tuple[object | None, object | None, object] = (None, None, object())
-
-    def snapshot(self) -> object | None:
-        """Of both: another object when either has changed."""
-        store, files = self._store.snapshot(), self._files.snapshot()
-        if store is None or files is None:
-            return None
-        stamped = self._stamped
-        if stamped[0] is not store or stamped[1] is not files:
-            stamped = self._stamped = (store, files, object())
-        return stamped[2]
+        self.snapshot = JointSnapshot(store.snapshot, files.snapshot)
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:
         """From the files only if the store has no such stream."""

@@ -1,0 +1,70 @@
+"""An API server that misbehaves as told; the real one is in tests/cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
+from tests.support.simulator import Request, Response, Simulator
+
+Answer = Callable[[Request], Response]
+
+
+def namespace(name: str, version: int, **annotations: str) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name, "resourceVersion": str(version), "managedFields": [{"manager": "x"}]}
+    return {"metadata": metadata | ({"annotations": annotations} if annotations else {}), "status": {"phase": "Active"}}
+
+
+def page(*items: dict[str, Any], version: int = 1, more: str = "") -> Response:
+    metadata = {"resourceVersion": str(version), **({"continue": more} if more else {})}
+    return Response(200, json.dumps({"kind": "NamespaceList", "metadata": metadata, "items": list(items)}).encode())
+
+
+def event(kind: str, found: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "object": found}).encode() + b"\n"
+
+
+def status(code: int, message: str) -> Response:
+    return Response(code, json.dumps({"kind": "Status", "code": code, "message": message}).encode())
+
+
+class MisbehavingApi(Simulator):
+    """Answers lists and watches in turn from what it was told; the last answer of each is repeated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists: list[Response] = []
+        self.watches: list[Response | Iterable[bytes]] = []
+
+    def answer(self, request: Request) -> Response:
+        given: list[Any] = self.watches if "watch" in request.query else self.lists
+        found = given.pop(0) if len(given) > 1 else given[0]
+        return found if isinstance(found, Response) else Response(200, found)
+
+    def held_open(self, *lines: bytes) -> Iterator[bytes]:
+        """A watch with these lines that then stays open."""
+        yield from lines
+        while not self.stopping.wait(0.05):
+            yield b"\n"
+
+    def asked(self, what: str) -> list[dict[str, list[str]]]:
+        """The queries of all lists or watches so far."""
+        return [each.query for each in list(self.requests) if ("watch" in each.query) is (what == "watch")]
+
+    def connection(self, directory: Path) -> Connection:
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": self.url}}],
+            "users": [{"name": "u", "user": {"token": "secret"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        path = directory / "kubeconfig"
+        path.write_text(yaml.safe_dump(document))
+        return Connection(Credentials(str(path)))
