@@ -1,7 +1,7 @@
 """gunicorn as imagegate runs it: all its settings and hooks, each with its reason.
 
-Two kinds of workers: ``event-loop`` (``web.event_loop``), and gunicorn's own ``gthread``, in which a slow client holds
-a thread until its request is complete.
+Two kinds of workers: ``event-loop`` (``web.event_loop``), and gunicorn's ``gthread`` (``web.thread_worker``), in which
+a slow client holds a thread until its request is complete.
 """
 
 from __future__ import annotations
@@ -108,7 +108,6 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
     reloads = Reloads()
     settings: dict[str, Any] = {
         "bind": list(options.bind),
-        "worker_class": GTHREAD,
         "workers": options.workers or min(len(os.sched_getaffinity(0)), 4),
         "threads": options.threads,
         "worker_connections": 2000,
@@ -137,6 +136,10 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
         drain_s = (DRAIN_IN_CLUSTER_S if in_cluster else 0.0) if options.drain_s is None else options.drain_s
         settings["worker_class"] = event_loop_worker(LoopOptions(options.limits, drain_s, reloads.count))
         settings["when_ready"] = when_ready_for_event_loop
+    else:
+        from imagegate.web.thread_worker import ThreadWorker
+
+        settings["worker_class"] = ThreadWorker
     _allow_descriptors()
     if options.certificate and options.key:
         certificates = Certificates(options.certificate, options.key, options.client_ca)

@@ -136,6 +136,22 @@ def test_connections_are_used_again_and_outlive_pauses(setup: Setup, apiserver_c
     assert calls.reused >= calls.answered - 4 >= 4
 
 
+def test_connections_that_stay_unused_hold_nothing(setup: Setup, apiserver_client: ApiserverClient) -> None:
+    """Go dials a connection and then takes whichever is free first: under load, some are not used for long."""
+    service = setup.service
+    assert service.context is not None
+    with contextlib.ExitStack() as stack:
+        for _ in range(80):  # more than two workers have threads
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", service.running.port), timeout=30))
+            stack.enter_context(service.context.wrap_socket(raw, server_hostname="127.0.0.1"))
+        options = ("-clients", "32", "-pause", "0s")
+        with apiserver_client.calling(service, setup.body, *options, ca=setup.ca, certificate=setup.client) as calls:
+            time.sleep(2)
+    assert calls.failures == {}
+    assert calls.answered > 200
+    assert calls.slowest_s < 4
+
+
 def test_the_keep_alive_time_is_longer_than_the_api_servers() -> None:
     assert KEEP_ALIVE_S > IDLE_CONN_TIMEOUT_S
 
