@@ -136,7 +136,7 @@ def chains_to(
 _CA_POLICY = verification.ExtensionPolicy.webpki_defaults_ca()
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def read_certificates(pem: bytes) -> tuple[Certificate, ...]:
     """Read PEM blocks; at least one.
 

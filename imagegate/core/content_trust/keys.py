@@ -78,7 +78,7 @@ def bare_key(material: Material) -> PublicKey:
     return PublicKey(key_type, material.public_bytes(serialization.Encoding.DER, form))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def decode_key(key_type: str, public: bytes) -> Material | None:
     """The key itself; None where the bytes are not a key of the type, or are too weak."""
     try:
@@ -96,7 +96,8 @@ def decode_key(key_type: str, public: bytes) -> Material | None:
 
 def _decoded(key_type: str, public: bytes) -> object:
     if key_type in {"ecdsa-x509", "rsa-x509"}:
-        return CertificateBundle.parse(public).first.public_key
+        certificate = CertificateBundle.parse(public).first
+        return None if certificate.is_weak else certificate.public_key
     if key_type == "ed25519":
         return ed25519.Ed25519PublicKey.from_public_bytes(public)
     if key_type == "rsa" and public.startswith(b"-----BEGIN"):

@@ -11,6 +11,10 @@ MAX_FILE_BYTES = 8 * MIB
 """Snapshot, targets or a delegation, whatever length the file that lists it says: some 30,000 tags."""
 MAX_UPDATE_BYTES = 24 * MIB
 """All files of one update together."""
+MAX_VALUES = 400_000
+"""Members and list items of one file; each costs some 200 bytes of memory and a microsecond."""
+MAX_VALUES_UNLISTED = 20_000
+"""The same of a root or timestamp, whose bytes nobody vouches for before they are read."""
 MAX_DELEGATIONS = 128
 """Delegations that are loaded, at every depth together."""
 MAX_ROOT_ROTATIONS = 256

@@ -17,10 +17,12 @@ from imagegate.core.content_trust.errors import (
 )
 from imagegate.core.content_trust.fields import Fields
 from imagegate.core.content_trust.keys import PublicKey
-from imagegate.core.content_trust.limits import MAX_SIGNATURES
+from imagegate.core.content_trust.limits import MAX_SIGNATURES, MAX_VALUES, MAX_VALUES_UNLISTED
 from imagegate.core.content_trust.signatures import Signature, is_valid
 from imagegate.core.kube import canonical_json, strict_json
 from imagegate.core.kube.strict_json import InvalidJson
+
+_UNLISTED = frozenset({"root", "timestamp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ class SignedFile:
 
         Raises:
             InvalidMetadata: not JSON, too deep, a repeated member, or ``signed`` has no canonical form.
-            MetadataTooLarge: more signatures than are ever verified.
+            MetadataTooLarge: more values than are read, or more signatures than are ever verified.
         """
+        _check_count(role, content)
         try:
             document = Fields(strict_json.parse(content), role, "")
             if document.value("signed") is None:
@@ -103,6 +106,13 @@ class SignedFile:
             text = f"valid signatures did not meet threshold for {role.name}"
             raise ThresholdNotMet(text, role=self.role, version=self.version)
         return tuple(signed_by.values())
+
+
+def _check_count(role: str, content: bytes) -> None:
+    """Counted before parsing: with the depth bounded, separators and brackets bound the number of values."""
+    limit = MAX_VALUES_UNLISTED if role in _UNLISTED else MAX_VALUES
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > limit:
+        raise MetadataTooLarge(f"{role} has more than {limit} values", role=role)
 
 
 def canonical_ids(role: SigningRole, key_ids: Sequence[str]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from imagegate.core.content_trust.fetches import Fetch, Reader, Steps
 from imagegate.core.content_trust.keys import PublicKey
 from imagegate.core.content_trust.limits import MAX_DELEGATIONS, MAX_FILE_BYTES, MAX_TIMESTAMP_BYTES
 from imagegate.core.content_trust.metadata import (
+    BASE_ROLES,
     ROOT,
     SNAPSHOT,
     TARGETS,
@@ -84,8 +85,8 @@ def update(gun: str, state: TrustState | None, pins: Pinning, now: datetime) -> 
         repository = yield from updating.repository()
     except TrustDataError as error:
         return UpdateResult(updating.learned(), None, error)
-    learned = updating.learned(complete=True)
-    return UpdateResult(learned, repository, None, first_use=updating.is_first_use)
+    updating.forget_all_but(repository)
+    return UpdateResult(updating.learned(complete=True), repository, None, first_use=updating.is_first_use)
 
 
 class _Update:
@@ -122,6 +123,15 @@ class _Update:
             newer = yield from self._after(error, root)
             self._trust(newer)
             return (yield from self._below(newer))
+
+    def forget_all_but(self, repository: Repository) -> None:
+        """Drop versions of delegations that exist no more; those below a skipped role may still exist."""
+        known = {role.name for role in repository.targets_roles}
+        known.update(name for role in repository.targets_roles for name in role.delegates_to)
+        below_skipped = tuple(f"{skipped.name}/" for skipped in repository.skipped)
+        for name in self._versions.keys() - known - set(BASE_ROLES):
+            if not name.startswith(below_skipped):
+                del self._versions[name]
 
     def _trusted_root(self) -> Steps[TrustedRoot]:
         stored = self._roots.stored(self._state.root) if self._state else None

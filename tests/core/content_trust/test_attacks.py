@@ -31,6 +31,7 @@ from imagegate.core.content_trust.errors import (
 from imagegate.core.content_trust.fetches import Fetch, run
 from imagegate.core.content_trust.pinning import Pinning
 from imagegate.core.content_trust.signed_digest import signed_by_digest, signed_digest
+from imagegate.core.content_trust.signed_file import SignedFile
 from imagegate.core.content_trust.signers import Signer, read_signer
 from imagegate.core.content_trust.update import update
 from tests.core.content_trust.conftest import MANIFEST
@@ -284,6 +285,15 @@ def test_endless_signatures(collection: Collection) -> None:
         MetadataTooLarge,
         "timestamp: timestamp has 65 signatures, at most 64 are verified",
     )
+
+
+@pytest.mark.parametrize("role, limit", [("root", 20_000), ("timestamp", 20_000), ("targets", 400_000)])
+def test_endless_values(role: str, limit: int) -> None:
+    """Small in bytes, large in memory."""
+    content = b'{"signed":{"a":[' + b"[]," * (limit // 2) + b'0]},"signatures":[]}'
+    assert len(content) < limits.MAX_TIMESTAMP_BYTES
+    with pytest.raises(MetadataTooLarge, match=f"{role} has more than {limit} values"):
+        SignedFile.parse(role, content)
 
 
 def test_endless_root_rotations(collection: Collection) -> None:

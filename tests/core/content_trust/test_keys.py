@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 
 from imagegate.core.content_trust.keys import PublicKey, bare_key
 from tests.support import trust_keys
+from tests.support.samples import SAMPLES
 from tests.support.trust_keys import SigningKey, certified, ecdsa_key, ed25519_key, rsa_key
 
 
@@ -80,9 +81,10 @@ def test_key_in_pem() -> None:
             base64.b64decode("MCowBQYDK2VuAyEA") + x25519.X25519PrivateKey.generate().public_key().public_bytes_raw(),
         ),
         PublicKey("dsa", b"anything"),
+        PublicKey("rsa-x509", (SAMPLES.parent / "sha1-certificate.pem").read_bytes()),
         PublicKey("", b""),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_unusable_keys_have_an_id_and_nothing_else(key: PublicKey) -> None:
     assert key.material is None

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from imagegate.core.content_trust import limits
-from imagegate.core.content_trust.errors import InvalidTrustState
+from imagegate.core.content_trust.errors import InvalidTrustState, RolledBack
 from imagegate.core.content_trust.state import SeenVersion, TrustState, newer
 from tests.support.trust_collection import Collection
+from tests.support.trust_keys import ecdsa_key
 
 
 def test_encoded_and_decoded(collection: Collection) -> None:
@@ -23,12 +24,26 @@ def test_encoded_and_decoded(collection: Collection) -> None:
     assert set(state.files) == set(state.versions) - {"root"}
 
 
-def test_files_of_roles_that_are_gone_are_dropped(collection: Collection) -> None:
+def test_roles_that_are_gone_are_forgotten(collection: Collection) -> None:
     state = collection.state()
     del collection.delegations["targets/alice"]
     state = collection.publish("targets", "snapshot", "timestamp").state(state)
     assert "targets/alice" not in state.files
-    assert state.versions["targets/alice"].version == 1
+    assert "targets/alice" not in state.versions
+    assert "targets/releases" in state.versions
+
+
+def test_roles_that_are_skipped_are_not_forgotten(collection: Collection) -> None:
+    """Nor those below them: else whoever keeps a file from the snapshot for a day could roll it back."""
+    collection.delegate("targets/alice/below", ecdsa_key())
+    collection.versions["targets/alice"] = collection.versions["targets/alice/below"] = 5
+    state = collection.publish().state()
+    collection.unlisted = {"targets/alice"}
+    state = collection.publish("snapshot", "timestamp").state(state)
+    assert state.versions["targets/alice"].version == state.versions["targets/alice/below"].version == 5
+    collection.unlisted = set()
+    collection.versions["targets/alice/below"] = 4
+    assert type(collection.publish("snapshot", "timestamp").refusal(state)) is RolledBack
 
 
 def changed(*path: str, value: object) -> Callable[[Any], None]:
