@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import command_lines, portieris
-from bench.admissions import webhook
+from bench.admissions import WORKERS, webhook
 from bench.api_server import CLIENTS, ApiServer, Target, api_server
 from bench.command_lines import Program
 from bench.figures import WrongAnswer, rounded
 from bench.report import PAGE, machine, replaced
+from bench.server_figures import reference
 from imagegate import __version__
 
 MANY = 10_000
@@ -47,8 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _admissions(arguments: argparse.Namespace, directory: Path) -> str:
-    """No webhook, imagegate and each Portieris in turn, each started for its round."""
-    targets = {"no webhook": Target("nobody", None), "imagegate": Target("imagegate", None)}
+    """No webhook, a no-op, imagegate and each Portieris in turn; a Portieris is started for its round."""
+    targets = {
+        "no webhook": Target("nobody", None),
+        "no-op, imagegate's worker": Target("noop", None, decides=False),
+        "imagegate": Target("imagegate", None),
+    }
     binaries = {f"Portieris ({path.name})": path for path in arguments.portieris}
     targets |= {name: Target("portieris", None) for name in binaries}
     versions = {"imagegate": __version__}
@@ -56,9 +61,12 @@ def _admissions(arguments: argparse.Namespace, directory: Path) -> str:
     with contextlib.ExitStack() as stack:
         api = stack.enter_context(api_server(directory / "plane"))
         ours = stack.enter_context(webhook(api))
-        targets["imagegate"].webhook = ours
+        tls = api.plane.ca.server
+        noop = stack.enter_context(reference("same", api.directory, workers=WORKERS, cpus=None, tls=tls))
         api.hook("nobody", None)
-        api.hook("imagegate", f"https://127.0.0.1:{ours.port}/admit")
+        for name, server in (("no-op, imagegate's worker", noop), ("imagegate", ours)):
+            targets[name].webhook = server
+            api.hook(targets[name].namespace, f"https://127.0.0.1:{server.port}/admit")
         if binaries:
             stack.enter_context(portieris.certificates(api))
             portieris.apply_policy(api)
