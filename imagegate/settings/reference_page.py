@@ -22,8 +22,8 @@ stop the start with file and line; variables that Kubernetes sets for a Service 
 "By profile" means: the default of the profile. Names end with their unit: `S` seconds, `Bytes` bytes.
 
 A `cise` section turns on the policies of Container Image Security Enforcement and Portieris, even if it is empty
-(`cise: {}`) or if only a variable of it is set. This version does not support content trust: it
-refuses `cise.trust` settings other than the defaults.
+(`cise: {}`) or if only a variable of it is set. `cise.trust` is explained in
+[content-trust.md](content-trust.md).
 
 <!-- The tables are printed by `python -m imagegate.settings.reference_page`; a test compares them. -->
 """

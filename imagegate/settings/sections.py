@@ -258,13 +258,18 @@ class TrustSettings:
 
     servers: Mapping[str, str] = custom(
         _NO_TEXTS,
-        "Registry: URL of its trust server; `{hostname}` is replaced by the registry.",
+        "Registry (`HOST`, `HOST:PORT`, `*.DOMAIN`): URL of its trust server; `{hostname}` is replaced by the host."
+        " They come before the known registries.",
         "map of strings",
         _text_map,
         shown_default="the known registries",
     )
     allow_http: bool = flag(False, "Allow trust servers without TLS.", key="allowHTTP")
-    store: str = text("", "Directory for trust anchors and known versions; empty: in the store.")
+    store: str = text(
+        "",
+        "Directory for trust anchors and known versions; empty: in `store.path`. Not supported by this version, which"
+        " refuses it.",
+    )
     pinning: PinningSettings = section(PinningSettings, key="pinning")
     signer_key_must_sign: bool = flag(True, "Require a signature by a signer's key; a listed key is not enough.")
 

@@ -61,6 +61,11 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
+        self._trust_first_uses = Counter(
+            "imagegate_trust_first_uses",
+            "Repositories whose trust data was trusted because it was the first that was seen",
+            registry=self._registry,
+        )
         self._look_ups = Counter(
             "imagegate_look_ups", "Look-ups by kind and outcome", ["question", "outcome"], registry=self._registry
         )
@@ -146,6 +151,10 @@ class Metrics:
     def looked_up(self, question: str, outcome: str) -> None:
         """Queue one look-up to be counted within ``FLUSH_EVERY_S``: counting takes a lock and writes to a file."""
         self._looked_up.append((question, outcome))
+
+    def trust_first_use(self) -> None:
+        """Count a root that was trusted without a pin. Rare: once for each repository."""
+        self._trust_first_uses.inc()
 
     def start(self) -> None:
         """Count queued look-ups from a thread of this process. To be called after the fork."""

@@ -33,6 +33,7 @@ def application(chosen: StartupOptions | None = None) -> Application:
         chosen,
         sinks=(metrics,),
         count=metrics.looked_up,
+        first_use=metrics.trust_first_use,
         log_decisions=True,
         keeps_images=True,
         follows=True,

@@ -8,13 +8,15 @@ from typing import Any
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Parents, Rewriting
 from imagegate.core.enforcement.behaviour import Profile as CiseProfile
 from imagegate.core.enforcement.policy import PolicyGroup
+from imagegate.core.enforcement.trust_servers import TRUST_SERVERS, TrustServer
 from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, NamespaceOverride, openshift_4
 from imagegate.core.import_gate.behaviour import GateBehaviour, Grandfather, behaviour_of
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.profile import Profile
+from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings
-from imagegate.settings.sections import CisePathSettings, NamespaceMode
+from imagegate.settings.sections import CisePathSettings, NamespaceMode, TrustSettings
 
 UPSTREAM, MODERN = "upstream", "modern"
 
@@ -86,8 +88,24 @@ def cise_behaviour(given: CisePathSettings) -> CiseSettings:
         keep_tag=given.keep_tag,
         advisor_account=given.va.account,
         simple_key_namespaces=frozenset(given.simple.key_namespaces),
+        trust_servers=_trust_servers(given.trust),
+        trust_allow_http=given.trust.allow_http,
+        signer_key_must_sign=given.trust.signer_key_must_sign,
         **changes,
     )
+
+
+def _trust_servers(given: TrustSettings) -> tuple[TrustServer, ...]:
+    """The rows of the settings before the well-known ones.
+
+    Raises:
+        InvalidSettings: a server's URL cannot be used.
+    """
+    allowed = ("https://", "http://") if given.allow_http else ("https://",)
+    for registry, url in given.servers.items():
+        if not url.startswith(allowed):
+            raise InvalidSettings(f"cise.trust.servers: {registry}: {url!r} does not start with {' or '.join(allowed)}")
+    return (*(TrustServer(registry, url) for registry, url in given.servers.items()), *TRUST_SERVERS)
 
 
 def plugin_modes(settings: Settings) -> dict[str, Modes]:

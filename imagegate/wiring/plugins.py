@@ -175,6 +175,5 @@ def _refuse_unsupported(settings: Settings) -> None:
         raise InvalidSettings("imagePolicy.extraResources: not supported in this version")
     if settings.import_gate.check_mirrors:
         raise InvalidSettings("importGate.checkMirrors: not supported in this version")
-    cise = settings.cise
-    if cise is not None and cise.trust != CisePathSettings().trust:
-        raise InvalidSettings("cise.trust: content trust is not supported in this version")
+    if settings.cise is not None and settings.cise.trust.store:
+        raise InvalidSettings("cise.trust.store: not supported in this version; trust anchors are in store.path")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -14,11 +15,13 @@ from imagegate.adapters.reports.advisor import AdvisorHttp, AdvisorSettings
 from imagegate.adapters.signing.lookaside import LookasideHttp
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.plugin import Question
+from imagegate.core.content_trust.question import TrustedImage
 from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.core.vulnerabilities.advisor import AdvisorStatus
 from imagegate.errors import InvalidSettings
+from imagegate.ports.content_trust import TrustStates
 from imagegate.ports.registry import Registry
 from imagegate.service.evidence.advisor import AdvisorLimits, AdvisorStatuses
 from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
@@ -27,6 +30,7 @@ from imagegate.service.review.lookup_shares import Shares
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import VulnerabilitySettings
+from imagegate.wiring.content_trust import trust_answerer
 
 
 def http_client(
@@ -108,8 +112,22 @@ def _upstream(settings: Settings, http: HttpClient) -> HttpRegistry:
     )
 
 
-def evidence_answerers(settings: Settings, http: HttpClient) -> dict[type[Question], Answerer]:
-    """Digests and signatures of images."""
+def evidence_answerers(
+    settings: Settings,
+    http: HttpClient,
+    trust_states: TrustStates | None = None,
+    *,
+    first_use: Callable[[], None] = lambda: None,
+) -> dict[type[Question], Answerer]:
+    """Digests, signatures and trust data of images, statuses of Vulnerability Advisor.
+
+    Args:
+        trust_states: remembers what was trusted; None: this process alone, until it ends.
+        first_use: called when a repository's trust data is trusted without a pin.
+
+    Raises:
+        InvalidSettings: a pinned CA cannot be used.
+    """
     cached = settings.cise is None or settings.cise.cache
     upstream = _upstream(settings, http)
     images = CachedRegistry(upstream)
@@ -125,6 +143,7 @@ def evidence_answerers(settings: Settings, http: HttpClient) -> dict[type[Questi
         ),
         AdvisorStatus: _advisor(settings.cise.va if settings.cise else VulnerabilitySettings(), http, cached=cached),
         ImageSignatures: Answerer(signatures.ask, cached=signatures.cached, host=_registry_of_signatures),
+        TrustedImage: trust_answerer(settings, http, trust_states, first_use=first_use),
     }
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imagegate.adapters.http.circuits import Circuits
     from imagegate.adapters.http.client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
+    from imagegate.ports.content_trust import TrustStates
     from imagegate.service.policies.owner import Beginning, PolicyOwner
     from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService
@@ -107,6 +108,7 @@ def build(
     sinks: Sequence[Sink] = (),
     count: Count | None = None,
     refused: Count | None = None,
+    first_use: Callable[[], None] = lambda: None,
     log_decisions: bool = False,
     keeps_images: bool = False,
     follows: bool = False,
@@ -119,6 +121,7 @@ def build(
         sinks: get what is recorded of the decisions, in batches.
         count: called for every look-up.
         refused: called for every look-up that was refused; see ``LookUp``.
+        first_use: called when an image's trust data is trusted without a pin.
         log_decisions: write a line for every decision to standard error.
         keeps_images: open the store, and serve the image API from it.
         follows: watch the files and, with a store, remember the policies in force over a restart.
@@ -141,7 +144,7 @@ def build(
         from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
 
         http, shares = http_client(settings), look_up_shares(settings)
-        answerers |= evidence_answerers(settings, http)
+        answerers |= evidence_answerers(settings, http, _trust_states(store), first_use=first_use)
     look_up = LookUp(answerers, shares=shares, count=count, refused=refused, snapshot=inputs.snapshot)
     recent = RecentRecords(shared)
     if log_decisions:
@@ -179,6 +182,14 @@ def _cluster(settings: Settings) -> Cluster | None:
     from imagegate.wiring.cluster import Cluster  # imports the Kubernetes client, which takes time and memory
 
     return Cluster(settings.cluster)
+
+
+def _trust_states(store: SqliteStore | None) -> TrustStates | None:
+    if store is None:
+        return None
+    from imagegate.adapters.store_sqlite.trust_states import SqliteTrustStates
+
+    return SqliteTrustStates(store.database)
 
 
 def _settings(chosen: StartupOptions, *, follows: bool) -> Settings:

@@ -16,15 +16,8 @@ from imagegate.settings.load import ENTRIES, Settings, load_settings
 from imagegate.wiring.plugins import configured_plugins
 
 PACKAGE = Path(imagegate.__file__).parent
-REFUSED = {
-    "cise.trust.allowHTTP": "cise: {trust: {allowHTTP: true}}",
-    "cise.trust.pinning.ca": "cise: {trust: {pinning: {ca: {a.io: ca.pem}}}}",
-    "cise.trust.pinning.certs": "cise: {trust: {pinning: {certs: {'a.io/*': [k1]}}}}",
-    "cise.trust.pinning.tofu": "cise: {trust: {pinning: {tofu: false}}}",
-    "cise.trust.servers": "cise: {trust: {servers: {a.io: 'https://a.io'}}}",
-    "cise.trust.signerKeyMustSign": "cise: {trust: {signerKeyMustSign: false}}",
-}
-"""Settings of content trust, which this version refuses, with a document that sets each."""
+REFUSED = {"cise.trust.store": "cise: {trust: {store: anchors}}"}
+"""Settings that this version refuses, with a document that sets each."""
 
 
 def settings_of(section: type, path: str = "") -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.trace import Trace
+from imagegate.core.content_trust.question import TrustedDigest, TrustedImage
 from imagegate.core.enforcement.behaviour import CiseSettings, Profile
 from imagegate.core.enforcement.plugin import CHECKS, CisePlugin, Hook
 from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
@@ -129,6 +130,8 @@ class CiseSetup:
     """Questions that are answered so."""
     statuses: Mapping[str, str] = field(default_factory=dict)
     """Statuses of Vulnerability Advisor by reference."""
+    trusted: Mapping[str, Lookup[TrustedDigest]] = field(default_factory=dict)
+    """Answers of the trust servers by repository."""
     asked: list[Question] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -182,6 +185,8 @@ class CiseSetup:
                 return self._manifest_digest(question)
             case ImageSignatures():
                 return self._reader.ask(question, deadline_s=5)
+            case TrustedImage():
+                return self.trusted.get(question.gun, Unknown("not asked", retryable=False))
             case AdvisorStatus():
                 status = self.statuses.get(question.reference)
                 return Unknown("Not found", retryable=False) if status is None else Found(status, "memory")

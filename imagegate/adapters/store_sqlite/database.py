@@ -57,6 +57,14 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX terms_by_object ON terms (object);
     """,
+    """
+    CREATE TABLE trust_states (      -- what was trusted of a repository at a trust server
+        server TEXT NOT NULL,
+        gun TEXT NOT NULL,
+        body BLOB NOT NULL,          -- JSON of core.content_trust.state
+        PRIMARY KEY (server, gun)
+    );
+    """,
 )
 
 
@@ -69,6 +77,7 @@ _PROBES = (
     "SELECT id FROM objects INDEXED BY objects_by_name ORDER BY kind, namespace, name LIMIT 1",
     "SELECT object FROM terms LIMIT 1",
     "SELECT object FROM terms INDEXED BY terms_by_object ORDER BY object LIMIT 1",
+    "SELECT body FROM trust_states LIMIT 1",
 )
 _SECURE_DELETE = ("OFF", "ON", "FAST")
 """Error classes by SQLite's error code."""

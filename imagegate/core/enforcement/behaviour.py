@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from imagegate.core.enforcement.policy import DEFAULT_GROUPS, PolicyGroup
+from imagegate.core.enforcement.trust_servers import TRUST_SERVERS, TrustServer
 
 
 class Profile(enum.StrEnum):
@@ -79,6 +80,12 @@ class CiseSettings:
     """IBM Cloud account for entries that name none (docs/spec/enforcement.md 14.2)."""
     simple_key_namespaces: frozenset[str] = frozenset()
     """Other namespaces whose key Secrets an ImagePolicy may reference."""
+    trust_servers: tuple[TrustServer, ...] = TRUST_SERVERS
+    """For images whose entry names no trust server; the first that covers the image's registry."""
+    trust_allow_http: bool = False
+    """Also use trust servers without TLS."""
+    signer_key_must_sign: bool = True
+    """A signer's key must have signed; False: being listed for the signer's role is enough, as for upstream."""
 
     @classmethod
     def for_profile(cls, profile: Profile) -> CiseSettings:

@@ -16,7 +16,7 @@ from imagegate.core.enforcement.policy import (
     RequirementType,
 )
 from imagegate.core.enforcement.selection import merged_order
-from imagegate.core.enforcement.trust_requirement import trust_server
+from imagegate.core.enforcement.trust_servers import trust_server
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.documents.image_policies import LoadedPolicies, Place
 from imagegate.documents.lint.findings import Finding, Severity

@@ -559,13 +559,13 @@ class TestWhatIsNotBuiltYet:
                 TRUST,
                 "portieris.cloud.ibm.com/v1",
                 "nginx",
-                "trust: content trust cannot be checked: this version of imagegate does not verify Notary metadata",
+                'trust: policy denied the request: Deny "nginx", failed to get content trust information: not asked',
             ),
             (
                 TRUST,
                 CISE_GROUP,
                 "us.icr.io/a/b",
-                "content trust cannot be checked: this version of imagegate does not verify Notary metadata",
+                "Deny, failed to get content trust information: not asked",
             ),
         ],
     )

@@ -20,7 +20,7 @@ from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import Secret
 from imagegate.core.enforcement.selection import PolicySet
 from imagegate.core.enforcement.simple_requirement import SimpleCheck
-from imagegate.core.enforcement.trust_requirement import trust_server
+from imagegate.core.enforcement.trust_servers import trust_server
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.documents.image_policies import read_policies
