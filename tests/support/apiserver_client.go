@@ -44,7 +44,7 @@ func main() {
 	http2 := flag.Bool("http2", false, "offer and speak HTTP/2, as Go does by itself")
 	clients := flag.Int("clients", 8, "callers at a time")
 	pause := flag.Duration("pause", 5*time.Millisecond, "between two calls of a caller")
-	idle := flag.Duration("idle", 90*time.Second, "IdleConnTimeout")
+	fresh := flag.Bool("fresh", false, "a connection of its own for every call")
 	flag.Parse()
 
 	review, err := os.ReadFile(*body)
@@ -52,7 +52,8 @@ func main() {
 	transport := &http.Transport{
 		TLSHandshakeTimeout: 10 * time.Second,
 		MaxIdleConnsPerHost: 25,
-		IdleConnTimeout:     *idle,
+		IdleConnTimeout:     90 * time.Second,
+		DisableKeepAlives:   *fresh,
 		DisableCompression:  true,
 		ForceAttemptHTTP2:   *http2,
 	}
