@@ -19,6 +19,7 @@ from imagegate.documents.yaml.hints import nearest
 from imagegate.documents.yaml.nodes import Node, Value
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
+from imagegate.settings.scanner import DocumentPlace, ScannerSettings
 from imagegate.settings.schema import Entry, custom, entries, flag, read_section, section, text, texts
 from imagegate.settings.sections import (
     AlwaysPullSettings,
@@ -68,6 +69,7 @@ class Settings:
     import_gate: ImportGateSettings = section(ImportGateSettings, key="importGate")
     cise: CisePathSettings | None = section(CisePathSettings, key="cise", absent=True)
     cluster: ClusterSettings | None = section(ClusterSettings, key="cluster", absent=True)
+    scanner: ScannerSettings | None = section(ScannerSettings, key="scanner", absent=True)
     registry: RegistrySettings = section(RegistrySettings, key="registry")
     store: StoreSettings = section(StoreSettings, key="store")
     server: ServerSettings = section(ServerSettings, key="server")
@@ -213,7 +215,20 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         registry=replace(settings.registry, ca_file=resolved(settings.registry.ca_file, "registry", "caFile")),
         store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),
         cise=settings.cise and _with_resolved_cise(settings.cise, directory, environ),
+        scanner=settings.scanner and _with_resolved_places(settings.scanner, directory),
     )
+
+
+def _with_resolved_places(scanner: ScannerSettings, directory: Path) -> ScannerSettings:
+    def resolved(path: str) -> str:
+        return str(directory / path) if path else ""
+
+    def place(each: DocumentPlace) -> DocumentPlace:
+        return replace(
+            each, folder=resolved(each.folder), file=resolved(each.file), token_file=resolved(each.token_file)
+        )
+
+    return replace(scanner, reports=tuple(map(place, scanner.reports)), vex=tuple(map(place, scanner.vex)))
 
 
 def _with_resolved_cise(cise: CisePathSettings, directory: Path, environ: Mapping[str, str]) -> CisePathSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Parents, Rewriting
@@ -13,12 +14,17 @@ from imagegate.core.image_policy.behaviour import Behaviour, ControllerOwned, Na
 from imagegate.core.import_gate.behaviour import GateBehaviour, Grandfather, behaviour_of
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.profile import Profile
+from imagegate.core.registry.manifest import Platform
+from imagegate.core.vulnerabilities.report import Severity
+from imagegate.core.vulnerabilities.rules import ScanRules
 from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings
+from imagegate.settings.scanner import ScannerSettings
 from imagegate.settings.sections import CisePathSettings, NamespaceMode, TrustSettings
 
 UPSTREAM, MODERN = "upstream", "modern"
+ALLOW = "allow"
 
 
 def integrated_registries(settings: Settings, block: ImagePolicyBlock) -> tuple[str, ...]:
@@ -67,8 +73,12 @@ def import_gate_behaviour(settings: Settings) -> GateBehaviour:
     )
 
 
-def cise_behaviour(given: CisePathSettings) -> CiseSettings:
-    """The behaviour of ClusterImagePolicy and ImagePolicy (Container Image Security Enforcement, Portieris)."""
+def cise_behaviour(given: CisePathSettings, scanner: ScannerSettings | None = None) -> CiseSettings:
+    """The behaviour of ClusterImagePolicy and ImagePolicy (Container Image Security Enforcement, Portieris).
+
+    Raises:
+        InvalidSettings: a rule of ``scanner`` cannot be read.
+    """
     preset = CiseSettings.for_profile(CiseProfile(given.profile))
     changes: dict[str, Any] = {}
     if given.reserved_namespaces is not None:
@@ -87,6 +97,7 @@ def cise_behaviour(given: CisePathSettings) -> CiseSettings:
         rewriting=Rewriting(given.rewriting),
         keep_tag=given.keep_tag,
         advisor_account=given.va.account,
+        scan_rules=None if scanner is None else scan_rules(scanner),
         simple_key_namespaces=frozenset(given.simple.key_namespaces),
         trust_servers=_trust_servers(given.trust),
         trust_allow_http=given.trust.allow_http,
@@ -106,6 +117,33 @@ def _trust_servers(given: TrustSettings) -> tuple[TrustServer, ...]:
         if not url.startswith(allowed):
             raise InvalidSettings(f"cise.trust.servers: {registry}: {url!r} does not start with {' or '.join(allowed)}")
     return (*(TrustServer(registry, url) for registry, url in given.servers.items()), *TRUST_SERVERS)
+
+
+def scan_rules(given: ScannerSettings) -> ScanRules:
+    """The rules.
+
+    Raises:
+        InvalidSettings: a platform cannot be read.
+    """
+    return ScanRules(
+        severity=Severity.of(given.severity),
+        fixable_only=given.fixable_only,
+        unknown_severity_denies=given.unknown_severity != ALLOW,
+        unknown_allows=given.unknown == ALLOW,
+        end_of_life_allows=given.end_of_life == ALLOW,
+        unproven_allows=given.without_proof == ALLOW,
+        places_name_images=given.places_name_images,
+        max_age=timedelta(days=given.max_age_days),
+        platforms=tuple(map(_platform, given.platforms)),
+        accepted=given.allow,
+    )
+
+
+def _platform(text: str) -> Platform:
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or not all(parts):
+        raise InvalidSettings(f"scanner.platforms: {text[:80]!r} is not OS/ARCHITECTURE[/VARIANT]")
+    return Platform(parts[1], parts[0], parts[2] if len(parts) == 3 else "")
 
 
 def plugin_modes(settings: Settings) -> dict[str, Modes]:

@@ -82,7 +82,7 @@ def _image_enforcement(
     from imagegate.core.enforcement.policy import IMAGE_POLICY
     from imagegate.core.enforcement.selection import PolicySet
 
-    behaviour = cise_behaviour(settings.cise or CisePathSettings())
+    behaviour = cise_behaviour(settings.cise or CisePathSettings(), settings.scanner)
     plugin = CisePlugin(
         PolicySet(policies.policies, behaviour.groups), behaviour, record_key.key, key_lasts=record_key.lasts
     )
@@ -177,3 +177,5 @@ def _refuse_unsupported(settings: Settings) -> None:
         raise InvalidSettings("importGate.checkMirrors: not supported in this version")
     if settings.cise is not None and settings.cise.trust.store:
         raise InvalidSettings("cise.trust.store: not supported in this version; trust anchors are in store.path")
+    if settings.scanner is not None and not enforces_images(settings):
+        raise InvalidSettings("scanner: only policies use reports: name some in policies, or write cise: {}")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from imagegate.adapters.http.circuits import CircuitLimits, Circuits
 from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.cache import CachedRegistry
 from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
-from imagegate.adapters.reports.advisor import AdvisorHttp, AdvisorSettings
 from imagegate.adapters.signing.lookaside import LookasideHttp
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.plugin import Question
@@ -20,10 +18,10 @@ from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.core.vulnerabilities.advisor import AdvisorStatus
+from imagegate.core.vulnerabilities.rules import ImageScan
 from imagegate.errors import InvalidSettings
 from imagegate.ports.content_trust import TrustStates
 from imagegate.ports.registry import Registry
-from imagegate.service.evidence.advisor import AdvisorLimits, AdvisorStatuses
 from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
 from imagegate.service.evidence.signatures import SignatureLimits, SignatureReader
 from imagegate.service.review.lookup_shares import Shares
@@ -31,6 +29,7 @@ from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import VulnerabilitySettings
 from imagegate.wiring.content_trust import trust_answerer
+from imagegate.wiring.vulnerabilities import advisor_answerer, scan_answerer
 
 
 def http_client(
@@ -119,7 +118,7 @@ def evidence_answerers(
     *,
     first_use: Callable[[], None] = lambda: None,
 ) -> dict[type[Question], Answerer]:
-    """Digests, signatures and trust data of images, statuses of Vulnerability Advisor.
+    """Digests, signatures, trust data and vulnerabilities of images.
 
     Args:
         trust_states: remembers what was trusted; None: this process alone, until it ends.
@@ -134,26 +133,21 @@ def evidence_answerers(
     digests = ManifestDigests(images, limits=DigestLimits(tag_s=TAG_KEPT_S) if cached else None)
     limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)
     signatures = SignatureReader(images, LookasideHttp(http), OpenPgpVerifier(), limits=limits)
-    return {
+    advisor = settings.cise.va if settings.cise is not None else VulnerabilitySettings()
+    found: dict[type[Question], Answerer] = {
         ManifestDigest: Answerer(
             digests.ask,
             cached=digests.cached,
             host=_registry_of_digest,
             refusal=lambda question: upstream.not_answering(question.image),
         ),
-        AdvisorStatus: _advisor(settings.cise.va if settings.cise else VulnerabilitySettings(), http, cached=cached),
+        AdvisorStatus: advisor_answerer(advisor, http, cached=cached),
         ImageSignatures: Answerer(signatures.ask, cached=signatures.cached, host=_registry_of_signatures),
         TrustedImage: trust_answerer(settings, http, trust_states, first_use=first_use),
     }
-
-
-def _advisor(given: VulnerabilitySettings, http: HttpClient, *, cached: bool) -> Answerer:
-    advisor = AdvisorHttp(
-        http, AdvisorSettings(api_version=given.api_version, base_url=given.base_url, iam_url=given.iam_url)
-    )
-    statuses = AdvisorStatuses(advisor, limits=AdvisorLimits() if cached else AdvisorLimits(allowed_s=0, denied_s=0))
-    host = urlsplit(given.base_url).netloc.lower()
-    return Answerer(statuses.ask, cached=statuses.cached, host=lambda question: host or question.registry.lower())
+    if settings.scanner is not None:
+        found[ImageScan] = scan_answerer(settings.scanner, images, upstream, http, cached=cached)
+    return found
 
 
 def _registry_of_digest(question: ManifestDigest) -> str:

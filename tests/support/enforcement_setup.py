@@ -29,6 +29,8 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import Manifest
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.core.vulnerabilities.advisor import AdvisorStatus
+from imagegate.core.vulnerabilities.rules import ImageScan
+from imagegate.core.vulnerabilities.verdict import ScanVerdict
 from imagegate.documents.image_policies import Reading
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.service.evidence.signatures import SignatureReader
@@ -132,6 +134,8 @@ class CiseSetup:
     """Statuses of Vulnerability Advisor by reference."""
     trusted: Mapping[str, Lookup[TrustedDigest]] = field(default_factory=dict)
     """Answers of the trust servers by repository."""
+    scans: Mapping[str, ScanVerdict] = field(default_factory=dict)
+    """Verdicts of scanners' reports by digest."""
     asked: list[Question] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -190,6 +194,9 @@ class CiseSetup:
             case AdvisorStatus():
                 status = self.statuses.get(question.reference)
                 return Unknown("Not found", retryable=False) if status is None else Found(status, "memory")
+            case ImageScan():
+                verdict = self.scans.get(question.image.id)
+                return Unknown("reports are down") if verdict is None else Found(verdict, "memory")
         raise TypeError(f"the plug-in asked {question}")
 
     def _manifest_digest(self, question: ManifestDigest) -> Lookup[str]:

@@ -101,7 +101,7 @@ class RegistrySettings:
     realms: TokenRealms | None = None
 
 
-class _NotFound(EvidenceError):
+class NotFound(EvidenceError):
     """The registry answers that there is no such content."""
 
 
@@ -129,7 +129,7 @@ class HttpRegistry:
         self, image: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
     ) -> Lookup[Manifest]:
         """See ``ports.registry``."""
-        return self._ask(image, access, deadline_s, lambda place: place.manifest())
+        return self.ask(image, access, deadline_s, lambda place: place.manifest())
 
     def config(
         self, image: ImageReference, manifest: Manifest, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
@@ -139,19 +139,19 @@ class HttpRegistry:
         if descriptor is None:
             return Absent("a manifest of this kind has no configuration")
         pinned = replace(image, id=manifest.digest)  # digest mirrors hold an image's blobs too
-        return self._ask(pinned, access, deadline_s, lambda place: place.blob(descriptor.digest))
+        return self.ask(pinned, access, deadline_s, lambda place: place.blob(descriptor.digest))
 
     def tags(
         self, repository: ImageReference, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
     ) -> Lookup[tuple[str, ...]]:
         """See ``ports.registry``."""
-        return self._ask(repository.as_repository(), access, deadline_s, lambda place: place.tags())
+        return self.ask(repository.as_repository(), access, deadline_s, lambda place: place.tags())
 
     def signatures(
         self, image: ImageReference, digest: str, *, access: RegistryAccess = ANONYMOUS, deadline_s: float
     ) -> Lookup[tuple[bytes, ...]]:
         """See ``ports.registry``."""
-        return self._ask(replace(image, tag="", id=digest), access, deadline_s, lambda place: place.signatures(digest))
+        return self.ask(replace(image, tag="", id=digest), access, deadline_s, lambda place: place.signatures(digest))
 
     def not_answering(self, image: ImageReference) -> str:
         """Why asking about ``image`` would be useless now: all its places are servers that have not answered lately.
@@ -168,10 +168,13 @@ class HttpRegistry:
                 return ""
         return why
 
-    def _ask(
-        self, image: ImageReference, access: RegistryAccess, deadline_s: float, question: Callable[[_Place], Found[T]]
+    def ask(
+        self, image: ImageReference, access: RegistryAccess, deadline_s: float, question: Callable[[Place], Found[T]]
     ) -> Lookup[T]:
-        """Send one request to each place of the image in turn, until one answers."""
+        """Send one request to each place of the image in turn, until one answers.
+
+        ``question`` raises ``EvidenceError``; ``NotFound`` becomes ``Absent``.
+        """
         until = time.monotonic() + deadline_s
         wanted = image.with_docker_defaults()
         if self._blocked.covers_registry(wanted.registry):
@@ -192,7 +195,7 @@ class HttpRegistry:
         return answer
 
     def _ask_place(
-        self, image: ImageReference, access: RegistryAccess, until: float, question: Callable[[_Place], Found[T]]
+        self, image: ImageReference, access: RegistryAccess, until: float, question: Callable[[Place], Found[T]]
     ) -> Lookup[T]:
         """One question at one place, with each credential that may be sent there."""
         if self._blocked.covers_registry(image.registry):
@@ -206,7 +209,7 @@ class HttpRegistry:
         credentials = credentials_for(access.secrets, image.registry, image.repository_name)
         shown: Absent | RegistryUnknown | None = None
         for credential in (None, *credentials) if access.anonymous_first else (*credentials, None):
-            place = _Place(self, image, host, insecure=insecure, credential=credential, until=until)
+            place = Place(self, image, host, insecure=insecure, credential=credential, until=until)
             outcome = _outcome(question, place)
             if isinstance(outcome, Found):
                 return outcome
@@ -221,9 +224,7 @@ class HttpRegistry:
         """As given."""
         return self._limits
 
-    def get(
-        self, place: _Place, url: str, *, accept: str, max_bytes: int, opening: Opening | None = None
-    ) -> HttpAnswer:
+    def get(self, place: Place, url: str, *, accept: str, max_bytes: int, opening: Opening | None = None) -> HttpAnswer:
         """GET below a repository, with the place's credential. Raises ``EvidenceError``.
 
         Args:
@@ -246,7 +247,7 @@ class HttpRegistry:
             _raise_status(answer, place, sent=authorization.header is not None)
         return answer
 
-    def _known_authorization(self, place: _Place, endpoint: Endpoint) -> Authorization:
+    def _known_authorization(self, place: Place, endpoint: Endpoint) -> Authorization:
         """The header for the cached challenges; none if they lead to a server that is not permitted.
 
         This repository may have other challenges, and will answer with them.
@@ -258,7 +259,7 @@ class HttpRegistry:
         except Refused:
             return NOTHING
 
-    def _authorization(self, place: _Place, endpoint: Endpoint, *, fresh: bool = False) -> Authorization:
+    def _authorization(self, place: Place, endpoint: Endpoint, *, fresh: bool = False) -> Authorization:
         return self._auth.authorization(
             endpoint.challenges,
             endpoint.base_url,
@@ -270,7 +271,7 @@ class HttpRegistry:
             fresh=fresh,
         )
 
-    def _get(self, place: _Place, url: str, accept: str, max_bytes: int, authorization: Authorization) -> HttpAnswer:
+    def _get(self, place: Place, url: str, accept: str, max_bytes: int, authorization: Authorization) -> HttpAnswer:
         try:
             return self._http.get(
                 url,
@@ -289,7 +290,7 @@ class HttpRegistry:
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """One repository at one registry, with one credential and a deadline (an instant of ``time.monotonic``)."""
 
     registry: HttpRegistry
@@ -311,12 +312,15 @@ class _Place:
 
     @property
     def endpoint(self) -> Endpoint:
+        """The registry as it answered before."""
         return self.registry.endpoints.get(self.host, insecure=self.insecure, until=self.until)
 
-    def _url(self, rest: str, *, root: str = "v2") -> str:
+    def url(self, rest: str, *, root: str = "v2") -> str:
+        """A URL below the repository: ``manifests/v1``."""
         return f"{self.endpoint.base_url}/{root}/{self.path}/{rest}"
 
     def manifest(self) -> Found[Manifest]:
+        """See ``ports.registry``; raises ``EvidenceError``, as the others."""
         wanted = self.image.id or self.image.tag
         if not (is_strict_digest(wanted) if self.image.id else wanted and _TAG.fullmatch(wanted)):
             raise Malformed(f"{wanted[:200]!r} is not a tag, sha256 or sha512 digest")
@@ -325,7 +329,7 @@ class _Place:
         opening = self.registry.endpoints.open(
             self.host, path, _ACCEPT, insecure=self.insecure, until=self.until, subject=self.path
         )
-        url = self._url(f"manifests/{wanted}")
+        url = self.url(f"manifests/{wanted}")
         answer = self.registry.get(self, url, accept=_ACCEPT, max_bytes=limit, opening=opening)
         if answer.content_type not in MEDIA_TYPES:
             raise Malformed(f"{self.shown}: {answer.content_type or 'no Content-Type'!r} is not an image manifest")
@@ -340,8 +344,9 @@ class _Place:
         return Found(manifest, _source(answer))
 
     def blob(self, digest: str) -> Found[bytes]:
+        """A configuration blob, whose digest is verified."""
         limit = self.registry.limits.config_max_bytes
-        answer = self.registry.get(self, self._url(f"blobs/{digest}"), accept="*/*", max_bytes=limit)
+        answer = self.registry.get(self, self.url(f"blobs/{digest}"), accept="*/*", max_bytes=limit)
         if digest_of(answer.body, digest.partition(":")[0]) != digest:
             raise RegistryFailure(
                 RegistryErrorKind.INTEGRITY, f"content integrity error: a blob of {self.shown} is not {digest}"
@@ -349,8 +354,9 @@ class _Place:
         return Found(answer.body, _source(answer))
 
     def tags(self) -> Found[tuple[str, ...]]:
+        """See ``ports.registry``."""
         limits, seen = self.registry.limits, set[str]()
-        url, tags = self._url("tags/list?n=1000"), list[str]()
+        url, tags = self.url("tags/list?n=1000"), list[str]()
         while True:
             if url in seen or len(seen) >= limits.tag_pages_max:
                 raise Malformed(f"{self.shown}: the registry's pages of tags have no end")
@@ -359,27 +365,29 @@ class _Place:
             tags.extend(_tags(answer.body))
             if len(tags) > limits.tags_max:
                 raise TooLarge(f"{self.shown}: more than {limits.tags_max} tags")
-            link = _next_link(answer.headers.get("Link", ""))
+            link = next_link(answer.headers.get("Link", ""))
             if link is None:
                 return Found(tuple(dict.fromkeys(tags)), _source(answer))
-            url = self._next_page(url, link)
+            url = self.next_page(url, link)
 
-    def _next_page(self, url: str, link: str) -> str:
+    def next_page(self, url: str, link: str) -> str:
+        """The URL of the next page. Raises ``Malformed`` if it is at another path."""
         target = joined(url, link)
         if not same_origin(url, target) or urlsplit(target).path != urlsplit(url).path:
             raise Malformed(f"{self.shown}: the next page of tags is elsewhere: {link[:200]!r}")
         return target
 
     def signatures(self, digest: str) -> Found[tuple[bytes, ...]]:
+        """See ``ports.registry``."""
         known = self.registry.endpoints.get(self.host, insecure=self.insecure, until=self.until, for_signatures=True)
         if not known.signatures:
-            raise _NotFound(f"registry {self.host} has no signature extension")
-        url = self._url(f"signatures/{digest}", root="extensions/v2")
+            raise NotFound(f"registry {self.host} has no signature extension")
+        url = self.url(f"signatures/{digest}", root="extensions/v2")
         limit = self.registry.limits.signatures_max_bytes
         try:
             answer = self.registry.get(self, url, accept="application/json", max_bytes=limit)
             return Found(_signature_blobs(answer.body), _source(answer))
-        except (_NotFound, EvidenceError) as error:
+        except (NotFound, EvidenceError) as error:
             error_kind = error.error_kind if isinstance(error, RegistryFailure) else _kind(error)
             why = f"downloading signatures for {digest} in {self.image.as_repository().exact}: {error}"
             raise RegistryFailure(error_kind, why, retryable=_retryable(error)) from error
@@ -397,10 +405,10 @@ def _worth_another(outcome: Absent | RegistryUnknown, credential: Credential | N
     }
 
 
-def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] | Absent | RegistryUnknown:
+def _outcome(question: Callable[[Place], Found[T]], place: Place) -> Found[T] | Absent | RegistryUnknown:
     try:
         return question(place)
-    except _NotFound as error:
+    except NotFound as error:
         return Absent(str(error))
     except EvidenceError as error:
         error_kind = error.error_kind if isinstance(error, RegistryFailure) else _kind(error, place)
@@ -412,7 +420,7 @@ def _outcome(question: Callable[[_Place], Found[T]], place: _Place) -> Found[T] 
         return RegistryUnknown(printable(why), retryable=_retryable(error), error_kind=error_kind)
 
 
-def _kind(error: EvidenceError, place: _Place | None = None) -> RegistryErrorKind:
+def _kind(error: EvidenceError, place: Place | None = None) -> RegistryErrorKind:
     if isinstance(error, CredentialRefused):
         return (
             RegistryErrorKind.BAD_CREDENTIALS
@@ -424,7 +432,7 @@ def _kind(error: EvidenceError, place: _Place | None = None) -> RegistryErrorKin
         (Refused, RegistryErrorKind.BLOCKED),
         (TooLarge, RegistryErrorKind.TOO_LARGE),
         (Malformed, RegistryErrorKind.MALFORMED),
-        (_NotFound, RegistryErrorKind.MALFORMED),
+        (NotFound, RegistryErrorKind.MALFORMED),
     )
     return next((error_kind for kind, error_kind in kinds if isinstance(error, kind)), RegistryErrorKind.UNREACHABLE)
 
@@ -433,9 +441,9 @@ def _retryable(error: EvidenceError) -> bool:
     return error.retryable if isinstance(error, RegistryFailure) else isinstance(error, Unreachable)
 
 
-def _raise_status(answer: HttpAnswer, place: _Place, *, sent: bool) -> NoReturn:
+def _raise_status(answer: HttpAnswer, place: Place, *, sent: bool) -> NoReturn:
     if answer.status == 404:
-        raise _NotFound(f'dockerimage.image.openshift.io "{place.shown}" not found')
+        raise NotFound(f'dockerimage.image.openshift.io "{place.shown}" not found')
     if answer.status in {401, 403}:
         credential = place.credential is not None and sent
         wrong = answer.status == 401 and credential and not _insufficient_scope(answer)
@@ -447,7 +455,7 @@ def _raise_status(answer: HttpAnswer, place: _Place, *, sent: bool) -> NoReturn:
     raise RegistryFailure(RegistryErrorKind.UNREACHABLE, why, retryable=retryable)
 
 
-def _unauthorized_text(place: _Place, *, sent: bool, wrong: bool) -> str:
+def _unauthorized_text(place: Place, *, sent: bool, wrong: bool) -> str:
     if sent and wrong:
         return f'incorrect username or password for image "{place.shown}"'
     text = f'you may not have access to the container image "{place.shown}"'
@@ -496,7 +504,7 @@ def _canonical(registry: str) -> str:
         return registry
 
 
-def _next_link(header: str) -> str | None:
+def next_link(header: str) -> str | None:
     """The target of ``rel="next"`` in a ``Link`` header (RFC 8288)."""
     return next((link[1] for link in _LINK.finditer(header) if _IS_NEXT.search(link[2])), None)
 

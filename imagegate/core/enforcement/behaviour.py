@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imagegate.core.enforcement.policy import DEFAULT_GROUPS, PolicyGroup
 from imagegate.core.enforcement.trust_servers import TRUST_SERVERS, TrustServer
+from imagegate.core.vulnerabilities.rules import ScanRules
 
 
 class Profile(enum.StrEnum):
@@ -78,6 +79,8 @@ class CiseSettings:
     """Rewrite ``NAME:TAG`` to ``NAME:TAG@DIGEST`` instead of ``NAME@DIGEST``."""
     advisor_account: str = ""
     """IBM Cloud account for entries that name none (docs/spec/enforcement.md 14.2)."""
+    scan_rules: ScanRules | None = None
+    """Rules for scanners' reports; None: Vulnerability Advisor decides."""
     simple_key_namespaces: frozenset[str] = frozenset()
     """Other namespaces whose key Secrets an ImagePolicy may reference."""
     trust_servers: tuple[TrustServer, ...] = TRUST_SERVERS

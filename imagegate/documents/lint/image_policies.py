@@ -194,7 +194,8 @@ def _lint_registry(entry: Entry, note: Note) -> Iterator[Finding]:
         if entry.vulnerability.enabled:
             yield note(
                 Severity.INFO,
-                "va denies every image of registries other than IBM Cloud Container Registry",
+                "va denies every image of registries other than IBM Cloud Container Registry, unless reports are set in"
+                " scanner",
                 "va-registry",
             )
         return
@@ -205,7 +206,8 @@ def _lint_registry(entry: Entry, note: Note) -> Iterator[Finding]:
     if entry.vulnerability.enabled and not image.is_ibm_registry:
         yield note(
             Severity.WARNING,
-            f"va needs IBM Cloud Container Registry: every image of {host} is denied",
+            f"va needs IBM Cloud Container Registry or reports (scanner in the settings): without them every image of"
+            f" {host} is denied",
             "va-registry",
         )
     if entry.trust.enabled and trust_server(entry, image) is None:
