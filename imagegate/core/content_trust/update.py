@@ -99,30 +99,31 @@ class _Update:
         self._versions = dict(state.versions) if state else {}
         self._stored: Mapping[str, bytes] = state.files if state else {}
         self._files: dict[str, bytes] = {}
-        self._root: TrustedRoot | None = None
-        self._anchor: Anchor | None = None
+        self._trusted: tuple[TrustedRoot, Anchor] | None = None
         self.is_first_use = False
 
     def learned(self, *, complete: bool = False) -> TrustState | None:
         """What to remember. A first root counts only with a complete repository below it."""
-        if self._root is None or self._anchor is None or (self._state is None and not complete):
+        if self._trusted is None or (self._state is None and not complete):
             return self._state
+        root, anchor = self._trusted
         files = self._files if complete else self._stored
-        return TrustState(self._gun, self._root.content, self._anchor, dict(self._versions), dict(files))
+        return TrustState(self._gun, root.content, anchor, dict(self._versions), dict(files))
 
     def repository(self) -> Steps[Repository]:
         """Everything, once more with a newer root where the first attempt fails."""
-        root = yield from self._trusted_root()
+        root, anchor = yield from self._trusted_root()
+        self._trust(root, anchor)
         try:
-            return (yield from self._below(root))
+            return (yield from self._below(root, anchor))
         except (MetadataTooLarge, TooManyDelegations):
             raise
         except TrustDataError as error:
             if isinstance(error, TrustDataUnavailable) and not error.absent:
                 raise
             newer = yield from self._after(error, root)
-            self._trust(newer)
-            return (yield from self._below(newer))
+            self._trust(newer, anchor)
+            return (yield from self._below(newer, anchor))
 
     def forget_all_but(self, repository: Repository) -> None:
         """Drop versions of delegations that exist no more; those below a skipped role may still exist."""
@@ -133,22 +134,19 @@ class _Update:
             if not name.startswith(below_skipped):
                 del self._versions[name]
 
-    def _trusted_root(self) -> Steps[TrustedRoot]:
+    def _trusted_root(self) -> Steps[tuple[TrustedRoot, Anchor]]:
         stored = self._roots.stored(self._state.root) if self._state else None
         if self._state is None or stored is None:
             root = yield from self._roots.first()
-            self._anchor = self._roots.anchor(root)
             self.is_first_use = self._state is None and self._roots.pin is None
-        else:
-            root, is_usable = stored
-            self._anchor = self._state.anchor
-            if not is_usable:
-                root = yield from self._roots.newer(root)
-        self._trust(root)
-        return root
+            return root, self._roots.anchor(root)
+        root, is_usable = stored
+        if not is_usable:
+            root = yield from self._roots.newer(root)
+        return root, self._state.anchor
 
-    def _trust(self, root: TrustedRoot) -> None:
-        self._root = root
+    def _trust(self, root: TrustedRoot, anchor: Anchor) -> None:
+        self._trusted = root, anchor
         self._remember(root.root.header, root.role, root.signed_by)
 
     def _after(self, error: TrustDataError, root: TrustedRoot) -> Steps[TrustedRoot]:
@@ -158,13 +156,12 @@ class _Update:
             raise error
         return newer
 
-    def _below(self, root: TrustedRoot) -> Steps[Repository]:
+    def _below(self, root: TrustedRoot, anchor: Anchor) -> Steps[Repository]:
         self._files.clear()
         timestamp, snapshot_meta, is_stored = yield from self._timestamp(root)
         snapshot, listed = yield from self._snapshot(root, snapshot_meta)
         listed[ROOT].check(root.content, ROOT)
         roles, skipped = yield from self._all_targets(root, listed)
-        assert self._anchor is not None  # noqa: S101 - set with the root
         return Repository(
             gun=self._gun,
             root=_evidence(root.file, root.root.header, root.role, root.signed_by),
@@ -172,7 +169,7 @@ class _Update:
             snapshot=snapshot,
             targets_roles=tuple(roles),
             skipped=tuple(skipped),
-            anchor=self._anchor,
+            anchor=anchor,
             timestamp_stored=is_stored,
             verified_at=self._now,
         )

@@ -122,6 +122,7 @@ def test_server_that_fails(collection: Collection, role: str) -> None:
     assert type(error) is TrustDataUnavailable
     assert (error.role, error.absent, error.retryable) == (role, False, True)
     assert error.detail == f"{role}: unable to reach trust server at this time: 503."
+    assert collection.asked[-1] == role
 
 
 @pytest.mark.parametrize("role", ["snapshot", "targets", "targets/alice"])
