@@ -23,6 +23,10 @@ class StoreBusy(StoreError):
     """Other processes held the lock of the store for too long; trying again may help."""
 
 
+class StoreTimeout(StoreError):
+    """The disk under the store does not answer; trying again may help."""
+
+
 class StoreFull(StoreError):
     """There is no space left to write."""
 

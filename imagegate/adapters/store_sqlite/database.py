@@ -13,13 +13,16 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from imagegate.adapters.store_sqlite.bounded_reads import BoundedReads
 from imagegate.adapters.store_sqlite.reserve import LOW_BYTES, Reserve
 from imagegate.ports.image_store import StoreBusy, StoreError, StoreFull
 
+T = TypeVar("T")
 APPLICATION_ID = 0x696D6774  # "imgt"
 BUSY_TIMEOUT_S = 10.0
 LOG_MAX_PAGES = 200
@@ -69,6 +72,8 @@ MIGRATIONS = (
 
 
 FAILURE_SHOWN_S = 60.0
+PROBE_S = 2.0
+"""Seconds until ``trouble`` reports that the disk does not answer; less than a probe of Kubernetes waits."""
 _SET_UP = b"set up\n"
 """Content of the lock file once the store has been set up: it is never treated as a new one again."""
 _PROBES = (
@@ -102,6 +107,7 @@ class Database:
         self._max_bytes = max_bytes
         self._busy_timeout_s = busy_timeout_s
         self._local = threading.local()
+        self._reads = BoundedReads(str(path))
         self._file: tuple[int, int] | None = None
         """Device and inode of the file, once it is set up."""
         self._last_failure = (-math.inf, "")
@@ -230,6 +236,14 @@ class Database:
         if self._file is not None and _identity(self.path) != self._file:
             raise StoreError(f"{self.path}: was deleted or replaced while it was open; put it back or restart")
 
+    def within(self, read: Callable[[], T], seconds: float) -> T:
+        """The result of ``read`` in another thread, with a connection of that thread.
+
+        Raises:
+            StoreTimeout: the disk does not answer within ``seconds``, or did not answer before.
+        """
+        return self._reads.run(read, within_s=seconds)
+
     def trouble(self) -> str:
         """The reason the store cannot be read, now or a moment ago; empty if it can.
 
@@ -237,15 +251,18 @@ class Database:
         page hides an error. Damage elsewhere in the file is noticed when it is read.
         """
         try:
-            with self.own_connection() as connection:
-                for statement in _PROBES:
-                    connection.execute(statement).fetchone()
+            self.within(self._probe, PROBE_S)
         except StoreBusy:
             return ""  # being written is being well
         except StoreError as error:
             return str(error)
         at, why = self._last_failure
         return why if time.monotonic() - at < FAILURE_SHOWN_S else ""
+
+    def _probe(self) -> None:
+        with self.own_connection() as connection:
+            for statement in _PROBES:
+                connection.execute(statement).fetchone()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

@@ -3,6 +3,9 @@
 Results are cached while nothing changes. SQLite itself reports changes (``PRAGMA data_version``, a look
 into shared memory), so a change by any process, such as an annotation on an Image, takes effect with the next
 review in every worker (after two milliseconds at most), and a repeated look-up costs no query.
+
+Reviews call it in an event loop, so whatever reads the file is bounded (``Database.within``): a disk that stops
+answering delays reviews once, by a second. Checking for changes reads no file unless there are some.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from imagegate.core.kube.deletion import is_being_deleted
 from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
-from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError
+from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError, StoreTimeout
 from imagegate.ports.image_streams import ImageStreams, Namespaces
 
 SOURCE = "store"
@@ -35,6 +38,8 @@ DELETED = "deleted"
 """Search term of objects that were deleted and are held."""
 ANSWERS_KEPT = 512
 FRESH_S = 0.002
+READ_S = 1.0
+"""Seconds until a read of the file counts as failed. An event loop waits for it, once: see ``BoundedReads``."""
 _KINDS = frozenset(
     {kind_column(IMAGE_GROUP, "imagestreams"), kind_column(IMAGE_GROUP, "images"), kind_column("", "namespaces")}
 )
@@ -88,43 +93,47 @@ class StoredImageStreams:
         except StoreError:
             return None
 
-    def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+    def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:
         """See the port."""
-        return self._answer(question, lambda: self._stream_tag(question))
+        return self._answer(question, deadline_s, lambda: self._stream_tag(question))
 
-    def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+    def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:
         """See the port."""
         found = partial(self._get_stream, question.namespace, question.name)
-        return self._answer(question, lambda: answers.stream(question, found(), SOURCE))
+        return self._answer(question, deadline_s, lambda: answers.stream(question, found(), SOURCE))
 
-    def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+    def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:
         """See the port."""
-        return self._answer(question, lambda: self._stream_image(question))
+        return self._answer(question, deadline_s, lambda: self._stream_image(question))
 
-    def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
-        """See the port."""
-        return self._answer(question, lambda: answers.image(question, self._get_image(question.digest), SOURCE))
-
-    def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
+    def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:
         """See the port."""
         return self._answer(
-            question, lambda: answers.pull_spec_holders(question, self._streams_to_search(question.pull_spec), SOURCE)
+            question, deadline_s, lambda: answers.image(question, self._get_image(question.digest), SOURCE)
         )
 
-    def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+    def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:
+        """See the port."""
+        return self._answer(
+            question,
+            deadline_s,
+            lambda: answers.pull_spec_holders(question, self._streams_to_search(question.pull_spec), SOURCE),
+        )
+
+    def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:
         """See the port."""
         key = ObjectKey("", "namespaces", "", question.name)
-        return self._answer(question, lambda: answers.namespace(question, self._store.get(key), SOURCE))
+        return self._answer(question, deadline_s, lambda: answers.namespace(question, self._store.get(key), SOURCE))
 
-    def _answer(self, question: Question, look_up: Callable[[], Lookup[Any]]) -> Lookup[Any]:
+    def _answer(self, question: Question, deadline_s: float, look_up: Callable[[], Lookup[Any]]) -> Lookup[Any]:
         try:
             kept = self._valid_answers()
             found = kept.get(question)
             if found is None:
-                found = look_up()
+                found = self._store.database.within(look_up, min(deadline_s, READ_S))
                 self._cache_result(kept, question, found)
         except StoreError as error:
-            return Unknown(str(error), retryable=isinstance(error, StoreBusy))
+            return Unknown(str(error), retryable=isinstance(error, (StoreBusy, StoreTimeout)))
         return found
 
     def _cache_result(self, kept: _Answers, question: Question, found: Lookup[Any]) -> None:
@@ -154,12 +163,13 @@ class StoredImageStreams:
                 if self._connection is not None:
                     set_aside(self._connection)
                 self._reset()
+            database = self._store.database
             if self._connection is None:
-                self._connection = self._store.database.open_connection()
-            self._store.database.check_file()
-            noticed = data_version(self._connection, self._store.database.path)
+                self._connection = database.within(database.open_connection, READ_S)
+            database.check_file()
+            noticed = data_version(self._connection, database.path)
             if noticed != self._noticed:
-                version, kinds = self._store.changed_kinds(self._version)
+                version, kinds = database.within(partial(self._store.changed_kinds, self._version), READ_S)
                 if kinds is None or kinds & _KINDS or self._noticed < 0:
                     self._answers = {}
                 self._noticed, self._version = noticed, version
