@@ -55,6 +55,8 @@ class Application(AdmissionEndpoints):
         self._metrics.start()
         self.service.start_worker(self._metrics.watch)
         self.service.recent.start()
+        if self.service.circuits is not None:
+            self.service.circuits.listen(self._metrics.look_ups.circuit_changed)
         if self.service.images is not None:
             self.service.images.start_imports()
 

@@ -22,6 +22,7 @@ from imagegate.service.policies.policy_set import PolicySet, ReloadState
 from imagegate.service.review.decided import Decided, ReviewKind
 from imagegate.web.allocated_values import use_allocated_values
 from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
+from imagegate.web.look_up_metrics import LookUpMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -118,6 +119,7 @@ class Metrics:
         """Plug-ins whose rules were shown: one that loses its documents must be set to 0, not stay as it was."""
         self._cise = EnforcementMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
+        self.look_ups = LookUpMetrics(self._registry)
         self._looked_up: deque[tuple[str, str]] = deque()
         """Look-ups not yet counted. ``append`` and ``popleft`` of a deque are atomic, so reviews take no lock."""
         self._flushing = threading.Lock()

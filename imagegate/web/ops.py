@@ -15,6 +15,9 @@ from imagegate.wiring.runtime import STORE, Runtime
 KUBERNETES = "v1.32.0"
 """The Kubernetes version whose API conventions the image API follows."""
 
+CIRCUITS_SHOWN = 20
+"""Circuits that ``/readyz`` lists; whoever may create pods can have as many opened as they like."""
+
 
 def _policies(policies: PolicyHolder) -> dict[str, Any]:
     current, state = policies.current, policies.state
@@ -28,6 +31,23 @@ def _policies(policies: PolicyHolder) -> dict[str, Any]:
         "held": state.held and state.held.to_json(),
         "warnings": list(current.warnings),
     }
+
+
+def _look_ups(service: Runtime) -> dict[str, Any]:
+    """Look-ups of this process; servers that do not answer are no reason to be not ready, or to alarm anybody."""
+    under_way, waiting = service.look_up.under_way()
+    circuits = [] if service.circuits is None else service.circuits.unclosed()
+    shown = [
+        {
+            "server": circuit.server,
+            "state": circuit.state,
+            "why": circuit.why,
+            "since": circuit.since.isoformat(timespec="seconds"),
+            "triedAgain": circuit.probe_at.isoformat(timespec="seconds"),
+        }
+        for circuit in circuits[:CIRCUITS_SHOWN]
+    ]
+    return {"underWay": under_way, "waiting": waiting, "circuitsNotClosed": len(circuits), "circuits": shown}
 
 
 def ops(service: Runtime, metrics: Metrics) -> Blueprint:
@@ -50,6 +70,7 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
             "waitingFor": waiting,
             "checks": {name: problem or "ok" for name, problem in problems.items()},
             "policies": _policies(service.policies),
+            "lookUps": _look_ups(service),
         }
         if service.owner is not None:
             detail["policies"] |= {"generation": service.owner.generation, "looked": service.owner.last_look()}

@@ -34,6 +34,7 @@ def application(chosen: StartupOptions | None = None) -> Application:
         sinks=(metrics,),
         count=metrics.looked_up,
         first_use=metrics.trust_first_use,
+        refused=metrics.look_ups.refused,
         log_decisions=True,
         keeps_images=True,
         follows=True,

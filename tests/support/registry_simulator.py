@@ -90,8 +90,8 @@ class RegistrySimulator(Simulator):
     unless ``authorized`` says that the request's ``Authorization`` header will do.
     """
 
-    def __init__(self, *, tls: Certificate | None = None) -> None:
-        super().__init__(tls=tls)
+    def __init__(self, *, tls: Certificate | None = None, port: int = 0) -> None:
+        super().__init__(tls=tls, port=port)
         self.repositories: dict[str, Repository] = {}
         self.misbehave: dict[str, Misbehaviour] = {}
         self.challenge = ""

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from imagegate.service.health import Check
 from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
+from imagegate.service.review.lookups import LookUp
 from imagegate.service.review.recording import Recording
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
@@ -25,6 +26,8 @@ def client(*checks: Check) -> FlaskClient:
         checks=list(checks),
         policies=policies,
         owner=None,
+        look_up=LookUp({}),
+        circuits=None,
         recording=Recording(time.time),
         store_trouble=lambda: "",
         not_ready=lambda: [f"{check.name}: {check.problem()}" for check in checks if check.stops and check.problem()],

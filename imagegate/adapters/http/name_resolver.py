@@ -50,8 +50,8 @@ class ResolverLimits:
         known_s: see ``reserved``.
     """
 
-    threads: int = 48
-    reserved: int = 16
+    threads: int = 128
+    reserved: int = 64
     per_domain: int = 4
     hanging_s: float = 1.0
     refused_after_s: float = 6.0

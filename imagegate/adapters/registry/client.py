@@ -161,8 +161,8 @@ class HttpRegistry:
         why = ""
         for place in places_of(image.with_docker_defaults(), self._settings.mirrors):
             host, port = _host_and_port(_canonical(place.as_v2().registry))
-            if (host, port) in self._insecure:
-                return ""  # it may answer at two ports
+            if (host, port) in self._insecure and port == DEFAULT_PORTS["https"]:
+                return ""  # it may answer at port 80
             why = self._http.circuits.problem(server_name(host, port))
             if not why:
                 return ""

@@ -21,6 +21,7 @@ from imagegate.web.streams import Places, TooManyStreams, quiet_s, stream_respon
 from imagegate.wiring.runtime import Runtime
 
 IMAGES_SHOWN = 200
+CIRCUITS_SHOWN = 50
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'"
 _WITH_SCRIPT = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 """Of the page with the live view: its script is a file of ours, and it connects to this service only."""
@@ -75,6 +76,7 @@ def console(service: Runtime, places: Places) -> Blueprint:
             state=service.policies.state,
             rows=latest_rows(),
             most=ROWS_SHOWN,
+            circuits=[] if service.circuits is None else service.circuits.unclosed()[:CIRCUITS_SHOWN],
         )
 
     @pages.get("/live")
