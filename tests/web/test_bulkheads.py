@@ -178,7 +178,7 @@ def test_any_number_of_registries_that_hang_leave_one_that_has_answered(
 def test_a_registry_that_hangs_is_shut_out_and_let_in_again(tmp_path: Path) -> None:
     port = free_port()
     host = f"127.0.0.1:{port}"
-    circuit = {"failures": 3, "openS": 1, "openMaxS": 2}
+    circuit = {"failures": 3, "openS": 3, "openMaxS": 3}
     with serving(tmp_path, *settings(tmp_path, host, circuit=circuit)) as service:
         with hanging(port=port):
             first = Reviews(service, 6)
