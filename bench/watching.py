@@ -25,6 +25,8 @@ CHANGE_EVERY_S = 0.5
 
 
 class _Round(NamedTuple):
+    without_p99_ms: float
+    """p99 of reviews before there are watches."""
     p99_ms: float
     failures: int
     idle_percent: float
@@ -41,6 +43,7 @@ def watches(options: Options) -> Iterable[Figure]:
     """p99 of reviews beside 2,000 watches, and the processor time that these take while nothing changes."""
     rounds = [_beside_watches(options) for _ in range(options.rounds)]
     yield Figure("watches", median([each.p99_ms for each in rounds]), "ms", 20)
+    yield Figure("watches_none", median([each.without_p99_ms for each in rounds]), "ms")
     yield Figure("watches_lost", sum(each.failures for each in rounds), "reviews", 0)
     yield Figure("watches_idle", median([each.idle_percent for each in rounds]), "%", 2)
     yield Figure("watches_change", median([each.change_ms for each in rounds]), "ms")
@@ -58,6 +61,7 @@ def _beside_watches(options: Options) -> _Round:
             bodies = reviews.write(documents, directory, "usual")
             check_answers(server, "/mutate", bodies, program.rewrites_to(rewritten()))
             put_under_load(server, "/mutate", bodies, seconds=1)
+            without = put_under_load(server, "/mutate", bodies, seconds=options.seconds)
             with watching(server.port, WATCHES) as clients:
                 refused = [client.status for client in clients if client.status != 200]
                 program.must(not refused, f"{len(refused)} watches were refused: {refused[:1]}")
@@ -67,6 +71,7 @@ def _beside_watches(options: Options) -> _Round:
                 took = [_change(server, clients, number) for number in range(CHANGES)]
                 changing = _changing(server, clients, bodies, options)
                 return _Round(
+                    without.p99_ms,
                     load.p99_ms,
                     load.failures,
                     idle,

@@ -1,6 +1,6 @@
 """The console's live view: new decisions of all workers, as server-sent events.
 
-Source of the format: the HTML standard, section 9.2 (server-sent events).
+Source of the format: the HTML standard, "Server-sent events".
 """
 
 from __future__ import annotations

@@ -101,6 +101,27 @@ def test_kubectl_watches_and_waits(two_workers: Service, tmp_path: Path) -> None
         watch.terminate()
 
 
+def test_kubectl_lists_by_a_watch(two_workers: Service, tmp_path: Path) -> None:
+    """The feature WatchListClient, on by default from 1.35: without an end of the list, kubectl would wait for ever."""
+    kubectl = Kubectl(tmp_path)
+    kubectl.use(f"http://127.0.0.1:{two_workers.running.port}")
+    create(two_workers, "listed")
+    command = [program("kubectl"), "wait", "configmap/listed", "--for=delete", "--timeout=30s", "-v=8"]
+    env = {**kubectl._env, "KUBE_FEATURE_WatchListClient": "true"}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as waiting:
+        assert waiting.stdout is not None
+        asked: list[str] = []
+        while not asked or "sendInitialEvents=true" not in asked[-1]:
+            asked.append(waiting.stdout.readline())
+            assert asked[-1], "kubectl ended"
+        time.sleep(1)
+        assert waiting.poll() is None
+        kubectl("delete", "configmap", "listed")
+        rest = waiting.communicate(timeout=20)[0]
+        assert waiting.returncode == 0, rest
+        assert "configmaps?" not in rest, "it did not fall back to a list"
+
+
 def test_the_system_looks_for_clients_that_are_gone_without_a_word(two_workers: Service) -> None:
     with watching(two_workers.running.port, 1) as (client,):
         port = client.connection.getsockname()[1]
