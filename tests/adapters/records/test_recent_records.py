@@ -64,3 +64,17 @@ def test_a_thread_keeps_sharing(tmp_path: Path) -> None:
     records.append(record(2, "own"))
     wait_until(lambda: bool(list(tmp_path.glob("recent-*"))), "the shared file")
     assert uids(records) == ["own"]
+
+
+def test_news_of_this_process_and_of_others(tmp_path: Path) -> None:
+    own, other = RecentRecords(tmp_path), RecentRecords(tmp_path)
+    before = own.news()
+    assert own.news() == before
+    own.append(record(1))
+    ours = own.news()
+    assert ours != before
+    other.append(record(2))
+    assert own.news() == ours, "the other process has not shared it yet"
+    other.share()
+    assert own.news() != ours
+    assert RecentRecords(tmp_path / "gone").news() == RecentRecords().news()
