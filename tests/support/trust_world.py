@@ -6,6 +6,8 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +107,11 @@ class TrustService:
         """Its store."""
         return self.directory / "state/imagegate/images.db"
 
+    def put_in_force(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Change the policies and have them read again; they count a moment later."""
+        self.policies.write_text(yaml.safe_dump_all([dict(document) for document in documents]))
+        os.kill(self.service.running.pid, signal.SIGHUP)
+
     def ask(self, image: str, namespace: str = "team", *, secrets: Sequence[str] = (), path: str = "/admit") -> Answer:
         """A review of a Pod that runs ``image``."""
         return self.service.post(path, review(image, namespace, secrets))
@@ -118,7 +125,8 @@ class TrustService:
         """What the image is rewritten to; fails if it is denied."""
         answer = self.ask(image, namespace, **options)
         assert answer.response["allowed"], answer.response
-        return next((str(step["value"]) for step in answer.patch if step["path"].endswith("/image")), image)
+        steps = answer.patch if "patch" in answer.response else ()
+        return next((str(step["value"]) for step in steps if step["path"].endswith("/image")), image)
 
 
 def review(image: str, namespace: str, secrets: Sequence[str] = ()) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imagegate.adapters.http.client import CertificateRefused, HttpAnswer, HttpClient, NotTls
+from imagegate.adapters.http.client import CertificateRefused, HttpAnswer, HttpClient, NotTls, UnavailableStatus
 from imagegate.adapters.registry.auth import Authenticator, TokenRealms
 from imagegate.adapters.registry.endpoints import challenges_of
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
@@ -99,6 +99,9 @@ class _Session:
         except TooLarge:
             self.reached = True
             return Unknown(BAD_RESPONSE, retryable=False)
+        except UnavailableStatus as error:
+            self.reached = True
+            return Unknown(f"unable to reach trust server at this time: {error.status}.")
         except EvidenceError as error:
             retryable = isinstance(error, Unreachable) and not isinstance(error, (CertificateRefused, NotTls))
             return Unknown(printable(str(error)), retryable=retryable)

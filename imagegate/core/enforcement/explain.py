@@ -11,7 +11,7 @@ from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Verified
 from imagegate.core.enforcement.selection import EffectivePolicy, PolicySet, Selected
 
-ENTRY, REQUIREMENT = "policy-entry", "requirement"
+ENTRY, REQUIREMENT, EVIDENCE = "policy-entry", "requirement", "evidence"
 
 
 def explain_entries(effective: EffectivePolicy, spelling: str) -> list[Step]:
@@ -87,5 +87,7 @@ def trace_requirements(
         else:
             detail = {"code": outcome.code.value} | dict(outcome.detail)
             trace.add(use.field, Step(REQUIREMENT, kind, "refused", outcome.text, detail))
+        for name, value in outcome.detail:  # the text form shows no details, and who vouches must be seen there
+            trace.add(use.field, Step(EVIDENCE, kind, name, value))
     if not result.tried:
         trace.add(use.field, Step(REQUIREMENT, "none", "holds", "the entry requires nothing"))
