@@ -13,7 +13,8 @@ Requests are chosen by whoever may create a pod, so it matters what counts:
   others. Failures after the connection count only if they are of several subjects, or of the server itself.
 - An answer: any status but 401 (given before the server does any work), 429 and 5xx. So nobody opens a circuit with
   images that are absent or forbidden, and between the answers to others a few failures do not add up.
-- 429 with ``Retry-After`` limits one client: requests with the same credential are refused until then, no others.
+- 429 with ``Retry-After`` limits one client: requests with the same credential are refused until then, no others, and
+  none without: those find out whether a credential is needed.
 - Where another server's answer leads (a redirect, a token server), it has a circuit of its own: no server can have
   the circuit of a stranger opened.
 
@@ -204,7 +205,7 @@ class Circuits:
         Raises:
             CircuitOpen: not now.
         """
-        why = self._paused.get(_with_credential(server, credential)) if len(self._paused) else None
+        why = self._paused.get(_with_credential(server, credential)) if credential and len(self._paused) else None
         if why is not None:
             raise CircuitOpen(why)
         kept = self._servers.get(server)
@@ -217,8 +218,8 @@ class Circuits:
             kept = [server for server in self._servers.values() if server.state is not State.CLOSED]
             return [self._shown(server) for server in sorted(kept, key=lambda server: server.since)]
 
-    def pause(self, server: str, credential: str | None, seconds: float) -> None:
-        """Refuse requests with this credential for so long: the server has limited them."""
+    def pause(self, server: str, credential: str, seconds: float) -> None:
+        """Refuse requests with this ``Authorization`` header for so long: the server has limited them."""
         seconds = min(seconds, self._limits.open_max_s)
         if self._limits.failures and seconds > 0:
             until = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -335,8 +336,6 @@ class Circuits:
         return Circuit(kept.name, kept.state, kept.why, since, probe_at)
 
 
-def _with_credential(server: str, credential: str | None) -> str:
-    if credential is None:
-        return server
+def _with_credential(server: str, credential: str) -> str:
     digest = hashlib.sha256(credential.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{server} {digest}"

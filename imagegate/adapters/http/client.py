@@ -245,10 +245,11 @@ class HttpClient:
             if answer.status not in _RETRIED:
                 return answer
             asked = _retry_after(answer)
-            wait = pause if asked is None else asked
+            wait = asked or pause
             if last or wait > self._limits.retry_after_max_s or not self._pause(wait, until):
-                if answer.status == 429 and asked is not None and answer.url == hop.target.url:
-                    self.circuits.pause(_server(hop), hop.headers.get("Authorization"), asked)
+                credential = hop.headers.get("Authorization")
+                if answer.status == 429 and asked and credential and answer.url == hop.target.url:
+                    self.circuits.pause(_server(hop), credential, asked)
                 shown = f"{shown_url(answer.url)} answered with status {answer.status}"
                 raise UnavailableStatus(shown, answer.status)
         raise Unreachable("no attempt was allowed")

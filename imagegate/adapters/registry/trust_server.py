@@ -147,6 +147,7 @@ class _Session:
             headers={"Accept": "application/json"},
             authorization=self._header,
             verify=not url.startswith("http://"),
+            subject=self.place.gun,
         )
         self.reached = True
         return answer

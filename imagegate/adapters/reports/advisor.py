@@ -118,6 +118,7 @@ class AdvisorHttp:
             max_bytes=STATUS_MAX_BYTES,
             headers={"Accept": "application/json", **({"Account": question.account} if question.account else {})},
             authorization=self._authorization(credential, until),
+            subject=name.partition("@")[0],
         )
 
     def _authorization(self, credential: Credential, until: float) -> str:

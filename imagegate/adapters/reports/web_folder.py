@@ -51,7 +51,9 @@ class WebDocuments:
             return Unknown(f"{image.id[:200]!r} is not a digest", retryable=False)
         url = f"{self._url.rstrip('/')}/{image.id.replace(':', '-', 1)}.json" if self._by_digest else self._url
         try:
-            answer = self._http.get(url, until=until, max_bytes=max_bytes, authorization=self._authorization())
+            answer = self._http.get(
+                url, until=until, max_bytes=max_bytes, authorization=self._authorization(), subject=url
+            )
         except EvidenceError as error:
             return Unknown(printable(str(error)), retryable=isinstance(error, Unreachable))
         if answer.status == HTTPStatus.NOT_FOUND:

@@ -230,7 +230,7 @@ def test_retry_after_refuses_requests_with_that_credential_alone(circuits: Circu
 def test_it_can_be_switched_off() -> None:
     circuits = Circuits(CircuitLimits(failures=0))
     fail(circuits, 100)
-    circuits.pause(HOST, None, 600)
+    circuits.pause(HOST, "Bearer mine", 600)
     assert not is_refused(circuits)
 
 
