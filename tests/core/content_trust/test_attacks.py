@@ -520,6 +520,22 @@ def test_replaced_root_with_a_broken_chain(collection: Collection) -> None:
     )
 
 
+def test_replaced_root_behind_a_true_chain(collection: Collection) -> None:
+    """Every version in between is the publisher's own; the newest is not."""
+    state = collection.state()
+    collection.rotate_root(root_key(GUN))
+    collection.keys["root"] = [root_key(GUN)]
+    collection.versions["root"] = 3
+    collection.publish_root()
+    refused(
+        collection.publish("timestamp").refusal(state),
+        RootRotationFailed,
+        "root version 3: could not rotate trust to a new trusted root: "
+        "failed to validate data with current trusted certificates",
+    )
+    assert collection.asked[-2:] == ["root", "2.root"]
+
+
 def test_driver_that_ignores_the_limit(collection: Collection) -> None:
     def answer(fetch: Fetch) -> Found[bytes]:
         return Found(collection.files[fetch.name] + b" " * fetch.max_bytes)

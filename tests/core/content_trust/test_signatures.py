@@ -81,6 +81,14 @@ def test_der_of_exactly_the_raw_length_is_read_as_raw() -> None:
     assert not verified(P256, "ecdsa", der)
 
 
+def test_leading_zeros_are_written() -> None:
+    """The same r and s in fewer or more bytes are the same numbers, and no signature."""
+    value = next(value for _, value in (P256.raw_signature(MESSAGE) for _ in range(20_000)) if value[32] == 0)
+    assert verified(P256, "ecdsa", value)
+    assert not verified(P256, "ecdsa", value[:32] + value[33:])
+    assert not verified(P256, "ecdsa", value[:32] + b"\0" + value[32:])
+
+
 def test_r_and_s_outside_their_range() -> None:
     _, value = P256.raw_signature(MESSAGE)
     r, s = value[:32], value[32:]
