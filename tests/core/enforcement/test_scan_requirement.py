@@ -103,6 +103,11 @@ def test_explain_shows_the_reports() -> None:
     (step,) = [step for _, step in trace.steps if step.what == "requirement"]
     assert (step.outcome, step.detail["outcome"]) == ("refused", "vulnerable")
     assert step.detail["vulnerabilities"] == "CVE-1 CRITICAL in openssl 1 (fixed in 2)"
+    facts = [(step.subject, step.outcome, step.because) for _, step in trace.steps if step.what == "evidence"]
+    assert facts == [
+        ("vulnerability", "outcome", "vulnerable"),
+        ("vulnerability", "vulnerabilities", "CVE-1 CRITICAL in openssl 1 (fixed in 2)"),
+    ]
 
 
 def test_pull_secrets_are_read_first() -> None:
