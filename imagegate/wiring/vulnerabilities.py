@@ -52,7 +52,12 @@ def scan_answerer(
         ],
         limits=limits if cached else ScanLimits(passed_s=0, other_s=0),
     )
-    return Answerer(scans.ask, cached=scans.cached, host=_host)
+    return Answerer(
+        scans.ask,
+        cached=scans.cached,
+        host=_host,
+        refusal=lambda question: upstream.not_answering(question.image),
+    )
 
 
 def _documents(

@@ -6,6 +6,8 @@ file in the folder ``sha256-HEX``. Listed files and a folder of VEX documents ar
 
 from __future__ import annotations
 
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,9 +103,12 @@ def _read(file: Path, max_bytes: int, *, names_image: bool = False) -> FoundDocu
         TooLarge: it has more than ``max_bytes``.
     """
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb", opener=_without_waiting) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Unreachable(f"{file} is not a regular file")
             content = stream.read(max_bytes + 1)
-        modified = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        modified = datetime.fromtimestamp(status.st_mtime, UTC)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, OverflowError) as error:
@@ -111,6 +116,11 @@ def _read(file: Path, max_bytes: int, *, names_image: bool = False) -> FoundDocu
     if len(content) > max_bytes:
         raise TooLarge(f"{file} has more than {max_bytes} bytes")
     return FoundDocument(str(file), content, names_image, modified)
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Opens a file; a pipe without a writer would be waited for until there is one."""
+    return os.open(name, flags | os.O_NONBLOCK)
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port

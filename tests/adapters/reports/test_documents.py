@@ -121,6 +121,14 @@ class TestFolder:
         (tmp_path / f"{NAME}.json").mkdir()
         assert "Is a directory" in why(ask(ReportFolder(tmp_path)))
 
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / f"{NAME}.json")
+        assert "is not a regular file" in why(ask(ReportFolder(tmp_path)))
+
+    def test_a_file_that_may_not_be_read(self, tmp_path: Path) -> None:
+        (tmp_path / f"{NAME}.json").symlink_to(f"{NAME}.json")
+        assert "symbolic links" in why(ask(ReportFolder(tmp_path)))
+
     def test_too_many(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(folders, "FILES_MAX", 1)
         (tmp_path / NAME).mkdir()
