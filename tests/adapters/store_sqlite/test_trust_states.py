@@ -1,0 +1,67 @@
+"""What was trusted, in the store: compared and swapped, so that no process overwrites another's."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from imagegate.adapters.store_sqlite.database import Database
+from imagegate.adapters.store_sqlite.trust_states import SqliteTrustStates
+from imagegate.ports.content_trust import TrustStates, TrustStoreError
+from imagegate.wiring.content_trust import MemoryTrustStates
+
+PLACE = ("https://trust", "registry.example.com/team/app")
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def states(request: pytest.FixtureRequest, tmp_path: Path) -> TrustStates:
+    if request.param == "memory":
+        return MemoryTrustStates()
+    return SqliteTrustStates(Database(tmp_path / "images.db"))
+
+
+def test_what_is_stored_is_read_by_server_and_name(states: TrustStates) -> None:
+    assert states.get(*PLACE) is None
+    assert states.replace(*PLACE, before=None, after=b"one")
+    assert states.get(*PLACE) == b"one"
+    assert states.get("https://other", PLACE[1]) is None
+    assert states.get(PLACE[0], "other") is None
+
+
+def test_only_what_was_read_is_replaced(states: TrustStates) -> None:
+    states.replace(*PLACE, before=None, after=b"one")
+    assert not states.replace(*PLACE, before=None, after=b"two")
+    assert not states.replace(*PLACE, before=b"zero", after=b"two")
+    assert states.get(*PLACE) == b"one"
+    assert states.replace(*PLACE, before=b"one", after=b"two")
+    assert states.get(*PLACE) == b"two"
+
+
+def test_processes_share_it(tmp_path: Path) -> None:
+    first, second = (SqliteTrustStates(Database(tmp_path / "images.db")) for _ in range(2))
+    first.replace(*PLACE, before=None, after=b"one")
+    assert second.get(*PLACE) == b"one"
+    assert second.replace(*PLACE, before=b"one", after=b"two")
+    assert not first.replace(*PLACE, before=b"one", after=b"three")
+
+
+def test_a_store_of_before_content_trust_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "images.db"
+    Database(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE trust_states")
+        connection.execute("PRAGMA user_version = 1")
+    states = SqliteTrustStates(Database(path))
+    assert states.replace(*PLACE, before=None, after=b"one")
+
+
+def test_a_store_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "images.db"
+    states = SqliteTrustStates(Database(path))
+    path.unlink()
+    with pytest.raises(TrustStoreError, match="was deleted or replaced"):
+        states.get(*PLACE)
+    with pytest.raises(TrustStoreError, match="was deleted or replaced"):
+        states.replace(*PLACE, before=None, after=b"one")
