@@ -59,6 +59,7 @@ def read_cyclonedx(document: Mapping[str, Any]) -> Report:
     properties = objects(subject, "properties")
     return Report(
         tool=tool or "CycloneDX",
+        format="cyclonedx",
         created=time(metadata, "timestamp"),
         digests=frozenset(_digests(subject, properties)),
         image_ids=frozenset(digests_in(_property(properties, "ImageID"))),

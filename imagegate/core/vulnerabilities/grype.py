@@ -75,6 +75,7 @@ def read_grype(document: Mapping[str, Any]) -> Report:
     name = f"{text(distro, 'name')} {text(distro, 'version')}".strip()
     return Report(
         tool="Grype",
+        format="grype",
         created=time(descriptor, "timestamp"),
         digests=frozenset(digests_in((text(target, "manifestDigest"), *texts(target, "repoDigests")))),
         image_ids=frozenset(digests_in((text(target, "imageID"),))),

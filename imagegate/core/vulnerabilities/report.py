@@ -81,6 +81,8 @@ class Report:
 
     tool: str
     """Name of the scanner, as the report gives it; else the format."""
+    format: str
+    """``trivy``, ``grype``, ``cyclonedx`` or ``sarif``."""
     created: datetime | None = None
     """With time zone; None if the report does not say."""
     digests: frozenset[str] = frozenset()

@@ -48,6 +48,7 @@ def read_sarif(document: Mapping[str, Any]) -> Report:
     properties = [child(run, "properties") for run in runs]
     return Report(
         tool=text(child(child(runs[0], "tool"), "driver"), "name") or "SARIF",
+        format="sarif",
         created=min(filter(None, map(_ended, runs)), default=None),
         digests=frozenset(digest for each in properties for digest in digests_in(texts(each, "repoDigests"))),
         image_ids=frozenset(digest for each in properties for digest in digests_in((text(each, "imageID"),))),

@@ -48,6 +48,7 @@ def read_trivy(document: Mapping[str, Any]) -> Report:
     name = f"{text(system, 'Family')} {text(system, 'Name')}".strip()
     return Report(
         tool="Trivy",
+        format="trivy",
         created=time(document, "CreatedAt"),
         digests=frozenset(digests_in(texts(metadata, "RepoDigests"))),
         image_ids=frozenset(digests_in((text(metadata, "ImageID"),))),

@@ -1,8 +1,8 @@
 """The verdict on one image from its reports.
 
 An image of several platforms passes if the image of every platform does. Every fresh report about an image counts, of
-each scanner the newest: a finding that denies in any of them denies. A report about another image, found where one
-about this image belongs, is a refusal of its own.
+each scanner and format the newest: a finding that denies in any of them denies. A report about another image, found
+where one about this image belongs, is a refusal of its own.
 """
 
 from __future__ import annotations
@@ -198,24 +198,28 @@ def _judge_image(
 def is_about(placed: PlacedReport, report: Report, image: PlatformImage, rules: ScanRules) -> bool:
     """True if a report is about ``image``.
 
-    It names the image's digest or that of its configuration; or the list's digest and the image's platform, because a
-    scanner scans one platform of a list and names the list.
+    It names the image's digest; or the list's, because a scanner scans one platform of a list and names the list, and
+    the image's configuration or platform. The configuration alone is enough only for a report that names no manifest,
+    as of an image that was scanned before it was pushed: anybody may push other layers with the same configuration.
     """
     if not report.names_image:
         return placed.names_image and rules.places_name_images and image.platform is None
-    if image.digest in report.digests or (image.config_digest and image.config_digest in report.image_ids):
+    if image.digest in report.digests:
         return True
-    if not image.list_digest or image.list_digest not in report.digests:
+    if report.digests and image.list_digest not in report.digests:
         return False
-    return not report.image_ids and _same_platform(report.platform, image.platform)
+    if report.image_ids or not report.digests:
+        return image.config_digest in report.image_ids
+    return _same_platform(report.platform, image.platform)
 
 
 def _is_of_another(report: Report, images: Sequence[PlatformImage]) -> bool:
     """True if a report names images, and none of these."""
     if not report.names_image:
         return False
-    digests = {digest for image in images for digest in (image.digest, image.list_digest)}
-    return not (report.digests & digests or report.image_ids & {image.config_digest for image in images})
+    if report.digests:
+        return not report.digests & {digest for image in images for digest in (image.digest, image.list_digest)}
+    return not report.image_ids & {image.config_digest for image in images}
 
 
 def _named(report: Report) -> str:
@@ -224,10 +228,10 @@ def _named(report: Report) -> str:
 
 
 def _newest(about: Iterable[tuple[PlacedReport, Report]]) -> Iterator[tuple[PlacedReport, Report]]:
-    """Of each scanner the newest report; reports without a time are all kept."""
-    newest: dict[str, tuple[datetime, PlacedReport, Report]] = {}
+    """Of each scanner and format the newest report; reports without a time are all kept."""
+    newest: dict[tuple[str, str], tuple[datetime, PlacedReport, Report]] = {}
     for placed, report in about:
-        created, key = placed.created, report.tool.lower()
+        created, key = placed.created, (report.tool.lower(), report.format)
         if created is None:
             yield placed, report
         elif key not in newest or created > newest[key][0]:

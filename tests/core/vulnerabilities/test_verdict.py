@@ -90,7 +90,7 @@ class TestWhichImage:
     @pytest.mark.parametrize("make", [trivy, grype, sarif])
     def test_by_the_digest_or_the_configuration(self, make: Any) -> None:
         assert outcome(placed(make(OPENSSL))) is Outcome.VULNERABLE
-        assert outcome(placed(make(OPENSSL, digest=OTHER))) is Outcome.VULNERABLE, "the configuration is enough"
+        assert outcome(placed(make(OPENSSL, digest=OTHER))) is Outcome.UNKNOWN, "the configuration is not enough"
         assert outcome(placed(make(OPENSSL, config=OTHER))) is Outcome.VULNERABLE, "the digest is enough"
         assert outcome(placed(make(OPENSSL, digest=OTHER, config=OTHER))) is Outcome.UNKNOWN
 
@@ -114,6 +114,22 @@ class TestWhichImage:
         believed = ScanRules(places_name_images=True)
         assert outcome(nameless, rules=believed) is Outcome.PASSED
         assert outcome(placed(sarif(LOW, properties={})), rules=believed) is Outcome.UNKNOWN, "nor does its place"
+
+    def test_an_image_that_was_scanned_before_it_was_pushed(self) -> None:
+        local = trivy(OPENSSL)
+        local["Metadata"]["RepoDigests"] = None
+        assert outcome(placed(local)) is Outcome.VULNERABLE
+        assert outcome(placed(local), images=[AMD64]) is Outcome.VULNERABLE
+        assert outcome(placed(local), images=[replace(IMAGE, config_digest=OTHER)]) is Outcome.UNKNOWN
+        assert (
+            outcome(placed(local, names_image=True), images=[replace(IMAGE, config_digest=OTHER)])
+            is Outcome.OTHER_IMAGE
+        )
+
+    def test_other_layers_with_the_configuration_of_a_scanned_image(self) -> None:
+        forged = replace(IMAGE, digest=OTHER)
+        assert outcome(placed(trivy()), images=[forged]) is Outcome.UNKNOWN
+        assert outcome(placed(trivy(), names_image=True), images=[forged]) is Outcome.OTHER_IMAGE
 
     def test_no_configuration_equals_none(self) -> None:
         assert outcome(placed(trivy(digest=OTHER, config="")), images=[PlatformImage(DIGEST)]) is Outcome.UNKNOWN
@@ -208,6 +224,12 @@ class TestUsable:
     def test_of_several_scanners_all_count(self) -> None:
         assert outcome(placed(trivy()), placed(grype(OPENSSL))) is Outcome.VULNERABLE
 
+    def test_a_newer_bill_of_materials_does_not_replace_a_report(self) -> None:
+        """``trivy --format cyclonedx`` without ``--scanners vuln`` writes an empty list of vulnerabilities."""
+        report, empty = placed(trivy(OPENSSL), "a"), placed(cyclonedx(created=NOW.isoformat()), "b")
+        assert outcome(report, empty) is Outcome.VULNERABLE
+        assert outcome(report, empty, rules=ScanRules(unproven_allows=True)) is Outcome.VULNERABLE
+
     def test_one_usable_report_is_enough(self) -> None:
         old = placed(grype(created="2020-01-01T00:00:00Z"), "old")
         found = verdict(old, placed(trivy(), "new"))
@@ -301,7 +323,7 @@ def test_more_findings_and_fewer_reports_never_let_an_image_in(
     found: list[Finding], more: Finding, fixable: bool
 ) -> None:
     def result(*findings: Finding) -> Outcome:
-        report = Report(tool="t", created=NOW, digests=frozenset({DIGEST}), findings=findings)
+        report = Report(tool="t", format="f", created=NOW, digests=frozenset({DIGEST}), findings=findings)
         return outcome(PlacedReport("p", report), rules=ScanRules(fixable_only=fixable))
 
     if result(*found) is not Outcome.PASSED:
