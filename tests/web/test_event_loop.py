@@ -320,19 +320,24 @@ def hanging() -> Iterator[int]:
             each.close()
 
 
+def asks_registry(directory: Path, port: int) -> None:
+    """Write ``s.yaml``: images of the registry at ``port`` are looked up, those of Docker Hub are allowed without."""
+    policy = directory / "policies" / "p.yaml"
+    policy.parent.mkdir()
+    requires = {"trust": {"enabled": False}, "simple": {"requirements": [{"type": "insecureAcceptAnything"}]}}
+    repositories = [{"name": f"127.0.0.1:{port}/*", "policy": requires}, {"name": "docker.io/*", "policy": {}}]
+    document = {"apiVersion": "portieris.cloud.ibm.com/v1", "kind": "ClusterImagePolicy"}
+    policy.write_text(json.dumps({**document, "metadata": {"name": "all"}, "spec": {"repositories": repositories}}))
+    registry = {"allowPrivateAddresses": ["127.0.0.0/8"], "insecure": [f"127.0.0.1:{port}"]}
+    (directory / "s.yaml").write_text(json.dumps({"policies": [str(policy.parent)], "registry": registry}))
+
+
 class TestBulkhead:
     @pytest.mark.parametrize("same", [False, True], ids=["images of their own", "one image"])
     def test_a_hanging_registry_takes_nothing_from_other_reviews(
         self, tmp_path: Path, hanging: int, same: bool
     ) -> None:
-        policy = tmp_path / "policies" / "p.yaml"
-        policy.parent.mkdir()
-        requires = {"trust": {"enabled": False}, "simple": {"requirements": [{"type": "insecureAcceptAnything"}]}}
-        repositories = [{"name": f"127.0.0.1:{hanging}/*", "policy": requires}, {"name": "docker.io/*", "policy": {}}]
-        document = {"apiVersion": "portieris.cloud.ibm.com/v1", "kind": "ClusterImagePolicy"}
-        policy.write_text(json.dumps({**document, "metadata": {"name": "all"}, "spec": {"repositories": repositories}}))
-        registry = {"allowPrivateAddresses": ["127.0.0.0/8"], "insecure": [f"127.0.0.1:{hanging}"]}
-        (tmp_path / "s.yaml").write_text(json.dumps({"policies": [str(policy.parent)], "registry": registry}))
+        asks_registry(tmp_path, hanging)
         answers: list[tuple[float, Any]] = []
         with serving(tmp_path, "--settings", tmp_path / "s.yaml") as service:
 
@@ -422,6 +427,26 @@ class TestEnd:
                 assert json.loads(answer.read())["response"]["allowed"] is True
                 assert answer.getheader("Connection") == "close"
             assert service.running.process.wait(20) == 0
+
+    def test_reviews_that_wait_for_a_look_up_are_answered(self, tmp_path: Path, hanging: int) -> None:
+        asks_registry(tmp_path, hanging)
+        answers: list[Any] = []
+        with serving(tmp_path, "--settings", tmp_path / "s.yaml") as service:
+
+            def ask(number: int) -> None:
+                body = json.dumps(pod_review(f"127.0.0.1:{hanging}/app{number}:v1"))
+                answers.append(service.post("/admit?timeout=4s", body.encode()).response)
+
+            threads = [threading.Thread(target=ask, args=(number,)) for number in range(10)]
+            for thread in threads:
+                thread.start()
+            time.sleep(1)
+            assert answers == []
+            os.kill(service.running.pid, signal.SIGTERM)
+            for thread in threads:
+                thread.join()
+            assert service.running.process.wait(20) == 0
+        assert [answer["allowed"] for answer in answers] == [False] * 10
 
     def test_busy_clients_are_never_reset(self, tmp_path: Path) -> None:
         """As Go's transport: a connection is used again unless the answer says that it is closed."""
