@@ -244,8 +244,6 @@ class TestInput:
                 "imagePolicy.extraResources: not supported in this version",
             ),
             ("importGate: {checkMirrors: true}\n", "importGate.checkMirrors: not supported in this version"),
-            ("cise: {trust: {allowHTTP: true}}\n", "cise.trust: content trust is not supported in this version"),
-            ("cise: {va: {account: abc}}\n", "cise.va: vulnerability checks are not supported in this version"),
         ],
     )
     def test_a_setting_that_is_not_followed_yet_is_refused(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from imagegate.core.admission.lookup import Absent, Ambiguous, DeadlineExceeded,
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.content_trust.question import TrustedImage
 from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Profile
 from imagegate.core.enforcement.plugin import Hook
 from imagegate.core.enforcement.questions import ManifestDigest, NeedsCredentials, Secret, ServiceAccount
@@ -31,8 +32,11 @@ from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHol
 from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, GateBehaviour
 from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.signing.requirements import ImageSignatures
+from imagegate.core.vulnerabilities.advisor import AdvisorStatus
+from imagegate.core.vulnerabilities.rules import ImageScan, ScanRules
 from tests.support.answering import answered
 from tests.support.enforcement_setup import (
+    SIGNED_DIGEST,
     SIGNED_ENTRY,
     SIGNED_IMAGE,
     CiseSetup,
@@ -49,7 +53,7 @@ VECTORS = Path(__file__).parents[2] / "vectors" / "upstream" / "import_streams.j
 UNKNOWNS = (Unknown("down"), Unknown("damaged", retryable=False), DeadlineExceeded("late"))
 TRIED = {
     StreamTag, Stream, StreamImage, Image, PullSpecHolders, Namespace, Access, Owner, ImageSignatures, Secret,
-    ServiceAccount, ManifestDigest,
+    ServiceAccount, ManifestDigest, TrustedImage, AdvisorStatus, ImageScan,
 }  # fmt: skip
 """Every question of the package; the tests below ask all of them."""
 
@@ -316,13 +320,17 @@ def test_import_gate(imports: list[dict[str, Any]], behaviour: GateBehaviour, in
 
 CISE_DOCUMENTS = (
     policy('{name: "r.example.com/*"}', SIGNED_ENTRY, '{name: "private.example.com/*", policy: {simple: {requirements: '
-           "[{type: signedBy, keySecret: key}]}}}")
+           "[{type: signedBy, keySecret: key}]}}}",
+           '{name: "trusted.icr.io/*", policy: {trust: {enabled: true}}}',
+           '{name: "scanned.icr.io/*", policy: {va: {enabled: true}}}')
     + key_secret("signer1")
     + "---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: default}, "
     + "imagePullSecrets: [{name: pull}]}\n"
 )  # fmt: skip
 CISE_IMAGES = ["r.example.com/a:1", "evil.example.com/a:1", SIGNED_IMAGE, "127.0.0.1:5000/signed/none:1",
-               "private.example.com/a:1"]  # fmt: skip
+               "private.example.com/a:1", "trusted.icr.io/a/b:1", "scanned.icr.io/a/b:1",
+               f"scanned.icr.io/a/b@{SIGNED_DIGEST}"]  # fmt: skip
+SCANNED = ScanRules()
 
 
 @pytest.mark.parametrize("parents", Parents)
@@ -333,7 +341,13 @@ def test_image_enforcement(profile: Profile, parents: Parents) -> None:
     denied = 0
     for hook in Hook:
         settings = CiseSettings(profile=profile, pods_only=False, parents=parents)
-        for documents in (CISE_DOCUMENTS, policy(SIGNED_ENTRY) + key_secret("revoked"), policy(SIGNED_ENTRY)):
+        for documents, scan_rules in (
+            (CISE_DOCUMENTS, None),
+            (CISE_DOCUMENTS, SCANNED),
+            (policy(SIGNED_ENTRY) + key_secret("revoked"), None),
+            (policy(SIGNED_ENTRY), None),
+        ):
+            settings = replace(settings, scan_rules=scan_rules)
             world = CiseSetup(documents, settings, hook=hook)
             for _ in range(12):
                 document = workload(chance.choice(["Pod", "Deployment", "ReplicaSet"]), chance.choice(CISE_IMAGES))
@@ -357,6 +371,9 @@ def test_image_enforcement(profile: Profile, parents: Parents) -> None:
             ServiceAccount,
             ManifestDigest,
             ImageSignatures,
+            TrustedImage,
+            AdvisorStatus,
+            ImageScan,
         }
 
 
