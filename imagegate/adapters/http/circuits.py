@@ -37,6 +37,7 @@ from imagegate.caching import TimedCache
 from imagegate.errors import Unreachable
 
 _SUBJECTS_MAX = 16
+_KNOWN_S = 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +68,7 @@ class CircuitLimits:
 
     Attributes:
         failures: in a row, until a circuit opens; 0: it never does.
+        new_failures: the same for a server that has never answered, if they are of the server itself.
         subjects: different ones that failures after the connection must be of.
         patience_s: a request with less time than this is not counted if its time runs out.
         open_s: pause until the first probe; doubled after each that fails.
@@ -75,6 +77,7 @@ class CircuitLimits:
     """
 
     failures: int = 5
+    new_failures: int = 2
     subjects: int = 3
     patience_s: float = 2.0
     open_s: float = 5.0
@@ -180,6 +183,8 @@ class Circuits:
         self._servers: dict[str, _Server] = {}
         self._paused: TimedCache[str, str] = TimedCache(self._limits.servers, clock=clock)
         """Reasons why servers are not asked with a credential, by both."""
+        self._answered: TimedCache[str, bool] = TimedCache(4 * self._limits.servers, clock=clock)
+        """Servers that have answered lately."""
         self._listener: Listener = lambda _state, _number: None
 
     def listen(self, listener: Listener) -> None:
@@ -228,6 +233,8 @@ class Circuits:
 
     def alive(self, server: str, *, is_answer: bool) -> None:
         """The server has given an answer, or a sign of life; for ``Permit``."""
+        if self._answered.get(server) is None:
+            self._answered.put(server, True, ttl_s=_KNOWN_S)
         if server not in self._servers:
             return
         with self._lock:
@@ -271,7 +278,7 @@ class Circuits:
                     kept.of_server += 1
                 if not self._is_enough(kept):
                     return
-                kept.is_down = kept.of_server >= self._limits.failures
+                kept.is_down = not subject
                 kept.since = self._clock()
             self._open(kept, why)
             shown, number = self._shown(kept), self._unclosed()
@@ -287,7 +294,10 @@ class Circuits:
 
     def _is_enough(self, kept: _Server) -> bool:
         limits = self._limits
-        return kept.of_server >= limits.failures or (
+        of_server = limits.failures
+        if self._answered.get(kept.name) is None:
+            of_server = min(of_server, limits.new_failures)
+        return kept.of_server >= of_server or (
             kept.failures >= limits.failures and len(kept.subjects) >= limits.subjects
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 _SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gv", "ne", "net", "nom", "or", "org"})
 
 
+@lru_cache(maxsize=4096)
 def registrable(host: str) -> str:
     """The part of ``HOST[:PORT]`` that one owner has: two labels, three below ``co.uk`` and the like; an address whole.
 

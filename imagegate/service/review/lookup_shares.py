@@ -231,16 +231,16 @@ class HostShares:
     def _next_turns(self) -> list[_Turn]:
         """Waiting work that may begin now; places take turns."""
         turns: list[_Turn] = []
-        before = -1
-        while len(turns) > before:
-            before = len(turns)
-            for place in list(self._waiting):
-                slot = self._slot(place)
-                if slot is not None:
-                    queue = self._waiting.pop(place)
-                    turns.append(_Turn(slot, queue.popleft()))
-                    if queue:
-                        self._waiting[place] = queue  # behind the others
-                    self._waiting_count -= 1
-                    self._begin(slot)
+        for place in list(self._waiting):
+            queue, slot = self._waiting[place], self._slot(place)
+            if slot is None:
+                continue
+            del self._waiting[place]
+            while slot is not None:  # more than one only where a host has just become known
+                turns.append(_Turn(slot, queue.popleft()))
+                self._waiting_count -= 1
+                self._begin(slot)
+                slot = self._slot(place) if queue else None
+            if queue:
+                self._waiting[place] = queue  # behind the others
         return turns

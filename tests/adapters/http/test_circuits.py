@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imagegate.adapters.http.circuits import Circuit, CircuitLimits, CircuitOpen, Circuits, Failure, State
 
-LIMITS = CircuitLimits(failures=3, subjects=2, patience_s=1, open_s=5, open_max_s=12, servers=4)
+LIMITS = CircuitLimits(failures=3, new_failures=3, subjects=2, patience_s=1, open_s=5, open_max_s=12, servers=4)
 HOST = "r.example"
 
 
@@ -171,6 +171,23 @@ def test_registries_of_which_nothing_else_is_wanted_are_probed_too(circuits: Cir
         fail(circuits, 1, subject=f"team/{number}")
     clock.now += 10
     circuits.permit(HOST, subject="team/1").answered(200)
+    assert states(circuits) == {}
+
+
+def test_a_server_that_has_never_answered_has_less_credit(clock: Clock) -> None:
+    circuits = Circuits(CircuitLimits(failures=5, new_failures=2), clock=clock)
+    fail(circuits, 2, "new.example")
+    circuits.permit("old.example", subject="team/app").answered(404)
+    fail(circuits, 4, "old.example")
+    assert states(circuits) == {"new.example": State.OPEN}
+    fail(circuits, 1, "old.example")
+    assert states(circuits) == {"new.example": State.OPEN, "old.example": State.OPEN}
+
+
+def test_but_not_for_its_repositories(clock: Clock) -> None:
+    circuits = Circuits(CircuitLimits(failures=5, new_failures=2, subjects=3), clock=clock)
+    for number in range(4):
+        fail(circuits, 1, subject=f"team/{number}")
     assert states(circuits) == {}
 
 
