@@ -13,6 +13,7 @@ import contextlib
 import socket
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from uvicorn.config import Config
@@ -24,6 +25,8 @@ from imagegate.web.transports import HeadWithBody, LingeringClose
 
 ARRIVED = "imagegate.arrived"
 """Key in the ASGI scope: when the request's first byte was received, on the monotonic clock."""
+CLOSE = "imagegate.close"
+"""Key in the ASGI scope: a function that closes the connection at once, counted by the reason that it is given."""
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"expect"})
 """Header fields that decide where a request ends or what it means: a second one is refused."""
 _LENGTH_MAX_DIGITS = 18
@@ -208,6 +211,7 @@ class Connection(HttpToolsProtocol):
         cycle = self.cycle
         cycle.transport = HeadWithBody(self.transport)
         self.scope[ARRIVED] = self.since
+        self.scope[CLOSE] = partial(self._connections.close_early, self)
         if self._connections.ending or self.parser.should_upgrade():
             cycle.keep_alive = False
         if announced > self._limits.body_max_bytes:

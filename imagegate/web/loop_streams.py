@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,8 +18,17 @@ FILL_THREADS = 2
 """Threads that read what is no longer in memory; streams wait for them, requests do not."""
 WOKEN_AT_ONCE = 16
 """Streams that send in one turn of the loop. Each takes tens of microseconds; then requests have their turn."""
+LARGE_BYTES = 128 * 1024
+"""Larger pieces, which a single large object makes, are sent ``LARGE_AT_ONCE`` at a time."""
+LARGE_AT_ONCE = 16
+LARGE_S = 3.0
+"""How long a client may take for a large piece while others wait to be sent theirs."""
 LOOK_S = 0.5
 """How often it is checked whether the service ends, once for all streams."""
+
+
+Close = Callable[[str], None]
+"""Closes a client's connection at once, for a reason."""
 
 
 class LoopStreams:
@@ -27,6 +37,7 @@ class LoopStreams:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(FILL_THREADS, thread_name_prefix="streams")
         self._wakeups: dict[Feed[Any], _Wakeups] = {}
+        self._large = _LargePieces()
         self._open: set[Stream] = set()
         self._is_looking = False
 
@@ -34,8 +45,15 @@ class LoopStreams:
         """Start nothing more in threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def send(self, stream: Stream, receive: Receive, send: Send) -> None:
-        """Send a stream until it has ended or its client has gone. The head of the answer was given to ``send``."""
+    async def send(self, stream: Stream, receive: Receive, send: Send, close: Close | None = None) -> None:
+        """Send a stream until it has ended or its client has gone. The head of the answer was given to ``send``.
+
+        Args:
+            stream: what is sent.
+            receive: says that the client has gone.
+            send: takes the pieces.
+            close: closes the client's connection; None where the server gives no such function.
+        """
         loop = asyncio.get_running_loop()
         wakeups = self._wakeups.get(stream.feed)
         if wakeups is None:
@@ -52,8 +70,10 @@ class LoopStreams:
                 if piece is None:
                     await send({"type": "http.response.body", "body": b""})
                     return
-                if piece:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if len(piece) > LARGE_BYTES:
+                    await self._large.send(piece, send, close)
+                elif piece:
+                    await _send(send, piece)
                 elif not stream.is_behind():
                     await wakeups.wait(stream, gone)
         finally:
@@ -72,6 +92,31 @@ class LoopStreams:
             for wakeups in self._wakeups.values():
                 wakeups.wake()
         self._look()
+
+
+class _LargePieces:
+    """Sends large pieces a few at a time: one large object for thousands of watches would be that many copies."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    async def send(self, piece: bytes, send: Send, close: Close | None) -> None:
+        """Return when the client has taken nearly all of it. One that is too slow while others wait is cut off."""
+        async with self._places:
+            hurrying = None if close is None else asyncio.get_running_loop().create_task(self._hurry(close))
+            try:
+                await _send(send, piece)
+                await _send(send, b"")  # waits until the transport's buffer is nearly empty
+            finally:
+                if hurrying is not None:
+                    hurrying.cancel()
+
+    async def _hurry(self, close: Close) -> None:
+        while True:
+            await asyncio.sleep(LARGE_S)
+            if self._places.locked():
+                close("answer not read while others wait")
+                return
 
 
 class _Wakeups:
@@ -123,6 +168,10 @@ class _Wakeups:
 def _finish(woken: asyncio.Future[None]) -> None:
     if not woken.done():
         woken.set_result(None)
+
+
+async def _send(send: Send, piece: bytes) -> None:
+    await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 async def _until_gone(receive: Receive) -> None:

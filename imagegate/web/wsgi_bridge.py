@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from imagegate.web.asgi_types import Receive, Scope, Send
+from imagegate.web.http_connection import CLOSE
 from imagegate.web.loop_streams import LoopStreams
 from imagegate.web.streams import HANDOVER, Handover, Stream
 
@@ -82,7 +83,7 @@ class Bridge:
             return
         try:
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            await self._streams.send(answer.stream, receive, send)
+            await self._streams.send(answer.stream, receive, send, scope.get(CLOSE))
         finally:
             if answer.close is not None:
                 await loop.run_in_executor(self._threads, answer.close)  # not in the loop: it may wait for a lock

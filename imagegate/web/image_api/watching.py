@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import orjson
 from flask import Response
 
-from imagegate.core.kube.status import Status, StatusError
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import Status, StatusError, bad_request
 from imagegate.ports.image_store import Change, ChangesExpired, ImageStore, StoreError
 from imagegate.service.image_api.request import JsonObject
 from imagegate.service.image_api.watched import WatchedObjects
@@ -124,12 +125,14 @@ class Watch:
         """Check that the store is not older than a version that a client has seen.
 
         Raises:
-            StatusError: 504 as of an API server whose cache has not caught up. Source: apiserver,
+            StatusError: 400, it is none; 504 as of an API server whose cache has not caught up. Source: apiserver,
                 ``storage.NewTooLargeResourceVersionError``.
         """
+        if not version.isdecimal() or len(version) > 18:
+            raise StatusError(bad_request(f"resourceVersion: expected a number, got {go_quote(version[:40])}"))
         current = self._objects.store.version()
-        if not version.isdecimal() or int(version) > int(current):
-            why = f"Timeout: Too large resource version: {version:.40}, current: {current}"
+        if int(version) > int(current):
+            why = f"Timeout: Too large resource version: {version}, current: {current}"
             raise StatusError(Status(code=504, reason="Timeout", message=why, retry_after_s=1))
 
     def is_behind(self) -> bool:
