@@ -178,7 +178,7 @@ def _repository(purl: str) -> str:
 
 def _same_package(stated: str, found: str) -> bool:
     """True if package URLs name the same package; the one stated may leave out version and qualifiers."""
-    if not stated or not found:
+    if not found:
         return False
     stated_name, _, stated_rest = stated.partition("?")[0].partition("@")
     found_name, _, found_rest = found.partition("?")[0].partition("@")

@@ -168,7 +168,9 @@ class TestPlatforms:
         assert outcome(placed(trivy(digest=LIST, config="")), images=[IMAGE]) is Outcome.UNKNOWN
         assert (
             outcome(
-                placed(sarif(properties={}), names_image=True), images=[AMD64], rules=ScanRules(places_name_images=True)
+                placed(sarif(LOW, properties={}), names_image=True),
+                images=[AMD64],
+                rules=ScanRules(places_name_images=True),
             )
             is Outcome.UNKNOWN
         )
