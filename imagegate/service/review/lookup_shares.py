@@ -49,6 +49,8 @@ class Shares(NamedTuple):
     """A host is known for this many seconds after an answer."""
     failures: int = 3
     """Look-ups in a row without an answer after which a host is not known any more."""
+    unreliable_s: float = 300.0
+    """For so long it then gets none of ``known_threads``: it may answer now and then only to be known."""
 
 
 class Place(NamedTuple):
@@ -64,7 +66,7 @@ class _Threads(Enum):
 
 
 class _Slot(NamedTuple):
-    """A thread for one look-up. ``owner`` is that of a host that was not known; else empty."""
+    """A thread for one look-up. ``owner``: whose share it is part of; empty: a known host's among common threads."""
 
     place: Place
     threads: _Threads
@@ -94,7 +96,8 @@ class HostShares:
         self._known: TimedCache[str, int] = TimedCache(_KNOWN_HOSTS)
         """Look-ups in a row without an answer, by known host."""
         self._running: Counter[Place] = Counter()
-        self._owners: Counter[str] = Counter()
+        self._unreliable: TimedCache[str, bool] = TimedCache(_KNOWN_HOSTS)
+        self._owners: Counter[tuple[_Threads, str]] = Counter()
         self._busy: Counter[_Threads] = Counter()
         self._kinds: Counter[tuple[_Threads, str]] = Counter()
         self._waiting: dict[Place, deque[Work]] = {}
@@ -156,18 +159,26 @@ class HostShares:
 
     def _slot(self, place: Place) -> _Slot | None:
         """A thread for a look-up at the place; None if it must wait."""
-        running, shares, owner = self._running[place], self._shares, ""
+        running, shares, owner = self._running[place], self._shares, registrable(place.host)
         if self._is_known(place.host):
             if running >= shares.per_host:
                 return None
-            if self._has_room(_Threads.KNOWN, place, shares.known_threads):
+            if self._has_known_thread(place, owner):
                 return _Slot(place, _Threads.KNOWN, owner)
-        else:
-            owner = registrable(place.host)
-            if running >= shares.per_new_host or self._owners[owner] >= shares.per_owner:
-                return None
+            owner = ""
+        elif running >= shares.per_new_host or self._owners[_Threads.COMMON, owner] >= shares.per_owner:
+            return None
         room = self._has_room(_Threads.COMMON, place, shares.threads, reserved=shares.reserved if running else 0)
         return _Slot(place, _Threads.COMMON, owner) if room else None
+
+    def _has_known_thread(self, place: Place, owner: str) -> bool:
+        """True if one of ``known_threads`` is free; one owner gets half of them at most."""
+        most = self._shares.known_threads
+        return (
+            self._unreliable.get(place.host) is None
+            and self._owners[_Threads.KNOWN, owner] < max(1, most // 2)
+            and self._has_room(_Threads.KNOWN, place, most)
+        )
 
     def _has_room(self, threads: _Threads, place: Place, most: int, *, reserved: int = 0) -> bool:
         of_kind = max(1, int(most * self._shares.per_kind))
@@ -178,7 +189,7 @@ class HostShares:
         self._busy[slot.threads] += 1
         self._kinds[slot.threads, slot.place.kind] += 1
         if slot.owner:
-            self._owners[slot.owner] += 1
+            self._owners[slot.threads, slot.owner] += 1
 
     def _end(self, slot: _Slot) -> None:
         self._busy[slot.threads] -= 1
@@ -187,9 +198,9 @@ class HostShares:
         if not self._running[slot.place]:
             del self._running[slot.place]
         if slot.owner:
-            self._owners[slot.owner] -= 1
-            if not self._owners[slot.owner]:
-                del self._owners[slot.owner]
+            self._owners[slot.threads, slot.owner] -= 1
+            if not self._owners[slot.threads, slot.owner]:
+                del self._owners[slot.threads, slot.owner]
 
     def _run(self, turn: _Turn) -> None:
         """Do the work, then waiting work for which there is room now."""
@@ -225,6 +236,7 @@ class HostShares:
         elif answered is False and failures is not None:
             if failures + 1 >= self._shares.failures:
                 self._known.discard(host)
+                self._unreliable.put(host, True, ttl_s=self._shares.unreliable_s)
             else:
                 self._known.put(host, failures + 1, ttl_s=self._shares.known_s)
 

@@ -247,6 +247,36 @@ def test_a_known_host_that_hangs_is_not_known_for_long(slow: Slow) -> None:
     assert slow.now["evil.example"] == GUARDED.per_new_host
 
 
+def test_hosts_that_answer_once_in_a_while_do_not_take_the_threads_of_known_hosts(slow: Slow) -> None:
+    """One owner gets half of them; a host that did not keep answering gets none for a while, answer or not."""
+    look_up = guarded(slow)
+    evil = [f"r{number}.evil.example" for number in range(6)]
+    for host in ("good.example", *evil):
+        known(look_up, slow, host)
+    for host in evil:
+        slow.gates[host].clear()
+        for number in range(5):
+            started(look_up, f"{host}/{number}", Deadline.after(20))
+    time.sleep(0.2)
+    assert look_up.look_up(Digest("good.example/1"), Deadline.after(20)) == Found("good.example/1")
+
+
+def test_a_host_that_failed_has_common_threads_only_although_it_answers_again(slow: Slow) -> None:
+    look_up = guarded(slow, GUARDED._replace(threads=2, reserved=0))
+    known(look_up, slow, "good.example")
+    known(look_up, slow, "evil.example")
+    slow.gates["evil.example"].clear()
+    for number in range(GUARDED.failures):
+        assert isinstance(look_up.look_up(Digest(f"evil.example/{number}"), Deadline.after(0.05)), Unknown)
+    known(look_up, slow, "evil.example")
+    slow.gates["evil.example"].clear()
+    for number in range(10, 15):
+        started(look_up, f"evil.example/{number}", Deadline.after(20))
+    time.sleep(0.2)
+    assert slow.now["evil.example"] == 2, "only common threads, though its share would be 3"
+    assert look_up.look_up(Digest("good.example/1"), Deadline.after(20)) == Found("good.example/1")
+
+
 def test_a_kind_that_hangs_leaves_threads_for_the_others(slow: Slow) -> None:
     shares = GUARDED._replace(per_kind=0.5)
     look_up = LookUp({Digest: Answerer(slow.ask, host=host_of), Other: Answerer(slow.ask, host=host_of)}, shares=shares)
