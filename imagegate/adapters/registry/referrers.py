@@ -23,6 +23,8 @@ from imagegate.ports.vulnerabilities import Documents, FoundDocument
 
 ARTIFACTS_MAX = 64
 """Of one image and the wanted types; more are an error, not a choice."""
+TOTAL_SHARE = 2
+"""Total size of the documents of one image, as a multiple of that of one."""
 LISTED_MAX = 4096
 PAGES_MAX = 16
 _LAYERS_MAX = 8
@@ -55,7 +57,16 @@ class ReferrerDocuments:
         wanted = [each for each in _listed(place, digest) if _type(each) in self._types]
         if len(wanted) > ARTIFACTS_MAX:
             raise TooLarge(f"{place.shown} has more than {ARTIFACTS_MAX} attached reports")
-        found = [document for each in wanted for document in _documents(place, each, digest, max_bytes)]
+        found: list[FoundDocument] = []
+        left = TOTAL_SHARE * max_bytes
+        for each in wanted:
+            for document in _documents(place, each, digest, max_bytes):
+                found.append(document)
+                left -= len(document.content)
+                if left < 0:  # whoever may push attaches as many as they like
+                    raise TooLarge(
+                        f"the reports attached to {place.shown} have more than {TOTAL_SHARE * max_bytes} bytes"
+                    )
         return Found(tuple(found), place.url(f"referrers/{digest}"))
 
 

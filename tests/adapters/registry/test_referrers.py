@@ -223,6 +223,10 @@ class TestApi:
     def test_limits(self, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
         peer.list(peer.artifact(b"x" * 1001))
         assert "more than 1000 bytes" in why(peer.ask())
+        peer.list(*(peer.artifact(bytes([number]) * 700) for number in range(2)))
+        assert len(contents(peer.ask())) == 2
+        peer.list(*(peer.artifact(bytes([number]) * 700) for number in range(3)))
+        assert "more than 2000 bytes" in why(peer.ask())
         peer.list(peer.artifact(b"one"), peer.artifact(b"two"))
         monkeypatch.setattr(referrers, "ARTIFACTS_MAX", 1)
         assert "more than 1 attached" in why(peer.ask())
