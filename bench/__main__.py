@@ -19,7 +19,11 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
         "mutate_vs_same_noop",
         "mutate_p99_vs_noop",
     ),
-    "bench.enforcing:cise": ("cise_pattern_vs_flask_noop", "cise_signed_warm_vs_flask_noop"),
+    "bench.enforcing:cise": (
+        "cise_pattern_vs_flask_noop",
+        "cise_signed_warm_vs_flask_noop",
+        "cise_trust_warm_vs_flask_noop",
+    ),
     "bench.deciding:rules_scale_registries": ("rules_scale_registries",),
     "bench.deciding:rules_scale_imports": ("rules_scale_imports",),
     "bench.deciding:rules_scale_cise": ("rules_scale_cise",),

@@ -25,9 +25,10 @@ from tests.service.signing_setup import ExtensionRegistry
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome, Key
 from tests.support.images import make_image, source_of
+from tests.support.notary import Notary, start_notary
 from tests.support.registry import Registry, start_registry
 
-REPOSITORY = "signed/app"
+REPOSITORY, TRUSTED = "signed/app", "trusted/app"
 AT_ONCE, REVIEWS = 64, 1_000
 
 
@@ -41,6 +42,7 @@ class World:
     gpg: GpgHome
     settings: Path
     key: Key
+    notary: Notary
 
     def signed(self, tag: str) -> tuple[str, str]:
         """Push and sign an image of its own; its reference and what it is rewritten to."""
@@ -59,31 +61,44 @@ class World:
         self.proxy.put(REPOSITORY, digest, self.gpg.sign(self.key, json.dumps(claims).encode()))
         return f"{image}:{tag}", f"{image}@{digest}"
 
+    def trusted(self, tag: str) -> tuple[str, str]:
+        """Push an image of its own and sign it with the client of Notary; its reference and what it is rewritten to."""
+        folder = self.directory / f"trusted-{tag}"
+        make_image(folder, text=f"trusted {tag}")
+        name = f"{TRUSTED}:{tag}"
+        digest = self.registry.push(source_of(folder), name)
+        gun = f"{self.proxy.host}/{TRUSTED}"
+        self.notary.start_signing(gun)
+        self.notary.sign(gun, tag, self.registry.manifest(name), digest)
+        return f"{gun}:{tag}", f"{gun}@{digest}"
+
 
 @contextlib.contextmanager
 def world() -> Iterator[World]:
     """Everything that signed images need, running."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name, GpgHome() as gpg, contextlib.ExitStack() as stack:
         directory = Path(name)
-        for part in ("ca", "registry"):
+        for part in ("ca", "registry", "notary"):
             (directory / part).mkdir()
         ca = Authority(directory / "ca")
         key = gpg.generate("bench@test.invalid", form="rsa")
         registry = stack.enter_context(start_registry(directory / "registry"))
         proxy = stack.enter_context(ExtensionRegistry(registry.url, tls=ca.server))
+        notary = stack.enter_context(start_notary(directory / "notary", ca))
         settings = directory / "imagegate.yaml"
         policies = directory / "policies.yaml"
-        policies.write_text(_policies(proxy.host, key.armored), encoding="utf-8")
+        policies.write_text(_policies(proxy.host, key.armored, notary.url), encoding="utf-8")
         document = {
             "policies": [str(policies)],
             "cise": {"profile": "portieris"},
             "registry": {"allowPrivateAddresses": ["127.0.0.0/8"], "caFile": str(ca.bundle)},
         }
         settings.write_text(yaml.safe_dump(document), encoding="utf-8")
-        yield World(directory, registry, proxy, gpg, settings, key)
+        yield World(directory, registry, proxy, gpg, settings, key, notary)
 
 
-def _policies(host: str, key: bytes) -> str:
+def _policies(host: str, key: bytes, trust_server: str) -> str:
+    trust = {"enabled": True, "trustServer": trust_server}
     simple = {"requirements": [{"type": "signedBy", "keySecret": "bench-key"}]}
     policy = {
         "apiVersion": "portieris.cloud.ibm.com/v1",
@@ -92,6 +107,7 @@ def _policies(host: str, key: bytes) -> str:
         "spec": {
             "repositories": [
                 {"name": f"{host}/{REPOSITORY}", "policy": {"simple": simple}},
+                {"name": f"{host}/{TRUSTED}", "policy": {"trust": trust}},
                 {"name": "registry.example.com/*", "policy": {}},
             ]
         },
@@ -106,23 +122,27 @@ def _policies(host: str, key: bytes) -> str:
 
 
 def cise(options: Options) -> Iterable[Figure]:
-    """A policy by name only, and one with a signature that was verified before."""
+    """A policy by name only, one with a signature and one with trust data that were verified before."""
     with (
         world() as given,
         program.serving("imagegate", given.directory, "--settings", given.settings) as server,
         reference("flask", given.directory) as flask,
     ):
         image, pinned = given.signed("v1")
+        trusted, trusted_pinned = given.trusted("v1")
         pattern = _bodies(given, "pattern", "registry.example.com/team/app:v1")
         signed = _bodies(given, "signed", image)
         by_name = Target(server, "/admit", pattern, is_allowed)
         by_signature = Target(server, "/admit", signed, program.rewrites_to(pinned))
+        by_trust = Target(server, "/admit", _bodies(given, "trusted", trusted), program.rewrites_to(trusted_pinned))
         noop = Target(flask, "/admit", pattern)
-        alternate((by_name, by_signature, noop), options)
+        alternate((by_name, by_signature, by_trust, noop), options)
         yield Figure("cise_pattern_vs_flask_noop", by_name.cpu_us / noop.cpu_us, "ratio", 1.0)
         yield Figure("cise_signed_warm_vs_flask_noop", by_signature.cpu_us / noop.cpu_us, "ratio", 0.45)
+        yield Figure("cise_trust_warm_vs_flask_noop", by_trust.cpu_us / noop.cpu_us, "ratio", 1.2)
         yield from shown("cise_pattern", by_name)
         yield from shown("cise_signed_warm", by_signature)
+        yield from shown("cise_trust_warm", by_trust)
 
 
 def _bodies(given: World, stem: str, image: str, count: int = BODIES) -> list[Path]:

@@ -19,7 +19,8 @@ from tests.support.counting import lines_run
 
 CONTRACT = """
 mutate_vs_flask_noop mutate_vs_wsgi_noop mutate_vs_same_noop mutate_p99_vs_noop cise_pattern_vs_flask_noop
-cise_signed_warm_vs_flask_noop slow_clients bulkhead admissions_vs_no_webhook admission_cpu
+cise_signed_warm_vs_flask_noop cise_trust_warm_vs_flask_noop slow_clients bulkhead
+admissions_vs_no_webhook admission_cpu
 rules_scale_registries rules_scale_imports rules_scale_cise stream_scale merge_lookups burst_200 burst_500
 check_vs_parse simple_cold simple_warm rss_worker ready trust_chain
 """
