@@ -267,8 +267,7 @@ class TrustSettings:
     allow_http: bool = flag(False, "Allow trust servers without TLS.", key="allowHTTP")
     store: str = text(
         "",
-        "Directory for trust anchors and known versions; empty: in `store.path`. Not supported by this version, which"
-        " refuses it.",
+        "Folder for trust anchors and known versions, shared by replicas; empty: in `store.path`.",
     )
     pinning: PinningSettings = section(PinningSettings, key="pinning")
     signer_key_must_sign: bool = flag(True, "Require a signature by a signer's key; a listed key is not enough.")

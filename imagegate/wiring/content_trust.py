@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from imagegate.adapters.files.trust_states import TrustStateFolder
 from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.trust_server import NotaryServers
@@ -15,7 +16,7 @@ from imagegate.core.content_trust.errors import InvalidPinning
 from imagegate.core.content_trust.pinning import Pinning
 from imagegate.core.content_trust.question import TrustedImage
 from imagegate.errors import InvalidSettings
-from imagegate.ports.content_trust import TrustStates
+from imagegate.ports.content_trust import TrustStates, TrustStoreError
 from imagegate.service.evidence.content_trust import TrustLimits, TrustReader
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
@@ -40,6 +41,18 @@ class MemoryTrustStates:
                 return False
             self._states[server, gun] = after
             return True
+
+
+def trust_state_folder(folder: Path) -> TrustStates:
+    """The folder of ``cise.trust.store``.
+
+    Raises:
+        InvalidSettings: it cannot be used.
+    """
+    try:
+        return TrustStateFolder(folder)
+    except TrustStoreError as error:
+        raise InvalidSettings(f"cise.trust.store: {error}") from error
 
 
 def trust_answerer(

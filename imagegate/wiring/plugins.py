@@ -175,7 +175,5 @@ def _refuse_unsupported(settings: Settings) -> None:
         raise InvalidSettings("imagePolicy.extraResources: not supported in this version")
     if settings.import_gate.check_mirrors:
         raise InvalidSettings("importGate.checkMirrors: not supported in this version")
-    if settings.cise is not None and settings.cise.trust.store:
-        raise InvalidSettings("cise.trust.store: not supported in this version; trust anchors are in store.path")
     if settings.scanner is not None and not enforces_images(settings):
         raise InvalidSettings("scanner: only policies use reports: name some in policies, or write cise: {}")

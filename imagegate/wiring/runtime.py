@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from imagegate.service.policies.owner import Beginning, PolicyOwner
     from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService
+
+_log = logging.getLogger(__name__)
 
 STORE = "store"
 """The check of the store."""
@@ -144,7 +147,9 @@ def build(
         from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
 
         http, shares = http_client(settings), look_up_shares(settings)
-        answerers |= evidence_answerers(settings, http, _trust_states(store), first_use=first_use)
+        answerers |= evidence_answerers(
+            settings, http, _trust_states(settings, store, keeps=keeps_images), first_use=first_use
+        )
     look_up = LookUp(answerers, shares=shares, count=count, refused=refused, snapshot=inputs.snapshot)
     recent = RecentRecords(shared)
     if log_decisions:
@@ -184,8 +189,21 @@ def _cluster(settings: Settings) -> Cluster | None:
     return Cluster(settings.cluster)
 
 
-def _trust_states(store: SqliteStore | None) -> TrustStates | None:
+def _trust_states(settings: Settings, store: SqliteStore | None, *, keeps: bool) -> TrustStates | None:
+    """What remembers the roots and versions of trust data; None: each process for itself, until it ends."""
+    if not keeps:  # a command decides once
+        return None
+    folder = settings.cise.trust.store if settings.cise is not None else ""
+    if folder:
+        from imagegate.wiring.content_trust import trust_state_folder
+
+        return trust_state_folder(Path(folder))
     if store is None:
+        if settings.cise is not None:
+            _log.warning(
+                "roots and versions of trust data are remembered by each process alone, until it ends; name a file with"
+                " store.path or a folder with cise.trust.store"
+            )
         return None
     from imagegate.adapters.store_sqlite.trust_states import SqliteTrustStates
 

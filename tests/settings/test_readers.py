@@ -16,7 +16,12 @@ from imagegate.settings.load import ENTRIES, Settings, load_settings
 from imagegate.wiring.plugins import configured_plugins
 
 PACKAGE = Path(imagegate.__file__).parent
-REFUSED = {"cise.trust.store": "cise: {trust: {store: anchors}}"}
+REFUSED = {
+    "imagePolicy.extraResources": (
+        "imagePolicy: {extraResources: [{group: g.io, resource: rs, kind: R, podSpecs: [spec]}]}"
+    ),
+    "importGate.checkMirrors": "importGate: {checkMirrors: true}",
+}
 """Settings that this version refuses, with a document that sets each."""
 
 

@@ -249,6 +249,17 @@ def test_a_challenge_without_a_scheme_that_is_known(
     )
 
 
+def test_a_server_that_wants_credentials_and_gets_none(
+    world: TrustWorld, service: TrustService, collection: Collection
+) -> None:
+    challenge = {"WWW-Authenticate": 'Basic realm="members"'}
+    world.simulator.repositories[collection.gun] = lambda _name: Response(401, b"", challenge)
+    image = f"{collection.gun}:v1"
+    assert service.message(image) == (
+        f'trust: policy denied the request: Deny "{image}", no valid ImagePullSecret defined for {image}'
+    )
+
+
 def test_a_slow_server_ends_with_the_deadline(world: TrustWorld, service: TrustService, collection: Collection) -> None:
     world.simulator.repositories[collection.gun] = lambda name: Response(200, collection.files[name], delay_s=2.5)
     image = f"{collection.gun}:v1"
@@ -330,3 +341,17 @@ class TestStore:
             allowed(running, collection)
             running.store.rename(running.store.with_name("elsewhere"))
             assert "what was trusted before cannot be read or stored" in running.message(f"{collection.gun}:v1")
+
+    def test_replicas_share_a_folder(self, world: TrustWorld, collection: Collection) -> None:
+        folder = str(world.directory / "shared-trust")
+        policies = [trust_policy("team", world.simulator.url)]
+        collection.publish("snapshot", "timestamp")
+        with (
+            world.serve(policies, trust={"store": folder}) as first,
+            world.serve(policies, trust={"store": folder}) as second,
+        ):
+            allowed(first, collection)
+            collection.versions["snapshot"] = 1
+            collection.publish("timestamp")
+            refused(second, collection, "version 1 is lower than current version 2")
+            assert second.service.metric("imagegate_trust_first_uses_total") == 0

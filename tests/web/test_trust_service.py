@@ -6,6 +6,8 @@ Texts: docs/spec/enforcement.md 12.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 
@@ -181,6 +183,17 @@ def test_explain_shows_who_vouches(world: TrustWorld, service: TrustService, sig
         "signer alice: Secret alice, key ",
     ):
         assert text in shown, f"{text!r} is not in:\n{shown}"
+
+
+def test_the_console_shows_who_vouches(world: TrustWorld, service: TrustService, signed: Signed) -> None:
+    query = urlencode({"image": world.gun("team/app:v2"), "namespace": "alice"})
+    page = unescape(service.service.get(f"/console/try?{query}").content.decode())
+    for text in (
+        signed.digest,
+        "evidence trust: targets/alice: version ",
+        "evidence trust: signer alice: Secret alice, key ",
+    ):
+        assert text in page
 
 
 def test_without_first_use_only_a_pinned_root_is_trusted(world: TrustWorld, signed: Signed) -> None:

@@ -1,7 +1,7 @@
-"""The four cases of document 001, in its order: ``trust`` and ``va`` of one ClusterImagePolicy, off and on.
+"""The four cases of CISE's documentation, in its order: ``trust`` and ``va`` of one ClusterImagePolicy, off and on.
 
 The images are in a real registry, signed with the real ``notary`` client at a real notary-server, and the flags are
-changed by the document's own ``sed`` commands. Source: docs/spec/enforcement.md 7.2 and 11.2.
+changed by the documentation's own ``sed`` commands. Source: docs/spec/enforcement.md 7.2 and 11.2.
 """
 
 from __future__ import annotations
