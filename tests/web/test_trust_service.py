@@ -57,7 +57,7 @@ def stranger(world: TrustWorld) -> SignerKey:
 
 
 @pytest.fixture(scope="module")
-def service(world: TrustWorld, signed: Signed, stranger: SignerKey) -> Iterator[TrustService]:
+def service(world: TrustWorld, signed: Signed, stranger: SignerKey, face: str) -> Iterator[TrustService]:
     server = world.notary.url
     keys = {name: (world.notary.directory / f"{name}.pub").read_bytes() for name in ("alice", "bob")}
     documents = [
