@@ -28,12 +28,14 @@ class FoundDocument:
         content: its bytes, unread.
         names_image: True if the place names the digest it was looked up for.
         modified: when the place says that it was written.
+        is_attached: True if whoever may push the image may have written it.
     """
 
     place: str
     content: bytes
     names_image: bool = False
     modified: datetime | None = None
+    is_attached: bool = False
 
 
 class Documents(Protocol):

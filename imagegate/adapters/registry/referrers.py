@@ -142,7 +142,8 @@ def _documents(place: Place, descriptor: Mapping[str, Any], subject: str, max_by
         except NotFound as error:
             raise Malformed(f"a layer of the artifact {digest} is missing") from error
         _check(content, blob, f"a layer of the artifact {digest}")
-        yield FoundDocument(f"{place.image.as_repository().exact}@{digest}", content, True, _created(manifest))
+        shown = f"{place.image.as_repository().exact}@{digest}"
+        yield FoundDocument(shown, content, True, _created(manifest), is_attached=True)
 
 
 def _check(content: bytes, digest: str, what: str) -> None:

@@ -62,6 +62,8 @@ class PlacedReport:
     """True if the place names the digest: the file's name, the URL, the subject of an artifact."""
     modified: datetime | None = None
     """When the place says that it was written; used where the report does not say."""
+    is_attached: bool = False
+    """True if whoever may push the image may have written it."""
 
     @property
     def created(self) -> datetime | None:
@@ -228,16 +230,21 @@ def _named(report: Report) -> str:
 
 
 def _newest(about: Iterable[tuple[PlacedReport, Report]]) -> Iterator[tuple[PlacedReport, Report]]:
-    """Of each scanner and format the newest report; reports without a time are all kept."""
-    newest: dict[tuple[str, str], tuple[datetime, PlacedReport, Report]] = {}
+    """Of each scanner and format the newest report; reports without a time are all kept.
+
+    A report attached to the image replaces none of another place: whoever pushes an image could attach an empty one.
+    """
+    newest: dict[tuple[str, str, bool], tuple[datetime, PlacedReport, Report]] = {}
     for placed, report in about:
-        created, key = placed.created, (report.tool.lower(), report.format)
+        created, key = placed.created, (report.tool.lower(), report.format, placed.is_attached)
         if created is None:
             yield placed, report
         elif key not in newest or created > newest[key][0]:
             newest[key] = created, placed, report
-    for _, placed, report in newest.values():
-        yield placed, report
+    for (tool, kind, is_attached), (created, placed, report) in newest.items():
+        other = newest.get((tool, kind, False)) if is_attached else None
+        if other is None or created > other[0]:
+            yield placed, report
 
 
 def _unusable(placed: PlacedReport, report: Report, rules: ScanRules, now: datetime) -> str:

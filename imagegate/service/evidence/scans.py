@@ -165,7 +165,8 @@ class ImageScans:
                 problem = f"cannot be read: {error}"
             else:
                 self._parsed.put(key, report)
-        return PlacedReport(document.place, report, problem, document.names_image, document.modified)
+        found = document.names_image, document.modified, document.is_attached
+        return PlacedReport(document.place, report, problem, *found)
 
 
 def _documents(

@@ -223,6 +223,21 @@ class TestUsable:
         )
         assert outcome(placed(old, "a"), placed(trivy(created="2026-11-19T00:00:00Z"), "b")) is Outcome.VULNERABLE
 
+    def test_an_attached_report_replaces_none_of_another_place(self) -> None:
+        """Whoever pushes a vulnerable image could attach a report without findings, or one that is not usable."""
+        found = placed(trivy(OPENSSL), "folder")
+        empty = placed(trivy(created=NOW.isoformat()), "attached", is_attached=True)
+        unusable = placed(trivy(created="2027-01-01T00:00:00Z"), "attached", is_attached=True)
+        for attached in (empty, unusable):
+            for rules in (ScanRules(), ScanRules(unknown_allows=True)):
+                assert outcome(found, attached, rules=rules) is Outcome.VULNERABLE
+                assert outcome(attached, found, rules=rules) is Outcome.VULNERABLE
+        assert outcome(empty) is Outcome.PASSED
+
+    def test_a_newer_report_replaces_an_attached_one(self) -> None:
+        old = placed(trivy(OPENSSL, created="2026-11-20T00:00:00Z"), "attached", is_attached=True)
+        assert outcome(old, placed(trivy(), "folder")) is Outcome.PASSED
+
     def test_of_several_scanners_all_count(self) -> None:
         assert outcome(placed(trivy()), placed(grype(OPENSSL))) is Outcome.VULNERABLE
 
