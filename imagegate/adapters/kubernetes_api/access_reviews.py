@@ -67,6 +67,7 @@ def _review(question: Access) -> dict[str, Any]:
             "user": user.name,
             "uid": user.uid,
             "groups": list(user.groups),
+            "extra": {key: list(texts) for key, texts in user.extra},
             "resourceAttributes": {key: value for key, value in attributes.items() if value},
         },
     }

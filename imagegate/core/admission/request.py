@@ -55,6 +55,8 @@ class User(NamedTuple):
     name: str = ""
     uid: str = ""
     groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What the authenticator adds; some authorizers grant less because of it (scopes of OpenShift's tokens)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,4 +202,14 @@ def _user_info(value: object) -> User:
     name, uid = value.get("username") or "", value.get("uid") or ""
     if not isinstance(name, str) or not isinstance(uid, str):
         raise InvalidReview("request.userInfo: expected username and uid as strings")
-    return User(name, uid, tuple(groups))
+    extra = value.get("extra")
+    return User(name, uid, tuple(groups), _extra(extra) if extra else ())
+
+
+def _extra(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(value, dict):
+        raise InvalidReview("request.userInfo.extra: expected an object")
+    for texts in value.values():
+        if texts is not None and (not isinstance(texts, list) or {type(text) for text in texts} - _TEXT_ONLY):
+            raise InvalidReview("request.userInfo.extra: expected lists of strings")
+    return tuple((key, tuple(texts or ())) for key, texts in value.items())

@@ -29,6 +29,12 @@ def review(**changes: Any) -> dict[str, Any]:
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
+def test_what_authenticators_add_to_users() -> None:
+    extra = {"scopes.authorization.openshift.io": ["user:info"], "empty": None}
+    parsed = AdmissionRequest.parse(review(userInfo={"username": "alice", "extra": extra}), Phase.VALIDATE)
+    assert parsed.user.extra == (("scopes.authorization.openshift.io", ("user:info",)), ("empty", ()))
+
+
 def test_everything_is_kept() -> None:
     parsed = AdmissionRequest.parse(review(), Phase.VALIDATE)
     assert (parsed.uid, parsed.operation, parsed.namespace, parsed.name) == ("u-1", "UPDATE", "shop", "web")
@@ -78,6 +84,9 @@ def test_what_may_be_left_out() -> None:
         ({"userInfo": "alice"}, "request.userInfo: expected an object"),
         ({"userInfo": {"groups": "devs"}}, "request.userInfo.groups: expected a list of strings"),
         ({"userInfo": {"groups": ["devs", 1]}}, "request.userInfo.groups: expected a list of strings"),
+        ({"userInfo": {"extra": ["x"]}}, "request.userInfo.extra: expected an object"),
+        ({"userInfo": {"extra": {"x": "y"}}}, "request.userInfo.extra: expected lists of strings"),
+        ({"userInfo": {"extra": {"x": [1]}}}, "request.userInfo.extra: expected lists of strings"),
         ({"userInfo": {"username": 1}}, "request.userInfo: expected username and uid as strings"),
     ],
 )
