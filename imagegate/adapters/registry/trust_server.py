@@ -3,7 +3,7 @@
 A credential goes where it may go for a registry (``auth``). One that is meant for the trust server's own host is
 treated as the trust server's. One of the image's registry is sent to a token realm only if that realm belongs to the
 registry: its own origin, or a host that the settings name for it; never to the trust server itself, which a policy may
-have named.
+have named. The token for it does go to the trust server, so the realm may not add scopes to it.
 Source: docs/spec/enforcement.md 12.4 and 12.5.
 """
 
@@ -61,6 +61,8 @@ class NotaryServers:
             seen.add((credential, question.server))
             yield _Session(place, credential, question.server)
         for credential in credentials_for(question.secrets, question.registry, question.repository):
+            if not question.registry_tokens:
+                return
             if (credential, registry) not in seen:
                 yield _Session(place, credential, registry, is_registrys=True)
 
@@ -157,6 +159,9 @@ class _Session:
         challenges = place.challenges
         if self.is_registrys:  # a password is not sent to a host that it is not for
             challenges = tuple(challenge for challenge in challenges if challenge.scheme == "bearer")
+            if any("?" in challenge.parameters.get("realm", "") for challenge in challenges):
+                # It could ask for more than this repository's trust data (``?scope=repository:other:push``).
+                raise NotAuthorized(f"{place.server} names a token realm with parameters")
         try:
             authorization = place.auth.authorization(
                 challenges,

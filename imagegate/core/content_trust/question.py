@@ -45,12 +45,14 @@ class TrustedImage(Question):
     signers: tuple[SignerSecret, ...] = ()
     signer_key_must_sign: bool = True
     secrets: tuple[PullSecret, ...] = ()
+    registry_tokens: bool = True
+    """False: the server gets no token that a credential of the registry was exchanged for."""
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parts = (self.server, self.registry, self.repository, self.tag, self.digest, self.signers, self.secrets)
         # The class is frozen, and every look-up of a review hashes it: hash once.
-        object.__setattr__(self, "_hash", hash((*parts, self.signer_key_must_sign)))
+        object.__setattr__(self, "_hash", hash((*parts, self.signer_key_must_sign, self.registry_tokens)))
 
     def __hash__(self) -> int:
         return self._hash

@@ -27,7 +27,7 @@ from imagegate.core.enforcement.behaviour import Dialect
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.questions import InvalidSecret, Secret, SecretItem, secret_item
 from imagegate.core.enforcement.requirement import ImageUnderPolicy, Refused, RequirementResult, Verified
-from imagegate.core.enforcement.trust_servers import trust_server
+from imagegate.core.enforcement.trust_servers import may_have_registry_tokens, trust_server
 from imagegate.core.kube.go_quote import go_quote
 
 NO_SERVER = "Trust Server/Image Configuration Error: no trust server could be found"
@@ -81,6 +81,7 @@ class TrustCheck:
             signers=signers,
             signer_key_must_sign=subject.settings.signer_key_must_sign,
             secrets=pulls,
+            registry_tokens=may_have_registry_tokens(subject.entry, image, subject.settings.trust_servers),
         )
         answer = reader(question)
         if answer is None:

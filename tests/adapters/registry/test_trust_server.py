@@ -6,6 +6,7 @@ import base64
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -143,6 +144,29 @@ class TestPasswords:
         assert fetched(servers(ca), asked) == ["not authorized", "not authorized"]
         assert simulator.count(path="/token") > 0, "anonymously it may be asked"
         assert all("authorization" not in request.headers for request in simulator.requests)
+
+    def test_a_trust_server_cannot_ask_the_registrys_token_server_for_more(
+        self, ca: Authority, simulator: TrustServerSimulator, token_server: TokenServer
+    ) -> None:
+        """The token goes to the trust server: with ``push`` in it, that server could replace the image."""
+        realm = f"https://{host_of(token_server)}/token?scope=repository:{REPOSITORY}:pull,push"
+        guarded(simulator, f'Bearer realm="{realm}",service="s"')
+        peer = servers(ca, **{REGISTRY: frozenset({host_of(token_server)})})
+        before = len(token_server.requests)
+        asked = question(simulator.url, pull_secret(REGISTRY, USER, PASSWORD))
+        assert fetched(peer, asked) == ["not authorized", "not authorized"]
+        assert all("authorization" not in request.headers for request in token_server.requests[before:])
+
+    def test_a_namespaces_author_gets_no_token_of_the_registry(
+        self, ca: Authority, notary: Notary, token_server: TokenServer
+    ) -> None:
+        peer = servers(ca, **{REGISTRY: frozenset({host_of(token_server)})})
+        before = len(token_server.requests)
+        asked = question(notary.url, pull_secret(REGISTRY, USER, PASSWORD))
+        assert fetched(peer, replace(asked, registry_tokens=False)) == ["not authorized"]
+        assert all("authorization" not in request.headers for request in token_server.requests[before:])
+        *_, found = fetched(peer, asked)
+        assert isinstance(found, Found)
 
     def test_its_own_password_is_sent_as_basic(self, ca: Authority, simulator: TrustServerSimulator) -> None:
         answers = itertools.chain([401], itertools.repeat(200))

@@ -23,8 +23,15 @@ from imagegate.core.content_trust.signed_digest import signed_digest
 from imagegate.core.content_trust.update import update
 from imagegate.core.enforcement.behaviour import CiseSettings, Profile
 from imagegate.core.enforcement.image import parse_image
-from imagegate.core.enforcement.policy import CLUSTER_IMAGE_POLICY, Entry, EntrySource, PolicyGroup, TrustPolicy
-from imagegate.core.enforcement.trust_servers import TRUST_SERVERS, TrustServer, trust_server
+from imagegate.core.enforcement.policy import (
+    CLUSTER_IMAGE_POLICY,
+    IMAGE_POLICY,
+    Entry,
+    EntrySource,
+    PolicyGroup,
+    TrustPolicy,
+)
+from imagegate.core.enforcement.trust_servers import TRUST_SERVERS, TrustServer, may_have_registry_tokens, trust_server
 from tests.support.enforcement_setup import (
     CISE_GROUP,
     OTHER_DIGEST,
@@ -68,6 +75,29 @@ def test_the_entry_may_name_the_server() -> None:
     assert (
         trust_server(entry(CISE, "https://notary.example.com/"), parse_image("nginx")) == "https://notary.example.com"
     )
+
+
+@pytest.mark.parametrize(
+    "server, image, may",
+    [
+        ("", "r.example.com/a", True),
+        ("https://notary.example.net", "r.example.com/a", False),
+        ("https://r.example.com.example.net", "r.example.com/a", False),
+        ("https://r.example.com@example.net", "r.example.com/a", False),
+        ("https://[bad", "r.example.com/a", False),
+        ("https://r.example.com:4443", "r.example.com/a", True),
+        ("https://r.example.com:4443", "r.example.com:5000/a", True),
+        ("https://notary.example.com", "r.example.com/a", True),
+    ],
+)
+def test_an_author_in_a_namespace_gets_no_tokens_of_the_registry(server: str, image: str, may: bool) -> None:
+    """Who may write an ImagePolicy need not be allowed to read the Secrets of its namespace."""
+    rows = (TrustServer("r.example.com", "https://notary.example.com"), *TRUST_SERVERS)
+    namespaced = EntrySource(PORTIERIS, IMAGE_POLICY, "shop", "p", 0)
+    of_cluster = entry(PORTIERIS, server)
+    asked = parse_image(image)
+    assert may_have_registry_tokens(replace(of_cluster, source=namespaced), asked, rows) is may
+    assert may_have_registry_tokens(of_cluster, asked, rows)
 
 
 def test_a_domain_covers_whole_labels_only() -> None:
