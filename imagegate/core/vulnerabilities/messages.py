@@ -25,7 +25,7 @@ def denial_text(image: str, verdict: ScanVerdict, rules: ScanRules) -> str:
             f"Deny {go_quote(image)}, {_joined(verdict.problems)}: scan the image that is deployed, by its digest, and"
             " replace the report"
         )
-    count = len(verdict.findings)
+    count = verdict.count
     counted = "1 vulnerability" if count == 1 else f"{count} vulnerabilities"
     worst = "; ".join(map(finding_text, verdict.findings[:SHOWN]))
     more = f"; and {count - SHOWN} more" if count > SHOWN else ""

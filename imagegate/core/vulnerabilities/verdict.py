@@ -21,6 +21,8 @@ from imagegate.core.vulnerabilities.rules import ScanRules
 CLOCK_SKEW = timedelta(minutes=5)
 """A report may be this much younger than now."""
 PROBLEMS_SHOWN = 3
+KEPT = 50
+"""Findings of each sort that a verdict keeps, for its explanation: verdicts are cached, and worded in every review."""
 
 
 class Outcome(enum.StrEnum):
@@ -85,8 +87,11 @@ class ScanVerdict:
 
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
-    """Those that deny, the worst first; each once."""
+    """Those that deny, the worst first; each once, at most ``KEPT``."""
+    count: int = 0
+    """Number of all that deny."""
     suppressed: tuple[Suppressed, ...] = ()
+    """At most ``KEPT``."""
     problems: tuple[str, ...] = ()
     """Why the image is unknown, or which report is about another image."""
     reports: tuple[tuple[str, str, datetime | None], ...] = ()
@@ -149,8 +154,9 @@ def judge(
     )
     return ScanVerdict(
         outcome,
-        tuple(worst),
-        tuple(collected.suppressed.values()),
+        tuple(worst[:KEPT]),
+        len(worst),
+        tuple(collected.suppressed.values())[:KEPT],
         tuple(problems),
         tuple(
             (each.report.tool if each.report else "", each.place, each.created) for each in collected.reports.values()

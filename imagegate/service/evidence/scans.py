@@ -48,12 +48,16 @@ class ScanLimits:
         other_s: seconds for any other verdict: a new report may be there.
         verdicts_max: verdicts; the oldest goes first.
         reports_max: parsed reports, by the hash of their bytes.
+        findings_max: findings in all of them, some 200 bytes each.
+        image_findings_max: findings in all reports about one image and its platforms; more are refused.
     """
 
     passed_s: float = 60.0
     other_s: float = 30.0
     verdicts_max: int = 4096
     reports_max: int = 256
+    findings_max: int = 250_000
+    image_findings_max: int = 250_000
 
 
 class ImageScans:
@@ -75,7 +79,9 @@ class ImageScans:
         self._limits = limits or ScanLimits()
         self._now = now
         self._cached: TimedCache[ImageScan, Found[ScanVerdict]] = TimedCache(self._limits.verdicts_max, clock=monotonic)
-        self._parsed: BoundedCache[bytes, Report] = BoundedCache(self._limits.reports_max)
+        self._parsed: BoundedCache[bytes, Report] = BoundedCache(
+            self._limits.reports_max, most_weight=self._limits.findings_max, weight=_size
+        )
 
     def cached(self, question: ImageScan) -> Found[ScanVerdict] | None:
         """The cached verdict, or None. Never waits."""
@@ -97,11 +103,16 @@ class ImageScans:
         reports: dict[tuple[str, bytes], PlacedReport] = {}
         vex: dict[tuple[str, bytes], VexDocument] = {}
         unread: list[str] = []
+        left = self._limits.image_findings_max
         for digest in digests:
             image = replace(question.image, tag="", id=digest)
             for document in _documents(self._reports, image, access, REPORT_MAX_BYTES, until, unread):
                 key = document.place, hashlib.sha256(document.content).digest()
-                reports[key] = self._placed(document, key[1])
+                placed = reports[key] = self._placed(document, key[1])
+                left -= 0 if placed.report is None else _size(placed.report)
+                if left < 0:  # denied even with ``unknown: allow``: reports that were not read may have findings
+                    most = self._limits.image_findings_max
+                    return Unknown(f"its reports have more than {most} vulnerabilities", retryable=False)
             for source in self._vex:
                 for document in _documents((source.documents,), image, access, VEX_MAX_BYTES, until, unread):
                     key = document.place, hashlib.sha256(document.content).digest()
@@ -167,6 +178,10 @@ class ImageScans:
                 self._parsed.put(key, report)
         found = document.names_image, document.modified, document.is_attached
         return PlacedReport(document.place, report, problem, *found)
+
+
+def _size(report: Report) -> int:
+    return len(report.findings) + len(report.suppressed)
 
 
 def _documents(

@@ -14,8 +14,11 @@ from imagegate.adapters.reports.folders import ListedFiles, ReportFolder
 from imagegate.core.admission.lookup import Absent, DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import DOCKER_SCHEMA1, OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
+from imagegate.core.vulnerabilities.formats import read_report
+from imagegate.core.vulnerabilities.messages import denial_text
+from imagegate.core.vulnerabilities.report import Report
 from imagegate.core.vulnerabilities.rules import AcceptedVulnerability, ImageScan, ScanRules
-from imagegate.core.vulnerabilities.verdict import Outcome, ScanVerdict
+from imagegate.core.vulnerabilities.verdict import KEPT, Outcome, ScanVerdict
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.ports.vulnerabilities import FoundDocument
 from imagegate.service.evidence import scans
@@ -313,6 +316,56 @@ class TestCaching:
         assert service.cached(question(one)) is None
         monkeypatch.setattr(scans, "read_report", None)
         assert verdict(service.ask(question(one), deadline_s=5)).outcome is Outcome.PASSED
+
+    def test_memory_of_reports_is_bounded(
+        self, registry: Manifests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever may push attaches reports of any size; parsed, each of their findings takes some 200 bytes."""
+        read: list[bytes] = []
+
+        def counted(raw: bytes) -> Report:
+            read.append(raw)
+            return read_report(raw)
+
+        monkeypatch.setattr(scans, "read_report", counted)
+        clock = Clock()
+        images = [image(text) for text in ("0a", "0b", "0c")]
+        registry.add(*images)
+        for each in images:
+            write(tmp_path, each, *(findings(40)))
+        asked = scanner(registry, ReportFolder(tmp_path), clock=clock, limits=ScanLimits(findings_max=100))
+        for each in (*images, images[0]):
+            verdict(asked.ask(question(each), deadline_s=5))
+        assert len(read) == 4, "the first was dropped for the third"
+
+
+def findings(count: int) -> list[tuple[str, str, str, str, str]]:
+    return [(f"CVE-2026-{number}", "HIGH", "openssl", "1", "2") for number in range(count)]
+
+
+@pytest.mark.parametrize("unknown_allows", [False, True])
+def test_an_image_with_endless_reports_is_refused(registry: Manifests, tmp_path: Path, *, unknown_allows: bool) -> None:
+    """Also where unknown images are allowed: what was not read may be the report that denies."""
+    one = image("0a")
+    registry.add(one)
+    write(tmp_path, one, OPENSSL)
+    attached = [
+        FoundDocument(f"attached {number}", dumped(trivy(*findings(40), digest=one.digest)), names_image=True)
+        for number in range(3)
+    ]
+    places = Place(Found(tuple(attached))), ReportFolder(tmp_path)
+    asked = scanner(registry, *places, limits=ScanLimits(image_findings_max=100))
+    answer = asked.ask(question(one, ScanRules(unknown_allows=unknown_allows)), deadline_s=5)
+    assert answer == Unknown("its reports have more than 100 vulnerabilities", retryable=False)
+
+
+def test_a_verdict_keeps_the_worst(registry: Manifests, tmp_path: Path) -> None:
+    one = image("0a")
+    registry.add(one)
+    write(tmp_path, one, *findings(1000), OPENSSL)
+    found = verdict(scanner(registry, ReportFolder(tmp_path)).ask(question(one), deadline_s=5))
+    assert (len(found.findings), found.count, found.findings[0].id) == (KEPT, 1001, OPENSSL[0])
+    assert "1001 vulnerabilities of severity HIGH or above" in denial_text("app", found, ScanRules())
 
 
 def test_schema_1_has_no_configuration(registry: Manifests, tmp_path: Path) -> None:
