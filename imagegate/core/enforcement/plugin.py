@@ -9,6 +9,7 @@ import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
@@ -163,7 +164,7 @@ class CisePlugin:
             effective = self.policies.effective(request.namespace)
             rules = None if effective is None else allowed_rules(request, self.allowed_images(effective))
             if rules is not None:
-                return Decision(plugin=NAME, rules=rules)
+                return _allowed(rules)
         try:
             workload = read_workload(request)
         except InvalidObject as error:
@@ -243,7 +244,7 @@ class _Review:
             status = Status(code=0, reason="", message=status_message(texts))
             return Decision(plugin=NAME, denials=denials, status=status, rules=rules)
         rewrites, warnings = self._rewrites(verdicts)
-        return Decision(plugin=NAME, rewrites=tuple(rewrites), warnings=tuple(warnings), rules=rules)
+        return _allowed(rules, tuple(rewrites), tuple(warnings))
 
     def decide_image(self, use: ImageUse) -> _Verdict | None:
         """The result for one image; None while answers are awaited."""
@@ -380,6 +381,19 @@ class _Review:
             return False
         rewriting = self._settings.rewriting
         return not (rewriting is Rewriting.NEVER or (rewriting is Rewriting.PODS and not self._workload.is_pod))
+
+
+def _allowed(rules: tuple[str, ...], rewrites: tuple[PatchOp, ...] = (), warnings: tuple[str, ...] = ()) -> Decision:
+    """The decision that allows with these. One object for equal ones: what is recorded of it is then made once."""
+    try:
+        return _allowed_once(rules, rewrites, warnings)
+    except TypeError:  # a patch with an object as its value, which cannot be a key
+        return Decision(plugin=NAME, rewrites=rewrites, warnings=warnings, rules=rules)
+
+
+@lru_cache(maxsize=1024)
+def _allowed_once(rules: tuple[str, ...], rewrites: tuple[PatchOp, ...], warnings: tuple[str, ...]) -> Decision:
+    return Decision(plugin=NAME, rewrites=rewrites, warnings=warnings, rules=rules)
 
 
 def _metadata_paths(workload: Workload) -> tuple[tuple[str, ...], ...]:
