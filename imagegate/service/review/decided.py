@@ -133,8 +133,8 @@ class Kinds:
         return Decided(kind, now, seconds, uid, namespace, name, user, size + kind.size)
 
     def _kind(self, outcome: Outcome) -> ReviewKind:
-        request = outcome.request
-        key: list[object] = [
+        request, verdicts = outcome.request, outcome.verdicts
+        key = (
             id(request.phase),  # the hash of an enumeration's member is a call in Python
             request.operation,
             request.request_resource,
@@ -142,13 +142,13 @@ class Kinds:
             request.dry_run,
             outcome.policy_version,
             outcome.allowed,
-        ]
-        for decision, mode in outcome.verdicts:
-            key += (id(decision), mode)
-        known = self._kinds.get(found := tuple(key))
+            *[id(decision) for decision, _ in verdicts],
+            *[mode for _, mode in verdicts],
+        )
+        known = self._kinds.get(key)
         if known is not None:
-            for verdict, reference in zip(outcome.verdicts, known[1], strict=True):
-                if reference() is not verdict.decision:  # another one, at the address of one that is gone
+            for verdict, reference in zip(verdicts, known[1], strict=True):
+                if reference() is not verdict[0]:  # another one, at the address of one that is gone
                     break
             else:
                 return known[0]
@@ -156,7 +156,7 @@ class Kinds:
         if len(self._kinds) >= CACHED_MAX or self._bytes > CACHED_MAX_BYTES:
             self._kinds, self._bytes = {}, 0
         if sum(map(len, (request.operation, request.sub_resource, *request.request_resource))) <= FIELD_MAX:
-            self._kinds[found] = kind, tuple(weakref.ref(verdict.decision) for verdict in outcome.verdicts)
+            self._kinds[key] = kind, tuple(weakref.ref(decision) for decision, _ in verdicts)
             self._bytes += kind.size
         return kind
 

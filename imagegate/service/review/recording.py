@@ -50,7 +50,9 @@ class Recording:
         self._queued: list[Decided] = []
         self._queued_bytes = 0
         self._dropped = 0
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        """Of the queue. Used directly where reviews wait for it: a condition's own methods are written in Python."""
+        self._changed = threading.Condition(self._lock)
         self._handing_on = threading.Lock()
         self._thread: threading.Thread | None = None
         self._asleep = False
@@ -65,7 +67,7 @@ class Recording:
             with self._handing_on:
                 self._hand_on([decided])
             return
-        with self._changed:
+        with self._lock:
             size = self._queued_bytes + decided.size
             if size > self._queued_max_bytes:
                 self._dropped += 1
