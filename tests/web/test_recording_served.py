@@ -98,10 +98,10 @@ def test_a_log_on_a_full_disk_delays_no_review(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def sharing_on_small_disk(directory: Path) -> Iterator[tuple[Service, Path]]:
-    """The service with its shared folder on a file system of one MiB, and that folder."""
+    """The service with its shared folder on a file system of three MiB, and that folder."""
     shared = directory / "shared"
     shared.mkdir()
-    mount = f'mount -t tmpfs -o size=1m tmpfs "{shared}" && exec "$@"'
+    mount = f'mount -t tmpfs -o size=3m tmpfs "{shared}" && exec "$@"'
     prefix = (*MOUNTED, "env", f"PROMETHEUS_MULTIPROC_DIR={shared}", "sh", "-c", mount, "sh")
     with serving(directory, prefix=prefix) as service:
         yield service, Path(f"/proc/{service.running.pid}/root{shared}")

@@ -188,6 +188,21 @@ def known(look_up: LookUp, slow: Slow, host: str) -> None:
     assert look_up.look_up(Digest(f"{host}/known"), Deadline.after(20)) == Found(f"{host}/known")
 
 
+def fails(look_up: LookUp, slow: Slow, host: str) -> None:
+    """Have a host fail as often as it may, and the look-ups know it: they end after those who wait for them."""
+    slow.gates[host].clear()
+    for number in range(GUARDED.failures):
+        assert isinstance(look_up.look_up(Digest(f"{host}/{number}"), Deadline.after(0.05)), Unknown)
+    wait_until(lambda: slow.now[host] == 0, "the last failure")
+    time.sleep(0.3)
+
+
+def stays_at(slow: Slow, host: str, count: int) -> None:
+    wait_until(lambda: slow.now[host] == count, f"{count} look-ups")
+    time.sleep(0.2)
+    assert slow.now[host] == count
+
+
 def test_a_host_that_has_answered_is_looked_up_beside_any_number_that_hang(slow: Slow) -> None:
     look_up = guarded(slow)
     known(look_up, slow, "good.example")
@@ -238,13 +253,10 @@ def test_a_new_host_has_one_look_up_until_it_answers_and_then_its_whole_share(sl
 def test_a_known_host_that_hangs_is_not_known_for_long(slow: Slow) -> None:
     look_up = guarded(slow)
     known(look_up, slow, "evil.example")
-    slow.gates["evil.example"].clear()
-    for number in range(GUARDED.failures):
-        assert isinstance(look_up.look_up(Digest(f"evil.example/{number}"), Deadline.after(0.05)), Unknown)
+    fails(look_up, slow, "evil.example")
     for number in range(10, 15):
         started(look_up, f"evil.example/{number}", Deadline.after(20))
-    time.sleep(0.2)
-    assert slow.now["evil.example"] == GUARDED.per_new_host
+    stays_at(slow, "evil.example", GUARDED.per_new_host)
 
 
 def test_hosts_that_answer_once_in_a_while_do_not_take_the_threads_of_known_hosts(slow: Slow) -> None:
@@ -265,15 +277,12 @@ def test_a_host_that_failed_has_common_threads_only_although_it_answers_again(sl
     look_up = guarded(slow, GUARDED._replace(threads=2, reserved=0))
     known(look_up, slow, "good.example")
     known(look_up, slow, "evil.example")
-    slow.gates["evil.example"].clear()
-    for number in range(GUARDED.failures):
-        assert isinstance(look_up.look_up(Digest(f"evil.example/{number}"), Deadline.after(0.05)), Unknown)
+    fails(look_up, slow, "evil.example")
     known(look_up, slow, "evil.example")
     slow.gates["evil.example"].clear()
     for number in range(10, 15):
         started(look_up, f"evil.example/{number}", Deadline.after(20))
-    time.sleep(0.2)
-    assert slow.now["evil.example"] == 2, "only common threads, though its share would be 3"
+    stays_at(slow, "evil.example", 2)  # only common threads, though its share would be 3
     assert look_up.look_up(Digest("good.example/1"), Deadline.after(20)) == Found("good.example/1")
 
 
