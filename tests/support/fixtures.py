@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegate.web.server import WORKERS
+from imagegate.web.server import EVENT_LOOP, WORKERS
 from tests.support.apiserver_client import ApiserverClient, build_apiserver_client
 from tests.support.certificates import Authority
 from tests.support.gpg import GpgHome
@@ -121,3 +121,11 @@ def kubectl(tmp_path: Path) -> Kubectl:
 def apiserver_client(tmp_path_factory: pytest.TempPathFactory) -> ApiserverClient:
     """A Go program that calls the service as the API server does."""
     return build_apiserver_client(tmp_path_factory.mktemp("apiserver-client"))
+
+
+@pytest.fixture(scope="module")
+def event_loop() -> Iterator[None]:
+    """For tests of what only the event loop promises, whatever ``--face`` says."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(WORKER_SETTING, EVENT_LOOP)
+        yield

@@ -65,6 +65,9 @@ def good_registry(port: int = 0) -> RegistrySimulator:
     return registry
 
 
+pytestmark = pytest.mark.usefixtures("event_loop")
+
+
 def settings(directory: Path, *insecure: str, **registry: Any) -> tuple[str, Path]:
     """The option for settings whose policies look up the digest of every image but those of Docker Hub."""
     requires = {"trust": {"enabled": False}, "simple": {"requirements": [{"type": "insecureAcceptAnything"}]}}

@@ -24,7 +24,6 @@ import pytest
 
 from imagegate.web.server import EVENT_LOOP
 from tests.support.certificates import Authority
-from tests.support.fixtures import WORKER_SETTING
 from tests.support.in_force import pod_review
 from tests.support.processes import free_port, is_listening, wait_until
 from tests.support.service import CONFIG, IMAGEGATE, Service, sample_review, serving
@@ -38,12 +37,7 @@ HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def event_loop() -> Iterator[None]:
-    """What is tested here holds for this kind of worker only, whatever ``--face`` says."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(WORKER_SETTING, EVENT_LOOP)
-        yield
+pytestmark = pytest.mark.usefixtures("event_loop")
 
 
 def settings(directory: Path, **server: Any) -> tuple[str, Path]:
