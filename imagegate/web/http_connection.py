@@ -29,6 +29,8 @@ CLOSE = "imagegate.close"
 """Key in the ASGI scope: a function that closes the connection at once, counted by the reason that it is given."""
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"expect"})
 """Header fields that decide where a request ends or what it means: a second one is refused."""
+PIPELINED_MAX = 64
+"""Requests of one connection that wait for the answer to an earlier one. Each takes some kilobytes of memory."""
 _LENGTH_MAX_DIGITS = 18
 """A number of so many digits fits 64 bits; ``int`` raises an error of its own for some thousand digits."""
 
@@ -203,6 +205,9 @@ class Connection(HttpToolsProtocol):
 
     def _begin_cycle(self, announced: int) -> None:
         """Prepare uvicorn's cycle of request and answer."""
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self._head_done = False  # it has no cycle
+            raise RefusedRequest(503, "too many requests wait for the answer to an earlier one")
         url, headers, expect = self.url, self.headers, b"expect" in self._single
         super().on_message_begin()  # makes the scope, and empties what was received
         self.url, self.headers, self.expect_100_continue = url, headers, expect
@@ -341,8 +346,11 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, refused: RefusedRequest) -> None:
         self._connections.count(f"refused with {refused.status}", self.peer)
         self._ignores_input, self._held_back = True, None
-        if self.cycle is not None and not self.cycle.response_complete and not self._head_done:
-            self.cycle.keep_alive = False  # an earlier request is still being answered: close after that answer
+        if self._head_done and self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline.popleft()  # the refused one, its body incomplete
+        last = self.pipeline[0][0] if self.pipeline else self._answering
+        if last is not None and not last.response_complete:
+            last.keep_alive = False  # a refusal now would be taken for its answer: close after that one
             return
         why = str(refused).encode()
         head = f"HTTP/1.1 {refused.status} \r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
@@ -356,7 +364,9 @@ class Connection(HttpToolsProtocol):
             with contextlib.suppress(OSError):
                 self._raw.shutdown(socket.SHUT_RDWR)
             return
-        if self.since is not None and reason == TOO_SLOW and self._head_done and not self.transport.is_closing():
+        is_first = self._answering is None or self._answering.response_complete
+        incomplete = self.since is not None and self._head_done and not self.transport.is_closing()
+        if incomplete and is_first and reason == TOO_SLOW:
             self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             self.transport.close()
         else:

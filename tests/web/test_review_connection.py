@@ -12,7 +12,8 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from imagegate.web.admission import Endpoint, Received, Reply
-from imagegate.web.connections import Connections, Limits
+from imagegate.web.connections import TOO_SLOW, Connections, Limits
+from imagegate.web.http_connection import PIPELINED_MAX
 from imagegate.web.review_connection import Rest, ReviewConnection
 from imagegate.web.transports import LingeringClose
 from tests.web.test_http_connection import Gone, turns
@@ -302,5 +303,69 @@ def test_a_connection_in_use_is_not_idle() -> None:
         later.set()
         await turns(10)
         assert len(client.transport.bodies) == 2
+
+    run(test)
+
+
+CHUNKED = b"POST /mutate HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"garbage\r\n\r\n",
+        CHUNKED + b"zz\r\n",
+        review().replace(b"Host: x", b"Host: x\r\nHost: y"),
+        GET + CHUNKED + b"zz\r\n",
+    ],
+    ids=["no request", "a broken body", "a refused head", "a broken body behind another request"],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_is_refused_behind_a_review_that_waits_is_not_taken_for_its_answer(behind: bytes, *, apart: bool) -> None:
+    async def test() -> None:
+        client = Client()
+        client.app.later = asyncio.Event()
+        for data in (review(), behind) if apart else (review() + behind,):
+            client.send(data)
+        await turns(10)
+        assert client.transport.bodies == []
+        client.app.later.set()
+        await turns(20)
+        assert client.transport.bodies[0] == b"review 1"
+        assert client.transport.bodies[1:] in ([], [b"other"])
+        assert client.transport.closed
+
+    run(test)
+
+
+def test_a_time_out_behind_a_review_that_waits_is_not_taken_for_its_answer() -> None:
+    async def test() -> None:
+        client = Client()
+        client.app.later = asyncio.Event()
+        client.send(review() + review()[:-1])
+        await turns(10)
+        client.connection.close_now(TOO_SLOW)
+        assert client.transport.bodies == []
+        assert client.transport.aborted
+        client.connection.connection_lost(None)
+        client.app.later.set()
+        await turns(10)
+        assert client.registry.buffered == 0
+
+    run(test)
+
+
+def test_requests_that_wait_behind_one_are_few() -> None:
+    """Each takes some kilobytes, of bytes that are a few dozen."""
+
+    async def test() -> None:
+        client = Client()
+        client.app.later = asyncio.Event()
+        client.send(review() + GET * 5000)
+        assert len(client.connection.pipeline) <= PIPELINED_MAX
+        client.app.later.set()
+        await turns(10 * PIPELINED_MAX)
+        assert client.transport.bodies == [b"review 1"] + [b"other"] * PIPELINED_MAX
+        assert client.transport.closed
 
     run(test)
