@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,12 +66,15 @@ class TrustLimits:
         refused_s: seconds for a refusal: something may have been signed since.
         repositories_max: repositories; the one used least recently goes first.
         images_max: answers.
+        tags_max: tags in all these repositories, some 500 bytes each. Whoever names a trust server chooses how many
+            a repository has.
     """
 
     accepted_s: float = 300.0
     refused_s: float = 30.0
     repositories_max: int = 1024
     images_max: int = 8192
+    tags_max: int = 250_000
 
 
 class _Place(NamedTuple):
@@ -79,7 +83,7 @@ class _Place(NamedTuple):
     secrets: tuple[PullSecret, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class _Read:
     """The result of one update. Replaced whole, so that reading it needs no lock."""
 
@@ -93,12 +97,13 @@ class _Known:
     """The lock holder updates; other callers wait, or use what is cached."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    read: _Read | None = None
+    read: weakref.ref[_Read] | None = None
+    """Only the cache of what was read keeps it alive."""
 
 
 class _Answer(NamedTuple):
     known: _Known
-    read: _Read
+    read: weakref.ref[_Read]
     found: Found[TrustedDigest]
 
 
@@ -131,15 +136,19 @@ class TrustReader:
         self._now = now
         self._monotonic = monotonic
         self._repositories: BoundedCache[_Place, _Known] = BoundedCache(self._limits.repositories_max)
+        self._reads: BoundedCache[_Place, _Read] = BoundedCache(
+            self._limits.repositories_max, most_weight=self._limits.tags_max, weight=_tags
+        )
         self._updating: BoundedCache[tuple[str, str], threading.Lock] = BoundedCache(self._limits.repositories_max)
         self._answers: BoundedCache[TrustedImage, _Answer] = BoundedCache(self._limits.images_max)
 
     def cached(self, question: TrustedImage) -> Found[TrustedDigest] | None:
         """The cached answer, or None. Never waits."""
         answer = self._answers.get(question)
-        if answer is None or answer.known.read is not answer.read or not self._is_fresh(answer.read):
+        if answer is None or answer.known.read is not answer.read:
             return None
-        return answer.found
+        read = answer.read()
+        return answer.found if read is not None and self._is_fresh(read) else None
 
     def ask(self, question: TrustedImage, *, deadline_s: float) -> Lookup[TrustedDigest]:
         """The trusted digest; one update at a time of the same repository."""
@@ -153,15 +162,17 @@ class TrustReader:
         if not known.lock.acquire(timeout=max(deadline_s, 0.0)):
             return DeadlineExceeded(NOT_IN_TIME)
         try:
-            read = known.read
+            read = None if known.read is None else known.read()
             if read is not None and self._is_fresh(read):
                 answer = self._answer(question, signers, known, read)
+                self._reads.use(place)
                 if isinstance(answer, Found) or self._age(read) < self._limits.refused_s:
                     return answer
             updated = self._updated(question, until)
             if not isinstance(updated, _Read):
                 return updated
-            known.read = updated
+            known.read = weakref.ref(updated)
+            self._reads.put(place, updated)
             return self._answer(question, signers, known, updated)
         finally:
             known.lock.release()
@@ -191,7 +202,8 @@ class TrustReader:
             return _refusal(error)
         value = TrustedDigest(signed, repository.anchor, repository.timestamp_stored, repository.verified_at)
         found = Found(value, question.server)
-        self._answers.put(question, _Answer(known, read, found))
+        assert known.read is not None  # noqa: S101 - the caller has set it
+        self._answers.put(question, _Answer(known, known.read, found))
         return found
 
     def _updated(self, question: TrustedImage, until: float) -> _Read | Absent | Unknown:
@@ -256,6 +268,12 @@ class TrustReader:
             extra={"server": server, "gun": gun, "root_keys": keys},
         )
         self._first_use()
+
+
+def _tags(read: _Read) -> int:
+    if read.repository is None:
+        return 0
+    return sum(len(role.targets) for role in read.repository.targets_roles)
 
 
 def _signed(question: TrustedImage, repository: Repository, signers: tuple[Signer, ...]) -> SignedDigest:

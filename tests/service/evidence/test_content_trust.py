@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from imagegate.core.content_trust.question import (
     TrustRefused,
     UnusableSigner,
 )
+from imagegate.core.content_trust.repository import Repository
 from imagegate.ports.content_trust import AuthEndpointError, NotAuthorized, TrustSession, TrustStoreError
 from imagegate.service.evidence.content_trust import TrustLimits, TrustReader
 from imagegate.wiring.content_trust import MemoryTrustStates
@@ -125,6 +127,23 @@ def test_nothing_is_used_past_its_expiry(servers: Servers, collection: Collectio
     clock.seconds += 2
     assert reader.cached(V1) is None
     assert "timestamp expired at" in ask(reader)
+
+
+def test_the_memory_of_repositories_is_bounded(servers: Servers, collection: Collection, clock: Clock) -> None:
+    """An ImagePolicy may name a trust server with endless repositories of endless tags."""
+    for number in range(9):
+        collection.tag("targets", f"more-{number}", MANIFEST)
+    collection.publish()
+    limits = TrustLimits(tags_max=25)
+    reader = TrustReader(servers, MemoryTrustStates(), limits=limits, now=clock.now, monotonic=clock.monotonic)
+    asked = [replace(V1, server=f"https://trust{number}") for number in range(3)]
+    for question in asked:
+        assert ask(reader, question) == digest(MANIFEST)
+    gc.collect()
+    assert [reader.cached(question) is not None for question in asked] == [False, True, True]
+    assert sum(isinstance(each, Repository) for each in gc.get_objects()) == 2
+    assert ask(reader, asked[0]) == digest(MANIFEST)
+    assert servers.asked == 4
 
 
 def test_a_tag_that_is_not_there_is_looked_for_again_after_30_seconds(
