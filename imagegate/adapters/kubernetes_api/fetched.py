@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+import orjson
+
 from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
-from imagegate.caching import TimedCache
+from imagegate.caching import BoundedCache, TimedCache
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
@@ -17,6 +20,8 @@ from imagegate.ports.cluster import Owners, Secrets, ServiceAccounts
 
 SOURCE = "cluster"
 CACHED_MAX = 4096
+CACHED_MAX_BYTES = 32 * 1024 * 1024
+"""Size of all cached objects as JSON: whoever may create Secrets chooses theirs, up to 1 MiB each."""
 RESOURCES_S = 600.0
 """How long the resources of an API version are cached."""
 _API_VERSION = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/)?v[0-9][a-z0-9]*")
@@ -24,6 +29,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
 
 _Place = tuple[str, str, str, str]
 """API version, resource, namespace and name."""
+
+
+class _Kept(NamedTuple):
+    found: JsonObject
+    size: int
+    """In bytes, as JSON."""
+    until: float
 
 
 class Fetcher:
@@ -36,13 +48,15 @@ class Fetcher:
     def __init__(self, connection: Callable[[], Connection], *, ttl_s: float) -> None:
         self._connection = connection
         self._ttl_s = ttl_s
-        self._objects: TimedCache[_Place, JsonObject] = TimedCache(CACHED_MAX)
+        self._objects: BoundedCache[_Place, _Kept] = BoundedCache(
+            CACHED_MAX, most_weight=CACHED_MAX_BYTES, weight=lambda kept: kept.size
+        )
         self._resources: TimedCache[str, Mapping[str, tuple[str, bool]]] = TimedCache(CACHED_MAX)
 
     def cached(self, api_version: str, resource: str, namespace: str, name: str) -> Lookup[JsonObject] | None:
         """The object, if it was fetched lately. Never waits."""
-        found = self._objects.get((api_version, resource, namespace, name))
-        return None if found is None else Found(found, SOURCE)
+        kept = self._objects.get((api_version, resource, namespace, name))
+        return None if kept is None or kept.until <= time.monotonic() else Found(kept.found, SOURCE)
 
     def fetch(
         self, api_version: str, resource: str, namespace: str, name: str, deadline_s: float
@@ -61,7 +75,8 @@ class Fetcher:
             if error.status == 404:
                 return Absent(str(error), resource)
             return Unknown(f"{resource} {go_quote(name)}: {error}")
-        self._objects.put((api_version, resource, namespace, name), found, ttl_s=self._ttl_s)
+        kept = _Kept(found, len(orjson.dumps(found)), time.monotonic() + self._ttl_s)
+        self._objects.put((api_version, resource, namespace, name), kept)
         return Found(found, SOURCE)
 
     def resource_of(self, api_version: str, kind: str, deadline_s: float) -> Lookup[tuple[str, bool]]:

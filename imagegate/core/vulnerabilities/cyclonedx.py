@@ -148,4 +148,4 @@ def _rated(rating: Mapping[str, Any]) -> Severity:
     named = Severity.of(text(rating, "severity"))
     if named or isinstance(score, bool) or not isinstance(score, (int, float)):
         return named
-    return Severity.of_score(float(min(score, 10)))
+    return Severity.of_score(float(max(min(score, 10), 0)))
