@@ -115,7 +115,7 @@ def test_every_class_has_its_cases() -> None:
         elsewhere = entry.get("elsewhere", [])
         assert name in tried or elsewhere, f"{name}: neither a case nor a test"
         for test in elsewhere:
-            file, _, function = test.partition("::")
+            file, *_, function = test.split("::")
             assert function in functions(ROOT / file), test
 
 

@@ -321,6 +321,8 @@ class TestCycloneDx:
             ({"ratings": [{"score": 4.0}]}, Severity.MEDIUM),
             ({"ratings": [{"score": 0.1}]}, Severity.LOW),
             ({"ratings": [{"score": 0}]}, Severity.UNKNOWN),
+            ({"ratings": [{"score": -(10**400)}]}, Severity.UNKNOWN),
+            ({"ratings": [{"score": 10**400}]}, Severity.CRITICAL),
             ({"ratings": [{"score": True}]}, Severity.UNKNOWN),
             ({"ratings": [{"score": "9.8"}]}, Severity.UNKNOWN),
             ({"ratings": []}, Severity.UNKNOWN),
