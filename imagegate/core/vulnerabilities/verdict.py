@@ -89,7 +89,7 @@ class ScanVerdict:
     findings: tuple[Finding, ...] = ()
     """Those that deny, the worst first; each once, at most ``KEPT``."""
     count: int = 0
-    """Number of all that deny."""
+    """Number of all that deny, also of those that are not kept."""
     suppressed: tuple[Suppressed, ...] = ()
     """At most ``KEPT``."""
     problems: tuple[str, ...] = ()

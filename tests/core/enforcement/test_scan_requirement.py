@@ -20,7 +20,7 @@ from tests.support.enforcement_setup import CISE_GROUP, OTHER_DIGEST, SIGNED_DIG
 ENTRY = '{name: "*", policy: {va: {enabled: true}}}'
 IMAGE = "registry.example.com/shop/web:v1"
 PINNED = f"registry.example.com/shop/web@{OTHER_DIGEST}"
-BAD = ScanVerdict(Outcome.VULNERABLE, (Finding("CVE-1", Severity.CRITICAL, "openssl", "1", "2"),))
+BAD = ScanVerdict(Outcome.VULNERABLE, (Finding("CVE-1", Severity.CRITICAL, "openssl", "1", "2"),), 1)
 GOOD = ScanVerdict(Outcome.PASSED)
 
 
