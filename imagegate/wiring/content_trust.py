@@ -6,21 +6,24 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imagegate.adapters.files.trust_states import TrustStateFolder
 from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.trust_server import NotaryServers
-from imagegate.core.content_trust.errors import InvalidPinning
-from imagegate.core.content_trust.pinning import Pinning
-from imagegate.core.content_trust.question import TrustedImage
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.content_trust.question import TrustedDigest, TrustedImage
 from imagegate.errors import InvalidSettings
 from imagegate.ports.content_trust import TrustStates, TrustStoreError
-from imagegate.service.evidence.content_trust import TrustLimits, TrustReader
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import CisePathSettings, PinningSettings
+
+if TYPE_CHECKING:  # imports cryptography
+    from imagegate.core.content_trust.pinning import Pinning
+    from imagegate.service.evidence.content_trust import TrustReader
 
 
 class MemoryTrustStates:
@@ -64,14 +67,45 @@ def trust_answerer(
         InvalidSettings: a pinned CA cannot be used.
     """
     given = settings.cise or CisePathSettings()
-    reader = TrustReader(
-        NotaryServers(http, TokenRealms.with_known(settings.registry.token_realms)),
-        states or MemoryTrustStates(),
-        _pinning(given.trust.pinning),
-        limits=TrustLimits() if given.cache else TrustLimits(accepted_s=0, refused_s=0),
-        first_use=first_use,
-    )
+
+    def make() -> TrustReader:
+        from imagegate.service.evidence.content_trust import TrustLimits, TrustReader
+
+        return TrustReader(
+            NotaryServers(http, TokenRealms.with_known(settings.registry.token_realms)),
+            states or MemoryTrustStates(),
+            _pinning(given.trust.pinning),
+            limits=TrustLimits() if given.cache else TrustLimits(accepted_s=0, refused_s=0),
+            first_use=first_use,
+        )
+
+    reader = _ReaderOnDemand(make)
+    if given.trust.pinning != PinningSettings():  # what is wrong with it is said at the start
+        reader.made()
     return Answerer(reader.ask, cached=reader.cached, host=_host)
+
+
+class _ReaderOnDemand:
+    """Makes the reader with the first question: most services verify no trust data, and cryptography takes 6 MiB."""
+
+    def __init__(self, make: Callable[[], TrustReader]) -> None:
+        self._make = make
+        self._making = threading.Lock()
+        self._made: TrustReader | None = None
+
+    def made(self) -> TrustReader:
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+        return self._made
+
+    def cached(self, question: TrustedImage) -> Lookup[TrustedDigest] | None:
+        """The cached answer; None if nothing was asked yet."""
+        return None if self._made is None else self._made.cached(question)
+
+    def ask(self, question: TrustedImage, *, deadline_s: float) -> Lookup[TrustedDigest]:
+        """See ``TrustReader.ask``."""
+        return (self._made or self.made()).ask(question, deadline_s=deadline_s)
 
 
 def _host(question: TrustedImage) -> str:
@@ -83,6 +117,9 @@ def _pinning(given: PinningSettings) -> Pinning:
         bundles = tuple((prefix, Path(path).read_bytes()) for prefix, path in given.ca.items())
     except OSError as error:
         raise InvalidSettings(f"cise.trust.pinning.ca: {error.filename}: {error.strerror}") from error
+    from imagegate.core.content_trust.errors import InvalidPinning
+    from imagegate.core.content_trust.pinning import Pinning
+
     pinning = Pinning(tuple(given.certs.items()), bundles, given.tofu)
     try:
         pinning.check(datetime.now(UTC))

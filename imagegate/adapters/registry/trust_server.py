@@ -20,8 +20,8 @@ from imagegate.adapters.registry.auth import Authenticator, TokenRealms
 from imagegate.adapters.registry.endpoints import challenges_of
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.content_trust.fetches import Fetch
-from imagegate.core.content_trust.metadata import ROOT
 from imagegate.core.content_trust.question import TrustedImage
+from imagegate.core.content_trust.roles import ROOT
 from imagegate.core.kube.printable import printable
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.auth_challenge import Challenge

@@ -16,9 +16,9 @@ from imagegate.core.content_trust.expiry import read_expires
 from imagegate.core.content_trust.fields import Fields
 from imagegate.core.content_trust.keys import PublicKey
 from imagegate.core.content_trust.limits import MAX_KEY_BYTES
+from imagegate.core.content_trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from imagegate.core.content_trust.signed_file import SignedFile, SigningRole
 
-ROOT, TIMESTAMP, SNAPSHOT, TARGETS = "root", "timestamp", "snapshot", "targets"
 BASE_ROLES = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
 
 _HASH_SIZES = {"sha256": 32, "sha512": 64}

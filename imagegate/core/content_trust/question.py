@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from imagegate.core.admission.lookup import Unknown
 from imagegate.core.admission.plugin import Question
-from imagegate.core.content_trust.repository import Anchor
-from imagegate.core.content_trust.signed_digest import SignedDigest
 from imagegate.core.registry.pull_secrets import PullSecret
+
+if TYPE_CHECKING:  # verifies with cryptography, which takes time and memory
+    from imagegate.core.content_trust.repository import Anchor
+    from imagegate.core.content_trust.signed_digest import SignedDigest
 
 
 @dataclass(frozen=True, slots=True)

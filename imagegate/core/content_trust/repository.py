@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from imagegate.core.content_trust.metadata import FileMeta
+if TYPE_CHECKING:  # reads metadata with cryptography, which takes time and memory
+    from imagegate.core.content_trust.metadata import FileMeta
 
 
 class AnchorKind(StrEnum):

@@ -12,8 +12,9 @@ from datetime import datetime
 from imagegate.core.content_trust.certificates import Certificate, CertificateBundle, InvalidCertificate
 from imagegate.core.content_trust.errors import InvalidPinning, RootNotTrusted, RootRotationFailed, TrustDataError
 from imagegate.core.content_trust.keys import PublicKey
-from imagegate.core.content_trust.metadata import ROOT, Root, read_root
+from imagegate.core.content_trust.metadata import Root, read_root
 from imagegate.core.content_trust.pinning import Pin, PinnedKeys
+from imagegate.core.content_trust.roles import ROOT
 from imagegate.core.content_trust.signed_file import SignedFile, SigningRole
 
 

@@ -19,9 +19,10 @@ from imagegate.core.content_trust.errors import (
 from imagegate.core.content_trust.expiry import print_expires
 from imagegate.core.content_trust.fetches import Fetch, Reader, Steps
 from imagegate.core.content_trust.limits import MAX_ROOT_BYTES, MAX_ROOT_ROTATIONS
-from imagegate.core.content_trust.metadata import ROOT, Header, read_root
+from imagegate.core.content_trust.metadata import Header, read_root
 from imagegate.core.content_trust.pinning import Pin, PinnedKeys
 from imagegate.core.content_trust.repository import Anchor, AnchorKind
+from imagegate.core.content_trust.roles import ROOT
 from imagegate.core.content_trust.root import TrustedRoot, validate_root
 from imagegate.core.content_trust.signed_file import SignedFile
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from imagegate.core.content_trust.errors import IncompatibleDigest, NoTrustData, PublicKeysDiffer, SignerMissing
-from imagegate.core.content_trust.metadata import TARGETS
 from imagegate.core.content_trust.repository import Repository, RoleEvidence, RoleKey, TargetsRole
+from imagegate.core.content_trust.roles import TARGETS
 from imagegate.core.content_trust.signers import Signer
 
 RELEASES = "targets/releases"

@@ -17,7 +17,8 @@ from imagegate.core.content_trust.certificates import Certificate, CertificateBu
 from imagegate.core.content_trust.errors import InvalidSigner
 from imagegate.core.content_trust.keys import PublicKey, bare_key
 from imagegate.core.content_trust.limits import MAX_KEY_BYTES
-from imagegate.core.content_trust.metadata import TARGETS, is_delegation
+from imagegate.core.content_trust.metadata import is_delegation
+from imagegate.core.content_trust.roles import TARGETS
 from imagegate.core.kube.go_quote import go_quote
 
 _BLOCK = re.compile(rb"-----BEGIN ([^\r\n-]+)-----\r?\n.*?-----END \1-----[ \t]*\r?(?:\n|$)", re.DOTALL)

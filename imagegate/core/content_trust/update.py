@@ -30,10 +30,6 @@ from imagegate.core.content_trust.keys import PublicKey
 from imagegate.core.content_trust.limits import MAX_DELEGATIONS, MAX_FILE_BYTES, MAX_TIMESTAMP_BYTES
 from imagegate.core.content_trust.metadata import (
     BASE_ROLES,
-    ROOT,
-    SNAPSHOT,
-    TARGETS,
-    TIMESTAMP,
     Delegation,
     FileMeta,
     Header,
@@ -50,6 +46,7 @@ from imagegate.core.content_trust.repository import (
     SkippedRole,
     TargetsRole,
 )
+from imagegate.core.content_trust.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from imagegate.core.content_trust.root import TrustedRoot
 from imagegate.core.content_trust.root_update import RootUpdate, check_expiry
 from imagegate.core.content_trust.signed_file import SignedFile, SigningRole, canonical_ids
