@@ -22,6 +22,8 @@ Rest: TypeAlias = Callable[[Scope, Receive, Send], Any]
 BeginReview: TypeAlias = Callable[[Endpoint, Received], Reply | Rest]
 """Answers a review, or returns what will answer it later."""
 
+AT_ONCE_MAX = 16
+"""Reviews of one packet that are answered in one turn of the loop; others' connections wait meanwhile."""
 _ENDPOINTS = {path.encode(): endpoint for path, endpoint in ENDPOINTS.items()}
 _OK = STATUS_LINE[200] + b"content-type: application/json\r\ncontent-length: "
 _log = logging.getLogger("imagegate.server")
@@ -38,6 +40,13 @@ class ReviewConnection(Connection):
         self._query = b""
         self._pieces: list[bytes] = []
         self._is_idle_timer_set = False
+        self._at_once = 0
+        """Reviews of the packet that is being parsed which took the short way."""
+
+    def data_received(self, data: bytes) -> None:
+        """See ``Connection``."""
+        self._at_once = 0
+        super().data_received(data)
 
     def _is_short_way(self, announced: int) -> bool:
         """True for a review, unless answers before it are not sent yet or the connection must be closed after it."""
@@ -46,6 +55,7 @@ class ReviewConnection(Connection):
         if (
             endpoint is None
             or self._begin_review is None
+            or self._at_once >= AT_ONCE_MAX
             or announced > self._limits.body_max_bytes
             or b"expect" in self._single
             or b"#" in query
@@ -57,6 +67,7 @@ class ReviewConnection(Connection):
             or (self.cycle is not None and not self.cycle.response_complete)
         ):
             return False
+        self._at_once += 1
         self._endpoint, self._query = endpoint, query
         self._pieces = []
         return True

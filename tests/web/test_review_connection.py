@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from imagegate.web.admission import Endpoint, Received, Reply
 from imagegate.web.connections import TOO_SLOW, Connections, Limits
 from imagegate.web.http_connection import PIPELINED_MAX
-from imagegate.web.review_connection import Rest, ReviewConnection
+from imagegate.web.review_connection import AT_ONCE_MAX, Rest, ReviewConnection
 from imagegate.web.transports import LingeringClose
 from tests.web.test_http_connection import Gone, turns
 
@@ -351,6 +351,17 @@ def test_a_time_out_behind_a_review_that_waits_is_not_taken_for_its_answer() -> 
         client.app.later.set()
         await turns(10)
         assert client.registry.buffered == 0
+
+    run(test)
+
+
+def test_reviews_in_one_packet_do_not_keep_the_loop() -> None:
+    async def test() -> None:
+        client = Client()
+        client.send(review() * (AT_ONCE_MAX + 10))
+        assert len(client.transport.bodies) == AT_ONCE_MAX
+        await turns(100)
+        assert client.transport.bodies[AT_ONCE_MAX:] == [b"other"] * 10
 
     run(test)
 
