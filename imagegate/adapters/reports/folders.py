@@ -124,4 +124,4 @@ def _without_waiting(name: str, flags: int) -> int:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: tuple[type[Documents], ...] = (ReportFolder, ListedFiles)
+    _: tuple[type[Documents], type[Documents]] = (ReportFolder, ListedFiles)
