@@ -38,7 +38,7 @@ class FoundDocument:
     is_attached: bool = False
 
 
-class Documents(Protocol):
+class ReportDocuments(Protocol):
     """A place with reports or VEX documents. Safe for threads; nothing raises for errors outside."""
 
     def documents(

@@ -17,7 +17,7 @@ from imagegate.core.vulnerabilities.advisor import AdvisorStatus
 from imagegate.core.vulnerabilities.rules import ImageScan
 from imagegate.errors import InvalidSettings
 from imagegate.ports.registry import Registry
-from imagegate.ports.vulnerabilities import Documents
+from imagegate.ports.vulnerabilities import ReportDocuments
 from imagegate.service.evidence.advisor import AdvisorLimits, AdvisorStatuses
 from imagegate.service.evidence.scans import ImageScans, ScanLimits, VexSource
 from imagegate.service.review.lookups import Answerer
@@ -62,7 +62,7 @@ def scan_answerer(
 
 def _documents(
     place: DocumentPlace, types: tuple[str, ...], upstream: HttpRegistry, http: HttpClient, *, by_digest: bool
-) -> Documents:
+) -> ReportDocuments:
     if place.referrers:
         return ReferrerDocuments(upstream, frozenset(types))
     if place.url:

@@ -19,7 +19,7 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import OCI_INDEX, OCI_MANIFEST, bounded_json_object, digest_of, is_strict_digest
 from imagegate.errors import Malformed, TooLarge
 from imagegate.ports.registry import RegistryAccess
-from imagegate.ports.vulnerabilities import Documents, FoundDocument
+from imagegate.ports.vulnerabilities import FoundDocument, ReportDocuments
 
 ARTIFACTS_MAX = 64
 """Of one image and the wanted types; more are an error, not a choice."""
@@ -32,7 +32,7 @@ _CREATED = "org.opencontainers.image.created"
 
 
 class ReferrerDocuments:
-    """The port ``Documents`` over the artifacts attached to an image.
+    """The port ``ReportDocuments`` over the artifacts attached to an image.
 
     Args:
         registry: with its limits, mirrors and credentials.
@@ -46,7 +46,7 @@ class ReferrerDocuments:
     def documents(
         self, image: ImageReference, *, access: RegistryAccess, max_bytes: int, deadline_s: float
     ) -> Lookup[tuple[FoundDocument, ...]]:
-        """See ``Documents``."""
+        """See ``ReportDocuments``."""
         if not is_strict_digest(image.id):
             return Absent(f"{image.id[:200]!r} is not a digest")
         return self._registry.ask(
@@ -162,4 +162,4 @@ def _created(manifest: Mapping[str, Any]) -> datetime | None:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: type[Documents] = ReferrerDocuments
+    _: type[ReportDocuments] = ReferrerDocuments

@@ -209,4 +209,4 @@ def _rejection(body: bytes) -> str:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: type[TrustServers] = NotaryServers
+    _: tuple[type[TrustServers], type[TrustSession]] = (NotaryServers, _Session)

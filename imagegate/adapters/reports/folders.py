@@ -17,7 +17,7 @@ from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import is_strict_digest
 from imagegate.errors import EvidenceError, TooLarge, Unreachable
 from imagegate.ports.registry import RegistryAccess
-from imagegate.ports.vulnerabilities import Documents, FoundDocument
+from imagegate.ports.vulnerabilities import FoundDocument, ReportDocuments
 
 ENDINGS = (".json", ".sarif")
 FILES_MAX = 256
@@ -38,7 +38,7 @@ class ReportFolder:
         max_bytes: int,
         deadline_s: float,  # noqa: ARG002 - files are not waited for
     ) -> Lookup[tuple[FoundDocument, ...]]:
-        """See ``Documents``."""
+        """See ``ReportDocuments``."""
         if not is_strict_digest(image.id):
             return Unknown(f"{image.id[:200]!r} is not a digest", retryable=False)
         stem = image.id.replace(":", "-", 1)
@@ -66,7 +66,7 @@ class ListedFiles:
         max_bytes: int,
         deadline_s: float,  # noqa: ARG002 - files are not waited for
     ) -> Lookup[tuple[FoundDocument, ...]]:
-        """See ``Documents``."""
+        """See ``ReportDocuments``."""
         try:
             if not self._path.exists():
                 raise Unreachable(f"{self._path} does not exist")
@@ -124,4 +124,4 @@ def _without_waiting(name: str, flags: int) -> int:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: tuple[type[Documents], type[Documents]] = (ReportFolder, ListedFiles)
+    _: tuple[type[ReportDocuments], type[ReportDocuments]] = (ReportFolder, ListedFiles)

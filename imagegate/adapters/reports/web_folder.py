@@ -18,11 +18,11 @@ from imagegate.core.registry.egress import shown_url
 from imagegate.core.registry.manifest import is_strict_digest
 from imagegate.errors import EvidenceError, Malformed, Unreachable
 from imagegate.ports.registry import RegistryAccess
-from imagegate.ports.vulnerabilities import Documents, FoundDocument
+from imagegate.ports.vulnerabilities import FoundDocument, ReportDocuments
 
 
 class WebDocuments:
-    """The port ``Documents`` over HTTPS.
+    """The port ``ReportDocuments`` over HTTPS.
 
     Args:
         http: with the addresses and authorities that are permitted.
@@ -45,7 +45,7 @@ class WebDocuments:
         max_bytes: int,
         deadline_s: float,
     ) -> Lookup[tuple[FoundDocument, ...]]:
-        """See ``Documents``. Only 404 means that there is none; any other status may hide one."""
+        """See ``ReportDocuments``. Only 404 means that there is none; any other status may hide one."""
         until = time.monotonic() + deadline_s
         if self._by_digest and not is_strict_digest(image.id):
             return Unknown(f"{image.id[:200]!r} is not a digest", retryable=False)
@@ -82,4 +82,4 @@ def _modified(answer: HttpAnswer) -> datetime | None:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: type[Documents] = WebDocuments
+    _: type[ReportDocuments] = WebDocuments

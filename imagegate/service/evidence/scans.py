@@ -23,7 +23,7 @@ from imagegate.core.vulnerabilities.rules import ImageScan, ScanRules
 from imagegate.core.vulnerabilities.verdict import Outcome, PlacedReport, PlatformImage, ScanVerdict, judge
 from imagegate.errors import EvidenceError
 from imagegate.ports.registry import Registry, RegistryAccess
-from imagegate.ports.vulnerabilities import Documents, FoundDocument
+from imagegate.ports.vulnerabilities import FoundDocument, ReportDocuments
 
 PLATFORMS_MAX = 32
 _UNKNOWN_OS = "unknown"
@@ -35,7 +35,7 @@ _NOT_IN_TIME = "the reports were not read in time"
 class VexSource:
     """A place of VEX documents, and the authors whose statements count there; empty: every author."""
 
-    documents: Documents
+    documents: ReportDocuments
     authors: frozenset[str] = frozenset()
 
 
@@ -66,7 +66,7 @@ class ImageScans:
     def __init__(
         self,
         registry: Registry,
-        reports: Sequence[Documents],
+        reports: Sequence[ReportDocuments],
         vex: Sequence[VexSource] = (),
         *,
         limits: ScanLimits | None = None,
@@ -185,7 +185,7 @@ def _size(report: Report) -> int:
 
 
 def _documents(
-    sources: Sequence[Documents],
+    sources: Sequence[ReportDocuments],
     image: ImageReference,
     access: RegistryAccess,
     max_bytes: int,

@@ -18,7 +18,7 @@ from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy
 from imagegate.ports.registry import ANONYMOUS
-from imagegate.ports.vulnerabilities import Documents, FoundDocument
+from imagegate.ports.vulnerabilities import FoundDocument, ReportDocuments
 from tests.support.certificates import Authority
 from tests.support.scan_reports import DIGEST, OTHER
 from tests.support.simulator import Request, Response, Simulator
@@ -56,7 +56,7 @@ def client(ca: Authority) -> HttpClient:
 
 
 def ask(
-    source: Documents, *, digest: str = DIGEST, max_bytes: int = 1000, deadline_s: float = 10
+    source: ReportDocuments, *, digest: str = DIGEST, max_bytes: int = 1000, deadline_s: float = 10
 ) -> Lookup[tuple[FoundDocument, ...]]:
     image = ImageReference("registry.example.com", "shop", "web", id=digest)
     return source.documents(image, access=ANONYMOUS, max_bytes=max_bytes, deadline_s=deadline_s)
@@ -74,7 +74,7 @@ def why(answer: Lookup[tuple[FoundDocument, ...]]) -> str:
 
 class TestContract:
     @pytest.fixture(params=["folder", "https"])
-    def source(self, request: pytest.FixtureRequest, tmp_path: Path, ca: Authority, web: Folder) -> Documents:
+    def source(self, request: pytest.FixtureRequest, tmp_path: Path, ca: Authority, web: Folder) -> ReportDocuments:
         if request.param == "folder":
             return ReportFolder(tmp_path)
         return WebDocuments(client(ca), f"{web.url}/scans/", by_digest=True)
@@ -84,21 +84,21 @@ class TestContract:
         file.write_bytes(content)
         os.utime(file, (MODIFIED.timestamp(), MODIFIED.timestamp()))
 
-    def test_by_digest(self, source: Documents, tmp_path: Path) -> None:
+    def test_by_digest(self, source: ReportDocuments, tmp_path: Path) -> None:
         self.put(tmp_path, b"{}")
         (document,) = found(ask(source))
         assert (document.content, document.names_image, document.modified) == (b"{}", True, MODIFIED)
         assert document.place.endswith(f"/{NAME}.json")
         assert found(ask(source, digest=OTHER)) == ()
 
-    def test_size(self, source: Documents, tmp_path: Path) -> None:
+    def test_size(self, source: ReportDocuments, tmp_path: Path) -> None:
         self.put(tmp_path, b"x" * 1000)
         assert len(found(ask(source))[0].content) == 1000
         self.put(tmp_path, b"x" * 1001)
         assert "more than 1000 bytes" in why(ask(source))
 
     @pytest.mark.parametrize("digest", ["", "sha256:..", "../secret", "sha256:" + "AB" * 32, "sha256:ab/../.."])
-    def test_what_is_no_digest_becomes_no_path(self, source: Documents, digest: str) -> None:
+    def test_what_is_no_digest_becomes_no_path(self, source: ReportDocuments, digest: str) -> None:
         assert "is not a digest" in why(ask(source, digest=digest))
 
 
