@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -31,6 +32,9 @@ class TokenServer(Simulator):
     A refused action is left out of the token, as real servers do; a wrong password is 401.
     """
 
+    methods = ("GET",)
+    """``POST``: the password grant of OAuth 2, as a form. Others are 405."""
+
     def __init__(self, directory: Path, *, users: Mapping[str, str], tls: Certificate | None = None) -> None:
         super().__init__(tls=tls)
         self.users = dict(users)
@@ -47,22 +51,26 @@ class TokenServer(Simulator):
         return f"{self.url}/token"
 
     def answer(self, request: Request) -> Response:
-        """A token, 401 for wrong credentials, 405 for the OAuth2 flavour."""
-        if request.method != "GET":
+        """A token, 401 for wrong credentials, 405 for a method that is not spoken."""
+        if request.method not in self.methods:
             return _json(405, {"errors": [{"code": "UNSUPPORTED"}]})
-        user = self._user(request.headers.get("authorization", ""))
+        asked = request.query if request.method == "GET" else parse_qs(request.body.decode())
+        if request.method == "GET":
+            user = self._user(request.headers.get("authorization", ""))
+        else:
+            user = self._named(asked.get("username", [""])[0], asked.get("password", [""])[0])
         if user is None:
             return _json(401, {"errors": [{"code": "UNAUTHORIZED"}]})
         now = int(time.time())
         claims = {
             "iss": ISSUER,
             "sub": user,
-            "aud": request.query.get("service", [""])[0],
+            "aud": asked.get("service", [""])[0],
             "iat": now,
             "nbf": now - 10,
             "exp": now + LIFETIME_S,
             "jti": secrets.token_hex(8),
-            "access": _access(user, " ".join(request.query.get("scope", [])).split()),
+            "access": _access(user, " ".join(asked.get("scope", [])).split()),
         }
         token = self._sign(claims)
         issued = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
@@ -73,6 +81,9 @@ class TokenServer(Simulator):
         if not authorization.startswith("Basic "):
             return ""
         user, _, password = base64.b64decode(authorization[6:]).decode().partition(":")
+        return self._named(user, password)
+
+    def _named(self, user: str, password: str) -> str | None:
         return user if user and self.users.get(user) == password else None
 
     def _sign(self, claims: Mapping[str, Any]) -> str:

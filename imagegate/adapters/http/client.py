@@ -219,9 +219,10 @@ class HttpClient:
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
         verify: bool = True,
+        sender: Sender | None = None,
     ) -> HttpAnswer:
-        """POST a form; a redirect is refused, since the form may hold a password. Raises as ``get``."""
-        hop = _Hop("POST", read_url(url), self._headers(headers, None), form)
+        """POST a form; a redirect is refused, since the form may hold a password. The rest is as for ``get``."""
+        hop = _Hop("POST", read_url(url), self._headers(headers, None), form, sender=sender)
         return self._attempts(hop, until=until, max_bytes=max_bytes, verify=verify)
 
     @staticmethod

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from imagegate.adapters.http.client import HttpClient
+from imagegate.adapters.http.client import HttpAnswer, HttpClient
 from imagegate.adapters.http.credentials import basic, is_token
 from imagegate.caching import SingleFlight, TimedCache
 from imagegate.core.references.registry_hosts import DOCKER_HUB
@@ -117,10 +117,18 @@ class TokenRequest:
 
 
 class Authenticator:
-    """Makes ``Authorization`` headers, and caches tokens until shortly before they expire. Safe for threads."""
+    """Makes ``Authorization`` headers, and caches tokens until shortly before they expire. Safe for threads.
 
-    def __init__(self, http: HttpClient, realms: TokenRealms | None = None, *, tokens: int = 4096) -> None:
+    Args:
+        client_id: asks for tokens with a password by a form first, under this name, as clients of Notary do
+            (docs/spec/enforcement.md 12.4); empty: by GET alone, as clients of registries do.
+    """
+
+    def __init__(
+        self, http: HttpClient, realms: TokenRealms | None = None, *, client_id: str = "", tokens: int = 4096
+    ) -> None:
         self._http = http
+        self._client_id = client_id
         self._realms = realms or TokenRealms()
         self._tokens: TimedCache[TokenRequest, str] = TimedCache(tokens)
         self._flights: SingleFlight[tuple[TokenRequest, bool], str] = SingleFlight()
@@ -202,21 +210,41 @@ class Authenticator:
             raise Unreachable(f"token server {shown_url(request.realm)} did not answer in time") from error
 
     def _new_token(self, request: TokenRequest, base_url: str, *, until: float) -> str:
-        answer = self._http.get(
-            _with_query(request),
-            until=until,
-            max_bytes=TOKEN_MAX_BYTES,
-            authorization=basic(request.credential) if request.credential else None,
-            verify=request.verify or not same_origin(request.realm, base_url),
-            sender=request.sender,
-        )
+        verify = request.verify or not same_origin(request.realm, base_url)
+        answer = self._granted(request, until=until, verify=verify)
+        if answer is None:
+            answer = self._http.get(
+                _with_query(request),
+                until=until,
+                max_bytes=TOKEN_MAX_BYTES,
+                authorization=basic(request.credential) if request.credential else None,
+                verify=verify,
+                sender=request.sender,
+            )
         if answer.status in {401, 403}:
             raise CredentialRefused(f"token server {shown_url(request.realm)} answered status {answer.status}")
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             raise Unreachable(f"token server {shown_url(request.realm)} answered status {answer.status}")
         token, lifetime_s = read_token(answer.body)
         self._tokens.put(request, token, ttl_s=lifetime_s - _EARLY_S)
         return token
+
+    def _granted(self, request: TokenRequest, *, until: float, verify: bool) -> HttpAnswer | None:
+        """The answer to a form with the password; None where that is not asked for, or not known there."""
+        if request.credential is None or not self._client_id:
+            return None
+        form = {
+            "service": request.service,
+            "grant_type": "password",
+            "client_id": self._client_id,
+            "username": request.credential.username,
+            "password": request.credential.password,
+            "scope": request.scope,
+        }
+        answer = self._http.post_form(
+            request.realm, form, until=until, max_bytes=TOKEN_MAX_BYTES, verify=verify, sender=request.sender
+        )
+        return None if answer.status in {404, 405} else answer
 
 
 def read_token(body: bytes) -> tuple[str, float]:

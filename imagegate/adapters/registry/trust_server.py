@@ -39,6 +39,10 @@ _SHOWN_ERROR_MAX = 1024
 _log = logging.getLogger(__name__)
 
 
+CLIENT_ID = "imagegate"
+"""Under this name tokens are asked for by a form."""
+
+
 class NotaryServers:
     """The ``TrustServers`` port over HTTP. Safe for threads; caches tokens.
 
@@ -49,7 +53,7 @@ class NotaryServers:
 
     def __init__(self, http: HttpClient, realms: TokenRealms | None = None) -> None:
         self._http = http
-        self._auth = Authenticator(http, realms)
+        self._auth = Authenticator(http, realms, client_id=CLIENT_ID)
 
     def sessions(self, question: TrustedImage) -> Iterator[TrustSession]:
         """See ``TrustServers``."""

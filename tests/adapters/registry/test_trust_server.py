@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -86,6 +87,50 @@ class TestTokens:
         assert token_server.count() == before, "tokens are kept"
         assert f"repository:{GUN}:pull" in token_server.requests[-1].query["scope"]
 
+    @pytest.mark.parametrize(
+        "methods, asked_by",
+        [(("GET",), ["POST", "GET"]), (("POST", "GET"), ["POST"]), (("POST",), ["POST"])],
+        ids=["no form is known", "both", "forms only"],
+    )
+    def test_a_token_is_asked_for_by_a_form_first(
+        self,
+        ca: Authority,
+        notary: Notary,
+        token_server: TokenServer,
+        monkeypatch: pytest.MonkeyPatch,
+        methods: tuple[str, ...],
+        asked_by: list[str],
+    ) -> None:
+        monkeypatch.setattr(token_server, "methods", methods)
+        peer = servers(ca, **{REGISTRY: frozenset({host_of(token_server)})})
+        before = len(token_server.requests)
+        *_, last = fetched(peer, question(notary.url, pull_secret(REGISTRY, USER, PASSWORD)))
+        assert isinstance(last, Found)
+        asked = token_server.requests[before:]
+        sent = [each for each in asked if each.method == "POST" or "authorization" in each.headers]
+        assert [each.method for each in sent] == asked_by
+        form = parse_qs(sent[0].body.decode())
+        assert form.pop("service")
+        assert form == {
+            "grant_type": ["password"],
+            "client_id": ["imagegate"],
+            "username": [USER],
+            "password": [PASSWORD],
+            "scope": [f"repository:{GUN}:pull"],
+        }
+        assert "authorization" not in sent[0].headers
+
+    def test_a_wrong_password_in_a_form_is_not_sent_again(
+        self, ca: Authority, notary: Notary, token_server: TokenServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(token_server, "methods", ("POST", "GET"))
+        peer = servers(ca, **{REGISTRY: frozenset({host_of(token_server)})})
+        before = len(token_server.requests)
+        wrong = question(notary.url, pull_secret(REGISTRY, USER, "wrong"))
+        assert fetched(peer, wrong) == ["not authorized", "not authorized"]
+        assert [each.method for each in token_server.requests[before:]].count("POST") == 1
+        assert all("authorization" not in each.headers for each in token_server.requests[before:])
+
     def test_credentials_of_the_trust_servers_own_host(
         self, ca: Authority, notary: Notary, token_server: TokenServer
     ) -> None:
@@ -101,6 +146,7 @@ class TestTokens:
         asked = question(notary.url, pull_secret(REGISTRY, USER, PASSWORD))
         assert fetched(servers(ca), asked) == ["not authorized", "not authorized"]
         assert all("authorization" not in request.headers for request in token_server.requests[before:])
+        assert all(request.method == "GET" for request in token_server.requests[before:]), "nor in a form"
 
     def test_a_wrong_password_and_no_password(self, ca: Authority, notary: Notary, token_server: TokenServer) -> None:
         peer = servers(ca, **{REGISTRY: frozenset({host_of(token_server)})})
