@@ -19,11 +19,11 @@ from imagegate.documents.yaml.hints import nearest
 from imagegate.documents.yaml.nodes import Node, Value
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
+from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.scanner import DocumentPlace, ScannerSettings
 from imagegate.settings.schema import Entry, custom, entries, flag, read_section, section, text, texts
 from imagegate.settings.sections import (
     AlwaysPullSettings,
-    CisePathSettings,
     ClusterSettings,
     DocumentSettings,
     ImagePolicySettings,

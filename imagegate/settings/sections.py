@@ -6,14 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from imagegate.core.enforcement.policy import DEFAULT_GROUPS
-from imagegate.core.kube.field_errors import not_supported
-from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
-from imagegate.documents.image_policy_config import read_label_selector
 from imagegate.documents.yaml.fields import Fields
+from imagegate.settings.maps import NO_LISTS, list_map
+from imagegate.settings.modes import NamespaceMode, mode_of, modes_by_namespace
 from imagegate.settings.schema import (
     choice,
     custom,
@@ -27,17 +24,6 @@ from imagegate.settings.schema import (
     texts,
 )
 
-MODES = ("enforce", "warn", "audit")
-_IBM_TOKEN_URL = "https://iam.cloud.ibm.com/identity/token"  # noqa: S105 - an address
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceMode:
-    """The mode of a plug-in in namespaces with certain labels; the first that matches decides."""
-
-    selector: LabelSelector
-    mode: str
-
 
 @dataclass(frozen=True, slots=True)
 class ExtraResource:
@@ -47,30 +33,6 @@ class ExtraResource:
     resource: str
     kind: str
     pod_specs: tuple[str, ...]
-
-
-def _namespace_modes(fields: Fields, name: str) -> tuple[NamespaceMode, ...]:
-    return fields.each(name, _namespace_mode) or ()
-
-
-def _namespace_mode(fields: Fields) -> NamespaceMode:
-    selector = fields.child("selector")
-    labels = read_label_selector(selector)
-    selector.finish()
-    if problem := labels.problem():
-        fields.error("selector", problem)
-    if not fields.has("mode"):
-        fields.error("mode", "Required value")
-    return NamespaceMode(labels, fields.choice("mode", MODES, MODES[0]))
-
-
-def _mode(plugin: str) -> str:
-    return choice("enforce", MODES, f"Effect of a denial by {plugin}: deny, warn the user, or only record it.")
-
-
-def _namespaces() -> tuple[NamespaceMode, ...]:
-    doc = "Other modes for namespaces by their labels; the first selector that matches decides."
-    return custom((), doc, "list of `{selector, mode}`", _namespace_modes)
 
 
 def _extra_resources(fields: Fields, name: str) -> tuple[ExtraResource, ...]:
@@ -100,32 +62,6 @@ def _mirror(fields: Fields) -> MirrorRule:
         MirrorUse(fields.choice("use", uses, MirrorUse.DIGEST)),
         fields.flag("neverContactSource"),
     )
-
-
-def _text_map(fields: Fields, name: str) -> Mapping[str, str]:
-    return MappingProxyType(fields.text_map(name))
-
-
-def _list_map(fields: Fields, name: str) -> Mapping[str, tuple[str, ...]]:
-    child = fields.child(name)
-    return MappingProxyType({key: child.texts(key) or () for key in child.entries})
-
-
-_GROUPS = tuple(group.value for group in DEFAULT_GROUPS)
-
-
-def _groups(fields: Fields, name: str) -> tuple[str, ...]:
-    groups = fields.texts(name)
-    if groups is None:
-        return _GROUPS
-    for group in groups:
-        if group not in _GROUPS:
-            fields.error(name, not_supported(name, group, _GROUPS).body)
-    return groups
-
-
-_NO_TEXTS: Mapping[str, str] = MappingProxyType({})
-_NO_LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +105,8 @@ class IntegratedRegistrySettings:
 class ImagePolicySettings:
     """The execution policy."""
 
-    mode: str = _mode("the execution policy")
-    namespaces: tuple[NamespaceMode, ...] = _namespaces()
+    mode: str = mode_of("the execution policy")
+    namespaces: tuple[NamespaceMode, ...] = modes_by_namespace()
     controller_owned: str | None = optional_text(
         "Objects of controllers: check without rewriting, allow those of trusted controllers, or allow all.",
         ("validate", "trusted", "skip"),
@@ -204,16 +140,16 @@ class ImagePolicySettings:
 class AlwaysPullSettings:
     """AlwaysPullImages; the master-config turns it on."""
 
-    mode: str = _mode("AlwaysPullImages")
-    namespaces: tuple[NamespaceMode, ...] = _namespaces()
+    mode: str = mode_of("AlwaysPullImages")
+    namespaces: tuple[NamespaceMode, ...] = modes_by_namespace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportGateSettings:
     """allowedRegistriesForImport; the list itself is in the master-config."""
 
-    mode: str = _mode("the import gate")
-    namespaces: tuple[NamespaceMode, ...] = _namespaces()
+    mode: str = mode_of("the import gate")
+    namespaces: tuple[NamespaceMode, ...] = modes_by_namespace()
     grandfather: str = choice(
         "repository",
         ("repository", "exact", "none"),
@@ -231,116 +167,6 @@ class ImportGateSettings:
     check_mirrors: bool = flag(
         False, "Require mirrors to be on the list as well. Not supported by this version, which refuses it."
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinningSettings:
-    """Accepted trust roots."""
-
-    certs: Mapping[str, tuple[str, ...]] = custom(
-        _NO_LISTS,
-        "Image name, or prefix and `*`: accepted key IDs of root certificates.",
-        "map of lists",
-        _list_map,
-    )
-    ca: Mapping[str, str] = custom(
-        _NO_TEXTS,
-        "Prefix of image names: file of CA certificates that the root must chain to.",
-        "map of strings",
-        _text_map,
-    )
-    tofu: bool = flag(True, "Trust the first root of an image; later roots must be signed by it.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustSettings:
-    """Docker Content Trust."""
-
-    servers: Mapping[str, str] = custom(
-        _NO_TEXTS,
-        "Registry (`HOST`, `HOST:PORT`, `*.DOMAIN`): URL of its trust server; `{hostname}` is replaced by the host."
-        " They come before the known registries.",
-        "map of strings",
-        _text_map,
-        shown_default="the known registries",
-    )
-    allow_http: bool = flag(False, "Allow trust servers without TLS.", key="allowHTTP")
-    store: str = text(
-        "",
-        "Folder for trust anchors and known versions, shared by replicas; empty: in `store.path`.",
-    )
-    pinning: PinningSettings = section(PinningSettings, key="pinning")
-    signer_key_must_sign: bool = flag(True, "Require a signature by a signer's key; a listed key is not enough.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimpleSettings:
-    """Simple signing."""
-
-    key_namespaces: tuple[str, ...] = texts("Other namespaces whose key Secrets an ImagePolicy may reference.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VulnerabilitySettings:
-    """IBM Vulnerability Advisor."""
-
-    api_version: str = choice("v4", ("v3", "v4"), "Version of the Vulnerability Advisor API.")
-    account: str = text("", "Account for entries that do not set one.")
-    base_url: str = text("", "URL of Vulnerability Advisor; empty: the image's registry.", key="baseURL")
-    iam_url: str = text(_IBM_TOKEN_URL, "URL that issues tokens.", key="iamURL")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CisePathSettings:
-    """Policies of Container Image Security Enforcement and Portieris. A ``cise`` block turns them on."""
-
-    mode: str = _mode("the image enforcement policies")
-    namespaces: tuple[NamespaceMode, ...] = _namespaces()
-    profile: str = choice("cise", ("cise", "cloudpak", "portieris"), "Product whose defaults apply.")
-    groups: tuple[str, ...] = custom(
-        _GROUPS,
-        "API groups to read, in the order in which their policies are merged.",
-        "list of strings",
-        _groups,
-        shown_default=", ".join(_GROUPS),
-    )
-    messages: str = choice(
-        "auto", ("auto", "portieris", "cise"), "Product whose messages denials use; `auto`: by `cise.profile`."
-    )
-    reserved_namespaces: tuple[str, ...] | None = custom(
-        None,
-        "Namespaces whose objects are not checked.",
-        "list of strings",
-        lambda fields, name: fields.texts(name),
-        shown_default="by cise.profile",
-    )
-    cluster_domain: str = text("", "Replaces `<<CLUSTER DOMAIN>>` in the default policies.")
-    digest_fallback: bool = flag(True, "Let an entry without a tag also match digests of its repository.")
-    normalize_image_names: bool = flag(False, "Also match names with `:latest` and without `library/`.")
-    parents: str | None = optional_text(
-        "Treatment of owner references: ignore them, verify the owner, or trust them as upstream does.",
-        ("examine", "verify", "trust"),
-        "by cise.profile",
-    )
-    pods_only: bool | None = custom(
-        None,
-        "Check pods only, not the objects that create them.",
-        "bool",
-        lambda fields, name: fields.flag(name) if fields.has(name) else fields.ignore(name),
-        shown_default="by cise.profile",
-    )
-    report_all: bool = flag(False, "Report every violation, not only the first.")
-    rewriting: str = choice("all", ("all", "pods", "never"), "Objects whose images are rewritten to digests.")
-    keep_tag: bool = flag(False, "Rewrite to `NAME:TAG@DIGEST` instead of `NAME@DIGEST`.")
-    record_key_file: str = text(
-        "",
-        "File with the key of the records of rewritten images, the same for all replicas; empty: created once,"
-        " beside the store.",
-    )
-    cache: bool = flag(True, "Cache results of verification.")
-    trust: TrustSettings = section(TrustSettings, key="trust")
-    simple: SimpleSettings = section(SimpleSettings, key="simple")
-    va: VulnerabilitySettings = section(VulnerabilitySettings, key="va")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -411,10 +237,10 @@ class RegistrySettings:
         (), "Mirrors of a registry's images.", "list of `{source, mirrors, use, neverContactSource}`", _mirrors
     )
     token_realms: Mapping[str, tuple[str, ...]] = custom(
-        _NO_LISTS,
+        NO_LISTS,
         "Registry: other token servers that may receive its credentials, in addition to the known ones.",
         "map of lists",
-        _list_map,
+        list_map,
     )
     connect_timeout_s: float = seconds(5, "Time to open one connection.", minimum=0.1, maximum=60)
     attempts: int = integer(3, "Maximum attempts per request.", minimum=1, maximum=10)

@@ -19,9 +19,10 @@ from imagegate.core.vulnerabilities.report import Severity
 from imagegate.core.vulnerabilities.rules import ScanRules
 from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import Mode, Modes
+from imagegate.settings.enforcement import CisePathSettings, TrustSettings
 from imagegate.settings.load import Settings
+from imagegate.settings.modes import NamespaceMode
 from imagegate.settings.scanner import ScannerSettings
-from imagegate.settings.sections import CisePathSettings, NamespaceMode, TrustSettings
 
 UPSTREAM, MODERN = "upstream", "modern"
 ALLOW = "allow"

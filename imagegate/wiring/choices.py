@@ -12,8 +12,8 @@ from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.profile import Profile
 from imagegate.errors import InvalidSettings
 from imagegate.ports.documents import Documents
+from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.load import SETTINGS_VARIABLE, Settings, load_settings
-from imagegate.settings.sections import CisePathSettings
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 

@@ -18,8 +18,8 @@ from imagegate.core.content_trust.question import TrustedDigest, TrustedImage
 from imagegate.errors import InvalidSettings
 from imagegate.ports.content_trust import TrustStates, TrustStoreError
 from imagegate.service.review.lookups import Answerer
+from imagegate.settings.enforcement import CisePathSettings, PinningSettings
 from imagegate.settings.load import Settings
-from imagegate.settings.sections import CisePathSettings, PinningSettings
 
 if TYPE_CHECKING:  # imports cryptography
     from imagegate.core.content_trust.pinning import Pinning

@@ -17,8 +17,8 @@ from imagegate.core.profile import Profile
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import NO_RULES, ConfiguredPlugin, Modes, RuleCounts
+from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.load import Settings
-from imagegate.settings.sections import CisePathSettings
 from imagegate.wiring.behaviours import (
     cise_behaviour,
     image_policy_behaviour,

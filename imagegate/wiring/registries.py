@@ -26,8 +26,8 @@ from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
 from imagegate.service.evidence.signatures import SignatureLimits, SignatureReader
 from imagegate.service.review.lookup_shares import Shares
 from imagegate.service.review.lookups import Answerer
+from imagegate.settings.enforcement import VulnerabilitySettings
 from imagegate.settings.load import Settings
-from imagegate.settings.sections import VulnerabilitySettings
 from imagegate.wiring.content_trust import trust_answerer
 from imagegate.wiring.vulnerabilities import advisor_answerer, scan_answerer
 

@@ -21,8 +21,8 @@ from imagegate.ports.vulnerabilities import ReportDocuments
 from imagegate.service.evidence.advisor import AdvisorLimits, AdvisorStatuses
 from imagegate.service.evidence.scans import ImageScans, ScanLimits, VexSource
 from imagegate.service.review.lookups import Answerer
+from imagegate.settings.enforcement import VulnerabilitySettings
 from imagegate.settings.scanner import DocumentPlace, ScannerSettings
-from imagegate.settings.sections import VulnerabilitySettings
 
 TOKEN_MAX_BYTES = 64 * 1024
 _DENIED_S = 30.0

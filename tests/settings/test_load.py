@@ -12,9 +12,10 @@ from imagegate.core.profile import Profile
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.errors import InvalidSettings
 from imagegate.settings.load import ENTRIES, Settings, load_settings
+from imagegate.settings.modes import NamespaceMode
 from imagegate.settings.reference_page import document
 from imagegate.settings.schema import camel
-from imagegate.settings.sections import ExtraResource, NamespaceMode
+from imagegate.settings.sections import ExtraResource
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
