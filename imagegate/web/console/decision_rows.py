@@ -43,5 +43,9 @@ def rows_of(record: Mapping[str, Any]) -> list[Row]:
 
 
 def record_id(record: Mapping[str, Any]) -> str:
-    """What tells a record from all others: the API server asks about one request more than once."""
-    return f"{record['time']} {record['uid']} {record['phase']}"
+    """What tells a record from all others.
+
+    The API server asks about one request more than once, and two of its questions may be answered in one millisecond:
+    so the time that the answer took, in microseconds, is a part of it.
+    """
+    return f"{record['time']} {record['uid']} {record['phase']} {record['user']} {record['milliseconds']}"
