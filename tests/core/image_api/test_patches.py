@@ -174,7 +174,8 @@ def test_a_patch_of_copies_is_refused_before_it_grows(copies: int) -> None:
     began = time.process_time()
     with pytest.raises(TooLarge, match="the patched object would have"):
         apply(JSON_PATCH, {"metadata": {"name": "x"}}, bomb(copies))
-    assert time.process_time() - began < 0.5  # about 0.05 s: what is slow here is what a copy's objects weigh
+    # about 0.05 s, where what grows would take minutes; a full collection of the whole test process may fall into it
+    assert time.process_time() - began < 3
     tracemalloc.start()
     with pytest.raises(TooLarge):
         apply(JSON_PATCH, {"metadata": {"name": "x"}}, bomb(copies))
