@@ -35,6 +35,10 @@ check: lint ## lint and unit tests; no root, no system packages
 test: $(VENV)/.installed-test system-packages cluster-programs lint ## everything: lint, unit tests, real peers, conformance
 	@status=0; \
 	$(BIN)/python -m pytest -q $(PARALLEL) $(ARGS) || status=$$?; \
+	if [ $$status -eq 1 ]; then \
+		echo "make: what failed beside other tests is run again, alone; only a test that fails twice counts"; \
+		status=0; $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures=none $(ARGS) || status=$$?; \
+	fi; \
 	$(BIN)/python -m tests.conformance || status=$$?; \
 	exit $$status
 
