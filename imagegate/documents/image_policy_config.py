@@ -24,16 +24,18 @@ from imagegate.core.kube.field_errors import FieldError, not_supported
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.label_selector import LabelSelector, Requirement
 from imagegate.core.profile import Profile
+from imagegate.documents.type_meta import BadTypeMeta, GroupVersionKind, converted_keys, type_of, written_keys
 from imagegate.documents.yaml.fields import Fields, Remark, Report
 from imagegate.documents.yaml.hints import hint_for_callout
 from imagegate.documents.yaml.nodes import Node
-from imagegate.documents.yaml.source import read_source
+from imagegate.documents.yaml.source import is_json, read_source
 from imagegate.errors import InvalidPolicy
 
 KIND = "ImagePolicyConfig"
 API_VERSION = "image.openshift.io/v1"
 API_VERSIONS = (API_VERSION, "v1")
 ENFORCE, WARN, AUDIT = MODES = ("enforce", "warn", "audit")
+_TYPE = GroupVersionKind("image.openshift.io", "v1", KIND)
 _RESOURCE_NAME = re.compile(r"\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LISTS = ("onResources", "matchRegistries", "matchDockerImageLabels", "matchImageLabels", "matchImageAnnotations")
 
@@ -79,11 +81,13 @@ def load_image_policy(
     report = Report(name, lenient=exact)
     if len(source.documents) > 1:
         report.error(source.documents[1].line, "", "a second document; one file holds one ImagePolicyConfig")
-    return read_image_policy(source.documents[0], "", report, profile, allow_v1=not exact, require_kind=not exact)
+    if exact:
+        _check_type(source.documents[0], text, report)
+    return read_image_policy(source.documents[0], "", report, profile, check_kind=not exact)
 
 
 def read_image_policy(
-    node: Node, path: str, report: Report, profile: Profile, *, allow_v1: bool = True, require_kind: bool = True
+    node: Node, path: str, report: Report, profile: Profile, *, check_kind: bool = True
 ) -> LoadedImagePolicy:
     """Read one ImagePolicyConfig object.
 
@@ -92,14 +96,16 @@ def read_image_policy(
         path: where it stands in its file, for messages.
         report: what the caller has noted so far; this adds to it.
         profile: how strictly to read.
-        allow_v1: accept ``apiVersion: v1`` (3.x) besides the group's.
-        require_kind: refuse an object without kind and apiVersion.
+        check_kind: refuse an object without kind and apiVersion, or with others. ``apiVersion: v1`` (3.x) is accepted
+            besides the group's.
 
     Raises:
         InvalidPolicy: as ``load_image_policy``.
     """
     fields = Fields(node, path, report)
-    kind, api_version = _read_kind(fields, allow_v1=allow_v1, require_kind=require_kind)
+    kind, api_version = fields.text("kind"), fields.text("apiVersion")
+    if check_kind:
+        _check_kind(fields, kind, api_version)
     reader = _Reader(report, profile)
     resolve_images = fields.text("resolveImages")
     resolution_rules = fields.each("resolutionRules", reader.resolution_rule)
@@ -117,15 +123,24 @@ def read_image_policy(
     return loaded
 
 
-def _read_kind(fields: Fields, *, allow_v1: bool, require_kind: bool) -> tuple[str, str]:
-    kind, api_version = fields.text("kind"), fields.text("apiVersion")
-    versions = API_VERSIONS if allow_v1 else (API_VERSION,)
-    if kind not in ((KIND,) if require_kind else (KIND, "")):
+def _check_kind(fields: Fields, kind: str, api_version: str) -> None:
+    if kind != KIND:
         fields.error("kind", f"expected {KIND}, got {go_quote(kind)} (apiVersion {go_quote(api_version)})")
-    elif api_version not in (versions if require_kind else (*versions, "")):
-        expected = " or ".join(versions)
+    elif api_version not in API_VERSIONS:
+        expected = " or ".join(API_VERSIONS)
         fields.error("apiVersion", f"expected {expected} for kind {KIND}, got {go_quote(api_version)}")
-    return kind, api_version
+
+
+def _check_type(node: Node, text: str, report: Report) -> None:
+    """Refuse another type, as the original's decoder does."""
+    try:
+        found = type_of(written_keys(text) if is_json(text) else converted_keys(node), _TYPE)
+    except BadTypeMeta as error:
+        report.error(node.line, error.key, str(error))
+        return
+    if found != _TYPE:
+        problem = f"no kind {go_quote(found.kind)} is known for version {go_quote(found.api_version)}"
+        report.error(node.line, "", f"{problem}; expected kind {KIND} of {API_VERSION}")
 
 
 def _lines(fields: Fields) -> list[tuple[str, int]]:

@@ -109,7 +109,7 @@ def test_openshift_4_warns_where_documented_refuses(text: str, message: str) -> 
 def test_api_version_v1_is_one_of_3_x_only() -> None:
     text = "kind: ImagePolicyConfig\napiVersion: v1\n"
     assert load_image_policy(text).api_version == "v1"
-    assert 'expected image.openshift.io/v1 for kind ImagePolicyConfig, got "v1"' in refusal(text, EXACT)
+    assert 'no kind "ImagePolicyConfig" is known for version "v1"' in refusal(text, EXACT)
 
 
 def test_nothing_at_all_is_the_default_configuration_in_openshift_4() -> None:

@@ -96,7 +96,7 @@ def read_source(
         BadSource: with file, line and reason.
     """
     _check_size(text, name)
-    if text.lstrip().startswith("{"):
+    if is_json(text):
         try:
             return Source(name, [parse_json(text, depth_max=DEPTH_MAX, last_key_wins=last_key_wins)])
         except BadJson as error:
@@ -111,6 +111,11 @@ def read_source(
             raise
     builder = _Builder(name, last_key_wins)
     return Source(name, list(builder.documents(repaired, first_only=first_document_only)), repairs)
+
+
+def is_json(text: str) -> bool:
+    """Whether the text is taken for JSON first: it begins with ``{``."""
+    return text.lstrip().startswith("{")
 
 
 def _check_size(text: str, name: str) -> None:
