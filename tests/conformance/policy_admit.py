@@ -43,7 +43,7 @@ def _answers(case: dict[str, Any], context: Context) -> dict[str, Any]:
     if admitted["allowed"]:
         again = {**request, "object": left}
         validate = warm.review(again, Phase.VALIDATE)[0]
-        cold = _Instance({**case, "before": ()}, context).review(again, Phase.VALIDATE)[0]
+        cold = _Instance(case, context).review(again, Phase.VALIDATE)[0]
     only = _Instance(case, context).review(request, Phase.VALIDATE)[0]
     return {"admit": admitted, "validate": validate, "validateCold": cold, "validateOnly": only}
 
