@@ -277,12 +277,12 @@ class Resolver:
         if answer is None:
             return None
         image = self._require_found(answer, integrated=True).value.get("image") or {}
-        self._cache_image(image)
         text = image.get("dockerImageReference") or ""
         try:
             reference = ImageReference.parse(text)
         except InvalidReference as error:
             raise _Failed(Unresolved(f"ImageStreamTag could not be resolved: {error}", integrated=True)) from error
+        self._cache_image(image)
         image_object = self._image_object(image)
         return None if image_object is None else Attributes(reference, image_object, integrated=True)
 
@@ -292,7 +292,8 @@ class Resolver:
         forced = self._resolve_all and forced_allowed
         if not self._may_use(namespace, stream):
             return None
-        answer = self._reader(StreamTag(namespace, stream, tag))
+        if_local = partial and not forced and self._behaviour.cache_forgets_integrated
+        answer = self._reader(StreamTag(namespace, stream, tag, if_local))
         if answer is None:
             return None
         if isinstance(answer, Absent) and answer.kind == "imagestreamtags":

@@ -21,6 +21,8 @@ class StreamTag(Question):
     namespace: str
     stream: str
     tag: str
+    if_local: bool = False
+    """In profile ``openshift-4``: of use only if the stream resolves local names."""
 
 
 @dataclass(frozen=True, slots=True)

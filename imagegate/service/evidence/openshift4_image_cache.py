@@ -1,4 +1,4 @@
-"""The image cache of profile openshift-4: 128 Images for 60 seconds, filled by every look-up.
+"""The image cache of profile openshift-4: 128 Images for 60 seconds, filled by every look-up that succeeds.
 
 The original keeps it for speed; what it answers is part of that profile's behaviour (docs/spec/image-policy.md 5.3):
 a digest answered from it does not count as coming from the integrated registry, and it knows images that are
@@ -7,12 +7,14 @@ not in the cluster's list. No other profile uses it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from imagegate.caching import TimedCache
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.image_streams.questions import Image, StreamImage, StreamTag
+from imagegate.core.references.openshift import ImageReference
+from imagegate.errors import InvalidReference
 from imagegate.ports.image_streams import ImageStreams
 
 SIZE = 128
@@ -44,17 +46,30 @@ class CachedImages:
         return answer
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[Any]:
-        """Never from the cache; its image enters it."""
-        return self._caching(self._streams.stream_tag(question, deadline_s=deadline_s))
+        """Never from the cache; its image enters it, if the original gets as far."""
+        answer = self._streams.stream_tag(question, deadline_s=deadline_s)
+        if not question.if_local or (isinstance(answer, Found) and _resolves_local_names(answer.value)):
+            self._keep(answer)
+        return answer
 
     def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[Any]:
-        """Never from the cache; its image enters it."""
-        return self._caching(self._streams.stream_image(question, deadline_s=deadline_s))
-
-    def _caching(self, answer: Lookup[Any]) -> Lookup[Any]:
-        if isinstance(answer, Found):
-            image = answer.value.get("image") or {}
-            digest = (image.get("metadata") or {}).get("name")
-            if digest:
-                self._images.put(digest, image, ttl_s=LIFETIME_S)
+        """Never from the cache; its image enters it, if the original gets as far."""
+        answer = self._streams.stream_image(question, deadline_s=deadline_s)
+        self._keep(answer)
         return answer
+
+    def _keep(self, answer: Lookup[Any]) -> None:
+        if not isinstance(answer, Found):
+            return
+        image = answer.value.get("image") or {}
+        try:
+            ImageReference.parse(image.get("dockerImageReference") or "")
+        except InvalidReference:
+            return
+        digest = (image.get("metadata") or {}).get("name")
+        if digest:
+            self._images.put(digest, image, ttl_s=LIFETIME_S)
+
+
+def _resolves_local_names(tag: Mapping[str, Any]) -> bool:
+    return bool((tag.get("lookupPolicy") or {}).get("local"))

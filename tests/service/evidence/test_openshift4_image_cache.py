@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.image_streams.questions import Image, StreamImage, StreamTag
 from imagegate.ports.image_streams import ImageStreams
@@ -11,7 +13,7 @@ from imagegate.service.evidence.openshift4_image_cache import LIFETIME_S, SIZE, 
 
 
 def image(digest: str) -> dict[str, Any]:
-    return {"metadata": {"name": digest}}
+    return {"metadata": {"name": digest}, "dockerImageReference": f"registry.example.com/shop/app:{digest}"}
 
 
 class Streams:
@@ -26,7 +28,15 @@ class Streams:
         return Absent("not found", "images") if missing else Found(image(question.digest), "store")
 
     def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[Any]:
-        return Found({"image": image("of-a-tag")} if question.tag == "full" else {"image": None}, "store")
+        local = {"local": question.tag == "local"}
+        match question.tag:
+            case "empty":
+                return Found({"image": None}, "store")
+            case "unreadable":
+                broken = image("unreadable") | {"dockerImageReference": "a b"}
+                return Found({"image": broken, "lookupPolicy": local}, "store")
+            case tag:
+                return Found({"image": image(tag), "lookupPolicy": local}, "store")
 
     def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[Any]:
         return Found({"image": image("of-a-stream")}, "store")
@@ -59,8 +69,24 @@ def test_images_of_tags_and_stream_images_enter_it() -> None:
     for tag in ("full", "empty"):
         assert isinstance(world.images.stream_tag(StreamTag("ns", "app", tag), deadline_s=1), Found)
     assert isinstance(world.images.stream_image(StreamImage("ns", "app", "of-a-stream"), deadline_s=1), Found)
-    assert [world.source("of-a-tag"), world.source("of-a-stream")] == [SOURCE, SOURCE]
+    assert [world.source("full"), world.source("of-a-stream")] == [SOURCE, SOURCE]
     assert world.streams.looked_up == []
+
+
+@pytest.mark.parametrize(
+    "tag, if_local, enters",
+    [("app", False, True), ("app", True, False), ("local", True, True), ("local", False, True)],
+)
+def test_a_tag_that_a_local_name_may_not_mean_does_not_enter_it(tag: str, if_local: bool, enters: bool) -> None:
+    world = Setup()
+    assert isinstance(world.images.stream_tag(StreamTag("ns", "app", tag, if_local), deadline_s=1), Found)
+    assert world.source(tag) == (SOURCE if enters else "store")
+
+
+def test_an_image_whose_pull_spec_cannot_be_read_does_not_enter_it() -> None:
+    world = Setup()
+    assert isinstance(world.images.stream_tag(StreamTag("ns", "app", "unreadable"), deadline_s=1), Found)
+    assert world.source("unreadable") == "store"
 
 
 def test_absence_is_not_cached() -> None:
