@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -32,6 +33,20 @@ COMMANDS = {
 """Command -> its function. A module is imported when its command is used."""
 
 
+_NOT_COMMANDS = {
+    "help": "--help",
+    "version": "--version",
+    "validate": "check",
+    "verify": "check",
+    "test": "check",
+    "apply": "check",
+    "why": "explain",
+    "start": "serve",
+    "run": "serve",
+}
+"""What people try that is not a command -> what they mean."""
+
+
 class _Commands(click.Group):
     """Sub-commands, each imported when it is used: all of them start quickly."""
 
@@ -45,6 +60,20 @@ class _Commands(click.Group):
         module, _, name = place.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, or an error that names those that were probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            word = args[0].lower()
+            meant = [_NOT_COMMANDS[word]] if word in _NOT_COMMANDS else get_close_matches(word, COMMANDS)
+            if not meant:
+                raise
+            listed = " or ".join(f"'{each}'" for each in meant)
+            raise click.UsageError(f"{error.format_message()} Did you mean {listed}?", ctx) from error
 
 
 _EXAMPLES = """\b

@@ -27,10 +27,25 @@ class SharedOptions(TypedDict):
     profile: str | None
 
 
+class Once(click.Option):
+    """An option that may be given once: click would take the last of several in silence."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes, multiple=True)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The one value; None if there is none."""
+        values = super().process_value(ctx, value) or ()
+        if len(values) > 1:
+            given = ", ".join(map(str, values))
+            raise click.UsageError(f"{self.opts[0]} is given {len(values)} times ({given}); it takes one value", ctx)
+        return values[0] if values else None
+
+
 def chosen_options(command: F) -> F:
     """``--config``, ``--policies``, ``--images``, ``--settings`` and ``--profile``."""
     options = (
-        click.option("--config", type=FILE, help="master-config.yaml or ImagePolicyConfig."),
+        click.option("--config", cls=Once, type=FILE, help="master-config.yaml or ImagePolicyConfig."),
         click.option(
             "--policies",
             type=FILE_OR_FOLDER,
@@ -43,9 +58,12 @@ def chosen_options(command: F) -> F:
             multiple=True,
             help="image.openshift.io objects: file or folder; may be repeated.",
         ),
-        click.option("--settings", type=FILE, help="Settings file (imagegate.yaml)."),
+        click.option("--settings", cls=Once, type=FILE, help="Settings file (imagegate.yaml)."),
         click.option(
-            "--profile", type=click.Choice([profile.value for profile in Profile]), help="Behaviour to follow."
+            "--profile",
+            cls=Once,
+            type=click.Choice([profile.value for profile in Profile]),
+            help="Behaviour to follow.",
         ),
     )
     for option in reversed(options):

@@ -72,12 +72,16 @@ def serve(
     from imagegate.wiring.initial_policies import settings_at_start
 
     settings = settings_at_start(choices)
-    logs.configure(log_level or settings.log.level, as_json=True)
+    from imagegate.web.addresses import check_available, parse_address
     from imagegate.web.server import ServerOptions
 
     named_there = ServerOptions.of(settings.server)
+    addresses = [parse_address(each) for each in bind or named_there.bind]
+    for address in addresses:
+        check_available(address)
+    logs.configure(log_level or settings.log.level, as_json=True)
     options = named_there._replace(
-        bind=bind or named_there.bind,
+        bind=tuple(map(str, addresses)),
         workers=workers or named_there.workers,
         threads=threads or named_there.threads,
         worker=worker or named_there.worker,

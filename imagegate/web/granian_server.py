@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from imagegate.errors import InvalidSettings
+from imagegate.web.addresses import Address, parse_address
 from imagegate.web.app import Application
 from imagegate.web.server import KEEP_ALIVE_S, ServerOptions
 
@@ -23,7 +24,7 @@ def run(app: Application, options: ServerOptions) -> None:
         from granian.constants import HTTPModes, Interfaces, SSLProtocols
         from granian.http import HTTP1Settings
     except ImportError as error:
-        raise InvalidSettings("--server granian: pip install 'imagegate[granian]'") from error
+        raise InvalidSettings("--server granian needs a package; in a checkout: pip install '.[granian]'") from error
     host, port = _address(options.bind)
     server = Granian(
         "imagegate",
@@ -48,13 +49,10 @@ def run(app: Application, options: ServerOptions) -> None:
     server.serve(target_loader=_loader(app), wrap_loader=False)
 
 
-def _address(bind: tuple[str, ...]) -> tuple[str, int]:
+def _address(bind: tuple[str, ...]) -> Address:
     if len(bind) != 1:
         raise InvalidSettings("--server granian listens at one address only")
-    host, colon, port = bind[0].rpartition(":")
-    if not colon or not port.isdecimal():
-        raise InvalidSettings(f"--bind {bind[0]}: expected HOST:PORT")
-    return host.strip("[]"), int(port)
+    return parse_address(bind[0])
 
 
 def _loader(app: Application) -> Callable[[], Application]:

@@ -27,6 +27,7 @@ from gunicorn.glogging import Logger
 
 from imagegate.service.health import Check
 from imagegate.settings.sections import ServerSettings
+from imagegate.web.addresses import Address
 from imagegate.web.connections import Limits
 from imagegate.web.tls import Certificates
 
@@ -76,7 +77,7 @@ class ServerOptions(NamedTuple):
             buffered_max_bytes=server.buffered_max_bytes,
         )
         return cls(
-            bind=(f"{server.host}:{server.port}",),
+            bind=(str(Address(server.host.strip("[]"), server.port)),),
             workers=server.workers,
             threads=server.threads,
             worker=server.worker,
