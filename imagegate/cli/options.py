@@ -31,7 +31,7 @@ class Once(click.Option):
     """An option that may be given once: click would take the last of several in silence."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
-        super().__init__(*args, **attributes, multiple=True)
+        super().__init__(*args, **(attributes | {"multiple": True}))
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         """The one value; None if there is none."""
