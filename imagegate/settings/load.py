@@ -20,6 +20,7 @@ from imagegate.documents.yaml.nodes import Node, Value
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
 from imagegate.settings.enforcement import CisePathSettings
+from imagegate.settings.guard import GuardSettings
 from imagegate.settings.scanner import DocumentPlace, ScannerSettings
 from imagegate.settings.schema import Entry, custom, entries, flag, read_section, section, text, texts
 from imagegate.settings.sections import (
@@ -69,6 +70,7 @@ class Settings:
     import_gate: ImportGateSettings = section(ImportGateSettings, key="importGate")
     cise: CisePathSettings | None = section(CisePathSettings, key="cise", absent=True)
     cluster: ClusterSettings | None = section(ClusterSettings, key="cluster", absent=True)
+    guard: GuardSettings = section(GuardSettings, key="guard")
     scanner: ScannerSettings | None = section(ScannerSettings, key="scanner", absent=True)
     registry: RegistrySettings = section(RegistrySettings, key="registry")
     store: StoreSettings = section(StoreSettings, key="store")

@@ -48,6 +48,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/mutate/always-pull": Endpoint(Phase.MUTATE, frozenset({"always-pull"})),
     "/validate/always-pull": Endpoint(Phase.VALIDATE, frozenset({"always-pull"})),
     "/validate/imports": Endpoint(Phase.VALIDATE, frozenset({"import-gate"})),
+    "/validate/policies": Endpoint(Phase.VALIDATE, frozenset({"policy-guard"})),
     "/admit": Endpoint(Phase.MUTATE, frozenset({"cise-admit"}), _PORTIERIS),
     "/admit/trust": Endpoint(Phase.MUTATE, frozenset({"cise-trust"}), _PORTIERIS),
     "/admit/va": Endpoint(Phase.VALIDATE, frozenset({"cise-va"}), _PORTIERIS),

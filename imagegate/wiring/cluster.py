@@ -9,10 +9,12 @@ from imagegate.adapters.kubernetes_api import namespaces
 from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReviews
 from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
 from imagegate.adapters.kubernetes_api.fetched import FetchedObjects, Fetcher
+from imagegate.adapters.kubernetes_api.running_images import ClusterPods
 from imagegate.adapters.kubernetes_api.watched import Watched
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
+from imagegate.core.admission.running_images import RunningImages
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.service.health import Check
@@ -39,6 +41,7 @@ class Cluster:
         self._namespaces = namespaces.ClusterNamespaces(self._watched, fetcher)
         self._objects = FetchedObjects(fetcher)
         self._reviews = ClusterAccessReviews(self.connection, ttl_s=settings.cache_s)
+        self._pods = ClusterPods(self.connection, ttl_s=settings.cache_s)
 
     def connection(self) -> Connection:
         """The connection of this process: sockets must not be shared over a fork."""
@@ -57,6 +60,7 @@ class Cluster:
             ServiceAccount: Answerer(objects.service_account, cached=objects.cached_service_account),
             Owner: Answerer(objects.owner),
             Access: Answerer(self._reviews.access, cached=self._reviews.cached),
+            RunningImages: Answerer(self._pods.images, cached=self._pods.cached),
         }
 
     def snapshot(self) -> object:

@@ -28,10 +28,17 @@ from imagegate.wiring.completeness import has_marker
 from imagegate.wiring.documents import PolicyDocuments
 from imagegate.wiring.image_api import store_path
 
+Check = Callable[[PolicySet], None]
+"""Judges policies before they are in force; raises ConfigError."""
+
 ANY_SIZE = 1 << 40
 _ATTEMPTS, _PAUSE_S = 20, 0.05
 
 _log = logging.getLogger(__name__)
+
+
+def _accept(policies: PolicySet) -> None:
+    """No policies are refused."""
 
 
 def policy_folder(chosen: StartupOptions, settings: Settings | None) -> PolicyFolder:
@@ -76,7 +83,11 @@ def settings_at_start(chosen: StartupOptions) -> Settings:
 
 
 def begin(
-    load: Callable[[Documents], PolicySet], state: PolicyFolder | None, *, clock: Callable[[], datetime]
+    load: Callable[[Documents], PolicySet],
+    state: PolicyFolder | None,
+    *,
+    clock: Callable[[], datetime],
+    check: Check = _accept,
 ) -> Beginning:
     """Read the files, and compare them with what was in force when the service last ran.
 
@@ -84,11 +95,13 @@ def begin(
         load: makes policies of documents.
         state: folder of the last good documents; None: there is none.
         clock: gives the time.
+        check: judges policies from the files. Stored ones were in force before, and are not judged again: a restart
+            must not depend on what runs elsewhere.
 
     Raises:
         ConfigError: the files are wrong, and no good documents are stored.
     """
-    documents, fresh = _read(load)
+    documents, fresh = _read(load, check)
     if isinstance(fresh, ConfigError):
         if state is None:
             raise fresh
@@ -116,12 +129,14 @@ def begin(
     return Beginning(policies=fresh, documents=documents)
 
 
-def _read(load: Callable[[Documents], PolicySet]) -> tuple[DiskDocuments, PolicySet | ConfigError]:
+def _read(load: Callable[[Documents], PolicySet], check: Check) -> tuple[DiskDocuments, PolicySet | ConfigError]:
     """The files, read while nobody writes them."""
     for _ in range(_ATTEMPTS):
         documents = DiskDocuments(keep=True)
         try:
-            fresh: PolicySet | ConfigError = load(documents)
+            loaded = load(documents)
+            check(loaded)
+            fresh: PolicySet | ConfigError = loaded
         except ConfigError as error:
             fresh = error
         try:
@@ -204,11 +219,13 @@ def owner(
     state: PolicyFolder | None,
     *,
     clock: Callable[[], datetime],
+    check: Check = _accept,
 ) -> PolicyOwner:
     """The owner of the policies in force.
 
     Args:
         shared: a folder of the processes of this service; None: a new one.
+        check: judges policies from files before they are in force.
 
     Raises:
         ConfigError: the documents cannot be shared between processes.
@@ -216,6 +233,7 @@ def owner(
     folder = (shared or Path(tempfile.mkdtemp(prefix="imagegate-"))) / "policies"
     sources = Sources(
         load=inputs.load,
+        check=check,
         disk=lambda: DiskDocuments(keep=True),
         files=inputs.files,
         watch=FileWatch(),

@@ -26,6 +26,7 @@ from imagegate.wiring.behaviours import (
     integrated_registries,
     plugin_modes,
 )
+from imagegate.wiring.guard import policy_guard
 from imagegate.wiring.record_keys import RecordKey
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def configured_plugins(
         found[first:first] = _image_enforcement(
             settings, policies, record_key or RecordKey(), modes.get("cise", Modes())
         )
-    return tuple(found)
+    guard = policy_guard(settings, tuple(found))
+    return (*found, guard) if guard is not None else tuple(found)
 
 
 def _image_enforcement(

@@ -25,6 +25,7 @@ from imagegate.service.review.reviewer import Recorder, Reviewer
 from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.documents import PolicyDocuments
+from imagegate.wiring.guard import lockout_check
 from imagegate.wiring.plugins import enforces_images
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from imagegate.adapters.http.client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.ports.content_trust import TrustStates
+    from imagegate.service.guard.at_start import LockoutCheck
     from imagegate.service.policies.owner import Beginning, PolicyOwner
     from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService
@@ -137,7 +139,8 @@ def build(
     store = _store(chosen, settings) if keeps_images else None
     cluster = _cluster(settings)
     inputs = PolicyDocuments(chosen, store, whole=keeps_images, cluster=cluster)
-    beginning = _beginning(chosen, settings, inputs, store) if follows else None
+    check = lockout_check(cluster, clock=now)
+    beginning = _beginning(chosen, settings, inputs, store, check) if follows else None
     policies = PolicyHolder(inputs.load if beginning is None else lambda: beginning.policies, now)
     answerers = inputs.answerers()
     if cluster is not None:
@@ -165,7 +168,7 @@ def build(
     if cluster is not None and follows:
         service.checks += cluster.checks()
     if beginning is not None:
-        _follow(service, chosen, inputs, beginning, shared, keeps=store is not None)
+        _follow(service, chosen, inputs, beginning, shared, check, keeps=store is not None)
     if store is not None and http is not None:
         service.images = _images(service, inputs, store, http)
         # It does not stop: without the store what must be looked up is denied; with no service ready, every pod is.
@@ -219,11 +222,16 @@ def _settings(chosen: StartupOptions, *, follows: bool) -> Settings:
 
 
 def _beginning(
-    chosen: StartupOptions, settings: Settings, inputs: PolicyDocuments, store: SqliteStore | None
+    chosen: StartupOptions,
+    settings: Settings,
+    inputs: PolicyDocuments,
+    store: SqliteStore | None,
+    check: LockoutCheck,
 ) -> Beginning:
     from imagegate.wiring.initial_policies import begin, policy_folder
 
-    return begin(inputs.load, None if store is None else policy_folder(chosen, settings), clock=now)
+    state = None if store is None else policy_folder(chosen, settings)
+    return begin(inputs.load, state, clock=now, check=check)
 
 
 def _follow(
@@ -232,6 +240,7 @@ def _follow(
     inputs: PolicyDocuments,
     beginning: Beginning,
     shared: Path | None,
+    check: LockoutCheck,
     *,
     keeps: bool,
 ) -> None:
@@ -239,7 +248,7 @@ def _follow(
     from imagegate.wiring.initial_policies import owner, policy_folder
 
     state = policy_folder(chosen, service.settings) if keeps else None
-    owned = service.owner = owner(service.policies, beginning, inputs, shared, state, clock=now)
+    owned = service.owner = owner(service.policies, beginning, inputs, shared, state, clock=now, check=check)
     service.checks += [
         Check("policies", lambda: _policy_problem(service.policies)),
         Check("policy files", owned.watch_problem),

@@ -80,6 +80,8 @@ class Sources:
     """Sources of documents, and the place where they are stored."""
 
     load: Callable[[Documents], PolicySet]
+    check: Callable[[PolicySet], None]
+    """Judges policies from the files before they are in force; raises ConfigError."""
     disk: Callable[[], ReadDocuments]
     """Documents on disk, for one attempt to read them."""
     files: Callable[[], tuple[Path, ...]]
@@ -272,7 +274,7 @@ class PolicyOwner:
             if self._files_are_those_in_force():
                 return True
             documents = self._from.disk()
-            fresh = self._holder.read(lambda: self._from.load(documents))
+            fresh = self._holder.read(lambda: self._checked(documents))
             mark = self._from.watch.mark(self._from.files())
             if not documents.unchanged():
                 return False
@@ -284,6 +286,11 @@ class PolicyOwner:
             else:
                 self._decide(fresh, documents, asked=asked)
         return True
+
+    def _checked(self, documents: Documents) -> PolicySet:
+        fresh = self._from.load(documents)
+        self._from.check(fresh)
+        return fresh
 
     def _files_are_those_in_force(self) -> bool:
         """True if every file has the content that is in force already, so that nothing needs to be read."""
