@@ -66,8 +66,6 @@ def serve(
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")
-    if tls_client_ca is not None and tls_cert is None:
-        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key")
     choices = chosen(named, samples=True)
     from imagegate.wiring.initial_policies import settings_at_start
 
@@ -85,20 +83,21 @@ def serve(
         workers=workers or named_there.workers,
         threads=threads or named_there.threads,
         worker=worker or named_there.worker,
-        certificate=tls_cert,
-        key=tls_key,
+        certificate=tls_cert or named_there.certificate,
+        key=tls_key or named_there.key,
         client_ca=tls_client_ca,
     )
+    if (options.certificate is None) != (options.key is None):
+        raise click.UsageError("server.certificate.certFile and server.certificate.keyFile belong together")
+    if options.certificate is None and (options.client_ca or options.caller_ca):
+        raise click.UsageError("--tls-client-ca and server.clientCAFile need a certificate of the server's own")
     return _serve(choices, options, server)
 
 
 def _serve(choices: StartupOptions, options: ServerOptions, server: str) -> int:
-    from imagegate.web.server import Server, gunicorn_settings, tls_problem
+    from imagegate.web.server import Server, gunicorn_settings
 
-    try:
-        settings = gunicorn_settings(options)  # before the metrics are imported
-    except OSError as error:
-        raise click.ClickException(tls_problem(error)) from error
+    settings = gunicorn_settings(options)  # before the metrics are imported
     try:
         from imagegate.web.wsgi import application
 

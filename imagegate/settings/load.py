@@ -206,6 +206,7 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         variable = Entry(path, ENTRIES[0].description).variable
         return value if not value or variable in environ else str(directory / value)
 
+    certificate = settings.server.certificate
     return replace(
         settings,
         config=resolved(settings.config, "config"),
@@ -216,6 +217,15 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         and replace(settings.cluster, kubeconfig=resolved(settings.cluster.kubeconfig, "cluster", "kubeconfig")),
         registry=replace(settings.registry, ca_file=resolved(settings.registry.ca_file, "registry", "caFile")),
         store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),
+        server=replace(
+            settings.server,
+            client_ca_file=resolved(settings.server.client_ca_file, "server", "clientCAFile"),
+            certificate=replace(
+                certificate,
+                cert_file=resolved(certificate.cert_file, "server", "certificate", "certFile"),
+                key_file=resolved(certificate.key_file, "server", "certificate", "keyFile"),
+            ),
+        ),
         cise=settings.cise and _with_resolved_cise(settings.cise, directory, environ),
         scanner=settings.scanner and _with_resolved_places(settings.scanner, directory),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.documents.yaml.fields import Fields
+from imagegate.settings.certificate import CertificateSettings
 from imagegate.settings.maps import NO_LISTS, list_map
 from imagegate.settings.modes import NamespaceMode, mode_of, modes_by_namespace
 from imagegate.settings.schema import (
@@ -298,6 +299,16 @@ class ServerSettings:
         maximum=20,
         shown_default="5 in a cluster, else 0",
     )
+    client_ca_file: str = text(
+        "",
+        "PEM bundle of the CA that issued the API server's client certificate: reviews of other callers are refused. "
+        "Other paths need no certificate.",
+        key="clientCAFile",
+    )
+    callers: tuple[str, ...] = texts(
+        "Common names of client certificates that may send reviews; empty: every one of `server.clientCAFile`."
+    )
+    certificate: CertificateSettings = section(CertificateSettings, key="certificate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

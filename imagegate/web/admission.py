@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
@@ -21,6 +21,10 @@ from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
 from imagegate.service.review.lookups import Steps, finish
 from imagegate.service.review.reviewer import Reviewer, internal_error
+from imagegate.web.peer_certificate import peer_certificate
+
+if TYPE_CHECKING:
+    from imagegate.web.client_certificates import Callers
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
 TIMEOUT_MAX_S = 30.0
@@ -73,6 +77,8 @@ class Received(NamedTuple):
     body: bytes
     arrived: float | None = None
     """When its first byte was received, on the monotonic clock; None: not known, the time limit runs from now."""
+    certificate: bytes | None = None
+    """The client's certificate, DER; None: it has shown none, or nobody asked."""
 
 
 class Reply(NamedTuple):
@@ -96,6 +102,7 @@ class AdmissionEndpoints:
 
     Args:
         fallback: the WSGI application for every other path.
+        callers: clients that may send reviews; None: all.
     """
 
     def __init__(
@@ -104,7 +111,9 @@ class AdmissionEndpoints:
         fallback: Callable[[dict[str, Any], StartResponse], Iterable[bytes]],
         *,
         body_max_bytes: int = BODY_MAX_BYTES,
+        callers: Callers | None = None,
     ) -> None:
+        self._callers = callers
         self._review = reviewer.review_in_steps
         self.fallback = fallback
         self.body_max_bytes = body_max_bytes
@@ -126,6 +135,8 @@ class AdmissionEndpoints:
     def answer_in_steps(self, endpoint: Endpoint, received: Received) -> Steps[Reply]:
         """Answer one request; yields a ``Wait`` for each round of look-ups that are not cached."""
         try:
+            if self._callers is not None:
+                self._callers.check(received.certificate)
             # again for WSGI, which has checked before it read the body; the event loop has the body by now
             check_head(received.method, received.content_type, received.content_encoding)
             document = decode_body(received.body)
@@ -179,7 +190,8 @@ def _read_request(environ: Mapping[str, Any], max_bytes: int) -> Received:
         body = read_body(environ, max_bytes)
     except MemoryError as error:
         raise HttpError("503 Service Unavailable", _NO_MEMORY) from error
-    return Received(method, media_type, encoding, environ.get("QUERY_STRING", ""), body)
+    certificate = peer_certificate(environ)
+    return Received(method, media_type, encoding, environ.get("QUERY_STRING", ""), body, certificate=certificate)
 
 
 def check_head(method: str, media_type: str, encoding: str) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, jsonify
 from werkzeug.exceptions import HTTPException
 
 from imagegate import logs
+from imagegate.errors import InvalidSettings
+from imagegate.settings.sections import ServerSettings
 from imagegate.web.admission import AdmissionEndpoints, StartResponse
 from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
@@ -19,13 +22,21 @@ from imagegate.web.ops import ops
 from imagegate.web.streams import Places
 from imagegate.wiring.runtime import Runtime, now
 
+if TYPE_CHECKING:
+    from imagegate.web.client_certificates import Callers
+    from imagegate.web.tls import Certificates
+
 
 class Application(AdmissionEndpoints):
     """The application that servers call. Their hooks use ``service``; the event loop uses ``closed_early``."""
 
     def __init__(self, service: Runtime, metrics: Metrics) -> None:
+        server = service.settings.server
         super().__init__(
-            service.reviewer, create_app(service, metrics), body_max_bytes=service.settings.server.body_max_bytes
+            service.reviewer,
+            create_app(service, metrics),
+            body_max_bytes=server.body_max_bytes,
+            callers=_callers(server),
         )
         self.service = service
         self._metrics = metrics
@@ -40,6 +51,11 @@ class Application(AdmissionEndpoints):
                 if self._started_in != os.getpid():
                     self.start_worker()
         return super().__call__(environ, start_response)
+
+    def show_certificate(self, certificates: Certificates) -> None:
+        """Report the serving certificate in ``/readyz`` and as a metric."""
+        self.service.checks += certificates.checks()
+        self.service.certificate = certificates
 
     def start_worker(self) -> None:
         """Start what runs beside the requests: following the policies, the log's thread, background imports.
@@ -59,6 +75,16 @@ class Application(AdmissionEndpoints):
             self.service.circuits.listen(self._metrics.look_ups.circuit_changed)
         if self.service.images is not None:
             self.service.images.start_imports()
+
+
+def _callers(server: ServerSettings) -> Callers | None:
+    if server.client_ca_file:
+        from imagegate.web.client_certificates import Callers, ClientAuthority  # imports cryptography: takes memory
+
+        return Callers(ClientAuthority(Path(server.client_ca_file)), server.callers)
+    if server.callers:
+        raise InvalidSettings("server.callers: names of client certificates need their CA: set server.clientCAFile")
+    return None
 
 
 def create_app(service: Runtime, metrics: Metrics) -> Flask:

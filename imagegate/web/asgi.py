@@ -29,6 +29,7 @@ from imagegate.web.admission import (
 )
 from imagegate.web.asgi_types import Receive, Scope, Send
 from imagegate.web.http_connection import ARRIVED
+from imagegate.web.peer_certificate import PEER_CERTIFICATE
 from imagegate.web.review_connection import BeginReview
 from imagegate.web.wsgi_bridge import Bridge, WsgiApplication
 
@@ -179,7 +180,8 @@ def _request_of(scope: Scope, body: bytes) -> Received:
         elif name == b"content-encoding":
             encoding = value.decode("latin-1")
     query = scope["query_string"].decode("latin-1")
-    return Received(scope["method"], media_type, encoding or "identity", query, body, scope.get(ARRIVED))
+    arrived, certificate = scope.get(ARRIVED), scope.get(PEER_CERTIFICATE)
+    return Received(scope["method"], media_type, encoding or "identity", query, body, arrived, certificate)
 
 
 async def _read(scope: Scope, receive: Receive, max_bytes: int | None) -> bytes | None:

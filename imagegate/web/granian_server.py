@@ -25,6 +25,8 @@ def run(app: Application, options: ServerOptions) -> None:
         from granian.http import HTTP1Settings
     except ImportError as error:
         raise InvalidSettings("--server granian needs a package; in a checkout: pip install '.[granian]'") from error
+    if options.caller_ca is not None:
+        raise InvalidSettings("--server granian: server.clientCAFile is not supported, use gunicorn")
     host, port = _address(options.bind)
     server = Granian(
         "imagegate",

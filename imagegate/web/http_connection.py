@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from imagegate.web.connections import TOO_SLOW, Connections
+from imagegate.web.peer_certificate import PEER_CERTIFICATE
 from imagegate.web.transports import HeadWithBody, LingeringClose
 
 ARRIVED = "imagegate.arrived"
@@ -81,6 +82,8 @@ class Connection(HttpToolsProtocol):
         """The fields of ``_ONCE`` in the head that was received last."""
         self._held_back: tuple[RequestResponseCycle, Any] | None = None
         """A request whose head is complete and whose body is not: not yet given to the application."""
+        self.peer_certificate: bytes | None = None
+        """The client's certificate, DER, verified by the handshake; None: it has shown none."""
         self._answering: Any = None
         """The request that is being answered, or was answered last."""
         self._unread_timer: asyncio.TimerHandle | None = None
@@ -109,6 +112,9 @@ class Connection(HttpToolsProtocol):
         # The address from accept(): the socket of a client that has already gone has none, and no address would count
         # as this machine's own.
         self.client = self._address
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.peer_certificate = tls.getpeercert(binary_form=True)
         self.since = time.monotonic()
         self._connections.request_complete(self)  # and begun again at the end of the order, for the oldest are first
         self._connections.request_started(self, self.since)
@@ -212,6 +218,8 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()  # makes the scope, and empties what was received
         self.url, self.headers, self.expect_100_continue = url, headers, expect
         self.scope["headers"] = headers
+        if self.peer_certificate is not None:
+            self.scope[PEER_CERTIFICATE] = self.peer_certificate
         super().on_headers_complete()
         cycle = self.cycle
         cycle.transport = HeadWithBody(self.transport)

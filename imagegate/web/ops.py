@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify
 
@@ -11,6 +11,9 @@ from imagegate import __version__
 from imagegate.service.policies.policy_set import PolicyHolder
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
 from imagegate.wiring.runtime import STORE, Runtime
+
+if TYPE_CHECKING:
+    from imagegate.service.certificates.served import Serving
 
 KUBERNETES = "v1.32.0"
 """The Kubernetes version whose API conventions the image API follows."""
@@ -50,6 +53,17 @@ def _look_ups(service: Runtime) -> dict[str, Any]:
     return {"underWay": under_way, "waiting": waiting, "circuitsNotClosed": len(circuits), "circuits": shown}
 
 
+def _certificate(serving: Serving) -> dict[str, Any]:
+    served = serving.served()
+    return {
+        "notBefore": served.not_before.isoformat(),
+        "notAfter": served.not_after.isoformat(),
+        "names": sorted(served.names),
+        "sha256": served.fingerprint,
+        "error": serving.failure(),
+    }
+
+
 def ops(service: Runtime, metrics: Metrics) -> Blueprint:
     """The Flask blueprint of these pages."""
     pages = Blueprint("ops", __name__)
@@ -72,6 +86,8 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
             "policies": _policies(service.policies),
             "lookUps": _look_ups(service),
         }
+        if service.certificate is not None:
+            detail["certificate"] = _certificate(service.certificate)
         if service.owner is not None:
             detail["policies"] |= {"generation": service.owner.generation, "looked": service.owner.last_look()}
             detail["processes"] = service.owner.processes()
@@ -91,6 +107,8 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
     def scrape() -> Response:
         service.recording.flush()
         metrics.store_read(service.store_trouble())
+        if service.certificate is not None:
+            metrics.serving.certificate(service.certificate)
         return Response(metrics.text(), content_type=CONTENT_TYPE)
 
     return pages

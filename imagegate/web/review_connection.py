@@ -102,6 +102,7 @@ class ReviewConnection(Connection):
             self._query.decode("latin-1"),
             pieces[0] if len(pieces) == 1 else b"".join(pieces),
             self.since,
+            self.peer_certificate,
         )
         try:
             begun = self._begin_review(endpoint, received)

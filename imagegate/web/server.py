@@ -15,12 +15,11 @@ import os
 import resource
 import shutil
 import socket
-import ssl
 import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
@@ -29,7 +28,9 @@ from imagegate.service.health import Check
 from imagegate.settings.sections import ServerSettings
 from imagegate.web.addresses import Address
 from imagegate.web.connections import Limits
-from imagegate.web.tls import Certificates
+
+if TYPE_CHECKING:
+    from imagegate.web.tls import Certificates
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """Not imported from ``web.metrics``: that imports ``prometheus_client``, which reads the variable on import."""
@@ -57,6 +58,11 @@ class ServerOptions(NamedTuple):
     certificate: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
+    """Every client must show a certificate of it."""
+    caller_ca: Path | None = None
+    """Clients that send reviews must show a certificate of it."""
+    names: tuple[str, ...] = ()
+    """Names that the certificate must be good for."""
     graceful_s: int = 25
     """Seconds to end in; less than Kubernetes' 30 s between SIGTERM and SIGKILL."""
     worker: str = EVENT_LOOP
@@ -76,8 +82,13 @@ class ServerOptions(NamedTuple):
             per_peer=server.connections_per_client,
             buffered_max_bytes=server.buffered_max_bytes,
         )
+        certificate = server.certificate
         return cls(
             bind=(str(Address(server.host.strip("[]"), server.port)),),
+            certificate=Path(certificate.cert_file) if certificate.cert_file else None,
+            key=Path(certificate.key_file) if certificate.key_file else None,
+            caller_ca=Path(server.client_ca_file) if server.client_ca_file else None,
+            names=certificate.names,
             workers=server.workers,
             threads=server.threads,
             worker=server.worker,
@@ -103,7 +114,7 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
     """Gunicorn's settings by name, hooks included. Makes the folder in which the workers share their metrics.
 
     Raises:
-        OSError: the certificate, its key or the client CA cannot be read.
+        InvalidCertificate: the certificate, its key or a client CA cannot be used.
     """
     _hold_little_free_memory()
     reloads = Reloads()
@@ -143,11 +154,32 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
         settings["worker_class"] = ThreadWorker
     _allow_descriptors()
     if options.certificate and options.key:
-        certificates = Certificates(options.certificate, options.key, options.client_ca)
+        certificates = certificates_of(options.certificate, options.key, options)
         settings["certfile"], settings["keyfile"] = str(options.certificate), str(options.key)
+        settings["post_worker_init"] = _showing(certificates)
         # called for each connection; certfile and keyfile only tell gunicorn that there is TLS
         settings["ssl_context"] = lambda _config, _default: certificates.context()
     return settings
+
+
+def certificates_of(certificate: Path, key: Path, options: ServerOptions) -> Certificates:
+    """The certificates that the options name.
+
+    Raises:
+        InvalidCertificate: they cannot be used.
+    """
+    from imagegate.web.tls import Certificates, TlsFiles  # imports cryptography, which takes memory
+
+    optional = (options.caller_ca,) if options.caller_ca is not None else ()
+    return Certificates(TlsFiles(certificate, key, options.client_ca, optional), options.names)
+
+
+def _showing(certificates: Certificates) -> Callable[[Any], None]:
+    def post_init(worker: Any) -> None:
+        post_worker_init(worker)
+        worker.wsgi.show_certificate(certificates)
+
+    return post_init
 
 
 class Reloads:
@@ -330,8 +362,3 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Callable[..., Any]:
         """The application."""
         return self._application
-
-
-def tls_problem(error: OSError) -> str:
-    """A message for the operator: why the certificate cannot be used."""
-    return f"TLS certificate: {error.reason if isinstance(error, ssl.SSLError) else error}"

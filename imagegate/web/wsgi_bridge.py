@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes
 from imagegate.web.asgi_types import Receive, Scope, Send
 from imagegate.web.http_connection import CLOSE
 from imagegate.web.loop_streams import LoopStreams
+from imagegate.web.peer_certificate import PEER_CERTIFICATE
 from imagegate.web.streams import HANDOVER, Handover, Stream
 
 StartResponse = Callable[..., Any]
@@ -145,6 +146,8 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    if PEER_CERTIFICATE in scope:
+        environ[PEER_CERTIFICATE] = scope[PEER_CERTIFICATE]
     for name, value in scope["headers"]:
         if b"_" in name or name in {b"content-length", b"transfer-encoding"}:
             continue

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from imagegate.adapters.http.client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.ports.content_trust import TrustStates
+    from imagegate.service.certificates.served import Serving
     from imagegate.service.guard.at_start import LockoutCheck
     from imagegate.service.policies.owner import Beginning, PolicyOwner
     from imagegate.wiring.cluster import Cluster
@@ -70,6 +71,8 @@ class Runtime:
     """Circuit breakers of registries and other servers, where any are contacted."""
     cluster: Cluster | None = None
     """The cluster whose API is asked, if the settings name one."""
+    certificate: Serving | None = None
+    """The serving certificate; None without TLS, or where another server serves it."""
     checks: list[Check] = field(default_factory=list)
     """Checks that ``/readyz`` reports."""
     ends: Callable[[], bool] = lambda: False

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID_FOR = datetime.timedelta(days=3650)
+AN_HOUR = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,20 @@ class Authority:
         addresses: tuple[str, ...] = ("127.0.0.1", "::1"),
         names: tuple[str, ...] = ("localhost",),
         file_name: str = "",
+        valid: tuple[datetime.timedelta, datetime.timedelta] | None = None,
     ) -> Certificate:
-        """A certificate for a server and a client; ``organizations`` are a Kubernetes client's groups."""
+        """A certificate for a server and a client; ``organizations`` are a Kubernetes client's groups.
+
+        Args:
+            valid: from when to when, counted from now; None: an hour ago to ten years hence.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, text) for text in organizations]
         subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         certificate = (
-            _builder(subject, self._name, key.public_key())
+            _builder(subject, self._name, key.public_key(), valid or (-AN_HOUR, VALID_FOR))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(
@@ -97,7 +103,12 @@ def self_signed(directory: Path, common_name: str) -> Certificate:
     return _write(directory, common_name, certificate, key)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    valid: tuple[datetime.timedelta, datetime.timedelta] = (-AN_HOUR, VALID_FOR),
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -105,8 +116,8 @@ def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurve
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + VALID_FOR)
+        .not_valid_before(now + valid[0])
+        .not_valid_after(now + valid[1])
     )
 
 

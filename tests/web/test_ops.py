@@ -26,6 +26,7 @@ def client(*checks: Check) -> FlaskClient:
         checks=list(checks),
         policies=policies,
         owner=None,
+        certificate=None,
         look_up=LookUp({}),
         circuits=None,
         recording=Recording(time.time),

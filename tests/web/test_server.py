@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ from imagegate.web.server import (
     gunicorn_settings,
     notice_lost_clients,
     share_metrics,
-    tls_problem,
     when_ready,
     when_ready_for_event_loop,
 )
@@ -123,10 +121,3 @@ def test_reloads_of_the_master_are_seen_by_a_fork() -> None:
     assert os.read(ours, 10) == b"2"
     os.close(ours)
     os.close(theirs)
-
-
-def test_tls_problems_are_said_without_the_library() -> None:
-    error = ssl.SSLError(1, "[SSL: X] x")
-    error.reason = "KEY_VALUES_MISMATCH"
-    assert tls_problem(error) == "TLS certificate: KEY_VALUES_MISMATCH"
-    assert tls_problem(FileNotFoundError(2, "No such file", "tls.crt")).endswith("No such file: 'tls.crt'")

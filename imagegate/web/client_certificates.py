@@ -1,0 +1,135 @@
+"""Certificates of clients: which CA issued one, and who may send reviews.
+
+The TLS handshake accepts certificates of several CAs on one port (``TlsFiles.optional_cas``). Here a path finds out
+whether a client's certificate is of the CA that it trusts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from imagegate.service.certificates.served import CHAIN_MAX_BYTES, InvalidCertificate
+from imagegate.web.admission import HttpError
+from imagegate.web.tls import file_state
+
+LOOK_EVERY_S = 1.0
+_CACHED_MAX = 256
+
+_log = logging.getLogger(__name__)
+
+
+class ClientAuthority:
+    """A bundle of CA certificates in a file, which is followed.
+
+    Raises:
+        InvalidCertificate: it cannot be read.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._look_at = clock() + LOOK_EVERY_S
+        self._seen = file_state(path)
+        self._authorities = _read(path)
+        self._issued: dict[bytes, x509.Certificate] = {}
+
+    def issued(self, certificate: bytes) -> x509.Certificate | None:
+        """The decoded certificate, if a CA of the bundle issued it directly and it is valid now.
+
+        Args:
+            certificate: DER, as the handshake verified it: so its time and purpose were good when the connection began.
+        """
+        self._look()
+        issued = self._issued
+        found = issued.get(certificate) or self._verified(certificate)
+        if found is None or not _is_timely(found):
+            return None
+        if len(issued) < _CACHED_MAX:
+            issued[certificate] = found
+        return found
+
+    def _verified(self, certificate: bytes) -> x509.Certificate | None:
+        try:
+            decoded = x509.load_der_x509_certificate(certificate)
+        except ValueError:
+            return None
+        return decoded if any(_is_issued_by(decoded, each) for each in self._authorities) else None
+
+    def _look(self) -> None:
+        if self._clock() < self._look_at:
+            return
+        self._look_at = self._clock() + LOOK_EVERY_S
+        state = file_state(self._path)
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            self._authorities = _read(self._path)
+        except InvalidCertificate as error:
+            _log.error("the CA of clients is not reloaded, the last good one stays in use: %s", error)
+        else:
+            self._issued = {}
+
+
+class Callers:
+    """Clients that may send reviews.
+
+    Args:
+        names: accepted common names; empty: every one.
+    """
+
+    def __init__(self, authority: ClientAuthority, names: tuple[str, ...] = ()) -> None:
+        self._authority = authority
+        self._names = frozenset(names)
+
+    def check(self, certificate: bytes | None) -> None:
+        """Check that the client with this certificate, DER, may send reviews.
+
+        Raises:
+            HttpError: it may not.
+        """
+        if certificate is None:
+            raise HttpError("401 Unauthorized", "no client certificate was shown: server.clientCAFile requires one")
+        found = self._authority.issued(certificate)
+        if found is None:
+            raise HttpError("403 Forbidden", "the client certificate is not of server.clientCAFile, or not valid now")
+        if self._names and self._names.isdisjoint(_common_names(found)):
+            raise HttpError("403 Forbidden", "the client certificate's common name is not among server.callers")
+
+
+def _common_names(certificate: x509.Certificate) -> frozenset[str]:
+    try:
+        return frozenset(
+            str(each.value) for each in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        )
+    except ValueError:
+        return frozenset()
+
+
+def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _is_timely(certificate: x509.Certificate) -> bool:
+    return certificate.not_valid_before_utc <= datetime.now(UTC) < certificate.not_valid_after_utc
+
+
+def _read(path: Path) -> list[x509.Certificate]:
+    try:
+        with path.open("rb") as file:
+            return x509.load_pem_x509_certificates(file.read(CHAIN_MAX_BYTES))
+    except OSError as error:
+        raise InvalidCertificate(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InvalidCertificate(f"{path}: no certificate can be read: {error}") from error
