@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imagegate.core.admission.custom_resources import CustomResource, is_path
+from imagegate.core.admission.workload import has_images
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.documents.yaml.fields import Fields
 from imagegate.settings.certificate import CertificateSettings
@@ -26,26 +29,30 @@ from imagegate.settings.schema import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ExtraResource:
-    """A resource beyond the known ones, with the field paths of the pod specs in it."""
-
-    group: str
-    resource: str
-    kind: str
-    pod_specs: tuple[str, ...]
+def _extra_resources(fields: Fields, name: str) -> tuple[CustomResource, ...]:
+    found = fields.each(name, _extra_resource) or ()
+    for position, each in enumerate(found):
+        if any(each.group_resource == other.group_resource for other in found[:position]):
+            fields.error(name, f"{each.group_resource} is listed twice")
+    return found
 
 
-def _extra_resources(fields: Fields, name: str) -> tuple[ExtraResource, ...]:
-    return fields.each(name, _extra_resource) or ()
-
-
-def _extra_resource(fields: Fields) -> ExtraResource:
+def _extra_resource(fields: Fields) -> CustomResource:
     group, resource, kind = (fields.text(name) for name in ("group", "resource", "kind"))
-    for required in ("group", "resource", "kind", "podSpecs"):
+    for required in ("group", "resource", "kind"):
         if not fields.has(required):
             fields.error(required, "Required value")
-    return ExtraResource(group, resource, kind, fields.texts("podSpecs") or ())
+    pod_specs, images = (fields.texts(name) or () for name in ("podSpecs", "images"))
+    if not pod_specs and not images:
+        fields.error("podSpecs", "Required value, unless there are images")
+    for name, paths in (("podSpecs", pod_specs), ("images", images)):
+        for path in paths:
+            if not is_path(path):
+                fields.error(name, f"{go_quote(path)} is no path: write fields joined by dots, [*] for every item")
+    found = CustomResource(group, resource, kind, pod_specs, images, fields.flag("optional"))
+    if has_images(found.group_kind):
+        fields.error("kind", f"{found.group_kind} has its images judged without this")
+    return found
 
 
 def _mirrors(fields: Fields, name: str) -> tuple[MirrorRule, ...]:
@@ -128,11 +135,11 @@ class ImagePolicySettings:
     )
     exempt_namespaces: tuple[str, ...] = texts("Namespaces whose objects are not checked.")
     exempt_service_accounts: tuple[str, ...] = texts("User names whose requests are not checked.")
-    extra_resources: tuple[ExtraResource, ...] = custom(
+    extra_resources: tuple[CustomResource, ...] = custom(
         (),
-        "Custom resources to check too, with the paths of pod specs in them. Not supported by this version, "
-        "which refuses it.",
-        "list of `{group, resource, kind, podSpecs}`",
+        "Custom resources whose pod specs and images are judged as Pods, by every plug-in and by `check`:"
+        " [custom resources](image-policy.md#custom-resources).",
+        "list of `{group, resource, kind, podSpecs, images, optional}`",
         _extra_resources,
     )
 

@@ -28,6 +28,7 @@ from imagegate.wiring.behaviours import (
 )
 from imagegate.wiring.guard import policy_guard
 from imagegate.wiring.record_keys import RecordKey
+from imagegate.wiring.templates import judging_templates
 
 if TYPE_CHECKING:
     from imagegate.core.enforcement.policy import Entry
@@ -73,7 +74,8 @@ def configured_plugins(
             settings, policies, record_key or RecordKey(), modes.get("cise", Modes())
         )
     guard = policy_guard(settings, tuple(found))
-    return (*found, guard) if guard is not None else tuple(found)
+    with_templates = judging_templates(found, settings.image_policy.extra_resources)
+    return (*with_templates, guard) if guard is not None else tuple(with_templates)
 
 
 def _image_enforcement(
@@ -173,8 +175,6 @@ def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin | None
 
 def _refuse_unsupported(settings: Settings) -> None:
     """Refuse settings without an effect: a setting that is ignored is worse than none."""
-    if settings.image_policy.extra_resources:
-        raise InvalidSettings("imagePolicy.extraResources: not supported in this version")
     if settings.import_gate.check_mirrors:
         raise InvalidSettings("importGate.checkMirrors: not supported in this version")
     if settings.scanner is not None and not enforces_images(settings):

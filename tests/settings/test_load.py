@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imagegate.core.admission.custom_resources import CustomResource
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.profile import Profile
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
@@ -15,7 +16,6 @@ from imagegate.settings.load import ENTRIES, Settings, load_settings
 from imagegate.settings.modes import NamespaceMode
 from imagegate.settings.reference_page import document
 from imagegate.settings.schema import camel
-from imagegate.settings.sections import ExtraResource
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -63,7 +63,7 @@ def test_every_kind_of_setting_is_read(tmp_path: Path) -> None:
     assert (settings.server.port, settings.server.default_timeout_s) == (0, 2.5)
     assert settings.integrated_registry.aliases == ("a:1", "b:2")
     assert settings.image_policy.namespaces == (NamespaceMode(LabelSelector.of({"team": "a"}), "audit"),)
-    assert settings.image_policy.extra_resources == (ExtraResource("g", "r", "K", ("spec.template.spec",)),)
+    assert settings.image_policy.extra_resources == (CustomResource("g", "r", "K", ("spec.template.spec",)),)
     assert settings.registry.mirrors == (MirrorRule("a.io", ("m.io/a",), MirrorUse.ANY, True),)
     assert dict(settings.registry.token_realms) == {"a.io": ("auth.a.io",)}
     assert settings.cise is not None
@@ -101,6 +101,23 @@ def test_an_empty_cise_block_turns_that_path_on(tmp_path: Path) -> None:
         ),
         ("imagePolicy: {namespaces: [{mode: warn, selector: {matchLabel: {a: c}}}]}\n", 'did you mean "matchLabels"?'),
         ("imagePolicy: {extraResources: [{group: g}]}\n", "extraResources[0].resource: Required value"),
+        ("imagePolicy: {extraResources: [{kind: K, group: g, resource: r}]}\n", "podSpecs: Required value"),
+        (
+            "imagePolicy: {extraResources: [{kind: K, group: g, resource: r, podSpecs: ['$.spec']}]}\n",
+            'extraResources[0].podSpecs: "$.spec" is no path',
+        ),
+        (
+            "imagePolicy: {extraResources: [{kind: K, group: g, resource: r, images: ['a[0].b']}]}\n",
+            'extraResources[0].images: "a[0].b" is no path',
+        ),
+        (
+            "imagePolicy: {extraResources: [{kind: Deployment, group: apps, resource: r, podSpecs: [spec]}]}\n",
+            "extraResources[0].kind: Deployment.apps has its images judged without this",
+        ),
+        (
+            "imagePolicy:\n  extraResources:\n  - &a {kind: K, group: g, resource: r, podSpecs: [spec]}\n  - *a\n",
+            "extraResources: r.g is listed twice",
+        ),
         ("registry: {mirrors: [{mirrors: [a]}]}\n", "registry.mirrors[0].source: Required value"),
         ("cise: {groups: [x/v1]}\n", 'cise.groups: Unsupported value: "x/v1"'),
         ("server: {}\nserver: {}\n", 'imagegate.yaml:2: "server" is repeated (first in line 1)'),

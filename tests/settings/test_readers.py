@@ -17,9 +17,6 @@ from imagegate.wiring.plugins import configured_plugins
 
 PACKAGE = Path(imagegate.__file__).parent
 REFUSED = {
-    "imagePolicy.extraResources": (
-        "imagePolicy: {extraResources: [{group: g.io, resource: rs, kind: R, podSpecs: [spec]}]}"
-    ),
     "importGate.checkMirrors": "importGate: {checkMirrors: true}",
 }
 """Settings that this version refuses, with a document that sets each."""

@@ -113,6 +113,12 @@ BUILDS = frozenset(
 MAY_LACK_TEMPLATE = DEPLOYMENT_CONFIGS | {GroupKind("", "ReplicationController")}
 """Kinds whose template is optional in the API: without one nothing can run from the object."""
 
+
+def has_images(kind: GroupKind) -> bool:
+    """True for every kind whose images are known without further settings."""
+    return kind in WORKLOADS or kind in BUILDS
+
+
 _RESOURCES: Mapping[GroupKind, GroupResource] = {
     kind: GroupResource(kind.group, f"{kind.kind.lower()}s") for kind in (*WORKLOADS, *BUILDS)
 }

@@ -236,13 +236,32 @@ class TestInput:
         assert why in ran.err
         assert ran.out == ""
 
+    def test_custom_resources_of_the_settings_are_checked(self, imagegate: Command, tmp_path: Path) -> None:
+        table = "{group: argoproj.io, resource: rollouts, kind: Rollout, podSpecs: [spec.template.spec]}"
+        settings = tmp_path / "settings.yaml"
+        settings.write_text(
+            f"config: {CONFIG / 'master-config.yaml'}\nimages: [{CONFIG / 'examples' / 'images'}]\n"
+            f"imagePolicy: {{extraResources: [{table}]}}\n"
+        )
+        spec = {"template": {"spec": {"containers": [{"name": "a", "image": BAD}, {"name": "b", "image": INTERNAL}]}}}
+        rollout = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "r"}, "spec": spec}
+        file = tmp_path / "rollout.yaml"
+        file.write_text(yaml.safe_dump(rollout))
+        ran = imagegate("check", "--settings", settings, file, "-o", "json")
+        (found,) = json.loads(ran.out)["results"]
+        assert ran.code == 1
+        assert [(each["at"], each["image"], each["line"]) for each in found["problems"]] == [
+            ("spec.template.spec.containers[0].image", BAD, 9)
+        ]
+        file.write_text(file.read_text().replace(BAD, GOOD))
+        ran = imagegate("check", "--settings", settings, file, "-o", "json")
+        (found,) = json.loads(ran.out)["results"]
+        assert found["verdict"] == "rewritten"
+        assert [each["path"] for each in found["rewrites"]] == ["/spec/template/spec/containers/1/image"]
+
     @pytest.mark.parametrize(
         "setting, why",
         [
-            (
-                "imagePolicy:\n  extraResources:\n  - {group: a, resource: b, kind: C, podSpecs: [spec]}\n",
-                "imagePolicy.extraResources: not supported in this version",
-            ),
             ("importGate: {checkMirrors: true}\n", "importGate.checkMirrors: not supported in this version"),
         ],
     )
