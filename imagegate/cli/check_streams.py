@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 import click
 
 from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
+from imagegate.cli.words import counted
 
 if TYPE_CHECKING:  # what takes time to import is imported when it is used
     from imagegate.cli.check.manifests import Manifest
@@ -73,7 +74,8 @@ def check_streams(paths: tuple[Path, ...], output: str, **named: Unpack[SharedOp
     else:
         for each in found:
             say(str(each))
-        say(f"{len(found)} references outside the list in {streams} image streams", err=True)
+        references, looked_at = counted(len(found), "reference"), counted(streams, "image stream")
+        say(f"{references} outside the list in {looked_at}", err=True)
     if selection.errors:
         return 2
     return 1 if found else 0

@@ -10,7 +10,7 @@ import click
 from imagegate.cli.options import SharedOptions, chosen, chosen_options
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
-from imagegate.errors import ConfigError
+from imagegate.errors import ConfigError, InvalidInput
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
 
 _EXAMPLE = """\b
@@ -52,6 +52,8 @@ def explain(
     """
     from imagegate.wiring.runtime import build
 
+    if not image.strip():
+        raise InvalidInput("IMAGE is empty: name an image, such as docker.io/library/nginx:1.27")
     service = build(chosen(named))
     if not service.policies.current.plugins:
         raise ConfigError("no policy to explain with: name one with --config, --policies or --settings")

@@ -49,3 +49,9 @@ def test_lack_of_evidence_is_exit_code_3(imagegate: Command) -> None:
 
 def test_without_a_policy_there_is_nothing_to_explain(imagegate: Command) -> None:
     assert imagegate("explain", BAD).code == 2
+
+
+def test_an_empty_image_is_a_usage_error(imagegate: Command) -> None:
+    ran = imagegate("explain", *SETTINGS, "")
+    assert (ran.code, ran.out) == (2, "")
+    assert "IMAGE is empty" in ran.err

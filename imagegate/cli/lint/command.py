@@ -9,6 +9,8 @@ import click
 from imagegate.cli.lint.files import lint_paths
 from imagegate.cli.lint.output import FORMATS, summary
 from imagegate.cli.options import FILE_OR_FOLDER
+from imagegate.cli.output import say
+from imagegate.cli.outputs import Output, chosen_outputs, output_options, write_outputs
 from imagegate.core.profile import Profile
 from imagegate.documents.lint.findings import Severity
 
@@ -30,21 +32,26 @@ Example:
 @click.option("--strict-yaml", is_flag=True, help="Refuse domainName: *.example.com without quotes.")
 @click.option("--warnings-are-errors", "-W", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--quiet", "-q", is_flag=True, help="Hide informational findings.")
-@click.option(
-    "-o", "--output", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="Output format."
-)
+@output_options(list(FORMATS), "text")
 def lint(
-    paths: tuple[Path, ...], profile: str, strict_yaml: bool, warnings_are_errors: bool, quiet: bool, output: str
+    paths: tuple[Path, ...],
+    profile: str,
+    strict_yaml: bool,
+    warnings_are_errors: bool,
+    quiet: bool,
+    outputs: tuple[Output, ...],
+    output_file: Path | None,
 ) -> int:
     """Check policies: files that do not load, rules that can never match, and policies that lock everyone out.
 
     PATH is a master-config.yaml, an ImagePolicyConfig, a settings file, ClusterImagePolicy and ImagePolicy objects,
     or a folder of these. Exit code 1 if anything is an error.
     """
+    chosen_formats = chosen_outputs(outputs, output_file)
     found = lint_paths(paths, Profile(profile), strict_yaml=strict_yaml)
     shown = [finding for finding in found if not (quiet and finding.severity is Severity.INFO)]
-    click.echo(FORMATS[output](shown), nl=False)
-    if output == "text":
-        click.echo(summary(shown), err=True)
+    write_outputs(chosen_formats, lambda name, _: FORMATS[name](shown))
+    if all(each.file is not None or each.format == "text" for each in chosen_formats):
+        say(summary(shown), err=True)
     failing = {Severity.ERROR, Severity.WARNING} if warnings_are_errors else {Severity.ERROR}
     return int(any(finding.severity in failing for finding in found))

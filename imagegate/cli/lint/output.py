@@ -7,10 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from imagegate.cli.output import json_text, safe_line, yaml_text
-from imagegate.cli.reports import JunitCase, SarifResult, junit_report, sarif_report
+from imagegate.cli.reports.annotation import Annotation, github_annotations, gitlab_report
+from imagegate.cli.reports.junit import JunitCase, junit_report
+from imagegate.cli.reports.rule_help import finding_help
+from imagegate.cli.reports.sarif import sarif_report
+from imagegate.cli.words import counted
 from imagegate.documents.lint.findings import Finding, Severity
 
-_SARIF_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -18,7 +23,7 @@ def summary(findings: Sequence[Finding]) -> str:
     if not findings:
         return "nothing found"
     counts = Counter(finding.severity for finding in findings)
-    return ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
+    return ", ".join(counted(counts[severity], _NOUNS[severity]) for severity in Severity if counts[severity])
 
 
 def _text(findings: Sequence[Finding]) -> str:
@@ -37,18 +42,30 @@ def _yaml(findings: Sequence[Finding]) -> str:
     return yaml_text(_plain(findings))
 
 
-def _sarif(findings: Sequence[Finding]) -> str:
-    results = (
-        SarifResult(
+def _annotations(findings: Sequence[Finding]) -> list[Annotation]:
+    return [
+        Annotation(
             finding.code,
-            _SARIF_LEVELS[finding.severity],
+            _LEVELS[finding.severity],
             f"{finding.path}: {finding.text}" if finding.path else finding.text,
             finding.file,
             finding.line,
         )
         for finding in findings
-    )
-    return sarif_report("imagegate lint", results, rules=[(code, "") for code in sorted({f.code for f in findings})])
+    ]
+
+
+def _sarif(findings: Sequence[Finding]) -> str:
+    codes = sorted({finding.code for finding in findings})
+    return sarif_report("imagegate lint", _annotations(findings), rules=[(code, finding_help(code)) for code in codes])
+
+
+def _github(findings: Sequence[Finding]) -> str:
+    return github_annotations(_annotations(findings))
+
+
+def _gitlab(findings: Sequence[Finding]) -> str:
+    return gitlab_report(_annotations(findings))
 
 
 def _junit(findings: Sequence[Finding]) -> str:
@@ -69,5 +86,7 @@ FORMATS: Mapping[str, Callable[[Sequence[Finding]], str]] = {
     "yaml": _yaml,
     "junit": _junit,
     "sarif": _sarif,
+    "github": _github,
+    "gitlab": _gitlab,
 }
 """Output format by name."""

@@ -38,7 +38,7 @@ def written(folder: Path, text: str, name: str = "p.yaml") -> Path:
     "text, code, summary",
     [
         (GOOD, 0, "nothing found"),
-        (INFORMATIVE, 0, "1 info"),
+        (INFORMATIVE, 0, "1 remark"),
         (DOUBTFUL, 0, "1 warning"),
         (LOCKOUT, 1, "1 error, 1 warning"),
         (BROKEN, 1, "1 error"),
