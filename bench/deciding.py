@@ -20,8 +20,9 @@ from imagegate.core.enforcement.selection import PolicySet, Selected, select
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams.questions import Namespace
-from imagegate.core.import_gate.gate import ImportGate, Transport
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.references.wildcard import Wildcard
 from imagegate.documents.image_policies import read_policies

@@ -215,7 +215,11 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         access_rules=resolved(settings.access_rules, "accessRules"),
         cluster=settings.cluster
         and replace(settings.cluster, kubeconfig=resolved(settings.cluster.kubeconfig, "cluster", "kubeconfig")),
-        registry=replace(settings.registry, ca_file=resolved(settings.registry.ca_file, "registry", "caFile")),
+        registry=replace(
+            settings.registry,
+            ca_file=resolved(settings.registry.ca_file, "registry", "caFile"),
+            mirror_sets=tuple(resolved(path, "registry", "mirrorSets") for path in settings.registry.mirror_sets),
+        ),
         store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),
         server=replace(
             settings.server,

@@ -173,7 +173,7 @@ class ImportGateSettings:
     )
     review_mappings: bool = flag(False, "Also accept the right to create `imagestreammappings` in the namespace.")
     check_mirrors: bool = flag(
-        False, "Require mirrors to be on the list as well. Not supported by this version, which refuses it."
+        False, "Require every mirror that an import may be fetched from to be on the list as well."
     )
 
 
@@ -243,6 +243,9 @@ class RegistrySettings:
     ca_file: str = text("", "PEM bundle trusted in addition to the system's.")
     mirrors: tuple[MirrorRule, ...] = custom(
         (), "Mirrors of a registry's images.", "list of `{source, mirrors, use, neverContactSource}`", _mirrors
+    )
+    mirror_sets: tuple[str, ...] = texts(
+        "Files and folders of ImageDigestMirrorSet, ImageTagMirrorSet and ImageContentSourcePolicy objects."
     )
     token_realms: Mapping[str, tuple[str, ...]] = custom(
         NO_LISTS,

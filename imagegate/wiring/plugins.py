@@ -27,6 +27,7 @@ from imagegate.wiring.behaviours import (
     plugin_modes,
 )
 from imagegate.wiring.guard import policy_guard
+from imagegate.wiring.mirrors import MirrorSource, checked_mirrors, settings_mirrors
 from imagegate.wiring.record_keys import RecordKey
 from imagegate.wiring.templates import judging_templates
 
@@ -48,19 +49,21 @@ def configured_plugins(
     config: MasterConfig,
     policies: LoadedPolicies | None = None,
     record_key: RecordKey | None = None,
+    mirrors: MirrorSource | None = None,
 ) -> tuple[ConfiguredPlugin, ...]:
     """The plug-ins that the documents turn on, in the order of the mutating pass.
 
     Args:
         policies: of the CISE path; None: not read, and the path is left out.
         record_key: of the records of rewritten images (docs/spec/enforcement.md 15.2).
+        mirrors: those of the registry client; None: those that the settings name.
 
     Raises:
         ConfigError: a setting or a document is wrong.
     """
     _refuse_unsupported(settings)
     modes = plugin_modes(settings)
-    image_policy, *others = _plugins(settings, config)
+    image_policy, *others = _plugins(settings, config, mirrors or settings_mirrors(settings))
     plugins = (each for each in (image_policy, *others) if each is not None)
     found = [
         ConfiguredPlugin(
@@ -153,7 +156,7 @@ def _is_settled(plugin: Plugin, settings: Settings) -> bool:
     return isinstance(plugin, AlwaysPullPlugin) or (documented and isinstance(plugin, ImagePolicyPlugin))
 
 
-def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin | None]:
+def _plugins(settings: Settings, config: MasterConfig, mirrors: MirrorSource) -> Iterator[Plugin | None]:
     """The image policy (None if it is off), then the others of the master-config."""
     block = config.import_policy
     policy = config.image_policy
@@ -165,6 +168,7 @@ def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin | None
             block.allowed_registries_for_import,
             integrated_registry=next(iter(integrated_registries(settings, block)), ""),
             behaviour=import_gate_behaviour(settings),
+            mirrors=checked_mirrors(settings, mirrors) if settings.import_gate.check_mirrors else None,
         )
         yield ImportGatePlugin(gate)
     by_labels = tuple(modes for modes in plugin_modes(settings).values() if modes.by_namespace)
@@ -175,7 +179,5 @@ def _plugins(settings: Settings, config: MasterConfig) -> Iterator[Plugin | None
 
 def _refuse_unsupported(settings: Settings) -> None:
     """Refuse settings without an effect: a setting that is ignored is worse than none."""
-    if settings.import_gate.check_mirrors:
-        raise InvalidSettings("importGate.checkMirrors: not supported in this version")
     if settings.scanner is not None and not enforces_images(settings):
         raise InvalidSettings("scanner: only policies use reports: name some in policies, or write cise: {}")

@@ -29,6 +29,7 @@ from imagegate.service.review.lookups import Answerer
 from imagegate.settings.enforcement import VulnerabilitySettings
 from imagegate.settings.load import Settings
 from imagegate.wiring.content_trust import trust_answerer
+from imagegate.wiring.mirrors import MirrorSource, settings_mirrors
 from imagegate.wiring.vulnerabilities import advisor_answerer, scan_answerer
 
 
@@ -86,12 +87,19 @@ TAG_KEPT_S = 10.0
 """Seconds that a tag's digest is cached for reviews. A rewritten image runs as the digest that was verified."""
 
 
-def registry(settings: Settings, http: HttpClient) -> Registry:
-    """The client of image registries; responses for a digest never change and are cached."""
-    return CachedRegistry(_upstream(settings, http))
+def registry(settings: Settings, http: HttpClient, mirrors: MirrorSource | None = None) -> Registry:
+    """The client of image registries; responses for a digest never change and are cached.
+
+    Args:
+        mirrors: None: those that the settings name.
+
+    Raises:
+        InvalidSettings: a file of mirrors cannot be used.
+    """
+    return CachedRegistry(_upstream(settings, http, mirrors))
 
 
-def _upstream(settings: Settings, http: HttpClient) -> HttpRegistry:
+def _upstream(settings: Settings, http: HttpClient, mirrors: MirrorSource | None) -> HttpRegistry:
     given = settings.registry
     limits = replace(
         RegistryLimits(),
@@ -104,7 +112,7 @@ def _upstream(settings: Settings, http: HttpClient) -> HttpRegistry:
         settings=RegistrySettings(
             insecure=frozenset(given.insecure),
             blocked=frozenset(given.blocked),
-            mirrors=given.mirrors,
+            watched_mirrors=mirrors or settings_mirrors(settings),
             realms=TokenRealms.with_known(given.token_realms),
         ),
         limits=limits,
@@ -117,18 +125,20 @@ def evidence_answerers(
     trust_states: TrustStates | None = None,
     *,
     first_use: Callable[[], None] = lambda: None,
+    mirrors: MirrorSource | None = None,
 ) -> dict[type[Question], Answerer]:
     """Digests, signatures, trust data and vulnerabilities of images.
 
     Args:
         trust_states: remembers what was trusted; None: this process alone, until it ends.
         first_use: called when a repository's trust data is trusted without a pin.
+        mirrors: of registries; None: those that the settings name.
 
     Raises:
-        InvalidSettings: a pinned CA cannot be used.
+        InvalidSettings: a pinned CA or a file of mirrors cannot be used.
     """
     cached = settings.cise is None or settings.cise.cache
-    upstream = _upstream(settings, http)
+    upstream = _upstream(settings, http, mirrors)
     images = CachedRegistry(upstream)
     digests = ManifestDigests(images, limits=DigestLimits(tag_s=TAG_KEPT_S) if cached else None)
     limits = SignatureLimits() if cached else SignatureLimits(accepted_s=0, refused_s=0)

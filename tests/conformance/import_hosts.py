@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from imagegate.core.import_gate.behaviour import OPENSHIFT_4
-from imagegate.core.import_gate.gate import Admission, ImportGate, Transport, canonical_repositories
+from imagegate.core.import_gate.gate import Admission, ImportGate, canonical_repositories
 from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference
 from tests.conformance.context import Context, differences

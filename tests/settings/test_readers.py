@@ -1,4 +1,4 @@
-"""Every setting is read by something outside of settings/, or refused where it is set."""
+"""Every setting is read by something outside of settings/."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import imagegate
-from imagegate.documents.master_config import MasterConfig
-from imagegate.errors import InvalidSettings
-from imagegate.settings.load import ENTRIES, Settings, load_settings
-from imagegate.wiring.plugins import configured_plugins
+from imagegate.settings.load import ENTRIES, Settings
 
 PACKAGE = Path(imagegate.__file__).parent
-REFUSED = {
-    "importGate.checkMirrors": "importGate: {checkMirrors: true}",
-}
-"""Settings that this version refuses, with a document that sets each."""
 
 
 def settings_of(section: type, path: str = "") -> Iterator[tuple[str, str]]:
@@ -44,16 +35,8 @@ def attributes_read() -> set[str]:
 
 def test_every_setting_has_a_reader() -> None:
     read = attributes_read()
-    assert {dotted for dotted, name in settings_of(Settings) if name not in read} <= set(REFUSED)
+    assert {dotted for dotted, name in settings_of(Settings) if name not in read} == set()
 
 
 def test_every_section_is_listed() -> None:
     assert len(list(settings_of(Settings))) == len(ENTRIES)
-
-
-@pytest.mark.parametrize("document", REFUSED.values(), ids=REFUSED)
-def test_what_has_no_reader_is_refused_where_it_is_set(tmp_path: Path, document: str) -> None:
-    path = tmp_path / "imagegate.yaml"
-    path.write_text(document, encoding="utf-8")
-    with pytest.raises(InvalidSettings, match="this version"):
-        configured_plugins(load_settings(path, environ={}), MasterConfig())

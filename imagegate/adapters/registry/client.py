@@ -12,7 +12,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -92,12 +92,14 @@ class RegistrySettings:
         insecure: ``HOST[:PORT]`` contacted insecurely for every caller.
         blocked: ``HOST[:PORT]`` never contacted: not for an image, as a mirror, or because an answer leads there.
         mirrors: see ``core.registry.mirrors``.
+        watched_mirrors: further ones, which change; None: not known yet, so that no place is known to be permitted.
         realms: token servers on other hosts.
     """
 
     insecure: frozenset[str] = frozenset()
     blocked: frozenset[str] = frozenset()
     mirrors: tuple[MirrorRule, ...] = ()
+    watched_mirrors: Callable[[], Sequence[MirrorRule] | None] = tuple
     realms: TokenRealms | None = None
 
 
@@ -159,7 +161,7 @@ class HttpRegistry:
         Empty if one may be asked. Takes no lock.
         """
         why = ""
-        for place in places_of(image.with_docker_defaults(), self._settings.mirrors):
+        for place in places_of(image.with_docker_defaults(), self._mirrors() or ()):
             host, port = _host_and_port(_canonical(place.as_v2().registry))
             if (host, port) in self._insecure and port == DEFAULT_PORTS["https"]:
                 return ""  # it may answer at port 80
@@ -167,6 +169,10 @@ class HttpRegistry:
             if not why:
                 return ""
         return why
+
+    def _mirrors(self) -> tuple[MirrorRule, ...] | None:
+        watched = self._settings.watched_mirrors()
+        return None if watched is None else (*self._settings.mirrors, *watched)
 
     def ask(
         self, image: ImageReference, access: RegistryAccess, deadline_s: float, question: Callable[[Place], Found[T]]
@@ -181,7 +187,12 @@ class HttpRegistry:
             return _blocked(image.registry)  # as written: the original's text
         answer: Lookup[T] = RegistryUnknown("no place to ask", retryable=False)
         unanswered: RegistryUnknown | None = None
-        places = places_of(wanted, self._settings.mirrors)
+        mirrors = self._mirrors()
+        if mirrors is None:
+            return RegistryUnknown("the cluster's mirrors are not known yet")
+        places = places_of(wanted, mirrors)
+        if not places:
+            return RegistryUnknown(f"{wanted.registry} must not be contacted and has no mirror for {wanted.exact}")
         for place in places:
             # what a user says of the image's own registry is not said of a mirror, which has credentials of its own
             insecure = access.insecure and _host_and_port(place.registry) == _host_and_port(wanted.registry)

@@ -6,8 +6,9 @@ Nothing is decided here: the verdict is ``ImportGate.admit``'s in ``gate``, and 
 from __future__ import annotations
 
 from imagegate.core.admission.trace import Step, Trace
-from imagegate.core.import_gate.gate import ImportGate, Transport, hosts_to_try, repository_of
+from imagegate.core.import_gate.gate import ImportGate, hosts_to_try, repository_of
 from imagegate.core.import_gate.rules import PORTS_OF_NO_PORT, ImportRule, join_host_port
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.import_gate.validation import as_imported
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.openshift import ImageReference

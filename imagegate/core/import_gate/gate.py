@@ -6,13 +6,13 @@ pkg/image/apis/image/validation/whitelist (``registryWhitelister``).
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from imagegate.core.import_gate import messages
 from imagegate.core.import_gate.behaviour import DOCUMENTED, GateBehaviour
+from imagegate.core.import_gate.checked_mirrors import CheckedMirrors
 from imagegate.core.import_gate.rules import (
     AllowedRegistry,
     ImportRule,
@@ -20,21 +20,13 @@ from imagegate.core.import_gate.rules import (
     join_host_port,
     parse_rules,
 )
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy, InvalidReference
 
 DOCKER_HUB = "docker.io"
 _DOCKER_HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io"})
 INTEGRATED = -1
-
-
-class Transport(enum.Enum):
-    """Transport of the fetch; decides the port of a registry written without one."""
-
-    ANY = "any"
-    """Insecure is permitted and secure is tried as well, so the port is not known."""
-    SECURE = "secure"
-    INSECURE = "insecure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,7 @@ _ALLOWED = Admission(True)
 class ImportGate:
     """The compiled list. Immutable, so that all threads share one."""
 
-    __slots__ = ("_allows_all", "_index", "_integrated", "_listed", "behaviour", "integrated_registry")
+    __slots__ = ("_allows_all", "_index", "_integrated", "_listed", "behaviour", "integrated_registry", "mirrors")
 
     def __init__(
         self,
@@ -62,16 +54,19 @@ class ImportGate:
         *,
         integrated_registry: str = "",
         behaviour: GateBehaviour = DOCUMENTED,
+        mirrors: CheckedMirrors | None = None,
     ) -> None:
         """Compile exactly this list; None allows everything. See ``configured`` for the meaning of ``[]``.
 
         Args:
             integrated_registry: ``HOST[:PORT]``, always allowed; empty: none is known.
+            mirrors: must be on the list as well; None: they need not.
 
         Raises:
             InvalidPolicy: an entry has more than one colon; all such entries are named.
         """
         self.behaviour = behaviour
+        self.mirrors = mirrors
         self.integrated_registry = integrated_registry
         self._allows_all = entries is None
         self._index = RuleIndex(parse_rules(entries or ()), fold_case=behaviour.fold_case)
@@ -85,6 +80,7 @@ class ImportGate:
         *,
         integrated_registry: str = "",
         behaviour: GateBehaviour = DOCUMENTED,
+        mirrors: CheckedMirrors | None = None,
     ) -> ImportGate:
         """The gate for ``imagePolicyConfig.allowedRegistriesForImport`` as it is written in the file.
 
@@ -93,7 +89,7 @@ class ImportGate:
         """
         if entries is not None and not entries and behaviour.empty_list_allows_all:
             entries = None
-        return cls(entries, integrated_registry=integrated_registry, behaviour=behaviour)
+        return cls(entries, integrated_registry=integrated_registry, behaviour=behaviour, mirrors=mirrors)
 
     @property
     def allows_all(self) -> bool:
@@ -118,7 +114,20 @@ class ImportGate:
         if repositories and self._is_held(reference, repositories):
             return _ALLOWED
         repository = repository_of(reference) if self._index.names_repositories else ""
-        return self._admit_registry(reference.registry, transport, repository)
+        admission = self._admit_registry(reference.registry, transport, repository)
+        return admission if self.mirrors is None or not admission.allowed else self._with_mirrors(reference, admission)
+
+    def _with_mirrors(self, reference: ImageReference, admission: Admission) -> Admission:
+        """The admission, or the refusal of a mirror that an import of ``reference`` may be fetched from."""
+        found = self.mirrors.places(reference) if self.mirrors is not None else ()
+        if found is None:
+            return Admission(False, messages.mirrors_unknown(reference.registry or DOCKER_HUB))
+        for mirror, transport in found:
+            repository = repository_of(mirror) if self._index.names_repositories else ""
+            checked = self._admit_registry(mirror.registry, transport, repository)
+            if not checked.allowed:
+                return Admission(False, messages.mirror_refused(reference.registry or DOCKER_HUB, checked.error))
+        return admission
 
     def _is_held(self, reference: ImageReference, repositories: frozenset[str]) -> bool:
         """True if the object has the reference's repository already. A registry alone (an empty string) is not one."""

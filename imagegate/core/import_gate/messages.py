@@ -35,6 +35,16 @@ def registry_refused(registry: str, why: str) -> str:
     return f"registry {go_quote(registry)}{why}"
 
 
+def mirror_refused(registry: str, refusal: str) -> str:
+    """The refusal of a registry because of a mirror of it."""
+    return f"{refusal} (a mirror of registry {go_quote(registry)})"
+
+
+def mirrors_unknown(registry: str) -> str:
+    """The refusal while it is not known which mirrors there are."""
+    return f"registry {go_quote(registry)}: its mirrors are not known yet, and must be allowed too; try again"
+
+
 def import_forbidden(registry: str, refusal: str) -> str:
     """The refusal of an ImageStreamImport's image."""
     return f"importing images from registry {go_quote(registry)} is forbidden: {refusal}"

@@ -32,9 +32,10 @@ from imagegate.core.image_streams.objects import (
     TagObject,
 )
 from imagegate.core.import_gate.behaviour import Grandfather
-from imagegate.core.import_gate.gate import ImportGate, Transport, canonical_repositories
+from imagegate.core.import_gate.gate import ImportGate, canonical_repositories
 from imagegate.core.import_gate.messages import import_forbidden
 from imagegate.core.import_gate.rules import join_host_port
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.openshift import DEFAULT_TAG, NAME_MAX_LENGTH, ImageReference

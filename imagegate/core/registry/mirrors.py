@@ -1,7 +1,7 @@
 """Mirrors of registries: other places of an image, and whether its own registry may be used at all.
 
 Meaning of ImageContentSourcePolicy, ImageDigestMirrorSet and ImageTagMirrorSet (OpenShift): the rule with the longest
-matching source counts; its mirrors are tried in order, then the source unless the rule forbids it. A source is a
+matching source counts; its mirrors are tried in order, then the source unless a rule forbids it. A source is a
 registry, a registry with a path (matched on segment boundaries) or ``*.example.com``. Registries are compared in their
 canonical form, so that no spelling of a source gets around ``never_contact_source``.
 """
@@ -36,6 +36,10 @@ class MirrorRule:
         """True if the rule is for ``image``, a reference with Docker's defaults filled in."""
         if self.use is not MirrorUse.ANY and (self.use is MirrorUse.DIGEST) != bool(image.id):
             return False
+        return self.is_about(image)
+
+    def is_about(self, image: ImageReference) -> bool:
+        """True if ``image`` is at the source, whether its mirrors are used for it or not."""
         return self._rest(_location(image)) is not None
 
     def _rest(self, location: str) -> str | None:
@@ -48,19 +52,38 @@ class MirrorRule:
             return ""
         return location[len(source) :] if location.startswith(source + "/") else None
 
-    def apply(self, image: ImageReference) -> tuple[ImageReference, ...]:
-        """The places to try, in order."""
+    def mirrored(self, image: ImageReference) -> tuple[ImageReference, ...]:
+        """The image at each mirror, in order."""
         rest = self._rest(_location(image)) or ""
-        places = [_moved_to(image, mirror + rest) for mirror in self.mirrors]
-        return tuple(places if self.never_contact_source else [*places, image])
+        return tuple(_moved_to(image, mirror + rest) for mirror in self.mirrors)
 
 
 def places_of(image: ImageReference, rules: Sequence[MirrorRule]) -> tuple[ImageReference, ...]:
-    """References to try for ``image`` (Docker's defaults filled in), in order; the image itself without a rule."""
+    """References to try for ``image`` (Docker's defaults filled in), in order; the image itself without a rule.
+
+    A source that must not be contacted is not contacted for any reference, by tag or by digest, as on a node: there it
+    is a blocked registry. Then there may be no place at all.
+    """
+    places = mirrors_of(image, rules)
+    return places if _is_closed(image, rules) else (*places, image)
+
+
+def mirrors_of(image: ImageReference, rules: Sequence[MirrorRule]) -> tuple[ImageReference, ...]:
+    """The mirrors of ``image``, in order; of rules with equal sources the first counts."""
     covering = [rule for rule in rules if rule.covers(image)]
-    if not covering:
-        return (image,)
-    return max(covering, key=lambda rule: (not rule.source.startswith("*."), len(rule.source))).apply(image)
+    return max(covering, key=_length).mirrored(image) if covering else ()
+
+
+def _is_closed(image: ImageReference, rules: Sequence[MirrorRule]) -> bool:
+    """True if one of the rules with the longest source, for tags or digests, says that it must not be contacted."""
+    found = [rule for rule in rules if rule.is_about(image)]
+    longest = max(map(_length, found), default=(False, 0))
+    return any(rule.never_contact_source for rule in found if _length(rule) == longest)
+
+
+def _length(rule: MirrorRule) -> tuple[bool, int]:
+    """Larger for the more specific source."""
+    return not rule.source.startswith("*."), len(rule.source)
 
 
 def _location(image: ImageReference) -> str:

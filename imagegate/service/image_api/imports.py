@@ -15,7 +15,7 @@ from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.image_api.resources import SECRETS, STREAM_IMPORTS, STREAMS
 from imagegate.core.image_streams.objects import read_stream
-from imagegate.core.import_gate.gate import Transport
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.import_gate.validation import (
     NOTHING_INHERITED,
     inherited,

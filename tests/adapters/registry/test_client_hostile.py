@@ -848,6 +848,30 @@ def test_a_mirror_is_asked_first_and_gets_no_credentials_of_the_source(
     assert with_own.source.startswith(other.url)
 
 
+def test_a_source_that_must_not_be_contacted_is_not_whatever_is_asked(
+    make: MakeClient, simulator: RegistrySimulator
+) -> None:
+    """Without a mirror for tags there is no place left, and none of the requests reaches the source."""
+    rule = MirrorRule(simulator.host, ("mirror.example",), MirrorUse.DIGEST, never_contact_source=True)
+    answer = make(RegistrySettings(mirrors=(rule,))).manifest(simulator.host)
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.why == (f"{simulator.host} must not be contacted and has no mirror for {simulator.host}/team/app:v1")
+    assert simulator.requests == []
+
+
+def test_mirrors_that_are_not_known_yet_let_nothing_be_contacted(
+    make: MakeClient, simulator: RegistrySimulator
+) -> None:
+    known: list[tuple[MirrorRule, ...] | None] = [None]
+    client = make(RegistrySettings(watched_mirrors=lambda: known[0]))
+    answer = client.manifest(simulator.host)
+    assert isinstance(answer, RegistryUnknown)
+    assert answer.why == "the cluster's mirrors are not known yet"
+    assert simulator.requests == []
+    known[0] = ()
+    assert isinstance(client.manifest(simulator.host), Found)
+
+
 def test_the_source_is_asked_where_mirrors_have_none(
     make: MakeClient, simulator: RegistrySimulator, other: RegistrySimulator
 ) -> None:

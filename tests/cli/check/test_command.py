@@ -259,20 +259,6 @@ class TestInput:
         assert found["verdict"] == "rewritten"
         assert [each["path"] for each in found["rewrites"]] == ["/spec/template/spec/containers/1/image"]
 
-    @pytest.mark.parametrize(
-        "setting, why",
-        [
-            ("importGate: {checkMirrors: true}\n", "importGate.checkMirrors: not supported in this version"),
-        ],
-    )
-    def test_a_setting_that_is_not_followed_yet_is_refused(
-        self, imagegate: Command, tmp_path: Path, setting: str, why: str
-    ) -> None:
-        (tmp_path / "settings.yaml").write_text(f"config: {CONFIG / 'master-config.yaml'}\n{setting}")
-        ran = imagegate("check", "--settings", tmp_path / "settings.yaml", PODS)
-        assert ran.code == 2
-        assert why in ran.err
-
     def test_a_wrong_policy_names_file_and_line(self, imagegate: Command, tmp_path: Path) -> None:
         config = tmp_path / "policy.yaml"
         config.write_text("kind: ImagePolicyConfig\napiVersion: v1\nexecutionRules:\n- name: a\n  rejekt: true\n")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from imagegate.core.import_gate.behaviour import OPENSHIFT_4
 from imagegate.core.import_gate.config import NO_LIMIT, ImagePolicyBlock
-from imagegate.core.import_gate.gate import ImportGate, Transport
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.references.openshift import ImageReference
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from imagegate.core.import_gate.behaviour import GateBehaviour
 from imagegate.core.import_gate.explain import IMPORTING, TAGGING, explain_import, is_admitted
-from imagegate.core.import_gate.gate import ImportGate, Transport
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
 from tests.support.import_gate_setup import MANUAL, MANUAL_LISTED, ImportSetup, request_of, stream_import, stream_tag

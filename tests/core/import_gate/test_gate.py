@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, GateBehaviour, behaviour_of
-from imagegate.core.import_gate.gate import ImportGate, RecordingGate, Transport, canonical_repositories
+from imagegate.core.import_gate.gate import ImportGate, RecordingGate, canonical_repositories
 from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference
 from tests.support.import_gate_setup import MANUAL

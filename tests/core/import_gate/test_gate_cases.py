@@ -8,8 +8,9 @@ import pytest
 
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.import_gate.behaviour import OPENSHIFT_4, behaviour_of
-from imagegate.core.import_gate.gate import ImportGate, Transport
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidPolicy

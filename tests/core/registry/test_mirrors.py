@@ -57,3 +57,18 @@ def test_the_longest_source_counts() -> None:
 def test_several_mirrors_in_order_and_the_source_only_if_it_may_be_asked() -> None:
     assert places("q.io/a/b:v1", rule("q.io", "one.io", "two.io")) == ["one.io/a/b:v1", "two.io/a/b:v1", "q.io/a/b:v1"]
     assert places("q.io/a/b:v1", rule("q.io", "one.io", never=True)) == ["one.io/a/b:v1"]
+
+
+def test_a_source_that_must_not_be_contacted_is_closed_for_tags_and_digests() -> None:
+    by_digest = rule("q.io", "one.io", use=MirrorUse.DIGEST, never=True)
+    assert places("q.io/a/b" + DIGEST, by_digest) == ["one.io/a/b" + DIGEST]
+    assert places("q.io/a/b:v1", by_digest) == []
+    by_tag = rule("q.io", "two.io", use=MirrorUse.TAG)
+    assert places("q.io/a/b:v1", by_digest, by_tag) == ["two.io/a/b:v1"]
+    assert places("q.io/a/b:v1", rule("Q.IO:443", never=True)) == []
+
+
+def test_the_longest_source_says_if_it_may_be_contacted() -> None:
+    rules = (rule("q.io", "one.io", never=True), rule("q.io/open", "two.io"))
+    assert places("q.io/open/b:v1", *rules) == ["two.io/b:v1", "q.io/open/b:v1"]
+    assert places("q.io/a/b:v1", *rules) == ["one.io/a/b:v1"]

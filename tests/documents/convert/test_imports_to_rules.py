@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from imagegate.core.admission.request import Phase
 from imagegate.core.image_policy.behaviour import Behaviour
-from imagegate.core.import_gate.gate import ImportGate, Transport
+from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
+from imagegate.core.import_gate.transport import Transport
 from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.convert.imports_to_rules import ConvertedRules, imports_to_rules
 from imagegate.errors import InvalidPolicy

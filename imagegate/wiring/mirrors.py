@@ -1,0 +1,46 @@
+"""Mirrors of registries: those of the settings, and those in OpenShift's mirror objects from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.core.import_gate.checked_mirrors import CheckedMirrors
+from imagegate.core.registry.mirrors import MirrorRule
+from imagegate.documents.mirror_sets import merged, read_mirror_sets
+from imagegate.documents.yaml.source import decode_utf8
+from imagegate.errors import InvalidPolicy, InvalidSettings
+from imagegate.settings.load import Settings
+
+MirrorSource = Callable[[], Sequence[MirrorRule] | None]
+"""The rules in force; None while they are not known."""
+
+
+def settings_mirrors(settings: Settings) -> MirrorSource:
+    """The rules of ``registry.mirrors``, before those of the objects in ``registry.mirrorSets``.
+
+    Raises:
+        InvalidSettings: a file cannot be read, or holds an object that is not of its kind's form.
+    """
+    rules = (*settings.registry.mirrors, *_from_files(settings.registry.mirror_sets))
+    return lambda: rules
+
+
+def _from_files(paths: Sequence[str]) -> list[MirrorRule]:
+    documents = DiskDocuments()
+    rules: list[MirrorRule] = []
+    for path in map(Path, paths):
+        try:
+            for file in documents.below(path) if documents.is_folder(path) else [path]:
+                rules += read_mirror_sets(decode_utf8(documents.read(file), str(file)), str(file))
+        except OSError as error:
+            raise InvalidSettings(f"registry.mirrorSets: {path}: cannot be read: {error.strerror or error}") from error
+        except InvalidPolicy as error:
+            raise InvalidSettings(*error.lines) from error
+    return merged(rules)
+
+
+def checked_mirrors(settings: Settings, mirrors: MirrorSource) -> CheckedMirrors:
+    """For ``importGate.checkMirrors``."""
+    return CheckedMirrors(mirrors, frozenset(each.lower() for each in settings.registry.insecure))
