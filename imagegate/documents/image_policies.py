@@ -137,6 +137,11 @@ def read_nodes(documents: Iterable[Node], name: str, reading: Reading) -> Loaded
     return loaded
 
 
+def read_object(node: Node, report: Report, reading: Reading) -> ImagePolicyObject | None:
+    """One object; what is wrong with it is recorded in ``report``. None if it is no policy."""
+    return _Object(node, "", report, reading, LoadedPolicies()).read()
+
+
 def _objects(documents: Iterable[Node], report: Report) -> Iterator[tuple[Node, str]]:
     """Every object with the path of its fields, lists flattened."""
     for node in documents:

@@ -183,6 +183,9 @@ class ClusterSettings:
 
     kubeconfig: str = text("", "Path of a kubeconfig; empty: the service account of the pod that imagegate runs in.")
     context: str = text("", "Context of the kubeconfig; empty: its current one.")
+    policies: bool = flag(
+        False, "Watch the cluster's ClusterImagePolicy and ImagePolicy objects. Turns image enforcement on."
+    )
     cache_s: float = seconds(
         10.0,
         "How long a Secret, a service account, an owner or an access review is cached.",

@@ -88,6 +88,11 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
         }
         if service.certificate is not None:
             detail["certificate"] = _certificate(service.certificate)
+        if service.cluster is not None:
+            detail["watches"] = [
+                {"kind": watch.kind, "ageSeconds": round(watch.age_s, 1), "objects": watch.objects}
+                for watch in service.cluster.watches()
+            ]
         if service.owner is not None:
             detail["policies"] |= {"generation": service.owner.generation, "looked": service.owner.last_look()}
             detail["processes"] = service.owner.processes()

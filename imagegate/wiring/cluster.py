@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from imagegate.adapters.kubernetes_api import namespaces
 from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReviews
 from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
 from imagegate.adapters.kubernetes_api.fetched import FetchedObjects, Fetcher
+from imagegate.adapters.kubernetes_api.policies import ClusterPolicies
 from imagegate.adapters.kubernetes_api.running_images import ClusterPods
 from imagegate.adapters.kubernetes_api.watched import Watched
 from imagegate.core.admission.access_review import Access
@@ -17,31 +21,60 @@ from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.running_images import RunningImages
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.core.image_streams.questions import Namespace
+from imagegate.errors import InvalidSettings
 from imagegate.service.health import Check
 from imagegate.service.review.lookups import Answerer
-from imagegate.settings.sections import ClusterSettings
+from imagegate.settings.enforcement import CisePathSettings
+from imagegate.settings.load import Settings
+from imagegate.wiring.behaviours import cise_behaviour
 
 STALE_S = 180.0
 """A watch that the API server has said nothing in for so long is reported; with bookmarks it speaks every minute."""
+SYNC_WITHIN_S = 5.0
+"""A process that serves waits so long for the first lists, so that it denies nothing that another one allows."""
+BROKEN_SHOWN = 5
+
+
+class Watch(NamedTuple):
+    """How current the objects of one kind are."""
+
+    kind: str
+    """``RESOURCE`` or ``RESOURCE.GROUP``."""
+    age_s: float
+    """Seconds since the API server was last heard from about it."""
+    objects: int
 
 
 class Cluster:
     """Look-ups in one cluster.
 
+    Args:
+        settings: with a ``cluster`` block.
+
     Raises:
         InvalidAccess: it cannot be reached with the settings' credentials.
     """
 
-    def __init__(self, settings: ClusterSettings) -> None:
-        self._credentials = Credentials(settings.kubeconfig, settings.context)
+    def __init__(self, settings: Settings) -> None:
+        chosen = settings.cluster
+        if chosen is None:
+            raise InvalidSettings("cluster: required")
+        self._credentials = Credentials(chosen.kubeconfig, chosen.context)
         self._made = (os.getpid(), Connection(self._credentials))
         self._making = threading.Lock()
-        fetcher = Fetcher(self.connection, ttl_s=settings.cache_s)
+        fetcher = Fetcher(self.connection, ttl_s=chosen.cache_s)
         self._watched = Watched(self.connection, namespaces.PATH, namespaces.slimmed)
         self._namespaces = namespaces.ClusterNamespaces(self._watched, fetcher)
         self._objects = FetchedObjects(fetcher)
-        self._reviews = ClusterAccessReviews(self.connection, ttl_s=settings.cache_s)
-        self._pods = ClusterPods(self.connection, ttl_s=settings.cache_s)
+        self._pods = ClusterPods(self.connection, ttl_s=chosen.cache_s)
+        self._reviews = ClusterAccessReviews(self.connection, ttl_s=chosen.cache_s)
+        self.policies = _policies(self.connection, settings) if chosen.policies else None
+        """The policy objects, if they are watched."""
+        self._changed = threading.Event()
+
+    @property
+    def _watches(self) -> tuple[Watched[Any], ...]:
+        return (self._watched, *(() if self.policies is None else self.policies.watches))
 
     def connection(self) -> Connection:
         """The connection of this process: sockets must not be shared over a fork."""
@@ -67,21 +100,80 @@ class Cluster:
         """Another object whenever a namespace has changed: see ``Answers.snapshot``."""
         return self._watched.snapshot
 
-    def start(self) -> None:
-        """Follow the cluster, in a process that serves; once in each, after the fork."""
-        self._watched.start()
+    def start(self, renew: Callable[[], None]) -> None:
+        """Follow the cluster, in a process that serves; once in each, after the fork.
+
+        Returns once everything was listed, or after ``SYNC_WITHIN_S``.
+
+        Args:
+            renew: puts changed policy objects in force; called in a thread of its own.
+        """
+        if self.policies is not None:
+            self.policies.listen(self._changed.set)
+            threading.Thread(target=self._keep_renewing, args=(renew,), name="policy objects", daemon=True).start()
+        for watch in self._watches:
+            watch.start()
+        until = time.monotonic() + SYNC_WITHIN_S
+        for watch in self._watches:
+            watch.wait(max(0.0, until - time.monotonic()))
+        renew()
+
+    def list_once(self) -> None:
+        """List what is otherwise watched, for a command that decides once."""
+        if self.policies is not None:
+            for watch in self.policies.watches:
+                watch.list_once()
+
+    def watches(self) -> list[Watch]:
+        """How current everything that is watched is."""
+        return [Watch(_kind(watch.path), watch.state.silent_s, len(watch)) for watch in self._watches]
 
     def checks(self) -> list[Check]:
-        """For ``/readyz``. Not ready before all namespaces were listed; later decisions go on from the last state."""
-        return [Check("namespaces", self._never_synced, stops=True), Check("cluster", self._trouble)]
+        """For ``/readyz``. Not ready before everything was listed; later decisions go on from the last state."""
+        checks = [Check("namespaces", lambda: _never_synced(self._watched), stops=True)]
+        if self.policies is not None:
+            checks.append(Check("cluster policies", self._policies_unknown, stops=True))
+            checks.append(Check("policy objects", self._broken))
+        return [*checks, Check("cluster", lambda: "; ".join(self._troubles()))]
 
-    def _never_synced(self) -> str:
-        state = self._watched.state
-        return "" if state.synced else f"not listed yet: {state.failure or 'the API server is answering'}"
+    def _keep_renewing(self, renew: Callable[[], None]) -> None:
+        while True:
+            self._changed.wait()
+            self._changed.clear()  # before, not after: what changes meanwhile is seen in the next round
+            renew()
 
-    def _trouble(self) -> str:
-        state = self._watched.state
-        if not state.synced or (not state.failure and state.silent_s < STALE_S):
-            return ""
-        why = state.failure or "no word"
-        return f"namespaces are as they were {state.silent_s:.0f} s ago, when the API server was last heard from: {why}"
+    def _policies_unknown(self) -> str:
+        return "" if self.policies is None else "; ".join(filter(None, map(_never_synced, self.policies.watches)))
+
+    def _broken(self) -> str:
+        broken = [] if self.policies is None else list(self.policies.broken())
+        more = f"; and {len(broken) - BROKEN_SHOWN} more" if len(broken) > BROKEN_SHOWN else ""
+        return "; ".join(broken[:BROKEN_SHOWN]) + more
+
+    def _troubles(self) -> Iterator[str]:
+        for watch in self._watches:
+            state = watch.state
+            if state.synced and (state.failure or state.silent_s >= STALE_S):
+                why = state.failure or "no word"
+                yield (
+                    f"{_kind(watch.path)} are as they were {state.silent_s:.0f} s ago, when the API server was last "
+                    f"heard from: {why}"
+                )
+
+
+def _policies(connection: Callable[[], Connection], settings: Settings) -> ClusterPolicies:
+    given = settings.cise or CisePathSettings()
+    return ClusterPolicies(connection, cise_behaviour(given).groups, cluster_domain=given.cluster_domain)
+
+
+def _never_synced(watch: Watched[Any]) -> str:
+    state = watch.state
+    if state.synced:
+        return ""
+    return f"{_kind(watch.path)} not listed yet: {state.failure or 'the API server is answering'}"
+
+
+def _kind(path: str) -> str:
+    """``RESOURCE.GROUP`` of an API path; for the core group ``RESOURCE``."""
+    _, root, *groups, _, resource = path.split("/")
+    return f"{resource}.{groups[0]}" if root == "apis" else resource

@@ -35,6 +35,7 @@ from imagegate.wiring.completeness import check_whole, checksum_file
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.plugins import configured_plugins, enforces_images
 from imagegate.wiring.record_keys import RecordKeys
+from imagegate.wiring.watched_policies import Renewal
 
 if TYPE_CHECKING:
     from imagegate.adapters.files.cluster import ClusterFiles
@@ -116,6 +117,7 @@ class PolicyDocuments:
         }
         plugins = configured_plugins(settings, config)
         warnings = tuple(map(str, config.warnings))
+        renewal: Renewal | None = None
         if self._whole and self._cluster is None:
             warnings += tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, self._store)))
         if self._whole or enforces_images(settings):
@@ -124,6 +126,8 @@ class PolicyDocuments:
             warnings += tuple(map(str, cluster.policies.warnings))
             key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
             plugins = configured_plugins(settings, config, cluster.policies, key)
+            if self._cluster is not None and self._cluster.policies is not None:
+                renewal = Renewal(cluster.policies, self._cluster.policies)
         version = _version(settings, listed, documents)
         authorities = Path(config.import_policy.additional_trusted_ca)  # PEM has an end of its own
         check_whole((*(path for path in listed if path != authorities), *images), documents, settings.documents.ending)
@@ -141,7 +145,7 @@ class PolicyDocuments:
             self._methods, self._streams = methods, streams
             self.hosts, self.imports = hosts or RegistryHosts(), config.import_policy
 
-        return PolicySet(
+        found = PolicySet(
             plugins=plugins,
             version=version,
             warnings=warnings,
@@ -151,6 +155,7 @@ class PolicyDocuments:
             weaker_after_s=settings.documents.weaker_after_s,
             ending=settings.documents.ending,
         )
+        return found if renewal is None else renewal.first(found)
 
     def _image_streams(self, files: ImageStreamsFromObjects, hosts: RegistryHosts | None) -> Layer:
         """Image streams from files, under those of the store if there is one."""

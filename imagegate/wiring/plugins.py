@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,8 +32,12 @@ from imagegate.wiring.record_keys import RecordKey
 from imagegate.wiring.templates import judging_templates
 
 if TYPE_CHECKING:
+    from imagegate.core.enforcement.behaviour import CiseSettings
+    from imagegate.core.enforcement.plugin import CisePlugin
     from imagegate.core.enforcement.policy import Entry
+    from imagegate.core.enforcement.selection import PolicySet
     from imagegate.documents.image_policies import LoadedPolicies
+    from imagegate.ports.policy_objects import PolicyObjectsNow
 
 HOOKS = ("admit", "trust", "va")
 """The CISE plug-in's own endpoints (docs/spec/enforcement.md 18); requested as ``cise-HOOK``."""
@@ -41,7 +45,8 @@ HOOKS = ("admit", "trust", "va")
 
 def enforces_images(settings: Settings) -> bool:
     """True if the CISE path is on."""
-    return settings.cise is not None or bool(settings.policies)
+    watched = settings.cluster is not None and settings.cluster.policies
+    return settings.cise is not None or bool(settings.policies) or watched
 
 
 def configured_plugins(
@@ -50,6 +55,7 @@ def configured_plugins(
     policies: LoadedPolicies | None = None,
     record_key: RecordKey | None = None,
     mirrors: MirrorSource | None = None,
+    objects: PolicyObjectsNow | None = None,
 ) -> tuple[ConfiguredPlugin, ...]:
     """The plug-ins that the documents turn on, in the order of the mutating pass.
 
@@ -57,6 +63,7 @@ def configured_plugins(
         policies: of the CISE path; None: not read, and the path is left out.
         record_key: of the records of rewritten images (docs/spec/enforcement.md 15.2).
         mirrors: those of the registry client; None: those that the settings name.
+        objects: policies of a cluster, in addition to ``policies``; None: none are watched.
 
     Raises:
         ConfigError: a setting or a document is wrong.
@@ -74,24 +81,67 @@ def configured_plugins(
     if policies is not None and enforces_images(settings):
         first = int(image_policy is not None)
         found[first:first] = _image_enforcement(
-            settings, policies, record_key or RecordKey(), modes.get("cise", Modes())
+            settings, policies, record_key or RecordKey(), modes.get("cise", Modes()), objects
         )
     guard = policy_guard(settings, tuple(found))
     with_templates = judging_templates(found, settings.image_policy.extra_resources)
     return (*with_templates, guard) if guard is not None else tuple(with_templates)
 
 
+def with_objects(
+    plugins: Sequence[ConfiguredPlugin], policies: LoadedPolicies, objects: PolicyObjectsNow
+) -> tuple[ConfiguredPlugin, ...]:
+    """The same plug-ins with other policy objects of a cluster.
+
+    Args:
+        plugins: of ``configured_plugins``.
+        policies: of the files, as given there.
+        objects: all objects of the cluster.
+    """
+    from imagegate.core.enforcement.plugin import CisePlugin
+
+    found: list[ConfiguredPlugin] = []
+    fresh: CisePlugin | None = None
+    for each in plugins:
+        plugin = each.plugin
+        if isinstance(plugin, CisePlugin):
+            if fresh is None:
+                fresh = replace(plugin, policies=_policy_set(policies, objects, plugin.settings, plugin.policies))
+            each = replace(each, plugin=fresh.for_hook(plugin.hook))
+        found.append(each)
+    return tuple(found)
+
+
+def _policy_set(
+    policies: LoadedPolicies, objects: PolicyObjectsNow | None, behaviour: CiseSettings, before: PolicySet | None
+) -> PolicySet:
+    """The policies of files and cluster. An object of the same name in a file has precedence."""
+    from imagegate.core.enforcement.selection import PolicySet
+
+    if objects is None:
+        return PolicySet(policies.policies, behaviour.groups)
+    written = {(key[0].value, *key[1:]) for key in policies.objects}
+    found = (each.policy for each in objects.objects if each.key not in written)
+    return PolicySet((*policies.policies, *found), behaviour.groups, unavailable=objects.unavailable, before=before)
+
+
 def _image_enforcement(
-    settings: Settings, policies: LoadedPolicies, record_key: RecordKey, modes: Modes
+    settings: Settings,
+    policies: LoadedPolicies,
+    record_key: RecordKey,
+    modes: Modes,
+    objects: PolicyObjectsNow | None,
 ) -> Iterator[ConfiguredPlugin]:
-    """The CISE plug-in, and the same plug-in for its own endpoints."""
+    """The CISE plug-in, and the same plug-in for its own endpoints.
+
+    Rules are counted in files only: they tell a file that was cut off, and objects of a cluster never are.
+    """
     from imagegate.core.enforcement.plugin import CisePlugin, Hook  # slow imports only where they are used
     from imagegate.core.enforcement.policy import IMAGE_POLICY
-    from imagegate.core.enforcement.selection import PolicySet
 
     behaviour = cise_behaviour(settings.cise or CisePathSettings(), settings.scanner)
     plugin = CisePlugin(
-        PolicySet(policies.policies, behaviour.groups), behaviour, record_key.key, key_lasts=record_key.lasts
+        _policy_set(policies, objects, behaviour, None), behaviour, record_key.key, key_lasts=record_key.lasts
     )
     entries = [entry for each in policies.policies for entry in each.entries]
     counts = RuleCounts(

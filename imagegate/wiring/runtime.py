@@ -101,7 +101,12 @@ class Runtime:
         if self.owner is not None:
             self.owner.start(followed)
         if self.cluster is not None:
-            self.cluster.start()
+            self.cluster.start(self._renew)
+
+    def _renew(self) -> None:
+        """Put the policy objects of the cluster in force as they are now."""
+        if self.owner is not None:
+            self.owner.renew()
 
     def reload(self) -> None:
         """Read the files again at an operator's request: weaker policies are put in force at once."""
@@ -140,7 +145,7 @@ def build(
     """
     settings = _settings(chosen, follows=follows)
     store = _store(chosen, settings) if keeps_images else None
-    cluster = _cluster(settings)
+    cluster = _cluster(settings, follows=follows)
     inputs = PolicyDocuments(chosen, store, whole=keeps_images, cluster=cluster)
     check = lockout_check(cluster, clock=now)
     beginning = _beginning(chosen, settings, inputs, store, check) if follows else None
@@ -185,14 +190,17 @@ def _store(chosen: StartupOptions, settings: Settings) -> SqliteStore | None:
     return open_store(settings, chosen.environ, now=now)
 
 
-def _cluster(settings: Settings) -> Cluster | None:
+def _cluster(settings: Settings, *, follows: bool) -> Cluster | None:
     if settings.cluster is None:
         return None
     if settings.access_rules:
         raise InvalidSettings("accessRules: rights come from the cluster, since there is a cluster block: remove one")
     from imagegate.wiring.cluster import Cluster  # imports the Kubernetes client, which takes time and memory
 
-    return Cluster(settings.cluster)
+    cluster = Cluster(settings)
+    if not follows:
+        cluster.list_once()
+    return cluster
 
 
 def _trust_states(settings: Settings, store: SqliteStore | None, *, keeps: bool) -> TrustStates | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import statistics
 import tempfile
@@ -25,11 +24,10 @@ from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.request import User
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.rights import restricted
 from tests.cluster.test_image_policy import ALLOWED, FORBIDDEN, PATHS, deployment, pod
 from tests.cluster.webhooks import Hooked, hooked, make_namespace
-from tests.support.kubectl import Kubectl
 from tests.support.processes import wait_until
-from tests.support.service import ROOT
 
 DRY_RUN = ("create", "--dry-run=server")
 IGNORES = "alpha.image.policy.openshift.io/ignore-rules"
@@ -178,30 +176,19 @@ class TestObjects:
             assert answer.value.allowed is allowed, question
         assert reviews.cached(may) is not None
 
-    def test_the_documented_rights_are_enough_and_no_more(self, plane: ControlPlane, tmp_path: Path) -> None:
-        text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
-        [role] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "ClusterRole" in block]
-        plane.kubectl("apply", "-f", "-", text_in=role)
-        plane.kubectl("create", "serviceaccount", "imagegate")
-        name = yaml.safe_load(role)["metadata"]["name"]
-        plane.kubectl(
-            "create", "clusterrolebinding", name, f"--clusterrole={name}", "--serviceaccount=default:imagegate"
-        )
-        token = plane.kubectl("create", "token", "imagegate").stdout.strip()
-        own = Kubectl(tmp_path)
-        own.use(plane.url, ca=plane.ca.bundle, token=token)
-        connection = Connection(Credentials(str(own.configuration)))
-        watched = Watched(lambda: connection, PATH, slimmed)
-        watched.start()
-        assert watched.wait(20), watched.state
-        watched.stop()
-        objects = FetchedObjects(Fetcher(lambda: connection, ttl_s=0))
-        assert isinstance(objects.secret(Secret("default", "absent"), deadline_s=10), Absent)
-        assert isinstance(objects.owner(Owner("batch/v1", "CronJob", "default", "absent"), deadline_s=10), Absent)
-        reviews = ClusterAccessReviews(lambda: connection, ttl_s=0)
-        assert isinstance(reviews.access(Access(User("ann"), "get", "", "pods"), deadline_s=10), Found)
-        with pytest.raises(ApiError, match="cannot list resource"):
-            connection.get("/api/v1/secrets", deadline_s=10)
+    def test_the_rights_of_the_role_are_enough_and_no_more(self, plane: ControlPlane, tmp_path: Path) -> None:
+        with restricted(plane, "look-ups", tmp_path) as connection:
+            watched = Watched(lambda: connection, PATH, slimmed)
+            watched.start()
+            assert watched.wait(20), watched.state
+            watched.stop()
+            objects = FetchedObjects(Fetcher(lambda: connection, ttl_s=0))
+            assert isinstance(objects.secret(Secret("default", "absent"), deadline_s=10), Absent)
+            assert isinstance(objects.owner(Owner("batch/v1", "CronJob", "default", "absent"), deadline_s=10), Absent)
+            reviews = ClusterAccessReviews(lambda: connection, ttl_s=0)
+            assert isinstance(reviews.access(Access(User("ann"), "get", "", "pods"), deadline_s=10), Found)
+            with pytest.raises(ApiError, match="cannot list resource"):
+                connection.get("/api/v1/secrets", deadline_s=10)
 
     def test_a_kubeconfig_that_cannot_be_used(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidAccess, match=f"kubeconfig {tmp_path / 'none'}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,17 @@ JsonObject = dict[str, Any]
 
 USER_AGENT = f"imagegate/{__version__}"
 CONNECT_S = 5.0
+CONNECTIONS_MAX = 32
+"""Kept open; each watch has one of its own."""
+KEEP_ALIVE = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000),
+)
+"""A host that is gone without a word is found out after 25 seconds."""
 OBJECT_MAX_BYTES = 4 * 1024 * 1024
 """More than any object: etcd takes 1.5 MiB."""
 PAGE_MAX_BYTES = 64 * 1024 * 1024
@@ -76,6 +88,8 @@ class Connection:
             where = f"kubeconfig {credentials.kubeconfig}" if credentials.kubeconfig else "the pod's service account"
             raise InvalidAccess(f"the cluster cannot be reached with {where}: {error}") from error
         chosen.retries = 0  # who asks decides whether to ask again
+        chosen.connection_pool_maxsize = CONNECTIONS_MAX
+        chosen.socket_options = list(KEEP_ALIVE)
         self._api = client.ApiClient(chosen)
         self._api.set_default_header("User-Agent", USER_AGENT)  # type: ignore[no-untyped-call]
 

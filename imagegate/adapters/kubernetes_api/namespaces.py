@@ -22,7 +22,7 @@ class ClusterNamespaces:
     only the API server's own 404 says that there is none.
     """
 
-    def __init__(self, watched: Watched, fetcher: Fetcher) -> None:
+    def __init__(self, watched: Watched[JsonObject], fetcher: Fetcher) -> None:
         self._watched = watched
         self._fetcher = fetcher
 

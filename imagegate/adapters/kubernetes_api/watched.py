@@ -10,28 +10,37 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 import orjson
 
 from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
+from imagegate.adapters.kubernetes_api.listing import Key, key_of, list_all, resource_is_absent, text_of
 
-PAGE = 500
-LIST_S = 60.0
 WATCH_S = 300
 """The API server ends a watch after so many seconds; the next one begins where it ended."""
 SILENT_S = 90.0
 """A watch is broken after so many seconds without a line: with bookmarks, the API server sends one a minute."""
+RELIST_S = 600.0
+"""Everything is listed again after so many seconds: a watch may be open and show nothing, for example after etcd was
+restored from a backup."""
+ABSENT_S = 2.0
+"""Time between two questions whether a kind that is not installed has been installed."""
+LOG_S = 60.0
+"""Failures of one watch are logged once in so many seconds."""
+SHORT_S = 1.0
+"""A watch that ends sooner is followed by a pause."""
+FAILURES_MAX = 5
+"""After so many failures of the watch in a row everything is listed again."""
 PAUSES_S = (0.25, 30.0)
 """The first pause after a failure and the longest one; each is twice as long as the one before, give or take."""
 _GONE = 410
+_NOT_FOUND = 404
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-Key = tuple[str, str]
-"""Namespace and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +55,45 @@ class State:
     """Why the last attempt failed; empty while the watch is open."""
 
 
-class Watched:
+class Watched(Generic[T]):
     """The objects of one resource. ``get`` takes no lock; a thread of its own follows the changes.
 
     While the API server cannot be reached the last state stays. After 410 Gone everything is listed again.
 
     Args:
         path: of the resource: ``/api/v1/namespaces``.
-        slimmed: the part of an object that is kept.
+        slimmed: the part of an object that is kept. Called with objects that have a name.
         changed: called after the objects have changed, in the thread of the watch.
+        optional: the kind may not be installed: then there are no objects, until it is.
+        field_selector: restricts the objects, as in the API.
     """
 
     def __init__(
         self,
         connection: Callable[[], Connection],
         path: str,
-        slimmed: Callable[[JsonObject], JsonObject],
+        slimmed: Callable[[JsonObject], T],
         *,
         changed: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        optional: bool = False,
+        field_selector: str = "",
     ) -> None:
         self._connection = connection
-        self._path = path
+        self.path = path
         self._slimmed = slimmed
         self._changed = changed
         self._clock = clock
-        self._objects: dict[Key, JsonObject] = {}
+        self._optional = optional
+        self._selection = {"fieldSelector": field_selector} if field_selector else {}
+        self._objects: dict[Key, T] = {}
         self._version = ""
         """Where the next watch begins; empty: list first."""
+        self._list_again_at = 0.0
+        self._paged = True
+        self._log_again_at = 0.0
+        self._opened = False
+        """True if the last attempt came as far as a watch."""
         self._synced = threading.Event()
         self._heard_at = clock()
         self._failure = "not asked yet"
@@ -83,7 +103,7 @@ class Watched:
 
     def start(self) -> None:
         """Follow the changes in a thread of this process."""
-        threading.Thread(target=self._follow, name=f"watch {self._path}", daemon=True).start()
+        threading.Thread(target=self._follow, name=f"watch {self.path}", daemon=True).start()
 
     def stop(self) -> None:
         """End the thread with the next line or failure."""
@@ -93,13 +113,23 @@ class Watched:
         """Wait until all objects were listed; False if that takes longer."""
         return self._synced.wait(timeout_s)
 
-    def get(self, namespace: str, name: str) -> JsonObject | None:
+    def list_once(self) -> None:
+        """List the objects in this thread, without following them; ``state`` says whether that failed."""
+        try:
+            self._list()
+        except ApiError as error:
+            self._failure = str(error)
+
+    def get(self, namespace: str, name: str) -> T | None:
         """One object as it is kept; None if there is none."""
         return self._objects.get((namespace, name))
 
-    def all(self) -> list[JsonObject]:
+    def all(self) -> list[T]:
         """Every object as it is kept."""
         return list(self._objects.values())
+
+    def __len__(self) -> int:
+        return len(self._objects)
 
     @property
     def state(self) -> State:
@@ -109,32 +139,36 @@ class Watched:
     def _follow(self) -> None:
         failures = 0
         while not self._ends.is_set():
+            began = self._clock()
             try:
                 self._once()
-                failures = 0
+                failures = 0 if self._clock() - began >= SHORT_S else failures + 1
+                if failures:  # a watch that ends at once must not be asked for in a circle
+                    self._ends.wait(_pause_s(failures))
             except ApiError as error:
-                if error.status == _GONE:
+                failures = 0 if self._opened else failures + 1
+                if error.status in (_GONE, _NOT_FOUND) or failures >= FAILURES_MAX:
                     self._version = ""
-                failures = 0 if self._failure == "" else failures + 1
-                self._failed(str(error), first=failures <= 1)
+                self._failed(str(error))
                 self._ends.wait(_pause_s(failures))
 
     def _once(self) -> None:
         """List if need be, then watch until the API server ends the watch."""
-        connection = self._connection()
-        if not self._version:
-            objects, version = self._list(connection)
-            self._objects = objects
-            self._version = version
-            self._note_change()
-            self._synced.set()
+        self._opened = False
+        if not self._version or self._clock() >= self._list_again_at:
+            self._list()
+            if not self._version:  # not installed
+                self._ends.wait(ABSENT_S * random.uniform(0.75, 1.0))  # noqa: S311 - no secret
+                return
         query = {
+            **self._selection,
             "watch": "true",
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_S),
         }
-        with connection.stream(self._path, query, silent_s=SILENT_S) as lines:
+        with self._connection().stream(self.path, query, silent_s=SILENT_S) as lines:
+            self._opened = True
             self._heard()
             for line in lines:
                 if self._ends.is_set():
@@ -142,21 +176,28 @@ class Watched:
                 self._take(line)
                 self._heard()
 
-    def _list(self, connection: Connection) -> tuple[dict[Key, JsonObject], str]:
-        """All objects, page by page, and the version that they are of."""
-        objects: dict[Key, JsonObject] = {}
-        more = ""
-        while True:
-            query = {"limit": str(PAGE), **({"continue": more} if more else {})}
-            page = connection.get(self._path, deadline_s=LIST_S, query=query)
-            objects.update((_key(each), self._slimmed(each)) for each in _items(page))
-            metadata = page.get("metadata")
-            version, more = (_text(metadata, name) for name in ("resourceVersion", "continue"))
+    def _list(self) -> None:
+        """Put a list of all objects in place of those that are known."""
+        connection = self._connection()
+        try:
+            listed = list_all(connection, self.path, self._slimmed, self._selection, self._heard, paged=self._paged)
+            objects, version = {key: self._kept(key, each) for key, each in listed.objects.items()}, listed.version
+        except ApiError as error:
+            if error.status == _GONE:  # the pages took longer than the API server keeps a list: ask for one page
+                self._paged = not self._paged
+            if not (self._optional and error.status == _NOT_FOUND and resource_is_absent(connection, self.path)):
+                raise
+            if self._objects:
+                _log.warning("%s is no longer installed: its %d objects are gone", self.path, len(self._objects))
+            objects, version = {}, ""
             self._heard()
-            if not more:
-                if not version:
-                    raise ApiError(f"the list of {self._path} has no resourceVersion")
-                return objects, version
+        changed = objects != self._objects or not self._synced.is_set()
+        self._objects = objects
+        self._version = version
+        self._list_again_at = self._clock() + RELIST_S * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+        self._synced.set()
+        if changed:
+            self._note_change()
 
     def _take(self, line: bytes) -> None:
         """Apply one event of the watch."""
@@ -165,20 +206,35 @@ class Watched:
             kind, found = event["type"], event["object"]
             metadata = found.get("metadata")
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise ApiError(f"an event of the watch of {self._path} cannot be read") from error
+            raise ApiError(f"an event of the watch of {self.path} cannot be read") from error
         if kind == "ERROR":
             code = found.get("code")
-            raise ApiError(_text(found, "message") or "the watch failed", status=code if isinstance(code, int) else 0)
-        version = _text(metadata, "resourceVersion")
+            raise ApiError(text_of(found, "message") or "the watch failed", status=code if isinstance(code, int) else 0)
+        version = text_of(metadata, "resourceVersion")
         if not version:
-            raise ApiError(f"an event of the watch of {self._path} has no resourceVersion")
+            raise ApiError(f"an event of the watch of {self.path} has no resourceVersion")
+        if _is_older(version, self._version):
+            raise ApiError(
+                f"the API server went back from version {self._version} to {version}, as after a restore of etcd",
+                status=_GONE,
+            )
+        changed = False
         if kind in {"ADDED", "MODIFIED"}:
-            self._objects[_key(found)] = self._slimmed(found)
+            key = key_of(found)
+            before, fresh = self._objects.get(key), self._slimmed(found)
+            changed = before is None or before != fresh
+            if changed:
+                self._objects[key] = fresh
         elif kind == "DELETED":
-            self._objects.pop(_key(found), None)
+            changed = self._objects.pop(key_of(found), None) is not None
         self._version = version
-        if kind != "BOOKMARK":
+        if changed:
             self._note_change()
+
+    def _kept(self, key: Key, fresh: T) -> T:
+        """The object that is known already, if it is the same: what was made of it can be used on."""
+        before = self._objects.get(key)
+        return before if before is not None and before == fresh else fresh
 
     def _note_change(self) -> None:
         self.snapshot = object()
@@ -189,10 +245,11 @@ class Watched:
         if self._failure:
             self._failure = ""
 
-    def _failed(self, why: str, *, first: bool) -> None:
+    def _failed(self, why: str) -> None:
         self._failure = why
-        if first:  # of a series: an API server that is down must not fill the log
-            _log.warning("the watch of %s failed, the last state stays in force: %s", self._path, why)
+        if self._clock() >= self._log_again_at:  # an API server that is down must not fill the log
+            self._log_again_at = self._clock() + LOG_S
+            _log.warning("the watch of %s failed, the last state stays in force: %s", self.path, why)
 
 
 def _pause_s(failures: int) -> float:
@@ -201,25 +258,6 @@ def _pause_s(failures: int) -> float:
     return min(first_s * 2.0 ** min(failures, 16), longest_s) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
-def _items(page: JsonObject) -> Iterable[JsonObject]:
-    items = page.get("items")
-    if not isinstance(items, list):
-        raise ApiError("a list has no items")
-    return _objects(items)
-
-
-def _objects(items: list[Any]) -> Iterator[JsonObject]:
-    for item in items:
-        if not isinstance(item, dict):
-            raise ApiError("an item of a list is not an object")
-        yield item
-
-
-def _key(found: JsonObject) -> Key:
-    metadata = found.get("metadata")
-    return _text(metadata, "namespace"), _text(metadata, "name")
-
-
-def _text(parent: object, name: str) -> str:
-    value = parent.get(name) if isinstance(parent, dict) else None
-    return value if isinstance(value, str) else ""
+def _is_older(version: str, known: str) -> bool:
+    """True if a version is surely older: both are numbers, as those of etcd are."""
+    return version.isdecimal() and known.isdecimal() and int(version) < int(known)

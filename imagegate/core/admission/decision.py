@@ -23,6 +23,7 @@ class DenialCode(enum.StrEnum):
     IMPORT_NOT_ALLOWED = "import-not-allowed"
     NO_POLICY = "no-policy"
     NO_MATCHING_REPOSITORY = "no-matching-repository"
+    INVALID_POLICY = "invalid-policy"
     NO_PULL_SECRET = "no-pull-secret"  # noqa: S105
     TRUST = "trust"
     SIGNATURE = "signature"

@@ -9,6 +9,7 @@ from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import DenialCode
 from imagegate.core.enforcement.behaviour import CiseSettings
 from imagegate.core.enforcement.image import CiseImage
+from imagegate.core.enforcement.messages import broken_policy_text
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import (
     Check,
@@ -57,6 +58,9 @@ def evaluate_requirements(
     Returns:
         None while answers are awaited.
     """
+    if entry.broken:
+        refused = Refused(DenialCode.INVALID_POLICY, broken_policy_text(written, entry.broken))
+        return RequirementsResult(entry, "", (refused,), (("policy", refused),))
     if not entry.requires:
         return RequirementsResult(entry, "", ())
     subject = ImageUnderPolicy(namespace, written, image, pinned, entry, pulls, settings)

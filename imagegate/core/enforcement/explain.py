@@ -60,6 +60,8 @@ def trace_policies(trace: Trace, policies: PolicySet, namespace: str) -> None:
     effective = policies.effective(namespace)
     if effective is None:
         trace.add("", Step("policies", namespace, "none", "no image policies or cluster policies"))
+    elif effective.broken:
+        trace.add("", Step("policies", namespace, "broken", "; ".join(effective.broken)))
     else:
         trace.add("", Step("policies", namespace, effective.kind, f"{len(effective.entries)} entries"))
 

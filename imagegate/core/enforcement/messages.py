@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from imagegate.core.kube.go_quote import go_quote
+
 DOCUMENTED = (
     "Deny, no image policies or cluster polices for ",
     "The Vulnerability Advisor image scan assessment found issues with the container image",
@@ -21,3 +23,8 @@ def status_message(texts: Sequence[str]) -> str:
     distinct = list(dict.fromkeys(texts))
     message = "\n".join(distinct)
     return message if all(text.startswith(DOCUMENTED) for text in distinct) else f"\n{message}"
+
+
+def broken_policy_text(image: str, why: str) -> str:
+    """The message where an object that is in force cannot be read."""
+    return f"Deny {go_quote(image)}, {why}"

@@ -22,7 +22,7 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Rewritin
 from imagegate.core.enforcement.evaluate import RequirementsResult, evaluate_requirements
 from imagegate.core.enforcement.explain import trace_policies, trace_requirements, trace_selection
 from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
-from imagegate.core.enforcement.messages import status_message
+from imagegate.core.enforcement.messages import broken_policy_text, status_message
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Check, PullSource, Refused
 from imagegate.core.enforcement.rewrite_record import Rewrite, RewriteRecords, record_place
@@ -307,6 +307,9 @@ class _Review:
     def _no_entry(self, reason: NoEntryReason, image: str) -> Refused:
         if reason is NoEntryReason.UNAVAILABLE:
             return Refused(DenialCode.LOOK_UP_FAILED, self._plugin.policies.unavailable)
+        effective = self._plugin.policies.effective(self._request.namespace)
+        if reason is NoEntryReason.BROKEN and effective is not None:
+            return Refused(DenialCode.INVALID_POLICY, broken_policy_text(image, "; ".join(effective.broken)))
         code = DenialCode.NO_POLICY if reason is NoEntryReason.NO_POLICIES else DenialCode.NO_MATCHING_REPOSITORY
         return Refused(code, no_entry_text(reason, self._request.namespace, image, self._settings))
 

@@ -117,11 +117,13 @@ class Entry:
     trust: TrustPolicy = TrustPolicy()
     simple: SimplePolicy = SimplePolicy()
     vulnerability: VulnerabilityPolicy = VulnerabilityPolicy()
+    broken: str = ""
+    """Why its requirements cannot be read; then every image that it decides is denied with this sentence."""
 
     @property
     def requires(self) -> bool:
         """True if it requires more than a matching name."""
-        return self.trust.enabled or self.simple.enabled or self.vulnerability.enabled
+        return bool(self.broken) or self.trust.enabled or self.simple.enabled or self.vulnerability.enabled
 
     @property
     def rewrites(self) -> bool:
@@ -148,3 +150,5 @@ class ImagePolicyObject:
     name: str
     namespace: str = ""
     entries: tuple[Entry, ...] = ()
+    broken: str = ""
+    """Why its entries are not known; then every image is denied where the object is in force."""

@@ -32,6 +32,8 @@ class NoEntryReason(enum.Enum):
 
     UNAVAILABLE = "unavailable"
     """The policies could not be read."""
+    BROKEN = "broken"
+    """One of the policies in force cannot be read."""
     NO_POLICIES = "no-policies"
     NO_MATCH_IN_CLUSTER = "no-match-in-cluster"
     NO_MATCH_IN_NAMESPACE = "no-match-in-namespace"
@@ -62,10 +64,12 @@ class AllowedImageCache(BoundedCache[str, str]):
 class EffectivePolicy:
     """All entries of one namespace or of the cluster, as one list."""
 
-    __slots__ = ("_index", "entries", "kind", "only_names")
+    __slots__ = ("_index", "broken", "entries", "kind", "only_names")
 
-    def __init__(self, kind: str, entries: Sequence[Entry]) -> None:
+    def __init__(self, kind: str, entries: Sequence[Entry], broken: Sequence[str] = ()) -> None:
         self.kind = kind
+        self.broken = tuple(broken)
+        """Why objects cannot be read. Any image could be meant by such an object, so that every image is denied."""
         self.entries = tuple(entries)
         self.only_names = not any(entry.requires for entry in self.entries)
         """True if no entry requires more than a matching name, so that nothing has to be looked up."""
@@ -91,6 +95,7 @@ class PolicySet:
         policies: all objects.
         groups: the groups that count, in order.
         unavailable: the reason why the policies could not be read; then every request is denied with it.
+        before: policies whose indexes are used again where the entries are the same.
     """
 
     def __init__(
@@ -99,23 +104,33 @@ class PolicySet:
         groups: Sequence[PolicyGroup] = DEFAULT_GROUPS,
         *,
         unavailable: str = "",
+        before: PolicySet | None = None,
     ) -> None:
         self.unavailable = unavailable
         self.policies = merged_order(policies, groups)
-        by_namespace: dict[str, list[Entry]] = {}
-        cluster: list[Entry] | None = None
+        by_namespace: dict[str, list[ImagePolicyObject]] = {}
+        cluster: list[ImagePolicyObject] = []
         for policy in self.policies:
-            if policy.kind == IMAGE_POLICY:
-                by_namespace.setdefault(policy.namespace, []).extend(policy.entries)
-            else:
-                cluster = [] if cluster is None else cluster
-                cluster.extend(policy.entries)
-        self._namespaces = {name: EffectivePolicy(IMAGE_POLICY, entries) for name, entries in by_namespace.items()}
-        self._cluster = None if cluster is None else EffectivePolicy(CLUSTER_IMAGE_POLICY, cluster)
+            (by_namespace.setdefault(policy.namespace, []) if policy.kind == IMAGE_POLICY else cluster).append(policy)
+        known = {} if before is None else before._namespaces
+        self._namespaces: dict[str, EffectivePolicy] = {
+            name: _effective(IMAGE_POLICY, objects, known.get(name)) for name, objects in by_namespace.items()
+        }
+        self._cluster: EffectivePolicy | None = (
+            _effective(CLUSTER_IMAGE_POLICY, cluster, None if before is None else before._cluster) if cluster else None
+        )
 
     def effective(self, namespace: str) -> EffectivePolicy | None:
         """The entries in force in a namespace; None if there is no policy at all."""
         return self._namespaces.get(namespace, self._cluster)
+
+
+def _effective(kind: str, policies: Sequence[ImagePolicyObject], before: EffectivePolicy | None) -> EffectivePolicy:
+    entries = tuple(entry for policy in policies for entry in policy.entries)
+    broken = tuple(policy.broken for policy in policies if policy.broken)
+    if before is not None and before.entries == entries and before.broken == broken:
+        return before
+    return EffectivePolicy(kind, entries, broken)
 
 
 def merged_order(policies: Iterable[ImagePolicyObject], groups: Sequence[PolicyGroup]) -> tuple[ImagePolicyObject, ...]:
@@ -141,6 +156,8 @@ def select(
     effective = policies.effective(namespace)
     if effective is None:
         return NoEntryReason.NO_POLICIES
+    if effective.broken:
+        return NoEntryReason.BROKEN
     for spelling in _spellings(image, parsed, settings):
         entry = effective.best(spelling)
         if entry is not None:

@@ -28,11 +28,8 @@ class Remark(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.file}:{self.line}: {self.path}: {self.text}"
-            if self.path
-            else f"{self.file}:{self.line}: {self.text}"
-        )
+        where = f"{self.file}:{self.line}" if self.line else self.file  # objects of an API have no lines
+        return f"{where}: {self.path}: {self.text}" if self.path else f"{where}: {self.text}"
 
 
 @dataclass(slots=True)

@@ -40,6 +40,30 @@ def kind_of(node: Node) -> str:
             return "number"
 
 
+def node_of(value: object, *, depth_max: int) -> Node | None:
+    """Plain values (as of JSON) as nodes of line 0; None if they are nested deeper than ``depth_max`` levels."""
+    if depth_max < 0:
+        return None
+    children: dict[str, Node] | list[Node]
+    if isinstance(value, dict):
+        children = {}
+        for key, each in value.items():
+            child = node_of(each, depth_max=depth_max - 1)
+            if child is None:
+                return None
+            children[key] = child
+        return Node(children, 0)
+    if isinstance(value, list):
+        children = []
+        for each in value:
+            child = node_of(each, depth_max=depth_max - 1)
+            if child is None:
+                return None
+            children.append(child)
+        return Node(children, 0)
+    return Node(value if isinstance(value, (bool, int, float, str)) else None, 0)
+
+
 def plain(node: Node) -> object:
     """The node as plain values (dict, list, scalars). Only for nodes whose ``weight`` and depth are bounded."""
     match node.value:

@@ -124,6 +124,9 @@ class PolicyOwner:
         self._every_s = LOOK_EVERY_S
         self._state_error = ""
         self._following = threading.Lock()
+        self._putting = threading.Lock()
+        """Held while policies are put in force, so that none of two threads puts older ones over newer ones."""
+        self._renewal_error = ""
         self._reported: Callable[[int, str], None] = lambda _generation, _problem: None
         with sources.shared.locked():
             self._kept = sources.shared.keep(beginning.documents, version=beginning.policies.version, at=clock())
@@ -152,6 +155,25 @@ class PolicyOwner:
         self._error = ""
         return True
 
+    def renew(self) -> None:
+        """Put the policy objects of a cluster in force as they are now. Never raises."""
+        try:
+            with self._putting:
+                self._holder.renew()
+            self._renewal_error = ""
+        except Exception as error:  # noqa: BLE001 - a bug in a reader must not end the thread of a watch
+            why = f"the policies of the cluster cannot be put in force: {_why(error)}"
+            if why != self._renewal_error:
+                _log.error("%s", why, exc_info=_traceback(error))
+            self._renewal_error = why
+
+    def _put(self, fresh: PolicySet) -> None:
+        """Put documents in force, with the policy objects of now: they may have changed since the documents were
+        read.
+        """
+        with self._putting:
+            self._holder.put(fresh.renewed())
+
     def start(self, reported: Callable[[int, str], None] = lambda _generation, _problem: None) -> None:
         """Start in a serving process, after the fork. Without the newest policies it denies everything.
 
@@ -172,6 +194,7 @@ class PolicyOwner:
     def look(self) -> None:
         """Take the newest policies; in the leader look at the files. Never raises."""
         self.catch_up()
+        self.renew()
         try:
             led, self._leads = self._leads, self._from.processes.lead()
             if not (led and self._leads):  # a new leader goes on where the one before ended
@@ -221,7 +244,7 @@ class PolicyOwner:
             if kept is None or kept.generation < self._kept.generation:
                 raise OSError("the newest policies are no longer where the processes share them")
             if kept.generation > self._kept.generation:
-                self._holder.put(self._from.load(kept.documents))
+                self._put(self._from.load(kept.documents))
             self._kept, self._stamp = kept, stamp
 
     def _take_over_state(self) -> None:
@@ -331,7 +354,7 @@ class PolicyOwner:
             self._holder.keep(f"the policies cannot be shared with other processes: {error}")
             return
         self._keep_for_the_next_start(documents, fresh.version)
-        self._holder.put(fresh)
+        self._put(fresh)
         self._kept, self._stamp = kept, stamp
         if found.rules or found.reasons:
             rules = [str(rule) for rule in found.rules]
@@ -364,7 +387,7 @@ class PolicyOwner:
                     "generation": self._kept.generation,
                     "look": self._clock().isoformat(timespec="seconds"),
                     "monotonic": time.monotonic(),
-                    "error": self._error,
+                    "error": self._error or self._renewal_error,
                     "leads": self._leads,
                 }
             )

@@ -122,6 +122,14 @@ class PolicySet:
     """Proof that documents are complete: ``optional``, ``marker`` or ``checksum``."""
     weaker_after_s: float = 0
     """Seconds that documents of weaker policies must stay unchanged before they replace these."""
+    renewal: Callable[[PolicySet], PolicySet] | None = None
+    """Makes the same policies with a cluster's policy objects as they are now; the same set if none has changed."""
+    objects: object = None
+    """The policy objects in it, for ``renewal``."""
+
+    def renewed(self) -> PolicySet:
+        """These policies with a cluster's policy objects as they are now."""
+        return self if self.renewal is None else self.renewal(self)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -279,6 +287,19 @@ class PolicyHolder:
         self.state = ReloadState(self._clock())
         if changed:
             self._log_loaded()
+
+    def renew(self) -> None:
+        """Put policy objects of a cluster in force as they are now; how the documents were read stays as it was."""
+        before, fresh = self.current, self.current.renewed()
+        if fresh is before:
+            return
+        self.current = fresh
+        self.state = self._state
+        for warning in fresh.warnings:
+            if warning not in before.warnings:
+                _log.warning("%s", warning)
+        if fresh.version != before.version:
+            _log.info("policies of the cluster in force", extra={"version": fresh.version})
 
     def good(self) -> None:
         """The documents were read again, and are those in force."""

@@ -9,6 +9,7 @@ import pytest
 
 from imagegate.adapters.kubernetes_api import connection as connections
 from imagegate.adapters.kubernetes_api import watched as watching
+from imagegate.adapters.kubernetes_api.connection import JsonObject
 from imagegate.adapters.kubernetes_api.fetched import Fetcher
 from imagegate.adapters.kubernetes_api.namespaces import PATH, ClusterNamespaces, slimmed
 from imagegate.adapters.kubernetes_api.watched import Watched
@@ -31,18 +32,18 @@ def api() -> Iterator[MisbehavingApi]:
 
 
 @pytest.fixture
-def watched(api: MisbehavingApi, tmp_path: Path) -> Iterator[Watched]:
+def watched(api: MisbehavingApi, tmp_path: Path) -> Iterator[Watched[JsonObject]]:
     connection = api.connection(tmp_path)
     found = Watched(lambda: connection, PATH, slimmed)
     yield found
     found.stop()
 
 
-def names(watched: Watched) -> set[str]:
+def names(watched: Watched[JsonObject]) -> set[str]:
     return {each["metadata"]["name"] for each in watched.all()}
 
 
-def test_pages_are_put_together_and_objects_slimmed(api: MisbehavingApi, watched: Watched) -> None:
+def test_pages_are_put_together_and_objects_slimmed(api: MisbehavingApi, watched: Watched[JsonObject]) -> None:
     api.lists = [page(namespace("a", 1, x="y"), more="next"), page(namespace("b", 2), version=7)]
     api.watches = [api.held_open()]
     watched.start()
@@ -60,7 +61,7 @@ def test_pages_are_put_together_and_objects_slimmed(api: MisbehavingApi, watched
     assert all(each.headers["user-agent"].startswith("imagegate/") for each in api.requests)
 
 
-def test_events_change_the_objects_and_the_snapshot(api: MisbehavingApi, watched: Watched) -> None:
+def test_events_change_the_objects_and_the_snapshot(api: MisbehavingApi, watched: Watched[JsonObject]) -> None:
     api.lists = [page(namespace("a", 1), namespace("b", 1))]
     api.watches = [
         api.held_open(
@@ -79,7 +80,7 @@ def test_events_change_the_objects_and_the_snapshot(api: MisbehavingApi, watched
     assert watched.state.failure == ""
 
 
-def test_a_watch_that_ends_goes_on_where_it_was(api: MisbehavingApi, watched: Watched) -> None:
+def test_a_watch_that_ends_goes_on_where_it_was(api: MisbehavingApi, watched: Watched[JsonObject]) -> None:
     api.lists = [page(namespace("a", 1), version=5)]
     bookmark = event("BOOKMARK", {"metadata": {"resourceVersion": "9"}})
     api.watches = [[event("ADDED", namespace("b", 6))], [bookmark], api.held_open(event("ADDED", namespace("c", 10)))]
@@ -90,7 +91,7 @@ def test_a_watch_that_ends_goes_on_where_it_was(api: MisbehavingApi, watched: Wa
 
 
 @pytest.mark.parametrize("form", ["answer", "event"])
-def test_a_version_that_is_gone_is_listed_again(api: MisbehavingApi, watched: Watched, form: str) -> None:
+def test_a_version_that_is_gone_is_listed_again(api: MisbehavingApi, watched: Watched[JsonObject], form: str) -> None:
     gone = status(410, "too old resource version")
     api.lists = [page(namespace("a", 1)), page(namespace("b", 20), version=20)]
     first = gone if form == "answer" else [event("ERROR", {"kind": "Status", "code": 410, "message": "too old"})]
@@ -114,7 +115,7 @@ def test_a_version_that_is_gone_is_listed_again(api: MisbehavingApi, watched: Wa
     ids=["500", "403", "html", "list", "no version", "no object", "endless line", "dropped"],
 )
 def test_the_last_state_stays_while_the_watch_fails(
-    api: MisbehavingApi, watched: Watched, broken: Response, monkeypatch: pytest.MonkeyPatch
+    api: MisbehavingApi, watched: Watched[JsonObject], broken: Response, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "OBJECT_MAX_BYTES", 100_000)
     api.lists = [page(namespace("a", 1))]
@@ -137,7 +138,9 @@ def test_the_last_state_stays_while_the_watch_fails(
     ],
     ids=["401", "no items", "no object", "no version", "cut off"],
 )
-def test_a_list_that_fails_is_no_list(api: MisbehavingApi, watched: Watched, broken: Response, tmp_path: Path) -> None:
+def test_a_list_that_fails_is_no_list(
+    api: MisbehavingApi, watched: Watched[JsonObject], broken: Response, tmp_path: Path
+) -> None:
     api.lists = [broken]
     api.watches = [api.held_open()]
     watched.start()
@@ -148,7 +151,9 @@ def test_a_list_that_fails_is_no_list(api: MisbehavingApi, watched: Watched, bro
     assert watched.wait(5)
 
 
-def test_a_silent_watch_is_broken(api: MisbehavingApi, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_watch_is_broken(
+    api: MisbehavingApi, watched: Watched[JsonObject], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watching, "SILENT_S", 0.3)
 
     def silent() -> Iterator[bytes]:
@@ -173,7 +178,7 @@ def test_an_api_server_that_is_away_is_asked_again_with_pauses(tmp_path: Path) -
 
 
 def test_a_namespace_that_the_watch_does_not_show_is_fetched(
-    api: MisbehavingApi, watched: Watched, tmp_path: Path
+    api: MisbehavingApi, watched: Watched[JsonObject], tmp_path: Path
 ) -> None:
     connection = api.connection(tmp_path)
     namespaces = ClusterNamespaces(watched, Fetcher(lambda: connection, ttl_s=0))
