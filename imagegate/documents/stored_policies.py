@@ -56,7 +56,7 @@ def read_stored_policy(
     """Read one object of the API. Never raises for what the object holds.
 
     Args:
-        found: with ``metadata.name`` and, for an ImagePolicy, ``metadata.namespace``.
+        found: with a name and, for an ImagePolicy, a namespace in its metadata.
         group: of the API path it came from; likewise ``kind``.
         cluster_domain: replacement for ``<<CLUSTER DOMAIN>>``.
     """
