@@ -64,6 +64,7 @@ def explain(
         return print_import_explanation(gate, image, insecure=insecure, output=output)
     request = creation(_pod(image, namespace), uid="explain", user=User(name=as_user, groups=as_group))
     trace = Trace()
+    service.trace_watches(trace)
     started = time.perf_counter()
     both = review_manifest(service.reviewer, request, trace=trace)
     found = _found(image, namespace, both, trace, time.perf_counter() - started)

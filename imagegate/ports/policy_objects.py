@@ -23,6 +23,3 @@ class PolicyObjects(Protocol):
 
     def now(self) -> PolicyObjectsNow:
         """The objects as last seen; the same value as before if none has changed."""
-
-    def currency(self) -> str:
-        """How old the answer may be, as a phrase for operators."""

@@ -68,6 +68,9 @@ class Application(AdmissionEndpoints):
         policies = self.service.policies
         policies.listen(lambda state: self._metrics.policies(policies.current, state))
         self._metrics.policies(policies.current, policies.state)
+        cluster = self.service.cluster
+        if cluster is not None:
+            self._metrics.cluster.follow(cluster.watches, cluster.broken_policies)
         self._metrics.start()
         self.service.start_worker(self._metrics.watch)
         self.service.recent.start()

@@ -21,6 +21,7 @@ from imagegate.core.admission.request import Phase
 from imagegate.service.policies.policy_set import PolicySet, ReloadState
 from imagegate.service.review.decided import Decided, ReviewKind
 from imagegate.web.allocated_values import use_allocated_values
+from imagegate.web.cluster_metrics import ClusterMetrics
 from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
 from imagegate.web.look_up_metrics import LookUpMetrics
 from imagegate.web.serving_metrics import ServingMetrics
@@ -29,6 +30,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """``web.server`` has the same constant, since it must not import this module (see above)."""
 FLUSH_EVERY_S = 0.25
+REFRESH_EVERY_S = 1.0
+"""Between two updates of the ages of watches."""
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -118,6 +121,7 @@ class Metrics:
         self._with_rules: set[str] = set()
         """Plug-ins whose rules were shown: one that loses its documents must be set to 0, not stay as it was."""
         self._cise = EnforcementMetrics(self._registry)
+        self.cluster = ClusterMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self.look_ups = LookUpMetrics(self._registry)
         self._looked_up: deque[tuple[str, str]] = deque()
@@ -171,10 +175,14 @@ class Metrics:
             self._look_ups.labels(*key).inc(times)
 
     def _keep_flushing(self) -> None:
+        refreshed = 0.0
         while True:
             time.sleep(FLUSH_EVERY_S)
             with self._flushing:
                 self.flush()
+            if time.monotonic() - refreshed >= REFRESH_EVERY_S:
+                refreshed = time.monotonic()
+                self.cluster.refresh()
 
     def policies(self, current: PolicySet, state: ReloadState) -> None:
         """Show the policies in force, and how the last attempt to read the documents ended."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from imagegate.adapters.kubernetes_api import namespaces
 from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReviews
@@ -27,22 +27,11 @@ from imagegate.service.review.lookups import Answerer
 from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.load import Settings
 from imagegate.wiring.behaviours import cise_behaviour
+from imagegate.wiring.cluster_watch import Watch, never_synced, troubles, watch_of
 
-STALE_S = 180.0
-"""A watch that the API server has said nothing in for so long is reported; with bookmarks it speaks every minute."""
 SYNC_WITHIN_S = 5.0
 """A process that serves waits so long for the first lists, so that it denies nothing that another one allows."""
 BROKEN_SHOWN = 5
-
-
-class Watch(NamedTuple):
-    """How current the objects of one kind are."""
-
-    kind: str
-    """``RESOURCE`` or ``RESOURCE.GROUP``."""
-    age_s: float
-    """Seconds since the API server was last heard from about it."""
-    objects: int
 
 
 class Cluster:
@@ -126,15 +115,20 @@ class Cluster:
 
     def watches(self) -> list[Watch]:
         """How current everything that is watched is."""
-        return [Watch(_kind(watch.path), watch.state.silent_s, len(watch)) for watch in self._watches]
+        return list(map(watch_of, self._watches))
+
+    def broken_policies(self) -> int:
+        """Number of policy objects that cannot be read."""
+        return 0 if self.policies is None else sum(1 for _ in self.policies.broken())
 
     def checks(self) -> list[Check]:
         """For ``/readyz``. Not ready before everything was listed; later decisions go on from the last state."""
-        checks = [Check("namespaces", lambda: _never_synced(self._watched), stops=True)]
+        checks = [Check("namespaces", lambda: never_synced([self._watched]), stops=True)]
         if self.policies is not None:
-            checks.append(Check("cluster policies", self._policies_unknown, stops=True))
+            watches = self.policies.watches
+            checks.append(Check("cluster policies", lambda: never_synced(watches), stops=True))
             checks.append(Check("policy objects", self._broken))
-        return [*checks, Check("cluster", lambda: "; ".join(self._troubles()))]
+        return [*checks, Check("cluster", lambda: troubles(self._watches))]
 
     def _keep_renewing(self, renew: Callable[[], None]) -> None:
         while True:
@@ -142,38 +136,12 @@ class Cluster:
             self._changed.clear()  # before, not after: what changes meanwhile is seen in the next round
             renew()
 
-    def _policies_unknown(self) -> str:
-        return "" if self.policies is None else "; ".join(filter(None, map(_never_synced, self.policies.watches)))
-
     def _broken(self) -> str:
         broken = [] if self.policies is None else list(self.policies.broken())
         more = f"; and {len(broken) - BROKEN_SHOWN} more" if len(broken) > BROKEN_SHOWN else ""
         return "; ".join(broken[:BROKEN_SHOWN]) + more
 
-    def _troubles(self) -> Iterator[str]:
-        for watch in self._watches:
-            state = watch.state
-            if state.synced and (state.failure or state.silent_s >= STALE_S):
-                why = state.failure or "no word"
-                yield (
-                    f"{_kind(watch.path)} are as they were {state.silent_s:.0f} s ago, when the API server was last "
-                    f"heard from: {why}"
-                )
-
 
 def _policies(connection: Callable[[], Connection], settings: Settings) -> ClusterPolicies:
     given = settings.cise or CisePathSettings()
     return ClusterPolicies(connection, cise_behaviour(given).groups, cluster_domain=given.cluster_domain)
-
-
-def _never_synced(watch: Watched[Any]) -> str:
-    state = watch.state
-    if state.synced:
-        return ""
-    return f"{_kind(watch.path)} not listed yet: {state.failure or 'the API server is answering'}"
-
-
-def _kind(path: str) -> str:
-    """``RESOURCE.GROUP`` of an API path; for the core group ``RESOURCE``."""
-    _, root, *groups, _, resource = path.split("/")
-    return f"{resource}.{groups[0]}" if root == "apis" else resource

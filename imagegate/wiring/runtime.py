@@ -15,6 +15,7 @@ from imagegate.adapters.records.json_lines import JsonLines, lines_on
 from imagegate.adapters.records.recent_records import RecentRecords
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.trace import Step, Trace
 from imagegate.errors import InvalidSettings
 from imagegate.service.health import Check
 from imagegate.service.policies.policy_set import PolicyHolder
@@ -81,6 +82,17 @@ class Runtime:
     def store_trouble(self) -> str:
         """Why the store cannot be read; empty if it can, and where there is none."""
         return "" if self.images is None else self.images.store.database.trouble()
+
+    def trace_watches(self, trace: Trace) -> None:
+        """Add how old the copies of a cluster's objects are that a decision is made with."""
+        for watch in () if self.cluster is None else self.cluster.watches():
+            if watch.synced:
+                outcome, because = "known", f"the API server was last heard from {watch.age_s:.0f} s ago"
+            elif watch.asked:
+                outcome, because = "not known", watch.failure
+            else:
+                continue
+            trace.add("", Step("watched", watch.kind, outcome, because, {"objects": str(watch.objects)}))
 
     def not_ready(self) -> list[str]:
         """Problems that keep the service from serving, as ``NAME: PROBLEM``; empty if there are none."""

@@ -152,6 +152,25 @@ def test_changes_are_in_force_within_a_second_in_every_worker(
     assert max(by_kubectl) < IN_FORCE_S
 
 
+def test_metrics_and_readiness_say_how_old_every_copy_is(replicas: Replicas) -> None:
+    service = replicas.services[0]
+    kinds = {
+        "namespaces",
+        *(
+            f"{resource}.{group}"
+            for group, _ in (PORTIERIS, CISE)
+            for resource in ("imagepolicies", "clusterimagepolicies")
+        ),
+    }
+    assert {each["kind"] for each in service.get("/readyz").json["watches"]} == kinds
+    for kind in kinds:
+        wait_until(lambda kind=kind: service.metric("imagegate_cluster_watch_age_seconds", kind=kind) > 0, kind)  # type: ignore[misc]
+        assert service.metric("imagegate_cluster_watch_age_seconds", kind=kind) < 120
+        assert service.metric("imagegate_cluster_watch_unsynced", kind=kind) == 0
+    objects = "imagegate_cluster_watch_objects"
+    wait_until(lambda: service.metric(objects, kind=f"clusterimagepolicies.{CISE[0]}") == 1, "the number of objects")
+
+
 def test_every_replica_has_the_same_version(replicas: Replicas) -> None:
     wait_until(lambda: len({each.get("/version")["policies"] for each in replicas.workers}) == 1, "one version")
 
@@ -174,6 +193,7 @@ class TestBrokenObjects:
         ready = replicas.services[0].get("/readyz")
         assert ready.status == 200
         assert "ImagePolicy watched/spoilt" in ready.json["checks"]["policy objects"]
+        wait_until(lambda: replicas.services[0].metric("imagegate_policy_objects_broken") == 1, "the metric")
         replicas.writer.delete(found)
         replicas.until("one.example/a:1", False)
 

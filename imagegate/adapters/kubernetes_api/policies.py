@@ -59,11 +59,6 @@ class ClusterPolicies:
                 self._made = (stamp, PolicyObjectsNow(tuple(objects), self._unavailable()))
             return self._made[1]
 
-    def currency(self) -> str:
-        """See ``ports.policy_objects``."""
-        silent_s = max(watch.state.silent_s for watch in self.watches)
-        return f"policies of the cluster as of at most {silent_s:.0f} s ago"
-
     def broken(self) -> Iterator[str]:
         """What cannot be read, a sentence for each object."""
         return (each.broken for each in self.now().objects if each.broken)

@@ -36,6 +36,7 @@ FAILURES_MAX = 5
 """After so many failures of the watch in a row everything is listed again."""
 PAUSES_S = (0.25, 30.0)
 """The first pause after a failure and the longest one; each is twice as long as the one before, give or take."""
+NOT_ASKED = "not asked yet"
 _GONE = 410
 _NOT_FOUND = 404
 
@@ -96,7 +97,7 @@ class Watched(Generic[T]):
         """True if the last attempt came as far as a watch."""
         self._synced = threading.Event()
         self._heard_at = clock()
-        self._failure = "not asked yet"
+        self._failure = NOT_ASKED
         self._ends = threading.Event()
         self.snapshot: object = object()
         """Another object after every change."""

@@ -141,6 +141,7 @@ def _try(service: Runtime, image: str, namespace: str) -> Tried:
         "spec": {"containers": [{"name": "tried", "image": image}]},
     }
     trace = Trace()
+    service.trace_watches(trace)
     both = review_manifest(service.reviewer, creation(pod, uid="console", user=User(), dry_run=True), trace=trace)
     runs = next((op.value for op in both.patch if op.path == "/spec/containers/0/image"), "")
     verdict = "unknown" if both.only_lacks_evidence else "denied" if not both.allowed else "allowed"
