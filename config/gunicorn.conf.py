@@ -9,4 +9,4 @@ from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.initial_policies import settings_at_start
 
 wsgi_app = "imagegate.web.wsgi:application()"
-globals().update(gunicorn_settings(ServerOptions.of(settings_at_start(StartupOptions()).server)))
+globals().update(gunicorn_settings(ServerOptions.of(settings_at_start(StartupOptions()))))

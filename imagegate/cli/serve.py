@@ -73,7 +73,7 @@ def serve(
     from imagegate.web.addresses import check_available, parse_address
     from imagegate.web.server import ServerOptions
 
-    named_there = ServerOptions.of(settings.server)
+    named_there = ServerOptions.of(settings)
     addresses = [parse_address(each) for each in bind or named_there.bind]
     for address in addresses:
         check_available(address)
@@ -87,9 +87,11 @@ def serve(
         key=tls_key or named_there.key,
         client_ca=tls_client_ca,
     )
+    if options.from_secret and options.certificate is not None:
+        raise click.UsageError("server.certificate.source says that the certificate is in a Secret: name no files")
     if (options.certificate is None) != (options.key is None):
         raise click.UsageError("server.certificate.certFile and server.certificate.keyFile belong together")
-    if options.certificate is None and (options.client_ca or options.caller_ca):
+    if options.certificate is None and not options.from_secret and (options.client_ca or options.caller_ca):
         raise click.UsageError("--tls-client-ca and server.clientCAFile need a certificate of the server's own")
     return _serve(choices, options, server)
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from imagegate.service.certificates.pairs import is_issued_by
 from imagegate.service.certificates.served import CHAIN_MAX_BYTES, InvalidCertificate
 from imagegate.web.admission import HttpError
 from imagegate.web.tls import file_state
@@ -60,7 +60,7 @@ class ClientAuthority:
             decoded = x509.load_der_x509_certificate(certificate)
         except ValueError:
             return None
-        return decoded if any(_is_issued_by(decoded, each) for each in self._authorities) else None
+        return decoded if any(is_issued_by(decoded, each) for each in self._authorities) else None
 
     def _look(self) -> None:
         if self._clock() < self._look_at:
@@ -111,14 +111,6 @@ def _common_names(certificate: x509.Certificate) -> frozenset[str]:
         )
     except ValueError:
         return frozenset()
-
-
-def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _is_timely(certificate: x509.Certificate) -> bool:

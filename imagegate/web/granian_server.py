@@ -27,6 +27,8 @@ def run(app: Application, options: ServerOptions) -> None:
         raise InvalidSettings("--server granian needs a package; in a checkout: pip install '.[granian]'") from error
     if options.caller_ca is not None:
         raise InvalidSettings("--server granian: server.clientCAFile is not supported, use gunicorn")
+    if options.from_secret:
+        raise InvalidSettings("--server granian: server.certificate.source must be files, since it reads them once")
     host, port = _address(options.bind)
     server = Granian(
         "imagegate",

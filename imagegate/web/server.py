@@ -25,9 +25,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from imagegate.service.health import Check
-from imagegate.settings.sections import ServerSettings
+from imagegate.settings.certificate import FILES
+from imagegate.settings.load import Settings
 from imagegate.web.addresses import Address
 from imagegate.web.connections import Limits
+from imagegate.wiring.certificate_names import wanted_names
 
 if TYPE_CHECKING:
     from imagegate.web.tls import Certificates
@@ -63,6 +65,8 @@ class ServerOptions(NamedTuple):
     """Clients that send reviews must show a certificate of it."""
     names: tuple[str, ...] = ()
     """Names that the certificate must be good for."""
+    from_secret: bool = False
+    """The certificate comes from a Secret, not from files that an operator names."""
     graceful_s: int = 25
     """Seconds to end in; less than Kubernetes' 30 s between SIGTERM and SIGKILL."""
     worker: str = EVENT_LOOP
@@ -73,8 +77,9 @@ class ServerOptions(NamedTuple):
     """Seconds in which ``event-loop`` accepts connections after SIGTERM; None: a few in a cluster, else 0."""
 
     @classmethod
-    def of(cls, server: ServerSettings) -> ServerOptions:
+    def of(cls, settings: Settings) -> ServerOptions:
         """The options in the settings file."""
+        server = settings.server
         limits = Limits(
             body_max_bytes=server.body_max_bytes,
             request_s=server.request_timeout_s,
@@ -88,7 +93,8 @@ class ServerOptions(NamedTuple):
             certificate=Path(certificate.cert_file) if certificate.cert_file else None,
             key=Path(certificate.key_file) if certificate.key_file else None,
             caller_ca=Path(server.client_ca_file) if server.client_ca_file else None,
-            names=certificate.names,
+            names=wanted_names(settings),
+            from_secret=certificate.source != FILES,
             workers=server.workers,
             threads=server.threads,
             worker=server.worker,
@@ -153,13 +159,24 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
 
         settings["worker_class"] = ThreadWorker
     _allow_descriptors()
-    if options.certificate and options.key:
-        certificates = certificates_of(options.certificate, options.key, options)
-        settings["certfile"], settings["keyfile"] = str(options.certificate), str(options.key)
+    files = _pair_files(options)
+    if files is not None:
+        certificates = certificates_of(*files, options)
+        settings["certfile"], settings["keyfile"] = map(str, files)
         settings["post_worker_init"] = _showing(certificates)
         # called for each connection; certfile and keyfile only tell gunicorn that there is TLS
         settings["ssl_context"] = lambda _config, _default: certificates.context()
     return settings
+
+
+def _pair_files(options: ServerOptions) -> tuple[Path, Path] | None:
+    """Files with certificate and key; None without TLS."""
+    if options.from_secret:
+        from imagegate.wiring.certificates import first_pair  # imports the Kubernetes client and cryptography
+
+        made = first_pair(Path(os.environ[MULTIPROCESS]))
+        return made, made
+    return (options.certificate, options.key) if options.certificate and options.key else None
 
 
 def certificates_of(certificate: Path, key: Path, options: ServerOptions) -> Certificates:

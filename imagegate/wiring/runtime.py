@@ -23,6 +23,7 @@ from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.lookups import Count, Deadline, LookUp
 from imagegate.service.review.recording import Recording, Sink
 from imagegate.service.review.reviewer import Recorder, Reviewer
+from imagegate.settings.certificate import FILES
 from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.documents import PolicyDocuments
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from imagegate.adapters.http.client import HttpClient
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.ports.content_trust import TrustStates
+    from imagegate.service.certificates.follower import CertificateFollower
     from imagegate.service.certificates.served import Serving
     from imagegate.service.guard.at_start import LockoutCheck
     from imagegate.service.policies.owner import Beginning, PolicyOwner
@@ -72,6 +74,8 @@ class Runtime:
     """Circuit breakers of registries and other servers, where any are contacted."""
     cluster: Cluster | None = None
     """The cluster whose API is asked, if the settings name one."""
+    certificate_follower: CertificateFollower | None = None
+    """Brings the serving certificate from its Secret; None where it comes from files."""
     certificate: Serving | None = None
     """The serving certificate; None without TLS, or where another server serves it."""
     checks: list[Check] = field(default_factory=list)
@@ -114,6 +118,8 @@ class Runtime:
             self.owner.start(followed)
         if self.cluster is not None:
             self.cluster.start(self._renew)
+        if self.certificate_follower is not None:
+            self.certificate_follower.start()
 
     def _renew(self) -> None:
         """Put the policy objects of the cluster in force as they are now."""
@@ -187,6 +193,9 @@ def build(
     service.circuits = http.circuits if http is not None else None
     if cluster is not None and follows:
         service.checks += cluster.checks()
+    if shared is not None and settings.server.certificate.source != FILES:
+        service.certificate_follower = _certificate_follower(settings, shared)
+        service.checks += service.certificate_follower.checks()
     if beginning is not None:
         _follow(service, chosen, inputs, beginning, shared, check, keeps=store is not None)
     if store is not None and http is not None:
@@ -213,6 +222,12 @@ def _cluster(settings: Settings, *, follows: bool) -> Cluster | None:
     if not follows:
         cluster.list_once()
     return cluster
+
+
+def _certificate_follower(settings: Settings, shared: Path) -> CertificateFollower:
+    from imagegate.wiring.certificates import follower  # imports the Kubernetes client, which takes time and memory
+
+    return follower(settings, shared, clock=now)
 
 
 def _trust_states(settings: Settings, store: SqliteStore | None, *, keeps: bool) -> TrustStates | None:

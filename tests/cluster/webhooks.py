@@ -76,13 +76,13 @@ def hooked(
             plane.kubectl("delete", "namespace", label, "--wait=false")
 
 
-def configure(kubectl: Kubectl, label: str, url: str, ca: Path, paths: tuple[str, str]) -> None:
-    """Apply both webhook configurations."""
+def configure(kubectl: Kubectl, label: str, url: str, ca: Path | None, paths: tuple[str, str]) -> None:
+    """Apply both webhook configurations; without ``ca`` they trust nobody yet."""
     documents = []
     for kind, path in zip(("Mutating", "Validating"), paths, strict=True):
-        webhook = {
+        webhook: dict[str, Any] = {
             "name": _NAMES.format(kind=kind.lower(), label=label),
-            "clientConfig": {"url": f"{url}{path}", "caBundle": base64.b64encode(ca.read_bytes()).decode()},
+            "clientConfig": {"url": f"{url}{path}"},
             "rules": [{**each, "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"]} for each in WORKLOADS],
             "namespaceSelector": {"matchLabels": {LABEL: label}},
             "failurePolicy": "Fail",
@@ -91,6 +91,8 @@ def configure(kubectl: Kubectl, label: str, url: str, ca: Path, paths: tuple[str
             "timeoutSeconds": 10,
             "admissionReviewVersions": ["v1"],
         }
+        if ca is not None:
+            webhook["clientConfig"]["caBundle"] = base64.b64encode(ca.read_bytes()).decode()
         if kind == "Mutating":
             webhook["reinvocationPolicy"] = "IfNeeded"
         documents.append(

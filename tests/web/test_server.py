@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 
-from imagegate.settings.sections import ServerSettings
+from imagegate.settings.load import Settings
 from imagegate.web.server import (
     EVENT_LOOP,
     GTHREAD,
@@ -73,9 +73,9 @@ def no_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("no_folder")
 class TestSettings:
     def test_options_come_from_the_settings_file(self) -> None:
-        options = ServerOptions.of(ServerSettings())
-        assert options.bind == (f"{ServerSettings().host}:{ServerSettings().port}",)
-        assert options.limits.body_max_bytes == ServerSettings().body_max_bytes
+        options = ServerOptions.of(Settings())
+        assert options.bind == (f"{Settings().server.host}:{Settings().server.port}",)
+        assert options.limits.body_max_bytes == Settings().server.body_max_bytes
 
     @pytest.mark.parametrize("worker", [EVENT_LOOP, GTHREAD])
     def test_gunicorn_knows_every_setting(self, worker: str) -> None:

@@ -110,6 +110,22 @@ class Connection:
         """
         return self._object("POST", path, None, body, deadline_s, OBJECT_MAX_BYTES)
 
+    def put(self, path: str, body: JsonObject, *, deadline_s: float) -> JsonObject:
+        """The object that replaces the one at ``path``.
+
+        Raises:
+            ApiError: see there; 409, it is no longer the version that ``body`` names.
+        """
+        return self._object("PUT", path, None, body, deadline_s, OBJECT_MAX_BYTES)
+
+    def patch(self, path: str, change: JsonObject | list[JsonObject], *, deadline_s: float) -> JsonObject:
+        """The object after a JSON Merge Patch, or a JSON Patch if ``change`` is a list.
+
+        Raises:
+            ApiError: see there; 422, a ``test`` of the JSON Patch failed.
+        """
+        return self._object("PATCH", path, None, change, deadline_s, OBJECT_MAX_BYTES)
+
     @contextlib.contextmanager
     def stream(self, path: str, query: Mapping[str, str], *, silent_s: float) -> Iterator[Iterator[bytes]]:
         """The lines of a watch, for one block.
@@ -128,7 +144,7 @@ class Connection:
         method: str,
         path: str,
         query: Mapping[str, str] | None,
-        body: JsonObject | None,
+        body: JsonObject | list[JsonObject] | None,
         deadline_s: float,
         most: int,
     ) -> JsonObject:
@@ -139,7 +155,12 @@ class Connection:
 
     @contextlib.contextmanager
     def _answer(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: JsonObject | None, read_s: float
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: JsonObject | list[JsonObject] | None,
+        read_s: float,
     ) -> Iterator[Any]:
         """A good answer whose body is not read yet."""
         try:
@@ -147,7 +168,7 @@ class Connection:
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": "application/json"},
+                header_params={"Accept": "application/json", "Content-Type": _content_type(method, body)},
                 body=body,
                 auth_settings=["BearerToken"],
             )
@@ -166,6 +187,12 @@ class Connection:
         finally:
             answer.close()
             answer.release_conn()
+
+
+def _content_type(method: str, body: JsonObject | list[JsonObject] | None) -> str:
+    if method != "PATCH":
+        return "application/json"
+    return "application/json-patch+json" if isinstance(body, list) else "application/merge-patch+json"
 
 
 def _lines(answer: Any) -> Iterator[bytes]:

@@ -1,0 +1,167 @@
+"""Certificates that imagegate makes for itself, behind the real API server and under load."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.load import CLIENTS, Load
+from tests.cluster.replicas import CA_SECRET, SECRET, Replicas, replicas
+from tests.support.processes import wait_until
+
+IMAGES = ("docker.io/library/nginx:1", "quay.io/evil/tool:1")
+BEFORE_S, AFTER_S = 1.0, 2.0
+
+
+@pytest.fixture
+def two(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Replicas]:
+    """Two replicas, started at once, that the API server asks."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    with replicas(plane, tmp_path, name) as found:
+        for number in (0, 1):
+            found.start(number, wait=False)
+        for number in (0, 1):
+            found.wait_ready(number)
+        wait_until(lambda: len(found.balancer.ready) == 2, "the balancer to see both")
+        wait_until(lambda: asked(found), "the API server to ask the webhooks")
+        yield found
+
+
+def asked(found: Replicas) -> bool:
+    with (load := Load(found.hooked(), IMAGES)).running():
+        time.sleep(0.3)
+    return load.counts["denied"] > 0 and not load.counts["wrongly allowed"] and not load.counts["failed"]
+
+
+def counted(load: Load, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    with capsys.disabled():
+        print(f"\n{what}: {dict(load.counts)}")  # noqa: T201 - the figures of the drill
+    assert load.counts["wrongly allowed"] == 0
+    assert min(load.counts["allowed"], load.counts["denied"]) > 20
+
+
+def test_made_once_for_both_replicas(two: Replicas) -> None:
+    assert len(set(two.serials())) == 1
+    secret = two.secret(SECRET)
+    assert secret["type"] == "kubernetes.io/tls"
+    assert base64.b64decode(secret["data"]["tls.crt"]).decode().strip() == two.serials()[0].strip()
+    assert two.bundles() == {secret["data"]["ca.crt"]}
+    names = two.service(0).get("/readyz").json["certificate"]["names"]
+    here = f"imagegate.{two.namespace}.svc"
+    assert names == sorted([here, f"{here}.cluster.local", "127.0.0.1"])
+
+
+def test_a_bundle_that_was_overwritten_is_put_back(two: Replicas) -> None:
+    before = two.bundles()
+    patch = '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]'
+    two.plane.kubectl("patch", "validatingwebhookconfiguration", two.namespace, "--type=json", "-p", patch)
+    wait_until(lambda: two.bundles() == before, "the bundle to be put back")
+    wait_until(lambda: asked(two), "the API server to trust the replicas")
+
+
+def test_a_new_certificate_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    before = two.serials()
+    with (load := Load(two.hooked(), IMAGES)).running():
+        time.sleep(BEFORE_S)
+        two.plane.kubectl("-n", two.namespace, "annotate", "secret", SECRET, "imagegate.dev/rotate=now")
+        wait_until(lambda: set(two.serials()).isdisjoint(before), "both replicas to show the new certificate")
+        time.sleep(AFTER_S)
+    counted(load, capsys, "certificate rotated under load")
+    assert load.counts["failed"] == 0, load.failures
+    assert "imagegate.dev/rotate" not in two.secret(SECRET)["metadata"].get("annotations", {})
+
+
+def test_a_new_ca_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    before, [old] = two.serials(), two.bundles()
+    with (load := Load(two.hooked(), IMAGES)).running():
+        time.sleep(BEFORE_S)
+        two.plane.kubectl("-n", two.namespace, "annotate", "secret", CA_SECRET, "imagegate.dev/rotate=now")
+        wait_until(lambda: old not in two.bundles(), "both CAs to be trusted")
+        [both] = two.bundles()
+        assert base64.b64decode(both).count(b"BEGIN CERTIFICATE") == 2
+        assert base64.b64decode(both).endswith(base64.b64decode(old))
+        wait_until(lambda: set(two.serials()).isdisjoint(before), "both replicas to show the new certificate")
+        wait_until(lambda: both not in two.bundles(), "the old CA to be left out", timeout_s=60)
+        time.sleep(AFTER_S)
+    counted(load, capsys, "CA rotated under load")
+    assert load.counts["failed"] == 0, load.failures
+    [new] = two.bundles()
+    assert base64.b64decode(both).startswith(base64.b64decode(new))
+
+
+def test_rolling_restart_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    with (load := Load(two.hooked(), IMAGES)).running():
+        time.sleep(BEFORE_S)
+        for number in (0, 1):
+            two.running[number].process.send_signal(signal.SIGTERM)
+            two.running[number].process.wait(30)
+            two.start(number)
+            wait_until(lambda: len(two.balancer.ready) == 2, "the balancer to see both")
+        time.sleep(AFTER_S)
+    counted(load, capsys, "rolling restart of two replicas under load")
+    assert load.counts["failed"] == 0, load.failures
+
+
+def test_one_replica_killed_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    with (load := Load(two.hooked(), IMAGES)).running():
+        time.sleep(BEFORE_S)
+        os.killpg(two.running[0].pid, signal.SIGKILL)
+        time.sleep(AFTER_S)
+    counted(load, capsys, "one of two replicas killed under load")
+    # those under way in the killed replica, and connections until the balancer sees that it is gone
+    assert load.counts["failed"] <= 4 * CLIENTS, load.failures
+
+
+@pytest.mark.parametrize("entry", ["tls.key", "tls.crt"])
+def test_a_damaged_secret_is_made_anew_and_never_taken(two: Replicas, entry: str) -> None:
+    before = set(two.serials())
+    patch = f'[{{"op":"replace","path":"/data/{entry}","value":"bm9uc2Vuc2U="}}]'
+    two.plane.kubectl("-n", two.namespace, "patch", "secret", SECRET, "--type=json", "-p", patch)
+    wait_until(lambda: set(two.serials()).isdisjoint(before), "a new certificate in both replicas")
+    assert len(two.bundles()) == 1
+    assert asked(two)
+
+
+def test_a_removed_ca_is_replaced_without_a_failed_call(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
+    before = set(two.serials())
+    with (load := Load(two.hooked(), IMAGES)).running():
+        time.sleep(BEFORE_S)
+        two.plane.kubectl("-n", two.namespace, "delete", "secret", CA_SECRET)
+        wait_until(lambda: set(two.serials()).isdisjoint(before), "a certificate of the new CA in both replicas")
+        time.sleep(AFTER_S)
+    counted(load, capsys, "Secret of the CA deleted under load")
+    assert load.counts["failed"] == 0, load.failures
+
+
+def test_an_api_server_that_is_away(plane: ControlPlane, tmp_path: Path) -> None:
+    with replicas(plane, tmp_path, "api-server-away", most=1) as found:
+        os.kill(plane.api_server.pid, signal.SIGSTOP)
+        try:
+            service = found.start(0, wait=False)
+            answer = service.get("/readyz")
+            assert answer.status == 503
+            assert any("was not read yet" in each for each in answer.json["waitingFor"])
+            assert service.get("/livez").status == 200
+        finally:
+            os.kill(plane.api_server.pid, signal.SIGCONT)
+        found.wait_ready(0)
+        before = found.serials()
+        os.kill(plane.api_server.pid, signal.SIGSTOP)
+        try:
+            wait_until(
+                lambda: "cannot be read" in service.get("/readyz").json["checks"]["certificate Secret"],
+                "the replica to notice",
+                timeout_s=60,
+            )
+            assert service.get("/readyz").status == 200
+            assert found.serials() == before
+        finally:
+            os.kill(plane.api_server.pid, signal.SIGCONT)
+        wait_until(lambda: plane.answers("/readyz"), "the API server to go on")
