@@ -1,4 +1,4 @@
-"""Access reviews of users."""
+"""Who a caller is, and what users may do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.request import User
 
 
 class AccessReviews(Protocol):
@@ -13,3 +14,10 @@ class AccessReviews(Protocol):
 
     def access(self, question: Access, *, deadline_s: float) -> Lookup[AccessAnswer]:
         """``Found`` with yes or no, or ``Unknown`` if the look-up fails within ``deadline_s`` seconds."""
+
+
+class TokenReviews(Protocol):
+    """Users of bearer tokens. Safe for threads; never raises for errors outside."""
+
+    def user(self, token: str, *, deadline_s: float) -> Lookup[User]:
+        """The user; ``Absent`` if the token is not accepted, ``Unknown`` if it cannot be checked."""

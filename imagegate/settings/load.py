@@ -19,6 +19,7 @@ from imagegate.documents.yaml.hints import nearest
 from imagegate.documents.yaml.nodes import Node, Value
 from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8, read_source
 from imagegate.errors import InvalidPolicy, InvalidSettings
+from imagegate.settings.aggregation import ImageApiSettings
 from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.guard import GuardSettings
 from imagegate.settings.scanner import DocumentPlace, ScannerSettings
@@ -74,6 +75,7 @@ class Settings:
     scanner: ScannerSettings | None = section(ScannerSettings, key="scanner", absent=True)
     registry: RegistrySettings = section(RegistrySettings, key="registry")
     store: StoreSettings = section(StoreSettings, key="store")
+    image_api: ImageApiSettings = section(ImageApiSettings, key="imageApi")
     server: ServerSettings = section(ServerSettings, key="server")
     log: LogSettings = section(LogSettings, key="log")
 
@@ -230,8 +232,28 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
                 key_file=resolved(certificate.key_file, "server", "certificate", "keyFile"),
             ),
         ),
+        image_api=_with_resolved_aggregation(settings.image_api, directory, environ),
         cise=settings.cise and _with_resolved_cise(settings.cise, directory, environ),
         scanner=settings.scanner and _with_resolved_places(settings.scanner, directory),
+    )
+
+
+def _with_resolved_aggregation(
+    found: ImageApiSettings, directory: Path, environ: Mapping[str, str]
+) -> ImageApiSettings:
+    def resolved(value: str, variable: str) -> str:
+        return value if not value or variable in environ else str(directory / value)
+
+    aggregation, prefix = found.aggregation, "IMAGEGATE_IMAGE_API_AGGREGATION"
+    headers = aggregation.request_header
+    header_ca = resolved(headers.client_ca_file, f"{prefix}_REQUEST_HEADER_CLIENT_CA_FILE")
+    return replace(
+        found,
+        aggregation=replace(
+            aggregation,
+            request_header=replace(headers, client_ca_file=header_ca),
+            client_ca_file=resolved(aggregation.client_ca_file, f"{prefix}_CLIENT_CA_FILE"),
+        ),
     )
 
 

@@ -24,7 +24,7 @@ from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
 from imagegate.service.image_api.collector import Collector
-from imagegate.service.image_api.imports import StoredPullSecrets
+from imagegate.service.image_api.host_cluster import PullSecretsOf
 from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.imports.background import BackgroundWork
@@ -139,7 +139,7 @@ def image_service(
         per_minute=block.max_scheduled_image_imports_per_minute,
         disabled=block.disable_scheduled_import,
     )
-    importer = Importer(registry, StoredPullSecrets(store), settings=imports, now=now)
+    importer = Importer(registry, PullSecretsOf(objects.cluster), settings=imports, now=now)
     api = ImageApi(objects, importer=importer, admit=Admission(reviewer))
     api.ensure_default_namespace()
     store.database.close()  # nothing stays open that a fork could inherit

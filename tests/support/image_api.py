@@ -33,7 +33,7 @@ from imagegate.core.profile import Profile
 from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
-from imagegate.service.image_api.imports import StoredPullSecrets
+from imagegate.service.image_api.host_cluster import PullSecretsOf, StoredCluster
 from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.imports.fetcher import ImportSettings
@@ -125,7 +125,7 @@ def make_api(
     importer = None
     if registry is not None:
         fast = ImportSettings(requests_per_s=10_000, burst=10_000)
-        importer = Importer(registry, StoredPullSecrets(store), settings=fast, now=now)
+        importer = Importer(registry, PullSecretsOf(StoredCluster(store)), settings=fast, now=now)
     api = ImageApi(objects, importer=importer, admit=Admission(_reviewer(streams, hosts, now)))
     api.ensure_default_namespace()
     app = Flask("test")

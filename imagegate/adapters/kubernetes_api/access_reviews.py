@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.kubernetes_api.connection import ApiError, Connection
 from imagegate.caching import TimedCache
-from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.access_review import Access, AccessAnswer, PathAccess
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.ports.access import AccessReviews
 
@@ -22,14 +22,14 @@ class ClusterAccessReviews:
     def __init__(self, connection: Callable[[], Connection], *, ttl_s: float) -> None:
         self._connection = connection
         self._ttl_s = ttl_s
-        self._answers: TimedCache[Access, AccessAnswer] = TimedCache(CACHED_MAX)
+        self._answers: TimedCache[Access | PathAccess, AccessAnswer] = TimedCache(CACHED_MAX)
 
-    def cached(self, question: Access) -> Lookup[AccessAnswer] | None:
+    def cached(self, question: Access | PathAccess) -> Lookup[AccessAnswer] | None:
         """The answer, if it was given lately."""
         found = self._answers.get(question)
         return None if found is None else Found(found, SOURCE)
 
-    def access(self, question: Access, *, deadline_s: float) -> Lookup[AccessAnswer]:
+    def access(self, question: Access | PathAccess, *, deadline_s: float) -> Lookup[AccessAnswer]:
         """Ask the API server. An answer without a clear yes is a no."""
         cached = self.cached(question)
         if cached is not None:
@@ -50,16 +50,8 @@ class ClusterAccessReviews:
         return Found(answer, SOURCE)
 
 
-def _review(question: Access) -> dict[str, Any]:
+def _review(question: Access | PathAccess) -> dict[str, Any]:
     user = question.user
-    attributes = {
-        "namespace": question.namespace,
-        "verb": question.verb,
-        "group": question.group,
-        "resource": question.resource,
-        "subresource": question.subresource,
-        "name": question.name,
-    }
     return {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -68,9 +60,23 @@ def _review(question: Access) -> dict[str, Any]:
             "uid": user.uid,
             "groups": list(user.groups),
             "extra": {key: list(texts) for key, texts in user.extra},
-            "resourceAttributes": {key: value for key, value in attributes.items() if value},
+            **_attributes(question),
         },
     }
+
+
+def _attributes(question: Access | PathAccess) -> dict[str, Any]:
+    if isinstance(question, PathAccess):
+        return {"nonResourceAttributes": {"verb": question.verb, "path": question.path}}
+    attributes = {
+        "namespace": question.namespace,
+        "verb": question.verb,
+        "group": question.group,
+        "resource": question.resource,
+        "subresource": question.subresource,
+        "name": question.name,
+    }
+    return {"resourceAttributes": {key: value for key, value in attributes.items() if value}}
 
 
 def _text(value: object) -> str:

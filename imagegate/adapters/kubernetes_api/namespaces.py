@@ -37,9 +37,9 @@ class ClusterNamespaces:
 
 
 def slimmed(namespace: JsonObject) -> JsonObject:
-    """Name, labels and annotations: all that decisions need."""
+    """Name, labels, annotations, and whether it is being deleted: all that decisions need."""
     metadata = namespace.get("metadata") or {}
-    kept = {key: metadata[key] for key in ("name", "labels", "annotations") if key in metadata}
+    kept = {key: metadata[key] for key in ("name", "labels", "annotations", "deletionTimestamp") if key in metadata}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": kept}
 
 

@@ -26,6 +26,18 @@ class Access(Question):
 
 
 @dataclass(frozen=True, slots=True)
+class PathAccess(Question):
+    """Access of ``user`` to a path that is no resource, such as ``/apis``; ``verb`` is the method in lower case.
+
+    The answer is that of ``Access``.
+    """
+
+    user: User
+    verb: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccessAnswer:
     """The status of a SubjectAccessReview."""
 

@@ -92,7 +92,7 @@ class ImageApi:
     def __init__(self, objects: ImageObjects, *, importer: Importer | None, admit: Admit) -> None:
         self.objects = objects
         store = objects.store
-        self.streams = StoredObjects(store, STREAMS, StreamRules(objects), now=objects.now)
+        self.streams = StoredObjects(store, STREAMS, StreamRules(objects), now=objects.now, cluster=objects.cluster)
         self.images = StoredObjects(store, IMAGES, ImageRules(objects.now), now=objects.now)
         self._status_rules = StreamStatusRules(objects)
         self.imports = Imports(objects, importer)

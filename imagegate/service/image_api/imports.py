@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from typing import TYPE_CHECKING
 
 from imagegate.core.admission.access_review import Access, is_granted
-from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
-from imagegate.core.image_api.resources import SECRETS, STREAM_IMPORTS, STREAMS
+from imagegate.core.image_api.resources import STREAM_IMPORTS, STREAMS
 from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.import_gate.transport import Transport
 from imagegate.core.import_gate.validation import (
@@ -26,13 +24,11 @@ from imagegate.core.import_gate.writes import ImportWrite
 from imagegate.core.imports.outcome import Fetch, not_listed
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError
-from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
-from imagegate.ports.image_store import Collection, ImageStore, StoreBusy, StoreError
-from imagegate.ports.pull_secrets import NamespacePullSecrets
+from imagegate.service.image_api.host_cluster import check_namespace
 from imagegate.service.image_api.local import is_administrator
 from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
 from imagegate.service.image_api.stored import checked_body
-from imagegate.service.image_api.streams import ImageObjects, is_pull_secret
+from imagegate.service.image_api.streams import ImageObjects
 from imagegate.service.imports.fetcher import Progress
 from imagegate.service.imports.importer import Importer, ImportTarget, StoredTarget
 from imagegate.service.policies.policy_set import Mode
@@ -71,6 +67,7 @@ class Imports:
         check_types(self.resource.kind, body)
         new = checked_body(self.resource, request, body)
         new = {key: value for key, value in new.items() if key != "status"}
+        check_namespace(self._objects.cluster, self.resource, request.namespace, new["metadata"].get("name") or "")
         self._objects.check_write(request, ImportWrite.of(new, _request(request, new)))
         if self._importer is None:
             raise StatusError(_NOT_CONFIGURED)
@@ -127,6 +124,7 @@ class _Target(StoredTarget):
         in_force = self._objects.gate(self._request.namespace)
         read = read_stream(stream)
         if old is None:
+            check_namespace(self._objects.cluster, STREAMS, self._request.namespace, read.metadata.name)
             findings = validate_stream(in_force.gate, read)
         else:
             versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version_of(old)}}
@@ -176,29 +174,3 @@ def _request(request: ApiRequest, new: JsonObject) -> AdmissionRequest:
         user=request.user,
         dry_run=request.dry_run,
     )
-
-
-class StoredPullSecrets:
-    """The port ``NamespacePullSecrets`` over Secrets in the store."""
-
-    def __init__(self, store: ImageStore) -> None:
-        self._store = store
-
-    def pull_secrets(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[PullSecret, ...]]:  # noqa: ARG002
-        """The pull secrets of a namespace that can be read, by name."""
-        try:
-            page = self._store.list_objects(Collection(SECRETS.group, SECRETS.name, namespace), matches=is_pull_secret)
-        except StoreError as error:
-            return Unknown(str(error), retryable=isinstance(error, StoreBusy))
-        return Found(tuple(found for secret in page.items for found in _readable_secrets(secret)), "store")
-
-
-def _readable_secrets(secret: JsonObject) -> list[PullSecret]:
-    try:
-        return [read_pull_secret(secret)]
-    except InvalidPullSecret:
-        return []
-
-
-if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: type[NamespacePullSecrets] = StoredPullSecrets

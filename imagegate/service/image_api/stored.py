@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from imagegate.core.image_api.resources import NAMESPACES, ApiResource
+from imagegate.core.image_api.resources import ApiResource
 from imagegate.core.image_api.stored_forms import repaired, tolerant
 from imagegate.core.kube.deletion import (
     finalizers_after_delete,
@@ -24,10 +24,10 @@ from imagegate.core.kube.status import (
     already_exists,
     bad_request,
     conflict,
-    forbidden,
     invalid,
     not_found,
 )
+from imagegate.ports.host_cluster import HostCluster
 from imagegate.ports.image_store import (
     Collection,
     ImageStore,
@@ -36,6 +36,7 @@ from imagegate.ports.image_store import (
     ObjectKey,
     ObjectMissing,
 )
+from imagegate.service.image_api.host_cluster import StoredCluster, check_namespace
 from imagegate.service.image_api.request import (
     CONFLICTS_MAX,
     ApiRequest,
@@ -89,8 +90,15 @@ class StoredObjects:
     """The verbs of a resource whose objects are stored as they are."""
 
     def __init__(
-        self, store: ImageStore, resource: ApiResource, rules: Rules, *, now: Callable[[], str] | None = None
+        self,
+        store: ImageStore,
+        resource: ApiResource,
+        rules: Rules,
+        *,
+        now: Callable[[], str] | None = None,
+        cluster: HostCluster | None = None,
     ) -> None:
+        self._cluster = cluster or StoredCluster(store)
         self._now = now or _now
         self.resource = resource
         self.rules = rules
@@ -147,7 +155,8 @@ class StoredObjects:
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Store a new object."""
         new = checked_body(self.resource, request, body)
-        self._check_namespace(request, new)
+        if self.resource.namespaced:
+            check_namespace(self._cluster, self.resource, request.namespace, new["metadata"].get("name") or "")
         metadata = {key: value for key, value in new["metadata"].items() if key not in _SET_BY_SERVER}
         new = {**new, "metadata": metadata}
         if self.rules.named_late:
@@ -165,22 +174,6 @@ class StoredObjects:
         raise StatusError(
             already_exists(self.resource.name, new["metadata"]["generateName"], group=self.resource.group)
         )
-
-    def _check_namespace(self, request: ApiRequest, new: JsonObject) -> None:
-        """Check that the namespace exists and is not being deleted.
-
-        Raises:
-            StatusError: 404 or 403.
-        """
-        if not self.resource.namespaced:
-            return
-        namespace = self._store.get(ObjectKey("", "namespaces", "", request.namespace))
-        if namespace is None:
-            raise StatusError(not_found(NAMESPACES.name, request.namespace, group=""))
-        if is_being_deleted(namespace):
-            why = f"unable to create new content in namespace {request.namespace} because it is being terminated"
-            name = new["metadata"].get("name") or ""
-            raise StatusError(forbidden(self.resource.name, name, why, group=self.resource.group))
 
     def _name_is_taken(self, key: ObjectKey) -> Status:
         status = already_exists(self.resource.name, key.name, group=self.resource.group)

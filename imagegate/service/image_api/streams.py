@@ -13,7 +13,7 @@ from typing import Any
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Answers, KnownAnswers, Question
-from imagegate.core.image_api.resources import SECRETS, STREAMS
+from imagegate.core.image_api.resources import STREAMS
 from imagegate.core.image_api.stored_forms import repaired
 from imagegate.core.image_streams.events import with_histories
 from imagegate.core.image_streams.generations import (
@@ -30,12 +30,12 @@ from imagegate.core.import_gate.validation import Finding
 from imagegate.core.import_gate.writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid, not_found
 from imagegate.errors import InvalidInput
-from imagegate.ports.image_store import Collection, ImageStore, ObjectKey
+from imagegate.ports.host_cluster import HostCluster
+from imagegate.ports.image_store import ImageStore, ObjectKey
+from imagegate.service.image_api.host_cluster import StoredCluster, pull_secrets_of
 from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types, list_of
 from imagegate.service.policies.policy_set import Mode
 
-EXCLUDED_SECRET = "openshift.io/image.excludeSecret"  # noqa: S105 - an annotation
-PULL_SECRET_TYPES = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
 ReviewAccess = Callable[[Access], Lookup[Any]]
 
 
@@ -56,6 +56,7 @@ class ImageObjects:
         gate: the import gate in force for a namespace.
         access: performs access reviews.
         now: the clock.
+        cluster: has the namespaces and the pull secrets; None: they are in the store.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class ImageObjects:
         gate: Callable[[str], GateInForce],
         access: ReviewAccess,
         now: Callable[[], datetime],
+        cluster: HostCluster | None = None,
     ) -> None:
         self.store = store
+        self.cluster = cluster or StoredCluster(store)
         self.hosts = hosts
         self.gate = gate
         self._access = access
@@ -243,14 +246,12 @@ def stream_layers(objects: ImageObjects, request: ApiRequest, name: str) -> Json
 
 
 def pull_secrets(objects: ImageObjects, request: ApiRequest) -> JsonObject:
-    """``imagestreams/NAME/secrets``: the pull secrets of the namespace. The stream does not matter."""
-    page = objects.store.list_objects(
-        Collection(SECRETS.group, SECRETS.name, request.namespace), matches=is_pull_secret
-    )
-    return list_of("Secret", "v1", list(page.items), page.version)
+    """``imagestreams/NAME/secrets``: the pull secrets of the namespace. The stream does not matter.
 
-
-def is_pull_secret(secret: JsonObject) -> bool:
-    """True if imports may use the Secret."""
-    annotations = secret["metadata"].get("annotations") or {}
-    return secret.get("type") in PULL_SECRET_TYPES and annotations.get(EXCLUDED_SECRET) != "true"
+    Raises:
+        StatusError: 503, they cannot be listed.
+    """
+    found = pull_secrets_of(objects.cluster, request.namespace)
+    if not isinstance(found, Found):
+        raise StatusError(Status(code=503, reason="ServiceUnavailable", message=found.why, retry_after_s=1))
+    return list_of("Secret", "v1", found.value, objects.store.version())

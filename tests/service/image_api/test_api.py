@@ -16,7 +16,7 @@ from imagegate.core.image_api.resources import STREAM_TAGS, STREAMS
 from imagegate.core.kube.status import StatusError
 from imagegate.ports.image_store import ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.cluster import subdomain_errors
-from imagegate.service.image_api.imports import StoredPullSecrets
+from imagegate.service.image_api.host_cluster import PullSecretsOf, StoredCluster
 from imagegate.service.image_api.local import local_access
 from imagegate.service.image_api.request import ApiRequest, DeleteOptions, ListOptions
 from imagegate.service.image_api.stored import StoredObjects
@@ -170,13 +170,13 @@ def test_pull_secrets_that_cannot_be_read_are_left_out(api: Api) -> None:
     kind = "kubernetes.io/dockerconfigjson"
     api.post(path, {"metadata": {"name": "good"}, "type": kind, "data": good})
     api.post(path, {"metadata": {"name": "bad"}, "type": kind, "data": {".dockerconfigjson": "!"}})
-    answer = StoredPullSecrets(api.store).pull_secrets("test", deadline_s=1)
+    answer = PullSecretsOf(StoredCluster(api.store)).pull_secrets("test", deadline_s=1)
     assert isinstance(answer, Found)
     assert [secret.name for secret in answer.value] == ["good"]
     with api.store.database.transaction() as connection:
         connection.execute("DROP TABLE terms")
         connection.execute("DROP TABLE objects")
-    assert isinstance(StoredPullSecrets(api.store).pull_secrets("test", deadline_s=1), Unknown)
+    assert isinstance(PullSecretsOf(StoredCluster(api.store)).pull_secrets("test", deadline_s=1), Unknown)
 
 
 def test_imports_without_a_registry_client(api: Api) -> None:

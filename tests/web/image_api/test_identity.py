@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagegate.service.image_api.imports import StoredPullSecrets
+from imagegate.service.image_api.host_cluster import PullSecretsOf
 from tests.support.image_api import BASE, Api, make_api
 from tests.web.image_api.conftest import DEVELOPER, with_project
 
@@ -313,13 +313,13 @@ rules:
         self, importing: Api, pushed: str, monkeypatch: pytest.MonkeyPatch, user: str, uses: bool
     ) -> None:
         asked: list[str] = []
-        pull_secrets = StoredPullSecrets.pull_secrets
+        pull_secrets = PullSecretsOf.pull_secrets
 
-        def noting(self: StoredPullSecrets, namespace: str, *, deadline_s: float) -> Any:
+        def noting(self: PullSecretsOf, namespace: str, *, deadline_s: float) -> Any:
             asked.append(namespace)
             return pull_secrets(self, namespace, deadline_s=deadline_s)
 
-        monkeypatch.setattr(StoredPullSecrets, "pull_secrets", noting)
+        monkeypatch.setattr(PullSecretsOf, "pull_secrets", noting)
         source = {"kind": "DockerImage", "name": "openshift/image-policy-check:latest"}
         body = {"metadata": {"name": "app"}, "spec": {"import": True, "images": [{"from": source}]}}
         answer = importing.ask("POST", "namespaces/test/imagestreamimports", body, user=user)
