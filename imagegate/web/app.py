@@ -17,6 +17,7 @@ from imagegate.settings.sections import ServerSettings
 from imagegate.web.admission import AdmissionEndpoints, StartResponse
 from imagegate.web.console.pages import console
 from imagegate.web.image_api.blueprint import image_api
+from imagegate.web.image_api.identity import Identify, local_user
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
 from imagegate.web.streams import Places
@@ -25,6 +26,7 @@ from imagegate.wiring.runtime import Runtime, now
 if TYPE_CHECKING:
     from imagegate.web.client_certificates import Callers
     from imagegate.web.tls import Certificates
+    from imagegate.wiring.aggregation import Aggregation
 
 
 class Application(AdmissionEndpoints):
@@ -55,6 +57,8 @@ class Application(AdmissionEndpoints):
     def show_certificate(self, certificates: Certificates) -> None:
         """Report the serving certificate in ``/readyz`` and as a metric."""
         self.service.checks += certificates.checks()
+        if self.service.aggregation is not None:
+            certificates.trust_also(self.service.aggregation.authentication.client_cas)
         self.service.certificate = certificates
 
     def start_worker(self) -> None:
@@ -99,9 +103,27 @@ def create_app(service: Runtime, metrics: Metrics) -> Flask:
     app.register_blueprint(console(service, places))
     if service.images is not None:
         images = service.images
-        app.register_blueprint(image_api(images.api, now=now, stopping=images.is_stopping, places=places))
+        app.register_blueprint(
+            image_api(
+                images.api,
+                now=now,
+                identify=_identify(service.aggregation),
+                stopping=images.is_stopping,
+                places=places,
+                is_aggregated=service.aggregation is not None,
+            )
+        )
     app.register_error_handler(HTTPException, _status)
     return app
+
+
+def _identify(aggregation: Aggregation | None) -> Identify:
+    if aggregation is None:
+        return local_user
+    from imagegate.web.image_api.delegated_identity import DelegatedUsers  # imports cryptography: takes memory
+
+    authentication = aggregation.authentication
+    return DelegatedUsers(lambda: authentication.current, aggregation.tokens)
 
 
 def _status(error: HTTPException) -> tuple[Any, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,19 +25,11 @@ _CACHED_MAX = 256
 _log = logging.getLogger(__name__)
 
 
-class ClientAuthority:
-    """A bundle of CA certificates in a file, which is followed.
+class CertificateAuthorities:
+    """A bundle of CA certificates."""
 
-    Raises:
-        InvalidCertificate: it cannot be read.
-    """
-
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
-        self._clock = clock
-        self._look_at = clock() + LOOK_EVERY_S
-        self._seen = file_state(path)
-        self._authorities = _read(path)
+    def __init__(self, authorities: Iterable[x509.Certificate]) -> None:
+        self._authorities = tuple(authorities)
         self._issued: dict[bytes, x509.Certificate] = {}
 
     def issued(self, certificate: bytes) -> x509.Certificate | None:
@@ -46,7 +38,6 @@ class ClientAuthority:
         Args:
             certificate: DER, as the handshake verified it: so its time and purpose were good when the connection began.
         """
-        self._look()
         issued = self._issued
         found = issued.get(certificate) or self._verified(certificate)
         if found is None or not _is_timely(found):
@@ -62,6 +53,26 @@ class ClientAuthority:
             return None
         return decoded if any(is_issued_by(decoded, each) for each in self._authorities) else None
 
+
+class ClientAuthority:
+    """A bundle of CA certificates in a file, which is followed.
+
+    Raises:
+        InvalidCertificate: it cannot be read.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._look_at = clock() + LOOK_EVERY_S
+        self._seen = file_state(path)
+        self._authorities = CertificateAuthorities(_read(path))
+
+    def issued(self, certificate: bytes) -> x509.Certificate | None:
+        """See ``CertificateAuthorities``."""
+        self._look()
+        return self._authorities.issued(certificate)
+
     def _look(self) -> None:
         if self._clock() < self._look_at:
             return
@@ -71,11 +82,9 @@ class ClientAuthority:
             return
         self._seen = state
         try:
-            self._authorities = _read(self._path)
+            self._authorities = CertificateAuthorities(_read(self._path))
         except InvalidCertificate as error:
             _log.error("the CA of clients is not reloaded, the last good one stays in use: %s", error)
-        else:
-            self._issued = {}
 
 
 class Callers:
@@ -100,17 +109,16 @@ class Callers:
         found = self._authority.issued(certificate)
         if found is None:
             raise HttpError("403 Forbidden", "the client certificate is not of server.clientCAFile, or not valid now")
-        if self._names and self._names.isdisjoint(_common_names(found)):
+        if self._names and self._names.isdisjoint(subject_values(found, x509.NameOID.COMMON_NAME)):
             raise HttpError("403 Forbidden", "the client certificate's common name is not among server.callers")
 
 
-def _common_names(certificate: x509.Certificate) -> frozenset[str]:
+def subject_values(certificate: x509.Certificate, name: x509.ObjectIdentifier) -> tuple[str, ...]:
+    """The values of one attribute of the subject, in their order; none if the subject cannot be read."""
     try:
-        return frozenset(
-            str(each.value) for each in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-        )
+        return tuple(str(each.value) for each in certificate.subject.get_attributes_for_oid(name))
     except ValueError:
-        return frozenset()
+        return ()
 
 
 def _is_timely(certificate: x509.Certificate) -> bool:

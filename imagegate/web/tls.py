@@ -69,6 +69,7 @@ class Certificates:
         self._failure = ""
         """Why the files on disk are not used."""
         self._retry_at = 0.0
+        self._more_cas: Callable[[], str] = str
         self._seen = self._state()
         self._loaded = self._read()
         if problem := self._problem_of(self._loaded.served):
@@ -83,6 +84,13 @@ class Certificates:
                     self._seen = state  # before the attempt: a change during it is seen by the next connection
                     self._reread()
         return self._loaded.context
+
+    def trust_also(self, more_cas: Callable[[], str]) -> None:
+        """Let clients show certificates of further CAs, in PEM, as they are now; empty: of no others.
+
+        Not where ``client_ca`` says which certificate every client must show.
+        """
+        self._more_cas = more_cas
 
     def served(self) -> Served:
         """The certificate that a new connection is shown."""
@@ -137,7 +145,7 @@ class Certificates:
             served = read_served(content)
             if files.key != files.certificate:
                 content += b"\n" + _content(files.key)
-            context = _context(content, files)
+            context = _context(content, files, self._more_cas())
         except ssl.SSLError as error:
             raise InvalidCertificate(f"TLS certificate {files.certificate}: {_reason(error)}") from error
         except OSError as error:
@@ -146,13 +154,13 @@ class Certificates:
             raise InvalidCertificate(f"TLS certificate {files.certificate}: {error}") from error
         return _Loaded(context, served)
 
-    def _state(self) -> tuple[tuple[int, int, int], ...]:
+    def _state(self) -> tuple[object, ...]:
         files = self._files
         paths = (files.certificate, files.key, *((files.client_ca,) if files.client_ca else ()), *files.optional_cas)
-        return tuple(file_state(path) for path in paths)
+        return (self._more_cas(), *(file_state(path) for path in paths))
 
 
-def _context(pair: bytes, files: TlsFiles) -> ssl.SSLContext:
+def _context(pair: bytes, files: TlsFiles, more_cas: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # a handshake costs the server more than the client, and only the first one has a deadline
@@ -161,10 +169,12 @@ def _context(pair: bytes, files: TlsFiles) -> ssl.SSLContext:
     if files.client_ca is not None:
         context.load_verify_locations(cadata=_certificates(files.client_ca))
         context.verify_mode = ssl.CERT_REQUIRED
-    elif files.optional_cas:
-        for path in files.optional_cas:
-            context.load_verify_locations(cadata=_certificates(path))
+    elif files.optional_cas or more_cas:
+        for authorities in (*map(_certificates, files.optional_cas), more_cas):
+            if authorities:
+                context.load_verify_locations(cadata=authorities)
         context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as in Go: an intermediate CA may be the anchor
     context.set_alpn_protocols(["http/1.1"])
     return context
 

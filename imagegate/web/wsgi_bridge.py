@@ -23,6 +23,7 @@ from imagegate.web.asgi_types import Receive, Scope, Send
 from imagegate.web.http_connection import CLOSE
 from imagegate.web.loop_streams import LoopStreams
 from imagegate.web.peer_certificate import PEER_CERTIFICATE
+from imagegate.web.raw_headers import RAW_HEADERS
 from imagegate.web.streams import HANDOVER, Handover, Stream
 
 StartResponse = Callable[..., Any]
@@ -146,6 +147,7 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    environ[RAW_HEADERS] = scope["headers"]
     if PEER_CERTIFICATE in scope:
         environ[PEER_CERTIFICATE] = scope[PEER_CERTIFICATE]
     for name, value in scope["headers"]:

@@ -12,10 +12,11 @@ from imagegate.adapters.kubernetes_api import namespaces
 from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReviews
 from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
 from imagegate.adapters.kubernetes_api.fetched import FetchedObjects, Fetcher
+from imagegate.adapters.kubernetes_api.host_cluster import ClusterHost
 from imagegate.adapters.kubernetes_api.policies import ClusterPolicies
 from imagegate.adapters.kubernetes_api.running_images import ClusterPods
 from imagegate.adapters.kubernetes_api.watched import Watched
-from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.running_images import RunningImages
@@ -54,9 +55,14 @@ class Cluster:
         fetcher = Fetcher(self.connection, ttl_s=chosen.cache_s)
         self._watched = Watched(self.connection, namespaces.PATH, namespaces.slimmed)
         self._namespaces = namespaces.ClusterNamespaces(self._watched, fetcher)
+        uncached = Fetcher(self.connection, ttl_s=0)
+        self.host = ClusterHost(self.connection, namespaces.ClusterNamespaces(self._watched, uncached))
+        """Namespaces and pull secrets for the image API."""
         self._objects = FetchedObjects(fetcher)
         self._pods = ClusterPods(self.connection, ttl_s=chosen.cache_s)
         self._reviews = ClusterAccessReviews(self.connection, ttl_s=chosen.cache_s)
+        self.cache_s = chosen.cache_s
+        """How long answers are cached."""
         self.policies = _policies(self.connection, settings) if chosen.policies else None
         """The policy objects, if they are watched."""
         self._changed = threading.Event()
@@ -82,6 +88,7 @@ class Cluster:
             ServiceAccount: Answerer(objects.service_account, cached=objects.cached_service_account),
             Owner: Answerer(objects.owner),
             Access: Answerer(self._reviews.access, cached=self._reviews.cached),
+            PathAccess: Answerer(self._reviews.access, cached=self._reviews.cached),
             RunningImages: Answerer(self._pods.images, cached=self._pods.cached),
         }
 

@@ -12,19 +12,20 @@ from typing import Any
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import DELETED, terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.admission.access_review import Access
-from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.access_review import Access, PathAccess
+from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.errors import InvalidSettings
-from imagegate.ports.image_store import ObjectKey, StoreError
+from imagegate.ports.host_cluster import HostCluster
+from imagegate.ports.image_store import StoreError
 from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
 from imagegate.service.image_api.collector import Collector
-from imagegate.service.image_api.host_cluster import PullSecretsOf
+from imagegate.service.image_api.host_cluster import LOOK_UP_S, PullSecretsOf, StoredCluster
 from imagegate.service.image_api.local import is_administrator, local_access
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.imports.background import BackgroundWork
@@ -78,6 +79,8 @@ class ImageService:
     store: SqliteStore
     importer: Importer
     schedule: ScheduleSettings
+    is_dry: bool = True
+    """False: a cluster's own controllers collect dependents and delete what is in namespaces."""
     ends: Callable[[], bool] = field(default=lambda: False)
     """True once this process is stopping; set by the server."""
 
@@ -90,7 +93,12 @@ class ImageService:
         imports = ScheduledImports(
             self.store, self.importer, self.api.imports.controller_target, settings=self.schedule
         )
-        collector = Collector(self.store, self.api.kept, lambda group, name: self.store.find(group, name, DELETED))
+        collector = Collector(
+            self.store,
+            self.api.kept,
+            lambda group, name: self.store.find(group, name, DELETED),
+            has_dependents=self.is_dry,
+        )
         BackgroundWork(
             self.store,
             take_turn=self.store.database.take_background_turn,
@@ -108,8 +116,9 @@ def image_service(
     policies: PolicyHolder,
     reviewer: Reviewer,
     registry: Registry,
-    access: Callable[[Access], Lookup[Any]] | None,
+    access: Callable[[Access | PathAccess], Lookup[Any]] | None,
     now: Callable[[], datetime],
+    cluster: HostCluster | None = None,
 ) -> ImageService:
     """The image API over ``store``.
 
@@ -122,13 +131,16 @@ def image_service(
         registry: used by imports.
         access: access reviews for everybody but administrators; None: only administrators have access.
         now: the clock.
+        cluster: the cluster behind whose API server the API is served; None: a dry cluster, in the store.
     """
+    host = cluster or StoredCluster(store)
     objects = ImageObjects(
         store,
         hosts=hosts,
-        gate=lambda namespace: _gate_in_force(policies, store, hosts(), namespace),
+        gate=lambda namespace: _gate_in_force(policies, host, hosts(), namespace),
         access=lambda question: _ask_access(question, access),
         now=now,
+        cluster=host,
     )
     imports = ImportSettings(
         max_images_per_repository=block.max_images_bulk_imported_per_repository,
@@ -141,27 +153,30 @@ def image_service(
     )
     importer = Importer(registry, PullSecretsOf(objects.cluster), settings=imports, now=now)
     api = ImageApi(objects, importer=importer, admit=Admission(reviewer))
-    api.ensure_default_namespace()
+    if cluster is None:
+        api.ensure_default_namespace()
     store.database.close()  # nothing stays open that a fork could inherit
-    return ImageService(api, store, importer, schedule)
+    return ImageService(api, store, importer, schedule, is_dry=cluster is None)
 
 
-def _ask_access(question: Access, access: Callable[[Access], Lookup[Any]] | None) -> Lookup[Any]:
+def _ask_access(
+    question: Access | PathAccess, access: Callable[[Access | PathAccess], Lookup[Any]] | None
+) -> Lookup[Any]:
     if access is None or is_administrator(question):
         return local_access(question)
     return access(question)
 
 
-def _gate_in_force(policies: PolicyHolder, store: SqliteStore, hosts: RegistryHosts, namespace: str) -> GateInForce:
+def _gate_in_force(policies: PolicyHolder, cluster: HostCluster, hosts: RegistryHosts, namespace: str) -> GateInForce:
     for configured in policies.current.plugins:
         if isinstance(configured.plugin, ImportGatePlugin):
-            return GateInForce(configured.plugin.gate, _mode(configured.modes, store, namespace))
+            return GateInForce(configured.plugin.gate, _mode(configured.modes, cluster, namespace))
     return GateInForce(ImportGate(None, integrated_registry=hosts.internal))
 
 
-def _mode(modes: Modes, store: SqliteStore, namespace: str) -> Mode:
-    """The mode in a namespace; the strictest in one that the store does not have."""
+def _mode(modes: Modes, cluster: HostCluster, namespace: str) -> Mode:
+    """The mode in a namespace; the strictest in one that is not known."""
     if not modes.by_namespace:
         return modes.default
-    found = store.get(ObjectKey("", "namespaces", "", namespace))
-    return modes.strictest() if found is None else modes.for_labels(labels_of(found))
+    found = cluster.namespace(namespace, deadline_s=LOOK_UP_S)
+    return modes.for_labels(labels_of(found.value)) if isinstance(found, Found) else modes.strictest()

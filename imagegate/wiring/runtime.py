@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.records.json_lines import JsonLines, lines_on
 from imagegate.adapters.records.recent_records import RecentRecords
-from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.errors import InvalidSettings
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from imagegate.service.certificates.served import Serving
     from imagegate.service.guard.at_start import LockoutCheck
     from imagegate.service.policies.owner import Beginning, PolicyOwner
+    from imagegate.wiring.aggregation import Aggregation
     from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService
 
@@ -78,6 +79,8 @@ class Runtime:
     """Brings the serving certificate from its Secret; None where it comes from files."""
     certificate: Serving | None = None
     """The serving certificate; None without TLS, or where another server serves it."""
+    aggregation: Aggregation | None = None
+    """Callers of the image API, where the cluster's API server hands requests on to it."""
     checks: list[Check] = field(default_factory=list)
     """Checks that ``/readyz`` reports."""
     ends: Callable[[], bool] = lambda: False
@@ -120,6 +123,8 @@ class Runtime:
             self.cluster.start(self._renew)
         if self.certificate_follower is not None:
             self.certificate_follower.start()
+        if self.aggregation is not None:
+            self.aggregation.start()
 
     def _renew(self) -> None:
         """Put the policy objects of the cluster in force as they are now."""
@@ -198,6 +203,10 @@ def build(
         service.checks += service.certificate_follower.checks()
     if beginning is not None:
         _follow(service, chosen, inputs, beginning, shared, check, keeps=store is not None)
+    if follows and keeps_images:
+        service.aggregation = _aggregation(settings, cluster)
+    if service.aggregation is not None:
+        service.checks += service.aggregation.checks()
     if store is not None and http is not None:
         service.images = _images(service, inputs, store, http)
         # It does not stop: without the store what must be looked up is denied; with no service ready, every pod is.
@@ -228,6 +237,14 @@ def _certificate_follower(settings: Settings, shared: Path) -> CertificateFollow
     from imagegate.wiring.certificates import follower  # imports the Kubernetes client, which takes time and memory
 
     return follower(settings, shared, clock=now)
+
+
+def _aggregation(settings: Settings, cluster: Cluster | None) -> Aggregation | None:
+    if not settings.image_api.aggregation.enabled:
+        return None
+    from imagegate.wiring.aggregation import aggregation  # imports cryptography, which takes memory
+
+    return aggregation(settings, cluster)
 
 
 def _trust_states(settings: Settings, store: SqliteStore | None, *, keeps: bool) -> TrustStates | None:
@@ -309,6 +326,7 @@ def _images(service: Runtime, inputs: PolicyDocuments, store: SqliteStore, http:
     from imagegate.wiring.import_registry import import_registry
 
     settings = service.settings
+    is_aggregated = service.aggregation is not None
     return image_service(
         store,
         block=inputs.imports,
@@ -316,10 +334,11 @@ def _images(service: Runtime, inputs: PolicyDocuments, store: SqliteStore, http:
         policies=service.policies,
         reviewer=service.reviewer,
         registry=import_registry(settings, http, lambda: inputs.imports.additional_trusted_ca),
-        access=_access(service.look_up) if settings.access_rules else None,
+        access=_access(service.look_up) if settings.access_rules or is_aggregated else None,
         now=now,
+        cluster=service.cluster.host if service.cluster is not None and is_aggregated else None,
     )
 
 
-def _access(look_up: LookUp) -> Callable[[Access], Lookup[Any]]:
+def _access(look_up: LookUp) -> Callable[[Access | PathAccess], Lookup[Any]]:
     return lambda question: look_up.look_up(question, Deadline.after(ACCESS_WITHIN_S))

@@ -33,7 +33,9 @@ class ControlPlane:
 
     directory: Path
     ca: Authority
-    """Issued every certificate: of the API server, its clients, and webhooks."""
+    """Issued every certificate of the API server, its clients, and webhooks."""
+    front_proxy: Authority
+    """Issued the certificate that the API server shows to servers behind its aggregation layer."""
     admin: Certificate
     api_server: Running
     kubectl: Kubectl
@@ -68,12 +70,13 @@ def control_plane(directory: Path) -> Iterator[ControlPlane]:
     binaries = folder()
     assert not missing(binaries), f"{binaries} lacks {missing(binaries)}; `make test` builds them"
     ca = Authority(_made(directory / "pki"))
+    front_proxy = Authority(_made(directory / "front-proxy"), "front-proxy-ca")
     service_accounts = _service_account_key(directory / "pki")
     admin = ca.issue("admin", organizations=("system:masters",))
     with contextlib.ExitStack() as stack:
         etcd = stack.enter_context(_etcd(directory))
-        api_server = stack.enter_context(_api_server(directory, ca, service_accounts, etcd.port))
-        plane = ControlPlane(directory, ca, admin, api_server, Kubectl(_made(directory / "kubectl")))
+        api_server = stack.enter_context(_api_server(directory, ca, front_proxy, service_accounts, etcd.port))
+        plane = ControlPlane(directory, ca, front_proxy, admin, api_server, Kubectl(_made(directory / "kubectl")))
         _use(plane.kubectl.configuration, plane.url, ca, admin)
         wait_until(lambda: plane.answers("/readyz"), "kube-apiserver to be ready", timeout_s=READY_S)
         stack.enter_context(_controllers(directory, ca, service_accounts, plane))
@@ -102,10 +105,10 @@ def _etcd(directory: Path) -> contextlib.AbstractContextManager[Running]:
 
 
 def _api_server(
-    directory: Path, ca: Authority, service_accounts: Path, etcd_port: int
+    directory: Path, ca: Authority, front_proxy: Authority, service_accounts: Path, etcd_port: int
 ) -> contextlib.AbstractContextManager[Running]:
     server = ca.issue("kube-apiserver", addresses=("127.0.0.1", "10.96.0.1"))
-    proxy = ca.issue("front-proxy-client")
+    proxy = front_proxy.issue("front-proxy-client")
     port = free_port()
     return started(
         [
@@ -123,7 +126,7 @@ def _api_server(
             f"--service-account-signing-key-file={service_accounts}",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=RBAC",
-            f"--requestheader-client-ca-file={ca.bundle}",
+            f"--requestheader-client-ca-file={front_proxy.bundle}",
             "--requestheader-allowed-names=front-proxy-client",
             "--requestheader-username-headers=X-Remote-User",
             "--requestheader-group-headers=X-Remote-Group",

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.control_plane import ControlPlane
+from tests.support.certificates import Certificate
 from tests.support.kubectl import Kubectl
 from tests.support.processes import wait_until
 from tests.support.service import Service, serving
@@ -49,15 +50,22 @@ class Hooked:
 
 @contextlib.contextmanager
 def hooked(
-    plane: ControlPlane, label: str, directory: Path, *options: str | Path, paths: tuple[str, str], workers: int = 2
+    plane: ControlPlane,
+    label: str,
+    directory: Path,
+    *options: str | Path,
+    paths: tuple[str, str],
+    workers: int = 2,
+    certificate: Certificate | None = None,
 ) -> Iterator[Hooked]:
     """Serve with ``options`` and TLS, and let the API server ask for a new namespace.
 
     Args:
         label: names the webhooks and the namespace.
         paths: endpoints of the mutating and of the validating webhook.
+        certificate: of the service, for 127.0.0.1; None: the CA's default one.
     """
-    certificate = plane.ca.server
+    certificate = certificate or plane.ca.server
     tls = ("--tls-cert", certificate.certificate, "--tls-key", certificate.key)
     context = plane.context()
     with serving(directory, *options, *tls, context=context, workers=workers) as service:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from cryptography import x509
+
 from imagegate.core.admission.request import User
 from imagegate.errors import InvalidInput
 
@@ -76,11 +78,31 @@ class RequestHeaders:
 
 @dataclass(frozen=True, slots=True)
 class DelegatedAuthentication:
-    """What the API server publishes for servers behind it. CAs are PEM; empty: no such certificates are accepted."""
+    """What the API server publishes for servers behind it. CAs are PEM; empty: no such certificates are accepted.
+
+    Raises:
+        InvalidRequestHeaders: a CA bundle holds something else than certificates.
+    """
 
     request_headers: RequestHeaders = RequestHeaders()
     request_header_ca: str = ""
     client_ca: str = ""
+
+    def __post_init__(self) -> None:
+        for name, bundle in (("request-header client CA", self.request_header_ca), ("client CA", self.client_ca)):
+            try:
+                certificates(bundle)
+            except ValueError as error:
+                raise InvalidRequestHeaders(f"the {name} cannot be read: {error}") from error
+
+
+def certificates(bundle: str) -> list[x509.Certificate]:
+    """The certificates of a PEM bundle; none of an empty one.
+
+    Raises:
+        ValueError: it holds none, or a damaged one.
+    """
+    return x509.load_pem_x509_certificates(bundle.encode("ascii")) if bundle else []
 
 
 def read_delegated_authentication(data: Mapping[str, Any]) -> DelegatedAuthentication:

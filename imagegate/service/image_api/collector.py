@@ -39,9 +39,13 @@ class Collector:
         store: has the objects.
         kinds: all stored resources.
         deleted: finds objects that were deleted and are held.
+        has_dependents: False where a cluster's garbage collector deletes or orphans dependents, of any kind.
     """
 
-    def __init__(self, store: ImageStore, kinds: Iterable[StoredObjects], deleted: Deleted) -> None:
+    def __init__(
+        self, store: ImageStore, kinds: Iterable[StoredObjects], deleted: Deleted, *, has_dependents: bool = True
+    ) -> None:
+        self._has_dependents = has_dependents
         self._store = store
         self._kinds = tuple(kinds)
         self._deleted = deleted
@@ -60,6 +64,8 @@ class Collector:
     def _go_on(self, kind: StoredObjects, found: JsonObject) -> None:
         metadata, finalizers = found["metadata"], finalizers_of(found)
         uid = metadata.get("uid") or ""
+        if finalizers and not self._has_dependents:
+            return
         if ORPHAN_FINALIZER in finalizers:
             self._orphan_dependents(metadata.get("namespace") or None, uid)
             self._remove_finalizer(kind, found, ORPHAN_FINALIZER)

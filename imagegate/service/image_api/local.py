@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from imagegate.core.admission.access_review import Access, AccessAnswer, is_granted, refusal
-from imagegate.core.admission.lookup import Found, Lookup
+from imagegate.core.admission.access_review import Access, AccessAnswer, PathAccess, is_granted, refusal
+from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.kube.status import StatusError, forbidden
+from imagegate.core.kube.status import Status, StatusError, forbidden
 from imagegate.service.image_api.streams import ImageObjects
 
 ADMINISTRATORS = "system:masters"
 
 
-def is_administrator(question: Access) -> bool:
+def is_administrator(question: Access | PathAccess) -> bool:
     """True if the user may do everything, regardless of the rules, as in Kubernetes."""
     return ADMINISTRATORS in question.user.groups
 
 
-def local_access(question: Access) -> Lookup[AccessAnswer]:
+def local_access(question: Access | PathAccess) -> Lookup[AccessAnswer]:
     """The access review without configured access rules."""
     if is_administrator(question):
         return Found(AccessAnswer(True, "administrator"), "local")
@@ -27,19 +27,46 @@ def authorise(objects: ImageObjects, asked: Access) -> None:
     """Refuse a request that its user has no right to. Message: k8s.io/apiserver, responsewriters.
 
     Raises:
-        StatusError: 403.
+        StatusError: 403; 503 if it cannot be found out.
     """
-    if is_administrator(asked):
+    refused = _refused(objects, asked)
+    if refused is None:
         return
-    answer = objects.answers((asked,))[asked]
-    if is_granted(answer):
-        return
-    refused = refusal(answer)
     resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
     where = f"in the namespace {go_quote(asked.namespace)}" if asked.namespace else "at the cluster scope"
     why = (
         f"User {go_quote(asked.user.name)} cannot {asked.verb} resource {go_quote(resource)} in API group "
         f"{go_quote(asked.group)} {where}"
     )
+    raise StatusError(forbidden(asked.resource, asked.name, _with_reason(why, refused), group=asked.group))
+
+
+def authorise_path(objects: ImageObjects, asked: PathAccess) -> None:
+    """Refuse a path that is no resource to a user without a right to it. Message: k8s.io/apiserver, responsewriters.
+
+    Raises:
+        StatusError: 403; 503 if it cannot be found out.
+    """
+    refused = _refused(objects, asked)
+    if refused is not None:
+        why = f"forbidden: User {go_quote(asked.user.name)} cannot {asked.verb} path {go_quote(asked.path)}"
+        raise StatusError(Status(code=403, reason="Forbidden", message=_with_reason(why, refused)))
+
+
+def _refused(objects: ImageObjects, asked: Access | PathAccess) -> AccessAnswer | None:
+    """The refusal; None if access is granted.
+
+    Raises:
+        StatusError: 503, it cannot be found out.
+    """
+    if is_administrator(asked):
+        return None
+    answer = objects.answers((asked,))[asked]
+    if isinstance(answer, Unknown):
+        raise StatusError(Status(code=503, reason="ServiceUnavailable", message=answer.why, retry_after_s=1))
+    return None if is_granted(answer) else refusal(answer)
+
+
+def _with_reason(why: str, refused: AccessAnswer) -> str:
     reason = refused.reason or refused.evaluation_error
-    raise StatusError(forbidden(asked.resource, asked.name, f"{why}: {reason}" if reason else why, group=asked.group))
+    return f"{why}: {reason}" if reason else why

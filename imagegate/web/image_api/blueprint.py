@@ -9,7 +9,7 @@ from itertools import islice
 
 from flask import Blueprint, Request, Response, g, request
 
-from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.request import User
 from imagegate.core.image_api import patches as api_patches
 from imagegate.core.image_api.resources import NAMESPACES
@@ -18,7 +18,7 @@ from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_req
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import StoreBusy, StoreError, StoreTimeout
 from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists
-from imagegate.service.image_api.local import authorise, is_administrator
+from imagegate.service.image_api.local import authorise, authorise_path, is_administrator
 from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
@@ -59,6 +59,7 @@ def image_api(
     identify: Identify = local_user,
     stopping: Callable[[], bool] = lambda: False,
     places: Places | None = None,
+    is_aggregated: bool = False,
 ) -> Blueprint:
     """The API's paths: ``/api``, ``/apis``, ``/openapi``.
 
@@ -68,6 +69,7 @@ def image_api(
         identify: finds the user of a request.
         stopping: True once the server is stopping; watches end then.
         places: limits watches; None: nothing else shares the limit.
+        is_aggregated: an API server has all other groups, and asks for this one in its users' names.
     """
     pages = Blueprint("image_api", __name__)
     requests = _Requests(api, now, places or Places(), stopping)
@@ -75,6 +77,8 @@ def image_api(
     @pages.before_request
     def who_calls() -> None:
         g.user = identify(request)  # for every path: discovery and OpenAPI are not public either
+        if is_aggregated:
+            _check_aggregated(api)
 
     pages.register_error_handler(StatusError, lambda error: status_answer(error.status))
     pages.register_error_handler(StoreError, _store_error)
@@ -85,8 +89,9 @@ def image_api(
         core = request.path == "/api"
         version = discovery.aggregated_version(request.headers.get("Accept", ""))
         if version is None:
-            return answer(discovery.api_versions() if core else discovery.api_group_list())
-        response = answer(discovery.aggregated(core, version))
+            listed = discovery.api_versions if core else discovery.api_group_list
+            return answer(listed(only_own=is_aggregated))
+        response = answer(discovery.aggregated(core, version, only_own=is_aggregated))
         response.content_type = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
         return response
 
@@ -108,18 +113,36 @@ def image_api(
     def openapi_v2() -> Response:
         if _PROTOBUF_V2 in request.headers.get("Accept", "").partition(",")[0]:
             return Response(openapi.openapi_v2_protobuf(), content_type=f"{_PROTOBUF_V2}.v1.0+protobuf")
-        return answer(openapi.openapi_v2(only_own=request.is_secure))
+        return answer(openapi.openapi_v2(only_own=_publishes_only_own()))
 
     @pages.get("/openapi/v3")
     def openapi_v3_index() -> Response:
-        return answer(openapi.openapi_v3_index(only_own=request.is_secure))
+        return answer(openapi.openapi_v3_index(only_own=_publishes_only_own()))
 
     @pages.get("/openapi/v3/api/<version>", defaults={"group": ""})
     @pages.get("/openapi/v3/apis/<group>/<version>")
     def openapi_v3(group: str, version: str) -> Response:
-        return _found(openapi.openapi_v3(group, version, only_own=request.is_secure))
+        return _found(openapi.openapi_v3(group, version, only_own=_publishes_only_own()))
 
     return pages
+
+
+def _check_aggregated(api: ImageApi) -> None:
+    """Check a request behind an API server: other groups are not served, and paths need rights as resources do.
+
+    Raises:
+        StatusError: 403, 404 or 503.
+    """
+    found = request.view_args or {}
+    if found.get("group", IMAGE_GROUP) != IMAGE_GROUP:
+        raise StatusError(NO_RESOURCE)
+    if "rest" not in found:
+        authorise_path(api.objects, PathAccess(g.user, request.method.lower(), request.path))
+
+
+def _publishes_only_own() -> bool:
+    """True if the caller may be an API server, which would take our short forms of its own kinds for better ones."""
+    return request.is_secure
 
 
 def _media_type() -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from imagegate.core.image_api.resources import ApiResource, group_versions, resources_of
+from imagegate.core.kube.status import IMAGE_GROUP
 
 AGGREGATED = ("apidiscovery.k8s.io", "APIGroupDiscoveryList")
 _VERSIONS = ("v2", "v2beta1")
@@ -24,10 +26,15 @@ def aggregated_version(accept: str) -> str | None:
     return None
 
 
-def aggregated(core: bool, version: str) -> dict[str, Any]:
+def served(*, only_own: bool) -> Iterator[tuple[str, str]]:
+    """Groups and versions; ``only_own``: the image API's own, since another server has the others."""
+    return (found for found in group_versions() if not only_own or found[0] == IMAGE_GROUP)
+
+
+def aggregated(core: bool, version: str, *, only_own: bool = False) -> dict[str, Any]:
     """Everything of the core group (``/api``) or of all others (``/apis``) at once."""
     groups: dict[str, list[str]] = {}
-    for group, group_version in group_versions():
+    for group, group_version in served(only_own=only_own):
         if (group == "") is core:
             groups.setdefault(group, []).append(group_version)
     return {
@@ -77,14 +84,14 @@ def _kind(resource: ApiResource, kind: str) -> dict[str, str]:
     return {"group": group, "version": version, "kind": kind}
 
 
-def api_versions() -> dict[str, Any]:
+def api_versions(*, only_own: bool = False) -> dict[str, Any]:
     """``/api``."""
-    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+    return {"kind": "APIVersions", "versions": [] if only_own else ["v1"], "serverAddressByClientCIDRs": []}
 
 
-def api_group_list() -> dict[str, Any]:
+def api_group_list(*, only_own: bool = False) -> dict[str, Any]:
     """``/apis``."""
-    groups = dict.fromkeys(group for group, _ in group_versions() if group)
+    groups = dict.fromkeys(group for group, _ in served(only_own=only_own) if group)
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(group) for group in groups]}
 
 

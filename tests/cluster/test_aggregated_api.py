@@ -1,0 +1,332 @@
+"""image.openshift.io through the real API server: users, rights, namespaces, watches, and the manual's example."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.aggregated import aggregated
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.test_image_policy import deployment
+from tests.cluster.webhooks import LABEL, Hooked, make_namespace
+from tests.support.certificates import Authority, Certificate
+from tests.support.processes import started, wait_until
+from tests.support.programs import program
+from tests.support.registry import Registry
+from tests.support.service import Answer, Service
+from tests.walkthrough.document_004 import IMAGE, IMPORT, steps
+from tests.walkthrough.terminal import Terminal
+
+GROUP = "/apis/image.openshift.io/v1"
+IMAGES_OF_PODS = ("get", "pods", "-o", "jsonpath={.items[*].spec.containers[*].image}")
+NAMED = {"X-Remote-User": "system:admin", "X-Remote-Group": "system:masters"}
+
+
+@pytest.fixture(scope="module")
+def image_api(plane: ControlPlane, registry_tls: Registry) -> Iterator[Hooked]:
+    """imagegate as webhook and APIService; ``openshift/image-policy-check`` can be imported from docker.io."""
+    registry_tls.push_sample("tiny-docker", IMAGE)
+    with (
+        tempfile.TemporaryDirectory(prefix="aggregated-") as name,
+        aggregated(plane, "aggregated", Path(name), registry_tls) as found,
+    ):
+        yield found
+
+
+def stream(name: str, **metadata: Any) -> dict[str, Any]:
+    metadata = {"name": name, **metadata}
+    return {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": metadata}
+
+
+class TestTheManual:
+    def test_chapter_11_5(self, image_api: Hooked, plane: ControlPlane, registry_tls: Registry) -> None:
+        make_namespace(plane, "default", image_api.namespace)
+        try:
+            said: list[str] = []
+            steps(Terminal(plane.kubectl, said.append), registry_tls.digest(IMAGE), images_of_pods=IMAGES_OF_PODS)
+        finally:
+            plane.kubectl("delete", "pods", "--all", "--now")
+            plane.kubectl("delete", "imagestreams,images", "--all")
+            plane.kubectl("label", "namespace", "default", f"{LABEL}-")
+
+
+class TestKubectl:
+    def test_tags_are_listed_annotated_and_explained(self, image_api: Hooked) -> None:
+        assert image_api("create", "-f", "-", text_in=IMPORT).endswith("created\n")
+        assert "image-policy-check:latest" in image_api("get", "istag")
+        said = image_api("annotate", "istag/image-policy-check:latest", "seen=yes")
+        assert said == "imagestreamtag.image.openshift.io/image-policy-check:latest annotated\n"
+        [image] = image_api.json("get", "images")["items"]
+        name = image["metadata"]["name"]
+        assert image_api("annotate", f"image/{name}", "seen=yes") == f"image.image.openshift.io/{name} annotated\n"
+        assert "KIND:       ImageStream" in image_api("explain", "imagestream.spec")
+
+    def test_the_cluster_s_own_kinds_are_explained_and_applied_as_without_imagegate(self, image_api: Hooked) -> None:
+        assert "selector" in image_api("explain", "deployment.spec")
+        assert "image" in image_api("explain", "pod.spec.containers")
+        document = deployment("twice", "docker.io/library/nginx:1", replicas=0)
+        assert image_api.apply(document) == "deployment.apps/twice created\n"
+        document["spec"]["minReadySeconds"] = 1
+        assert image_api.apply(document) == "deployment.apps/twice configured\n"
+
+    def test_only_the_image_api_is_published(self, image_api: Hooked) -> None:
+        paths = json.loads(image_api("get", "--raw", "/openapi/v3"))["paths"]
+        served = json.loads(image_api.service.get("/openapi/v3").content)["paths"]
+        assert set(served) == {"apis/image.openshift.io/v1"}
+        assert "image.openshift.io" in json.dumps(sorted(paths))
+        assert [each["name"] for each in image_api.service.get("/apis").json["groups"]] == ["image.openshift.io"]
+        assert image_api.service.get("/api/v1/namespaces").status == 404
+        assert image_api.service.get("/apis/apps/v1").status == 404
+
+    def test_apply_twice(self, image_api: Hooked) -> None:
+        assert image_api.apply(stream("applied")) == "imagestream.image.openshift.io/applied created\n"
+        assert image_api.apply(stream("applied")) == "imagestream.image.openshift.io/applied unchanged\n"
+
+
+@pytest.fixture(scope="module")
+def developer(image_api: Hooked, plane: ControlPlane) -> Iterator[str]:
+    """A user with the role ``edit`` in one namespace, beside another namespace with a stream."""
+    make_namespace(plane, "private", "none")
+    Hooked(plane, image_api.service, "private").apply(stream("secret"))
+    image_api("create", "rolebinding", "developer", "--clusterrole=edit", "--user=developer")
+    wait_until(lambda: may(image_api, "create", "imagestreams"), "the role to be in force")
+    yield "developer"
+    plane.kubectl("delete", "namespace", "private", "--timeout=60s")
+
+
+def may(image_api: Hooked, verb: str, resource: str, *where: str) -> bool:
+    return image_api("auth", "can-i", verb, resource, "--as=developer", *where, check=False).startswith("yes")
+
+
+class TestRights:
+    def test_rbac_decides_in_both_directions(self, image_api: Hooked, developer: str) -> None:
+        as_user = f"--as={developer}"
+        assert may(image_api, "create", "imagestreamimports.image.openshift.io")
+        assert not may(image_api, "update", "images.image.openshift.io")
+        assert not may(image_api, "list", "imagestreams.image.openshift.io", "-n", "private")
+        said = image_api("create", as_user, "-f", "-", text_in=yaml.safe_dump(stream("own")))
+        assert said == "imagestream.image.openshift.io/own created\n"
+        refused = image_api("get", "is", as_user, "-n", "private", check=False)
+        assert refused.startswith(
+            'Error from server (Forbidden): imagestreams.image.openshift.io is forbidden: User "developer" cannot list '
+            'resource "imagestreams" in API group "image.openshift.io" in the namespace "private"'
+        )
+
+    def test_a_mark_on_an_image_needs_the_right(self, image_api: Hooked, developer: str, plane: ControlPlane) -> None:
+        [image] = image_api.json("get", "images")["items"]
+        mark = ("annotate", f"image/{image['metadata']['name']}", "images.openshift.io/deny-execution=true")
+        assert "cannot get resource" in image_api(*mark, f"--as={developer}", check=False)
+        plane.kubectl("create", "clusterrolebinding", "auditor", "--clusterrole=imagegate-image-auditor", "--user=ann")
+        wait_until(lambda: "annotated" in image_api(*mark, "--as=ann", check=False), "the role of ann")
+        image_api("annotate", f"image/{image['metadata']['name']}", "images.openshift.io/deny-execution-", "--as=ann")
+
+    def test_a_tag_of_another_namespace_needs_rights_there(self, image_api: Hooked, developer: str) -> None:
+        origin = {"kind": "ImageStreamTag", "namespace": "private", "name": "secret:latest"}
+        stolen = stream("stolen") | {"spec": {"tags": [{"name": "latest", "from": origin}]}}
+        said = image_api("create", f"--as={developer}", "-f", "-", text_in=yaml.safe_dump(stolen), check=False)
+        assert said == (
+            'The ImageStream "stolen" is invalid: []: Internal error: imagestreams "stolen" is invalid: '
+            'spec.tags[latest].from: Forbidden: private/secret: "" ""\n'
+        )
+        assert "NotFound" in image_api("get", "is", "stolen", check=False)
+        there = Hooked(image_api.plane, image_api.service, "private")
+        there("create", "rolebinding", "puller", "--clusterrole=imagegate-image-puller", "--user=developer")
+        create = ("create", f"--as={developer}", "-f", "-")
+        wait_until(
+            lambda: "Forbidden" not in image_api(*create, text_in=yaml.safe_dump(stolen), check=False), "the role"
+        )
+
+
+class TestDirectCallers:
+    """Nobody but the API server names a user."""
+
+    def test_named_users_count_only_beside_the_api_server_s_certificate(
+        self, image_api: Hooked, plane: ControlPlane, tmp_path: Path
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        proxy = plane.front_proxy.issue("front-proxy-client", file_name="again")
+        wrong = plane.front_proxy.issue("somebody-else")
+        user = plane.ca.issue("developer")
+        assert asked(image_api.service, plane, proxy, NAMED).status == 200
+        for shown in (None, wrong, user, plane.admin):
+            answer = asked(image_api.service, plane, shown, NAMED)
+            assert (answer.status, answer.json["reason"]) == (401, "Unauthorized"), answer.content
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            asked(image_api.service, plane, Authority(tmp_path / "other").issue("front-proxy-client"), NAMED)
+
+    def test_wrong_common_names_are_told(self, image_api: Hooked, plane: ControlPlane) -> None:
+        wrong = plane.front_proxy.issue("somebody-else")
+        answer = asked(image_api.service, plane, wrong, NAMED)
+        assert "subject with cn=somebody-else is not in the allowed list" in answer.json["message"]
+
+    @pytest.mark.parametrize("header", ["X-Remote-Group", "X-Remote-Uid", "X-Remote-Extra-Scopes"])
+    def test_any_header_that_names_a_user_counts(self, image_api: Hooked, plane: ControlPlane, header: str) -> None:
+        assert asked(image_api.service, plane, plane.admin, {header: "system:masters"}).status == 401
+
+    def test_client_certificates_of_users(self, image_api: Hooked, plane: ControlPlane) -> None:
+        assert asked(image_api.service, plane, plane.admin, {}).status == 200
+        answer = asked(image_api.service, plane, plane.ca.issue("nobody-known"), {})
+        assert answer.status == 403
+        assert 'User "nobody-known" cannot list resource "imagestreams"' in answer.json["message"]
+
+    def test_tokens(self, image_api: Hooked, plane: ControlPlane) -> None:
+        image_api("create", "serviceaccount", "robot")
+        image_api(
+            "create", "rolebinding", "robot", "--clusterrole=view", f"--serviceaccount={image_api.namespace}:robot"
+        )
+        token = image_api("create", "token", "robot").strip()
+        path = f"{GROUP}/namespaces/{image_api.namespace}/imagestreams"
+
+        def answer(given: str, path: str) -> Answer:
+            return asked(image_api.service, plane, None, {"Authorization": f"Bearer {given}"}, path)
+
+        wait_until(lambda: answer(token, path).status == 200, "the role of robot")
+        assert answer(token, f"{GROUP}/images").status == 403
+        assert answer(token[:-4] + "AAAA", path).status == 401
+        assert answer("", path).status == 401
+
+    def test_without_any_proof(self, image_api: Hooked, plane: ControlPlane) -> None:
+        for path in (f"{GROUP}/imagestreams", "/apis", GROUP, "/openapi/v2", "/openapi/v3"):
+            assert asked(image_api.service, plane, None, {}, path).status == 401, path
+        for path in ("/livez", "/readyz", "/version"):
+            assert asked(image_api.service, plane, None, {}, path).status == 200, path
+
+    def test_impersonation_is_not_read(self, image_api: Hooked, plane: ControlPlane) -> None:
+        proxy = plane.front_proxy.issue("front-proxy-client", file_name="impersonating")
+        for shown, headers in ((proxy, NAMED), (plane.admin, {})):
+            given = {**headers, "Impersonate-User": "system:admin"}
+            assert asked(image_api.service, plane, shown, given).status == 403
+
+    def test_reviews_need_no_certificate(self, image_api: Hooked, plane: ControlPlane) -> None:
+        service = Service(image_api.service.running, _context(plane, None))
+        assert service.post("/validate", {"kind": "nothing"}).status == 400
+
+
+def asked(
+    service: Service,
+    plane: ControlPlane,
+    certificate: Certificate | None,
+    headers: dict[str, str],
+    path: str = f"{GROUP}/imagestreams",
+) -> Answer:
+    """A request that does not come from the API server."""
+    return Service(service.running, _context(plane, certificate)).ask("GET", path, headers=headers)
+
+
+def _context(plane: ControlPlane, certificate: Certificate | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(plane.ca.bundle))
+    if certificate is not None:
+        context.load_cert_chain(certificate.certificate, certificate.key)
+    return context
+
+
+class TestNamespaces:
+    def test_one_that_does_not_exist(self, image_api: Hooked, plane: ControlPlane) -> None:
+        there = Hooked(plane, image_api.service, "never-made")
+        for document in (yaml.safe_dump(stream("x")), IMPORT):
+            said = there("create", "-f", "-", text_in=document, check=False)
+            assert (
+                said == 'Error from server (NotFound): error when creating "STDIN": namespaces "never-made" not found\n'
+            )
+
+    def test_deletion_removes_the_streams(self, image_api: Hooked, plane: ControlPlane) -> None:
+        make_namespace(plane, "ending", "none")
+        there = Hooked(plane, image_api.service, "ending")
+        for name in ("a", "b", "c"):
+            there.apply(stream(name))
+        plane.kubectl("delete", "namespace", "ending", "--timeout=60s")
+        make_namespace(plane, "ending", "none")
+        assert there.json("get", "imagestreams")["items"] == []
+        plane.kubectl("delete", "namespace", "ending", "--timeout=60s")
+
+    def test_nothing_is_made_in_one_that_is_being_deleted(self, image_api: Hooked, plane: ControlPlane) -> None:
+        make_namespace(plane, "held", "none")
+        there = Hooked(plane, image_api.service, "held")
+        held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "finalizers": ["example.com/hold"]}}
+        there.apply(held)
+        plane.kubectl("delete", "namespace", "held", "--wait=false")
+        try:
+            wait_until(
+                lambda: "terminated" in there("create", "-f", "-", text_in=yaml.safe_dump(stream("x")), check=False),
+                "the deletion",
+            )
+            said = there("create", "-f", "-", text_in=yaml.safe_dump(stream("x")), check=False)
+            assert "unable to create new content in namespace held because it is being terminated" in said
+        finally:
+            there("patch", "configmap", "x", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+            plane.kubectl("wait", "--for=delete", "namespace/held", "--timeout=60s")
+
+
+class TestGarbageCollection:
+    def test_a_stream_goes_with_its_owner(self, image_api: Hooked) -> None:
+        image_api("create", "configmap", "owner")
+        uid = image_api.json("get", "configmap", "owner")["metadata"]["uid"]
+        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+        image_api.apply(stream("owned", ownerReferences=[owner]))
+        image_api("delete", "configmap", "owner")
+        wait_until(
+            lambda: "NotFound" in image_api("get", "is", "owned", check=False), "garbage collection", timeout_s=90
+        )
+
+    @pytest.mark.parametrize("cascade", ["foreground", "orphan"])
+    def test_dependents_of_other_kinds(self, image_api: Hooked, cascade: str) -> None:
+        name = f"parent-{cascade}"
+        image_api.apply(stream(name))
+        uid = image_api.json("get", "is", name)["metadata"]["uid"]
+        owner = {
+            "apiVersion": "image.openshift.io/v1",
+            "kind": "ImageStream",
+            "name": name,
+            "uid": uid,
+            "blockOwnerDeletion": True,
+        }
+        document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "ownerReferences": [owner]}}
+        image_api.apply(document)
+        image_api("delete", "is", name, f"--cascade={cascade}", "--timeout=90s")
+        left = image_api("get", "configmap", name, check=False)
+        assert ("NotFound" in left) is (cascade == "foreground"), left
+
+
+def next_name(watch: Any) -> str:
+    """The name in the next event; blank lines between events keep the connection open."""
+    while not (line := watch.readline().strip()):
+        pass
+    name: str = json.loads(line)["object"]["metadata"]["name"]
+    return name
+
+
+class TestWatches:
+    def test_stay_open_and_end_with_the_service(self, image_api: Hooked, plane: ControlPlane) -> None:
+        path = f"{GROUP}/namespaces/{image_api.namespace}/imagestreams"
+        version = json.loads(image_api("get", "--raw", path))["metadata"]["resourceVersion"]
+        query = f"watch=true&timeoutSeconds=300&resourceVersion={version}"
+        with urllib.request.urlopen(f"{plane.url}{path}?{query}", context=plane.context(), timeout=60) as watch:
+            image_api.apply(stream("first-seen"))
+            assert next_name(watch) == "first-seen"
+            time.sleep(15)
+            image_api.apply(stream("later-seen"))
+            assert next_name(watch) == "later-seen"
+            os.kill(image_api.service.running.pid, signal.SIGHUP)  # other workers take the place of these
+            assert watch.read().strip() == b""
+        wait_until(lambda: image_api.service.get("/readyz").status == 200, "the new workers")
+        assert "first-seen" in image_api("get", "is")
+
+    def test_kubectl_prints_changes(self, image_api: Hooked, plane: ControlPlane, tmp_path: Path) -> None:
+        command = [program("kubectl"), "-n", image_api.namespace, "get", "is", "-w", "--output-watch-events"]
+        environment = {**os.environ, "KUBECONFIG": str(plane.kubectl.configuration), "HOME": str(tmp_path)}
+        log = tmp_path / "watch.log"
+        is_listed = lambda: b"ADDED" in log.read_bytes()  # noqa: E731 - a condition
+        with started(command, port=0, log=log, env=environment, ready=is_listed) as watching:
+            image_api.apply(stream("printed"))
+            wait_until(lambda: "printed" in watching.output(), "the change")
