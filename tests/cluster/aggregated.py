@@ -30,7 +30,7 @@ PATHS = ("/mutate", "/validate")
 def aggregated(
     plane: ControlPlane, label: str, directory: Path, registry: Registry, *, workers: int = 2
 ) -> Iterator[Hooked]:
-    """imagegate with document 004's policy as webhook and as APIService.
+    """imagegate with the manual's example policy, as webhook and as APIService.
 
     Args:
         label: names the webhooks and a namespace that they are asked about.
