@@ -44,6 +44,13 @@ def image_api(plane: ControlPlane, registry_tls: Registry) -> Iterator[Hooked]:
         yield found
 
 
+@pytest.fixture
+def imported(image_api: Hooked, registry_tls: Registry) -> str:
+    """The name of an Image, imported as a tag of the stream ``image-policy-check``."""
+    assert image_api("create", "-f", "-", text_in=IMPORT).endswith("created\n")
+    return registry_tls.digest(IMAGE)
+
+
 def stream(name: str, **metadata: Any) -> dict[str, Any]:
     metadata = {"name": name, **metadata}
     return {"apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": metadata}
@@ -62,14 +69,12 @@ class TestTheManual:
 
 
 class TestKubectl:
-    def test_tags_are_listed_annotated_and_explained(self, image_api: Hooked) -> None:
-        assert image_api("create", "-f", "-", text_in=IMPORT).endswith("created\n")
+    def test_tags_are_listed_annotated_and_explained(self, image_api: Hooked, imported: str) -> None:
         assert "image-policy-check:latest" in image_api("get", "istag")
         said = image_api("annotate", "istag/image-policy-check:latest", "seen=yes")
         assert said == "imagestreamtag.image.openshift.io/image-policy-check:latest annotated\n"
-        [image] = image_api.json("get", "images")["items"]
-        name = image["metadata"]["name"]
-        assert image_api("annotate", f"image/{name}", "seen=yes") == f"image.image.openshift.io/{name} annotated\n"
+        said = image_api("annotate", f"image/{imported}", "seen=yes", "--overwrite")
+        assert said == f"image.image.openshift.io/{imported} annotated\n"
         assert "KIND:       ImageStream" in image_api("explain", "imagestream.spec")
 
     def test_the_cluster_s_own_kinds_are_explained_and_applied_as_without_imagegate(self, image_api: Hooked) -> None:
@@ -123,13 +128,14 @@ class TestRights:
             'resource "imagestreams" in API group "image.openshift.io" in the namespace "private"'
         )
 
-    def test_a_mark_on_an_image_needs_the_right(self, image_api: Hooked, developer: str, plane: ControlPlane) -> None:
-        [image] = image_api.json("get", "images")["items"]
-        mark = ("annotate", f"image/{image['metadata']['name']}", "images.openshift.io/deny-execution=true")
+    def test_a_mark_on_an_image_needs_the_right(
+        self, image_api: Hooked, developer: str, plane: ControlPlane, imported: str
+    ) -> None:
+        mark = ("annotate", f"image/{imported}", "images.openshift.io/deny-execution=true")
         assert "cannot get resource" in image_api(*mark, f"--as={developer}", check=False)
         plane.kubectl("create", "clusterrolebinding", "auditor", "--clusterrole=imagegate-image-auditor", "--user=ann")
         wait_until(lambda: "annotated" in image_api(*mark, "--as=ann", check=False), "the role of ann")
-        image_api("annotate", f"image/{image['metadata']['name']}", "images.openshift.io/deny-execution-", "--as=ann")
+        image_api("annotate", f"image/{imported}", "images.openshift.io/deny-execution-", "--as=ann")
 
     def test_a_tag_of_another_namespace_needs_rights_there(self, image_api: Hooked, developer: str) -> None:
         origin = {"kind": "ImageStreamTag", "namespace": "private", "name": "secret:latest"}
