@@ -220,6 +220,9 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         registry=replace(
             settings.registry,
             ca_file=resolved(settings.registry.ca_file, "registry", "caFile"),
+            node_credentials=tuple(
+                resolved(path, "registry", "nodeCredentials") for path in settings.registry.node_credentials
+            ),
             mirror_sets=tuple(resolved(path, "registry", "mirrorSets") for path in settings.registry.mirror_sets),
         ),
         store=replace(settings.store, path=resolved(settings.store.path, "store", "path")),

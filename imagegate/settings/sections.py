@@ -250,6 +250,10 @@ class RegistrySettings:
     mirror_sets: tuple[str, ...] = texts(
         "Files and folders of ImageDigestMirrorSet, ImageTagMirrorSet and ImageContentSourcePolicy objects."
     )
+    node_credentials: tuple[str, ...] = texts(
+        "Docker configuration files with the credentials of the nodes, used after the pull secrets of a workload or of"
+        " an import's namespace."
+    )
     token_realms: Mapping[str, tuple[str, ...]] = custom(
         NO_LISTS,
         "Registry: other token servers that may receive its credentials, in addition to the known ones.",

@@ -20,6 +20,7 @@ from imagegate.core.image_streams import questions as ask
 from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.profile import Profile
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
@@ -33,6 +34,7 @@ from imagegate.wiring.behaviours import integrated_registries, plugin_modes
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.completeness import check_whole, checksum_file
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
+from imagegate.wiring.node_credentials import node_secrets
 from imagegate.wiring.plugins import configured_plugins, enforces_images
 from imagegate.wiring.record_keys import RecordKeys
 from imagegate.wiring.watched_policies import Renewal
@@ -72,6 +74,8 @@ class PolicyDocuments:
         """Of the integrated registry, as the documents name them now."""
         self.imports = ImagePolicyBlock()
         """How images are imported."""
+        self.node_secrets: tuple[PullSecret, ...] = ()
+        """Credentials of the nodes."""
         self._files: tuple[Path, ...] = tuple(chosen.files())
         self._methods: Mapping[type[Question], Any] = {}
         self._streams: Layer = ImageStreamsFromObjects()
@@ -106,7 +110,8 @@ class PolicyDocuments:
         config = _config(settings, documents)
         listed = tuple(_documents(self._chosen, settings, config))
         key_file = settings.cise.record_key_file if settings.cise is not None else ""
-        watched = (*listed, *images, *([Path(key_file)] if key_file else ()))
+        credentials = tuple(map(Path, settings.registry.node_credentials))
+        watched = (*listed, *images, *credentials, *([Path(key_file)] if key_file else ()))
         self._files = tuple(dict.fromkeys((*watched, *map(checksum_file, watched))))
         hosts = _hosts(settings, config)
         files = load_image_streams(images, hosts=hosts, documents=documents)
@@ -116,6 +121,7 @@ class PolicyDocuments:
             Access: FileAccessReviews(_access_rules(settings, documents)).access,
         }
         plugins = configured_plugins(settings, config)
+        secrets = node_secrets(settings, documents)
         warnings = tuple(map(str, config.warnings))
         renewal: Renewal | None = None
         if self._whole and self._cluster is None:
@@ -125,7 +131,7 @@ class PolicyDocuments:
             methods |= _cluster_methods(cluster)
             warnings += tuple(map(str, cluster.policies.warnings))
             key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
-            plugins = configured_plugins(settings, config, cluster.policies, key)
+            plugins = configured_plugins(settings, config, cluster.policies, key, node_secrets=secrets)
             if self._cluster is not None and self._cluster.policies is not None:
                 renewal = Renewal(cluster.policies, self._cluster.policies)
         version = _version(settings, listed, documents)
@@ -144,6 +150,7 @@ class PolicyDocuments:
             self._fill(files)
             self._methods, self._streams = methods, streams
             self.hosts, self.imports = hosts or RegistryHosts(), config.import_policy
+            self.node_secrets = secrets
 
         found = PolicySet(
             plugins=plugins,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,12 @@ def policy_guard(settings: Settings, plugins: tuple[ConfiguredPlugin, ...]) -> C
     domain = settings.cise.cluster_domain if settings.cise is not None else ""
     guard = PolicyGuard(guarded, plugins, refuses=given.lockout == "refuse", cluster_domain=domain)
     return ConfiguredPlugin(guard, only_as=guard.name)
+
+
+def guard_beside(guard: ConfiguredPlugin, plugins: tuple[ConfiguredPlugin, ...]) -> ConfiguredPlugin:
+    """The same guard beside other plug-ins."""
+    plugin = guard.plugin
+    return replace(guard, plugin=replace(plugin, plugins=plugins)) if isinstance(plugin, PolicyGuard) else guard
 
 
 def own_namespace(given: GuardSettings, file: Path = _NAMESPACE_FILE) -> str:

@@ -18,6 +18,7 @@ from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.errors import InvalidSettings
 from imagegate.ports.host_cluster import HostCluster
 from imagegate.ports.image_store import StoreError
@@ -119,6 +120,7 @@ def image_service(
     access: Callable[[Access | PathAccess], Lookup[Any]] | None,
     now: Callable[[], datetime],
     cluster: HostCluster | None = None,
+    node_secrets: Callable[[], tuple[PullSecret, ...]] = tuple,
 ) -> ImageService:
     """The image API over ``store``.
 
@@ -132,6 +134,7 @@ def image_service(
         access: access reviews for everybody but administrators; None: only administrators have access.
         now: the clock.
         cluster: the cluster behind whose API server the API is served; None: a dry cluster, in the store.
+        node_secrets: credentials of the nodes, as they are now.
     """
     host = cluster or StoredCluster(store)
     objects = ImageObjects(
@@ -145,6 +148,7 @@ def image_service(
     imports = ImportSettings(
         max_images_per_repository=block.max_images_bulk_imported_per_repository,
         default_import_mode=block.image_stream_import_mode,
+        node_secrets=node_secrets,
     )
     schedule = ScheduleSettings(
         interval_s=block.scheduled_image_import_minimum_interval_s,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegate.core.admission.plugin import Plugin
+from imagegate.core.admission.template_plugin import TemplatePlugin
 from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.image_policy.config import ExecutionRule
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
@@ -14,8 +15,10 @@ from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.core.namespace_guard import NamespaceGuard
 from imagegate.core.profile import Profile
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidSettings
+from imagegate.service.guard.policy_guard import PolicyGuard
 from imagegate.service.policies.policy_set import NO_RULES, ConfiguredPlugin, Modes, RuleCounts
 from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.load import Settings
@@ -26,10 +29,10 @@ from imagegate.wiring.behaviours import (
     integrated_registries,
     plugin_modes,
 )
-from imagegate.wiring.guard import policy_guard
+from imagegate.wiring.guard import guard_beside, policy_guard
 from imagegate.wiring.mirrors import MirrorSource, checked_mirrors, settings_mirrors
 from imagegate.wiring.record_keys import RecordKey
-from imagegate.wiring.templates import judging_templates
+from imagegate.wiring.templates import judging_templates, without_templates
 
 if TYPE_CHECKING:
     from imagegate.core.enforcement.behaviour import CiseSettings
@@ -56,6 +59,7 @@ def configured_plugins(
     record_key: RecordKey | None = None,
     mirrors: MirrorSource | None = None,
     objects: PolicyObjectsNow | None = None,
+    node_secrets: tuple[PullSecret, ...] = (),
 ) -> tuple[ConfiguredPlugin, ...]:
     """The plug-ins that the documents turn on, in the order of the mutating pass.
 
@@ -64,6 +68,7 @@ def configured_plugins(
         record_key: of the records of rewritten images (docs/spec/enforcement.md 15.2).
         mirrors: those of the registry client; None: those that the settings name.
         objects: policies of a cluster, in addition to ``policies``; None: none are watched.
+        node_secrets: credentials of the nodes.
 
     Raises:
         ConfigError: a setting or a document is wrong.
@@ -81,7 +86,7 @@ def configured_plugins(
     if policies is not None and enforces_images(settings):
         first = int(image_policy is not None)
         found[first:first] = _image_enforcement(
-            settings, policies, record_key or RecordKey(), modes.get("cise", Modes()), objects
+            settings, policies, record_key or RecordKey(), modes.get("cise", Modes()), objects, node_secrets
         )
     guard = policy_guard(settings, tuple(found))
     with_templates = judging_templates(found, settings.image_policy.extra_resources)
@@ -102,14 +107,20 @@ def with_objects(
 
     found: list[ConfiguredPlugin] = []
     fresh: CisePlugin | None = None
+    guard: ConfiguredPlugin | None = None
     for each in plugins:
-        plugin = each.plugin
+        plugin = without_templates(each.plugin)
+        if isinstance(plugin, PolicyGuard):
+            guard = each
+            continue
         if isinstance(plugin, CisePlugin):
             if fresh is None:
                 fresh = replace(plugin, policies=_policy_set(policies, objects, plugin.settings, plugin.policies))
-            each = replace(each, plugin=fresh.for_hook(plugin.hook))
-        found.append(each)
-    return tuple(found)
+            plugin = fresh.for_hook(plugin.hook)
+        found.append(replace(each, plugin=plugin))
+    resources = next((each.plugin.resources for each in plugins if isinstance(each.plugin, TemplatePlugin)), ())
+    with_templates = tuple(judging_templates(found, resources))
+    return with_templates if guard is None else (*with_templates, guard_beside(guard, tuple(found)))
 
 
 def _policy_set(
@@ -131,6 +142,7 @@ def _image_enforcement(
     record_key: RecordKey,
     modes: Modes,
     objects: PolicyObjectsNow | None,
+    node_secrets: tuple[PullSecret, ...],
 ) -> Iterator[ConfiguredPlugin]:
     """The CISE plug-in, and the same plug-in for its own endpoints.
 
@@ -139,7 +151,9 @@ def _image_enforcement(
     from imagegate.core.enforcement.plugin import CisePlugin, Hook  # slow imports only where they are used
     from imagegate.core.enforcement.policy import IMAGE_POLICY
 
-    behaviour = cise_behaviour(settings.cise or CisePathSettings(), settings.scanner)
+    behaviour = replace(
+        cise_behaviour(settings.cise or CisePathSettings(), settings.scanner), node_secrets=node_secrets
+    )
     plugin = CisePlugin(
         _policy_set(policies, objects, behaviour, None), behaviour, record_key.key, key_lasts=record_key.lasts
     )

@@ -309,6 +309,7 @@ def _follow(
         Check("policy files", owned.watch_problem),
         Check("processes", owned.divergence),
         Check("kept policies", owned.state_problem),
+        Check("lockout", lambda: check.problem(service.policies.current)),
     ]
 
 
@@ -337,6 +338,7 @@ def _images(service: Runtime, inputs: PolicyDocuments, store: SqliteStore, http:
         access=_access(service.look_up) if settings.access_rules or is_aggregated else None,
         now=now,
         cluster=service.cluster.host if service.cluster is not None and is_aggregated else None,
+        node_secrets=lambda: inputs.node_secrets,
     )
 
 

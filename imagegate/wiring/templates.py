@@ -43,3 +43,8 @@ def _judging_templates(plugin: Plugin) -> Plugin:
     if settings.rewriting is Rewriting.PODS:
         settings = replace(settings, rewriting=Rewriting.NEVER)
     return replace(plugin, settings=settings, record_key=b"")
+
+
+def without_templates(plugin: Plugin) -> Plugin:
+    """The plug-in itself."""
+    return plugin.plugin if isinstance(plugin, TemplatePlugin) else plugin

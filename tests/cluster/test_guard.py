@@ -105,7 +105,7 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def guarded(plane: ControlPlane) -> Iterator[Guarded]:
-    """Namespaces with one Deployment each, CRDs, and the policies in files and in the cluster."""
+    """Namespaces with one Deployment each, CRDs, and a policy."""
     with tempfile.TemporaryDirectory(prefix="guard-") as name:
         found = Guarded(plane, Path(name))
         plane.kubectl("apply", "-f", BASE / "crds")
@@ -115,11 +115,9 @@ def guarded(plane: ControlPlane) -> Iterator[Guarded]:
         plane.kubectl("label", "namespace", NETWORK, f"{BOOTSTRAP}=true")
         for namespace, image in APPS.items():
             found.apply(deployment("guard-app", image), "-n", namespace)
-        (found.directory / "known.yaml").write_text(ALLOW_KNOWN)
+        found.apply(ALLOW_KNOWN)
         settings = {
-            "cise": {},
-            "policies": [str(found.directory / "known.yaml")],
-            "cluster": {"kubeconfig": str(plane.kubectl.configuration), "cacheSeconds": 0},
+            "cluster": {"kubeconfig": str(plane.kubectl.configuration), "cacheSeconds": 0, "policies": True},
             "guard": {"images": [OWN]},
         }
         (found.directory / "imagegate.yaml").write_text(yaml.safe_dump(settings))
@@ -158,9 +156,8 @@ def test_all_replicas_are_dead_and_the_nodes_restart(guarded: Guarded) -> None:
 
 @pytest.fixture(scope="class")
 def service(guarded: Guarded) -> Iterator[Service]:
-    """One that runs for a class of tests, with its policy in the cluster too."""
+    """One that runs for a class of tests."""
     with guarded.serving() as service:
-        guarded.apply(ALLOW_KNOWN)
         yield service
 
 
@@ -199,6 +196,16 @@ class TestPolicyObjects:
     def test_policies_can_be_repaired_while_no_replica_runs(self, guarded: Guarded, service: Service) -> None:
         service.running.end()
         assert "configured" in guarded.apply(policy('{name: "*"}', name="known"))
+
+
+def test_what_slipped_in_while_no_replica_ran_is_reported(guarded: Guarded) -> None:
+    assert "configured" in guarded.apply(policy('{name: "registry.k8s.io/*"}', name="known"))
+    with guarded.serving() as service:
+        assert "created" in guarded.tries(PROXY)
+        checks = service.get("/readyz").json["checks"]
+        assert checks["lockout"].startswith(f"image {OWN} in namespace imagegate is denied by cise: Deny")
+        assert "configured" in guarded.apply(ALLOW_KNOWN)
+        wait_until(lambda: service.get("/readyz").json["checks"]["lockout"] == "ok", "the repair")
 
 
 class TestBootstrapLabel:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imagegate.core.enforcement.policy import DEFAULT_GROUPS, PolicyGroup
 from imagegate.core.enforcement.trust_servers import TRUST_SERVERS, TrustServer
+from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.core.vulnerabilities.rules import ScanRules
 
 
@@ -81,6 +82,8 @@ class CiseSettings:
     """IBM Cloud account for entries that name none (docs/spec/enforcement.md 14.2)."""
     scan_rules: ScanRules | None = None
     """Rules for scanners' reports; None: Vulnerability Advisor decides."""
+    node_secrets: tuple[PullSecret, ...] = ()
+    """Credentials with which the nodes pull; tried after those of the workload (docs/spec/enforcement.md 10.4)."""
     simple_key_namespaces: frozenset[str] = frozenset()
     """Other namespaces whose key Secrets an ImagePolicy may reference."""
     trust_servers: tuple[TrustServer, ...] = TRUST_SERVERS

@@ -230,7 +230,7 @@ class _Review:
         self._trace = trace
         self._metadata_paths = _metadata_paths(workload)
         self._resolved = plugin.rewrite_records.resolved(request.object or {}, request.namespace, self._metadata_paths)
-        self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod)
+        self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod, plugin.settings.node_secrets)
         self._verdict_cache = plugin.verdict_cache if trace is None and reader.final else None
         self._cache_key = self._pulls.cache_key if self._verdict_cache is not None else ()
 

@@ -49,6 +49,8 @@ class PullSource:
     spec: Mapping[str, Any]
     is_pod: bool
     """The API server has copied the service account's secrets into a Pod already."""
+    node_secrets: tuple[PullSecret, ...] = ()
+    """Credentials of the nodes, the same for all workloads: tried last."""
 
     @property
     def cache_key(self) -> tuple[object, ...]:
@@ -62,7 +64,7 @@ class PullSource:
         return account if isinstance(account, str) and account else DEFAULT_SERVICE_ACCOUNT
 
     def secrets(self, reader: AnswerReader) -> tuple[PullSecret, ...] | None:
-        """The pull secrets that can be read, in order; None while they are awaited.
+        """The pull secrets that can be read, in order, then those of the nodes; None while they are awaited.
 
         A secret that is missing or holds no credentials is left out; it never denies by itself.
         """
@@ -82,7 +84,7 @@ class PullSource:
                     found.append(pull_secret(answer.value, name))
                 except InvalidPullSecret:
                     continue
-        return tuple(found)
+        return (*found, *self.node_secrets)
 
 
 def _reference_names(references: object) -> tuple[str, ...]:

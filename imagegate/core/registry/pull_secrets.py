@@ -107,6 +107,21 @@ def import_secrets(secrets: Iterable[Mapping[str, Any]]) -> tuple[PullSecret, ..
     return tuple(sorted(found, key=lambda secret: secret.name))
 
 
+def parse_docker_configuration(text: bytes | str) -> tuple[PullSecretEntry, ...]:
+    """Read a file of the kubelet or of Docker in either form. One without any credential is refused.
+
+    Raises:
+        InvalidPullSecret: it has neither form, or only names programs that would give the credentials.
+    """
+    document = _json_object(text)
+    helpers = [key for key in ("credHelpers", "credsStore") if document.get(key)]
+    found = _entries(document.get("auths", {} if helpers else document))
+    if not found:
+        reason = f"{' and '.join(helpers)} are programs, which are not run" if helpers else "it holds no credentials"
+        raise InvalidPullSecret(reason)
+    return found
+
+
 def parse_docker_config_json(text: bytes | str) -> tuple[PullSecretEntry, ...]:
     """Read ``{"auths": {KEY: {username, password, auth, ...}}}``; other members are ignored.
 

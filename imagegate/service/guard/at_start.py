@@ -11,7 +11,7 @@ from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.errors import InvalidPolicy
-from imagegate.service.guard.lockout import Lockout, lockouts
+from imagegate.service.guard.lockout import Lockout, Protected, lockouts
 from imagegate.service.guard.policy_guard import OVERRIDE, TOLD_MAX, PolicyGuard
 from imagegate.service.policies.policy_set import PolicySet
 
@@ -35,6 +35,8 @@ class LockoutCheck:
     def __init__(self, look_up: Callable[[Question], Lookup[Any]], *, clock: Callable[[], datetime]) -> None:
         self._look_up = look_up
         self._clock = clock
+        self._protected: tuple[Protected, ...] = ()
+        self._judged: tuple[PolicySet, str] | None = None
 
     def __call__(self, policies: PolicySet) -> None:
         """Accept the policies.
@@ -48,18 +50,31 @@ class LockoutCheck:
         names = guard.guarded.namespaces
         answers = KnownAnswers((question, self._look_up(question)) for question in guard.guarded.questions(names))
         known = guard.guarded.known(names, AnswerReader(answers, final=True))
+        self._protected, self._judged = known.protected, None
         for why in known.unknown:
             _log.warning("not every guarded image is known, so policies may deny one: %s", why)
         found = lockouts(policies.every, known.protected, now=self._clock())
-        for each in (each for each in found if not each.certain):
+        unsure = [each for each in found if not each.certain]
+        for each in unsure[:TOLD_MAX]:
             _log.warning("not known before a pod starts: %s", each)
         certain = [each for each in found if each.certain]
         if not certain:
             return
         if guard.refuses:
             raise InvalidPolicy(*_refusal(certain))
-        for each in certain:
+        for each in certain[:TOLD_MAX]:
             _log.warning("policies lock out: %s", each)
+
+    def problem(self, policies: PolicySet) -> str:
+        """Guarded images that the policies in force deny, as far as the images were known when files were last read.
+
+        Objects of a cluster can change while no guard is asked: no replica runs, or two changes cross.
+        """
+        if self._judged is None or self._judged[0] is not policies:
+            found = lockouts(policies.every, self._protected, now=self._clock())
+            told = [str(each) for each in found if each.certain]
+            self._judged = policies, "; ".join(told[:TOLD_MAX])
+        return self._judged[1]
 
 
 def guard_of(policies: PolicySet) -> PolicyGuard | None:

@@ -151,7 +151,7 @@ class _Review:
         if self.in_force is None:
             raise ValueError("image enforcement is off")
         plugin = _enforcement(self.in_force)
-        changed = replace(plugin, policies=PolicySet(self.policies, plugin.settings.groups))
+        changed = replace(plugin, policies=PolicySet(self.policies, plugin.settings.groups, before=plugin.policies))
         return replace(self.in_force, plugin=changed)
 
 

@@ -56,7 +56,7 @@ class ImportSettings:
         requests_per_s: manifests fetched by one import, on average.
         burst: manifests that may be fetched without a pause.
         fetch_deadline_s: for one manifest with its configuration.
-        node_secrets: tried after the namespace's own.
+        node_secrets: those of the nodes now, tried after the namespace's own.
     """
 
     max_images_per_repository: int = 50
@@ -65,7 +65,7 @@ class ImportSettings:
     requests_per_s: float = 2.0
     burst: int = 3
     fetch_deadline_s: float = 30.0
-    node_secrets: tuple[PullSecret, ...] = ()
+    node_secrets: Callable[[], tuple[PullSecret, ...]] = tuple
 
 
 class RateLimit:

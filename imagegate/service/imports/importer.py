@@ -223,7 +223,7 @@ class Importer:
         until = self._monotonic() + deadline_s
         fetches = ImageFetcher(
             self._registry,
-            self._secrets_of(namespace, deadline_s) if with_secrets else self._settings.node_secrets,
+            self._secrets_of(namespace, deadline_s) if with_secrets else self._settings.node_secrets(),
             settings=self._settings,
             until=until,
             now=self._now(),
@@ -253,7 +253,7 @@ class Importer:
         if isinstance(answer, Unknown):
             raise StatusError(internal_error(answer.why))
         own = answer.value if isinstance(answer, Found) else ()
-        return (*own, *self._settings.node_secrets)
+        return (*own, *self._settings.node_secrets())
 
     def _record_results(
         self,

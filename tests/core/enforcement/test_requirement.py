@@ -16,6 +16,7 @@ from imagegate.core.enforcement.image import parse_image
 from imagegate.core.enforcement.policy import CLUSTER_IMAGE_POLICY, Entry, EntrySource, PolicyGroup
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.core.enforcement.requirement import ImageUnderPolicy, PullSource, Refused
+from imagegate.core.registry.pull_secrets import PullSecret
 
 CONFIG = json.dumps({"auths": {"r.example.com": {"username": "a", "password": "b"}}})
 PULL_SECRET = Found({"stringData": {".dockerconfigjson": CONFIG}})
@@ -41,6 +42,14 @@ def test_a_template_takes_those_of_its_service_account() -> None:
     assert names(PullSource("ns", {}, is_pod=False), answers) == ["mine"]
     assert names(PullSource("ns", {}, is_pod=True), answers) == [], "the API server has copied them into a Pod"
     assert names(PullSource("ns", {"serviceAccountName": "other"}, is_pod=False), answers) == []
+
+
+def test_those_of_the_nodes_are_last() -> None:
+    node = (PullSecret("node", ()),)
+    answers: dict[Any, Lookup[Any]] = {Secret("ns", "mine"): PULL_SECRET}
+    assert names(PullSource("ns", MINE, True, node), answers) == ["mine", "node"]
+    assert names(PullSource("ns", {}, True, node), {}) == ["node"]
+    assert names(PullSource("ns", MINE, True, node), {}, final=False) is None
 
 
 def test_secrets_are_awaited() -> None:

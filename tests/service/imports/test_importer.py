@@ -448,7 +448,7 @@ def test_credentials(make: Callable[..., Setup], registry_htpasswd: Registry) ->
     world.secrets.answer = Found((secret(registry_htpasswd),))
     assert the_status(world.run(images(entry(source))))["status"] == "Success"
     assert set(world.secrets.asked) == {"test"}
-    by_node = make(ImportSettings(node_secrets=(secret(registry_htpasswd),)))
+    by_node = make(ImportSettings(node_secrets=lambda: (secret(registry_htpasswd),)))
     assert the_status(by_node.run(images(entry(source))))["status"] == "Success"
 
 
