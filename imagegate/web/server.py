@@ -46,6 +46,8 @@ request is on its way."""
 DRAIN_IN_CLUSTER_S = 5.0
 """About the time until a Service sends a pod that is ending no new connections."""
 DESCRIPTORS_WANTED = 65536
+GROUPS_MAX, GROUPS_MAX_BYTES = 2048, 256 * 1024
+"""Header fields, and their size, of requests that an API server hands on: each group of the user is a field."""
 
 _log = logging.getLogger("imagegate.server")
 
@@ -87,6 +89,8 @@ class ServerOptions(NamedTuple):
             per_peer=server.connections_per_client,
             buffered_max_bytes=server.buffered_max_bytes,
         )
+        if settings.image_api.aggregation.enabled:
+            limits = limits._replace(fields=GROUPS_MAX, head_max_bytes=GROUPS_MAX_BYTES)
         certificate = server.certificate
         return cls(
             bind=(str(Address(server.host.strip("[]"), server.port)),),

@@ -72,7 +72,9 @@ class Authority:
         """
         key = ec.generate_private_key(ec.SECP256R1())
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, text) for text in organizations]
-        subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        if common_name:
+            attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
+        subject = x509.Name(attributes)
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         certificate = (

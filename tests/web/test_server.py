@@ -14,9 +14,12 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 
+from imagegate.settings.aggregation import AggregationSettings, ImageApiSettings
 from imagegate.settings.load import Settings
+from imagegate.web.connections import Limits
 from imagegate.web.server import (
     EVENT_LOOP,
+    GROUPS_MAX,
     GTHREAD,
     MULTIPROCESS,
     RECEIVE_TIMEOUT_S,
@@ -76,6 +79,11 @@ class TestSettings:
         options = ServerOptions.of(Settings())
         assert options.bind == (f"{Settings().server.host}:{Settings().server.port}",)
         assert options.limits.body_max_bytes == Settings().server.body_max_bytes
+
+    def test_each_group_of_a_user_is_a_header_field_behind_an_api_server(self) -> None:
+        aggregated = ImageApiSettings(aggregation=AggregationSettings(enabled=True))
+        limits = [ServerOptions.of(each).limits for each in (Settings(), Settings(image_api=aggregated))]
+        assert [each.fields for each in limits] == [Limits().fields, GROUPS_MAX]
 
     @pytest.mark.parametrize("worker", [EVENT_LOOP, GTHREAD])
     def test_gunicorn_knows_every_setting(self, worker: str) -> None:

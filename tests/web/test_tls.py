@@ -211,6 +211,34 @@ class TestFollowedFiles:
         assert (served.lacks([name]) == []) is is_covered
 
 
+class TestFurtherAuthorities:
+    """CAs of clients that become known while the service runs."""
+
+    def test_they_are_followed_and_damaged_ones_leave_the_last_good_state(self, tmp_path: Path, ca: Authority) -> None:
+        more = [""]
+        certificates = Certificates(TlsFiles(ca.server.certificate, ca.server.key))
+        certificates.trust_also(lambda: more[0])
+        assert certificates.context().verify_mode is ssl.CERT_NONE
+        other = Authority(tmp_path, "another CA").bundle.read_text()
+        more[0] = other
+        assert certificates.context().verify_mode is ssl.CERT_OPTIONAL
+        assert len(certificates.context().get_ca_certs()) == 1
+        more[0] = f"{other}\n{ca.bundle.read_text()}"
+        assert len(certificates.context().get_ca_certs()) == 2
+        more[0] = "nonsense"
+        assert len(certificates.context().get_ca_certs()) == 2
+        assert certificates.failure()
+        more[0] = other
+        assert len(certificates.context().get_ca_certs()) == 1
+        assert certificates.failure() == ""
+
+    def test_they_do_not_weaken_a_ca_that_every_client_needs(self, tmp_path: Path, ca: Authority) -> None:
+        certificates = Certificates(TlsFiles(ca.server.certificate, ca.server.key, ca.bundle))
+        certificates.trust_also(Authority(tmp_path, "another CA").bundle.read_text)
+        assert certificates.context().verify_mode is ssl.CERT_REQUIRED
+        assert len(certificates.context().get_ca_certs()) == 1
+
+
 class TestWorkers:
     @pytest.mark.parametrize("worker", ["event-loop", "gthread"])
     def test_every_worker_takes_a_swapped_secret_and_reports_it(

@@ -26,6 +26,7 @@ UNAUTHENTICATED = "system:unauthenticated"
 ANONYMOUS = "system:anonymous"
 VALUES_MAX = 4096
 """Groups and extra values of one user."""
+_BEGIN = "-----BEGIN CERTIFICATE-----"
 _STANDARD_PREFIX = b"x-remote-"
 
 
@@ -102,7 +103,12 @@ def certificates(bundle: str) -> list[x509.Certificate]:
     Raises:
         ValueError: it holds none, or a damaged one.
     """
-    return x509.load_pem_x509_certificates(bundle.encode("ascii")) if bundle else []
+    if not bundle:
+        return []
+    found = x509.load_pem_x509_certificates(bundle.encode("ascii"))
+    if bundle.count(_BEGIN) != len(found):
+        raise ValueError("a certificate is cut off")
+    return found
 
 
 def read_delegated_authentication(data: Mapping[str, Any]) -> DelegatedAuthentication:
