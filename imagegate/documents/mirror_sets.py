@@ -6,6 +6,7 @@ Source: openshift/api, config/v1 and operator/v1alpha1; runtime-utils, pkg/regis
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from imagegate.core.kube.go_quote import go_quote
@@ -67,7 +68,7 @@ def read_mirror_sets(text: str, name: str) -> list[MirrorRule]:
                 try:
                     found += rules_of(document, kind)
                 except InvalidPolicy as error:
-                    raise InvalidPolicy(f"{name}:{node.line}: {error}") from error
+                    raise InvalidPolicy(f"{name}:{node.line}: {kind.kind}: {error}") from error
     return merged(found)
 
 
@@ -86,13 +87,51 @@ def rules_of(document: Mapping[str, Any], kind: MirrorKind) -> list[MirrorRule]:
     Raises:
         InvalidPolicy: it has not the form of its kind.
     """
+    return [_rule(entry, f"spec.{kind.entries}[{index}]", kind) for index, entry in enumerate(_entries(document, kind))]
+
+
+def _entries(document: Mapping[str, Any], kind: MirrorKind) -> list[Any]:
     spec = document.get("spec") or {}
     if not isinstance(spec, Mapping):
-        raise InvalidPolicy(f"{kind.kind}: spec: expected an object")
+        raise InvalidPolicy("spec: expected an object")
     entries = spec.get(kind.entries) or []
     if not isinstance(entries, list):
-        raise InvalidPolicy(f"{kind.kind}: spec.{kind.entries}: expected a list")
-    return [_rule(entry, f"{kind.kind}: spec.{kind.entries}[{index}]", kind) for index, entry in enumerate(entries)]
+        raise InvalidPolicy(f"spec.{kind.entries}: expected a list")
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMirrors:
+    """One object of a cluster, as it is in force."""
+
+    name: str
+    rules: tuple[MirrorRule, ...]
+    broken: str = ""
+    """What cannot be read, with the object's name; empty if all can."""
+
+
+def read_stored_mirrors(document: Mapping[str, Any], kind: MirrorKind) -> StoredMirrors:
+    """Read one object of the API. Never raises for what it holds.
+
+    The source of an entry that cannot be read otherwise is closed: the entry may have said so.
+    """
+    metadata = document.get("metadata")
+    name = str(metadata.get("name") or "") if isinstance(metadata, Mapping) else ""
+    rules: list[MirrorRule] = []
+    broken: list[str] = []
+    try:
+        entries = _entries(document, kind)
+    except InvalidPolicy as error:
+        return StoredMirrors(name, (), f"{kind.kind} {name}: {error}")
+    for index, entry in enumerate(entries):
+        try:
+            rules.append(_rule(entry, f"spec.{kind.entries}[{index}]", kind))
+        except InvalidPolicy as error:
+            broken.append(str(error))
+            source = entry.get("source") if isinstance(entry, Mapping) else None
+            if isinstance(source, str) and source:
+                rules.append(MirrorRule(source, (), kind.use, never_contact_source=True))
+    return StoredMirrors(name, tuple(rules), f"{kind.kind} {name}: {'; '.join(broken)}" if broken else "")
 
 
 def _rule(entry: Any, place: str, kind: MirrorKind) -> MirrorRule:

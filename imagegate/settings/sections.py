@@ -254,6 +254,9 @@ class RegistrySettings:
         "Docker configuration files with the credentials of the nodes, used after the pull secrets of a workload or of"
         " an import's namespace."
     )
+    cluster_mirrors: bool = flag(
+        False, "Watch the mirror objects of the cluster as well (OpenShift); needs a `cluster` block."
+    )
     token_realms: Mapping[str, tuple[str, ...]] = custom(
         NO_LISTS,
         "Registry: other token servers that may receive its credentials, in addition to the known ones.",

@@ -13,6 +13,7 @@ from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReview
 from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
 from imagegate.adapters.kubernetes_api.fetched import FetchedObjects, Fetcher
 from imagegate.adapters.kubernetes_api.host_cluster import ClusterHost
+from imagegate.adapters.kubernetes_api.mirror_sets import ClusterMirrors
 from imagegate.adapters.kubernetes_api.policies import ClusterPolicies
 from imagegate.adapters.kubernetes_api.running_images import ClusterPods
 from imagegate.adapters.kubernetes_api.watched import Watched
@@ -65,11 +66,16 @@ class Cluster:
         """How long answers are cached."""
         self.policies = _policies(self.connection, settings) if chosen.policies else None
         """The policy objects, if they are watched."""
+        self.mirrors = ClusterMirrors(self.connection) if settings.registry.cluster_mirrors else None
+        """The mirrors of registries, if their objects are watched."""
         self._changed = threading.Event()
 
     @property
     def _watches(self) -> tuple[Watched[Any], ...]:
-        return (self._watched, *(() if self.policies is None else self.policies.watches))
+        watched: list[Watched[Any]] = [self._watched]
+        for each in (self.policies, self.mirrors):
+            watched += () if each is None else each.watches
+        return tuple(watched)
 
     def connection(self) -> Connection:
         """The connection of this process: sockets must not be shared over a fork."""
@@ -116,8 +122,8 @@ class Cluster:
 
     def list_once(self) -> None:
         """List what is otherwise watched, for a command that decides once."""
-        if self.policies is not None:
-            for watch in self.policies.watches:
+        for watch in self._watches:
+            if watch is not self._watched:
                 watch.list_once()
 
     def watches(self) -> list[Watch]:
@@ -134,7 +140,11 @@ class Cluster:
         if self.policies is not None:
             watches = self.policies.watches
             checks.append(Check("cluster policies", lambda: never_synced(watches), stops=True))
-            checks.append(Check("policy objects", self._broken))
+            checks.append(Check("policy objects", lambda: _few(self.policies)))
+        if self.mirrors is not None:
+            mirrors = self.mirrors.watches
+            checks.append(Check("cluster mirrors", lambda: never_synced(mirrors), stops=True))
+            checks.append(Check("mirror objects", lambda: _few(self.mirrors)))
         return [*checks, Check("cluster", lambda: troubles(self._watches))]
 
     def _keep_renewing(self, renew: Callable[[], None]) -> None:
@@ -143,10 +153,12 @@ class Cluster:
             self._changed.clear()  # before, not after: what changes meanwhile is seen in the next round
             renew()
 
-    def _broken(self) -> str:
-        broken = [] if self.policies is None else list(self.policies.broken())
-        more = f"; and {len(broken) - BROKEN_SHOWN} more" if len(broken) > BROKEN_SHOWN else ""
-        return "; ".join(broken[:BROKEN_SHOWN]) + more
+
+def _few(objects: ClusterPolicies | ClusterMirrors | None) -> str:
+    """The first few objects that cannot be read."""
+    broken = [] if objects is None else list(objects.broken())
+    more = f"; and {len(broken) - BROKEN_SHOWN} more" if len(broken) > BROKEN_SHOWN else ""
+    return "; ".join(broken[:BROKEN_SHOWN]) + more
 
 
 def _policies(connection: Callable[[], Connection], settings: Settings) -> ClusterPolicies:

@@ -33,6 +33,7 @@ from imagegate.settings.load import Settings
 from imagegate.wiring.behaviours import integrated_registries, plugin_modes
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.completeness import check_whole, checksum_file
+from imagegate.wiring.mirrors import mirror_source
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.node_credentials import node_secrets
 from imagegate.wiring.plugins import configured_plugins, enforces_images
@@ -120,7 +121,8 @@ class PolicyDocuments:
             **_image_methods(settings, streams),
             Access: FileAccessReviews(_access_rules(settings, documents)).access,
         }
-        plugins = configured_plugins(settings, config)
+        mirrors = mirror_source(settings, self._cluster)
+        plugins = configured_plugins(settings, config, mirrors=mirrors)
         secrets = node_secrets(settings, documents)
         warnings = tuple(map(str, config.warnings))
         renewal: Renewal | None = None
@@ -131,7 +133,7 @@ class PolicyDocuments:
             methods |= _cluster_methods(cluster)
             warnings += tuple(map(str, cluster.policies.warnings))
             key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
-            plugins = configured_plugins(settings, config, cluster.policies, key, node_secrets=secrets)
+            plugins = configured_plugins(settings, config, cluster.policies, key, mirrors, node_secrets=secrets)
             if self._cluster is not None and self._cluster.policies is not None:
                 renewal = Renewal(cluster.policies, self._cluster.policies)
         version = _version(settings, listed, documents)

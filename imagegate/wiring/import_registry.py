@@ -11,20 +11,29 @@ from imagegate.adapters.registry.current import CurrentRegistry
 from imagegate.errors import InvalidSettings, Unreachable
 from imagegate.ports.registry import Registry
 from imagegate.settings.load import Settings
+from imagegate.wiring.mirrors import MirrorSource
 from imagegate.wiring.registries import http_client, registry
 
 
-def import_registry(settings: Settings, http: HttpClient, additional_trusted_ca: Callable[[], str]) -> Registry:
+def import_registry(
+    settings: Settings,
+    http: HttpClient,
+    additional_trusted_ca: Callable[[], str],
+    *,
+    mirrors: MirrorSource | None = None,
+) -> Registry:
     """The registry client of imports.
 
     Args:
         http: of reviews; also that of imports while no file of further authorities is named.
         additional_trusted_ca: that file as the master-config in force names it; empty: none.
 
+        mirrors: None: those that the settings name.
+
     Raises:
         InvalidSettings: the file that is named now cannot be used.
     """
-    clients = _Clients(settings, http, additional_trusted_ca)
+    clients = _Clients(settings, http, additional_trusted_ca, mirrors)
     clients.made()
     return CurrentRegistry(clients.current)
 
@@ -32,12 +41,19 @@ def import_registry(settings: Settings, http: HttpClient, additional_trusted_ca:
 class _Clients:
     """The client for the file as it is. It is made anew when the file is another one, or has changed."""
 
-    def __init__(self, settings: Settings, http: HttpClient, additional_trusted_ca: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        http: HttpClient,
+        additional_trusted_ca: Callable[[], str],
+        mirrors: MirrorSource | None,
+    ) -> None:
         self._settings = settings
+        self._mirrors = mirrors
         self._additional_trusted_ca = additional_trusted_ca
         self._lock = threading.Lock()
         self._circuits = http.circuits
-        self._plain = registry(settings, http)
+        self._plain = registry(settings, http, mirrors)
         self._made: tuple[object, Registry] | None = None
 
     def current(self) -> Registry:
@@ -59,7 +75,7 @@ class _Clients:
         stamp = _stamp(path)
         with self._lock:
             if self._made is None or self._made[0] != stamp:
-                self._made = stamp, registry(self._settings, self._client(path))
+                self._made = stamp, registry(self._settings, self._client(path), self._mirrors)
             return self._made[1]
 
     def _client(self, path: str) -> HttpClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.import_gate.checked_mirrors import CheckedMirrors
@@ -12,6 +13,9 @@ from imagegate.documents.mirror_sets import merged, read_mirror_sets
 from imagegate.documents.yaml.source import decode_utf8
 from imagegate.errors import InvalidPolicy, InvalidSettings
 from imagegate.settings.load import Settings
+
+if TYPE_CHECKING:
+    from imagegate.wiring.cluster import Cluster
 
 MirrorSource = Callable[[], Sequence[MirrorRule] | None]
 """The rules in force; None while they are not known."""
@@ -25,6 +29,26 @@ def settings_mirrors(settings: Settings) -> MirrorSource:
     """
     rules = (*settings.registry.mirrors, *_from_files(settings.registry.mirror_sets))
     return lambda: rules
+
+
+def mirror_source(settings: Settings, cluster: Cluster | None) -> MirrorSource:
+    """The rules of the settings, before those of the cluster where its objects are watched.
+
+    Raises:
+        InvalidSettings: as ``settings_mirrors``; or objects of a cluster are wanted, and there is none.
+    """
+    given = settings_mirrors(settings)
+    if not settings.registry.cluster_mirrors:
+        return given
+    watched = None if cluster is None else cluster.mirrors
+    if watched is None:
+        raise InvalidSettings("registry.clusterMirrors: needs a cluster block, and is read at the start")
+
+    def rules() -> Sequence[MirrorRule] | None:
+        first, others = given(), watched.rules()
+        return None if first is None or others is None else (*first, *others)
+
+    return rules
 
 
 def _from_files(paths: Sequence[str]) -> list[MirrorRule]:

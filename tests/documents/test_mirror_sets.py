@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
-from imagegate.documents.mirror_sets import KINDS, merged, read_mirror_sets, rules_of
+from imagegate.documents.mirror_sets import KINDS, merged, read_mirror_sets, read_stored_mirrors, rules_of
 from imagegate.errors import InvalidPolicy
 
 OBJECTS = """
@@ -108,9 +108,23 @@ ANY = st.recursive(
 @given(ANY)
 def test_whatever_an_entry_is_it_is_a_rule_or_refused(entry: object) -> None:
     document = json.loads(json.dumps({"spec": {KINDS[0].entries: [entry]}}))
+    stored = read_stored_mirrors(document, KINDS[0])
     try:
         (rule,) = rules_of(document, KINDS[0])
     except InvalidPolicy:
+        assert stored.broken
+        assert all(each.never_contact_source and not each.mirrors for each in stored.rules)
         return
+    assert (stored.rules, stored.broken) == ((rule,), "")
     assert rule.source
     assert all(rule.mirrors)
+
+
+def test_an_object_of_the_cluster_is_never_refused_and_what_cannot_be_read_closes_its_source() -> None:
+    entries = [{"source": "a.io", "mirrors": 1}, {"source": "b.io", "mirrors": ["c.io"]}, {"mirrors": []}, 1]
+    document = {"metadata": {"name": "set"}, "spec": {"imageDigestMirrors": entries}}
+    found = read_stored_mirrors(document, KINDS[0])
+    assert found.rules == (MirrorRule("a.io", (), never_contact_source=True), MirrorRule("b.io", ("c.io",)))
+    assert found.broken.startswith("ImageDigestMirrorSet set: spec.imageDigestMirrors[0].mirrors: expected a list")
+    assert read_stored_mirrors({"spec": []}, KINDS[0]).rules == ()
+    assert read_stored_mirrors({"spec": "x"}, KINDS[0]).broken == "ImageDigestMirrorSet : spec: expected an object"
