@@ -133,10 +133,40 @@ def _api_server(
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             f"--proxy-client-cert-file={proxy.certificate}",
             f"--proxy-client-key-file={proxy.key}",
+            f"--admission-control-config-file={_webhook_client(directory, ca)}",
         ],
         port=port,
         log=directory / "kube-apiserver.log",
     )
+
+
+WEBHOOK_CLIENT = "kube-apiserver-webhooks"
+"""Common name of the certificate that the API server shows to webhooks."""
+
+
+def _webhook_client(directory: Path, ca: Authority) -> Path:
+    """A configuration with which the API server shows a client certificate to every webhook that asks for one."""
+    client = ca.issue(WEBHOOK_CLIENT)
+    user = {"client-certificate": str(client.certificate), "client-key": str(client.key)}
+    kubeconfig = directory / "webhooks.kubeconfig"
+    kubeconfig.write_text(
+        yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": user}]}),
+        encoding="utf-8",
+    )
+    configuration = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "WebhookAdmissionConfiguration",
+        "kubeConfigFile": str(kubeconfig),
+    }
+    names = ("ValidatingAdmissionWebhook", "MutatingAdmissionWebhook")
+    document = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": [{"name": name, "configuration": configuration} for name in names],
+    }
+    path = directory / "admission.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
 
 
 def _controllers(

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import ssl
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,11 @@ class Replicas:
     directory: Path
     namespace: str
     balancer: Balancer
-    extra: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, Any] = field(default_factory=dict)
+    """Settings of ``server.certificate``, in place of the usual ones."""
+    server: dict[str, Any] = field(default_factory=dict)
+    kubeconfig: Path | None = None
+    """None: the administrator's."""
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     running: dict[int, Running] = field(default_factory=dict)
 
@@ -45,12 +50,12 @@ class Replicas:
             "apiServices": [],
             "settleS": 2,
             "lookEveryS": 0.5,
-            **self.extra,
+            **self.certificate,
         }
         document = {
             "config": str(self.directory / "master-config.yaml"),
-            "cluster": {"kubeconfig": str(self.plane.kubectl.configuration)},
-            "server": {"certificate": certificate, "drainS": 2},
+            "cluster": {"kubeconfig": str(self.kubeconfig or self.plane.kubectl.configuration)},
+            "server": {"certificate": certificate, "drainS": 2, **self.server},
         }
         path.write_text(yaml.safe_dump(document))
         return path
@@ -94,6 +99,10 @@ class Replicas:
     def hooked(self) -> Hooked:
         """The namespace whose pods are reviewed."""
         return Hooked(self.plane, self.service(next(iter(self.running))), self.namespace)
+
+    def hooked_kubectl(self, *arguments: str | Path, text_in: str | None = None) -> subprocess.CompletedProcess[str]:
+        """``kubectl`` of the administrator in this namespace."""
+        return self.plane.kubectl("-n", self.namespace, *arguments, text_in=text_in)
 
     def secret(self, name: str) -> dict[str, Any]:
         """A Secret, decoded from JSON."""

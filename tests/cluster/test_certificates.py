@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.control_plane import WEBHOOK_CLIENT, ControlPlane
 from tests.cluster.load import CLIENTS, Load
 from tests.cluster.replicas import CA_SECRET, SECRET, Replicas, replicas
+from tests.support.kubectl import Kubectl
 from tests.support.processes import wait_until
+from tests.support.service import ROOT
 
 IMAGES = ("docker.io/library/nginx:1", "quay.io/evil/tool:1")
 BEFORE_S, AFTER_S = 1.0, 2.0
@@ -138,6 +141,88 @@ def test_a_removed_ca_is_replaced_without_a_failed_call(two: Replicas, capsys: p
         time.sleep(AFTER_S)
     counted(load, capsys, "Secret of the CA deleted under load")
     assert load.counts["failed"] == 0, load.failures
+
+
+def test_the_rights_are_enough_and_no_more(plane: ControlPlane, tmp_path: Path) -> None:
+    file = ROOT / "openshift" / "base" / "rbac" / "certificates.yaml"
+    role, cluster_role = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    namespace = role["rules"][1]["resourceNames"][0].removesuffix("-serving-cert")
+    with replicas(plane, tmp_path, namespace, most=1) as found:
+        kubectl = found.hooked_kubectl
+        kubectl("apply", "-f", "-", text_in=yaml.safe_dump_all([role, cluster_role]))
+        kubectl("create", "serviceaccount", "imagegate")
+        account, name = f"--serviceaccount={namespace}:imagegate", role["metadata"]["name"]
+        kubectl("create", "rolebinding", name, f"--role={name}", account)
+        kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", account)
+        plane.kubectl("apply", "-f", ROOT / "openshift" / "base" / "rbac" / "look-ups.yaml")
+        kubectl("create", "clusterrolebinding", "certificates-look-ups", "--clusterrole=imagegate-look-ups", account)
+        plane.kubectl("apply", "-f", ROOT / "openshift" / "base" / "rbac" / "policies.yaml")
+        kubectl("create", "clusterrolebinding", "certificates-policies", "--clusterrole=imagegate-policies", account)
+        own = Kubectl(tmp_path)
+        own.use(plane.url, ca=plane.ca.bundle, token=kubectl("create", "token", "imagegate").stdout.strip())
+        try:
+            found.kubeconfig = own.configuration
+            service = found.start(0)
+            assert service.get("/readyz").json["checks"]["certificate Secret"] == "ok"
+            assert found.bundles() == {found.secret(SECRET)["data"]["ca.crt"]}
+            for denied in (("secrets",), ("validatingwebhookconfiguration", "other"), ("apiservice", "v1.apps")):
+                said = own("-n", namespace, "get", *denied, check=False)
+                assert "forbidden" in said.stderr, denied
+            said = own("delete", "validatingwebhookconfiguration", namespace, check=False)
+            assert "forbidden" in said.stderr
+        finally:
+            for each in (name, "certificates-look-ups", "certificates-policies"):
+                plane.kubectl("delete", "clusterrolebinding", each, "--ignore-not-found")
+
+
+def test_a_secret_that_somebody_else_maintains(plane: ControlPlane, tmp_path: Path) -> None:
+    with replicas(plane, tmp_path, "given-secret", most=1) as found:
+        found.certificate = {"source": "secret"}
+        service = found.start(0, wait=False)
+        wait_until(lambda: "there is no Secret" in str(service.get("/readyz").json), "the replica to miss the Secret")
+        host = "imagegate.given-secret.svc"
+
+        def put(*names: str) -> None:
+            pair = plane.ca.issue("given", names=names, file_name="given")
+            files = (f"--cert={pair.certificate}", f"--key={pair.key}", "--dry-run=client", "-o", "yaml")
+            made = found.hooked_kubectl("create", "secret", "tls", SECRET, *files).stdout
+            found.hooked_kubectl("apply", "-f", "-", text_in=made)
+
+        put(host)
+        found.wait_ready(0)
+        first = found.serials()
+        put("another.example")
+        wait_until(
+            lambda: f"not good for {host}" in service.get("/readyz").json["checks"]["certificate files"],
+            "the replica to refuse the certificate",
+        )
+        assert found.serials() == first
+        put(host, "more.example")
+        wait_until(lambda: found.serials() != first, "the new certificate")
+        assert found.bundles() == {""}
+
+
+@pytest.mark.parametrize("callers", [[WEBHOOK_CLIENT], ["somebody-else"]], ids=["the API server", "another client"])
+def test_only_clients_with_a_certificate_may_send_reviews(
+    plane: ControlPlane, tmp_path: Path, callers: list[str]
+) -> None:
+    with replicas(plane, tmp_path, f"callers-{len(callers[0])}", most=1) as found:
+        found.server = {"clientCAFile": str(plane.ca.bundle), "callers": callers}
+        service = found.start(0)
+        assert service.post("/validate", {}).status == 401
+        assert service.get("/metrics").status == 200
+        wait_until(lambda: bool(found.balancer.ready), "the balancer to see it")
+        if callers == [WEBHOOK_CLIENT]:
+            wait_until(lambda: asked(found), "the API server to be let in")
+            return
+        wait_until(lambda: "common name is not among" in str(refusals(found)), "the API server to be refused")
+
+
+def refusals(found: Replicas) -> set[str]:
+    with (load := Load(found.hooked(), IMAGES)).running():
+        time.sleep(0.3)
+    assert load.counts.keys() == {"failed"}
+    return load.failures
 
 
 def test_an_api_server_that_is_away(plane: ControlPlane, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def _trusting(path: str, name: str, found: JsonObject) -> TrustingObject:
         places = [("/spec/caBundle", spec)]
     else:
         listed = found.get("webhooks")
-        clients = [_mapping(_mapping(each).get("clientConfig")) for each in listed or ()]
+        clients = [_mapping(_mapping(each).get("clientConfig")) for each in listed] if isinstance(listed, list) else []
         places = [(f"/webhooks/{index}/clientConfig/caBundle", each) for index, each in enumerate(clients)]
     trusts = tuple(Trust(pointer, _host(each), _bundle(each)) for pointer, each in places)
     return TrustingObject(path, name, str(metadata.get("resourceVersion") or ""), _annotations(metadata), trusts)

@@ -89,10 +89,12 @@ def new_authority(namespace: str, now: datetime, life: timedelta) -> Pair:
     """A CA, self-signed, that may issue no further CAs.
 
     Args:
-        namespace: goes into the name, together with the time: CAs that follow one another have different names.
+        namespace: goes into the name, together with a part of the key's hash: CAs that follow one another have
+            different names.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"imagegate {namespace} CA {now:%Y%m%dT%H%M%SZ}")
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest.hex()
+    name = _name(f"imagegate CA {key_id[:12]} {namespace}")
     builder = _builder(name, name, key, (now - CLOCKS_DIFFER, now + life))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(is_authority=True), critical=True)
