@@ -186,6 +186,9 @@ class ClusterSettings:
     policies: bool = flag(
         False, "Watch the cluster's ClusterImagePolicy and ImagePolicy objects. Turns image enforcement on."
     )
+    image_streams: bool = flag(
+        False, "Watch the platform's image streams and Images (OpenShift), in place of those of the store."
+    )
     cache_s: float = seconds(
         10.0,
         "How long a Secret, a service account, an owner or an access review is cached.",

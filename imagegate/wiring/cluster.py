@@ -13,6 +13,7 @@ from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReview
 from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
 from imagegate.adapters.kubernetes_api.fetched import FetchedObjects, Fetcher
 from imagegate.adapters.kubernetes_api.host_cluster import ClusterHost
+from imagegate.adapters.kubernetes_api.image_streams import ClusterImageStreams
 from imagegate.adapters.kubernetes_api.mirror_sets import ClusterMirrors
 from imagegate.adapters.kubernetes_api.policies import ClusterPolicies
 from imagegate.adapters.kubernetes_api.running_images import ClusterPods
@@ -68,12 +69,14 @@ class Cluster:
         """The policy objects, if they are watched."""
         self.mirrors = ClusterMirrors(self.connection) if settings.registry.cluster_mirrors else None
         """The mirrors of registries, if their objects are watched."""
+        self.image_streams = ClusterImageStreams(self.connection, self._namespaces) if chosen.image_streams else None
+        """The platform's image streams, if they are watched."""
         self._changed = threading.Event()
 
     @property
     def _watches(self) -> tuple[Watched[Any], ...]:
         watched: list[Watched[Any]] = [self._watched]
-        for each in (self.policies, self.mirrors):
+        for each in (self.policies, self.mirrors, self.image_streams):
             watched += () if each is None else each.watches
         return tuple(watched)
 
@@ -123,7 +126,7 @@ class Cluster:
     def list_once(self) -> None:
         """List what is otherwise watched, for a command that decides once."""
         for watch in self._watches:
-            if watch is not self._watched:
+            if watch is not self._watched:  # a command decides in few namespaces: they are fetched
                 watch.list_once()
 
     def watches(self) -> list[Watch]:
@@ -145,6 +148,9 @@ class Cluster:
             mirrors = self.mirrors.watches
             checks.append(Check("cluster mirrors", lambda: never_synced(mirrors), stops=True))
             checks.append(Check("mirror objects", lambda: _few(self.mirrors)))
+        if self.image_streams is not None:
+            streams = self.image_streams.watches
+            checks.append(Check("image streams", lambda: never_synced(streams), stops=True))
         return [*checks, Check("cluster", lambda: troubles(self._watches))]
 
     def _keep_renewing(self, renew: Callable[[], None]) -> None:

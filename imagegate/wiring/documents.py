@@ -167,7 +167,9 @@ class PolicyDocuments:
         return found if renewal is None else renewal.first(found)
 
     def _image_streams(self, files: ImageStreamsFromObjects, hosts: RegistryHosts | None) -> Layer:
-        """Image streams from files, under those of the store if there is one."""
+        """Image streams from files, under those of the cluster or of the store if there are any."""
+        if self._cluster is not None and self._cluster.image_streams is not None:
+            return LayeredImageStreams(self._cluster.image_streams, files)
         if self._store is None:
             return files
         from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams  # takes time: imported when used

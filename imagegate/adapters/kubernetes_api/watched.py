@@ -129,6 +129,10 @@ class Watched(Generic[T]):
         """Every object as it is kept."""
         return list(self._objects.values())
 
+    def items(self) -> list[tuple[Key, T]]:
+        """Namespace and name, and the object as it is kept."""
+        return list(self._objects.items())
+
     def __len__(self) -> int:
         return len(self._objects)
 

@@ -68,3 +68,65 @@ class MisbehavingApi(Simulator):
         path = directory / "kubeconfig"
         path.write_text(yaml.safe_dump(document))
         return Connection(Credentials(str(path)))
+
+
+class ObjectsApi(MisbehavingApi):
+    """Lists and watches objects that tests change; 404 for any other path. Counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._objects: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+        self._events: list[tuple[int, str, str, dict[str, Any]]] = []
+        self._version = 1
+
+    def serve(self, path: str, *objects: dict[str, Any]) -> None:
+        """Answer ``path`` with these objects."""
+        self._objects[path] = {}
+        for found in objects:
+            self.put(path, found)
+
+    def put(self, path: str, found: dict[str, Any]) -> None:
+        """Create or change an object."""
+        key = _key(found)
+        kind = "MODIFIED" if key in self._objects[path] else "ADDED"
+        self._written(path, kind, found)
+        self._objects[path][key] = found
+
+    def remove(self, path: str, found: dict[str, Any]) -> None:
+        """Delete an object."""
+        self._written(path, "DELETED", self._objects[path].pop(_key(found)))
+
+    def _written(self, path: str, kind: str, found: dict[str, Any]) -> None:
+        self._version += 1
+        versioned = {**found, "metadata": {**found["metadata"], "resourceVersion": str(self._version)}}
+        self._events.append((self._version, path, kind, versioned))
+
+    def answer(self, request: Request) -> Response:
+        path = request.path
+        if path == "/apis":
+            return Response(200, json.dumps({"groups": [{"name": "apps"}]}).encode())
+        collection, _, name = path.rpartition("/")
+        if collection in self._objects:
+            found = self._objects[collection].get(("", name))
+            if found is None:
+                return status(404, f'{collection.rpartition("/")[2]} "{name}" not found')
+            return Response(200, json.dumps(found).encode())
+        if path not in self._objects:
+            return Response(404, b"404 page not found\n")
+        if "watch" in request.query:
+            return Response(200, self._lines(path, int(request.query["resourceVersion"][0])))
+        return page(*self._objects[path].values(), version=self._version)
+
+    def _lines(self, path: str, version: int) -> Iterator[bytes]:
+        sent = 0
+        while not self.stopping.wait(0.005):
+            for number, of, kind, found in self._events[sent:]:
+                if of == path and number > version:
+                    yield event(kind, found)
+            sent = len(self._events)
+            yield b"\n"
+
+
+def _key(found: dict[str, Any]) -> tuple[str, str]:
+    metadata = found["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]

@@ -1,0 +1,208 @@
+"""Image streams and Images of the platform's own image API, watched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from imagegate.adapters.kubernetes_api.connection import Connection
+from imagegate.adapters.kubernetes_api.listing import Key
+from imagegate.adapters.kubernetes_api.namespaces import ClusterNamespaces
+from imagegate.adapters.kubernetes_api.watched import Watched
+from imagegate.caching import BoundedCache
+from imagegate.core.admission.lookup import Lookup, Unknown
+from imagegate.core.admission.plugin import Question
+from imagegate.core.image_streams import lookups as answers
+from imagegate.core.image_streams.docker_labels import NoConfig, UndecodableMetadata, docker_labels
+from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.stream import JsonObject, events
+from imagegate.core.image_streams.views import repository_of
+from imagegate.core.references.openshift import ImageReference
+from imagegate.errors import InvalidReference
+from imagegate.ports.image_streams import ImageStreams, Namespaces
+
+STREAMS_PATH = "/apis/image.openshift.io/v1/imagestreams"
+IMAGES_PATH = "/apis/image.openshift.io/v1/images"
+SOURCE = "cluster"
+ANSWERS_CACHED = 1_000
+_METADATA = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation", "uid")
+_NOT_OF_IMAGES = (
+    "dockerImageLayers",
+    "dockerImageManifest",
+    "dockerImageConfig",
+    "dockerImageSignatures",
+    "signatures",
+)
+
+
+class ClusterImageStreams:
+    """``ports.image_streams`` over watched objects, which are kept as JSON: many are known and few are used.
+
+    Repositories in a stream's status are those that the platform computed.
+
+    Args:
+        namespaces: of the same cluster.
+    """
+
+    def __init__(self, connection: Callable[[], Connection], namespaces: ClusterNamespaces) -> None:
+        self._namespaces = namespaces
+        self._streams = Watched(connection, STREAMS_PATH, slimmed_stream)
+        self._images = Watched(connection, IMAGES_PATH, slimmed_image)
+        self.watches = (self._streams, self._images)
+        self._indexing = threading.Lock()
+        self._indexed: dict[Key, tuple[bytes, frozenset[str]]] = {}
+        self._index: dict[str, set[Key]] = {}
+        self._index_of: object = None
+        self._made: tuple[object, object, BoundedCache[Question, Lookup[Any]]] = (None, None, BoundedCache(1))
+
+    def snapshot(self) -> object | None:
+        """See ``Answers.snapshot``; None before everything was listed."""
+        return None if self._missing() else self._cache()
+
+    def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(
+            question,
+            lambda: answers.stream_tag(
+                question, self._stream(question.namespace, question.stream), self._image, SOURCE
+            ),
+        )
+
+    def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(
+            question, lambda: answers.stream(question, self._stream(question.namespace, question.name), SOURCE)
+        )
+
+    def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(
+            question,
+            lambda: answers.stream_image(
+                question, self._stream(question.namespace, question.stream), self._image, SOURCE
+            ),
+        )
+
+    def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(question, lambda: answers.image(question, self._image(question.digest), SOURCE))
+
+    def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
+        """See the port."""
+        return self._answer(
+            question, lambda: answers.pull_spec_holders(question, self._candidates(question.pull_spec), SOURCE)
+        )
+
+    def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:
+        """See the port."""
+        return self._namespaces.namespace(question, deadline_s=deadline_s)
+
+    def _answer(self, question: Question, make: Callable[[], Lookup[Any]]) -> Lookup[Any]:
+        """An answer of the objects as they are now; the same object as long as none has changed."""
+        missing = self._missing()
+        if missing:
+            return Unknown(missing)
+        cached = self._cache()
+        found = cached.get(question)
+        if found is None:
+            found = make()
+            cached.put(question, found)
+        return found
+
+    def _cache(self) -> BoundedCache[Question, Lookup[Any]]:
+        """Answers that are valid now. An answer that a change overtakes goes into the cache of before the change."""
+        streams, images = self._streams.snapshot, self._images.snapshot
+        made = self._made
+        if made[0] is not streams or made[1] is not images:
+            made = self._made = (streams, images, BoundedCache(ANSWERS_CACHED))
+        return made[2]
+
+    def _missing(self) -> str:
+        for watch in self.watches:
+            state = watch.state
+            if not state.synced:
+                return f"the cluster's image streams are not known yet: {watch.path}: {state.failure or 'being listed'}"
+        return ""
+
+    def _stream(self, namespace: str, name: str) -> JsonObject | None:
+        return _unpacked(self._streams.get(namespace, name))
+
+    def _image(self, digest: str) -> JsonObject | None:
+        return _unpacked(self._images.get("", digest))
+
+    def _candidates(self, pull_spec: str) -> Iterator[JsonObject]:
+        """Streams that may hold the pull spec: its image, or anything of its repository, is in their history."""
+        try:
+            asked = ImageReference.parse(pull_spec)
+        except InvalidReference:
+            return
+        with self._indexing:
+            self._refresh_index()
+            keys = sorted(self._index.get(asked.id or asked.as_repository().exact, ()))
+        for key in keys:
+            stream = self._stream(*key)
+            if stream is not None:
+                yield stream
+
+    def _refresh_index(self) -> None:
+        """Index the streams that have changed since the last time."""
+        snapshot = self._streams.snapshot
+        if snapshot is self._index_of:
+            return
+        now = dict(self._streams.items())
+        for key in [key for key, (packed, _) in self._indexed.items() if now.get(key) is not packed]:
+            for term in self._indexed.pop(key)[1]:
+                self._index[term].discard(key)
+                if not self._index[term]:
+                    del self._index[term]
+        for key in now.keys() - self._indexed.keys():
+            terms = _terms(orjson.loads(now[key]))
+            self._indexed[key] = (now[key], terms)
+            for term in terms:
+                self._index.setdefault(term, set()).add(key)
+        self._index_of = snapshot
+
+
+def slimmed_stream(stream: JsonObject) -> bytes:
+    """A stream without what no decision needs."""
+    return orjson.dumps({**_slimmed(stream, "ImageStream"), "spec": stream.get("spec"), "status": stream.get("status")})
+
+
+def slimmed_image(image: JsonObject) -> bytes:
+    """An Image without layers, manifest and signatures; of its configuration only the labels."""
+    rest = {key: value for key, value in image.items() if key not in _NOT_OF_IMAGES}
+    slim = {**rest, **_slimmed(image, "Image")}
+    try:
+        labels = docker_labels(image)
+    except (UndecodableMetadata, NoConfig):
+        return orjson.dumps(slim)  # decisions must see what is wrong with it
+    if labels is not None:
+        slim["dockerImageMetadata"] = {"kind": "DockerImage", "apiVersion": "1.0", "Config": {"Labels": labels}}
+    return orjson.dumps(slim)
+
+
+def _slimmed(found: JsonObject, kind: str) -> JsonObject:
+    metadata = found["metadata"]
+    return {
+        "kind": kind,
+        "apiVersion": "image.openshift.io/v1",
+        "metadata": {key: metadata[key] for key in _METADATA if key in metadata},
+    }
+
+
+def _unpacked(packed: bytes | None) -> JsonObject | None:
+    return None if packed is None else orjson.loads(packed)
+
+
+def _terms(stream: JsonObject) -> frozenset[str]:
+    terms = {repository_of((stream.get("status") or {}).get("dockerImageRepository") or "")}
+    for _, event in events(stream):
+        terms |= {event.get("image") or "", repository_of(event.get("dockerImageReference") or "")}
+    return frozenset(terms - {""})
+
+
+if TYPE_CHECKING:  # mypy checks each adapter against its port
+    _: tuple[type[ImageStreams], type[Namespaces]] = (ClusterImageStreams, ClusterImageStreams)
