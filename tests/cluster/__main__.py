@@ -1,10 +1,12 @@
-"""``python -m tests.cluster``: build the programs of the cluster tests if need be, and print their folder."""
+"""``python -m tests.cluster``: build the programs of the cluster tests if need be, and print where they are."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from tests.cluster.binaries import ensure
+from tests.cluster.binaries import ensure, ensure_helm
 
 if __name__ == "__main__":
-    print(ensure(partial(print, flush=True)))
+    tell = partial(print, flush=True)
+    tell(ensure(tell))
+    tell(ensure_helm(tell))

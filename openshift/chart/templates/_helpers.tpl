@@ -1,0 +1,113 @@
+{{- define "imagegate.selector" -}}
+app.kubernetes.io/name: imagegate
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "imagegate.labels" -}}
+{{ include "imagegate.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end }}
+
+{{- define "imagegate.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{- define "imagegate.certificates" -}}
+{{ .Values.certificates.source | default (eq .Values.platform "openshift" | ternary "service-ca" "self") }}
+{{- end }}
+
+{{/* What the chosen source of certificates must find on an object with a caBundle. */}}
+{{- define "imagegate.caAnnotations" -}}
+{{- $source := include "imagegate.certificates" . -}}
+{{- if eq $source "service-ca" }}
+service.beta.openshift.io/inject-cabundle: "true"
+{{- else if eq $source "cert-manager" }}
+cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/imagegate-serving-cert
+{{- end }}
+{{- end }}
+
+{{/* clientConfig of a webhook: (list . "/path") */}}
+{{- define "imagegate.clientConfig" -}}
+{{- $root := index . 0 }}
+{{- with $root.Values.webhooks.caBundle }}
+caBundle: {{ . }}
+{{- end }}
+service:
+  name: imagegate
+  namespace: {{ $root.Release.Namespace }}
+  path: {{ index . 1 }}
+  port: 443
+{{- end }}
+
+{{/* What every webhook that judges images has in common. */}}
+{{- define "imagegate.judging" -}}
+failurePolicy: {{ .Values.webhooks.failurePolicy }}
+matchPolicy: Equivalent
+sideEffects: None
+timeoutSeconds: {{ .Values.webhooks.timeoutSeconds }}
+admissionReviewVersions: [v1]
+namespaceSelector:
+  matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values: {{ append .Values.webhooks.exemptNamespaces .Release.Namespace | sortAlpha | uniq | toJson }}
+  - key: imagegate.dev/bootstrap
+    operator: DoesNotExist
+matchConditions:
+# An update that leaves these fields alone changes no image, and nothing that decides about one.
+- name: changes-what-decides
+  expression: >-
+    request.operation != 'UPDATE' || !has(object.spec) || !has(oldObject.spec) || object.spec != oldObject.spec ||
+    object.metadata.?annotations != oldObject.metadata.?annotations ||
+    object.metadata.?labels != oldObject.metadata.?labels ||
+    object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences
+{{- end }}
+
+{{- define "imagegate.workloadRules" -}}
+- apiGroups: [""]
+  apiVersions: ["*"]
+  operations: [CREATE, UPDATE]
+  resources: [pods, pods/ephemeralcontainers, podtemplates, replicationcontrollers]
+- apiGroups: [apps]
+  apiVersions: ["*"]
+  operations: [CREATE, UPDATE]
+  resources: [daemonsets, deployments, replicasets, statefulsets]
+- apiGroups: [batch]
+  apiVersions: ["*"]
+  operations: [CREATE, UPDATE]
+  resources: [cronjobs, jobs]
+{{- end }}
+
+{{- define "imagegate.profile" -}}
+{{- if index .Values "image-security-enforcement" "clusterImagePolicy" }}cloudpak{{ else }}{{ .Values.enforcement.profile }}{{ end -}}
+{{- end }}
+
+{{/* cise looks at Pods alone, as its documents say; the others at everything that makes them. */}}
+{{- define "imagegate.enforcementRules" -}}
+{{- if eq (include "imagegate.profile" .) "cise" }}
+- apiGroups: [""]
+  apiVersions: ["*"]
+  operations: [CREATE, UPDATE]
+  resources: [pods, pods/ephemeralcontainers]
+{{- else }}
+{{- include "imagegate.workloadRules" . }}
+{{- end }}
+{{- end }}
+
+{{- define "imagegate.imagePolicyRules" -}}
+{{- include "imagegate.workloadRules" . }}
+{{- if eq .Values.platform "openshift" }}
+- apiGroups: [apps.openshift.io]
+  apiVersions: ["*"]
+  operations: [CREATE, UPDATE]
+  resources: [deploymentconfigs]
+- apiGroups: [build.openshift.io]
+  apiVersions: ["*"]
+  operations: [CREATE, UPDATE]
+  resources: [buildconfigs, builds]
+{{- end }}
+{{- end }}
