@@ -21,7 +21,7 @@ from tests.support.registry import Registry
 from tests.support.service import CONFIG, ROOT
 
 INSTALLED_IN = "imagegate"
-BASE = ROOT / "openshift" / "base"
+MANIFESTS = ROOT / "openshift/overlays/image-api"
 API_SERVICE = "v1.image.openshift.io"
 PATHS = ("/mutate", "/validate")
 
@@ -73,7 +73,7 @@ def _service_account(plane: ControlPlane, directory: Path) -> Kubectl:
     }
     plane.kubectl("apply", "-f", "-", text_in=yaml.safe_dump_all([namespace, account, binding]))
     for manifest in ("rbac/aggregated-api.yaml", "aggregated-api/delegation.yaml"):
-        plane.kubectl("apply", "-f", BASE / manifest)
+        plane.kubectl("apply", "-f", MANIFESTS / manifest)
     token = plane.kubectl("-n", INSTALLED_IN, "create", "token", "imagegate").stdout.strip()
     home = directory / "account"
     home.mkdir()
@@ -106,7 +106,7 @@ def _register(plane: ControlPlane, port: int) -> None:
         "metadata": {"name": "imagegate", "namespace": INSTALLED_IN},
         "spec": {"type": "ExternalName", "externalName": "localhost"},
     }
-    manifest = yaml.safe_load((BASE / "aggregated-api" / "apiservice.yaml").read_text())
+    manifest = yaml.safe_load((MANIFESTS / "aggregated-api" / "apiservice.yaml").read_text())
     manifest["spec"]["service"]["port"] = port
     manifest["spec"]["caBundle"] = base64.b64encode(plane.ca.bundle.read_bytes()).decode()
     plane.kubectl("apply", "-f", "-", text_in=yaml.safe_dump_all([service, manifest]))

@@ -105,9 +105,7 @@ def _runner(work: Path) -> Callable[..., str]:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOTOOLCHAIN": "local"}
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [go, *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([go, *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(arguments[:2])} failed:\n{done.stderr[-4000:]}")
         return done.stdout

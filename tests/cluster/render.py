@@ -1,7 +1,8 @@
-"""``python -m tests.cluster.render``: write openshift/base from the Helm chart.
+"""``python -m tests.cluster.render``: write openshift/base, and what overlays add to it, from the Helm chart.
 
 The chart is the source of the manifests: only it has conditions. openshift/base is what its defaults give, one file for
-each template, for kustomize, ``imagegate install`` and readers. A test compares the two.
+each template, for kustomize, ``imagegate install`` and readers. Overlays patch it by hand. A test compares each with
+the chart.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster.binaries import VERSION, ensure_helm
@@ -18,7 +19,20 @@ from tests.support.service import ROOT
 
 CHART = ROOT / "openshift/chart"
 BASE = ROOT / "openshift/base"
+OVERLAYS = ROOT / "openshift/overlays"
 RELEASE = NAMESPACE = "imagegate"
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "kubernetes": (),
+    "openshift": ("--set", "platform=openshift"),
+    "cert-manager": ("--set", "certificates.source=cert-manager"),
+    "image-api": ("--set", "imageApi.enabled=true,replicas=1"),
+}
+"""Overlay -> the options of helm that give the same objects."""
+ADDED = {
+    "cert-manager": ("cert-manager.yaml",),
+    "image-api": ("aggregated-api/apiservice.yaml", "aggregated-api/delegation.yaml", "rbac/aggregated-api.yaml"),
+}
+"""Overlay -> templates that only it has."""
 _HEADER = "# Made from openshift/chart by `make manifests`; do not edit.\n"
 _KUSTOMIZATION = """apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -34,7 +48,18 @@ def template(*options: str, release: str = RELEASE, namespace: str = NAMESPACE) 
     """
     helm = ensure_helm(print)
     with tempfile.TemporaryDirectory() as name:
-        command = [helm, "template", release, CHART, "--namespace", namespace, "--kube-version", VERSION, "--output-dir", name]
+        command = [
+            helm,
+            "template",
+            release,
+            CHART,
+            "--namespace",
+            namespace,
+            "--kube-version",
+            VERSION,
+            "--output-dir",
+            name,
+        ]
         subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
         top = Path(name) / "imagegate/templates"
         return {
@@ -57,15 +82,26 @@ def base_files() -> dict[str, str]:
     return files
 
 
-def write(files: Mapping[str, str], kept: Sequence[str] = ("namespace.yaml",)) -> None:
-    """Write openshift/base anew, except what is ``kept``."""
-    own = {name: (BASE / name).read_text(encoding="utf-8") for name in kept}
+def added_files(overlay: str) -> dict[str, str]:
+    """The files that an overlay has because the chart has them."""
+    files = template(*OPTIONS[overlay])
+    return {name: files[name] for name in ADDED.get(overlay, ())}
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_all() -> None:
+    namespace = (BASE / "namespace.yaml").read_text(encoding="utf-8")
     shutil.rmtree(BASE)
-    for name, text in {**files, **own}.items():
-        (BASE / name).parent.mkdir(parents=True, exist_ok=True)
-        (BASE / name).write_text(text, encoding="utf-8")
+    _write(BASE, {**base_files(), "namespace.yaml": namespace})
+    for overlay in ADDED:
+        _write(OVERLAYS / overlay, added_files(overlay))
 
 
 if __name__ == "__main__":
-    write(base_files())
-    print(f"wrote {BASE}", file=sys.stderr)
+    _write_all()
+    sys.stdout.write(f"wrote {BASE} and {OVERLAYS}\n")

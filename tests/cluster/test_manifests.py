@@ -1,0 +1,160 @@
+"""The chart, what is made from it, and the overlays: the same objects."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from imagegate import __version__
+from tests.cluster.binaries import VERSION, helm
+from tests.cluster.render import ADDED, BASE, CHART, OPTIONS, OVERLAYS, added_files, base_files, template
+from tests.support.programs import program
+from tests.support.service import CONFIG, ROOT
+
+
+def objects(texts: str) -> dict[tuple[str, str, str, str], Any]:
+    """Objects by API version, kind, namespace and name."""
+    found = {}
+    for each in yaml.safe_load_all(texts):
+        if each is not None:
+            metadata = each["metadata"]
+            key = (each["apiVersion"], each["kind"], metadata.get("namespace", ""), metadata["name"])
+            assert key not in found
+            found[key] = each
+    return found
+
+
+def rendered(*options: str, **where: str) -> dict[tuple[str, str, str, str], Any]:
+    return objects("\n---\n".join(template(*options, **where).values()))
+
+
+def kustomized(folder: Path) -> str:
+    return subprocess.run([program("kubectl"), "kustomize", folder], check=True, capture_output=True, text=True).stdout
+
+
+def one(found: dict[tuple[str, str, str, str], Any], kind: str, name: str = "imagegate") -> Any:
+    (only,) = [each for key, each in found.items() if (key[1], key[3]) == (kind, name)]
+    return only
+
+
+def test_the_base_is_what_the_chart_gives() -> None:
+    there = {str(file.relative_to(BASE)): file.read_text() for file in BASE.rglob("*") if file.is_file()}
+    del there["namespace.yaml"]
+    assert there == base_files(), "run: make manifests"
+
+
+@pytest.mark.parametrize("overlay", ADDED)
+def test_what_overlays_add_is_what_the_chart_gives(overlay: str) -> None:
+    for name, text in added_files(overlay).items():
+        assert (OVERLAYS / overlay / name).read_text() == text, "run: make manifests"
+
+
+@pytest.mark.parametrize("overlay", OPTIONS)
+def test_an_overlay_gives_the_objects_of_the_chart(overlay: str) -> None:
+    by_kustomize = objects(kustomized(OVERLAYS / overlay))
+    by_helm = rendered(*OPTIONS[overlay])
+    assert by_kustomize.keys() == by_helm.keys()
+    for key, expected in by_helm.items():
+        assert _comparable(by_kustomize[key]) == _comparable(expected), key
+
+
+def _comparable(document: Any) -> Any:
+    """The object with its settings parsed: how YAML is written does not matter."""
+    if document["kind"] == "ConfigMap":
+        data = {name: yaml.safe_load(text) for name, text in document["data"].items()}
+        return {**document, "data": data}
+    if document["kind"] == "Deployment":
+        pod = document["spec"]["template"]["spec"]
+        pod["volumes"].sort(key=lambda each: each["name"])
+        for container in pod["containers"]:
+            container["volumeMounts"].sort(key=lambda each: each["name"])
+    return document
+
+
+def test_chart_and_program_have_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
+@pytest.mark.parametrize("profile", ["cise", "portieris", "cloudpak"])
+def test_the_default_policies_are_those_of_the_samples(profile: str) -> None:
+    sample = {
+        "cise": "cise/cluster-wide",
+        "portieris": "portieris/cluster",
+        "cloudpak": "cloudpak/cluster-image-policy",
+    }
+    shipped = yaml.safe_load((CONFIG / f"policies/{sample[profile]}.yaml").read_text())
+    made = one(rendered("--set", f"enforcement.profile={profile}"), "ClusterImagePolicy", shipped["metadata"]["name"])
+    assert made["apiVersion"] == shipped["apiVersion"]
+    entries = [each for each in shipped["spec"]["repositories"] if "<<CLUSTER DOMAIN>>" not in each["name"]]
+    assert made["spec"]["repositories"] == entries
+
+
+def test_the_value_of_the_cloud_pak_is_understood(tmp_path: Path) -> None:
+    """Document 000: config.yaml of IBM Cloud Pak for Multicloud Management."""
+    values = tmp_path / "config.yaml"
+    values.write_text('image-security-enforcement:\n  clusterImagePolicy:\n    - name: "quay.io/*"\n      policy:\n')
+    found = rendered("--values", str(values))
+    policy = one(found, "ClusterImagePolicy", "image-security-enforcement-cluster-image-policy")
+    assert policy["spec"]["repositories"] == [{"name": "quay.io/*", "policy": None}]
+    settings = yaml.safe_load(one(found, "ConfigMap")["data"]["imagegate.yaml"])
+    assert settings["cise"]["profile"] == "cloudpak"
+
+
+def test_release_and_namespace_may_have_other_names() -> None:
+    found = rendered(release="cise", namespace="ibm-system")
+    assert {key[2] for key in found} == {"", "ibm-system", "kube-system"}
+    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        (webhook,) = one(found, kind, "image-admission-config")["webhooks"]
+        assert webhook["clientConfig"]["service"]["namespace"] == "ibm-system"
+        assert webhook["namespaceSelector"]["matchExpressions"][0]["values"] == ["ibm-system", "kube-system"]
+    assert not [key for key in found if "namespace: imagegate" in yaml.safe_dump(found[key])]
+
+
+@pytest.mark.parametrize(
+    "value, why",
+    [
+        ("replicas=0", "minimum"),
+        ("enforcement.profile=kyverno", "cise"),
+        ("image.digest=sha256:12", "pattern"),
+        ("imagePolcy.enabled=true", "imagePolcy"),
+        ("imageApi.enabled=true", "set replicas to 1"),
+        ("webhooks.failurePolicy=Sometimes", "Fail"),
+    ],
+)
+def test_wrong_values_are_refused(value: str, why: str) -> None:
+    command = [helm(), "template", "imagegate", CHART, "--kube-version", VERSION, "--set", value]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert why in done.stderr
+
+
+def test_helm_lint_has_nothing_to_say() -> None:
+    command = [helm(), "lint", "--strict", "--kube-version", VERSION, CHART]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _metrics() -> set[str]:
+    """The names of all metrics in the code, as Prometheus shows them."""
+    names = set()
+    for file in (ROOT / "imagegate").rglob("*.py"):
+        for kind, name in re.findall(r'(Counter|Histogram|Gauge)\(\s*"(imagegate_[a-z_]+)"', file.read_text()):
+            suffixes = {"Counter": ["_total"], "Histogram": ["_bucket", "_count", "_sum"], "Gauge": [""]}[kind]
+            names.update(f"{name}{suffix}" for suffix in suffixes)
+    return names
+
+
+def test_alerts_and_dashboard_use_metrics_that_exist() -> None:
+    dashboard = json.loads((CHART / "dashboard.json").read_text())
+    used = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    used += [each["query"]["query"] for each in dashboard["templating"]["list"] if isinstance(each["query"], dict)]
+    used += [rule["expr"] for rule in yaml.safe_load((CHART / "alerts.yaml").read_text())]
+    named = {name for expression in used for name in re.findall(r"imagegate_[a-z_]+", expression)}
+    assert len(named) > 10
+    assert named <= _metrics()
