@@ -48,19 +48,9 @@ def template(*options: str, release: str = RELEASE, namespace: str = NAMESPACE) 
     """
     helm = ensure_helm(print)
     with tempfile.TemporaryDirectory() as name:
-        command = [
-            helm,
-            "template",
-            release,
-            CHART,
-            "--namespace",
-            namespace,
-            "--kube-version",
-            VERSION,
-            "--output-dir",
-            name,
-        ]
-        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
+        where = ("--namespace", namespace, "--kube-version", VERSION, "--output-dir", name)
+        command: list[str | Path] = [helm, "template", release, CHART, *where, *options]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         top = Path(name) / "imagegate/templates"
         return {
             str(file.relative_to(top)): _HEADER + _without_source(file.read_text(encoding="utf-8"))

@@ -129,20 +129,20 @@ def test_release_and_namespace_may_have_other_names() -> None:
     ],
 )
 def test_wrong_values_are_refused(value: str, why: str) -> None:
-    command = [helm(), "template", "imagegate", CHART, "--kube-version", VERSION, "--set", value]
+    command: list[str | Path] = [helm(), "template", "imagegate", CHART, "--kube-version", VERSION, "--set", value]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert why in done.stderr
 
 
 def test_helm_lint_has_nothing_to_say() -> None:
-    command = [helm(), "lint", "--strict", "--kube-version", VERSION, CHART]
+    command: list[str | Path] = [helm(), "lint", "--strict", "--kube-version", VERSION, CHART]
     subprocess.run(command, check=True, capture_output=True)
 
 
 def _metrics() -> set[str]:
     """The names of all metrics in the code, as Prometheus shows them."""
-    names = set()
+    names: set[str] = set()
     for file in (ROOT / "imagegate").rglob("*.py"):
         for kind, name in re.findall(r'(Counter|Histogram|Gauge)\(\s*"(imagegate_[a-z_]+)"', file.read_text()):
             suffixes = {"Counter": ["_total"], "Histogram": ["_bucket", "_count", "_sum"], "Gauge": [""]}[kind]
