@@ -28,6 +28,7 @@ from imagegate.service.image_api.cluster import Admission
 from imagegate.service.image_api.collector import Collector
 from imagegate.service.image_api.host_cluster import LOOK_UP_S, PullSecretsOf, StoredCluster
 from imagegate.service.image_api.local import is_administrator, local_access
+from imagegate.service.image_api.orphans import Orphans
 from imagegate.service.image_api.streams import GateInForce, ImageObjects
 from imagegate.service.imports.background import BackgroundWork
 from imagegate.service.imports.fetcher import ImportSettings
@@ -80,8 +81,8 @@ class ImageService:
     store: SqliteStore
     importer: Importer
     schedule: ScheduleSettings
-    is_dry: bool = True
-    """False: a cluster's own controllers collect dependents and delete what is in namespaces."""
+    cluster: HostCluster | None = None
+    """The cluster whose controllers collect dependents and delete what is in namespaces; None: there is none."""
     ends: Callable[[], bool] = field(default=lambda: False)
     """True once this process is stopping; set by the server."""
 
@@ -98,13 +99,20 @@ class ImageService:
             self.store,
             self.api.kept,
             lambda group, name: self.store.find(group, name, DELETED),
-            has_dependents=self.is_dry,
+            has_dependents=self.cluster is None,
         )
+        orphans = None if self.cluster is None else Orphans(self.store, self.api.streams, self.cluster)
+
+        def delete_round() -> None:
+            collector.run_round()
+            if orphans is not None:
+                orphans.run_round()
+
         BackgroundWork(
             self.store,
             take_turn=self.store.database.take_background_turn,
             import_round=lambda: imports.run_round(self.is_stopping),
-            delete_round=collector.run_round,
+            delete_round=delete_round,
             ends=self.is_stopping,
         ).start()
 
@@ -160,7 +168,7 @@ def image_service(
     if cluster is None:
         api.ensure_default_namespace()
     store.database.close()  # nothing stays open that a fork could inherit
-    return ImageService(api, store, importer, schedule, is_dry=cluster is None)
+    return ImageService(api, store, importer, schedule, cluster=cluster)
 
 
 def _ask_access(
