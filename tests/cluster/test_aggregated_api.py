@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.aggregated import aggregated
+from tests.cluster.aggregated import aggregated, is_available
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.test_image_policy import deployment
 from tests.cluster.webhooks import LABEL, Hooked, make_namespace
@@ -235,6 +235,55 @@ def _context(plane: ControlPlane, certificate: Certificate | None) -> ssl.SSLCon
     if certificate is not None:
         context.load_cert_chain(certificate.certificate, certificate.key)
     return context
+
+
+class TestManyGroups:
+    def test_a_user_of_a_directory_with_many_groups(self, image_api: Hooked, plane: ControlPlane) -> None:
+        image_api("create", "rolebinding", "team-199", "--clusterrole=view", "--group=team-199,with a comma")
+        groups = [f"--as-group=team-{number},with a comma" for number in range(200)]
+        asked_for = ("get", "is", "--as=ann", *groups)
+        wait_until(lambda: "Forbidden" not in image_api(*asked_for, check=False), "the role of the group")
+        assert "Forbidden" in image_api("get", "is", "--as=ann", "--as-group=team-199", check=False)
+
+
+class TestTheApiServer:
+    def test_a_new_ca_of_its_certificate_is_followed(
+        self, image_api: Hooked, plane: ControlPlane, tmp_path: Path
+    ) -> None:
+        """As an operator rotates it: both CAs first. kube-apiserver keeps in the ConfigMap what others add."""
+        new = Authority(tmp_path, "front-proxy-ca-2")
+        client = new.issue("front-proxy-client")
+        both = f"{plane.front_proxy.bundle.read_text()}{new.bundle.read_text()}"
+        patch = json.dumps({"data": {"requestheader-client-ca-file": both}})
+        name = ("configmap", "extension-apiserver-authentication")
+        plane.kubectl("-n", "kube-system", "patch", *name, "--type=merge", "-p", patch)
+        for _ in range(2):  # each worker reads it for itself
+            wait_until(lambda: is_known(image_api, plane, client), "the new CA")
+        assert asked(image_api.service, plane, plane.front_proxy.issue("front-proxy-client"), NAMED).status == 200
+
+    def test_nobody_has_rights_while_it_is_silent(self, image_api: Hooked, plane: ControlPlane) -> None:
+        proxy = plane.front_proxy.issue("front-proxy-client", file_name="silent")
+        user = {"X-Remote-User": "developer"}
+        time.sleep(1.5)  # answers are cached for a second here
+        os.kill(plane.api_server.pid, signal.SIGSTOP)
+        try:
+            answer = asked(image_api.service, plane, proxy, user)
+            assert (answer.status, answer.json["reason"]) == (503, "ServiceUnavailable")
+            assert 'cannot check what user "developer" may do: ' in answer.json["message"]
+            answer = asked(image_api.service, plane, None, {"Authorization": "Bearer x"})
+            assert answer.status == 503
+        finally:
+            os.kill(plane.api_server.pid, signal.SIGCONT)
+        wait_until(lambda: plane.answers("/readyz"), "the API server to go on")
+        wait_until(lambda: is_available(plane), "the APIService to be available", timeout_s=60)
+
+
+def is_known(image_api: Hooked, plane: ControlPlane, client: Certificate) -> bool:
+    """True if a certificate is one of the API server's for imagegate."""
+    try:
+        return asked(image_api.service, plane, client, NAMED).status == 200
+    except (ssl.SSLError, ConnectionError):
+        return False
 
 
 class TestNamespaces:

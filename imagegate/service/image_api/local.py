@@ -63,7 +63,8 @@ def _refused(objects: ImageObjects, asked: Access | PathAccess) -> AccessAnswer 
         return None
     answer = objects.answers((asked,))[asked]
     if isinstance(answer, Unknown):
-        raise StatusError(Status(code=503, reason="ServiceUnavailable", message=answer.why, retry_after_s=1))
+        why = f"cannot check what user {go_quote(asked.user.name)} may do: {answer.why}"
+        raise StatusError(Status(code=503, reason="ServiceUnavailable", message=why, retry_after_s=1))
     return None if is_granted(answer) else refusal(answer)
 
 
