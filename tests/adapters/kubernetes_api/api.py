@@ -115,7 +115,11 @@ class ObjectsApi(MisbehavingApi):
             return Response(404, b"404 page not found\n")
         if "watch" in request.query:
             return Response(200, self._lines(path, int(request.query["resourceVersion"][0])))
-        return page(*self._objects[path].values(), version=self._version)
+        first = int(request.query.get("continue", ["0"])[0])
+        limit = int(request.query.get("limit", ["0"])[0]) or len(self._objects[path])
+        items = list(self._objects[path].values())
+        more = str(first + limit) if first + limit < len(items) else ""
+        return page(*items[first : first + limit], version=self._version, more=more)
 
     def _lines(self, path: str, version: int) -> Iterator[bytes]:
         sent = 0
