@@ -39,6 +39,7 @@ class ControlPlane:
     admin: Certificate
     api_server: Running
     kubectl: Kubectl
+    etcd: Running
 
     @property
     def url(self) -> str:
@@ -76,7 +77,7 @@ def control_plane(directory: Path) -> Iterator[ControlPlane]:
     with contextlib.ExitStack() as stack:
         etcd = stack.enter_context(_etcd(directory))
         api_server = stack.enter_context(_api_server(directory, ca, front_proxy, service_accounts, etcd.port))
-        plane = ControlPlane(directory, ca, front_proxy, admin, api_server, Kubectl(_made(directory / "kubectl")))
+        plane = ControlPlane(directory, ca, front_proxy, admin, api_server, Kubectl(_made(directory / "kubectl")), etcd)
         _use(plane.kubectl.configuration, plane.url, ca, admin)
         wait_until(lambda: plane.answers("/readyz"), "kube-apiserver to be ready", timeout_s=READY_S)
         stack.enter_context(_controllers(directory, ca, service_accounts, plane))

@@ -34,7 +34,7 @@ SHORT_S = 1.0
 """A watch that ends sooner is followed by a pause."""
 FAILURES_MAX = 5
 """After so many failures of the watch in a row everything is listed again."""
-PAUSES_S = (0.25, 30.0)
+PAUSES_S = (0.25, 5.0)
 """The first pause after a failure and the longest one; each is twice as long as the one before, give or take."""
 NOT_ASKED = "not asked yet"
 _GONE = 410
@@ -93,6 +93,8 @@ class Watched(Generic[T]):
         self._list_again_at = 0.0
         self._paged = True
         self._log_again_at = 0.0
+        self._doubtful = False
+        """True after a failure: the next watch may reach another API server, or another state."""
         self._opened = False
         """True if the last attempt came as far as a watch."""
         self._synced = threading.Event()
@@ -160,7 +162,7 @@ class Watched(Generic[T]):
     def _once(self) -> None:
         """List if need be, then watch until the API server ends the watch."""
         self._opened = False
-        if not self._version or self._clock() >= self._list_again_at:
+        if not self._version or self._clock() >= self._list_again_at or self._went_back():
             self._list()
             if not self._version:  # not installed
                 self._ends.wait(ABSENT_S * random.uniform(0.75, 1.0))  # noqa: S311 - no secret
@@ -181,6 +183,20 @@ class Watched(Generic[T]):
                 self._take(line)
                 self._heard()
 
+    def _went_back(self) -> bool:
+        """True if the API server's state is older than what it showed before it failed.
+
+        After a restore of etcd a watch from a newer version stays open and shows nothing until that version is reached.
+        """
+        if not self._doubtful:
+            return False
+        page = self._connection().get(self.path, deadline_s=SILENT_S, query={**self._selection, "limit": "1"})
+        version = text_of(page.get("metadata"), "resourceVersion")
+        if not version:
+            raise ApiError(f"the list of {self.path} has no resourceVersion")
+        self._doubtful = False
+        return _is_older(version, self._version)
+
     def _list(self) -> None:
         """Put a list of all objects in place of those that are known."""
         connection = self._connection()
@@ -199,6 +215,7 @@ class Watched(Generic[T]):
         changed = objects != self._objects or not self._synced.is_set()
         self._objects = objects
         self._version = version
+        self._doubtful = False
         self._list_again_at = self._clock() + RELIST_S * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
         self._synced.set()
         if changed:
@@ -252,6 +269,7 @@ class Watched(Generic[T]):
 
     def _failed(self, why: str) -> None:
         self._failure = why
+        self._doubtful = True
         if self._clock() >= self._log_again_at:  # an API server that is down must not fill the log
             self._log_again_at = self._clock() + LOG_S
             _log.warning("the watch of %s failed, the last state stays in force: %s", self.path, why)

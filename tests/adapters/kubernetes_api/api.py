@@ -53,8 +53,9 @@ class MisbehavingApi(Simulator):
             yield b"\n"
 
     def asked(self, what: str) -> list[dict[str, list[str]]]:
-        """The queries of all lists or watches so far."""
-        return [each.query for each in list(self.requests) if ("watch" in each.query) is (what == "watch")]
+        """The queries of all lists or watches so far, without those that only ask for the version."""
+        found = [each.query for each in list(self.requests) if ("watch" in each.query) is (what == "watch")]
+        return [query for query in found if query.get("limit") != ["1"]]
 
     def connection(self, directory: Path) -> Connection:
         document = {

@@ -130,6 +130,14 @@ def test_versions_that_go_back_are_listed_again(api: Api, watched: Watched[str],
     wait_until(lambda: watched.all() == ["restored"], "the second list")
 
 
+def test_an_api_server_that_comes_back_with_an_older_state_is_listed(api: Api, watched: Watched[str]) -> None:
+    """Its watch stays open and shows nothing: every version that it could show is older than what was asked for."""
+    api.lists = [page(namespace("a", 1), version=500), page(namespace("restored", 1), version=90)]
+    api.watches = [Response(drop=True), api.held_open()]
+    watched.start()
+    wait_until(lambda: watched.all() == ["restored"], "the second list")
+
+
 def test_everything_is_listed_again_from_time_to_time(
     api: Api, watched: Watched[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
