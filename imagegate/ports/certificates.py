@@ -59,7 +59,10 @@ class CertificateObjects(Protocol):
         """A Secret of the install namespace; None if there is none."""
 
     def put_secret(self, name: str, secret: StoredSecret) -> StoredSecret:
-        """Create the Secret, or replace the version that ``secret`` names; the Secret as it is stored.
+        """Create the Secret, or replace data and annotations of the version that ``secret`` names.
+
+        Returns:
+            The Secret as it is stored.
 
         Raises:
             Overtaken: it exists already, or no longer in that version.

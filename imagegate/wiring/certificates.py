@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,8 @@ from pathlib import Path
 
 from imagegate.adapters.files.pair_file import PrivateFile
 from imagegate.adapters.kubernetes_api.certificate_objects import ClusterCertificateObjects
-from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
+from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, Credentials, InvalidAccess
+from imagegate.adapters.kubernetes_api.lease import Lease
 from imagegate.adapters.records.process_notes import ProcessNotes
 from imagegate.service.certificates.follower import CertificateFollower
 from imagegate.service.certificates.keeper import Keeper, SecretNames
@@ -22,9 +25,12 @@ from imagegate.settings.load import Settings
 from imagegate.settings.sections import ClusterSettings
 from imagegate.wiring.certificate_names import namespace_of, wanted_names
 
+LEASE, LEASE_S = "imagegate-certificates", 15.0
 _FOLDER, _FILE = "certificate", "serving.pem"
 _PLACEHOLDER = "the-secret-was-not-read-yet.invalid"
 _PLACEHOLDER_DAYS = 1
+
+_log = logging.getLogger(__name__)
 
 
 def first_pair(shared: Path) -> Path:
@@ -49,23 +55,41 @@ def follower(settings: Settings, shared: Path, *, clock: Callable[[], datetime])
     """What brings the certificate from its Secret to the processes of this service."""
     certificate, namespace = settings.server.certificate, namespace_of(settings)
     maintains = certificate.source == SELF
+    connection = _connection(settings.cluster or ClusterSettings())
     objects = ClusterCertificateObjects(
-        _connection(settings.cluster or ClusterSettings()),
+        connection,
         namespace,
         certificate.webhook_configurations if maintains else (),
         certificate.api_services if maintains else (),
     )
     folder = shared / _FOLDER
+    replica = secrets.token_hex(8)  # not the pod's name: a container that is started again has forgotten its report
     return CertificateFollower(
         objects,
         certificate.secret,
         PrivateFile(folder / _FILE),
         ProcessNotes(folder),
         keeper=_keeper(certificate, objects, namespace, wanted_names(settings), clock) if maintains else None,
-        replica=secrets.token_hex(8),  # not the pod's name: a container that is started again has forgotten its report
+        replica=replica,
+        leads=_leads(connection, namespace, replica, certificate.look_every_s),
         clock=clock,
         every_s=certificate.look_every_s,
     )
+
+
+def _leads(connection: Callable[[], Connection], namespace: str, replica: str, every_s: float) -> Callable[[], bool]:
+    """Whether this replica maintains the Secrets. Without the Lease each does: their versions keep that right."""
+    duration_s = max(LEASE_S, 3 * every_s)
+    lease = Lease(connection, namespace, LEASE, f"{socket.gethostname()}-{replica}", duration_s=duration_s)
+
+    def leads() -> bool:
+        try:
+            return lease.hold()
+        except (ApiError, InvalidAccess) as error:
+            _log.debug("Lease %s/%s cannot be used: %s", namespace, LEASE, error)
+            return True
+
+    return leads
 
 
 def _keeper(

@@ -61,6 +61,18 @@ def test_made_once_for_both_replicas(two: Replicas) -> None:
     assert names == sorted([here, f"{here}.cluster.local", "127.0.0.1"])
 
 
+def test_one_replica_maintains_and_every_worker_may_go(two: Replicas) -> None:
+    lease = two.plane.kubectl.json("-n", two.namespace, "get", "lease", "imagegate-certificates")
+    assert lease["spec"]["holderIdentity"]
+    before = set(two.serials())
+    for number in (0, 1):
+        for worker in two.service(number).workers():
+            os.kill(worker, signal.SIGKILL)
+            time.sleep(0.2)
+    two.plane.kubectl("-n", two.namespace, "annotate", "secret", SECRET, "imagegate.dev/rotate=now")
+    wait_until(lambda: set(two.serials()).isdisjoint(before), "both replicas to show the new certificate")
+
+
 def test_a_bundle_that_was_overwritten_is_put_back(two: Replicas) -> None:
     before = two.bundles()
     patch = '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]'
@@ -145,11 +157,12 @@ def test_a_removed_ca_is_replaced_without_a_failed_call(two: Replicas, capsys: p
 
 def test_the_rights_are_enough_and_no_more(plane: ControlPlane, tmp_path: Path) -> None:
     file = ROOT / "openshift" / "base" / "rbac" / "certificates.yaml"
-    role, cluster_role = yaml.safe_load_all(file.read_text(encoding="utf-8"))
-    namespace = role["rules"][1]["resourceNames"][0].removesuffix("-serving-cert")
+    roles = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    [role] = [each for each in roles if each["kind"] == "Role"]
+    namespace = role["metadata"]["namespace"]
     with replicas(plane, tmp_path, namespace, most=1) as found:
         kubectl = found.hooked_kubectl
-        kubectl("apply", "-f", "-", text_in=yaml.safe_dump_all([role, cluster_role]))
+        kubectl("apply", "-f", "-", text_in=yaml.safe_dump_all(roles))
         kubectl("create", "serviceaccount", "imagegate")
         account, name = f"--serviceaccount={namespace}:imagegate", role["metadata"]["name"]
         kubectl("create", "rolebinding", name, f"--role={name}", account)

@@ -26,7 +26,7 @@ _KINDS = {
     "mutatingwebhookconfigurations": "MutatingWebhookConfiguration",
     "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
 }
-_NOT_FOUND, _CONFLICT, _INVALID = 404, 409, 422
+_NOT_FOUND, _CONFLICT = 404, 409
 _LABELS = {"app.kubernetes.io/name": "imagegate", "app.kubernetes.io/managed-by": "imagegate"}
 
 
@@ -62,16 +62,17 @@ class ClusterCertificateObjects:
 
     def put_secret(self, name: str, secret: StoredSecret) -> StoredSecret:
         """See ``ports.certificates.CertificateObjects``."""
-        metadata: JsonObject = {"name": name, "namespace": self._namespace, "labels": _LABELS}
-        metadata["annotations"] = dict(secret.annotations)
-        body: JsonObject = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata}
-        body["data"] = {key: base64.b64encode(value).decode() for key, value in secret.data.items()}
+        data = {key: base64.b64encode(value).decode() for key, value in secret.data.items()}
+        annotations = dict(secret.annotations)
         with _told(f"Secret {self._namespace}/{name} cannot be written"):
             if not secret.version:
+                metadata = {"name": name, "namespace": self._namespace, "labels": _LABELS, "annotations": annotations}
+                kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls"}
+                body = {**kind, "metadata": metadata, "data": data}
                 return _secret(self._connection().post(self._secrets, body, deadline_s=DEADLINE_S))
-            metadata["resourceVersion"] = secret.version
+            changes = _changes(secret.version, {"/data": data, "/metadata/annotations": annotations})
             path = f"{self._secrets}/{_quoted(name)}"
-            return _secret(self._connection().put(path, body, deadline_s=DEADLINE_S))
+            return _secret(self._connection().patch(path, changes, deadline_s=DEADLINE_S))
 
     def annotate_secret(self, name: str, annotations: Mapping[str, str]) -> None:
         """See ``ports.certificates.CertificateObjects``."""
@@ -87,8 +88,7 @@ class ClusterCertificateObjects:
     def set_bundle(self, trusting: TrustingObject, pointers: tuple[str, ...], bundle: bytes) -> None:
         """See ``ports.certificates.CertificateObjects``."""
         encoded = base64.b64encode(bundle).decode()
-        changes = [{"op": "test", "path": "/metadata/resourceVersion", "value": trusting.version}]
-        changes += [{"op": "add", "path": pointer, "value": encoded} for pointer in pointers]  # "add" also replaces
+        changes = _changes(trusting.version, dict.fromkeys(pointers, encoded))
         with _told(f"the caBundle of {trusting.name} cannot be written"):
             self._connection().patch(trusting.path, changes, deadline_s=DEADLINE_S)
 
@@ -102,13 +102,20 @@ class ClusterCertificateObjects:
         return None
 
 
+def _changes(version: str, values: Mapping[str, object]) -> list[JsonObject]:
+    """A JSON Patch of one version: of another one the API server says 409, and what is not named stays as it is."""
+    changes: list[JsonObject] = [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]
+    changes += [{"op": "add", "path": pointer, "value": value} for pointer, value in values.items()]  # or replace
+    return changes
+
+
 @contextlib.contextmanager
 def _told(what: str) -> Iterator[None]:
     """Turn errors of the API into those of the port."""
     try:
         yield
     except ApiError as error:
-        kind = Overtaken if error.status in {_CONFLICT, _INVALID} else ObjectsUnavailable
+        kind = Overtaken if error.status == _CONFLICT else ObjectsUnavailable
         raise kind(f"{what}: {error}") from error
     except InvalidAccess as error:
         raise ObjectsUnavailable(f"{what}: {error}") from error

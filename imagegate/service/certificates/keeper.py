@@ -18,7 +18,7 @@ from imagegate.service.certificates.plan import (
     KEY,
     CertificateAuthority,
     Wishes,
-    fresh_reports,
+    kept_annotations,
     next_authority,
     next_serving,
 )
@@ -99,9 +99,9 @@ class Keeper:
             why = "the trusted CAs have changed"
             data = {entry: stored.data.get(entry, b"") for entry in (CERTIFICATE, KEY)} if stored is not None else {}
         data[BUNDLE] = authority.bundle
-        reports = {} if stored is None else fresh_reports(stored.annotations, now)
+        annotations = {} if stored is None else kept_annotations(stored.annotations, now)
         version = "" if stored is None else stored.version
-        written = self._objects.put_secret(self._secrets.serving, StoredSecret(data, reports, version))
+        written = self._objects.put_secret(self._secrets.serving, StoredSecret(data, annotations, version))
         _log.warning("serving certificate written: %s", why, extra={"secret": self._secrets.serving})
         return written
 

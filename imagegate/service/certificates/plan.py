@@ -133,6 +133,13 @@ def fresh_reports(annotations: Mapping[str, str], now: datetime) -> dict[str, st
     return {key: value for key, value in found.items() if now - _said_at(value) < GONE_AFTER}
 
 
+def kept_annotations(annotations: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Annotations of the serving certificate's Secret that the next version keeps."""
+    fresh = fresh_reports(annotations, now)
+    others = {key: value for key, value in annotations.items() if not key.startswith(USED_BY) and key != ROTATE}
+    return {**others, **fresh}
+
+
 def _why_new(
     stored: StoredSecret | None, authority: CertificateAuthority, wishes: Wishes, now: datetime
 ) -> tuple[str, bool]:

@@ -81,18 +81,29 @@ def test_writing_a_secret(api: MisbehavingApi, tmp_path: Path) -> None:
     found.put_secret("x", StoredSecret({"tls.crt": b"ABC"}, {"a": "b"}, "8"))
     found.annotate_secret("x", {"c": "d"})
     made, replaced, annotated = api.requests
-    assert (made.method, replaced.method, annotated.method) == ("POST", "PUT", "PATCH")
+    assert (made.method, replaced.method, annotated.method) == ("POST", "PATCH", "PATCH")
     assert json.loads(made.body)["data"] == {"tls.crt": "QUJD"}
     assert "resourceVersion" not in json.loads(made.body)["metadata"]
-    assert json.loads(replaced.body)["metadata"]["resourceVersion"] == "8"
+    assert json.loads(replaced.body) == [
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": "8"},
+        {"op": "add", "path": "/data", "value": {"tls.crt": "QUJD"}},
+        {"op": "add", "path": "/metadata/annotations", "value": {"a": "b"}},
+    ]
     assert json.loads(annotated.body) == {"metadata": {"annotations": {"c": "d"}}}
 
 
-@pytest.mark.parametrize("code", [409, 422])
-def test_somebody_was_quicker(api: MisbehavingApi, tmp_path: Path, code: int) -> None:
-    api.lists = [status(code, "already exists")]
+@pytest.mark.parametrize("version", ["", "8"])
+def test_somebody_was_quicker(api: MisbehavingApi, tmp_path: Path, version: str) -> None:
+    api.lists = [status(409, "already exists")]
     with pytest.raises(Overtaken):
-        objects(api, tmp_path).put_secret("x", StoredSecret({}))
+        objects(api, tmp_path).put_secret("x", StoredSecret({}, {}, version))
+
+
+def test_a_write_that_will_never_be_taken_is_not_tried_again_at_once(api: MisbehavingApi, tmp_path: Path) -> None:
+    api.lists = [status(422, "data: Forbidden: field is immutable when `immutable` is set")]
+    with pytest.raises(ObjectsUnavailable, match="field is immutable") as raised:
+        objects(api, tmp_path).put_secret("x", StoredSecret({}, {}, "8"))
+    assert not isinstance(raised.value, Overtaken)
 
 
 def webhooks(*clients: object) -> dict[str, Any]:
@@ -139,9 +150,9 @@ def test_writing_a_bundle(api: MisbehavingApi, tmp_path: Path) -> None:
     patch = list(api.requests)[-1]
     assert patch.method == "PATCH"
     assert json.loads(patch.body) == [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": "3"},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": "3"},
         {"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "UEVN"},
     ]
-    api.lists = [status(422, "the test failed")]
+    api.lists = [status(409, "the object has been modified")]
     with pytest.raises(Overtaken):
         found.set_bundle(trusting, ("/webhooks/0/clientConfig/caBundle",), b"PEM")
