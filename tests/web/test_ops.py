@@ -27,6 +27,8 @@ def client(*checks: Check) -> FlaskClient:
         policies=policies,
         owner=None,
         certificate=None,
+        certificates=None,
+        cluster=None,
         look_up=LookUp({}),
         circuits=None,
         recording=Recording(time.time),

@@ -32,13 +32,22 @@ Note = Callable[[Severity, str, str], Finding]
 
 
 def lint_cise(loaded: LoadedPolicies, groups: Sequence[PolicyGroup] = DEFAULT_GROUPS) -> list[Finding]:
-    """The doubtful places in the policies of all files together, in the order of files and lines."""
+    """The doubtful places in the policies of all files together, in the order of files and lines.
+
+    Policies without a place in ``loaded`` are only compared with: nothing is said about them.
+    """
     policies = merged_order(loaded.policies, groups)
     findings = [
         *findings_of_remarks(loaded.warnings),
         *_lint_scopes(policies, loaded),
         *_lint_objects(policies, loaded),
-        *(finding for policy in policies for entry in policy.entries for finding in _lint_entry(entry, loaded)),
+        *(
+            finding
+            for policy in policies
+            for entry in policy.entries
+            if entry.source in loaded.entries
+            for finding in _lint_entry(entry, loaded)
+        ),
     ]
     order = {place.file: number for number, place in enumerate(loaded.objects.values())}
     return sorted(findings, key=lambda finding: (order.get(finding.file, -1), finding.file, finding.line))
@@ -52,6 +61,8 @@ def _lint_scopes(policies: Iterable[ImagePolicyObject], loaded: LoadedPolicies) 
     for entries in scopes.values():
         index = NameIndex([entry.name for entry in entries])
         for position, entry in enumerate(entries):
+            if entry.source not in loaded.entries:
+                continue
             winners = _winners(index, entry.name)
             if winners and position not in winners:
                 other = entries[min(winners)]

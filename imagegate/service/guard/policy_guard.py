@@ -52,6 +52,11 @@ class PolicyGuard:
     """For reading policies: see ``documents.image_policies.Reading``."""
 
     @property
+    def enforcement(self) -> ConfiguredPlugin | None:
+        """Image enforcement; None where it is off, so that policies have no effect."""
+        return next((each for each in self.plugins if each.name == "cise"), None)
+
+    @property
     def name(self) -> str:
         """``policy-guard``."""
         return NAME
@@ -67,9 +72,8 @@ class PolicyGuard:
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
         """What runs in the guarded namespaces that the policy governs."""
-        review = _Review.of(self, request)
         reader = AnswerReader(answers, final=False)
-        for question in self.guarded.questions(review.governed) if review.is_readable else ():
+        for question in self.guarded.questions(_governed(self, request)):
             reader(question)
         return reader.missing
 
@@ -114,31 +118,17 @@ class _Review:
     policies: tuple[ImagePolicyObject, ...]
     """All of them after the request."""
     governed: tuple[str, ...]
-    """Guarded namespaces whose pods are judged by other policies, or by fewer, after the request."""
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, guard: PolicyGuard, request: AdmissionRequest) -> _Review:
         """Read the object of the request."""
-        in_force = next((each for each in guard.plugins if each.name == "cise"), None)
+        in_force = guard.enforcement
         current = () if in_force is None else _enforcement(in_force).policies.policies
         errors, warnings, new = _read(guard, request, current)
         others = tuple(each for each in current if not _is(each, request))
-        namespaced = request.resource.resource == "imagepolicies"
-        leaves = request.operation == "DELETE" and request.user.name == NAMESPACE_CONTROLLER
-        if in_force is None or (namespaced and leaves):
-            governed: tuple[str, ...] = ()
-        elif namespaced:
-            governed = tuple(name for name in guard.guarded.namespaces if name == request.namespace)
-        else:
-            own = {each.namespace for each in others if each.namespace}
-            governed = tuple(name for name in guard.guarded.namespaces if name not in own)
-        return cls(guard, request, in_force, (*others, *new), governed, errors, warnings)
-
-    @property
-    def is_readable(self) -> bool:
-        return not self.errors
+        return cls(guard, request, in_force, (*others, *new), _governed(guard, request), errors, warnings)
 
     @property
     def enforcement(self) -> CisePlugin | None:
@@ -153,6 +143,19 @@ class _Review:
         plugin = _enforcement(self.in_force)
         changed = replace(plugin, policies=PolicySet(self.policies, plugin.settings.groups, before=plugin.policies))
         return replace(self.in_force, plugin=changed)
+
+
+def _governed(guard: PolicyGuard, request: AdmissionRequest) -> tuple[str, ...]:
+    """The guarded namespaces whose pods the policy of a request decides, or will decide no more."""
+    configured = guard.enforcement
+    if configured is None:
+        return ()
+    if request.resource.resource == "imagepolicies":
+        leaves = request.operation == "DELETE" and request.user.name == NAMESPACE_CONTROLLER
+        return tuple(name for name in guard.guarded.namespaces if name == request.namespace and not leaves)
+    effective = _enforcement(configured).policies.effective
+    of_cluster = (None, effective(""))
+    return tuple(name for name in guard.guarded.namespaces if effective(name) in of_cluster)
 
 
 def _enforcement(configured: ConfiguredPlugin) -> CisePlugin:
