@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from imagegate.core.admission.request import User
 from imagegate.errors import InvalidInput
@@ -82,7 +84,8 @@ class DelegatedAuthentication:
     """What the API server publishes for servers behind it. CAs are PEM; empty: no such certificates are accepted.
 
     Raises:
-        InvalidRequestHeaders: a CA bundle holds something else than certificates.
+        InvalidRequestHeaders: a CA bundle holds something else than certificates; or both hold the same CA and every
+            common name is allowed, so that any user with a certificate could name any other.
     """
 
     request_headers: RequestHeaders = RequestHeaders()
@@ -90,11 +93,24 @@ class DelegatedAuthentication:
     client_ca: str = ""
 
     def __post_init__(self) -> None:
-        for name, bundle in (("request-header client CA", self.request_header_ca), ("client CA", self.client_ca)):
-            try:
-                certificates(bundle)
-            except ValueError as error:
-                raise InvalidRequestHeaders(f"the {name} cannot be read: {error}") from error
+        request_header = _keys("request-header client CA", self.request_header_ca)
+        client = _keys("client CA", self.client_ca)
+        if not self.request_headers.allowed_names and not request_header.isdisjoint(client):
+            raise InvalidRequestHeaders(
+                "the request-header client CA is a client CA too, and every common name is allowed: any user with a "
+                "client certificate could name any other; allow only the names of the API server"
+            )
+
+
+def _keys(name: str, bundle: str) -> set[bytes]:
+    """The CAs of a bundle by their keys: a renewed certificate of a CA is no other CA."""
+    try:
+        return {
+            each.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            for each in certificates(bundle)
+        }
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise InvalidRequestHeaders(f"the {name} cannot be read: {error}") from error
 
 
 def certificates(bundle: str) -> list[x509.Certificate]:

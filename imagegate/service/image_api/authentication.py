@@ -10,6 +10,8 @@ from collections.abc import Callable
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.admission.request_headers import DelegatedAuthentication
 
+FIRST_LOOK_S = 1.0
+"""How long a process waits for its first look: until then it has what its parent read, perhaps long ago."""
 READ_EVERY_S = 10.0
 """A CA is added long before it is used, so a change need not be in force at once."""
 _log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ class FollowedAuthentication:
         self._read = read
         self._every_s = every_s
         self._ends = threading.Event()
+        self._has_looked = threading.Event()
         self.current: DelegatedAuthentication | None = None
         """None until it was read for the first time: nobody can call then."""
         self._failure = "not read yet"
@@ -45,8 +48,9 @@ class FollowedAuthentication:
         self._failure = found.why
 
     def start(self) -> None:
-        """Follow it in a thread of this process."""
+        """Follow it in a thread of this process. Waits for the first look, but not for an API server that is away."""
         threading.Thread(target=self._follow, name="request-headers", daemon=True).start()
+        self._has_looked.wait(FIRST_LOOK_S)
 
     def stop(self) -> None:
         """End the thread."""
@@ -55,6 +59,7 @@ class FollowedAuthentication:
     def _follow(self) -> None:
         while not self._ends.is_set():
             self.look()
+            self._has_looked.set()
             self._ends.wait(self._every_s * random.uniform(0.75, 1.0))  # noqa: S311 - spreads requests over time
 
     def problem(self) -> str:

@@ -167,6 +167,14 @@ class TestConfiguration:
         with pytest.raises(InvalidRequestHeaders):
             read_delegated_authentication({"requestheader-client-ca-file": text + text[: len(text) // 2]})
 
+    def test_one_ca_for_users_and_the_api_server_needs_names(self, ca: Authority, tmp_path: Path) -> None:
+        bundle, other = ca.bundle.read_text(), Authority(tmp_path, "another").bundle.read_text()
+        named = RequestHeaders(allowed_names=("front-proxy-client",))
+        assert DelegatedAuthentication(named, bundle, bundle).client_ca == bundle
+        assert DelegatedAuthentication(RequestHeaders(), other, bundle).client_ca == bundle
+        with pytest.raises(InvalidRequestHeaders, match="any user with a client certificate could name any other"):
+            DelegatedAuthentication(RequestHeaders(), bundle + other, bundle)
+
     def test_a_path_is_no_bundle(self, ca: Authority) -> None:
         assert Path(ca.bundle).exists()
         with pytest.raises(InvalidRequestHeaders):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.admission.request_headers import DelegatedAuthentication
+from imagegate.core.admission.request_headers import DelegatedAuthentication, RequestHeaders
 from imagegate.service.image_api.authentication import FollowedAuthentication
 from tests.support.certificates import Authority
 from tests.support.processes import wait_until
@@ -11,7 +11,7 @@ from tests.support.processes import wait_until
 
 def test_the_last_good_state_stays(ca: Authority) -> None:
     bundle = ca.bundle.read_text()
-    good = DelegatedAuthentication(request_header_ca=bundle, client_ca=bundle)
+    good = DelegatedAuthentication(RequestHeaders(("front-proxy-client",)), bundle, bundle)
     answers: list[Lookup[DelegatedAuthentication]] = [
         Unknown("away"),
         Found(good),
@@ -39,6 +39,16 @@ def test_the_same_state_stays_the_same_object(ca: Authority) -> None:
     first = followed.current
     followed.look()
     assert followed.current is first
+
+
+def test_a_process_that_begins_has_the_state_of_now_and_not_its_parent_s(ca: Authority) -> None:
+    fresh = DelegatedAuthentication(request_header_ca=ca.bundle.read_text())
+    answers: list[Lookup[DelegatedAuthentication]] = [Found(DelegatedAuthentication()), Found(fresh)]
+    followed = FollowedAuthentication(lambda: answers.pop(0), every_s=60)
+    followed.look()
+    followed.start()
+    assert followed.current == fresh
+    followed.stop()
 
 
 def test_it_is_followed_until_the_end() -> None:
