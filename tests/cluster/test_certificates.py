@@ -183,9 +183,47 @@ def test_the_rights_are_enough_and_no_more(plane: ControlPlane, tmp_path: Path) 
                 assert "forbidden" in said.stderr, denied
             said = own("delete", "validatingwebhookconfiguration", namespace, check=False)
             assert "forbidden" in said.stderr
+            found.running.pop(0).end()
+            kubectl("delete", "serviceaccount", "imagegate")  # as the removal of an installation does
+            kinds = ("get", "secrets,leases", "-o", "name")
+            wait_until(lambda: kubectl(*kinds).stdout == "", "the garbage collector to remove what was made")
         finally:
             for each in (name, "certificates-look-ups", "certificates-policies"):
                 plane.kubectl("delete", "clusterrolebinding", each, "--ignore-not-found")
+
+
+def test_an_api_service_trusts_it_too(plane: ControlPlane, tmp_path: Path) -> None:
+    namespace, group = "trusted-api", "trusted-api.example"
+    name = f"v1.{group}"
+    service = {"name": "imagegate", "namespace": namespace}
+    api_service = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": name},
+        "spec": {
+            "group": group,
+            "version": "v1",
+            "service": service,
+            "groupPriorityMinimum": 10,
+            "versionPriority": 10,
+        },
+    }
+    with replicas(plane, tmp_path, namespace, most=1) as found:
+        plane.kubectl("apply", "-f", "-", text_in=yaml.safe_dump(api_service))
+        try:
+            found.certificate = {"apiServices": [name]}
+            found.start(0)
+            expected = found.secret(SECRET)["data"]["ca.crt"]
+
+            def bundle() -> str:
+                spec: dict[str, str] = plane.kubectl.json("get", "apiservice", name)["spec"]
+                return spec.get("caBundle", "")
+
+            wait_until(lambda: bundle() == expected, "the APIService to trust it")
+            plane.kubectl("patch", "apiservice", name, "--type=merge", "-p", '{"spec":{"caBundle":null}}')
+            wait_until(lambda: bundle() == expected, "the bundle to be put back")
+        finally:
+            plane.kubectl("delete", "apiservice", name)
 
 
 def test_a_secret_that_somebody_else_maintains(plane: ControlPlane, tmp_path: Path) -> None:

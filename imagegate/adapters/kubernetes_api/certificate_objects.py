@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, InvalidAccess, JsonObject
+from imagegate.adapters.kubernetes_api.own_account import owner_references
 from imagegate.ports.certificates import (
     CertificateObjects,
     ObjectsUnavailable,
@@ -66,7 +67,9 @@ class ClusterCertificateObjects:
         annotations = dict(secret.annotations)
         with _told(f"Secret {self._namespace}/{name} cannot be written"):
             if not secret.version:
-                metadata = {"name": name, "namespace": self._namespace, "labels": _LABELS, "annotations": annotations}
+                metadata: JsonObject = {"name": name, "namespace": self._namespace, "labels": _LABELS}
+                metadata["annotations"] = annotations
+                metadata["ownerReferences"] = owner_references(self._connection(), self._namespace)
                 kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls"}
                 body = {**kind, "metadata": metadata, "data": data}
                 return _secret(self._connection().post(self._secrets, body, deadline_s=DEADLINE_S))

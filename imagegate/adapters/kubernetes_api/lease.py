@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
+from imagegate.adapters.kubernetes_api.own_account import owner_references
 
 DEADLINE_S = 5.0
 _NOT_FOUND, _CONFLICT = 404, 409
@@ -39,6 +40,7 @@ class Lease:
         root = f"/apis/coordination.k8s.io/v1/namespaces/{urllib.parse.quote(namespace, safe='')}/leases"
         self._root, self._path = root, f"{root}/{urllib.parse.quote(name, safe='')}"
         self._connection = connection
+        self._namespace = namespace
         self._metadata = {"name": name, "namespace": namespace}
         self._identity = identity
         self._duration_s = duration_s
@@ -71,7 +73,9 @@ class Lease:
     def _take(self, now: float) -> bool:
         found = self._found()
         if found is None:
-            self._connection().post(self._root, self._lease(None), deadline_s=DEADLINE_S)
+            made = self._lease(None)
+            made["metadata"]["ownerReferences"] = owner_references(self._connection(), self._namespace)
+            self._connection().post(self._root, made, deadline_s=DEADLINE_S)
         elif self._is_free(found, now):
             self._connection().put(self._path, self._lease(found), deadline_s=DEADLINE_S)
         else:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from imagegate.adapters.kubernetes_api.certificate_objects import ClusterCertificateObjects
+from imagegate.adapters.kubernetes_api.own_account import owner_references
 from imagegate.ports.certificates import ObjectsUnavailable, Overtaken, StoredSecret
 from tests.adapters.kubernetes_api.api import MisbehavingApi, status
 from tests.support.simulator import Response
@@ -80,7 +81,7 @@ def test_writing_a_secret(api: MisbehavingApi, tmp_path: Path) -> None:
     assert found.put_secret("x", StoredSecret({"tls.crt": b"ABC"})).version == "8"
     found.put_secret("x", StoredSecret({"tls.crt": b"ABC"}, {"a": "b"}, "8"))
     found.annotate_secret("x", {"c": "d"})
-    made, replaced, annotated = api.requests
+    _account, made, replaced, annotated = api.requests
     assert (made.method, replaced.method, annotated.method) == ("POST", "PATCH", "PATCH")
     assert json.loads(made.body)["data"] == {"tls.crt": "QUJD"}
     assert "resourceVersion" not in json.loads(made.body)["metadata"]
@@ -156,3 +157,31 @@ def test_writing_a_bundle(api: MisbehavingApi, tmp_path: Path) -> None:
     api.lists = [status(409, "the object has been modified")]
     with pytest.raises(Overtaken):
         found.set_bundle(trusting, ("/webhooks/0/clientConfig/caBundle",), b"PEM")
+
+
+@pytest.mark.parametrize(
+    "user, owners",
+    [
+        (
+            {"username": "system:serviceaccount:here:imagegate", "uid": "7"},
+            [{"apiVersion": "v1", "kind": "ServiceAccount", "name": "imagegate", "uid": "7"}],
+        ),
+        ({"username": "system:serviceaccount:elsewhere:imagegate", "uid": "7"}, []),
+        ({"username": "system:serviceaccount:here:imagegate", "uid": ""}, []),
+        ({"username": "here:imagegate", "uid": "7"}, []),
+        ({"username": "system:serviceaccount:here", "uid": "7"}, []),
+        ({"username": 5, "uid": 7}, []),
+        ("admin", []),
+        (None, []),
+    ],
+)
+def test_the_owner_is_the_own_account(
+    api: MisbehavingApi, tmp_path: Path, user: object, owners: list[dict[str, str]]
+) -> None:
+    answers(api, {"status": {"userInfo": user}})
+    assert owner_references(api.connection(tmp_path), "here") == owners
+
+
+def test_no_owner_where_nobody_says_who_asks(api: MisbehavingApi, tmp_path: Path) -> None:
+    api.lists = [status(404, "the server could not find the requested resource")]
+    assert owner_references(api.connection(tmp_path), "here") == []

@@ -30,6 +30,8 @@ class LeaseApi(MisbehavingApi):
         if request.method == "GET":
             return status(404, "not found") if self.lease is None else self._stored()
         given = json.loads(request.body)
+        if given["kind"] == "SelfSubjectReview":
+            return status(403, "forbidden")
         version = given["metadata"].get("resourceVersion", "")
         if version != (self.lease["metadata"]["resourceVersion"] if self.lease else ""):
             return status(409, "the object has been modified")
@@ -69,10 +71,10 @@ def test_it_is_not_written_with_every_look(api: LeaseApi, tmp_path: Path) -> Non
     a = api.replica("a", tmp_path)
     for _ in range(5):
         assert a.hold()
-    assert [each.method for each in api.requests] == ["GET", "POST"]
+    assert [each.method for each in api.requests] == ["GET", "POST", "POST"]
     api.now += 6
     assert a.hold()
-    assert [each.method for each in api.requests][2:] == ["GET", "PUT"]
+    assert [each.method for each in api.requests][3:] == ["GET", "PUT"]
     assert api.lease["spec"]["acquireTime"] < api.lease["spec"]["renewTime"]
 
 
