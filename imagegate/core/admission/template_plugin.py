@@ -138,7 +138,7 @@ def _joined(plugin: str, request: AdmissionRequest, found: Sequence[tuple[Templa
 
 
 def _moved(denial: Denial, template: Template) -> Denial:
-    return replace(denial, at=template.field(denial.at))
+    return replace(denial, at=template.field(denial.at) if denial.at else template.place)
 
 
 def _rewrites(template: Template, decision: Decision) -> Iterator[PatchOp]:

@@ -82,29 +82,32 @@ class PolicyGuard:
     ) -> Decision:
         """Refused with every error of lint and every lockout; warnings of lint are shown to the user."""
         review = _Review.of(self, request)
-        problems, warnings = list(review.errors), list(review.warnings)
-        code = DenialCode.INVALID_OBJECT
-        if not problems and review.governed and review.enforcement is not None:
-            if review.enforcement.policies.unavailable:
-                return _refused(request, DenialCode.LOOK_UP_FAILED, [review.enforcement.policies.unavailable])
-            known = self.guarded.known(review.governed, AnswerReader(answers, final=True))
-            if known.unknown and self.refuses:
-                return _refused(request, DenialCode.LOOK_UP_FAILED, [*known.unknown, OVERRIDE])
-            before = lockouts((review.in_force,), known.protected, now=now) if review.in_force else ()
-            found = lockouts((review.after(),), known.protected, now=now)
-            certain = [each for each in found if each.certain]
-            warnings += [f"not known before a pod starts: {each}" for each in found if not each.certain]
-            worse = _worse(certain, before, deletes=request.operation == "DELETE")
-            warnings += map(str, known.unknown)
-            if worse and self.refuses:
-                problems, code = [*_told(worse), _advice(worse)], DenialCode.REJECTED_BY_RULE
-            else:
-                warnings += _told(worse)
+        if review.errors:
+            found = _refused(request, DenialCode.INVALID_OBJECT, review.errors)
+        elif review.in_force is None or not review.governed:
+            found = _allowed(review.warnings)
+        else:
+            found = self._judge(review, review.in_force, AnswerReader(answers, final=True), now)
         if trace is not None:
-            trace.add("", Step("policy", request.name, "denied" if problems else "allowed", "; ".join(problems)))
-        if problems:
-            return _refused(request, code, problems)
-        return Decision(plugin=NAME, warnings=tuple(f"imagegate: {warning}" for warning in warnings))
+            because = "; ".join(denial.because for denial in found.denials)
+            trace.add("", Step("policy", request.name, "denied" if because else "allowed", because))
+        return found
+
+    def _judge(self, review: _Review, in_force: ConfiguredPlugin, reader: AnswerReader, now: datetime) -> Decision:
+        """The decision about a readable policy that governs guarded namespaces."""
+        request = review.request
+        if unavailable := _enforcement(in_force).policies.unavailable:
+            return _refused(request, DenialCode.LOOK_UP_FAILED, [unavailable])
+        known = self.guarded.known(review.governed, reader)
+        if known.unknown and self.refuses:
+            return _refused(request, DenialCode.LOOK_UP_FAILED, [*known.unknown, OVERRIDE])
+        before = lockouts((in_force,), known.protected, now=now)
+        found = lockouts((review.after(in_force),), known.protected, now=now)
+        worse = _worse([each for each in found if each.certain], before, deletes=request.operation == "DELETE")
+        if worse and self.refuses:
+            return _refused(request, DenialCode.REJECTED_BY_RULE, [*_told(worse), _advice(worse)])
+        unsure = [f"not known before a pod starts: {each}" for each in found if not each.certain]
+        return _allowed([*review.warnings, *known.unknown, *_told(worse), *_told(unsure)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +133,13 @@ class _Review:
         others = tuple(each for each in current if not _is(each, request))
         return cls(guard, request, in_force, (*others, *new), _governed(guard, request), errors, warnings)
 
-    @property
-    def enforcement(self) -> CisePlugin | None:
-        return None if self.in_force is None else _enforcement(self.in_force)
-
-    def after(self) -> ConfiguredPlugin:
+    def after(self, in_force: ConfiguredPlugin) -> ConfiguredPlugin:
         """Image enforcement as it would be."""
         from imagegate.core.enforcement.selection import PolicySet  # takes time: imported when used
 
-        if self.in_force is None:
-            raise ValueError("image enforcement is off")
-        plugin = _enforcement(self.in_force)
+        plugin = _enforcement(in_force)
         changed = replace(plugin, policies=PolicySet(self.policies, plugin.settings.groups, before=plugin.policies))
-        return replace(self.in_force, plugin=changed)
+        return replace(in_force, plugin=changed)
 
 
 def _governed(guard: PolicyGuard, request: AdmissionRequest) -> tuple[str, ...]:
@@ -220,7 +217,7 @@ def _worse(found: Sequence[Lockout], before: Iterable[Lockout], *, deletes: bool
     return [] if places < old else list(found)
 
 
-def _told(found: Sequence[Lockout]) -> list[str]:
+def _told(found: Sequence[object]) -> list[str]:
     more = len(found) - TOLD_MAX
     return [*map(str, found[:TOLD_MAX]), *([f"and {more} more"] if more > 0 else [])]
 
@@ -231,6 +228,10 @@ def _advice(found: Sequence[Lockout]) -> str:
         f"without these images the cluster or imagegate may not start again: name them in repositories, or first"
         f" create an ImagePolicy that allows them in {namespaces}; {OVERRIDE}"
     )
+
+
+def _allowed(warnings: Iterable[str]) -> Decision:
+    return Decision(plugin=NAME, warnings=tuple(f"imagegate: {warning}" for warning in warnings))
 
 
 def _refused(request: AdmissionRequest, code: DenialCode, problems: Sequence[str]) -> Decision:
