@@ -189,6 +189,11 @@ class ClusterSettings:
     image_streams: bool = flag(
         False, "Watch the platform's image streams and Images (OpenShift), in place of those of the store."
     )
+    image_config: bool = flag(
+        False,
+        "Watch `image.config.openshift.io/cluster` (OpenShift): allowed registries and names of the integrated "
+        "registry, where `config` has none.",
+    )
     cache_s: float = seconds(
         10.0,
         "How long a Secret, a service account, an owner or an access review is cached.",

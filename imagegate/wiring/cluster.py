@@ -13,6 +13,7 @@ from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReview
 from imagegate.adapters.kubernetes_api.connection import Connection, Credentials
 from imagegate.adapters.kubernetes_api.fetched import FetchedObjects, Fetcher
 from imagegate.adapters.kubernetes_api.host_cluster import ClusterHost
+from imagegate.adapters.kubernetes_api.image_config import ClusterImageConfig
 from imagegate.adapters.kubernetes_api.image_streams import ClusterImageStreams
 from imagegate.adapters.kubernetes_api.mirror_sets import ClusterMirrors
 from imagegate.adapters.kubernetes_api.policies import ClusterPolicies
@@ -71,12 +72,14 @@ class Cluster:
         """The mirrors of registries, if their objects are watched."""
         self.image_streams = ClusterImageStreams(self.connection, self._namespaces) if chosen.image_streams else None
         """The platform's image streams, if they are watched."""
+        self.image_config = ClusterImageConfig(self.connection) if chosen.image_config else None
+        """OpenShift's configuration of images, if it is watched."""
         self._changed = threading.Event()
 
     @property
     def _watches(self) -> tuple[Watched[Any], ...]:
         watched: list[Watched[Any]] = [self._watched]
-        for each in (self.policies, self.mirrors, self.image_streams):
+        for each in (self.policies, self.mirrors, self.image_streams, self.image_config):
             watched += () if each is None else each.watches
         return tuple(watched)
 
@@ -113,8 +116,10 @@ class Cluster:
         Args:
             renew: puts changed policy objects in force; called in a thread of its own.
         """
-        if self.policies is not None:
-            self.policies.listen(self._changed.set)
+        listened = [each for each in (self.policies, self.image_config) if each is not None]
+        for each in listened:
+            each.listen(self._changed.set)
+        if listened:
             threading.Thread(target=self._keep_renewing, args=(renew,), name="policy objects", daemon=True).start()
         for watch in self._watches:
             watch.start()
@@ -151,6 +156,9 @@ class Cluster:
         if self.image_streams is not None:
             streams = self.image_streams.watches
             checks.append(Check("image streams", lambda: never_synced(streams), stops=True))
+        if self.image_config is not None:
+            config = self.image_config.watches
+            checks.append(Check("image configuration", lambda: never_synced(config), stops=True))
         return [*checks, Check("cluster", lambda: troubles(self._watches))]
 
     def _keep_renewing(self, renew: Callable[[], None]) -> None:

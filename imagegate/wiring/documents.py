@@ -6,6 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ from imagegate.wiring.watched_policies import Renewal
 
 if TYPE_CHECKING:
     from imagegate.adapters.files.cluster import ClusterFiles
+    from imagegate.adapters.kubernetes_api.image_config import ImageConfigNow
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.service.evidence.openshift4_image_cache import CachedImages
     from imagegate.wiring.cluster import Cluster
@@ -108,7 +110,9 @@ class PolicyDocuments:
         images = tuple(map(Path, settings.images))
         known = _documents(self._chosen, settings, MasterConfig())
         self._files = tuple(dict.fromkeys((*known, *images, *before)))
-        config = _config(settings, documents)
+        image_config = None if self._cluster is None else self._cluster.image_config
+        seen = None if image_config is None else image_config.now()
+        config = _config(settings, documents, seen)
         listed = tuple(_documents(self._chosen, settings, config))
         key_file = settings.cise.record_key_file if settings.cise is not None else ""
         credentials = tuple(map(Path, settings.registry.node_credentials))
@@ -136,7 +140,7 @@ class PolicyDocuments:
             plugins = configured_plugins(settings, config, cluster.policies, key, mirrors, node_secrets=secrets)
             if self._cluster is not None and self._cluster.policies is not None:
                 renewal = Renewal(cluster.policies, self._cluster.policies)
-        version = _version(settings, listed, documents)
+        version = _version(settings, listed, documents, seen)
         authorities = Path(config.import_policy.additional_trusted_ca)  # PEM has an end of its own
         check_whole((*(path for path in listed if path != authorities), *images), documents, settings.documents.ending)
         for name in config.ignored_plugins:
@@ -163,6 +167,7 @@ class PolicyDocuments:
             begins=begins,
             weaker_after_s=settings.documents.weaker_after_s,
             ending=settings.documents.ending,
+            outdated=lambda: image_config is not None and image_config.now() is not seen,
         )
         return found if renewal is None else renewal.first(found)
 
@@ -239,11 +244,21 @@ def _access_rules(settings: Settings, documents: Documents) -> tuple[AccessRule,
     return load_access_rules(Path(settings.access_rules), documents) if settings.access_rules else ()
 
 
-def _config(settings: Settings, documents: Documents) -> MasterConfig:
-    if not settings.config:
-        return MasterConfig()
-    path = Path(settings.config)
-    return load_config(path, settings.profile, strict_yaml=settings.strict_yaml, documents=documents)
+def _config(settings: Settings, documents: Documents, cluster: ImageConfigNow | None) -> MasterConfig:
+    """The configuration of the file, completed by the cluster's."""
+    config = MasterConfig()
+    if settings.config:
+        path = Path(settings.config)
+        config = load_config(path, settings.profile, strict_yaml=settings.strict_yaml, documents=documents)
+    if cluster is None:
+        return config
+    from imagegate.documents.image_config import merged, read_image_config
+
+    unavailable = ImagePolicyBlock(unavailable=cluster.unavailable)
+    own = unavailable if cluster.unavailable else read_image_config(cluster.found, settings.profile)
+    if own.unavailable:
+        _log.error("images cannot be imported: %s", own.unavailable)
+    return replace(config, import_policy=merged(config.import_policy, own))
 
 
 def _hosts(settings: Settings, config: MasterConfig) -> RegistryHosts | None:
@@ -263,9 +278,13 @@ def _documents(chosen: StartupOptions, settings: Settings, config: MasterConfig)
         yield Path(settings.access_rules)
 
 
-def _version(settings: Settings, files: Iterable[Path], documents: Documents) -> str:
+def _version(
+    settings: Settings, files: Iterable[Path], documents: Documents, image_config: ImageConfigNow | None
+) -> str:
     """SHA-256 over the settings and the contents of the documents; where they lie does not matter."""
     digest = hashlib.sha256(settings.profile.encode())
+    if image_config is not None:
+        digest.update(repr((image_config.found, image_config.unavailable)).encode())
     for path in files:
         for each in documents.below(path) if documents.is_folder(path) else [path]:
             content = documents.read(each)

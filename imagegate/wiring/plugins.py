@@ -227,12 +227,13 @@ def _plugins(settings: Settings, config: MasterConfig, mirrors: MirrorSource) ->
     yield None if policy is None else ImagePolicyPlugin(policy, image_policy_behaviour(settings, block))
     if config.always_pull:
         yield AlwaysPullPlugin()
-    if block.allowed_registries_for_import is not None:
+    if block.unavailable or block.allowed_registries_for_import is not None:
         gate = ImportGate.configured(
             block.allowed_registries_for_import,
             integrated_registry=next(iter(integrated_registries(settings, block)), ""),
             behaviour=import_gate_behaviour(settings),
             mirrors=checked_mirrors(settings, mirrors) if settings.import_gate.check_mirrors else None,
+            unavailable=block.unavailable,
         )
         yield ImportGatePlugin(gate)
     by_labels = tuple(modes for modes in plugin_modes(settings).values() if modes.by_namespace)

@@ -31,5 +31,7 @@ class ImagePolicyBlock:
     """Resolved path of a PEM bundle trusted for imports, or empty."""
     image_stream_import_mode: str = IMPORT_MODE_LEGACY
     """``importMode`` of new tags."""
+    unavailable: str = ""
+    """Why it is not known what may be imported; then nothing may."""
     allowed_registry_lines: tuple[int, ...] = field(default=(), compare=False)
     """The line of each allowed registry, for messages."""

@@ -46,7 +46,16 @@ _ALLOWED = Admission(True)
 class ImportGate:
     """The compiled list. Immutable, so that all threads share one."""
 
-    __slots__ = ("_allows_all", "_index", "_integrated", "_listed", "behaviour", "integrated_registry", "mirrors")
+    __slots__ = (
+        "_allows_all",
+        "_index",
+        "_integrated",
+        "_listed",
+        "behaviour",
+        "integrated_registry",
+        "mirrors",
+        "unavailable",
+    )
 
     def __init__(
         self,
@@ -55,12 +64,14 @@ class ImportGate:
         integrated_registry: str = "",
         behaviour: GateBehaviour = DOCUMENTED,
         mirrors: CheckedMirrors | None = None,
+        unavailable: str = "",
     ) -> None:
         """Compile exactly this list; None allows everything. See ``configured`` for the meaning of ``[]``.
 
         Args:
             integrated_registry: ``HOST[:PORT]``, always allowed; empty: none is known.
             mirrors: must be on the list as well; None: they need not.
+            unavailable: why the list is not known; then nothing is allowed.
 
         Raises:
             InvalidPolicy: an entry has more than one colon; all such entries are named.
@@ -68,7 +79,8 @@ class ImportGate:
         self.behaviour = behaviour
         self.mirrors = mirrors
         self.integrated_registry = integrated_registry
-        self._allows_all = entries is None
+        self.unavailable = unavailable
+        self._allows_all = entries is None and not unavailable
         self._index = RuleIndex(parse_rules(entries or ()), fold_case=behaviour.fold_case)
         self._integrated = _integrated_rule(integrated_registry, self._index.rules, fold_case=behaviour.fold_case)
         self._listed = self._listed_rules()
@@ -81,6 +93,7 @@ class ImportGate:
         integrated_registry: str = "",
         behaviour: GateBehaviour = DOCUMENTED,
         mirrors: CheckedMirrors | None = None,
+        unavailable: str = "",
     ) -> ImportGate:
         """The gate for ``imagePolicyConfig.allowedRegistriesForImport`` as it is written in the file.
 
@@ -89,7 +102,13 @@ class ImportGate:
         """
         if entries is not None and not entries and behaviour.empty_list_allows_all:
             entries = None
-        return cls(entries, integrated_registry=integrated_registry, behaviour=behaviour, mirrors=mirrors)
+        return cls(
+            entries,
+            integrated_registry=integrated_registry,
+            behaviour=behaviour,
+            mirrors=mirrors,
+            unavailable=unavailable,
+        )
 
     @property
     def allows_all(self) -> bool:
@@ -111,6 +130,8 @@ class ImportGate:
         """
         if self._allows_all:
             return _ALLOWED
+        if self.unavailable:
+            return Admission(False, f"it is not known what may be imported: {self.unavailable}")
         if repositories and self._is_held(reference, repositories):
             return _ALLOWED
         repository = repository_of(reference) if self._index.names_repositories else ""

@@ -158,6 +158,9 @@ class PolicyOwner:
     def renew(self) -> None:
         """Put the policy objects of a cluster in force as they are now. Never raises."""
         try:
+            if self._holder.current.outdated():
+                with self._following:
+                    self._put(self._from.load(self._kept.documents))
             with self._putting:
                 self._holder.renew()
             self._renewal_error = ""

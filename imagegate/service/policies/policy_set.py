@@ -124,6 +124,8 @@ class PolicySet:
     """Seconds that documents of weaker policies must stay unchanged before they replace these."""
     renewal: Callable[[PolicySet], PolicySet] | None = None
     """Makes the same policies with a cluster's policy objects as they are now; the same set if none has changed."""
+    outdated: Callable[[], bool] = lambda: False
+    """True if something else than documents and policy objects has changed, so that they must be read again."""
     objects: object = None
     """The policy objects in it, for ``renewal``."""
 
