@@ -74,6 +74,11 @@ def _service_account(plane: ControlPlane, directory: Path) -> Kubectl:
     plane.kubectl("apply", "-f", "-", text_in=yaml.safe_dump_all([namespace, account, binding]))
     for manifest in ("rbac/aggregated-api.yaml", "aggregated-api/delegation.yaml"):
         plane.kubectl("apply", "-f", MANIFESTS / manifest)
+    return token_of(plane, directory)
+
+
+def token_of(plane: ControlPlane, directory: Path) -> Kubectl:
+    """A client with a token of imagegate's service account."""
     token = plane.kubectl("-n", INSTALLED_IN, "create", "token", "imagegate").stdout.strip()
     home = directory / "account"
     home.mkdir()
@@ -83,19 +88,22 @@ def _service_account(plane: ControlPlane, directory: Path) -> Kubectl:
 
 
 def _settings(account: Kubectl, registry: Registry) -> dict[str, Any]:
-    assert registry.ca is not None
     return {
         "config": str(CONFIG / "master-config.yaml"),
         "store": {"path": "images.db"},
         "cluster": {"kubeconfig": str(account.configuration), "cacheSeconds": 1},
         "imageApi": {"aggregation": {"enabled": True}},
-        "registry": {
-            "caFile": str(registry.ca.bundle),
-            "allowPrivateAddresses": [registry.host],
-            "mirrors": [
-                {"source": "docker.io", "mirrors": [registry.host], "use": "any", "neverContactSource": True},
-            ],
-        },
+        "registry": docker_hub(registry),
+    }
+
+
+def docker_hub(registry: Registry) -> dict[str, Any]:
+    """The settings ``registry``, with Docker Hub played by a registry of the tests."""
+    assert registry.ca is not None
+    return {
+        "caFile": str(registry.ca.bundle),
+        "allowPrivateAddresses": [registry.host],
+        "mirrors": [{"source": "docker.io", "mirrors": [registry.host], "use": "any", "neverContactSource": True}],
     }
 
 
