@@ -189,7 +189,7 @@ class Metrics:
         self._reload_failed.set(1 if state.error else 0)
         self._held.set(1 if state.held is not None else 0)
         self._restored.set(1 if state.restored else 0)
-        in_force = {plugin.name: plugin.rules.total for plugin in current.every}
+        in_force = {plugin.name: plugin.rules_in_force for plugin in current.every}
         waiting: Mapping[str, int] = state.held.counts if state.held is not None else in_force
         for plugin in {*in_force, *waiting, *self._with_rules}:
             self._rules.labels(plugin, "in-force").set(in_force.get(plugin, 0))

@@ -27,7 +27,7 @@ def _policies(policies: PolicyHolder) -> dict[str, Any]:
     return {
         "version": current.version,
         "plugins": [plugin.name for plugin in current.every],
-        "rules": {plugin.name: plugin.rules.total for plugin in current.every},
+        "rules": {plugin.name: plugin.rules_in_force for plugin in current.every},
         "read": state.at.isoformat(timespec="seconds"),
         "error": state.error,
         "restored": state.restored,

@@ -37,7 +37,7 @@ from imagegate.wiring.templates import judging_templates, without_templates
 if TYPE_CHECKING:
     from imagegate.core.enforcement.behaviour import CiseSettings
     from imagegate.core.enforcement.plugin import CisePlugin
-    from imagegate.core.enforcement.policy import Entry
+    from imagegate.core.enforcement.policy import Entry, ImagePolicyObject
     from imagegate.core.enforcement.selection import PolicySet
     from imagegate.documents.image_policies import LoadedPolicies
     from imagegate.ports.policy_objects import PolicyObjectsNow
@@ -108,6 +108,7 @@ def with_objects(
     found: list[ConfiguredPlugin] = []
     fresh: CisePlugin | None = None
     guard: ConfiguredPlugin | None = None
+    rules = sum(len(policy.entries) for policy in _from_cluster(policies, objects))
     for each in plugins:
         plugin = without_templates(each.plugin)
         if isinstance(plugin, PolicyGuard):
@@ -117,6 +118,7 @@ def with_objects(
             if fresh is None:
                 fresh = replace(plugin, policies=_policy_set(policies, objects, plugin.settings, plugin.policies))
             plugin = fresh.for_hook(plugin.hook)
+            each = replace(each, watched_rules=rules)
         found.append(replace(each, plugin=plugin))
     resources = next((each.plugin.resources for each in plugins if isinstance(each.plugin, TemplatePlugin)), ())
     with_templates = tuple(judging_templates(found, resources))
@@ -131,9 +133,13 @@ def _policy_set(
 
     if objects is None:
         return PolicySet(policies.policies, behaviour.groups)
-    written = {(key[0].value, *key[1:]) for key in policies.objects}
-    found = (each.policy for each in objects.objects if each.key not in written)
+    found = _from_cluster(policies, objects)
     return PolicySet((*policies.policies, *found), behaviour.groups, unavailable=objects.unavailable, before=before)
+
+
+def _from_cluster(policies: LoadedPolicies, objects: PolicyObjectsNow) -> Iterator[ImagePolicyObject]:
+    written = {(key[0].value, *key[1:]) for key in policies.objects}
+    return (each.policy for each in objects.objects if each.key not in written)
 
 
 def _image_enforcement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +24,7 @@ from tests.cluster.policy_objects import CISE, PORTIERIS, Writer, install, polic
 from tests.cluster.rights import restricted
 from tests.cluster.workers import Asked, every_worker
 from tests.support.processes import wait_until
-from tests.support.service import Service, serving
+from tests.support.service import IMAGEGATE, Service, serving
 
 CHANGES = 120
 BY_KUBECTL = 12
@@ -167,8 +168,24 @@ def test_metrics_and_readiness_say_how_old_every_copy_is(replicas: Replicas) -> 
         wait_until(lambda kind=kind: service.metric("imagegate_cluster_watch_age_seconds", kind=kind) > 0, kind)  # type: ignore[misc]
         assert service.metric("imagegate_cluster_watch_age_seconds", kind=kind) < 120
         assert service.metric("imagegate_cluster_watch_unsynced", kind=kind) == 0
+    rules = {"plugin": "cise", "state": "in-force"}
+    wait_until(lambda: service.metric("imagegate_policy_rules", **rules) == 2, "the number of rules")
     objects = "imagegate_cluster_watch_objects"
     wait_until(lambda: service.metric(objects, kind=f"clusterimagepolicies.{CISE[0]}") == 1, "the number of objects")
+
+
+def test_commands_list_the_objects_once(replicas: Replicas, tmp_path: Path) -> None:
+    settings = settings_file(tmp_path, replicas.plane)
+    for image, code in (("p.example/a:1", 0), ("x.example/a:1", 1)):
+        done = subprocess.run(
+            [IMAGEGATE, "explain", "--settings", settings, "-n", NAMESPACE, image],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert f"watched clusterimagepolicies.{PORTIERIS[0]}" in done.stdout
+        assert "the API server was last heard from" in done.stdout
 
 
 def test_every_replica_has_the_same_version(replicas: Replicas) -> None:

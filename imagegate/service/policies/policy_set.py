@@ -89,8 +89,15 @@ class ConfiguredPlugin:
     only_as: str = ""
     """Name of the only endpoint that runs it; empty: endpoints of the plug-in's own name, and those that run all."""
     rules: RuleCounts = NO_RULES
+    watched_rules: int = 0
+    """Rules of a cluster's policy objects, which ``rules`` does not count: objects are never half written."""
     settled: bool = False
     """True if its validating pass never differs for an object that its mutating pass allows unchanged."""
+
+    @property
+    def rules_in_force(self) -> int:
+        """Rules of documents and of a cluster's objects."""
+        return self.rules.total + self.watched_rules
 
     @property
     def name(self) -> str:
