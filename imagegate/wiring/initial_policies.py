@@ -20,8 +20,10 @@ from imagegate.adapters.records.process_notes import ProcessNotes
 from imagegate.errors import ConfigError, InvalidPolicy, InvalidSettings
 from imagegate.ports.documents import DamagedState, Documents, Kept, Recorded
 from imagegate.service.policies.change import Texts, change
-from imagegate.service.policies.owner import Beginning, PolicyOwner, Sources, held
+from imagegate.service.policies.owner import PolicyOwner
 from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
+from imagegate.service.policies.sources import Beginning, Sources
+from imagegate.service.policies.state_notes import held
 from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.completeness import has_marker

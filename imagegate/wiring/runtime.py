@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from imagegate.service.certificates.follower import CertificateFollower
     from imagegate.service.certificates.served import Serving
     from imagegate.service.guard.at_start import LockoutCheck
-    from imagegate.service.policies.owner import Beginning, PolicyOwner
+    from imagegate.service.policies.owner import PolicyOwner
+    from imagegate.service.policies.sources import Beginning
     from imagegate.wiring.aggregation import Aggregation
     from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService

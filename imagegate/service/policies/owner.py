@@ -11,16 +11,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from imagegate.errors import ConfigError
-from imagegate.ports.documents import Documents, Index, Kept, KeptPolicies, Processes, Recorded
-from imagegate.service.policies.change import Change, Texts, change
-from imagegate.service.policies.policy_set import Held, PolicyHolder, PolicySet, ReloadState, unavailable
+from imagegate.ports.documents import Documents, Index, Recorded
+from imagegate.service.policies.change import change
+from imagegate.service.policies.policy_set import PolicyHolder, PolicySet, unavailable
+from imagegate.service.policies.sources import Beginning, ReadDocuments, Sources
+from imagegate.service.policies.state_notes import held, note_of, state_of
 
 LOOK_EVERY_S = 0.5
 LOOK_COSTS_AT_MOST = 0.05
@@ -33,67 +34,6 @@ REPORT_EVERY_S = 1.0
 _FILES = "files"
 
 _log = logging.getLogger(__name__)
-
-
-class ReadDocuments(Recorded, Protocol):
-    """Documents of one attempt to read them."""
-
-    @property
-    def trouble(self) -> bool:
-        """True if a file was there and could not be read."""
-
-    def unchanged(self) -> bool:
-        """True if everything is still as it was when it was read."""
-
-
-class Watch(Protocol):
-    """Detects that files have changed, and no longer change."""
-
-    def look(self, paths: Iterable[Path]) -> bool:
-        """Look once; True if there is a change to act upon."""
-
-    def rests(self) -> bool:
-        """True if nothing differed at the last look."""
-
-    def mark(self, paths: Iterable[Path]) -> object:
-        """The state of the files now."""
-
-    def acted(self, on: Any) -> None:
-        """The files were read as they were at this mark."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """Policies at the start of a service."""
-
-    policies: PolicySet
-    documents: Recorded
-    restored: str = ""
-    """Reason why these are stored documents; empty if they are those of the files."""
-    error: str = ""
-    """The problem with the files."""
-    held: Held | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """Sources of documents, and the place where they are stored."""
-
-    load: Callable[[Documents], PolicySet]
-    check: Callable[[PolicySet], None]
-    """Judges policies from the files before they are in force; raises ConfigError."""
-    disk: Callable[[], ReadDocuments]
-    """Documents on disk, for one attempt to read them."""
-    files: Callable[[], tuple[Path, ...]]
-    """Files to watch, as of the last attempt."""
-    watch: Watch
-    texts: Callable[[Kept, Recorded], Texts]
-    """Differences between documents and those in force."""
-    shared: KeptPolicies
-    """Storage shared by the processes of this service."""
-    state: KeptPolicies | None
-    """Storage for the next start; None: none."""
-    processes: Processes
 
 
 class PolicyOwner:
@@ -254,7 +194,7 @@ class PolicyOwner:
         """Report the leader's findings about the files as this process's own."""
         note = self._from.processes.note(_FILES)
         if note:
-            state = _state_of(note)
+            state = state_of(note)
             if state != self._holder.state:
                 self._holder.state = state
 
@@ -399,7 +339,7 @@ class PolicyOwner:
         self._reported(self.generation, self._error or self.watch_problem())
 
     def _tell(self) -> None:
-        note = {**_note_of(self._holder.state), "watch": self._looked, "stateError": self._state_error}
+        note = {**note_of(self._holder.state), "watch": self._looked, "stateError": self._state_error}
         self._from.processes.put_note(_FILES, note)
 
     @property
@@ -457,40 +397,3 @@ def _why(error: Exception) -> str:
 def _traceback(error: Exception) -> Exception | None:
     """The traceback to log for an unexpected error; None for an expected one."""
     return None if isinstance(error, (ConfigError, OSError)) else error
-
-
-def held(found: Change, fresh: PolicySet, since: datetime, weaker_after_s: float) -> Held:
-    """Policies that wait for a second reason."""
-    return Held(
-        since=since,
-        reasons=found.reasons,
-        rules=tuple(map(str, found.rules)),
-        counts={plugin.name: plugin.rules.total for plugin in fresh.every},
-        until=None if found.cut_off else since + timedelta(seconds=weaker_after_s),
-    )
-
-
-def _note_of(state: ReloadState) -> dict[str, Any]:
-    return {
-        "at": state.at.isoformat(),
-        "problem": state.error,
-        "restored": state.restored,
-        "held": state.held and state.held.to_json(),
-    }
-
-
-def _state_of(note: Mapping[str, Any]) -> ReloadState:
-    waiting = note["held"]
-    return ReloadState(
-        datetime.fromisoformat(note["at"]),
-        note["problem"],
-        waiting
-        and Held(
-            since=datetime.fromisoformat(waiting["since"]),
-            reasons=tuple(waiting["reasons"]),
-            rules=tuple(waiting["rules"]),
-            counts=waiting["counts"],
-            until=waiting["until"] and datetime.fromisoformat(waiting["until"]),
-        ),
-        note["restored"],
-    )
