@@ -38,6 +38,7 @@ from imagegate.core.registry.egress import (
     read_url,
     shown_url,
 )
+from imagegate.core.registry.error_text import error_sentence
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
 
@@ -91,7 +92,8 @@ class HttpAnswer:
     """One answer, read to its end.
 
     ``url`` is the last one requested, after redirects; ``authenticate`` holds the lines of ``WWW-Authenticate``;
-    ``server`` is the server that answered, the ``sender`` of requests to servers that the answer names.
+    ``server`` is the server that answered, the ``sender`` of requests to servers that the answer names;
+    ``authorization`` is the header of the request, which messages must not repeat.
     """
 
     status: int
@@ -100,11 +102,19 @@ class HttpAnswer:
     url: str
     authenticate: tuple[str, ...] = ()
     server: Sender | None = None
+    authorization: str | None = field(default=None, repr=False)
 
     @property
     def content_type(self) -> str:
         """Media type in lower case without parameters."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def sentence(self) -> str:
+        """What an error answer says: one printable line without the request's credential, or empty."""
+        said = error_sentence(self.content_type, self.body, authorization=self.authorization or "")
+        wait_s = _retry_after(self)
+        return f"{said} (try again in {wait_s:.0f} s)".lstrip() if wait_s else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +261,8 @@ class HttpClient:
                 credential = hop.headers.get("Authorization")
                 if answer.status == 429 and asked and credential and answer.url == hop.target.url:
                     self.circuits.pause(_server(hop), credential, asked)
-                shown = f"{shown_url(answer.url)} answered with status {answer.status}"
+                said = answer.sentence
+                shown = f"{shown_url(answer.url)} answered with status {answer.status}{said and f': {said}'}"
                 raise UnavailableStatus(shown, answer.status)
         raise Unreachable("no attempt was allowed")
 
@@ -295,7 +306,7 @@ class HttpClient:
             _note_failure(permit, error, seconds=time.monotonic() - began, connected=bool(met))
             raise
         permit.answered(answer.status)
-        return replace(answer, server=Sender(origin, met[-1]))
+        return replace(answer, server=Sender(origin, met[-1]), authorization=hop.headers.get("Authorization"))
 
     def _sent(
         self, hop: _Hop, met: list[frozenset[Address]], *, until: float, max_bytes: int, verify: bool

@@ -10,8 +10,10 @@ Source of the exchange: distribution, spec/auth/token.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from imagegate.adapters.http.client import HttpAnswer, HttpClient
@@ -25,9 +27,11 @@ from imagegate.core.registry.pull_secrets import Credential
 from imagegate.errors import EvidenceError, Malformed, Refused, Unreachable
 
 TOKEN_MAX_BYTES = 256 * 1024
-DEFAULT_TOKEN_S = 60.0  # distribution, spec/auth/token: without expires_in
+SHORTEST_TOKEN_S = 60.0  # distribution, spec/auth/token: also without expires_in
 LONGEST_TOKEN_S = 3600.0
 _EARLY_S = 10.0  # a token is renewed this long before it ends
+_INSTANT_MAX_LENGTH = 64
+_REFUSALS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "access_denied"})
 
 _HUB_SERVER = "registry-1.docker.io"
 KNOWN_REALMS: Mapping[str, frozenset[str]] = {
@@ -145,7 +149,7 @@ class Authenticator:
         sender: Sender | None = None,
         fresh: bool = False,
     ) -> Authorization:
-        """The header that answers ``challenges``; None in it where nothing is to be sent.
+        """The header that answers ``challenges``, a token before a password; None in it where nothing is to be sent.
 
         Args:
             base_url: ``https://HOST[:PORT]`` of the registry that sent the challenges.
@@ -161,16 +165,31 @@ class Authenticator:
             Refused: requests to the realm are not permitted, or not with this credential.
             Unreachable, Malformed, TooLarge: no token.
         """
-        for challenge in challenges:
-            if challenge.scheme == "bearer":
-                server = sender or Sender(read_url(base_url).origin)
+        offered = tuple(challenges)
+        refused: Refused | None = None
+        for challenge in offered:
+            if challenge.scheme != "bearer":
+                continue
+            server = sender or Sender(read_url(base_url).origin)
+            try:
                 request = self._token_request(challenge, base_url, scope, credential, verify=verify, server=server)
-                kept = None if fresh else self._tokens.get(request)
-                token = kept or self._token(request, base_url, until=until, fresh=fresh)
-                return Authorization(f"Bearer {token}", kept=kept is not None)
-            if challenge.scheme == "basic":
-                return Authorization(basic(credential)) if credential else NOTHING
+            except Refused as error:
+                refused = refused or error
+                continue
+            kept = None if fresh else self._tokens.get(request)
+            token = kept or self._token(request, base_url, until=until, fresh=fresh)
+            return Authorization(f"Bearer {token}", kept=kept is not None)
+        if credential and any(challenge.scheme == "basic" for challenge in offered):
+            return self._password(credential, base_url)
+        if refused is not None:
+            raise refused
         return NOTHING
+
+    @staticmethod
+    def _password(credential: Credential, base_url: str) -> Authorization:
+        if credential.identity_token:
+            raise Refused(f"{base_url} takes passwords only, and the pull secret has an identity token")
+        return Authorization(basic(credential))
 
     def _token_request(
         self,
@@ -183,6 +202,8 @@ class Authenticator:
         server: Sender,
     ) -> TokenRequest:
         realm = challenge.parameters.get("realm", "")
+        if not realm:
+            raise Refused(f"{base_url} asks for a token and names no token realm")
         own = same_origin(realm, base_url)
         if not (own and not verify) and not realm.lower().startswith("https://"):
             raise Refused(f"{base_url} names the token realm {realm[:200]!r}, which is not HTTPS")
@@ -212,7 +233,16 @@ class Authenticator:
     def _new_token(self, request: TokenRequest, base_url: str, *, until: float) -> str:
         verify = request.verify or not same_origin(request.realm, base_url)
         answer = self._granted(request, until=until, verify=verify)
-        if answer is None:
+        if answer is None and request.credential is not None and request.credential.identity_token:
+            answer = self._http.post_form(
+                request.realm,
+                _refresh_form(request, self._client_id),
+                until=until,
+                max_bytes=TOKEN_MAX_BYTES,
+                verify=verify,
+                sender=request.sender,
+            )
+        elif answer is None:
             answer = self._http.get(
                 _with_query(request),
                 until=until,
@@ -221,17 +251,17 @@ class Authenticator:
                 verify=verify,
                 sender=request.sender,
             )
-        if answer.status in {401, 403}:
-            raise CredentialRefused(f"token server {shown_url(request.realm)} answered status {answer.status}")
         if not 200 <= answer.status < 300:
-            raise Unreachable(f"token server {shown_url(request.realm)} answered status {answer.status}")
-        token, lifetime_s = read_token(answer.body)
+            kind = CredentialRefused if _refuses_credential(answer) else Unreachable
+            said = answer.sentence
+            raise kind(f"token server {shown_url(request.realm)} answered status {answer.status}{said and f': {said}'}")
+        token, lifetime_s = read_token(answer.body, now=time.time())
         self._tokens.put(request, token, ttl_s=lifetime_s - _EARLY_S)
         return token
 
     def _granted(self, request: TokenRequest, *, until: float, verify: bool) -> HttpAnswer | None:
         """The answer to a form with the password; None where that is not asked for, or not known there."""
-        if request.credential is None or not self._client_id:
+        if request.credential is None or request.credential.identity_token or not self._client_id:
             return None
         form = {
             "service": request.service,
@@ -247,8 +277,36 @@ class Authenticator:
         return None if answer.status in {404, 405} else answer
 
 
-def read_token(body: bytes) -> tuple[str, float]:
-    """``token`` (or ``access_token``) and its lifetime in seconds, from a token server's JSON.
+def _refuses_credential(answer: HttpAnswer) -> bool:
+    """True if a token server does not take the credential; RFC 6749 section 5.2 says it with status 400."""
+    if answer.status in {401, 403}:
+        return True
+    try:
+        return answer.status == 400 and bounded_json_object(answer.body, "error").get("error") in _REFUSALS
+    except EvidenceError:
+        return False
+
+
+def _refresh_form(request: TokenRequest, client_id: str) -> dict[str, str]:
+    """The form that exchanges an identity token. Source: distribution, spec/auth/oauth."""
+    assert request.credential is not None  # noqa: S101 - for mypy
+    return {
+        "service": request.service,
+        "grant_type": "refresh_token",
+        "client_id": client_id or "imagegate",
+        "refresh_token": request.credential.identity_token,
+        "scope": request.scope,
+    }
+
+
+def read_token(body: bytes, *, now: float) -> tuple[str, float]:
+    """``token`` (or ``access_token``) and its remaining lifetime in seconds, from a token server's JSON.
+
+    ``expires_in`` is at least a minute, whatever it says; ``issued_at`` counts if it is a time of RFC 3339 within that
+    lifetime, since a clock that is wrong says nothing. Source: distribution/distribution, internal/client/auth.
+
+    Args:
+        now: seconds since 1970.
 
     Raises:
         Malformed, TooLarge: no such answer, or a token that cannot stand in a header.
@@ -258,9 +316,20 @@ def read_token(body: bytes) -> tuple[str, float]:
     if not isinstance(token, str) or not is_token(token):
         raise Malformed("the token server's answer has no token")
     lifetime = document.get("expires_in")
-    if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or lifetime <= 0:
-        lifetime = DEFAULT_TOKEN_S
-    return token, min(float(min(lifetime, 10**9)), LONGEST_TOKEN_S)
+    if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)):
+        lifetime = SHORTEST_TOKEN_S
+    lifetime = max(float(min(lifetime, 10**9)), SHORTEST_TOKEN_S)
+    age = now - _issued_at(document.get("issued_at"), now)
+    return token, min(lifetime - age if 0 < age < lifetime else lifetime, LONGEST_TOKEN_S)
+
+
+def _issued_at(text: object, now: float) -> float:
+    """The instant that ``issued_at`` names; ``now`` where it does not name one."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) and len(text) <= _INSTANT_MAX_LENGTH else None
+        return now if found is None or found.tzinfo is None else found.timestamp()
+    except (ValueError, OverflowError):
+        return now
 
 
 def _with_query(request: TokenRequest) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from imagegate.adapters.http.circuits import CircuitOpen
 from imagegate.adapters.http.client import HttpAnswer, HttpClient, server_name
@@ -47,7 +47,9 @@ from imagegate.core.registry.egress import (
     shown_url,
     split_host_port,
 )
+from imagegate.core.registry.link_header import next_link
 from imagegate.core.registry.manifest import (
+    DOCKER_SCHEMA1,
     MANIFEST_MAX_BYTES,
     MEDIA_TYPES,
     Manifest,
@@ -67,8 +69,10 @@ _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.
 _PATH = re.compile(r"[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*)*")
 _ACCEPT = ", ".join(MEDIA_TYPES)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|")
-_LINK = re.compile(r"<([^<>]*+)>\s*+;([^,<]*+)")  # possessive, and stops at the next "<": linear for every text
-_IS_NEXT = re.compile(r'\brel="?next"?')
+_DIGEST_AS_TAG = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,}")
+_ODD_TAG_MAX_LENGTH = 256
+_UNTYPED = frozenset({"", "application/json"})
+_ENDED_TOKEN = frozenset({400, 401, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +251,11 @@ class HttpRegistry:
             answer = opening.answer
         else:
             answer = self._get(place, url, accept, max_bytes, authorization)
-        if answer.status == 401 and same_origin(answer.url, url) and _worth_a_token(answer, endpoint, authorization):
+        if same_origin(answer.url, url) and _worth_a_token(answer, endpoint, authorization):
             # the token has been ended, or this repository is guarded in another way than what made us acquainted
             self.endpoints.learn_challenges(place.host, answer, insecure=place.insecure)
-            asking = replace(endpoint, challenges=challenges_of(answer), server=answer.server)
+            challenges = challenges_of(answer)
+            asking = replace(endpoint, challenges=challenges, server=answer.server) if challenges else endpoint
             authorization = self._authorization(place, asking, fresh=True)
             if authorization.header:
                 answer = self._get(place, url, accept, max_bytes, authorization)
@@ -342,10 +347,8 @@ class Place:
         )
         url = self.url(f"manifests/{wanted}")
         answer = self.registry.get(self, url, accept=_ACCEPT, max_bytes=limit, opening=opening)
-        if answer.content_type not in MEDIA_TYPES:
-            raise Malformed(f"{self.shown}: {answer.content_type or 'no Content-Type'!r} is not an image manifest")
         algorithm = self.image.id.partition(":")[0] if self.image.id else "sha256"
-        manifest = parse_manifest(answer.body, answer.content_type, algorithm=algorithm, max_bytes=limit)
+        manifest = parse_manifest(answer.body, self.media_type(answer), algorithm=algorithm, max_bytes=limit)
         if self.image.id and manifest.digest != self.image.id:
             raise RegistryFailure(
                 RegistryErrorKind.INTEGRITY,
@@ -353,6 +356,19 @@ class Place:
                 f" {self.image.id} does not match the digest calculated from the content {manifest.digest}",
             )
         return Found(manifest, _source(answer))
+
+    def media_type(self, answer: HttpAnswer) -> str:
+        """The media type of a manifest; registries of schema 1 send it as JSON or without a type.
+
+        Source: distribution/distribution 2.8, manifest/schema1; containers/image, manifest.NormalizedMIMEType.
+        """
+        served = answer.content_type
+        if served in MEDIA_TYPES:
+            return served
+        if served in _UNTYPED and bounded_json_object(answer.body, "manifest").get("schemaVersion") == 1:
+            return DOCKER_SCHEMA1
+        page = f": {answer.sentence}" if served == "text/html" else ""
+        raise Malformed(f"{self.shown}: {served or 'no Content-Type'!r} is not an image manifest{page}")
 
     def blob(self, digest: str) -> Found[bytes]:
         """A configuration blob, whose digest is verified."""
@@ -382,11 +398,17 @@ class Place:
             url = self.next_page(url, link)
 
     def next_page(self, url: str, link: str) -> str:
-        """The URL of the next page. Raises ``Malformed`` if it is at another path."""
-        target = joined(url, link)
-        if not same_origin(url, target) or urlsplit(target).path != urlsplit(url).path:
-            raise Malformed(f"{self.shown}: the next page of tags is elsewhere: {link[:200]!r}")
-        return target
+        """The URL of the next page: this list, with the query of the link.
+
+        Registries behind a proxy name a host or path of their own, which is not asked.
+
+        Raises:
+            Malformed: the link has no query.
+        """
+        query = urlsplit(joined(url, link)).query
+        if not query:
+            raise Malformed(f"{self.shown}: the next page is elsewhere: {printable(link, 200)!r}")
+        return urlunsplit(urlsplit(url)._replace(query=query, fragment=""))
 
     def signatures(self, digest: str) -> Found[tuple[bytes, ...]]:
         """See ``ports.registry``."""
@@ -462,7 +484,8 @@ def _raise_status(answer: HttpAnswer, place: Place, *, sent: bool) -> NoReturn:
         text = _unauthorized_text(place, sent=credential, wrong=wrong)
         raise RegistryFailure(RegistryErrorKind.BAD_CREDENTIALS if wrong else error_kind, text)
     retryable = answer.status >= 500 or answer.status == 429
-    why = f"{place.shown}: {urlsplit(answer.url).netloc} answered status {answer.status}"
+    said = answer.sentence
+    why = f"{place.shown}: {urlsplit(answer.url).netloc} answered status {answer.status}{said and f': {said}'}"
     raise RegistryFailure(RegistryErrorKind.UNREACHABLE, why, retryable=retryable)
 
 
@@ -479,8 +502,15 @@ def _insufficient_scope(answer: HttpAnswer) -> bool:
 
 
 def _worth_a_token(answer: HttpAnswer, endpoint: Endpoint, sent: Authorization) -> bool:
-    """True if a new token may end a refusal: none or an old one was sent, or the answer names another realm."""
-    if sent.kept or not sent.header:
+    """True if a new token may end a refusal: none or an old one was sent, or the answer names another realm.
+
+    Registries refuse a token that has ended with 401, some with 400 or 403.
+    """
+    if sent.kept:
+        return answer.status in _ENDED_TOKEN
+    if answer.status != 401:
+        return False
+    if not sent.header:
         return True
     return _realms(challenges_of(answer)) != _realms(endpoint.challenges)
 
@@ -515,18 +545,18 @@ def _canonical(registry: str) -> str:
         return registry
 
 
-def next_link(header: str) -> str | None:
-    """The target of ``rel="next"`` in a ``Link`` header (RFC 8288)."""
-    return next((link[1] for link in _LINK.finditer(header) if _IS_NEXT.search(link[2])), None)
-
-
 def _tags(body: bytes) -> list[str]:
+    """Tags of one page. A string that is no tag stays, since only its own look-up need fail.
+
+    ``null`` (Nexus) and digests (Artifactory) are left out. Source: containers/image, docker/docker_image.go.
+    """
     tags = bounded_json_object(body, "list of tags").get("tags")
     if tags is None:
         return []
-    if not isinstance(tags, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags):
+    if not isinstance(tags, list) or not all(isinstance(tag, str | None) for tag in tags):
         raise Malformed("the registry's list of tags holds something else than tags")
-    return tags
+    named = (tag for tag in tags if tag is not None and _DIGEST_AS_TAG.fullmatch(tag) is None)
+    return [tag if _TAG.fullmatch(tag) else printable(tag, _ODD_TAG_MAX_LENGTH) for tag in named]
 
 
 def _signature_blobs(body: bytes) -> tuple[bytes, ...]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from imagegate.adapters.http.client import HttpAnswer, HttpClient, NotTls
 from imagegate.caching import SingleFlight, TimedCache
-from imagegate.core.registry.auth_challenge import Challenge, parse_challenges
+from imagegate.core.registry.auth_challenge import Challenge, readable_challenges
 from imagegate.core.registry.egress import Sender, same_origin
 from imagegate.core.registry.manifest import MEDIA_TYPES
 from imagegate.errors import EvidenceError, Refused, Unreachable
@@ -179,4 +179,4 @@ def _endpoint(base_url: str, answer: HttpAnswer, *, verify: bool) -> Endpoint:
 
 def challenges_of(answer: HttpAnswer) -> tuple[Challenge, ...]:
     """The challenges of a 401; empty for any other answer."""
-    return parse_challenges(answer.authenticate) if answer.status == 401 else ()
+    return readable_challenges(answer.authenticate) if answer.status == 401 else ()

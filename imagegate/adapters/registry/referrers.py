@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.registry.client import HttpRegistry, NotFound, Place, next_link
+from imagegate.adapters.registry.client import HttpRegistry, NotFound, Place
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
+from imagegate.core.registry.link_header import next_link
 from imagegate.core.registry.manifest import OCI_INDEX, OCI_MANIFEST, bounded_json_object, digest_of, is_strict_digest
 from imagegate.errors import Malformed, TooLarge
 from imagegate.ports.registry import RegistryAccess

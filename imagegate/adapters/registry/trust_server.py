@@ -17,14 +17,13 @@ from urllib.parse import quote
 
 from imagegate.adapters.http.client import CertificateRefused, HttpAnswer, HttpClient, NotTls, UnavailableStatus
 from imagegate.adapters.registry.auth import Authenticator, TokenRealms
-from imagegate.adapters.registry.endpoints import challenges_of
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.content_trust.fetches import Fetch
 from imagegate.core.content_trust.question import TrustedImage
 from imagegate.core.content_trust.roles import ROOT
 from imagegate.core.kube.printable import printable
 from imagegate.core.references.openshift import ImageReference
-from imagegate.core.registry.auth_challenge import Challenge
+from imagegate.core.registry.auth_challenge import Challenge, parse_challenges
 from imagegate.core.registry.egress import read_url
 from imagegate.core.registry.manifest import bounded_json_object
 from imagegate.core.registry.pull_secrets import Credential, credentials_for
@@ -131,7 +130,7 @@ class _Session:
         answer = self._get(url, max_bytes, until)
         if answer.status == 401 and self._header is None:
             try:
-                place.guard, place.challenges = answer, challenges_of(answer)
+                place.guard, place.challenges = answer, parse_challenges(answer.authenticate)
             except Malformed as error:
                 raise AuthEndpointError(str(error)) from error
             if not any(challenge.scheme in ("bearer", "basic") for challenge in place.challenges):

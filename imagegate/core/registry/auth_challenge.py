@@ -1,7 +1,8 @@
 """``WWW-Authenticate`` headers: text in, challenges out.
 
-Grammar (RFC 7235 section 4.1, as registries and trust servers use it): a scheme, then comma-separated ``key=value``
-with tokens or quoted strings; scheme and keys in any case. Texts of the errors: docs/spec/enforcement.md 12.4.
+Grammar: RFC 9110 section 11.6.1. A line may hold several challenges, each a scheme with either one token68 or
+comma-separated ``key=value`` pairs of tokens or quoted strings; scheme and keys in any case. Texts of the errors:
+docs/spec/enforcement.md 12.4.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from imagegate.core.kube.printable import printable
 from imagegate.errors import Malformed
 
 HEADER_MAX_LENGTH = 8192
+_ANSWERED = frozenset({"bearer", "basic"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN68 = re.compile(r"[0-9A-Za-z._~+/-]+=*(?=[ \t]*(?:,|$))")
+_KEY = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?=[ \t]*=)")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SPACE = re.compile(r"[ \t]*")
 _SEPARATORS = re.compile(r"[ \t,]*")
@@ -29,48 +33,99 @@ class Challenge:
     parameters: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One header line: its challenges up to the first fault; ``fault`` is empty if there is none."""
+
+    challenges: tuple[Challenge, ...]
+    fault: str = ""
+
+
 def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
-    """All challenges of the given header lines; each line is one challenge.
+    """All challenges of the given header lines.
 
     Raises:
-        Malformed: a line cannot be read.
+        Malformed: ``Unable to parse WWW-Authenticate header '...': ...``, for the first line with a fault.
     """
-    return tuple(parse_challenge(header) for header in headers)
+    found: list[Challenge] = []
+    for header in headers:
+        line = _read(header)
+        if line.fault:
+            raise _malformed(header, line.fault)
+        found += line.challenges
+    return tuple(found)
 
 
-def parse_challenge(header: str) -> Challenge:
-    """One header line as one challenge.
+def readable_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
+    """The challenges of the given header lines, each as far as it can be read.
+
+    A challenge keeps the parameters in front of a fault; the rest of its line is lost, other lines are not. Source:
+    distribution/distribution, internal/client/auth/challenge; containers/image, docker/wwwauthenticate.go.
 
     Raises:
-        Malformed: ``Unable to parse WWW-Authenticate header '...': ...``
+        Malformed: there is a fault, and no challenge in front of it or in another line.
     """
-    try:
-        return _parse(header)
-    except ValueError as error:
-        raise Malformed(f"Unable to parse WWW-Authenticate header '{_shown(header)}': {error}") from error
+    found: list[Challenge] = []
+    fault: Malformed | None = None
+    for header in headers:
+        line = _read(header)
+        found += filter(_can_be_answered, line.challenges) if line.fault else line.challenges
+        if line.fault and fault is None:
+            fault = _malformed(header, line.fault)
+    if fault is not None and not found:
+        raise fault
+    return tuple(found)
 
 
-def _shown(header: str) -> str:
-    return printable(header[:256], 2560)  # of 256 characters, as the original; escapes make it longer
+def _can_be_answered(challenge: Challenge) -> bool:
+    return challenge.scheme != "bearer" or "realm" in challenge.parameters
 
 
-def _parse(header: str) -> Challenge:
+def _malformed(header: str, fault: str) -> Malformed:
+    shown = printable(header[:256], 2560)  # of 256 characters, as the original; escapes make it longer
+    return Malformed(f"Unable to parse WWW-Authenticate header '{shown}': {fault}")
+
+
+def _read(header: str) -> _Line:
     if len(header) > HEADER_MAX_LENGTH:
-        raise ValueError("header too long")
-    text = header.strip(" \t")
-    scheme = _TOKEN.match(text)
-    if scheme is None:
-        raise ValueError("no auth-scheme found")
+        return _Line((), "header too long")
+    text = header.rstrip(" \t")
+    found: list[Challenge] = []
+    at = _end(_SEPARATORS, text, 0)
+    while at < len(text) or not found:
+        scheme = _TOKEN.match(text, at)
+        if scheme is None:
+            return _Line(tuple(found), "no auth-scheme found")
+        name = scheme.group().lower()
+        parameters, at, fault = _parameters(name, text, _end(_SPACE, text, scheme.end()))
+        found.append(Challenge(name, MappingProxyType(parameters)))
+        if fault:
+            return _Line(tuple(found), fault)
+    return _Line(tuple(found))
+
+
+def _parameters(scheme: str, text: str, at: int) -> tuple[dict[str, str], int, str]:
+    """Parameters from ``at`` on, the beginning of the next challenge, and a fault or an empty string."""
     parameters: dict[str, str] = {}
-    at = _end(_SPACE, text, scheme.end())
+    opaque = _TOKEN68.match(text, at) if scheme not in _ANSWERED else None
+    if opaque is not None:
+        return parameters, _end(_SEPARATORS, text, opaque.end()), ""
+    is_first = True
     while at < len(text):
-        key, value, at = _parameter(text, at)
+        if not is_first and _KEY.match(text, at) is None and _TOKEN.match(text, at) is not None:
+            return parameters, at, ""  # a scheme
+        if is_first and text.startswith(",", at):
+            return parameters, _end(_SEPARATORS, text, at), ""
+        try:
+            key, value, at = _parameter(text, at)
+        except ValueError as error:
+            return parameters, at, str(error)
         parameters.setdefault(key, value)  # a repeated key must not change what was already said
-        after = _end(_SEPARATORS, text, at)
+        is_first, after = False, _end(_SEPARATORS, text, at)
         if after < len(text) and "," not in text[at:after]:
-            raise ValueError("parameter expected")
+            return parameters, at, "parameter expected"
         at = after
-    return Challenge(scheme.group().lower(), MappingProxyType(parameters))
+    return parameters, at, ""
 
 
 def _parameter(text: str, at: int) -> tuple[str, str, int]:

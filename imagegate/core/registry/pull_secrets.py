@@ -1,9 +1,10 @@
 """Pull secrets: which user name and password go to which registry.
 
 The two formats of Kubernetes (``.dockerconfigjson`` and the older ``.dockercfg``) and the kubelet's look-up: host with
-port compared exactly, ``*`` within one label of the host, path prefixes on segment boundaries, the longest path first,
-Docker Hub's names as one. Nothing here is chosen by a mere prefix of a text: ``registry.io`` never answers for
+port compared exactly, patterns within one label of the host, path prefixes on segment boundaries, the longest path
+first, Docker Hub's names as one. Nothing here is chosen by a mere prefix of a text: ``registry.io`` never answers for
 ``registry.io.example.com``, nor ``registry.io/team`` for ``registry.io/teams/app``.
+Source: kubernetes/kubernetes, pkg/credentialprovider (config.go, keyring.go).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS
-from imagegate.core.references.wildcard import is_wildcard_match
+from imagegate.core.registry.host_pattern import is_label_match, is_pattern
 from imagegate.errors import InvalidInput
 
 SECRET_MAX_BYTES = 1024 * 1024  # what Kubernetes stores at most in one Secret
@@ -32,10 +33,14 @@ class InvalidPullSecret(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user name and a password; the password is never shown."""
+    """A user name and a password; the password is never shown.
+
+    ``identity_token`` replaces the password where a token server issued one to ``docker login``.
+    """
 
     username: str
     password: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class PullSecret:
         """The credentials that may be sent to ``registry`` for ``repository``, the most specific first."""
         covering = [entry for entry in self.entries if entry.covers(registry, repository)]
         covering.sort(
-            key=lambda entry: (entry.path.count("/") + 1 if entry.path else 0, "*" not in entry.host), reverse=True
+            key=lambda entry: (entry.path.count("/") + 1 if entry.path else 0, not is_pattern(entry.host)), reverse=True
         )
         return tuple(dict.fromkeys(entry.credential for entry in covering))
 
@@ -114,8 +119,10 @@ def parse_docker_configuration(text: bytes | str) -> tuple[PullSecretEntry, ...]
         InvalidPullSecret: it has neither form, or only names programs that would give the credentials.
     """
     document = _json_object(text)
-    helpers = [key for key in ("credHelpers", "credsStore") if document.get(key)]
-    found = _entries(document.get("auths", {} if helpers else document))
+    helpers = [key for key in ("credHelpers", "credsStore") if _member(document, key.lower())]
+    auths = _member(document, "auths")
+    is_modern = bool(helpers) or any(key.lower() == "auths" for key in document)
+    found = _entries(({} if auths is None else auths) if is_modern else document)
     if not found:
         reason = f"{' and '.join(helpers)} are programs, which are not run" if helpers else "it holds no credentials"
         raise InvalidPullSecret(reason)
@@ -129,7 +136,7 @@ def parse_docker_config_json(text: bytes | str) -> tuple[PullSecretEntry, ...]:
         InvalidPullSecret: not such a document.
     """
     document = _json_object(text)
-    return _entries(document.get("auths") or {})
+    return _entries(_member(document, "auths") or {})
 
 
 def parse_dockercfg(text: bytes | str) -> tuple[PullSecretEntry, ...]:
@@ -148,7 +155,7 @@ def _secret_item(secret: Mapping[str, Any], key: str) -> bytes | None:
     if not isinstance(data, Mapping) or not isinstance(data.get(key), str):
         return None
     try:
-        return base64.b64decode(data[key], validate=True)
+        return base64.b64decode(data[key].replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidPullSecret(f"{key} is not base64") from error
 
@@ -172,8 +179,15 @@ def _entries(auths: object) -> tuple[PullSecretEntry, ...]:
     return tuple(entry for entry in entries if entry is not None)
 
 
+def _member(document: Mapping[str, Any], name: str) -> Any:
+    """A member by its name in any case, the last one of several, as Go's decoder reads it."""
+    return next((value for key, value in reversed(list(document.items())) if key.lower() == name), None)
+
+
 def _entry(key: str, value: object) -> PullSecretEntry | None:
     """One entry; None where it has neither ``auth`` nor a user name (``{}`` is left behind by ``docker logout``)."""
+    if value is None:
+        return None
     if not isinstance(value, dict):
         raise InvalidPullSecret(f"auths[{key!r}] is not a JSON object")
     credential = _credential(value)
@@ -184,32 +198,39 @@ def _entry(key: str, value: object) -> PullSecretEntry | None:
 
 
 def _credential(value: Mapping[str, Any]) -> Credential | None:
-    """``auth`` wins over the two fields if it decodes and has a colon."""
-    auth = value.get("auth")
+    """``auth`` wins over the two fields if it decodes and has a colon; an identity token replaces the password."""
+    auth, token = _member(value, "auth"), _member(value, "identitytoken")
+    identity = token if isinstance(token, str) else ""
     if isinstance(auth, str) and auth:
-        try:
-            text = base64.b64decode(auth + "=" * (-len(auth) % 4), validate=True).decode()
-        except (binascii.Error, ValueError):
-            text = ""
+        text = _decoded(auth)
         if ":" in text:
             user, _, password = text.partition(":")
-            return Credential(user, password.rstrip("\0"))
-    username, plain = value.get("username"), value.get("password")
-    if isinstance(username, str) and username and isinstance(plain, str):
-        return Credential(username, plain)
-    return None
+            return Credential(user, password.rstrip("\0"), identity)
+    username, password = _member(value, "username"), _member(value, "password")
+    if isinstance(username, str) and username and (password is None or isinstance(password, str)):
+        return Credential(username, password or "", identity)
+    return Credential("", "", identity) if identity else None
+
+
+def _decoded(auth: str) -> str:
+    """The text of ``auth``: base64 with or without padding and line ends, as Go's decoder reads it."""
+    compact = auth.strip().replace("\r", "").replace("\n", "")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _split_key(key: str) -> tuple[str, str]:
-    """``[http[s]://]HOST[:PORT][/PATH]`` -> host, path. API paths (``/v1/``, ``/v2/``) are not repositories."""
+    """``[http[s]://]HOST[:PORT][/PATH]`` -> host, path. A first segment ``v1`` or ``v2`` is the API, no repository."""
     text = key.strip()
     for scheme in ("https://", "http://"):
         if text.lower().startswith(scheme):
             text = text[len(scheme) :]
             break
     host, _, path = text.partition("/")
-    path = path.strip("/")
-    return _normal_host(host), "" if path in {"v1", "v2"} else path
+    api, _, below = path.partition("/")
+    return _normal_host(host), (below if api in {"v1", "v2"} else path).strip("/")
 
 
 def _normal_host(host: str) -> str:
@@ -218,11 +239,11 @@ def _normal_host(host: str) -> str:
 
 
 def _same_host(pattern: str, host: str) -> bool:
-    if "*" not in pattern:
+    if not is_pattern(pattern) or pattern.startswith("["):  # [::1]:5000 is an address
         return pattern == host
     pattern_name, _, pattern_port = pattern.partition(":")
     name, _, port = host.partition(":")
     labels, names = pattern_name.split("."), name.split(".")
     if pattern_port != port or len(labels) != len(names):
         return False
-    return all(is_wildcard_match(name, label) for label, name in zip(labels, names, strict=True))
+    return all(is_label_match(name, label) for label, name in zip(labels, names, strict=True))

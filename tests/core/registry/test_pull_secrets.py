@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagegate.core.registry.host_pattern import is_label_match, is_pattern
 from imagegate.core.registry.pull_secrets import (
     Credential,
     InvalidPullSecret,
@@ -17,6 +18,7 @@ from imagegate.core.registry.pull_secrets import (
     credentials_for,
     import_secrets,
     parse_docker_config_json,
+    parse_docker_configuration,
     parse_dockercfg,
     read_pull_secret,
 )
@@ -68,6 +70,16 @@ def secret(auths: dict[str, Any], name: str = "pull") -> PullSecret:
         ("r*.example.com:5000", "reg.example.com:5001", "x", False),
         ("*", "example", "x", True),
         ("*", "example.com", "x", False),
+        ("r?g.example.com", "reg.example.com", "x", True),
+        ("r?g.example.com", "rg.example.com", "x", False),
+        ("r[de]g*.example.com", "reg1.example.com", "x", True),
+        ("r[^e]g.example.com", "reg.example.com", "x", False),
+        ("r[a-f]g.example.com", "rig.example.com", "x", False),
+        ("r[e.example.com", "re.example.com", "x", False),
+        ("[::1]:5000", "[::1]:5000", "x", True),
+        ("https://quay.io/v2/team", "quay.io", "team/app", True),
+        ("https://quay.io/v2/team", "quay.io", "other/app", False),
+        ("https://quay.io/v1", "quay.io", "app", True),
     ],
 )
 def test_which_host_and_path_a_key_is_for(key: str, registry: str, repository: str, matches: bool) -> None:
@@ -93,12 +105,21 @@ def test_the_longest_path_first_and_secrets_in_order() -> None:
         ({"auth": base64.b64encode(b"nocolon").decode(), "username": "bob", "password": "x"}, Credential("bob", "x")),
         ({"username": "bob", "password": ""}, Credential("bob", "")),
         ({}, None),
+        (None, None),
         ({"auth": ""}, None),
-        ({"username": "bob"}, None),
+        ({"auth": None, "username": "bob", "password": "x"}, Credential("bob", "x")),
+        ({"username": "bob"}, Credential("bob", "")),
+        ({"username": "bob", "password": None}, Credential("bob", "")),
+        ({"Auth": auth()["auth"]}, ALICE),
+        ({"USERNAME": "bob", "Password": "x"}, Credential("bob", "x")),
+        ({"auth": auth()["auth"][:8] + "\r\n" + auth()["auth"][8:] + "\n"}, ALICE),
+        ({"auth": auth("00000000-0000", "")["auth"], "identitytoken": "t"}, Credential("00000000-0000", "", "t")),
+        ({"identitytoken": "t"}, Credential("", "", "t")),
+        ({"registrytoken": "t"}, None),
         ({"username": 7, "password": "x"}, None),
     ],
 )
-def test_entries(entry: dict[str, Any], credential: Credential | None) -> None:
+def test_entries(entry: dict[str, Any] | None, credential: Credential | None) -> None:
     expected = () if credential is None else (credential,)
     assert secret({"r.io": entry}).credentials_for("r.io", "x") == expected
 
@@ -181,3 +202,27 @@ def test_a_credential_only_for_its_own_host_and_below_its_path(
 def test_dockercfg_is_the_auths_object_itself() -> None:
     (entry,) = parse_dockercfg(json.dumps({"https://r.io/v1/": {**auth(), "email": "a@b"}}))
     assert (entry.host, entry.path, entry.credential) == ("r.io", "", ALICE)
+
+
+@pytest.mark.parametrize("key", ["auths", "Auths", "AUTHS"])
+def test_names_in_any_case_as_go_reads_them(key: str) -> None:
+    assert len(parse_docker_config_json(json.dumps({key: {"r.io": auth()}}))) == 1
+    assert len(parse_docker_configuration(json.dumps({key: {"r.io": auth()}}))) == 1
+
+
+def test_a_secret_in_wrapped_base64() -> None:
+    wrapped = base64.encodebytes(config(**{"registry.example.com": auth()})).decode()
+    assert "\n" in wrapped.strip()
+    assert len(read_pull_secret({"data": {".dockerconfigjson": wrapped}}).entries) == 1
+
+
+@given(st.text("abc", max_size=6), st.text("ab*?[]^-\\", max_size=8))
+def test_a_label_is_matched_or_not(label: str, pattern: str) -> None:
+    """Any pattern ends, and one without special characters matches itself only."""
+    matched = is_label_match(label, pattern)
+    if not is_pattern(pattern) and "\\" not in pattern:
+        assert matched is (label == pattern)
+
+
+def test_a_pattern_of_many_stars_ends() -> None:
+    assert not is_label_match("a" * 63, "*a[ab]" * 30 + "c")
