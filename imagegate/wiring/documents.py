@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from imagegate.core.image_streams import questions as ask
 from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.profile import Profile
+from imagegate.core.registry.mirrors import MirrorRule
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidPolicy
@@ -34,7 +35,7 @@ from imagegate.settings.load import Settings
 from imagegate.wiring.behaviours import integrated_registries, plugin_modes
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.completeness import check_whole, checksum_file
-from imagegate.wiring.mirrors import mirror_source
+from imagegate.wiring.mirrors import MirrorSource, mirror_source
 from imagegate.wiring.namespaces import known_labels, of_some, unmatched_selectors
 from imagegate.wiring.node_credentials import node_secrets
 from imagegate.wiring.plugins import configured_plugins, enforces_images
@@ -79,6 +80,7 @@ class PolicyDocuments:
         """How images are imported."""
         self.node_secrets: tuple[PullSecret, ...] = ()
         """Credentials of the nodes."""
+        self._mirrors: MirrorSource = lambda: None
         self._files: tuple[Path, ...] = tuple(chosen.files())
         self._methods: Mapping[type[Question], Any] = {}
         self._streams: Layer = ImageStreamsFromObjects()
@@ -87,6 +89,10 @@ class PolicyDocuments:
     def files(self) -> tuple[Path, ...]:
         """Everything whose change means reading again."""
         return self._files
+
+    def mirrors(self) -> Sequence[MirrorRule] | None:
+        """Mirrors of registries, as the documents name them now; None while they are not known."""
+        return self._mirrors()
 
     def load(self, documents: Documents | None = None) -> PolicySet:
         """Read everything, by default from disk.
@@ -115,8 +121,8 @@ class PolicyDocuments:
         config = _config(settings, documents, seen)
         listed = tuple(_documents(self._chosen, settings, config))
         key_file = settings.cise.record_key_file if settings.cise is not None else ""
-        credentials = tuple(map(Path, settings.registry.node_credentials))
-        watched = (*listed, *images, *credentials, *([Path(key_file)] if key_file else ()))
+        others = tuple(map(Path, (*settings.registry.node_credentials, *settings.registry.mirror_sets)))
+        watched = (*listed, *images, *others, *([Path(key_file)] if key_file else ()))
         self._files = tuple(dict.fromkeys((*watched, *map(checksum_file, watched))))
         hosts = _hosts(settings, config)
         files = load_image_streams(images, hosts=hosts, documents=documents)
@@ -125,7 +131,7 @@ class PolicyDocuments:
             **_image_methods(settings, streams),
             Access: FileAccessReviews(_access_rules(settings, documents)).access,
         }
-        mirrors = mirror_source(settings, self._cluster)
+        mirrors = mirror_source(settings, self._cluster, documents)
         plugins = configured_plugins(settings, config, mirrors=mirrors)
         secrets = node_secrets(settings, documents)
         warnings = tuple(map(str, config.warnings))
@@ -156,7 +162,7 @@ class PolicyDocuments:
             self._fill(files)
             self._methods, self._streams = methods, streams
             self.hosts, self.imports = hosts or RegistryHosts(), config.import_policy
-            self.node_secrets = secrets
+            self.node_secrets, self._mirrors = secrets, mirrors
 
         found = PolicySet(
             plugins=plugins,

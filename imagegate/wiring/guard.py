@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from imagegate.wiring.cluster import Cluster
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-LOOK_UP_S = 10.0
-"""Seconds for each look-up at the start, before anything is served."""
 
 
 def policy_guard(settings: Settings, plugins: tuple[ConfiguredPlugin, ...]) -> ConfiguredPlugin | None:
@@ -62,10 +60,10 @@ def lockout_check(cluster: Cluster | None, *, clock: Callable[[], datetime]) -> 
     """What judges policies from files before they are in force."""
     answerers = {} if cluster is None else cluster.answerers()
 
-    def look_up(question: Question) -> Lookup[Any]:
+    def look_up(question: Question, deadline_s: float) -> Lookup[Any]:
         answerer = answerers.get(type(question))
         if answerer is None:
             return Unknown(f"look-ups of {type(question).__name__} are not configured", retryable=False)
-        return answerer.ask(question, deadline_s=LOOK_UP_S)
+        return answerer.ask(question, deadline_s=deadline_s)
 
     return LockoutCheck(look_up, clock=clock)

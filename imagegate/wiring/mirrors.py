@@ -12,6 +12,7 @@ from imagegate.core.registry.mirrors import MirrorRule
 from imagegate.documents.mirror_sets import merged, read_mirror_sets
 from imagegate.documents.yaml.source import decode_utf8
 from imagegate.errors import InvalidPolicy, InvalidSettings
+from imagegate.ports.documents import Documents
 from imagegate.settings.load import Settings
 
 if TYPE_CHECKING:
@@ -21,23 +22,26 @@ MirrorSource = Callable[[], Sequence[MirrorRule] | None]
 """The rules in force; None while they are not known."""
 
 
-def settings_mirrors(settings: Settings) -> MirrorSource:
+def settings_mirrors(settings: Settings, documents: Documents | None = None) -> MirrorSource:
     """The rules of ``registry.mirrors``, before those of the objects in ``registry.mirrorSets``.
+
+    Args:
+        documents: where the files are read; None: on disk.
 
     Raises:
         InvalidSettings: a file cannot be read, or holds an object that is not of its kind's form.
     """
-    rules = (*settings.registry.mirrors, *_from_files(settings.registry.mirror_sets))
+    rules = (*settings.registry.mirrors, *_from_files(settings.registry.mirror_sets, documents or DiskDocuments()))
     return lambda: rules
 
 
-def mirror_source(settings: Settings, cluster: Cluster | None) -> MirrorSource:
+def mirror_source(settings: Settings, cluster: Cluster | None, documents: Documents) -> MirrorSource:
     """The rules of the settings, before those of the cluster where its objects are watched.
 
     Raises:
         InvalidSettings: as ``settings_mirrors``; or objects of a cluster are wanted, and there is none.
     """
-    given = settings_mirrors(settings)
+    given = settings_mirrors(settings, documents)
     if not settings.registry.cluster_mirrors:
         return given
     watched = None if cluster is None else cluster.mirrors
@@ -51,8 +55,7 @@ def mirror_source(settings: Settings, cluster: Cluster | None) -> MirrorSource:
     return rules
 
 
-def _from_files(paths: Sequence[str]) -> list[MirrorRule]:
-    documents = DiskDocuments()
+def _from_files(paths: Sequence[str], documents: Documents) -> list[MirrorRule]:
     rules: list[MirrorRule] = []
     for path in map(Path, paths):
         try:

@@ -179,7 +179,6 @@ def build(
         answerers |= cluster.answerers()
     http = shares = None
     if keeps_images or enforces_images(settings):
-        from imagegate.wiring.mirrors import mirror_source
         from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
 
         http, shares = http_client(settings), look_up_shares(settings)
@@ -188,7 +187,7 @@ def build(
             http,
             _trust_states(settings, store, keeps=keeps_images),
             first_use=first_use,
-            mirrors=mirror_source(settings, cluster),
+            mirrors=inputs.mirrors,  # those of the documents in force
         )
     look_up = LookUp(answerers, shares=shares, count=count, refused=refused, snapshot=inputs.snapshot)
     recent = RecentRecords(shared)
@@ -331,7 +330,6 @@ def _policy_problem(policies: PolicyHolder) -> str:
 def _images(service: Runtime, inputs: PolicyDocuments, store: SqliteStore, http: HttpClient) -> ImageService:
     from imagegate.wiring.image_api import image_service
     from imagegate.wiring.import_registry import import_registry
-    from imagegate.wiring.mirrors import mirror_source
 
     settings = service.settings
     is_aggregated = service.aggregation is not None
@@ -345,7 +343,7 @@ def _images(service: Runtime, inputs: PolicyDocuments, store: SqliteStore, http:
             settings,
             http,
             lambda: inputs.imports.additional_trusted_ca,
-            mirrors=mirror_source(settings, service.cluster),
+            mirrors=inputs.mirrors,
         ),
         access=_access(service.look_up) if settings.access_rules or is_aggregated else None,
         now=now,

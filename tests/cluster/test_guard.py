@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ import yaml
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.test_image_policy import deployment, pod
 from tests.support.enforcement_setup import policy
-from tests.support.processes import wait_until
-from tests.support.service import ROOT, Service, serving
+from tests.support.processes import free_port, wait_until
+from tests.support.service import IMAGEGATE, ROOT, Service, serving
 
 BASE = ROOT / "openshift" / "base"
 OWN, PROXY, FORBIDDEN = "registry.example.com/imagegate:1", "registry.k8s.io/kube-proxy:v1", "quay.io/evil/tool:1"
@@ -196,6 +197,23 @@ class TestPolicyObjects:
     def test_policies_can_be_repaired_while_no_replica_runs(self, guarded: Guarded, service: Service) -> None:
         service.running.end()
         assert "configured" in guarded.apply(policy('{name: "*"}', name="known"))
+
+
+def test_the_service_does_not_start_with_a_file_that_denies_running_system_pods(guarded: Guarded) -> None:
+    (guarded.directory / "only-hub.yaml").write_text(
+        "kind: ImagePolicyConfig\napiVersion: v1\nresolveImages: DoNotAttempt\nexecutionRules:\n"
+        "- {name: hub, matchRegistries: [docker.io], onResources: [{resource: pods}]}\n"
+    )
+    settings = yaml.safe_load((guarded.directory / "imagegate.yaml").read_text())
+    settings |= {"config": str(guarded.directory / "only-hub.yaml"), "store": {"path": str(guarded.directory / "s.db")}}
+    file = guarded.directory / "refused.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    command: list[str | Path] = [IMAGEGATE, "serve", "--bind", f"127.0.0.1:{free_port()}", "--settings", file]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"guard: image {PROXY} in namespace kube-system is denied by image-policy" in done.stderr
+    assert f"guard: image {OWN} in namespace imagegate is denied by image-policy" in done.stderr
+    assert "imagePolicy.exemptNamespaces" in done.stderr
 
 
 def test_what_slipped_in_while_no_replica_ran_is_reported(guarded: Guarded) -> None:

@@ -13,6 +13,7 @@ import pytest
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.enforcement.plugin import CisePlugin
 from imagegate.core.enforcement.questions import ManifestDigest
+from imagegate.core.registry.mirrors import MirrorRule, MirrorUse
 from imagegate.core.registry.pull_secrets import Credential, PullSecret, parse_docker_configuration
 from imagegate.errors import InvalidSettings
 from imagegate.settings.load import load_settings
@@ -106,3 +107,21 @@ def test_a_workload_without_secrets_is_looked_up_with_them() -> None:
     answered(plugin, request(pod("registry.corp/app:1")), setup._answer, asked)
     (question,) = (each for each in asked if isinstance(each, ManifestDigest))
     assert question.secrets == (node,)
+
+
+def test_changed_mirrors_are_a_change_of_the_documents(tmp_path: Path) -> None:
+    mirrors = tmp_path / "mirrors"
+    mirrors.mkdir()
+    spec = {"imageTagMirrors": [{"source": "quay.io", "mirrors": ["m.corp"]}]}
+    document = {"apiVersion": "config.openshift.io/v1", "kind": "ImageTagMirrorSet", "spec": spec}
+    (mirrors / "a.json").write_text(json.dumps(document))
+    settings = tmp_path / "imagegate.yaml"
+    settings.write_text("registry: {mirrorSets: [mirrors]}\n")
+    inputs = PolicyDocuments(StartupOptions(settings_file=settings, environ={}))
+    assert inputs.mirrors() is None, "nothing is read yet"
+    inputs.load().begins()
+    assert inputs.mirrors() == (MirrorRule("quay.io", ("m.corp",), MirrorUse.TAG),)
+    assert mirrors in inputs.files()
+    (mirrors / "a.json").write_text("{}")
+    inputs.load().begins()
+    assert inputs.mirrors() == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from imagegate.service.guard.lockout import Lockout, Protected, lockouts
 from imagegate.service.guard.policy_guard import OVERRIDE, TOLD_MAX, PolicyGuard
 from imagegate.service.policies.policy_set import PolicySet
 
+LOOK_UPS_S = 5.0
+"""Seconds for all look-ups: a start must not wait long for an API server that is silent."""
 REPAIR = {
     "image-policy": "add an accept rule for it, or the namespace to imagePolicy.exemptNamespaces",
     "cise": "add an ImagePolicy that allows it in its namespace, or the namespace to cise.reservedNamespaces",
@@ -28,11 +31,11 @@ class LockoutCheck:
     """Judges policies before they are in force.
 
     Args:
-        look_up: answers ``RunningImages`` and ``Namespace``; never raises.
+        look_up: answers ``RunningImages`` and ``Namespace`` within a number of seconds; never raises.
         clock: gives the time.
     """
 
-    def __init__(self, look_up: Callable[[Question], Lookup[Any]], *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, look_up: Callable[[Question, float], Lookup[Any]], *, clock: Callable[[], datetime]) -> None:
         self._look_up = look_up
         self._clock = clock
         self._protected: tuple[Protected, ...] = ()
@@ -48,7 +51,11 @@ class LockoutCheck:
         if guard is None:
             return
         names = guard.guarded.namespaces
-        answers = KnownAnswers((question, self._look_up(question)) for question in guard.guarded.questions(names))
+        until = time.monotonic() + LOOK_UPS_S
+        answers = KnownAnswers(
+            (question, self._look_up(question, max(0.0, until - time.monotonic())))
+            for question in guard.guarded.questions(names)
+        )
         known = guard.guarded.known(names, AnswerReader(answers, final=True))
         self._protected, self._judged = known.protected, None
         for why in known.unknown:
