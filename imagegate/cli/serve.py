@@ -118,7 +118,7 @@ def _serve(choices: StartupOptions, options: ServerOptions, server: str) -> int:
 
 def _say_what_to_try(options: ServerOptions, *, samples: bool) -> None:
     """Print what a person can try next; programs read the log line."""
-    url = f"{'https' if options.certificate else 'http'}://{options.bind[0]}"
+    url = f"{'https' if options.certificate or options.from_secret else 'http'}://{options.bind[0]}"
     logging.getLogger("imagegate.server").info("starting", extra={"url": url})
     if not samples and not sys.stdout.isatty():
         return

@@ -16,7 +16,7 @@ from imagegate.adapters.kubernetes_api.certificate_objects import ClusterCertifi
 from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, Credentials, InvalidAccess
 from imagegate.adapters.kubernetes_api.lease import Lease
 from imagegate.adapters.records.process_notes import ProcessNotes
-from imagegate.service.certificates.follower import CertificateFollower
+from imagegate.service.certificates.follower import NOTE, CertificateFollower
 from imagegate.service.certificates.keeper import Keeper, SecretNames
 from imagegate.service.certificates.pairs import issue, new_authority
 from imagegate.service.certificates.plan import Wishes
@@ -45,6 +45,7 @@ def first_pair(shared: Path) -> Path:
         OSError: it cannot be written.
     """
     path = shared / _FOLDER / _FILE
+    (path.parent / f"{NOTE}.json").unlink(missing_ok=True)  # of an earlier service in a folder that the operator names
     now, life = datetime.now(UTC), timedelta(days=_PLACEHOLDER_DAYS)
     pair = issue(new_authority("placeholder", now, life), (_PLACEHOLDER,), now, life)
     PrivateFile(path).put(pair.certificate_pem + b"\n" + pair.key_pem)

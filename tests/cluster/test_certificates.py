@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import itertools
 import os
 import signal
+import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +46,47 @@ def asked(found: Replicas) -> bool:
     with (load := Load(found.hooked(), IMAGES)).running():
         time.sleep(0.3)
     return load.counts["denied"] > 0 and not load.counts["wrongly allowed"] and not load.counts["failed"]
+
+
+class Handshakes:
+    """New connections to both replicas, of a client that reads the bundle now and then, as an API server does."""
+
+    LATE_S = 1.0
+
+    def __init__(self, found: Replicas) -> None:
+        self._found = found
+        self._ends = threading.Event()
+        self.done = 0
+        self.failures: list[str] = []
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._connect)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ends.set()
+            thread.join()
+
+    def _connect(self) -> None:
+        read_at, context = float("-inf"), ssl.create_default_context()
+        for number in itertools.count():
+            if self._ends.is_set():
+                return
+            if time.monotonic() - read_at > self.LATE_S:
+                read_at = time.monotonic()
+                trusted = base64.b64decode(max(self._found.bundles(), key=len)).decode()
+                context = ssl.create_default_context(cadata=trusted)
+            port = self._found.balancer.ports[number % 2]
+            try:
+                with (
+                    socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+                    context.wrap_socket(raw, server_hostname="127.0.0.1"),
+                ):
+                    self.done += 1
+            except OSError as error:
+                self.failures.append(str(error))
 
 
 def counted(load: Load, capsys: pytest.CaptureFixture[str], what: str) -> None:
@@ -83,19 +129,22 @@ def test_a_bundle_that_was_overwritten_is_put_back(two: Replicas) -> None:
 
 def test_a_new_certificate_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
     before = two.serials()
-    with (load := Load(two.hooked(), IMAGES)).running():
+    handshakes = Handshakes(two)
+    with (load := Load(two.hooked(), IMAGES)).running(), handshakes.running():
         time.sleep(BEFORE_S)
         two.plane.kubectl("-n", two.namespace, "annotate", "secret", SECRET, "imagegate.dev/rotate=now")
         wait_until(lambda: set(two.serials()).isdisjoint(before), "both replicas to show the new certificate")
         time.sleep(AFTER_S)
-    counted(load, capsys, "certificate rotated under load")
+    counted(load, capsys, f"certificate rotated under load, {handshakes.done} handshakes")
+    assert handshakes.failures == []
     assert load.counts["failed"] == 0, load.failures
     assert "imagegate.dev/rotate" not in two.secret(SECRET)["metadata"].get("annotations", {})
 
 
 def test_a_new_ca_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:
     before, [old] = two.serials(), two.bundles()
-    with (load := Load(two.hooked(), IMAGES)).running():
+    handshakes = Handshakes(two)
+    with (load := Load(two.hooked(), IMAGES)).running(), handshakes.running():
         time.sleep(BEFORE_S)
         two.plane.kubectl("-n", two.namespace, "annotate", "secret", CA_SECRET, "imagegate.dev/rotate=now")
         wait_until(lambda: old not in two.bundles(), "both CAs to be trusted")
@@ -105,10 +154,20 @@ def test_a_new_ca_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) 
         wait_until(lambda: set(two.serials()).isdisjoint(before), "both replicas to show the new certificate")
         wait_until(lambda: both not in two.bundles(), "the old CA to be left out", timeout_s=60)
         time.sleep(AFTER_S)
-    counted(load, capsys, "CA rotated under load")
+    counted(load, capsys, f"CA rotated under load, {handshakes.done} handshakes")
+    assert handshakes.failures == []
     assert load.counts["failed"] == 0, load.failures
     [new] = two.bundles()
     assert base64.b64decode(both).startswith(base64.b64decode(new))
+
+
+def test_a_thread_for_each_connection(plane: ControlPlane, tmp_path: Path) -> None:
+    with replicas(plane, tmp_path, "gthread", most=1) as found:
+        found.server = {"worker": "gthread"}
+        found.start(0)
+        before = found.serials()
+        found.hooked_kubectl("annotate", "secret", SECRET, "imagegate.dev/rotate=now")
+        wait_until(lambda: found.serials() != before, "the new certificate")
 
 
 def test_rolling_restart_under_load(two: Replicas, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,8 +19,8 @@ from imagegate.service.certificates.served import InvalidCertificate, read_serve
 from imagegate.web.client_certificates import ClientAuthority
 from imagegate.web.tls import Certificates, TlsFiles
 from tests.support.certificates import AN_HOUR, Authority, Certificate
-from tests.support.processes import wait_until
-from tests.support.service import Service, sample_review, serving
+from tests.support.processes import free_port, wait_until
+from tests.support.service import IMAGEGATE, Service, sample_review, serving
 
 
 class TestTls:
@@ -352,3 +353,28 @@ class TestCallers:
             serving(tmp_path, "--settings", settings),
         ):
             pass
+
+
+class TestWrongSettings:
+    @pytest.mark.parametrize(
+        "server, options, why",
+        [
+            ("certificate: {certFile: a.pem}", (), "belong together"),
+            ("certificate: {certFile: a.pem, keyFile: b.pem}", (), "a.pem: No such file"),
+            ("clientCAFile: a.pem", (), "need a certificate of the server's own"),
+            ("certificate: {source: self}", ("--tls-cert", "a.pem", "--tls-key", "b.pem"), "name no files"),
+            ("certificate: {source: self}", ("--server", "granian"), "source must be files"),
+            ("certificate: {source: cert-manager}", (), "server.certificate.source"),
+        ],
+    )
+    def test_they_are_said_and_end_the_start(
+        self, tmp_path: Path, server: str, options: tuple[str, ...], why: str
+    ) -> None:
+        settings = tmp_path / "imagegate.yaml"
+        settings.write_text(f"server: {{{server}}}\n")
+        command: list[str | Path] = [IMAGEGATE, "serve", "--bind", f"127.0.0.1:{free_port()}", "--settings", settings]
+        command += options
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 2
+        assert why in ended.stderr
+        assert "Traceback" not in ended.stderr

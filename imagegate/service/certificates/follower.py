@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,9 @@ from imagegate.service.health import Check
 
 OVERTAKEN_S = 0.2
 """Pause after another replica was quicker."""
-_NOTE = "certificate"
+STALE_S = 180.0
+"""Nobody has looked for so long: longer than a look takes while every request runs into its deadline."""
+NOTE = "certificate"
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +52,10 @@ class CertificateFollower:
         clock: Callable[[], datetime],
         leads: Callable[[], bool] = lambda: True,
         every_s: float = 5.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
+        self._made_at = monotonic()
         self._objects = objects
         self._secret = secret
         self._place = place
@@ -89,8 +95,15 @@ class CertificateFollower:
         """For ``/readyz``: not ready before the Secret was read once; later the last certificate serves on."""
         return [
             Check("certificate Secret read", self._never_read, stops=True),
-            Check("certificate Secret", lambda: str(self._note().get("problem", ""))),
+            Check("certificate Secret", self._problem),
         ]
+
+    def _problem(self) -> str:
+        note = self._note()
+        silent_s = self._monotonic() - float(note.get("looked", self._made_at))
+        if silent_s > STALE_S:
+            return f"nobody has looked at Secret {self._secret} for {silent_s:.0f} s"
+        return str(note.get("problem", ""))
 
     def _never_read(self) -> str:
         note = self._note()
@@ -117,7 +130,7 @@ class CertificateFollower:
         if self._place.content() != content:
             self._place.put(content)
             _log.info("serving certificate taken", extra={"notAfter": served.not_after.isoformat()})
-        self._processes.put_note(_NOTE, {"read": True, "problem": problem})
+        self._note_down(problem, read=True)
         if self._keeper is not None:
             self._report(served)
         return problem
@@ -135,16 +148,16 @@ class CertificateFollower:
         before = self._note()
         if problem and problem != before.get("problem"):
             _log.error("serving certificate: %s", problem)
-        note = {"read": bool(before.get("read")), "problem": problem}
-        if note == before:
-            return
         try:
-            self._processes.put_note(_NOTE, note)
+            self._note_down(problem, read=bool(before.get("read")))
         except OSError as error:
             _log.error("processes cannot tell each other: %s", error)
 
+    def _note_down(self, problem: str, *, read: bool) -> None:
+        self._processes.put_note(NOTE, {"read": read, "problem": problem, "looked": self._monotonic()})
+
     def _note(self) -> dict[str, Any]:
-        return dict(self._processes.note(_NOTE))
+        return dict(self._processes.note(NOTE))
 
     def _keep_looking(self) -> None:
         pause_s = 0.0

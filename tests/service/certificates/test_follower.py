@@ -44,6 +44,7 @@ class Followed:
     def __init__(self, cluster: Cluster, folder: Path, *, maintains: bool) -> None:
         self.cluster = cluster
         self.notes = Notes()
+        self.seconds = 1000.0
         self.path = folder / "private" / "serving.pem"
         self.follower = CertificateFollower(
             cluster,
@@ -54,6 +55,7 @@ class Followed:
             replica="a",
             clock=cluster.clock,
             every_s=5,
+            monotonic=lambda: self.seconds,
         )
 
     def problems(self) -> list[str]:
@@ -159,3 +161,13 @@ def test_a_file_that_cannot_be_written(own: Followed) -> None:
     own.path.parent.write_text("not a folder")
     own.follower.look()
     assert "cannot be stored for this replica's processes" in own.problems()[1]
+
+
+def test_a_thread_that_is_gone_is_noticed(own: Followed) -> None:
+    own.follower.look()
+    own.seconds += 179
+    assert own.problems() == ["", ""]
+    own.seconds += 2
+    assert own.problems() == ["", "nobody has looked at Secret serving for 181 s"]
+    own.follower.look()
+    assert own.problems() == ["", ""]
