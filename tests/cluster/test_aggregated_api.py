@@ -305,6 +305,22 @@ class TestNamespaces:
         assert there.json("get", "imagestreams")["items"] == []
         plane.kubectl("delete", "namespace", "ending", "--timeout=60s")
 
+    def test_deletion_waits_for_imagegate_and_then_ends_by_itself(self, image_api: Hooked, plane: ControlPlane) -> None:
+        make_namespace(plane, "waiting", "none")
+        Hooked(plane, image_api.service, "waiting").apply(stream("x"))
+        pids = (image_api.service.running.pid, *image_api.service.workers())
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            plane.kubectl("delete", "namespace", "waiting", "--wait=false")
+            time.sleep(8)
+            assert plane.answers("/api/v1/namespaces/waiting")
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: not plane.answers("/api/v1/namespaces/waiting"), "the deletion", timeout_s=90)
+        assert "waiting" not in image_api("get", "is", "-A")
+
     def test_nothing_is_made_in_one_that_is_being_deleted(self, image_api: Hooked, plane: ControlPlane) -> None:
         make_namespace(plane, "held", "none")
         there = Hooked(plane, image_api.service, "held")

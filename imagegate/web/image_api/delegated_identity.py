@@ -7,6 +7,8 @@ Source: k8s.io/apiserver, ``DelegatingAuthenticatorConfig``.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,9 +31,12 @@ from imagegate.web.local_requests import cross_origin_problem
 from imagegate.web.peer_certificate import peer_certificate
 from imagegate.web.raw_headers import RAW_HEADERS
 
+LOG_S = 10.0
+"""Refusals of users that somebody names are logged once in so many seconds: whoever reaches the port causes them."""
 REVIEW_S = 5.0
 """Time for one TokenReview."""
 _IMPERSONATION = b"impersonate-"
+_log = logging.getLogger(__name__)
 
 
 class _Authorities(NamedTuple):
@@ -52,6 +57,7 @@ class DelegatedUsers:
         self._published = published
         self._tokens = tokens
         self._authorities = _made(DelegatedAuthentication())
+        self._log_again_at = 0.0
 
     def __call__(self, request: Request) -> User:
         """The user.
@@ -67,7 +73,11 @@ class DelegatedUsers:
             raise _forbidden("Impersonate-* headers are not read here: impersonate at the API server (kubectl --as)")
         authorities = self._current()
         shown = peer_certificate(request.environ)
-        remote = self._remote_user(authorities, headers, shown)
+        try:
+            remote = self._remote_user(authorities, headers, shown)
+        except StatusError as error:
+            self._note_refusal(request, error)
+            raise
         if remote is not None:
             return remote
         elsewhere = cross_origin_problem(request)
@@ -77,6 +87,11 @@ class DelegatedUsers:
         if user is None:
             raise _unauthorized("show a client certificate or a bearer token of the cluster, or ask its API server")
         return with_authenticated_group(user)
+
+    def _note_refusal(self, request: Request, error: StatusError) -> None:
+        if time.monotonic() >= self._log_again_at:
+            self._log_again_at = time.monotonic() + LOG_S
+            _log.warning("image API: %s", error.status.message, extra={"client": request.remote_addr})
 
     def _current(self) -> _Authorities:
         """The authorities of now; made anew after a change.

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from flask import Request
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.request import User
@@ -19,6 +21,12 @@ from imagegate.web.raw_headers import RAW_HEADERS
 from tests.support.certificates import AN_HOUR, Authority, Certificate
 
 ADMIN = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters"}
+NAMES = st.sampled_from(
+    [
+        *("X-Remote-User", "x-remote-user", "X_Remote_User", "X-Remote-Group", "X-Remote-Uid", "X-Remote-Extra-a"),
+        *("Impersonate-User", "X-Forwarded-User", "Authorization", "Forwarded", "X-Remote-User ", "Via"),
+    ]
+)
 ROBOT = User("robot", groups=("system:serviceaccounts",))
 
 
@@ -125,6 +133,21 @@ class TestHeaders:
     def test_impersonation_is_never_read(self, identify: DelegatedUsers, front_proxy: Authority, header: str) -> None:
         shown = front_proxy.issue("front-proxy-client")
         assert refused(identify, request(shown, {**ADMIN, header: "admin"}))[0] == 403
+
+    def test_refusals_are_logged_once_in_a_while(
+        self, identify: DelegatedUsers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(3):
+            assert refused(identify, request(None, ADMIN))[0] == 401
+        [line] = caplog.messages
+        assert line.startswith("image API: Unauthorized: the request names a user in X-Remote-* headers")
+
+    @given(st.lists(st.tuples(NAMES, st.sampled_from(["", "admin", "system:masters"])), max_size=6))
+    def test_no_headers_make_a_user_without_a_certificate(self, pairs: list[tuple[str, str]]) -> None:
+        identify = DelegatedUsers(DelegatedAuthentication, Tokens())
+        asked = request(None, dict(pairs))
+        asked.environ[RAW_HEADERS] = [(name.lower().encode(), value.encode()) for name, value in pairs]
+        assert refused(identify, asked)[0] in (401, 403)
 
 
 class TestRotation:
