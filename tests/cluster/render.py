@@ -29,6 +29,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Overlay -> the options of helm that give the same objects."""
 ADDED = {
+    "openshift": ("rbac/image-config.yaml", "rbac/image-streams.yaml", "rbac/mirrors.yaml"),
     "cert-manager": ("cert-manager.yaml",),
     "image-api": ("aggregated-api/apiservice.yaml", "aggregated-api/delegation.yaml", "rbac/aggregated-api.yaml"),
 }

@@ -1,4 +1,4 @@
-"""A service account with the rights of one file of openshift/base/rbac."""
+"""A service account with the rights of one file of the manifests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from tests.support.service import ROOT
 
 @contextlib.contextmanager
 def restricted(plane: ControlPlane, part: str, directory: Path) -> Iterator[Connection]:
-    """A connection of an account with the ClusterRole of ``openshift/base/rbac/PART.yaml`` and no other rights."""
-    file = ROOT / "openshift" / "base" / "rbac" / f"{part}.yaml"
+    """A connection of an account with the ClusterRole of ``rbac/PART.yaml`` of openshift/ and no other rights."""
+    files = (ROOT / "openshift" / folder / "rbac" / f"{part}.yaml" for folder in ("base", "overlays/openshift"))
+    file = next(each for each in files if each.exists())
     plane.kubectl("apply", "-f", file)
     role = next(each for each in yaml.safe_load_all(file.read_text(encoding="utf-8")) if each["kind"] == "ClusterRole")
     name = role["metadata"]["name"]
