@@ -42,6 +42,10 @@ RESOURCES_WITH_IMAGES = frozenset(
 )
 _FOLDED = frozenset(folded(resource) for resource in RESOURCES_WITH_IMAGES)
 _COMPARED_MAX = 300
+_NO_IMAGES = (
+    "hold no images that are known: every request for them will be denied, unless imagePolicy.extraResources in the"
+    " settings says where they are"
+)
 
 
 def registry_problem(registry: str) -> tuple[str, str] | None:
@@ -177,7 +181,7 @@ class _RuleLinter:
                 return None
             group = next(one.group for one in RESOURCES_WITH_IMAGES if folded(one) == resource)
             return Severity.WARNING, f"matches nothing: {resource} are in the group {group}", "resource-group"
-        text = f"{resource} hold no images that are known: every request for them will be denied"
+        text = f"{resource} {_NO_IMAGES}"
         return Severity.WARNING, text, "resource-unknown"
 
     def _registries(self, rule: ExecutionRule, place: str) -> Iterator[Finding]:
@@ -248,7 +252,7 @@ class _RuleLinter:
         groups = {resource.group for resource in known}
         if target in known or (target.resource == "*" and target.group in groups):
             return ""
-        return f"{target} hold no images that are known: every request for them will be denied"
+        return f"{target} {_NO_IMAGES}"
 
     def pairs(self) -> Iterator[Finding]:
         """Rules that have no effect because of another one."""
