@@ -15,6 +15,8 @@ from imagegate.documents.lint.lint import findings_of_error
 from imagegate.errors import ConfigError
 
 _FILE = "object"
+LINTED_ENTRIES_MAX = 500
+"""Doubtful places are looked for in so many entries: whoever may write a policy chooses their number, and waits."""
 
 
 def lint_policy_object(
@@ -36,6 +38,9 @@ def lint_policy_object(
     if len(loaded.policies) != 1:
         return [_error("is not one ClusterImagePolicy or ImagePolicy")], None
     (policy,) = loaded.policies
+    if len(policy.entries) > LINTED_ENTRIES_MAX:
+        text = f"has more than {LINTED_ENTRIES_MAX} entries: only errors are reported here, `imagegate lint` does more"
+        return [Finding(Severity.WARNING, _FILE, 1, "spec.repositories", text, "not-linted")], policy
     key = (policy.group, policy.kind, policy.namespace, policy.name)
     beside = [
         each

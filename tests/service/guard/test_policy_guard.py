@@ -11,6 +11,7 @@ from imagegate.core.admission.lookup import Unknown
 from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource
 from imagegate.core.enforcement.selection import PolicySet
+from imagegate.documents.lint.one_policy import LINTED_ENTRIES_MAX
 from imagegate.service.guard.policy_guard import NAMESPACE_CONTROLLER
 from tests.service.guard.setup import OWN, PROXY, decided, enforcing, guard, request
 from tests.support.enforcement_setup import CISE_GROUP, NOW, policy
@@ -61,6 +62,13 @@ class TestLint:
         assert "the object says it is a ImagePolicy" in message(other)
         assert "cannot be read" in message(replace(asked, object={"kind": "\ud800"}))
         assert "is not one" in message(replace(asked, object={"apiVersion": "v1", "kind": "Secret"}))
+
+    def test_a_very_long_policy_is_only_checked_for_errors(self) -> None:
+        entries = ['{name: "*evil/x"}'] * (LINTED_ENTRIES_MAX + 1)
+        (warning,) = decided(guard(), request("CREATE", policy(*entries, namespace="team"))).warnings
+        assert warning.startswith("imagegate: spec.repositories: has more than 500 entries")
+        wrong = [*entries, "{nme: x}"]
+        assert "unknown field" in message(request("CREATE", policy(*wrong, namespace="team")))
 
 
 class TestCoverage:
