@@ -28,6 +28,7 @@ STREAMS_PATH = "/apis/image.openshift.io/v1/imagestreams"
 IMAGES_PATH = "/apis/image.openshift.io/v1/images"
 SOURCE = "cluster"
 ANSWERS_CACHED = 1_000
+TOO_DEEP = "nested too deep"
 _METADATA = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation", "uid")
 _NOT_OF_IMAGES = (
     "dockerImageLayers",
@@ -167,21 +168,43 @@ class ClusterImageStreams:
 
 
 def slimmed_stream(stream: JsonObject) -> bytes:
-    """A stream without what no decision needs."""
-    return orjson.dumps({**_slimmed(stream, "ImageStream"), "spec": stream.get("spec"), "status": stream.get("status")})
+    """A stream without what no decision needs. One that is nested too deep for JSON has no tags."""
+    slim = {**_slimmed(stream, "ImageStream"), "spec": stream.get("spec"), "status": stream.get("status")}
+    return _packed(slim, {**_named(stream, "ImageStream"), "spec": {}, "status": {}})
 
 
 def slimmed_image(image: JsonObject) -> bytes:
-    """An Image without layers, manifest and signatures; of its configuration only the labels."""
+    """An Image without layers, manifest and signatures; of its configuration only the labels.
+
+    One that is nested too deep for JSON has metadata that cannot be decoded, so that rules about labels deny it.
+    """
+    unreadable = {**_named(image, "Image"), "dockerImageMetadata": TOO_DEEP}
     rest = {key: value for key, value in image.items() if key not in _NOT_OF_IMAGES}
     slim = {**rest, **_slimmed(image, "Image")}
     try:
         labels = docker_labels(image)
     except (UndecodableMetadata, NoConfig):
-        return orjson.dumps(slim)  # decisions must see what is wrong with it
+        return _packed(slim, unreadable)  # decisions must see what is wrong with it
     if labels is not None:
         slim["dockerImageMetadata"] = {"kind": "DockerImage", "apiVersion": "1.0", "Config": {"Labels": labels}}
-    return orjson.dumps(slim)
+    return _packed(slim, unreadable)
+
+
+def _packed(found: JsonObject, otherwise: JsonObject) -> bytes:
+    try:
+        return orjson.dumps(found)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(otherwise)
+
+
+def _named(found: JsonObject, kind: str) -> JsonObject:
+    """Kind, namespace and name."""
+    metadata = found["metadata"]
+    return {
+        "kind": kind,
+        "apiVersion": "image.openshift.io/v1",
+        "metadata": {key: metadata[key] for key in ("namespace", "name") if key in metadata},
+    }
 
 
 def _slimmed(found: JsonObject, kind: str) -> JsonObject:

@@ -106,7 +106,7 @@ class Watched(Generic[T]):
 
     def start(self) -> None:
         """Follow the changes in a thread of this process."""
-        threading.Thread(target=self._follow, name=f"watch {self.path}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"watch {self.path}", daemon=True).start()
 
     def stop(self) -> None:
         """End the thread with the next line or failure."""
@@ -142,6 +142,16 @@ class Watched(Generic[T]):
     def state(self) -> State:
         """How current the objects are now."""
         return State(self._synced.is_set(), self._clock() - self._heard_at, self._failure)
+
+    def _run(self) -> None:
+        try:
+            self._follow()
+        finally:
+            if not self._ends.is_set():  # a bug: its traceback goes to the log, and the watch goes on
+                self._failed("internal error; see the log")
+                self._version = ""
+                self._ends.wait(PAUSES_S[1])
+                self.start()
 
     def _follow(self) -> None:
         failures = 0

@@ -171,3 +171,20 @@ def _labels(image: dict[str, Any]) -> Any:
         return docker_labels(image)
     except (NoConfig, UndecodableMetadata) as error:
         return type(error)
+
+
+def nested(levels: int) -> Any:
+    found: Any = {}
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
+def test_objects_that_are_nested_too_deep_are_of_no_use_and_take_no_other_away() -> None:
+    image = orjson.loads(slimmed_image({"metadata": {"name": DIGEST_1}, "dockerImageMetadata": nested(900)}))
+    assert image["metadata"] == {"name": DIGEST_1}
+    with pytest.raises(UndecodableMetadata):
+        docker_labels(image)
+    whole = {**STREAM, "metadata": {**STREAM["metadata"], "annotations": nested(900)}}
+    slim = orjson.loads(slimmed_stream(whole))
+    assert (slim["metadata"]["name"], slim["spec"], slim["status"]) == (STREAM["metadata"]["name"], {}, {})

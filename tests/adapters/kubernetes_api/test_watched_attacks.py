@@ -241,3 +241,22 @@ def test_an_event_without_a_change_is_none(api: Api, watched: Watched[str]) -> N
     watched.start()
     wait_until(lambda: watched._version == "3", "the events")
     assert len(snapshots) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_a_reader_does_not_end_the_watch(api: Api, tmp_path: Path) -> None:
+    connection = api.connection(tmp_path)
+
+    def reader(found: JsonObject) -> str:
+        if found["metadata"]["name"] == "bad":
+            raise ZeroDivisionError
+        return named(found)
+
+    watched = Watched(lambda: connection, PATH, reader)
+    api.lists = [page(namespace("a", 1)), page(namespace("bad", 2)), page(namespace("b", 3))]
+    api.watches = [api.held_open(event("ADDED", namespace("bad", 2))), api.held_open()]
+    watched.start()
+    wait_until(lambda: "internal error" in watched.state.failure, "the bug")
+    assert watched.all() == ["a"]
+    wait_until(lambda: watched.all() == ["b"], "the watch that goes on")
+    watched.stop()
