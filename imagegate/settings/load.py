@@ -22,6 +22,7 @@ from imagegate.errors import InvalidPolicy, InvalidSettings
 from imagegate.settings.aggregation import ImageApiSettings
 from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.guard import GuardSettings
+from imagegate.settings.registry_certificates import in_folder
 from imagegate.settings.scanner import DocumentPlace, ScannerSettings
 from imagegate.settings.schema import Entry, custom, entries, flag, read_section, section, text, texts
 from imagegate.settings.sections import (
@@ -220,6 +221,10 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
         registry=replace(
             settings.registry,
             ca_file=resolved(settings.registry.ca_file, "registry", "caFile"),
+            certificates=in_folder(settings.registry.certificates, directory),
+            certificate_folders=tuple(
+                resolved(path, "registry", "certificateFolders") for path in settings.registry.certificate_folders
+            ),
             node_credentials=tuple(
                 resolved(path, "registry", "nodeCredentials") for path in settings.registry.node_credentials
             ),

@@ -15,6 +15,7 @@ from imagegate.documents.yaml.fields import Fields
 from imagegate.settings.certificate import CertificateSettings
 from imagegate.settings.maps import NO_LISTS, list_map
 from imagegate.settings.modes import NamespaceMode, mode_of, modes_by_namespace
+from imagegate.settings.registry_certificates import NO_CERTIFICATES, RegistryCertificate, registry_certificates
 from imagegate.settings.schema import (
     choice,
     custom,
@@ -252,6 +253,15 @@ class RegistrySettings:
         "`host[:port]` that are never contacted, in any spelling, even by redirect; without a port: all ports."
     )
     ca_file: str = text("", "PEM bundle trusted in addition to the system's.")
+    certificates: Mapping[str, RegistryCertificate] = custom(
+        NO_CERTIFICATES,
+        "Registry (`host[:port]`): PEM files of an authority trusted for it and of a client certificate shown to it.",
+        "map of `{caFile, certFile, keyFile}`",
+        registry_certificates,
+    )
+    certificate_folders: tuple[str, ...] = texts(
+        "Folders in the layout of `/etc/containers/certs.d`: `HOST[:PORT]/` with `*.crt`, `*.cert` and `*.key`."
+    )
     mirrors: tuple[MirrorRule, ...] = custom(
         (), "Mirrors of a registry's images.", "list of `{source, mirrors, use, neverContactSource}`", _mirrors
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from imagegate.adapters.http.circuits import CircuitLimits, Circuits
 from imagegate.adapters.http.client import HttpClient, HttpLimits
+from imagegate.adapters.http.tls import CertificateUnusable, HostCertificates, HostFiles, TlsContexts
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.cache import CachedRegistry
 from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
@@ -19,7 +21,7 @@ from imagegate.core.registry.egress import AddressPolicy
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.core.vulnerabilities.advisor import AdvisorStatus
 from imagegate.core.vulnerabilities.rules import ImageScan
-from imagegate.errors import InvalidSettings
+from imagegate.errors import InvalidSettings, Malformed
 from imagegate.ports.content_trust import TrustStates
 from imagegate.ports.registry import Registry
 from imagegate.service.evidence.digests import DigestLimits, ManifestDigests
@@ -52,16 +54,45 @@ def http_client(
         addresses = AddressPolicy.of_texts(given.allow_private_addresses, blocked=given.blocked)
     except ValueError as error:
         raise InvalidSettings(f"registry.allowPrivateAddresses, registry.blocked: {error}") from error
+    certificates = _host_certificates(settings)
     ca_files = ((given.ca_file,) if given.ca_file else ()) + more_ca_files
     try:
         return HttpClient(
             addresses=addresses,
             ca_files=ca_files,
+            certificates=certificates,
             limits=HttpLimits(attempts=given.attempts, connect_timeout_s=given.connect_timeout_s),
             circuits=circuits or Circuits(circuit_limits(settings)),
         )
     except OSError as error:  # an ssl.SSLError is one
         raise InvalidSettings(f"{', '.join(ca_files)}: cannot be used as CA certificates: {error}") from error
+
+
+def _host_certificates(settings: Settings) -> HostCertificates:
+    """The files of ``registry.certificates``, which must be usable at the start, and the folders.
+
+    Raises:
+        InvalidSettings: a host, a file or a folder cannot be used.
+    """
+    given = settings.registry
+    hosts = {
+        host: HostFiles(
+            (files.ca_file,) if files.ca_file else (), ((files.cert_file, files.key_file),) if files.cert_file else ()
+        )
+        for host, files in given.certificates.items()
+    }
+    try:
+        named = HostCertificates.of(hosts)
+        contexts = TlsContexts(verify=False, certificates=named) if named.hosts else None
+        for host, port in named.hosts:
+            if contexts is not None:
+                contexts.get(host, port, show_certificate=True)
+    except (CertificateUnusable, Malformed) as error:
+        raise InvalidSettings(f"registry.certificates: {error}") from error
+    for folder in given.certificate_folders:
+        if not Path(folder).is_dir():
+            raise InvalidSettings(f"registry.certificateFolders: {folder} is not a folder")
+    return replace(named, folders=tuple(map(Path, given.certificate_folders)))
 
 
 def circuit_limits(settings: Settings) -> CircuitLimits:

@@ -89,17 +89,19 @@ def start_registry(
     htpasswd: bool = False,
     token: TokenServer | None = None,
     gpg_home: Path | None = None,
+    client_ca: Path | None = None,
 ) -> Iterator[Registry]:
     """Run a registry in ``directory`` (an empty one) until the block is left.
 
     Args:
         htpasswd: only ``USER`` with ``PASSWORD`` may anything.
         token: clients are sent there for a token of the service ``SERVICE``.
+        client_ca: clients must show a certificate of it.
         gpg_home: whose keys ``push(..., "--sign-by", fingerprint)`` may use.
     """
     port = free_port()
     configuration = directory / "registry.yaml"
-    document = _configuration(directory, port, tls, htpasswd=htpasswd, token=token)
+    document = _configuration(directory, port, tls, htpasswd=htpasswd, token=token, client_ca=client_ca)
     configuration.write_text(yaml.safe_dump(document), encoding="utf-8")
     command: list[str | Path] = [program("docker-registry"), "serve", configuration]
     skopeo = Skopeo(directory / "skopeo", gpg_home=gpg_home)
@@ -111,11 +113,19 @@ def start_registry(
 
 
 def _configuration(
-    directory: Path, port: int, tls: Authority | None, *, htpasswd: bool, token: TokenServer | None
+    directory: Path,
+    port: int,
+    tls: Authority | None,
+    *,
+    htpasswd: bool,
+    token: TokenServer | None,
+    client_ca: Path | None,
 ) -> dict[str, Any]:
     http: dict[str, Any] = {"addr": f"127.0.0.1:{port}", "secret": "not-a-secret"}
     if tls is not None:
         http["tls"] = {"certificate": str(tls.server.certificate), "key": str(tls.server.key)}
+        if client_ca is not None:
+            http["tls"]["clientcas"] = [str(client_ca)]
     document: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -24,8 +25,9 @@ from urllib3.exceptions import HTTPError
 
 from imagegate import __version__
 from imagegate.adapters.http.circuits import CircuitOpen, Circuits, Failure, Permit
-from imagegate.adapters.http.egress import CheckedAdapter, Resolver, Route, deadline, resolve, routed
+from imagegate.adapters.http.egress import CheckedAdapter, DeadlineTlsSocket, Resolver, Route, deadline, resolve, routed
 from imagegate.adapters.http.name_resolver import NameUnresolved
+from imagegate.adapters.http.tls import HostCertificates, TlsContexts
 from imagegate.core.kube.printable import printable
 from imagegate.core.registry.egress import (
     DEFAULT_PORTS,
@@ -48,6 +50,11 @@ _RETRIED = frozenset({429, 500, 502, 503, 504})
 _OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 """Errors of this machine, which say nothing of the server."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+_CLIENT_REFUSED = tuple(
+    f"_ALERT_{alert}"
+    for alert in ("CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN")
+)
+"""Alerts of a server that wants another client certificate."""
 
 
 class NotTls(Unreachable):
@@ -63,7 +70,7 @@ class UnavailableStatus(Unreachable):
 
 
 class CertificateRefused(Unreachable):
-    """The server's certificate is not trusted; asking again will not help."""
+    """The certificate of the server or of the client is not trusted; asking again will not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,7 @@ class HttpClient:
     Args:
         addresses: where it may connect to.
         ca_files: PEM bundles trusted beside the system's.
+        certificates: authorities and client certificates of single hosts.
         limits: see ``HttpLimits``.
         sleep: waits between attempts; replaced in tests.
         resolver: from names to addresses; replaced in tests.
@@ -150,6 +158,7 @@ class HttpClient:
         *,
         addresses: AddressPolicy | None = None,
         ca_files: tuple[str, ...] = (),
+        certificates: HostCertificates | None = None,
         limits: HttpLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = resolve,
@@ -159,8 +168,11 @@ class HttpClient:
         self._addresses = addresses or AddressPolicy()
         self._limits = limits or HttpLimits()
         self._sleep = sleep
-        self._verified = CheckedAdapter(self._addresses, ca_files=ca_files, resolver=resolver)
-        self._unverified = CheckedAdapter(self._addresses, verify=False, resolver=resolver)
+        of_hosts: Any = {"certificates": certificates, "socket_class": DeadlineTlsSocket}
+        verified = TlsContexts(ca_files, verify=True, **of_hosts)
+        unverified = TlsContexts(verify=False, **of_hosts)
+        self._verified = CheckedAdapter(self._addresses, verified, resolver=resolver)
+        self._unverified = CheckedAdapter(self._addresses, unverified, verify=False, resolver=resolver)
 
     def refusing(self, blocked: BlockedHosts) -> HttpClient:
         """This client, with its connections, with ``blocked`` added to its blocked hosts."""
@@ -417,6 +429,9 @@ def _trouble(url: str, error: BaseException) -> Exception:
             return CertificateRefused(f"{shown}: certificate refused: {printable(cause.verify_message)}")
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
             return NotTls(f"{shown} does not speak TLS")
+        if isinstance(cause, ssl.SSLError) and (cause.reason or "").endswith(_CLIENT_REFUSED):
+            alert = (cause.reason or "").partition("_ALERT_")[2].replace("_", " ").lower()
+            return CertificateRefused(f"{shown} refuses the client ({alert}); see registry.certificates")
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return Unreachable(f"{shown} did not answer in time")
     if isinstance(error, ValueError) and not isinstance(error, (requests.RequestException, OSError)):

@@ -29,7 +29,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
 
 from imagegate.adapters.http.name_resolver import NameResolver
-from imagegate.core.registry.egress import AddressPolicy, Sender, host_address
+from imagegate.adapters.http.tls import TlsContexts
+from imagegate.core.registry.egress import AddressPolicy, Sender, host_address, read_url
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Refused, Unreachable
 
@@ -110,8 +111,11 @@ class _DeadlineSocket(socket.socket):
         return super().recv_into(*args, **kwargs)
 
 
-class _DeadlineTlsSocket(ssl.SSLSocket):
+class DeadlineTlsSocket(ssl.SSLSocket):
+    """Every read waits no longer than what is left of the deadline."""
+
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """See ``socket.recv_into``."""
         left = _remaining()
         if left is not None:
             self.settimeout(left)
@@ -272,7 +276,7 @@ class CheckedAdapter(HTTPAdapter):
 
     Args:
         policy: permitted addresses of requests that are not ``routed``.
-        ca_files: PEM bundles trusted beside the system's.
+        contexts: what is trusted, and which client certificate is shown.
         verify: False accepts any certificate (registries that the settings or an import policy call insecure).
         connections: open connections per host.
         resolver: from names to addresses.
@@ -281,8 +285,8 @@ class CheckedAdapter(HTTPAdapter):
     def __init__(
         self,
         policy: AddressPolicy,
+        contexts: TlsContexts,
         *,
-        ca_files: tuple[str, ...] = (),
         verify: bool = True,
         connections: int = 16,
         resolver: Resolver = resolve,
@@ -290,7 +294,7 @@ class CheckedAdapter(HTTPAdapter):
         self._resolver = resolver
         self._policy = policy
         self._verify = verify
-        self._context = _tls_context(ca_files, verify=verify)
+        self._contexts = contexts
         super().__init__(pool_connections=64, pool_maxsize=connections, max_retries=Retry(0, read=False))
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_pool_kwargs: Any) -> None:
@@ -300,21 +304,22 @@ class CheckedAdapter(HTTPAdapter):
         )
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[Any, Any]:
-        """Called by requests: the context of this adapter is the only one."""
+        """Called by requests: the contexts of this adapter are the only ones.
+
+        A client certificate is a credential: it is not shown where another server's answer leads.
+        """
         host, _ = super().build_connection_pool_key_attributes(request, verify=verify, cert=cert)
-        return host, {"ssl_context": self._context} if host["scheme"] == "https" else {}
+        if host["scheme"] != "https":
+            return host, {}
+        origin = read_url(request.url).origin
+        sender = self._sender()
+        is_direct = sender is None or sender.origin == origin
+        return host, {"ssl_context": self._contexts.get(origin.host, origin.port, show_certificate=is_direct)}
+
+    @staticmethod
+    def _sender() -> Sender | None:
+        routed: tuple[Route, list[frozenset[Address]]] | None = getattr(_state, "routed", None)
+        return None if routed is None else routed[0].sender
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Called by requests, which would load its own bundle; the context has what is trusted."""
-
-
-def _tls_context(ca_files: tuple[str, ...], *, verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context() if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = _DeadlineTlsSocket
-    for file in ca_files:
-        context.load_verify_locations(cafile=file)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
