@@ -27,6 +27,7 @@ COMMANDS = {
     "lint": "imagegate.cli.lint.command:lint",
     "check-streams": "imagegate.cli.check_streams:check_streams",
     "convert": "imagegate.cli.convert:convert",
+    "install": "imagegate.cli.install:install",
     "key": "imagegate.cli.key:key",
     "image": "imagegate.cli.image.command:image",
 }

@@ -141,6 +141,10 @@ class CisePathSettings:
         "File with the key of the records of rewritten images, the same for all replicas; empty: created once,"
         " beside the store.",
     )
+    record_key_secret: str = text(
+        "",
+        "Secret in imagegate's namespace with that key, made by the first replica; needs a `cluster` block.",
+    )
     cache: bool = flag(True, "Cache results of verification.")
     trust: TrustSettings = section(TrustSettings, key="trust")
     simple: SimpleSettings = section(SimpleSettings, key="simple")

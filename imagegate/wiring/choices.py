@@ -25,6 +25,13 @@ def samples_folder() -> Path:
     return Path(sys.prefix) / "share" / "imagegate"
 
 
+def manifests_folder() -> Path:
+    """Folder of the manifests that install imagegate in a cluster, one file for each kind of cluster."""
+    if (_CHECKOUT / "setup.cfg").is_file():
+        return _CHECKOUT / "openshift/install"
+    return Path(sys.prefix) / "share" / "imagegate" / "manifests"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartupOptions:
     """The start-up options of one command. ``settings`` reads the settings file anew each time."""

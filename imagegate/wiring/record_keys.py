@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagegate.errors import InvalidSettings
 from imagegate.ports.documents import Documents
 from imagegate.settings.load import Settings
 
+SECRET_WAIT_S = 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +38,7 @@ class RecordKeys:
         self._keeps = keeps
         self._own = secrets.token_bytes(32)  # before any fork, so that all workers have the same
         self._kept: dict[Path, RecordKey] = {}
+        """By the path of a file, or the name of a Secret."""
 
     def of(self, settings: Settings, documents: Documents) -> RecordKey:
         """The key; where one is named, from ``documents``.
@@ -43,17 +46,45 @@ class RecordKeys:
         Raises:
             InvalidSettings: the named file or the stored key cannot be used.
         """
-        named = settings.cise.record_key_file if settings.cise is not None else ""
+        named, secret = "", ""
+        if settings.cise is not None:
+            named, secret = settings.cise.record_key_file, settings.cise.record_key_secret
+        if named and secret:
+            raise InvalidSettings("cise: recordKeyFile and recordKeySecret: name one of them")
         if named:
             from imagegate.adapters.files.record_key import given_key  # takes time: imported when used
 
             return RecordKey(given_key(Path(named), documents), lasts=True)
         if not self._keeps:
             return RecordKey(self._own)
+        if secret:
+            return self._in_secret(settings, secret)
         path = _beside_the_store(settings, self._environ)
         if path not in self._kept:
             self._kept[path] = self._kept_at(path)
         return self._kept[path]
+
+    def _in_secret(self, settings: Settings, name: str) -> RecordKey:
+        """The key in a Secret, read once: it does not change.
+
+        Raises:
+            InvalidSettings: there is no cluster, or the key cannot be had. The pod is started again then.
+        """
+        from imagegate.adapters.kubernetes_api.connection import Connection, Credentials  # imported when used
+        from imagegate.adapters.kubernetes_api.record_key import KeyUnavailable, shared_key
+        from imagegate.wiring.guard import own_namespace
+
+        if settings.cluster is None:
+            raise InvalidSettings("cise.recordKeySecret needs a cluster block")
+        place = Path(name)
+        if place not in self._kept:
+            connection = Connection(Credentials(settings.cluster.kubeconfig, settings.cluster.context))
+            try:
+                key = shared_key(connection, own_namespace(settings.guard), name, wait_s=SECRET_WAIT_S)
+            except KeyUnavailable as error:
+                raise InvalidSettings(f"cise.recordKeySecret: {error}") from error
+            self._kept[place] = RecordKey(key, lasts=True)
+        return self._kept[place]
 
     def _kept_at(self, path: Path) -> RecordKey:
         from imagegate.adapters.files.record_key import KeyNotKept, kept_key  # takes time: imported when used

@@ -46,6 +46,11 @@ class ControlPlane:
         """``https://127.0.0.1:PORT``."""
         return f"https://127.0.0.1:{self.api_server.port}"
 
+    @property
+    def audited(self) -> Path:
+        """What service accounts of the namespace ``imagegate`` have asked for, an audit event a line."""
+        return self.directory / AUDIT_LOG
+
     def context(self) -> ssl.SSLContext:
         """For requests of the administrator."""
         context = ssl.create_default_context(cafile=str(self.ca.bundle))
@@ -135,10 +140,28 @@ def _api_server(
             f"--proxy-client-cert-file={proxy.certificate}",
             f"--proxy-client-key-file={proxy.key}",
             f"--admission-control-config-file={_webhook_client(directory, ca)}",
+            f"--audit-policy-file={_audit_policy(directory)}",
+            f"--audit-log-path={directory / AUDIT_LOG}",
         ],
         port=port,
         log=directory / "kube-apiserver.log",
     )
+
+
+AUDIT_LOG = "audit.log"
+
+
+def _audit_policy(directory: Path) -> Path:
+    """Requests of service accounts of the namespace ``imagegate`` are written down, without bodies."""
+    rules = [
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts:imagegate"], "omitStages": ["RequestReceived"]},
+        {"level": "None"},
+    ]
+    path = directory / "audit-policy.yaml"
+    path.write_text(
+        yaml.safe_dump({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}), encoding="utf-8"
+    )
+    return path
 
 
 WEBHOOK_CLIENT = "kube-apiserver-webhooks"

@@ -1,8 +1,8 @@
-"""``python -m tests.cluster.render``: write openshift/base, and what overlays add to it, from the Helm chart.
+"""``python -m tests.cluster.render``: write what openshift has beside the Helm chart from it.
 
 The chart is the source of the manifests: only it has conditions. openshift/base is what its defaults give, one file for
-each template, for kustomize, ``imagegate install`` and readers. Overlays patch it by hand. A test compares each with
-the chart.
+each template, for kustomize and readers; overlays patch it by hand. openshift/install has all objects of an overlay in
+one file, for ``imagegate install`` and ``kubectl apply``. Tests compare each with the chart.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.support.service import ROOT
 
 CHART = ROOT / "openshift/chart"
 BASE = ROOT / "openshift/base"
+INSTALL = ROOT / "openshift/install"
 OVERLAYS = ROOT / "openshift/overlays"
 RELEASE = NAMESPACE = "imagegate"
 OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -73,6 +74,20 @@ def base_files() -> dict[str, str]:
     return files
 
 
+def install_files() -> dict[str, str]:
+    """One file for each overlay with everything in it: for ``imagegate install`` and ``kubectl apply -f``."""
+    first = [(BASE / "namespace.yaml").read_text(encoding="utf-8")]
+    first += [file.read_text(encoding="utf-8") for file in sorted((CHART / "crds").iterdir())]
+    return {
+        f"{overlay}.yaml": "---\n".join([_HEADER, *first, *(_bare(text) for text in template(*options).values())])
+        for overlay, options in OPTIONS.items()
+    }
+
+
+def _bare(text: str) -> str:
+    return text.removeprefix(_HEADER).removeprefix("---\n")
+
+
 def added_files(overlay: str) -> dict[str, str]:
     """The files that an overlay has because the chart has them."""
     files = template(*OPTIONS[overlay])
@@ -89,10 +104,11 @@ def _write_all() -> None:
     namespace = (BASE / "namespace.yaml").read_text(encoding="utf-8")
     shutil.rmtree(BASE)
     _write(BASE, {**base_files(), "namespace.yaml": namespace})
+    _write(INSTALL, install_files())
     for overlay in ADDED:
         _write(OVERLAYS / overlay, added_files(overlay))
 
 
 if __name__ == "__main__":
     _write_all()
-    sys.stdout.write(f"wrote {BASE} and {OVERLAYS}\n")
+    sys.stdout.write(f"wrote {BASE}, {INSTALL} and {OVERLAYS}\n")

@@ -131,7 +131,7 @@ def guarded(plane: ControlPlane) -> Iterator[Guarded]:
             plane.kubectl("delete", "--ignore-not-found", "-f", BASE / "webhooks" / "bootstrap-label.yaml")
             for namespace in APPS:
                 plane.kubectl("-n", namespace, "delete", "deployment", "guard-app", "--ignore-not-found")
-            plane.kubectl("delete", "--wait=false", "namespace", "imagegate", NETWORK, TEAM)
+            plane.kubectl("delete", "namespace", "imagegate", NETWORK, TEAM)
             plane.kubectl("delete", "--ignore-not-found", "-f", BASE / "crds")
 
 

@@ -13,7 +13,18 @@ import yaml
 
 from imagegate import __version__
 from tests.cluster.binaries import VERSION, helm
-from tests.cluster.render import ADDED, BASE, CHART, OPTIONS, OVERLAYS, added_files, base_files, template
+from tests.cluster.render import (
+    ADDED,
+    BASE,
+    CHART,
+    INSTALL,
+    OPTIONS,
+    OVERLAYS,
+    added_files,
+    base_files,
+    install_files,
+    template,
+)
 from tests.support.programs import program
 from tests.support.service import CONFIG, ROOT
 
@@ -53,6 +64,11 @@ def test_the_base_is_what_the_chart_gives() -> None:
 def test_what_overlays_add_is_what_the_chart_gives(overlay: str) -> None:
     for name, text in added_files(overlay).items():
         assert (OVERLAYS / overlay / name).read_text() == text, "run: make manifests"
+
+
+def test_the_files_of_install_are_what_the_chart_gives() -> None:
+    assert {file.name: file.read_text() for file in INSTALL.iterdir()} == install_files(), "run: make manifests"
+    assert objects((INSTALL / "kubernetes.yaml").read_text()).keys() > rendered().keys()
 
 
 @pytest.mark.parametrize("overlay", OPTIONS)

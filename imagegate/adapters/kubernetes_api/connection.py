@@ -36,6 +36,7 @@ KEEP_ALIVE = (
 OBJECT_MAX_BYTES = 4 * 1024 * 1024
 """More than any object: etcd takes 1.5 MiB."""
 PAGE_MAX_BYTES = 64 * 1024 * 1024
+APPLY = "application/apply-patch+yaml"
 _CHUNK = 64 * 1024
 
 
@@ -126,6 +127,35 @@ class Connection:
         """
         return self._object("PATCH", path, None, change, deadline_s, OBJECT_MAX_BYTES)
 
+    def apply(
+        self, path: str, body: JsonObject, *, manager: str, dry_run: bool = False, force: bool = True, deadline_s: float
+    ) -> JsonObject:
+        """The object at ``path`` after a server-side apply.
+
+        Args:
+            manager: owner of the fields in ``body``.
+            dry_run: change nothing; the answer is what would be stored.
+            force: take fields from other managers; else they are a conflict (409).
+
+        Raises:
+            ApiError: see there.
+        """
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        if dry_run:
+            query["dryRun"] = "All"
+        return self._object("PATCH", path, query, body, deadline_s, OBJECT_MAX_BYTES, content_type=APPLY)
+
+    def delete(self, path: str, *, deadline_s: float, dry_run: bool = False) -> JsonObject:
+        """Delete the object at ``path``; what it owns goes after it.
+
+        Raises:
+            ApiError: see there; 404, it does not exist.
+        """
+        options: JsonObject = {"propagationPolicy": "Background"}
+        if dry_run:
+            options["dryRun"] = ["All"]
+        return self._object("DELETE", path, None, options, deadline_s, OBJECT_MAX_BYTES)
+
     @contextlib.contextmanager
     def stream(self, path: str, query: Mapping[str, str], *, silent_s: float) -> Iterator[Iterator[bytes]]:
         """The lines of a watch, for one block.
@@ -147,9 +177,11 @@ class Connection:
         body: JsonObject | list[JsonObject] | None,
         deadline_s: float,
         most: int,
+        *,
+        content_type: str = "",
     ) -> JsonObject:
         until = time.monotonic() + deadline_s
-        with self._answer(method, path, query, body, deadline_s) as answer:
+        with self._answer(method, path, query, body, deadline_s, content_type) as answer:
             content = _read(answer, most, until)
         return _decoded(content, path)
 
@@ -161,6 +193,7 @@ class Connection:
         query: Mapping[str, str] | None,
         body: JsonObject | list[JsonObject] | None,
         read_s: float,
+        content_type: str = "",
     ) -> Iterator[Any]:
         """A good answer whose body is not read yet."""
         try:
@@ -168,7 +201,10 @@ class Connection:
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": _content_type(method, body)},
+                header_params={
+                    "Accept": "application/json",
+                    "Content-Type": content_type or _content_type(method, body),
+                },
                 body=body,
                 auth_settings=["BearerToken"],
             )
