@@ -190,9 +190,14 @@ def certificates_of(certificate: Path, key: Path, options: ServerOptions) -> Cer
         InvalidCertificate: they cannot be used.
     """
     from imagegate.web.tls import Certificates, TlsFiles  # imports cryptography, which takes memory
+    from imagegate.wiring.kept_pair import kept_pair
 
     optional = (options.caller_ca,) if options.caller_ca is not None else ()
-    return Certificates(TlsFiles(certificate, key, options.client_ca, optional), options.names)
+    return Certificates(
+        TlsFiles(certificate, key, options.client_ca, optional),
+        options.names,
+        kept=kept_pair(Path(os.environ[MULTIPROCESS])),
+    )
 
 
 def _showing(certificates: Certificates) -> Callable[[Any], None]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from imagegate.ports.certificates import PairFile
 from imagegate.service.certificates.served import CHAIN_MAX_BYTES, InvalidCertificate, Served, read_served
 from imagegate.service.health import Check
 
@@ -36,6 +37,9 @@ class TlsFiles(NamedTuple):
 class _Loaded(NamedTuple):
     context: ssl.SSLContext
     served: Served
+    content: bytes
+    """Certificates and key, PEM."""
+    more_cas: str
 
 
 class Certificates:
@@ -46,6 +50,7 @@ class Certificates:
 
     Args:
         wanted: names that the certificate must be good for.
+        kept: where the last good pair is kept for processes that are forked later: they know only that of the start.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Certificates:
         files: TlsFiles,
         wanted: Iterable[str] = (),
         *,
+        kept: PairFile | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,7 +77,9 @@ class Certificates:
         self._retry_at = 0.0
         self._more_cas: Callable[[], str] = str
         self._seen = self._state()
+        self._kept = kept
         self._loaded = self._read()
+        self._keep()
         if problem := self._problem_of(self._loaded.served):
             _log.error("%s", problem)
 
@@ -113,6 +121,7 @@ class Certificates:
         return bool(self._failure) and self._clock() >= self._retry_at
 
     def _reread(self) -> None:
+        self._take_last_good()
         try:
             fresh = self._read()
             why = "" if self._problem_of(self._loaded.served) else self._problem_of(fresh.served)
@@ -124,10 +133,27 @@ class Certificates:
         self._failure = why
         if not why:
             self._loaded = fresh
+            self._keep()
             _log.info(
                 "TLS certificate reloaded",
                 extra={"notAfter": fresh.served.not_after.isoformat(), "fingerprint": fresh.served.fingerprint},
             )
+
+    def _take_last_good(self) -> None:
+        """Use the last good pair of all processes, with the CAs of now."""
+        try:
+            kept = (b"" if self._kept is None else self._kept.content()) or self._loaded.content
+            if (kept, self._more_cas()) != (self._loaded.content, self._loaded.more_cas):
+                self._loaded = self._made(kept)
+        except (OSError, InvalidCertificate) as error:
+            _log.error("the last good TLS certificate cannot be read: %s", error)
+
+    def _keep(self) -> None:
+        try:
+            if self._kept is not None and self._kept.content() != self._loaded.content:
+                self._kept.put(self._loaded.content)
+        except OSError as error:
+            _log.error("the last good TLS certificate cannot be kept for processes that start later: %s", error)
 
     def _problem_of(self, served: Served) -> str:
         if problem := served.untimely(self._now()):
@@ -142,17 +168,22 @@ class Certificates:
         files = self._files
         try:
             content = _content(files.certificate)
-            served = read_served(content)
+            read_served(content)  # a key file that holds a certificate must not stand in for it
             if files.key != files.certificate:
                 content += b"\n" + _content(files.key)
-            context = _context(content, files, self._more_cas())
-        except ssl.SSLError as error:
-            raise InvalidCertificate(f"TLS certificate {files.certificate}: {_reason(error)}") from error
+            return self._made(content)
         except OSError as error:
             raise InvalidCertificate(f"TLS certificate: {error.filename}: {error.strerror or error}") from error
         except InvalidCertificate as error:
             raise InvalidCertificate(f"TLS certificate {files.certificate}: {error}") from error
-        return _Loaded(context, served)
+
+    def _made(self, pair: bytes) -> _Loaded:
+        """What serves with the certificates and the key in ``pair``."""
+        try:
+            more_cas = self._more_cas()
+            return _Loaded(_context(pair, self._files, more_cas), read_served(pair), pair, more_cas)
+        except ssl.SSLError as error:
+            raise InvalidCertificate(_reason(error)) from error
 
     def _state(self) -> tuple[object, ...]:
         files = self._files

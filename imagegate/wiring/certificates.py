@@ -24,9 +24,10 @@ from imagegate.settings.certificate import SELF, CertificateSettings
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import ClusterSettings
 from imagegate.wiring.certificate_names import namespace_of, wanted_names
+from imagegate.wiring.kept_pair import FOLDER
 
 LEASE, LEASE_S = "imagegate-certificates", 15.0
-_FOLDER, _FILE = "certificate", "serving.pem"
+_FILE = "serving.pem"
 _PLACEHOLDER = "the-secret-was-not-read-yet.invalid"
 _PLACEHOLDER_DAYS = 1
 
@@ -44,7 +45,7 @@ def first_pair(shared: Path) -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    path = shared / _FOLDER / _FILE
+    path = shared / FOLDER / _FILE
     (path.parent / f"{NOTE}.json").unlink(missing_ok=True)  # of an earlier service in a folder that the operator names
     now, life = datetime.now(UTC), timedelta(days=_PLACEHOLDER_DAYS)
     pair = issue(new_authority("placeholder", now, life), (_PLACEHOLDER,), now, life)
@@ -63,7 +64,7 @@ def follower(settings: Settings, shared: Path, *, clock: Callable[[], datetime])
         certificate.webhook_configurations if maintains else (),
         certificate.api_services if maintains else (),
     )
-    folder = shared / _FOLDER
+    folder = shared / FOLDER
     replica = secrets.token_hex(8)  # not the pod's name: a container that is started again has forgotten its report
     return CertificateFollower(
         objects,

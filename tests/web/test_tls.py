@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -266,6 +267,29 @@ class TestWorkers:
             answer = service.get("/readyz")
             assert answer.status == 200
             assert "not good for localhost" in answer.json["checks"]["certificate files"]
+
+    @pytest.mark.parametrize("worker", ["event-loop", "gthread"])
+    def test_a_worker_that_starts_later_has_the_last_good_pair_and_not_that_of_the_start(
+        self, tmp_path: Path, ca: Authority, worker: str
+    ) -> None:
+        place = tmp_path / "mount"
+        mounted(place, "..1", ca.issue("127.0.0.1", file_name=f"later-{worker}-1"))
+        context = ssl.create_default_context(cafile=ca.bundle)
+        options = ("--worker", worker, "--tls-cert", place / "tls.crt", "--tls-key", place / "tls.key")
+        with serving(tmp_path, *options, context=context, workers=2) as service:
+            start = service.get("/readyz").json["certificate"]["sha256"]
+            mounted(place, "..2", ca.issue("127.0.0.1", file_name=f"later-{worker}-2"))
+            good = service.get("/readyz").json["certificate"]["sha256"]
+            assert good != start
+            (place / "..2" / "tls.key").write_text("broken")
+            before = service.workers()
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: len(service.workers() - before) == 2, "the workers to be replaced")
+            for _ in range(10):
+                answer = service.get("/readyz").json
+                assert answer["certificate"]["sha256"] == good
+                assert answer["checks"]["certificate files"] != "ok"
 
     def test_not_ready_with_a_certificate_that_the_api_server_refuses(self, tmp_path: Path, ca: Authority) -> None:
         pair = ca.issue("127.0.0.1", valid=(-A_DAY, -AN_HOUR), file_name="expired")
