@@ -102,7 +102,7 @@ def docker_hub(registry: Registry) -> dict[str, Any]:
     assert registry.ca is not None
     return {
         "caFile": str(registry.ca.bundle),
-        "allowPrivateAddresses": [registry.host],
+        "allowPrivateAddresses": ["127.0.0.0/8"],
         "mirrors": [{"source": "docker.io", "mirrors": [registry.host], "use": "any", "neverContactSource": True}],
     }
 

@@ -23,7 +23,7 @@ from tests.cluster.webhooks import LABEL, Hooked, make_namespace
 from tests.support.certificates import Authority, Certificate
 from tests.support.processes import started, wait_until
 from tests.support.programs import program
-from tests.support.registry import Registry
+from tests.support.registry import PASSWORD, USER, Registry
 from tests.support.service import Answer, Service
 from tests.walkthrough.document_004 import IMAGE, IMPORT, steps
 from tests.walkthrough.terminal import Terminal
@@ -93,6 +93,16 @@ class TestKubectl:
         assert [each["name"] for each in image_api.service.get("/apis").json["groups"]] == ["image.openshift.io"]
         assert image_api.service.get("/api/v1/namespaces").status == 404
         assert image_api.service.get("/apis/apps/v1").status == 404
+
+    def test_discovery_names_what_can_be_done(self, image_api: Hooked) -> None:
+        said = image_api("api-resources", "--api-group=image.openshift.io", "-o", "wide")
+        rows = {line.split()[0]: line for line in said.splitlines()[1:]}
+        assert set(rows) == {
+            *("images", "imagesignatures", "imagestreamimages", "imagestreamimports", "imagestreammappings"),
+            *("imagestreams", "imagestreamtags", "imagetags"),
+        }
+        assert "create,delete,deletecollection,get,list,patch,update,watch" in rows["imagestreams"]
+        assert " istag " in rows["imagestreamtags"]
 
     def test_apply_twice(self, image_api: Hooked) -> None:
         assert image_api.apply(stream("applied")) == "imagestream.image.openshift.io/applied created\n"
@@ -235,6 +245,36 @@ def _context(plane: ControlPlane, certificate: Certificate | None) -> ssl.SSLCon
     if certificate is not None:
         context.load_cert_chain(certificate.certificate, certificate.key)
     return context
+
+
+class TestPullSecrets:
+    def test_imports_use_those_of_the_cluster(self, image_api: Hooked, registry_htpasswd: Registry) -> None:
+        registry_htpasswd.push_sample("tiny-docker", "team/app:v1")
+        before = self.imported(image_api, registry_htpasswd)
+        assert (before["status"]["status"], before["status"]["reason"]) == ("Failure", "Unauthorized")
+        login = (
+            f"--docker-server={registry_htpasswd.host}",
+            f"--docker-username={USER}",
+            f"--docker-password={PASSWORD}",
+        )
+        image_api("create", "secret", "docker-registry", "pull", *login)
+        found = self.imported(image_api, registry_htpasswd)
+        assert found["image"]["metadata"]["name"] == registry_htpasswd.digest("team/app:v1")
+        image_api("annotate", "secret", "pull", "openshift.io/image.excludeSecret=true")
+        assert self.imported(image_api, registry_htpasswd)["status"]["reason"] == "Unauthorized"
+
+    def imported(self, image_api: Hooked, registry: Registry) -> Any:
+        """What an import says of its one image."""
+        source = {"kind": "DockerImage", "name": f"{registry.host}/team/app:v1"}
+        document = {
+            "apiVersion": "image.openshift.io/v1",
+            "kind": "ImageStreamImport",
+            "metadata": {"name": "with-secret"},
+            "spec": {"import": False, "images": [{"from": source, "to": {"name": "v1"}}]},
+        }
+        said = image_api("create", "-o", "json", "-f", "-", text_in=yaml.safe_dump(document))
+        [image] = json.loads(said)["status"]["images"]
+        return image
 
 
 class TestManyGroups:
