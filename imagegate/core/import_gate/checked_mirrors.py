@@ -1,4 +1,4 @@
-"""Mirrors that an import may be fetched from, for ``checkMirrors`` (docs/spec/import-gate.md 14 row 16)."""
+"""Mirrors that an import may be fetched from, for ``checkMirrors`` (docs/spec/import-gate.md 10 row 16)."""
 
 from __future__ import annotations
 

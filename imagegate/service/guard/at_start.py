@@ -63,7 +63,7 @@ class LockoutCheck:
         found = lockouts(policies.every, known.protected, now=self._clock())
         unsure = [each for each in found if not each.certain]
         for each in unsure[:TOLD_MAX]:
-            _log.warning("not known before a pod starts: %s", each)
+            _log.info("%s", each.doubt)
         certain = [each for each in found if each.certain]
         if not certain:
             return

@@ -50,6 +50,14 @@ class Lockout:
         """What is denied, whichever rule does."""
         return self.namespace, self.image
 
+    @property
+    def doubt(self) -> str:
+        """What is not certain, as a sentence."""
+        by = f" ({self.denial.rule})" if self.denial.rule else ""
+        return (
+            f"image {self.image} in namespace {self.namespace}: look-ups of {self.plugin}{by} decide when a pod starts"
+        )
+
     def __str__(self) -> str:
         by = f" of {self.denial.rule}" if self.denial.rule else ""
         return f"image {self.image} in namespace {self.namespace} is denied by {self.plugin}{by}: {self.denial.because}"

@@ -106,7 +106,7 @@ class PolicyGuard:
         worse = _worse([each for each in found if each.certain], before, deletes=request.operation == "DELETE")
         if worse and self.refuses:
             return _refused(request, DenialCode.REJECTED_BY_RULE, [*_told(worse), _advice(worse)])
-        unsure = [f"not known before a pod starts: {each}" for each in found if not each.certain]
+        unsure = [each.doubt for each in found if not each.certain]
         return _allowed([*review.warnings, *known.unknown, *_told(worse), *_told(unsure)])
 
 

@@ -137,7 +137,9 @@ class TestLockouts:
         )
         found = decided(guard(), request("CREATE", policy(signed)))
         assert found.allowed
-        assert any(f"not known before a pod starts: image {OWN}" in warning for warning in found.warnings)
+        rule = "ClusterImagePolicy p repositories[0] *"
+        doubt = f"imagegate: image {OWN} in namespace imagegate: look-ups of cise ({rule}) decide when a pod starts"
+        assert doubt in found.warnings
 
 
 class TestDeletion:
