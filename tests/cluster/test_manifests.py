@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from tests.cluster.render import (
     template,
 )
 from tests.support.programs import program
-from tests.support.service import CONFIG, ROOT
+from tests.support.service import CONFIG
 
 
 def objects(texts: str) -> dict[tuple[str, str, str, str], Any]:
@@ -154,23 +152,3 @@ def test_wrong_values_are_refused(value: str, why: str) -> None:
 def test_helm_lint_has_nothing_to_say() -> None:
     command: list[str | Path] = [helm(), "lint", "--strict", "--kube-version", VERSION, CHART]
     subprocess.run(command, check=True, capture_output=True)
-
-
-def _metrics() -> set[str]:
-    """The names of all metrics in the code, as Prometheus shows them."""
-    names: set[str] = set()
-    for file in (ROOT / "imagegate").rglob("*.py"):
-        for kind, name in re.findall(r'(Counter|Histogram|Gauge)\(\s*"(imagegate_[a-z_]+)"', file.read_text()):
-            suffixes = {"Counter": ["_total"], "Histogram": ["_bucket", "_count", "_sum"], "Gauge": [""]}[kind]
-            names.update(f"{name}{suffix}" for suffix in suffixes)
-    return names
-
-
-def test_alerts_and_dashboard_use_metrics_that_exist() -> None:
-    dashboard = json.loads((CHART / "dashboard.json").read_text())
-    used = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    used += [each["query"]["query"] for each in dashboard["templating"]["list"] if isinstance(each["query"], dict)]
-    used += [rule["expr"] for rule in yaml.safe_load((CHART / "alerts.yaml").read_text())]
-    named = {name for expression in used for name in re.findall(r"imagegate_[a-z_]+", expression)}
-    assert len(named) > 10
-    assert named <= _metrics()
