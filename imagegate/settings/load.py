@@ -225,6 +225,12 @@ def _with_resolved_paths(settings: Settings, directory: Path, environ: Mapping[s
             certificate_folders=tuple(
                 resolved(path, "registry", "certificateFolders") for path in settings.registry.certificate_folders
             ),
+            proxy=replace(
+                settings.registry.proxy,
+                credentials_file=resolved(
+                    settings.registry.proxy.credentials_file, "registry", "proxy", "credentialsFile"
+                ),
+            ),
             node_credentials=tuple(
                 resolved(path, "registry", "nodeCredentials") for path in settings.registry.node_credentials
             ),

@@ -15,6 +15,7 @@ from imagegate.documents.yaml.fields import Fields
 from imagegate.settings.certificate import CertificateSettings
 from imagegate.settings.maps import NO_LISTS, list_map
 from imagegate.settings.modes import NamespaceMode, mode_of, modes_by_namespace
+from imagegate.settings.proxy import ProxySettings
 from imagegate.settings.registry_certificates import NO_CERTIFICATES, RegistryCertificate, registry_certificates
 from imagegate.settings.schema import (
     choice,
@@ -281,6 +282,7 @@ class RegistrySettings:
         "map of lists",
         list_map,
     )
+    proxy: ProxySettings = section(ProxySettings, key="proxy")
     connect_timeout_s: float = seconds(5, "Time to open one connection.", minimum=0.1, maximum=60)
     attempts: int = integer(3, "Maximum attempts per request.", minimum=1, maximum=10)
     limits: RegistryLimitSettings = section(RegistryLimitSettings, key="limits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from imagegate.settings.enforcement import VulnerabilitySettings
 from imagegate.settings.load import Settings
 from imagegate.wiring.content_trust import trust_answerer
 from imagegate.wiring.mirrors import MirrorSource, settings_mirrors
+from imagegate.wiring.proxies import proxy_rules
 from imagegate.wiring.vulnerabilities import advisor_answerer, scan_answerer
 
 
@@ -47,7 +49,7 @@ def http_client(
         circuits: of another client, to be shared with it; None: new ones.
 
     Raises:
-        InvalidSettings: a host or a file of certificates cannot be used.
+        InvalidSettings: a host, a file of certificates or a proxy cannot be used.
     """
     given = settings.registry
     try:
@@ -61,6 +63,7 @@ def http_client(
             addresses=addresses,
             ca_files=ca_files,
             certificates=certificates,
+            proxies=proxy_rules(given.proxy, os.environ),
             limits=HttpLimits(attempts=given.attempts, connect_timeout_s=given.connect_timeout_s),
             circuits=circuits or Circuits(circuit_limits(settings)),
         )

@@ -28,6 +28,7 @@ from imagegate.adapters.http.circuits import CircuitOpen, Circuits, Failure, Per
 from imagegate.adapters.http.egress import CheckedAdapter, DeadlineTlsSocket, Resolver, Route, deadline, resolve, routed
 from imagegate.adapters.http.name_resolver import NameUnresolved
 from imagegate.adapters.http.tls import HostCertificates, TlsContexts
+from imagegate.adapters.http.tunnel import ProxyRefused
 from imagegate.core.kube.printable import printable
 from imagegate.core.registry.egress import (
     DEFAULT_PORTS,
@@ -41,6 +42,7 @@ from imagegate.core.registry.egress import (
     shown_url,
 )
 from imagegate.core.registry.error_text import error_sentence
+from imagegate.core.registry.proxies import ProxyRules
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
 
@@ -147,6 +149,7 @@ class HttpClient:
         addresses: where it may connect to.
         ca_files: PEM bundles trusted beside the system's.
         certificates: authorities and client certificates of single hosts.
+        proxies: for some or all hosts; None: requests go to the servers themselves.
         limits: see ``HttpLimits``.
         sleep: waits between attempts; replaced in tests.
         resolver: from names to addresses; replaced in tests.
@@ -159,6 +162,7 @@ class HttpClient:
         addresses: AddressPolicy | None = None,
         ca_files: tuple[str, ...] = (),
         certificates: HostCertificates | None = None,
+        proxies: ProxyRules | None = None,
         limits: HttpLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = resolve,
@@ -171,8 +175,9 @@ class HttpClient:
         of_hosts: Any = {"certificates": certificates, "socket_class": DeadlineTlsSocket}
         verified = TlsContexts(ca_files, verify=True, **of_hosts)
         unverified = TlsContexts(verify=False, **of_hosts)
-        self._verified = CheckedAdapter(self._addresses, verified, resolver=resolver)
-        self._unverified = CheckedAdapter(self._addresses, unverified, verify=False, resolver=resolver)
+        connections: Any = {"resolver": resolver, "proxies": proxies}
+        self._verified = CheckedAdapter(self._addresses, verified, **connections)
+        self._unverified = CheckedAdapter(self._addresses, unverified, verify=False, **connections)
 
     def refusing(self, blocked: BlockedHosts) -> HttpClient:
         """This client, with its connections, with ``blocked`` added to its blocked hosts."""
@@ -259,7 +264,7 @@ class HttpClient:
             pause = self._limits.backoff_s * 2**attempt * (1 + random.random() / 4)  # noqa: S311
             try:
                 answer = self._hops(hop, until=until, max_bytes=max_bytes, verify=verify)
-            except (NotTls, CertificateRefused, CircuitOpen):
+            except (NotTls, CertificateRefused, CircuitOpen, ProxyRefused):
                 raise
             except Unreachable:
                 if last or not self._pause(pause, until):

@@ -30,11 +30,15 @@ from urllib3.util.retry import Retry
 
 from imagegate.adapters.http.name_resolver import NameResolver
 from imagegate.adapters.http.tls import TlsContexts
-from imagegate.core.registry.egress import AddressPolicy, Sender, host_address, read_url
+from imagegate.adapters.http.tunnel import TunnelFailed, open_tunnel
+from imagegate.core.registry.egress import AddressPolicy, Sender, host_address, join_host_port, read_url
+from imagegate.core.registry.proxies import Proxy, ProxyRules, is_internal_name
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Refused, Unreachable
 
 Resolver: TypeAlias = Callable[[str, int], list[Address]]
+
+_TUNNELS_MAX = 3
 
 _state = threading.local()
 
@@ -185,24 +189,45 @@ def _connect_to(addresses: list[Address], host: str, port: int, timeout_s: float
 class _CheckedPoolManager(PoolManager):
     """Makes connections that obey one ``AddressPolicy``."""
 
-    def __init__(self, policy: AddressPolicy, resolver: Resolver, *, verified: bool, **pool_kwargs: Any) -> None:
+    def __init__(self, dialer: Dialer, *, verified: bool, **pool_kwargs: Any) -> None:
         super().__init__(**pool_kwargs)
-        self.pool_classes_by_scheme = _pool_classes(policy, resolver, verified=verified)
+        self.pool_classes_by_scheme = _pool_classes(dialer, verified=verified)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """How connections are made: the rules of requests that are not ``routed``, names to addresses, and proxies."""
+
+    policy: AddressPolicy
+    resolver: Resolver
+    proxies: ProxyRules
 
 
 class _Checked:
     """Common to both kinds of connections: connect to a permitted address, and check it again before every request."""
 
-    def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
-        self._policy = policy
-        self._resolver = resolver
+    def __init__(self, dialer: Dialer, scheme: str) -> None:
+        self._dialer = dialer
+        self._scheme = scheme
         self._addresses: frozenset[Address] = frozenset()
+        self._proxy: Proxy | None = None
+        self._beyond: Address | None = None
+        """The other end of a tunnel; None where the proxy looked the name up."""
 
     def connect(self, host: str, port: int, timeout: object) -> socket.socket:
         """A new connection."""
-        permitted = _permitted(self._route()[0], host, port, self._resolver)
+        seconds = _seconds(timeout)
+        bare = host.strip("[]")
+        self._proxy = self._dialer.proxies.proxy(self._scheme, bare, port)
+        if self._proxy is not None and not self._dialer.proxies.resolved_here and host_address(bare) is None:
+            self._addresses, self._beyond = frozenset(), None
+            self._check_name(host, port)
+            return self._tunnel(self._proxy, join_host_port(bare, port), seconds)
+        permitted = _permitted(self._route()[0], host, port, self._dialer.resolver)
         self._addresses = frozenset(permitted)
-        return _connect_to(permitted, host, port, _seconds(timeout))
+        if self._proxy is None:
+            return _connect_to(permitted, host, port, seconds)
+        return self._tunnel_to(self._proxy, permitted, port, seconds)
 
     def check(self, sock: socket.socket, host: str, port: int) -> None:
         """Check the other end of a connection, new or reused, before a request is sent.
@@ -212,21 +237,53 @@ class _Checked:
             OSError: the connection has ended.
         """
         route, met = self._route()
-        peer = ip_address(str(sock.getpeername()[0]).partition("%")[0])
-        if not route.permits(host, port, peer):
-            raise route.refusal(host, [peer])
+        if self._proxy is not None and self._beyond is None:
+            self._check_name(host, port)
+        else:
+            peer = self._beyond or ip_address(str(sock.getpeername()[0]).partition("%")[0])
+            if not route.permits(host, port, peer):
+                raise route.refusal(host, [peer])
         met.append(self._addresses)
+
+    def _check_name(self, host: str, port: int) -> None:
+        """Where only the proxy knows the address. Raises ``Refused``."""
+        route = self._route()[0]
+        if is_internal_name(host) and not route.policy.names(host, port):
+            raise route.refusal(host, [])
+
+    def _tunnel_to(self, proxy: Proxy, addresses: list[Address], port: int, timeout_s: float | None) -> socket.socket:
+        """A tunnel to the first address that the proxy reaches."""
+        trouble: TunnelFailed | None = None
+        for address in addresses[:_TUNNELS_MAX]:
+            self._beyond = address
+            try:
+                return self._tunnel(proxy, join_host_port(str(address), port), timeout_s)
+            except TunnelFailed as error:
+                trouble = error
+        raise trouble or TunnelFailed(f"proxy {proxy.shown}: no address")
+
+    def _tunnel(self, proxy: Proxy, authority: str, timeout_s: float | None) -> socket.socket:
+        try:
+            sock = _connect_to(self._dialer.resolver(proxy.host, proxy.port), proxy.host, proxy.port, timeout_s)
+        except Unreachable as error:
+            raise Unreachable(f"proxy {proxy.shown}: {error}") from error
+        try:
+            open_tunnel(sock, proxy, authority)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def _route(self) -> tuple[Route, list[frozenset[Address]]]:
         routed: tuple[Route, list[frozenset[Address]]] | None = getattr(_state, "routed", None)
-        return routed or (Route(self._policy), [])
+        return routed or (Route(self._dialer.policy), [])
 
 
-def _pool_classes(policy: AddressPolicy, resolver: Resolver, *, verified: bool) -> dict[str, type[HTTPConnectionPool]]:
+def _pool_classes(dialer: Dialer, *, verified: bool) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self._checked = _Checked(policy, resolver)
+            self._checked = _Checked(dialer, "http")
 
         def _new_conn(self) -> socket.socket:
             return self._checked.connect(self.host, self.port, self.timeout)
@@ -240,7 +297,7 @@ def _pool_classes(policy: AddressPolicy, resolver: Resolver, *, verified: bool) 
     class Tls(HTTPSConnection):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self._checked = _Checked(policy, resolver)
+            self._checked = _Checked(dialer, "https")
 
         def _new_conn(self) -> socket.socket:
             return self._checked.connect(self.host, self.port or 443, self.timeout)
@@ -272,7 +329,7 @@ def _seconds(timeout: object) -> float | None:
 class CheckedAdapter(HTTPAdapter):
     """A requests transport that connects only to permitted addresses, with certificates of its own choosing.
 
-    It does not retry, follow redirects, or use proxies, cookies or netrc files: that is the caller's task.
+    It does not retry, follow redirects, or use cookies, netrc files or proxies of the environment.
 
     Args:
         policy: permitted addresses of requests that are not ``routed``.
@@ -280,6 +337,7 @@ class CheckedAdapter(HTTPAdapter):
         verify: False accepts any certificate (registries that the settings or an import policy call insecure).
         connections: open connections per host.
         resolver: from names to addresses.
+        proxies: of all requests.
     """
 
     def __init__(
@@ -290,9 +348,9 @@ class CheckedAdapter(HTTPAdapter):
         verify: bool = True,
         connections: int = 16,
         resolver: Resolver = resolve,
+        proxies: ProxyRules | None = None,
     ) -> None:
-        self._resolver = resolver
-        self._policy = policy
+        self._dialer = Dialer(policy, resolver, proxies or ProxyRules())
         self._verify = verify
         self._contexts = contexts
         super().__init__(pool_connections=64, pool_maxsize=connections, max_retries=Retry(0, read=False))
@@ -300,7 +358,7 @@ class CheckedAdapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_pool_kwargs: Any) -> None:
         """Called by requests on construction."""
         self.poolmanager = _CheckedPoolManager(
-            self._policy, self._resolver, verified=self._verify, num_pools=connections, maxsize=maxsize, block=block
+            self._dialer, verified=self._verify, num_pools=connections, maxsize=maxsize, block=block
         )
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[Any, Any]:
