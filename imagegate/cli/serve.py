@@ -93,7 +93,21 @@ def serve(
         raise click.UsageError("server.certificate.certFile and server.certificate.keyFile belong together")
     if options.certificate is None and not options.from_secret and (options.client_ca or options.caller_ca):
         raise click.UsageError("--tls-client-ca and server.clientCAFile need a certificate of the server's own")
+    if settings.image_api.aggregation.enabled:
+        _check_aggregation(options, server)
     return _serve(choices, options, server)
+
+
+def _check_aggregation(options: ServerOptions, server: str) -> None:
+    """Refuse options with which no caller behind an API server could be authenticated.
+
+    Raises:
+        UsageError: they are such.
+    """
+    if options.certificate is None and not options.from_secret:
+        raise click.UsageError("imageApi.aggregation needs TLS: set server.certificate, or --tls-cert and --tls-key")
+    if server != "gunicorn" or options.worker != "event-loop":
+        raise click.UsageError("imageApi.aggregation needs --server gunicorn and --worker event-loop")
 
 
 def _serve(choices: StartupOptions, options: ServerOptions, server: str) -> int:
