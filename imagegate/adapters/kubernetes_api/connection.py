@@ -52,6 +52,10 @@ class ApiError(ImagegateError):
         self.status = status
 
 
+class AnswerTooLarge(ApiError):
+    """The answer is larger than what is read."""
+
+
 class InvalidAccess(ConfigError):
     """The kubeconfig, or the pod's own service account, cannot be used."""
 
@@ -247,7 +251,7 @@ def _read(answer: Any, most: int, until: float) -> bytes:
     for piece in answer.stream(_CHUNK, decode_content=True):
         content += piece
         if len(content) > most:
-            raise ApiError(f"the API server's answer is larger than {most} bytes")
+            raise AnswerTooLarge(f"the API server's answer is larger than {most} bytes")
         if time.monotonic() > until:
             raise ApiError("the API server's answer did not come in time")
     return bytes(content)

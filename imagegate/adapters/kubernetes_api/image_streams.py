@@ -28,6 +28,8 @@ STREAMS_PATH = "/apis/image.openshift.io/v1/imagestreams"
 IMAGES_PATH = "/apis/image.openshift.io/v1/images"
 SOURCE = "cluster"
 ANSWERS_CACHED = 1_000
+RELIST_S = 3600.0
+"""Tens of thousands of Images take hundreds of megabytes to list."""
 TOO_DEEP = "nested too deep"
 _METADATA = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation", "uid")
 _NOT_OF_IMAGES = (
@@ -50,8 +52,8 @@ class ClusterImageStreams:
 
     def __init__(self, connection: Callable[[], Connection], namespaces: ClusterNamespaces) -> None:
         self._namespaces = namespaces
-        self._streams = Watched(connection, STREAMS_PATH, slimmed_stream)
-        self._images = Watched(connection, IMAGES_PATH, slimmed_image)
+        self._streams = Watched(connection, STREAMS_PATH, slimmed_stream, relist_s=RELIST_S)
+        self._images = Watched(connection, IMAGES_PATH, slimmed_image, relist_s=RELIST_S)
         self.watches = (self._streams, self._images)
         self._indexing = threading.Lock()
         self._indexed: dict[Key, tuple[bytes, frozenset[str]]] = {}

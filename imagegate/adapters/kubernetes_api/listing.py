@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
+from imagegate.adapters.kubernetes_api.connection import AnswerTooLarge, ApiError, Connection, JsonObject
 
 PAGE = 500
+SMALLER = 8
+"""Pages that are too large are asked for again with so many times fewer objects."""
 PAGE_S = 60.0
 """Time for one page."""
 LIST_S = 300.0
@@ -51,9 +53,16 @@ def list_all(
     """
     objects: dict[Key, T] = {}
     more, until = "", time.monotonic() + LIST_S
+    limit = PAGE if paged else 0
     while True:
-        query = {**selection, **({"limit": str(PAGE)} if paged else {}), **({"continue": more} if more else {})}
-        page = connection.get(path, deadline_s=PAGE_S, query=query or {"limit": "0"})
+        query = {**selection, "limit": str(limit), **({"continue": more} if more else {})}
+        try:
+            page = connection.get(path, deadline_s=PAGE_S, query=query)
+        except AnswerTooLarge:
+            if limit <= 1:
+                raise
+            limit = max(1, limit // SMALLER)  # whoever creates objects chooses their size, up to that of etcd
+            continue
         objects.update((key_of(each), slimmed(each)) for each in _items(page))
         metadata = page.get("metadata")
         version, following = (text_of(metadata, name) for name in ("resourceVersion", "continue"))

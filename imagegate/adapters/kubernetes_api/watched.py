@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
+from imagegate.adapters.kubernetes_api.connection import AnswerTooLarge, ApiError, Connection, JsonObject
 from imagegate.adapters.kubernetes_api.listing import Key, key_of, list_all, resource_is_absent, text_of
 
 WATCH_S = 300
@@ -67,6 +67,7 @@ class Watched(Generic[T]):
         changed: called after the objects have changed, in the thread of the watch.
         optional: the kind may not be installed: then there are no objects, until it is.
         field_selector: restricts the objects, as in the API.
+        relist_s: everything is listed again after so many seconds; by default ``RELIST_S``.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Watched(Generic[T]):
         clock: Callable[[], float] = time.monotonic,
         optional: bool = False,
         field_selector: str = "",
+        relist_s: float | None = None,
     ) -> None:
         self._connection = connection
         self.path = path
@@ -86,6 +88,7 @@ class Watched(Generic[T]):
         self._changed = changed
         self._clock = clock
         self._optional = optional
+        self._relist_s = RELIST_S if relist_s is None else relist_s
         self._selection = {"fieldSelector": field_selector} if field_selector else {}
         self._objects: dict[Key, T] = {}
         self._version = ""
@@ -214,8 +217,8 @@ class Watched(Generic[T]):
             listed = list_all(connection, self.path, self._slimmed, self._selection, self._heard, paged=self._paged)
             objects, version = {key: self._kept(key, each) for key, each in listed.objects.items()}, listed.version
         except ApiError as error:
-            if error.status == _GONE:  # the pages took longer than the API server keeps a list: ask for one page
-                self._paged = not self._paged
+            # If pages take longer than the API server keeps a list, ask for one page; if that is too large, for pages.
+            self._paged = not self._paged if error.status == _GONE else self._paged or isinstance(error, AnswerTooLarge)
             if not (self._optional and error.status == _NOT_FOUND and resource_is_absent(connection, self.path)):
                 raise
             if self._objects:
@@ -226,7 +229,7 @@ class Watched(Generic[T]):
         self._objects = objects
         self._version = version
         self._doubtful = False
-        self._list_again_at = self._clock() + RELIST_S * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+        self._list_again_at = self._clock() + self._relist_s * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
         self._synced.set()
         if changed:
             self._note_change()

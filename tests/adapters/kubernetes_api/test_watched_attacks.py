@@ -58,6 +58,10 @@ def api() -> Iterator[Api]:
         yield found
 
 
+def found_limits(api: MisbehavingApi) -> list[str]:
+    return [query["limit"][0] for query in api.asked("list")]
+
+
 @pytest.fixture
 def watched(api: Api, tmp_path: Path) -> Iterator[Watched[str]]:
     connection = api.connection(tmp_path)
@@ -138,10 +142,8 @@ def test_an_api_server_that_comes_back_with_an_older_state_is_listed(api: Api, w
     wait_until(lambda: watched.all() == ["restored"], "the second list")
 
 
-def test_everything_is_listed_again_from_time_to_time(
-    api: Api, watched: Watched[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "RELIST_S", 0.0)
+def test_everything_is_listed_again_from_time_to_time(api: Api, watched: Watched[str]) -> None:
+    watched._relist_s = 0.0
     api.lists = [page(namespace("a", 1)), page(namespace("b", 1))]
     api.watches = [[], api.held_open()]
     watched.start()
@@ -194,6 +196,33 @@ def test_a_list_that_does_not_end(api: Api, watched: Watched[str], monkeypatch: 
     assert "does not end" in watched.state.failure
     assert watched.all() == []
     assert next(numbers) < 100
+
+
+def test_large_objects_come_in_smaller_pages(api: Api, watched: Watched[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may create objects chooses their size: 500 of a megabyte each must not keep a worker from starting."""
+    monkeypatch.setattr(connections, "PAGE_MAX_BYTES", 100_000)
+    objects = [{**namespace(f"n{number}", 1), "spec": "x" * 10_000} for number in range(30)]
+
+    def paged(request: Request) -> Response:
+        first, limit = int(request.query.get("continue", ["0"])[0]), int(request.query["limit"][0])
+        return page(*objects[first : first + limit], more=str(first + limit) if first + limit < len(objects) else "")
+
+    monkeypatch.setattr(api, "answer", paged)
+    watched.list_once()
+    assert watched.state.failure == ""
+    assert len(watched.all()) == 30
+    assert found_limits(api)[:4] == ["500", "62", "7", "7"]
+
+
+def test_one_page_that_is_too_large_becomes_pages_again(
+    api: Api, watched: Watched[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PAGE_MAX_BYTES", 100_000)
+    gone, large = status(410, "too old"), Response(200, b" " * 200_000)
+    api.lists, api.watches = [gone, large, page(namespace("a", 1))], [api.held_open()]
+    watched.start()
+    wait_until(lambda: watched.all() == ["a"], "the list")
+    assert found_limits(api) == ["500", "0", "500"]
 
 
 def test_a_page_that_is_too_large(api: Api, watched: Watched[str], monkeypatch: pytest.MonkeyPatch) -> None:
