@@ -28,18 +28,26 @@ IMAGES = ("docker.io/library/nginx:1", "quay.io/evil/tool:1")
 BEFORE_S, AFTER_S = 1.0, 2.0
 
 
-@pytest.fixture
-def two(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Replicas]:
+@pytest.fixture(scope="module")
+def both(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     """Two replicas, started at once, that the API server asks."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
-    with replicas(plane, tmp_path, name) as found:
+    with replicas(plane, tmp_path_factory.mktemp("certificates"), "certificates") as found:
         for number in (0, 1):
             found.start(number, wait=False)
         for number in (0, 1):
             found.wait_ready(number)
-        wait_until(lambda: len(found.balancer.ready) == 2, "the balancer to see both")
-        wait_until(lambda: asked(found), "the API server to ask the webhooks")
         yield found
+
+
+@pytest.fixture
+def two(both: Replicas) -> Replicas:
+    """The same, each test with both of them at work; what one test changed of certificates stays."""
+    for number in (0, 1):
+        if both.running[number].process.poll() is not None:
+            both.start(number)
+    wait_until(lambda: len(both.balancer.ready) == 2, "the balancer to see both")
+    wait_until(lambda: asked(both), "the API server to ask the webhooks")
+    return both
 
 
 def asked(found: Replicas) -> bool:
