@@ -106,11 +106,11 @@ class TestReports:
         root = ET.fromstring(text.encode("utf-8"))
         assert root.get("failures") == str(sum(each.verdict in (DENIED, UNKNOWN) for each in report.results))
         assert root.get("errors") == str(len(report.errors))
-        covered = [each for each in report.results if each.verdict != NOT_COVERED]
         cases = root.findall("testsuite/testcase")
-        assert len(cases) == len(covered) + len(report.errors)
-        for case, result in zip(cases, covered, strict=False):
+        assert len(cases) == len(report.results) + len(report.passed_over) + len(report.errors)
+        for case, result in zip(cases, report.results, strict=False):
             assert (case.find("failure") is not None) == (result.verdict in (DENIED, UNKNOWN))
+            assert (case.find("skipped") is not None) == (result.verdict == NOT_COVERED)
 
     @given(REPORTS)
     def test_json_and_yaml_hold_the_original_texts(self, report: Report) -> None:
@@ -141,7 +141,8 @@ class TestReports:
         check_output(render(report, "github").replace("\n::", "\n").removeprefix("::"), ANNOTATION)
         gitlab = render(report, "gitlab")
         check_data(gitlab)
-        remarks = sum(len(result.problems) for result in report.results) + len(report.errors)
+        remarks = sum(len(result.problems) + (result.verdict == NOT_COVERED) for result in report.results)
+        remarks += len(report.errors)
         assert len({each["fingerprint"] for each in strict(gitlab)}) == remarks
 
     @given(REPORTS)

@@ -18,16 +18,18 @@ def test_junit_counts_and_places() -> None:
         JunitCase("a.yaml", "Pod y", line=7, failure=("denied", "first"), failure_details=["first", "second"]),
         JunitCase("manifest", "b.yaml", error="b.yaml:1: not YAML"),
         JunitCase("a.yaml", "Pod z", output=["a warning"]),
+        JunitCase("a.yaml", "ConfigMap c", skipped="not covered"),
     ]
     suite = ET.fromstring(junit_report("imagegate check", cases))[0]
-    assert suite.attrib == {"name": "imagegate check", "tests": "4", "failures": "1", "errors": "1"}
-    passed, failed, broken, warned = suite
+    assert suite.attrib == {"name": "imagegate check", "tests": "5", "failures": "1", "errors": "1", "skipped": "1"}
+    passed, failed, broken, warned, skipped = suite
     assert passed.attrib == {"classname": "a.yaml", "name": "Pod x", "file": "a.yaml", "line": "3"}
     assert len(passed) == 0
     assert failed[0].attrib == {"type": "denied", "message": "first"}
     assert failed[0].text == "first\nsecond"
     assert (broken[0].tag, broken[0].get("message")) == ("error", "b.yaml:1: not YAML")
     assert (warned[0].tag, warned[0].text) == ("system-out", "a warning")
+    assert (skipped[0].tag, skipped[0].attrib) == ("skipped", {"message": "not covered"})
 
 
 def test_junit_times() -> None:

@@ -13,6 +13,7 @@ from imagegate.cli.colour import colour_option, has_colour
 from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
 from imagegate.cli.outputs import Output, chosen_outputs, output_options, write_outputs
 from imagegate.core.admission.request import User
+from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
 
 FORMATS = ("table", "json", "yaml", "junit", "sarif", "policyreport", "github", "gitlab")
@@ -39,6 +40,11 @@ Examples:
     "--include", multiple=True, metavar="GLOB", help="Read only these files of folders. [**/*.{yaml,yml,json}]"
 )
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Skip these files and folders.")
+@click.option(
+    "--templates/--no-templates",
+    default=None,
+    help="Judge also the Pods that objects make.  [default: yes, but for profile openshift-4]",
+)
 @click.option("--explain", is_flag=True, help="Show every rule that was tried and why it matched or not.")
 @click.option("--rewrite", is_flag=True, help="Print the objects as they would be stored, unless one is denied.")
 @output_options(FORMATS, "table")
@@ -52,6 +58,7 @@ def check(
     as_group: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    templates: bool | None,
     explain: bool,
     rewrite: bool,
     outputs: tuple[Output, ...],
@@ -85,6 +92,7 @@ def check(
         user=User(name=as_user, groups=as_group),
         include=include,
         exclude=exclude,
+        templates=service.settings.profile is not Profile.OPENSHIFT_4 if templates is None else templates,
         explain=explain,
         rewrite=rewrite,
     )

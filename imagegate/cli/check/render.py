@@ -37,7 +37,7 @@ def stored_objects(report: Report, output: str) -> str:
 
 
 def _table(report: Report, *, colour: bool, quiet: bool) -> Iterator[str]:
-    hidden = (NOT_COVERED, ALLOWED, REWRITTEN) if quiet else (NOT_COVERED,)
+    hidden = (NOT_COVERED, ALLOWED, REWRITTEN) if quiet else ()
     shown = [result for result in report.results if result.verdict not in hidden or result.steps or _warned(result)]
     labels = [safe_line(result.label) for result in shown]
     width = max(map(len, labels), default=0)
@@ -124,7 +124,8 @@ def _yaml(report: Report) -> str:
 def _junit(report: Report) -> str:
     from imagegate.cli.reports.junit import JunitCase, junit_report
 
-    cases = [_junit_case(result) for result in report.results if result.verdict != NOT_COVERED]
+    cases = [_junit_case(result) for result in report.results]
+    cases += (JunitCase("manifest", at.partition(": ")[0], skipped=at) for at in report.passed_over)
     cases += (JunitCase("manifest", error.partition(": ")[0], error=error) for error in report.errors)
     return junit_report("imagegate check", cases)
 
@@ -145,6 +146,8 @@ def _junit_case(result: Result) -> JunitCase:
         output=list(dict.fromkeys([*soft, *result.warnings])),
         seconds=result.seconds,
     )
+    if result.verdict == NOT_COVERED:
+        return case._replace(skipped=_NOT_COVERED_TEXT)
     if result.verdict not in (DENIED, UNKNOWN):
         return case
     denials = [problem for problem in result.problems if problem.mode == ENFORCE]
@@ -152,6 +155,7 @@ def _junit_case(result: Result) -> JunitCase:
     return case._replace(failure=(result.verdict, messages[0]), failure_details=messages)
 
 
+_NOT_COVERED_TEXT = "no policy covers such objects"
 _LEVELS = {ENFORCE: "error", WARN: "warning", AUDIT: "note"}
 
 
@@ -170,14 +174,24 @@ def _rule_id(problem: Problem) -> str:
 
 def _with_errors(report: Report) -> Iterator[Annotation]:
     """Every annotation, and one for each file that could not be read."""
-    from imagegate.cli.reports.annotation import ERROR, Annotation
+    from imagegate.cli.reports.annotation import ERROR, NOTE, Annotation
 
     yield from _annotations(report)
+    for result in report.results:
+        if result.verdict == NOT_COVERED:
+            text = f"{result.label}: not covered: {_NOT_COVERED_TEXT}"
+            yield Annotation("not-covered", NOTE, text, result.file, result.line)
     for error in report.errors:
         file, _, rest = error.partition(":")
         line, _, why = rest.partition(":")
         place, text = (int(line), why) if line.isdecimal() else (1, rest)
         yield Annotation("not-read", ERROR, (text or error).strip(), file if rest else "", place)
+
+
+def _not_covered(report: Report) -> Iterator[str]:
+    for result in report.results:
+        if result.verdict == NOT_COVERED:
+            yield f"{result.file}:{result.line}: {result.label}: not covered: {_NOT_COVERED_TEXT}"
 
 
 def _github(report: Report) -> str:
@@ -201,7 +215,11 @@ def _sarif(report: Report) -> str:
         "imagegate",
         _annotations(report),
         rules=[(rule, denial_help(code)) for rule, code in sorted(codes.items())],
-        notifications=[*(("error", error) for error in report.errors), *(("note", at) for at in report.passed_over)],
+        notifications=[
+            *(("error", error) for error in report.errors),
+            *(("note", at) for at in report.passed_over),
+            *(("note", line) for line in _not_covered(report)),
+        ],
         successful=not report.errors,
     )
 

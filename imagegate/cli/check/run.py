@@ -15,11 +15,12 @@ from imagegate.adapters.files.input import read_file
 from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
 from imagegate.cli.check.select import STANDARD_INPUT, Selected, select_files
 from imagegate.cli.output import quoted_word
-from imagegate.core.admission.decision import Denial
+from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Denial
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import InvalidInput
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
+from imagegate.service.review.made_pods import PodResult, judge_made_pods
 from imagegate.service.review.reviewer import Reviewer
 
 ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
@@ -111,6 +112,8 @@ class CheckOptions:
     exclude: tuple[str, ...] = ()
     explain: bool = False
     rewrite: bool = False
+    templates: bool = True
+    """Judge the Pods that objects make, too."""
 
 
 class _Text(NamedTuple):
@@ -282,7 +285,12 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         manifest.object, uid=f"{manifest.file}:{manifest.line}", namespace=options.namespace, user=options.user
     )
     both = review_manifest(reviewer, request, trace=trace)
+    pods = judge_made_pods(reviewer, request) if options.templates else None
     nothing = both.finds_nothing
+    problems = () if nothing else _problems(manifest, both)
+    if pods is not None and not pods.result.finds_nothing:
+        problems += _problems_of_pods(manifest, pods, {(each.plugin, each.at) for each in problems})
+        nothing = False
     metadata = manifest.object.get("metadata") or {}
     return Result(
         file=manifest.file,
@@ -291,8 +299,8 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         kind=request.kind.kind,
         namespace=metadata.get("namespace") or "",
         name=request.name or metadata.get("generateName") or "",
-        verdict=_verdict(both),
-        problems=() if nothing else _problems(manifest, both),
+        verdict=_verdict(both, pods, problems),
+        problems=problems,
         warnings=() if nothing else both.warnings,
         rewrites=_rewrites(manifest, both) if both.mutating.patch else (),
         steps=tuple(trace.to_json()) if trace is not None else (),
@@ -301,18 +309,29 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
     )
 
 
-def _verdict(both: TwoPassResult) -> str:
-    if not both.covered:
+def _verdict(both: TwoPassResult, pods: PodResult | None, problems: Sequence[Problem]) -> str:
+    hard = [problem for problem in problems if problem.mode == "enforce"]
+    if hard or not both.allowed:
+        lacking = hard and all(problem.code in LACK_OF_EVIDENCE for problem in hard)
+        return UNKNOWN if lacking else DENIED
+    if not both.covered and (pods is None or not pods.result.covered):
         return NOT_COVERED
-    if both.allowed:
-        return REWRITTEN if both.patch else ALLOWED
-    return UNKNOWN if both.only_lacks_evidence else DENIED
+    return REWRITTEN if both.patch else ALLOWED
 
 
 def _problems(manifest: Manifest, both: TwoPassResult) -> tuple[Problem, ...]:
     hard = (_problem(manifest, plugin, "enforce", denial) for plugin, denial in both.denials)
     soft = (_problem(manifest, plugin, mode.value, denial) for mode, plugin, denial in both.soft_denials)
     return (*hard, *soft)
+
+
+def _problems_of_pods(manifest: Manifest, pods: PodResult, known: set[tuple[str, str]]) -> tuple[Problem, ...]:
+    """What is wrong with the Pods, and not already said of the object."""
+    found = [*(("enforce", *each) for each in pods.denials)]
+    found += [(mode.value, plugin, denial) for mode, plugin, denial in pods.soft_denials]
+    return tuple(
+        _problem(manifest, plugin, mode, denial) for mode, plugin, denial in found if (plugin, denial.at) not in known
+    )
 
 
 def _problem(manifest: Manifest, plugin: str, mode: str, denial: Denial) -> Problem:

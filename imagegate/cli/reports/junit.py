@@ -20,6 +20,8 @@ class JunitCase(NamedTuple):
     """Its type and its message, of one line."""
     failure_details: Sequence[str] = ()
     error: str | None = None
+    skipped: str | None = None
+    """Why it was not looked at."""
     output: Sequence[str] = ()
     seconds: float | None = None
     """How long it took; None: not measured."""
@@ -31,6 +33,7 @@ def junit_report(suite_name: str, cases: Sequence[JunitCase]) -> str:
         "tests": str(len(cases)),
         "failures": str(sum(case.failure is not None for case in cases)),
         "errors": str(sum(case.error is not None for case in cases)),
+        "skipped": str(sum(case.skipped is not None for case in cases)),
     }
     if any(case.seconds is not None for case in cases):
         counts["time"] = _time(sum(case.seconds or 0.0 for case in cases))
@@ -57,6 +60,8 @@ def _add_case(suite: ET.Element, case: JunitCase) -> None:
         failure.text = xml_text(*case.failure_details) or None
     if case.error is not None:
         ET.SubElement(element, "error", {"message": xml_text(case.error)})
+    if case.skipped is not None:
+        ET.SubElement(element, "skipped", {"message": xml_text(case.skipped)})
     if case.output:
         ET.SubElement(element, "system-out").text = xml_text(*case.output)
 

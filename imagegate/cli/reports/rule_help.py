@@ -34,6 +34,9 @@ DENIALS = {
         "The registry is not on the import list", "import from a registry that is, or extend the list"
     ),
     DenialCode.NO_POLICY: RuleHelp("No image policy exists for the image", "create an ImagePolicy"),
+    DenialCode.INVALID_POLICY: RuleHelp(
+        "A policy object of the cluster that decides here cannot be read", "correct the object that the message names"
+    ),
     DenialCode.NO_MATCHING_REPOSITORY: RuleHelp(
         "No entry of the image policies matches the image", "add an entry for its repository"
     ),

@@ -124,6 +124,12 @@ _RESOURCES: Mapping[GroupKind, GroupResource] = {
 }
 _KINDS: Mapping[GroupResource, GroupKind] = {resource: kind for kind, resource in _RESOURCES.items()}
 
+
+def holds_images(resource: GroupResource) -> bool:
+    """True for every resource whose images are known without further settings."""
+    return resource in _KINDS
+
+
 _BUILD_STRATEGIES = ("customStrategy", "dockerStrategy", "sourceStrategy")
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from imagegate.core.admission.request import GroupResource
+from imagegate.core.admission.workload import holds_images
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import (
     ImagePolicyConfig,
@@ -82,7 +83,10 @@ class Coverage:
         )
 
     def _resolves(self, rule: ResolutionRule, resource: GroupResource) -> bool:
-        """True if a resolution rule covers ``resource``; here ``*`` is a wildcard in every profile."""
+        """True if a resolution rule covers ``resource``; here ``*`` is a wildcard in every profile.
+
+        Only the original's reaches resources that hold no images, and refuses them.
+        """
         if rule.target.resource == "*" and rule.target.group == resource.group:
-            return True
+            return not self._behaviour.wildcard_resources or holds_images(resource)
         return covers(rule.target, resource, self._behaviour)

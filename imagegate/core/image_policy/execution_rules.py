@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from imagegate.core.admission.request import GroupResource
+from imagegate.core.admission.workload import holds_images
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule, folded
 from imagegate.core.image_policy.resolution import Attributes
@@ -194,7 +195,8 @@ def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour)
         target, resource = folded(target), folded(resource)
         if target == resource:
             return True
-    return behaviour.wildcard_resources and target.resource == "*" and target.group == resource.group
+    is_wildcard = behaviour.wildcard_resources and target.resource == "*" and target.group == resource.group
+    return is_wildcard and holds_images(resource)
 
 
 def compile_rule(index: int, rule: ExecutionRule, behaviour: Behaviour) -> CompiledRule:

@@ -171,7 +171,7 @@ class _RuleLinter:
                 return Severity.WARNING, '"*" is no wildcard here and matches nothing', "resource-wildcard"
             return (
                 Severity.INFO,
-                '"*" covers the group here; OpenShift itself matches nothing by it',
+                '"*" covers the resources of the group that hold images; OpenShift itself matches nothing by it',
                 "resource-wildcard",
             )
         if resource in RESOURCES_WITH_IMAGES:

@@ -83,9 +83,17 @@ class TestVerdicts:
         assert f"  {file}:17: spec.containers[0].image: {BAD}: this image is prohibited by policy" in ran.out
         assert ran.out.endswith("2 objects: 1 denied, 1 allowed\n")
 
-    def test_what_holds_no_images_is_counted_and_allowed(self, imagegate: Command, file: Path) -> None:
+    def test_what_holds_no_images_is_named_and_allowed(self, imagegate: Command, file: Path) -> None:
         file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
-        assert imagegate("check", *SETTINGS, file) == (0, "1 object: 1 not covered\n", "")
+        said = f"ConfigMap a  not covered  ({file}:1)\n1 object: 1 not covered\n"
+        assert imagegate("check", *SETTINGS, file) == (0, said, "")
+        skipped = ET.fromstring(imagegate("check", *SETTINGS, "-o", "junit", file).out)[0][0][0]
+        assert (skipped.tag, skipped.get("message")) == ("skipped", "no policy covers such objects")
+        (run,) = json.loads(imagegate("check", *SETTINGS, "-o", "sarif", file).out)["runs"]
+        (note,) = run["invocations"][0]["toolExecutionNotifications"]
+        text = f"{file}:1: ConfigMap a: not covered: no policy covers such objects"
+        assert note == {"level": "note", "message": {"text": text}}
+        assert "::notice" in imagegate("check", *SETTINGS, "-o", "github", file).out
 
     def test_templates_are_checked(self, imagegate: Command, file: Path) -> None:
         template = {"spec": {"containers": [{"name": "a", "image": BAD}]}}
