@@ -1,4 +1,4 @@
-"""The setting ``registry.certificates``: PEM files for single registries."""
+"""The setting `registry.certificates`: PEM files for single registries."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def http_client(
 
 
 def _host_certificates(settings: Settings) -> HostCertificates:
-    """The files of ``registry.certificates``, which must be usable at the start, and the folders.
+    """The files of the setting `registry.certificates`, which must be usable at the start, and the folders.
 
     Raises:
         InvalidSettings: a host, a file or a folder cannot be used.

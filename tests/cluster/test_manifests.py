@@ -111,7 +111,7 @@ def test_the_default_policies_are_those_of_the_samples(profile: str) -> None:
 
 
 def test_the_value_of_the_cloud_pak_is_understood(tmp_path: Path) -> None:
-    """Document 000: config.yaml of IBM Cloud Pak for Multicloud Management."""
+    """The config.yaml of IBM Cloud Pak for Multicloud Management."""
     values = tmp_path / "config.yaml"
     values.write_text('image-security-enforcement:\n  clusterImagePolicy:\n    - name: "quay.io/*"\n      policy:\n')
     found = rendered("--values", str(values))
