@@ -1,4 +1,4 @@
-"""The ``registry.proxy`` section."""
+"""The ``proxy`` section of the registry settings."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from imagegate.settings.proxy import LOCAL, ProxySettings
 
 
 def proxy_rules(given: ProxySettings, environ: Mapping[str, str]) -> ProxyRules:
-    """The rules of ``registry.proxy``.
+    """The rules of the ``proxy`` settings.
 
     Args:
         environ: used only with ``fromEnvironment``.

@@ -12,7 +12,8 @@ from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.http.tls import CertificateUnusable, HostCertificates, HostFiles, TlsContexts
 from imagegate.adapters.registry.auth import TokenRealms
 from imagegate.adapters.registry.cache import CachedRegistry
-from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.adapters.registry.client import HttpRegistry, RegistrySettings
+from imagegate.adapters.registry.place import RegistryLimits
 from imagegate.adapters.signing.lookaside import LookasideHttp
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
 from imagegate.core.admission.plugin import Question

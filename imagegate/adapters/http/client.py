@@ -9,27 +9,30 @@ pieces, and dropped as soon as they pass their limit.
 from __future__ import annotations
 
 import copy
-import errno
 import random
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError
 
 from imagegate import __version__
+from imagegate.adapters.http.answer import HttpAnswer, retry_after
 from imagegate.adapters.http.circuits import CircuitOpen, Circuits, Failure, Permit
 from imagegate.adapters.http.egress import CheckedAdapter, DeadlineTlsSocket, Resolver, Route, deadline, resolve, routed
+from imagegate.adapters.http.failures import (
+    OWN_LIMITS,
+    CertificateRefused,
+    NotTls,
+    UnavailableStatus,
+    chain,
+    translate_errors,
+)
 from imagegate.adapters.http.name_resolver import NameUnresolved
 from imagegate.adapters.http.tls import HostCertificates, TlsContexts
 from imagegate.adapters.http.tunnel import ProxyRefused
-from imagegate.core.kube.printable import printable
 from imagegate.core.registry.egress import (
     DEFAULT_PORTS,
     AddressPolicy,
@@ -41,38 +44,14 @@ from imagegate.core.registry.egress import (
     read_url,
     shown_url,
 )
-from imagegate.core.registry.error_text import error_sentence
+from imagegate.core.registry.error_text import secrets_of
 from imagegate.core.registry.proxies import ProxyRules
 from imagegate.core.registry.special_addresses import Address
-from imagegate.errors import Malformed, Refused, TooLarge, Unreachable
+from imagegate.errors import Refused, TooLarge, Unreachable
 
 _PIECE_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({429, 500, 502, 503, 504})
-_OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
-"""Errors of this machine, which say nothing of the server."""
-_NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
-_CLIENT_REFUSED = tuple(
-    f"_ALERT_{alert}"
-    for alert in ("CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN")
-)
-"""Alerts of a server that wants another client certificate."""
-
-
-class NotTls(Unreachable):
-    """The server does not speak TLS where TLS is required."""
-
-
-class UnavailableStatus(Unreachable):
-    """The server answered 429 or 5xx to the last attempt."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class CertificateRefused(Unreachable):
-    """The certificate of the server or of the client is not trusted; asking again will not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,36 +73,6 @@ class HttpLimits:
     redirects: int = 5
     connect_timeout_s: float = 5.0
     error_body_bytes: int = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """One answer, read to its end.
-
-    ``url`` is the last one requested, after redirects; ``authenticate`` holds the lines of ``WWW-Authenticate``;
-    ``server`` is the server that answered, the ``sender`` of requests to servers that the answer names;
-    ``authorization`` is the header of the request, which messages must not repeat.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    url: str
-    authenticate: tuple[str, ...] = ()
-    server: Sender | None = None
-    authorization: str | None = field(default=None, repr=False)
-
-    @property
-    def content_type(self) -> str:
-        """Media type in lower case without parameters."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-    @property
-    def sentence(self) -> str:
-        """What an error answer says: one printable line without the request's credential, or empty."""
-        said = error_sentence(self.content_type, self.body, authorization=self.authorization or "")
-        wait_s = _retry_after(self)
-        return f"{said} (try again in {wait_s:.0f} s)".lstrip() if wait_s else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +221,7 @@ class HttpClient:
                 continue
             if answer.status not in _RETRIED:
                 return answer
-            asked = _retry_after(answer)
+            asked = retry_after(answer)
             wait = asked or pause
             if last or wait > self._limits.retry_after_max_s or not self._pause(wait, until):
                 credential = hop.headers.get("Authorization")
@@ -323,14 +272,15 @@ class HttpClient:
             _note_failure(permit, error, seconds=time.monotonic() - began, connected=bool(met))
             raise
         permit.answered(answer.status)
-        return replace(answer, server=Sender(origin, met[-1]), authorization=hop.headers.get("Authorization"))
+        secrets = secrets_of(hop.headers.get("Authorization", ""), hop.form)
+        return replace(answer, server=Sender(origin, met[-1]), secrets=secrets)
 
     def _sent(
         self, hop: _Hop, met: list[frozenset[Address]], *, until: float, max_bytes: int, verify: bool
     ) -> HttpAnswer:
         """The answer to one request. Adds the addresses of the server to ``met`` once it is connected."""
         adapter = self._verified if verify else self._unverified
-        with deadline(until), routed(Route(self._addresses, hop.sender), met), _translate_errors(hop.target.url):
+        with deadline(until), routed(Route(self._addresses, hop.sender), met), translate_errors(hop.target.url):
             prepared = requests.Request(hop.method, hop.target.url, headers=dict(hop.headers), data=hop.form).prepare()
             left = max(until - time.monotonic(), 0.001)
             timeout = (min(left, self._limits.connect_timeout_s), left)
@@ -374,8 +324,8 @@ def server_name(host: str, port: int | None) -> str:
 
 def _note_failure(permit: Permit, error: BaseException, *, seconds: float, connected: bool) -> None:
     """Tell the server's circuit of a request that has no answer."""
-    causes = list(_chain(error))
-    is_ours = any(isinstance(cause, OSError) and cause.errno in _OWN_LIMITS for cause in causes)
+    causes = list(chain(error))
+    is_ours = any(isinstance(cause, OSError) and cause.errno in OWN_LIMITS for cause in causes)
     if not isinstance(error, Unreachable) or isinstance(error, (NotTls, CertificateRefused, NameUnresolved)) or is_ours:
         permit.unclear()
     elif not any(isinstance(cause, TimeoutError) for cause in causes):
@@ -415,54 +365,3 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 def _declared(headers: Mapping[str, str]) -> int:
     length = headers.get("Content-Length", "")
     return int(length[:18]) if length.isascii() and length.isdigit() else 0
-
-
-@contextmanager
-def _translate_errors(url: str) -> Iterator[None]:
-    """Translate the libraries' exceptions into ``EvidenceError``."""
-    try:
-        yield
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        raise _trouble(url, error) from error
-
-
-def _trouble(url: str, error: BaseException) -> Exception:
-    shown = shown_url(url)
-    causes = list(_chain(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateRefused(f"{shown}: certificate refused: {printable(cause.verify_message)}")
-        if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
-            return NotTls(f"{shown} does not speak TLS")
-        if isinstance(cause, ssl.SSLError) and (cause.reason or "").endswith(_CLIENT_REFUSED):
-            alert = (cause.reason or "").partition("_ALERT_")[2].replace("_", " ").lower()
-            return CertificateRefused(f"{shown} refuses the client ({alert}); see registry.certificates")
-    if any(isinstance(cause, TimeoutError) for cause in causes):
-        return Unreachable(f"{shown} did not answer in time")
-    if isinstance(error, ValueError) and not isinstance(error, (requests.RequestException, OSError)):
-        return Malformed(f"{shown}: {printable(str(error))}")
-    return Unreachable(f"{shown}: {printable(str(causes[-1] if causes else error))}")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what it was made from; requests and urllib3 hide it in arguments and ``reason``."""
-    waiting, seen = [error], set[int]()
-    while waiting and len(seen) < 32:
-        one = waiting.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-        waiting.extend(cause for cause in inner if isinstance(cause, BaseException))
-
-
-def _retry_after(answer: HttpAnswer) -> float | None:
-    """Seconds that the server wants to be left alone; None if it does not say."""
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time()) if text else None
-    except (ValueError, OverflowError):
-        return None

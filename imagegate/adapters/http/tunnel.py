@@ -10,7 +10,7 @@ import socket
 
 from imagegate import __version__
 from imagegate.core.kube.printable import printable
-from imagegate.core.registry.error_text import error_sentence
+from imagegate.core.registry.error_text import error_sentence, secrets_of
 from imagegate.core.registry.proxies import Proxy
 from imagegate.errors import Malformed, Unreachable
 
@@ -80,7 +80,7 @@ def _refusal(proxy: Proxy, authority: str, code: int, head: bytes, body: bytes) 
     reason = printable(((status and status.group(2)) or b"").decode("latin-1").strip(), 100)
     kind = _CONTENT_TYPE.search(head)
     content_type = kind.group(1).decode("latin-1").strip().lower() if kind else ""
-    said = error_sentence(content_type, body, authorization=proxy.authorization)
+    said = error_sentence(content_type, body, secrets=secrets_of(proxy.authorization))
     shown = f"status {code}{reason and f' {reason}'}{said and f': {said}'}"
     if code == 407:
         why = "does not accept the user and password" if proxy.authorization else "asks for a user and a password"

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from imagegate.adapters.http.client import HttpAnswer, HttpClient
+from imagegate.adapters.http.answer import HttpAnswer
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.http.credentials import basic, is_token
 from imagegate.caching import SingleFlight, TimedCache
 from imagegate.core.references.registry_hosts import DOCKER_HUB

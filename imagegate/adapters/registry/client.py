@@ -8,17 +8,15 @@ docs/spec/enforcement.md 13.4.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, TypeVar
 
+from imagegate.adapters.http.answer import HttpAnswer
 from imagegate.adapters.http.circuits import CircuitOpen
-from imagegate.adapters.http.client import HttpAnswer, HttpClient, server_name
+from imagegate.adapters.http.client import HttpClient, server_name
 from imagegate.adapters.registry.auth import (
     NOTHING,
     Authenticator,
@@ -31,9 +29,10 @@ from imagegate.adapters.registry.endpoints import (
     Endpoint,
     Endpoints,
     Opening,
-    RegistryFailure,
     challenges_of,
 )
+from imagegate.adapters.registry.failures import NotFound, error_kind_of, is_retryable, raise_status, unauthorized_text
+from imagegate.adapters.registry.place import Place, RegistryLimits
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.kube.printable import printable
 from imagegate.core.references.openshift import ImageReference
@@ -42,50 +41,22 @@ from imagegate.core.registry.egress import (
     DEFAULT_PORTS,
     BlockedHosts,
     join_host_port,
-    joined,
     same_origin,
-    shown_url,
     split_host_port,
 )
-from imagegate.core.registry.link_header import next_link
 from imagegate.core.registry.manifest import (
-    DOCKER_SCHEMA1,
-    MANIFEST_MAX_BYTES,
-    MEDIA_TYPES,
     Manifest,
-    bounded_json_object,
-    digest_of,
-    is_strict_digest,
-    parse_manifest,
 )
 from imagegate.core.registry.mirrors import MirrorRule, places_of
 from imagegate.core.registry.pull_secrets import Credential, credentials_for
-from imagegate.errors import EvidenceError, Malformed, Refused, TooLarge, Unreachable
+from imagegate.errors import EvidenceError, Malformed, Refused, Unreachable
 from imagegate.ports.registry import ANONYMOUS, Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
 
 T = TypeVar("T")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _PATH = re.compile(r"[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:__|[._]|-+)[a-z0-9]+)*)*")
-_ACCEPT = ", ".join(MEDIA_TYPES)
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|")
-_DIGEST_AS_TAG = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,}")
-_ODD_TAG_MAX_LENGTH = 256
-_UNTYPED = frozenset({"", "application/json"})
 _ENDED_TOKEN = frozenset({400, 401, 403})
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryLimits:
-    """Limits for one registry. Bytes are counted after decompression."""
-
-    manifest_max_bytes: int = MANIFEST_MAX_BYTES
-    config_max_bytes: int = 8 * 1024 * 1024
-    tags_page_max_bytes: int = 4 * 1024 * 1024
-    tags_max: int = 100_000
-    tag_pages_max: int = 1000
-    signatures_max_bytes: int = 4 * 1024 * 1024
-    endpoint_ttl_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +76,6 @@ class RegistrySettings:
     mirrors: tuple[MirrorRule, ...] = ()
     watched_mirrors: Callable[[], Sequence[MirrorRule] | None] = tuple
     realms: TokenRealms | None = None
-
-
-class NotFound(EvidenceError):
-    """The registry answers that there is no such content."""
 
 
 class HttpRegistry:
@@ -260,7 +227,7 @@ class HttpRegistry:
             if authorization.header:
                 answer = self._get(place, url, accept, max_bytes, authorization)
         if answer.status != 200:
-            _raise_status(answer, place, sent=authorization.header is not None)
+            raise_status(answer, place.shown, sent=place.credential is not None and authorization.header is not None)
         return answer
 
     def _known_authorization(self, place: Place, endpoint: Endpoint) -> Authorization:
@@ -305,127 +272,6 @@ class HttpRegistry:
             raise
 
 
-@dataclass(slots=True)
-class Place:
-    """One repository at one registry, with one credential and a deadline (an instant of ``time.monotonic``)."""
-
-    registry: HttpRegistry
-    image: ImageReference
-    host: str
-    insecure: bool
-    credential: Credential | None
-    until: float
-
-    @property
-    def path(self) -> str:
-        """``team/app``."""
-        return self.image.as_v2().repository_name
-
-    @property
-    def shown(self) -> str:
-        """The reference for messages: with Docker's defaults, most specific."""
-        return self.image.most_specific().exact
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The registry as it answered before."""
-        return self.registry.endpoints.get(self.host, insecure=self.insecure, until=self.until)
-
-    def url(self, rest: str, *, root: str = "v2") -> str:
-        """A URL below the repository: ``manifests/v1``."""
-        return f"{self.endpoint.base_url}/{root}/{self.path}/{rest}"
-
-    def manifest(self) -> Found[Manifest]:
-        """See ``ports.registry``; raises ``EvidenceError``, as the others."""
-        wanted = self.image.id or self.image.tag
-        if not (is_strict_digest(wanted) if self.image.id else wanted and _TAG.fullmatch(wanted)):
-            raise Malformed(f"{wanted[:200]!r} is not a tag, sha256 or sha512 digest")
-        limit = self.registry.limits.manifest_max_bytes
-        path = f"/v2/{self.path}/manifests/{wanted}"
-        opening = self.registry.endpoints.open(
-            self.host, path, _ACCEPT, insecure=self.insecure, until=self.until, subject=self.path
-        )
-        url = self.url(f"manifests/{wanted}")
-        answer = self.registry.get(self, url, accept=_ACCEPT, max_bytes=limit, opening=opening)
-        algorithm = self.image.id.partition(":")[0] if self.image.id else "sha256"
-        manifest = parse_manifest(answer.body, self.media_type(answer), algorithm=algorithm, max_bytes=limit)
-        if self.image.id and manifest.digest != self.image.id:
-            raise RegistryFailure(
-                RegistryErrorKind.INTEGRITY,
-                f"content integrity error: the manifest retrieved (media type: {manifest.media_type}) with digest"
-                f" {self.image.id} does not match the digest calculated from the content {manifest.digest}",
-            )
-        return Found(manifest, _source(answer))
-
-    def media_type(self, answer: HttpAnswer) -> str:
-        """The media type of a manifest; registries of schema 1 send it as JSON or without a type.
-
-        Source: distribution/distribution 2.8, manifest/schema1; containers/image, manifest.NormalizedMIMEType.
-        """
-        served = answer.content_type
-        if served in MEDIA_TYPES:
-            return served
-        if served in _UNTYPED and bounded_json_object(answer.body, "manifest").get("schemaVersion") == 1:
-            return DOCKER_SCHEMA1
-        page = f": {answer.sentence}" if served == "text/html" else ""
-        raise Malformed(f"{self.shown}: {served or 'no Content-Type'!r} is not an image manifest{page}")
-
-    def blob(self, digest: str) -> Found[bytes]:
-        """A configuration blob, whose digest is verified."""
-        limit = self.registry.limits.config_max_bytes
-        answer = self.registry.get(self, self.url(f"blobs/{digest}"), accept="*/*", max_bytes=limit)
-        if digest_of(answer.body, digest.partition(":")[0]) != digest:
-            raise RegistryFailure(
-                RegistryErrorKind.INTEGRITY, f"content integrity error: a blob of {self.shown} is not {digest}"
-            )
-        return Found(answer.body, _source(answer))
-
-    def tags(self) -> Found[tuple[str, ...]]:
-        """See ``ports.registry``."""
-        limits, seen = self.registry.limits, set[str]()
-        url, tags = self.url("tags/list?n=1000"), list[str]()
-        while True:
-            if url in seen or len(seen) >= limits.tag_pages_max:
-                raise Malformed(f"{self.shown}: the registry's pages of tags have no end")
-            seen.add(url)
-            answer = self.registry.get(self, url, accept="application/json", max_bytes=limits.tags_page_max_bytes)
-            tags.extend(_tags(answer.body))
-            if len(tags) > limits.tags_max:
-                raise TooLarge(f"{self.shown}: more than {limits.tags_max} tags")
-            link = next_link(answer.headers.get("Link", ""))
-            if link is None:
-                return Found(tuple(dict.fromkeys(tags)), _source(answer))
-            url = self.next_page(url, link)
-
-    def next_page(self, url: str, link: str) -> str:
-        """The URL of the next page: this list, with the query of the link.
-
-        Registries behind a proxy name a host or path of their own, which is not asked.
-
-        Raises:
-            Malformed: the link has no query.
-        """
-        query = urlsplit(joined(url, link)).query
-        if not query:
-            raise Malformed(f"{self.shown}: the next page is elsewhere: {printable(link, 200)!r}")
-        return urlunsplit(urlsplit(url)._replace(query=query, fragment=""))
-
-    def signatures(self, digest: str) -> Found[tuple[bytes, ...]]:
-        """See ``ports.registry``."""
-        known = self.registry.endpoints.get(self.host, insecure=self.insecure, until=self.until, for_signatures=True)
-        if not known.signatures:
-            raise NotFound(f"registry {self.host} has no signature extension")
-        url = self.url(f"signatures/{digest}", root="extensions/v2")
-        limit = self.registry.limits.signatures_max_bytes
-        try:
-            answer = self.registry.get(self, url, accept="application/json", max_bytes=limit)
-            return Found(_signature_blobs(answer.body), _source(answer))
-        except (NotFound, EvidenceError) as error:
-            error_kind = error.error_kind if isinstance(error, RegistryFailure) else _kind(error)
-            why = f"downloading signatures for {digest} in {self.image.as_repository().exact}: {error}"
-            raise RegistryFailure(error_kind, why, retryable=_retryable(error)) from error
-
-
 def _worth_another(outcome: Absent | RegistryUnknown, credential: Credential | None) -> bool:
     """True if another credential may get another answer: without one, a private repository may look absent."""
     if isinstance(outcome, Absent):
@@ -444,61 +290,13 @@ def _outcome(question: Callable[[Place], Found[T]], place: Place) -> Found[T] | 
     except NotFound as error:
         return Absent(str(error))
     except EvidenceError as error:
-        error_kind = error.error_kind if isinstance(error, RegistryFailure) else _kind(error, place)
+        error_kind = error_kind_of(error, has_credential=place.credential is not None)
         why = str(error)
         if isinstance(error, CredentialRefused):
-            why = _unauthorized_text(place, sent=place.credential is not None, wrong=True)
+            why = unauthorized_text(place.shown, sent=place.credential is not None, wrong=True)
         elif error_kind is RegistryErrorKind.HTTP_ONLY:
             why = f"the repository {place.image.repository_name} is HTTP only and requires the insecure flag to import"
-        return RegistryUnknown(printable(why), retryable=_retryable(error), error_kind=error_kind)
-
-
-def _kind(error: EvidenceError, place: Place | None = None) -> RegistryErrorKind:
-    if isinstance(error, CredentialRefused):
-        return (
-            RegistryErrorKind.BAD_CREDENTIALS
-            if place is not None and place.credential
-            else RegistryErrorKind.NO_CREDENTIALS
-        )
-    kinds: tuple[tuple[type[EvidenceError], RegistryErrorKind], ...] = (
-        (RealmRefused, RegistryErrorKind.REALM),
-        (Refused, RegistryErrorKind.BLOCKED),
-        (TooLarge, RegistryErrorKind.TOO_LARGE),
-        (Malformed, RegistryErrorKind.MALFORMED),
-        (NotFound, RegistryErrorKind.MALFORMED),
-    )
-    return next((error_kind for kind, error_kind in kinds if isinstance(error, kind)), RegistryErrorKind.UNREACHABLE)
-
-
-def _retryable(error: EvidenceError) -> bool:
-    return error.retryable if isinstance(error, RegistryFailure) else isinstance(error, Unreachable)
-
-
-def _raise_status(answer: HttpAnswer, place: Place, *, sent: bool) -> NoReturn:
-    if answer.status == 404:
-        raise NotFound(f'dockerimage.image.openshift.io "{place.shown}" not found')
-    if answer.status in {401, 403}:
-        credential = place.credential is not None and sent
-        wrong = answer.status == 401 and credential and not _insufficient_scope(answer)
-        error_kind = RegistryErrorKind.UNAUTHORIZED if credential else RegistryErrorKind.NO_CREDENTIALS
-        text = _unauthorized_text(place, sent=credential, wrong=wrong)
-        raise RegistryFailure(RegistryErrorKind.BAD_CREDENTIALS if wrong else error_kind, text)
-    retryable = answer.status >= 500 or answer.status == 429
-    said = answer.sentence
-    why = f"{place.shown}: {urlsplit(answer.url).netloc} answered status {answer.status}{said and f': {said}'}"
-    raise RegistryFailure(RegistryErrorKind.UNREACHABLE, why, retryable=retryable)
-
-
-def _unauthorized_text(place: Place, *, sent: bool, wrong: bool) -> str:
-    if sent and wrong:
-        return f'incorrect username or password for image "{place.shown}"'
-    text = f'you may not have access to the container image "{place.shown}"'
-    return text if sent else f"{text} and did not have credentials to the repository"
-
-
-def _insufficient_scope(answer: HttpAnswer) -> bool:
-    """True if the registry accepted the token and refuses its scope; a wrong password is a different error."""
-    return any(challenge.scheme == "bearer" for challenge in challenges_of(answer))
+        return RegistryUnknown(printable(why), retryable=is_retryable(error), error_kind=error_kind)
 
 
 def _worth_a_token(answer: HttpAnswer, endpoint: Endpoint, sent: Authorization) -> bool:
@@ -517,10 +315,6 @@ def _worth_a_token(answer: HttpAnswer, endpoint: Endpoint, sent: Authorization) 
 
 def _realms(challenges: tuple[Challenge, ...]) -> set[tuple[str, str, str]]:
     return {(each.scheme, each.parameters.get("realm", ""), each.parameters.get("service", "")) for each in challenges}
-
-
-def _source(answer: HttpAnswer) -> str:
-    return shown_url(answer.url)
 
 
 def _blocked(registry: str) -> RegistryUnknown:
@@ -543,35 +337,6 @@ def _canonical(registry: str) -> str:
         return join_host_port(*split_host_port(registry))
     except Malformed:
         return registry
-
-
-def _tags(body: bytes) -> list[str]:
-    """Tags of one page. A string that is no tag stays, since only its own look-up need fail.
-
-    ``null`` (Nexus) and digests (Artifactory) are left out. Source: containers/image, docker/docker_image.go.
-    """
-    tags = bounded_json_object(body, "list of tags").get("tags")
-    if tags is None:
-        return []
-    if not isinstance(tags, list) or not all(isinstance(tag, str | None) for tag in tags):
-        raise Malformed("the registry's list of tags holds something else than tags")
-    named = (tag for tag in tags if tag is not None and _DIGEST_AS_TAG.fullmatch(tag) is None)
-    return [tag if _TAG.fullmatch(tag) else printable(tag, _ODD_TAG_MAX_LENGTH) for tag in named]
-
-
-def _signature_blobs(body: bytes) -> tuple[bytes, ...]:
-    entries = bounded_json_object(body, "signatures").get("signatures") or []
-    if not isinstance(entries, list):
-        raise Malformed("signatures is not a list")
-    atomic = (
-        entry
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("schemaVersion") == 2 and entry.get("type") == "atomic"
-    )
-    try:
-        return tuple(base64.b64decode(entry["content"], validate=True) for entry in atomic)
-    except (KeyError, TypeError, binascii.Error, ValueError) as error:
-        raise Malformed("a signature's content is not base64") from error
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port

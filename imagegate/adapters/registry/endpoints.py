@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http.client import HttpAnswer, HttpClient, NotTls
+from imagegate.adapters.http.answer import HttpAnswer
+from imagegate.adapters.http.client import HttpClient
+from imagegate.adapters.http.failures import NotTls
 from imagegate.caching import SingleFlight, TimedCache
 from imagegate.core.registry.auth_challenge import Challenge, readable_challenges
 from imagegate.core.registry.egress import Sender, same_origin

@@ -13,7 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.registry.client import HttpRegistry, NotFound, Place
+from imagegate.adapters.registry.client import HttpRegistry
+from imagegate.adapters.registry.failures import NotFound
+from imagegate.adapters.registry.place import Place
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.link_header import next_link

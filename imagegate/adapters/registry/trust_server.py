@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imagegate.adapters.http.client import CertificateRefused, HttpAnswer, HttpClient, NotTls, UnavailableStatus
+from imagegate.adapters.http.answer import HttpAnswer
+from imagegate.adapters.http.client import HttpClient
+from imagegate.adapters.http.failures import CertificateRefused, NotTls, UnavailableStatus
 from imagegate.adapters.registry.auth import Authenticator, TokenRealms
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.content_trust.fetches import Fetch

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imagegate.adapters.http.client import HttpAnswer, HttpClient, UnavailableStatus
+from imagegate.adapters.http.answer import HttpAnswer
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.http.credentials import basic, is_token
+from imagegate.adapters.http.failures import UnavailableStatus
 from imagegate.caching import TimedCache
 from imagegate.core.admission.lookup import DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.kube.printable import printable

@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from imagegate.adapters.http.client import HttpAnswer, HttpClient
+from imagegate.adapters.http.answer import HttpAnswer
+from imagegate.adapters.http.client import HttpClient
 from imagegate.adapters.http.credentials import is_token
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.kube.printable import printable

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from imagegate.adapters.http.client import CertificateRefused, HttpClient, NotTls
+from imagegate.adapters.http.client import HttpClient
+from imagegate.adapters.http.failures import CertificateRefused, NotTls
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.kube.printable import printable
 from imagegate.core.references.docker import check_digest

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from imagegate.core.kube.printable import printable
@@ -21,23 +22,24 @@ SENTENCE_MAX_LENGTH = 300
 READ_MAX_BYTES = 8192
 _ERRORS_MAX = 3
 _SECRET_MIN_LENGTH = 4
+_SECRET_FIELDS = ("password", "refresh_token")
 _HIDDEN = "[hidden]"
 _HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body|<\?xml)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>([^<]*)</title|<h1[^>]*>([^<]*)</h1", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 
 
-def error_sentence(content_type: str, body: bytes, *, authorization: str = "") -> str:
+def error_sentence(content_type: str, body: bytes, *, secrets: Iterable[str] = ()) -> str:
     """What the answer says; empty if it says nothing that a person could read.
 
     Args:
         content_type: media type in lower case, without parameters.
         body: the first bytes are enough.
-        authorization: the ``Authorization`` header of the request, which may come back in the answer.
+        secrets: what was sent and must not be shown, since it may come back in the answer (``secrets_of``).
     """
     text = body[:READ_MAX_BYTES].decode("utf-8", "replace")
     said = _said(content_type, text)
-    for secret in _secrets(authorization):
+    for secret in secrets:
         said = said.replace(secret, _HIDDEN)
     return printable(_SPACES.sub(" ", said).strip(), SENTENCE_MAX_LENGTH)
 
@@ -85,15 +87,11 @@ def _of_error(error: Any) -> str:
     return ": ".join(text for text in found if isinstance(text, str) and text)
 
 
-def _secrets(authorization: str) -> Iterable[str]:
-    """What must not come back: the header's value, and for ``Basic`` the password in it."""
+def secrets_of(authorization: str, form: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The secrets of a request: of its ``Authorization`` header, for ``Basic`` the password too, and of its form."""
     scheme, _, value = authorization.partition(" ")
+    found = [value, *((form or {}).get(name, "") for name in _SECRET_FIELDS)]
     if scheme.lower() == "basic":
-        try:
-            password = base64.b64decode(value).decode("utf-8", "replace").partition(":")[2]
-        except (binascii.Error, ValueError):
-            password = ""
-        if len(password) >= _SECRET_MIN_LENGTH:
-            yield password
-    if len(value) >= _SECRET_MIN_LENGTH:
-        yield value
+        with contextlib.suppress(binascii.Error, ValueError):
+            found.append(base64.b64decode(value).decode("utf-8", "replace").partition(":")[2])
+    return tuple(sorted((each for each in found if len(each) >= _SECRET_MIN_LENGTH), key=len, reverse=True))

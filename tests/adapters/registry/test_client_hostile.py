@@ -15,7 +15,8 @@ import pytest
 
 from imagegate.adapters.http.client import HttpClient, HttpLimits
 from imagegate.adapters.registry.auth import TokenRealms
-from imagegate.adapters.registry.client import HttpRegistry, RegistryLimits, RegistrySettings
+from imagegate.adapters.registry.client import HttpRegistry, RegistrySettings
+from imagegate.adapters.registry.place import RegistryLimits
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.egress import AddressPolicy

@@ -162,7 +162,7 @@ def test_an_identity_token_is_exchanged(registry: HttpRegistry, simulator: Regis
     def grant(request: Request, honest: Response) -> Response:
         forms.append(request)
         if request.method != "POST" or b"refresh_token=identity" not in request.body:
-            return Response(400, b'{"error":"invalid_grant","error_description":"unknown"}')
+            return Response(400, b'{"error":"invalid_grant","error_description":"unknown: an ended token"}')
         return Response(200, b'{"access_token": "simulated"}')
 
     simulator.challenge = f'Bearer realm="{simulator.url}/token",service="s"'
@@ -172,7 +172,8 @@ def test_an_identity_token_is_exchanged(registry: HttpRegistry, simulator: Regis
     assert isinstance(manifest(registry, simulator, good), Found)
     assert b"grant_type=refresh_token" in forms[-1].body
     assert "identity" not in forms[-1].target
-    bad = manifest(registry, simulator, secret(simulator.host, Credential("0000", "", "ended")))
+    bad = manifest(registry, simulator, secret(simulator.host, Credential("0000", "", "an ended token")))
+    assert "an ended token" not in why(bad)
     assert isinstance(bad, RegistryUnknown)
     assert bad.error_kind is RegistryErrorKind.BAD_CREDENTIALS
 

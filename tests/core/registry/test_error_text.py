@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.registry.error_text import SENTENCE_MAX_LENGTH, error_sentence
+from imagegate.core.registry.error_text import SENTENCE_MAX_LENGTH, error_sentence, secrets_of
 from tests.support.hostile import ANY_TEXTS
 
 JSON = "application/json"
@@ -46,8 +46,12 @@ def test_sentences(content_type: str, body: str, sentence: str) -> None:
 def test_what_was_sent_does_not_come_back() -> None:
     basic = base64.b64encode(b"alice:correct horse").decode()
     echo = f"bad credentials correct horse ({basic})".encode()
-    assert error_sentence("text/plain", echo, authorization=f"Basic {basic}") == "bad credentials [hidden] ([hidden])"
-    assert error_sentence("text/plain", b"token abcdef", authorization="Bearer abcdef") == "token [hidden]"
+    sent = secrets_of(f"Basic {basic}")
+    assert error_sentence("text/plain", echo, secrets=sent) == "bad credentials [hidden] ([hidden])"
+    assert error_sentence("text/plain", b"token abcdef", secrets=secrets_of("Bearer abcdef")) == "token [hidden]"
+    form = secrets_of("", {"password": "horse", "refresh_token": "horse battery", "scope": "pull"})
+    assert error_sentence("text/plain", b"horse battery, horse, pull", secrets=form) == "[hidden], [hidden], pull"
+    assert secrets_of("Basic !", {"password": ""}) == ()
 
 
 @given(ANY_TEXTS, st.sampled_from(["text/html", "text/plain", JSON, ""]))
