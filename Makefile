@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .NOTPARALLEL:
-.PHONY: help run check test cluster-test manifests dev lint coverage conformance walkthrough bench bench-report bench-admissions bench-peers lock clean
+.PHONY: help run check test cluster-test manifests image-check dev lint coverage conformance walkthrough bench bench-report bench-admissions bench-peers lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -60,6 +60,10 @@ cluster-test: $(VENV)/.installed-test system-packages cluster-programs ## the te
 
 manifests: $(VENV)/.installed-test cluster-programs ## write openshift/base from the Helm chart
 	@$(BIN)/python -m tests.cluster.render
+
+image-check: $(VENV)/.installed-test ## build and run the Dockerfile without an engine; as root, with buildah and mmdebstrap
+	@sh tests/system-packages.sh tests/container/system-packages.txt
+	$(BIN)/python -m tests.container
 
 walkthrough: $(VENV)/.installed-test system-packages ## the documented examples with real peers, in real time
 	$(BIN)/python -m tests.walkthrough $(ARGS)

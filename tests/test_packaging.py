@@ -175,6 +175,11 @@ def test_the_container_runs_as_no_particular_user() -> None:
     assert any(instruction == "USER" for instruction, _ in dockerfile()[last_stage:])
 
 
+def test_the_container_has_one_base_and_the_version_of_the_program() -> None:
+    assert {arguments.split()[0] for instruction, arguments in dockerfile() if instruction == "FROM"} == {"${BASE}"}
+    assert ("ARG", f"VERSION={__version__}") in dockerfile()
+
+
 def pinned(name: str) -> dict[str, str]:
     """Package -> version of one of the files that `make lock` writes; every entry must have hashes."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
