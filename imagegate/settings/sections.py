@@ -307,6 +307,9 @@ class ServerSettings:
     default_timeout_s: float = seconds(
         10, "Time for a review whose request sets none; look-ups get 80% of it.", minimum=0.5, maximum=60
     )
+    unconfigured: str = choice(
+        "deny", ("deny", "allow"), "Answer at a path of a plug-in that is not configured, to a CREATE or UPDATE."
+    )
     workers: int = integer(0, "Worker processes; 0: one per processor, at most four.", minimum=0, maximum=64)
     threads: int = integer(
         16, "Threads per worker; with `event-loop`, for requests other than reviews.", minimum=1, maximum=512

@@ -197,7 +197,12 @@ def build(
     if sinks:
         recorders = (recording, *recorders)
     reviewer = Reviewer(
-        policies, look_up, clock=now, recorders=recorders, default_timeout_s=settings.server.default_timeout_s
+        policies,
+        look_up,
+        clock=now,
+        recorders=recorders,
+        default_timeout_s=settings.server.default_timeout_s,
+        denies_unconfigured=settings.server.unconfigured == "deny",
     )
     service = Runtime(settings, policies, look_up, reviewer, recording, recent, cluster=cluster)
     service.circuits = http.circuits if http is not None else None

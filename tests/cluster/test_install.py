@@ -313,8 +313,8 @@ def test_the_pod_meets_the_restricted_standard(cluster: Cluster) -> None:
     assert 'violates PodSecurity "restricted:latest"' in tries_own(cluster, yaml.safe_dump(loose))
 
 
-def test_helm_as_document_003_has_it(cluster: Cluster) -> None:
-    """Release ``cise``; removed by the document's three commands (``helm delete --purge`` is Helm 2's)."""
+def test_helm_as_the_product_before_it(cluster: Cluster) -> None:
+    """Release ``cise``; removed by the three commands of that product (``helm delete --purge`` is Helm 2's)."""
     cluster.helm(
         "install", "cise", CHART, "--namespace", "ibm-system", "--create-namespace", "--set", "enforcement.profile=cise"
     )

@@ -92,6 +92,7 @@ def reviewer(
     answers: Mapping[type[Question], Callable[[Any], Lookup[Any]]] | None = None,
     recorders: tuple[Recorder, ...] = (),
     modes: Modes | None = None,
+    denies_unconfigured: bool = True,
 ) -> Reviewer:
     """A reviewer over ``plugins``, whose questions are answered from memory."""
     configured = tuple(
@@ -99,7 +100,9 @@ def reviewer(
     )
     policies = PolicyHolder(lambda: PolicySet(configured, version="0123456789abcdef"), lambda: NOW)
     table = {kind: Answerer(asker(answer), immediate=True) for kind, answer in (answers or {}).items()}
-    return Reviewer(policies, LookUp(table), clock=lambda: NOW, recorders=recorders)
+    return Reviewer(
+        policies, LookUp(table), clock=lambda: NOW, recorders=recorders, denies_unconfigured=denies_unconfigured
+    )
 
 
 def asker(answer: Callable[[Any], Lookup[Any]]) -> Asker:

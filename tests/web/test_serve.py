@@ -81,9 +81,10 @@ class TestVerdicts:
         assert response["allowed"] is False
         assert 'rejected by rule "execution-denied"' in response["status"]["message"]
 
-    def test_an_endpoint_without_its_plugin_warns(self, service: Service) -> None:
-        response = service.post("/mutate/always-pull", sample_review(ELSEWHERE)).response
-        assert response["warnings"] == ["imagegate: always-pull not configured; nothing was checked"]
+    def test_an_endpoint_without_its_plugin_denies(self, service: Service) -> None:
+        response = service.post("/mutate/always-pull", sample_review(DOCKER_HUB)).response
+        assert response["allowed"] is False
+        assert "imagegate: always-pull not configured" in response["status"]["message"]
 
     @pytest.mark.parametrize("path", ["/admit", "/admit/trust", "/admit/va"])
     def test_image_enforcement_has_endpoints_of_its_own(self, service: Service, path: str) -> None:

@@ -51,6 +51,9 @@ DENIALS = {
     DenialCode.CONFLICT: RuleHelp(
         "Two requirements verified different digests, or another than the image names", "sign the digest that is used"
     ),
+    DenialCode.NOT_CONFIGURED: RuleHelp(
+        "A webhook asks for a plug-in that is not configured", "configure it, or remove the webhook"
+    ),
     DenialCode.INTERNAL_ERROR: RuleHelp("imagegate failed to decide", "report the message"),
 }
 

@@ -30,6 +30,7 @@ class DenialCode(enum.StrEnum):
     VULNERABILITY = "vulnerability"
     CONFLICT = "conflict"
     DEADLINE = "deadline"
+    NOT_CONFIGURED = "not-configured"
     INTERNAL_ERROR = "internal-error"
 
 

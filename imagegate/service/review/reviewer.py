@@ -52,12 +52,14 @@ class Reviewer:
         clock: Callable[[], datetime],
         recorders: Sequence[Recorder] = (),
         default_timeout_s: float = DEFAULT_TIMEOUT_S,
+        denies_unconfigured: bool = True,
     ) -> None:
         self._policies = policies
         self._look_up = look_up
         self._clock = clock
         self._recorders = tuple(recorders)
         self._default_timeout_s = default_timeout_s
+        self._denies_unconfigured = denies_unconfigured
 
     def validating(self, mutating: Outcome) -> frozenset[str]:
         """Plug-ins that the validating pass must run after ``mutating``.
@@ -160,6 +162,9 @@ class Reviewer:
                     _log.error("plug-in made a patch that does not fit", extra={"plugin": decision.plugin})
                     decision = _failed(decision.plugin)
             verdicts.append(Verdict(decision, mode))
+        missing = _missing(plugins, policy.names)
+        if missing and self._denies_unconfigured and request.operation in _CHANGES:
+            verdicts.append(Verdict(_not_configured(missing, request), Mode.ENFORCE))
         allowed = not any(verdict.denies for verdict in verdicts)
         return Outcome(
             request=request,
@@ -167,7 +172,7 @@ class Reviewer:
             verdicts=tuple(verdicts),
             policy_version=policy.version,
             patch=patch if allowed else (),
-            notes=_missing(plugins, policy.names),
+            notes=(f"imagegate: {missing} not configured; nothing was checked",) if missing and allowed else (),
             trace=trace,
         )
 
@@ -257,8 +262,30 @@ def _failed(plugin: str) -> Decision:
     )
 
 
-def _missing(asked: Collection[str] | None, configured: frozenset[str]) -> tuple[str, ...]:
-    """A warning from an endpoint whose plug-ins are not configured, so that it does not allow silently."""
-    if not asked or not configured.isdisjoint(asked):
-        return ()
-    return (f"imagegate: {', '.join(sorted(asked))} not configured; nothing was checked",)
+def _missing(asked: Collection[str] | None, configured: frozenset[str]) -> str:
+    """The plug-ins of an endpoint of which none is configured; empty if one is."""
+    return ", ".join(sorted(asked)) if asked and configured.isdisjoint(asked) else ""
+
+
+_CHANGES = ("CREATE", "UPDATE")
+
+
+def _not_configured(plugins: str, request: AdmissionRequest) -> Decision:
+    """The denial at an endpoint that judges nothing: a lost setting must not turn the webhook off unseen."""
+    because = (
+        f"{plugins} not configured, so nothing was checked: configure it, remove the webhook that asks for it, or set"
+        " server.unconfigured to allow"
+    )
+    kind = request.kind
+    return Decision(
+        plugin=plugins,
+        denials=(Denial(code=DenialCode.NOT_CONFIGURED, image="", at="", rule="", because=because),),
+        status=Status(
+            code=403,
+            reason="Forbidden",
+            message=f"imagegate: {because}",
+            group=kind.group,
+            kind=kind.kind,
+            name=request.name,
+        ),
+    )

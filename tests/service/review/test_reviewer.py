@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -215,9 +216,25 @@ def test_only_the_plugins_asked_for_are_asked() -> None:
     assert not service.decide(request(), plugins={"image-policy"}).allowed
 
 
-def test_asking_for_a_plugin_that_is_not_configured_warns() -> None:
-    response = reviewer(allowing("always-pull")).review(review(), Phase.MUTATE, {"cise"})["response"]
-    assert response == {
+def test_asking_for_a_plugin_that_is_not_configured_is_denied() -> None:
+    service = reviewer(allowing("always-pull"))
+    response = service.review(review(), Phase.MUTATE, {"cise"})["response"]
+    assert response["allowed"] is False
+    assert response["status"]["code"] == 403
+    assert response["status"]["message"].startswith("imagegate: cise not configured, so nothing was checked: ")
+    assert not service.decide(request(), plugins={"cise", "image-policy"}).allowed
+    assert service.decide(request(), plugins={"cise", "always-pull"}).allowed
+
+
+@pytest.mark.parametrize("operation", ["DELETE", "CONNECT"])
+def test_what_makes_no_image_run_is_not_denied_there(operation: str) -> None:
+    outcome = reviewer(allowing("always-pull")).decide(replace(request(), operation=operation), plugins={"cise"})
+    assert outcome.allowed
+
+
+def test_it_may_be_allowed_with_a_warning() -> None:
+    service = reviewer(allowing("always-pull"), denies_unconfigured=False)
+    assert service.review(review(), Phase.MUTATE, {"cise"})["response"] == {
         "uid": "u-1",
         "allowed": True,
         "warnings": ["imagegate: cise not configured; nothing was checked"],
