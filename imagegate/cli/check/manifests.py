@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 
+from imagegate.cli.check.json_text import JsonPiece, item_pieces, json_pieces
 from imagegate.documents.yaml.json_source import BadJson, parse_json
 from imagegate.documents.yaml.rules import (
     DEPTH_MAX,
@@ -54,13 +55,15 @@ class Manifest(NamedTuple):
     line: int
     """First line of the object, from 1."""
     object: dict[str, Any]
-    node: yaml.MappingNode | None = None
-    """None for JSON, whose lines are not known."""
+    node: yaml.MappingNode | JsonPiece | None = None
+    """Where it was written."""
     offset: int = 0
     """Lines of the file before the part that ``node`` counts from."""
 
     def line_of(self, field_path: str) -> int:
         """The line of a field such as ``spec.containers[0].image``, or of its nearest existing parent."""
+        if isinstance(self.node, JsonPiece):
+            return self.node.line_of(field_path)
         at: Any = self.node
         line = self.line
         for index, key in _STEP.findall(field_path):
@@ -96,20 +99,39 @@ def read_manifests(text: str, file: str, *, first_line: int = 1) -> Iterator[Man
     Raises:
         BadManifest: not YAML or JSON, nested too deeply, a repeated key, or not an object.
     """
+    try:
+        yield from _read(text, file, first_line)
+    except BadManifest as error:
+        if "{{" not in text:
+            raise
+        raise BadManifest(f"{error}{UNRENDERED}") from error
+
+
+UNRENDERED = "; a template that was not rendered? Pipe what makes manifests of it, such as helm template, into check -"
+
+
+def _read(text: str, file: str, first_line: int) -> Iterator[Manifest]:
     if text[:64].lstrip().startswith(("{", "[")):
-        try:
-            orjson.loads(text)
-        except orjson.JSONDecodeError:
-            pass  # a flow mapping is YAML too
-        else:
-            document = _from_json(text, file, first_line)
-            yield from _flattened(document, None, file, first_line, first_line - 1)
-            return
+        pieces = json_pieces(text, first_line)
+        if pieces is not None:
+            for piece in pieces:
+                document = _from_json(piece.text, file, piece.line)
+                yield from _flattened_json(document, piece, file)
+            return  # else a flow mapping, which is YAML too
     aliases = "&" in text  # once: the file may hold thousands of documents
     for node in _nodes(text, file, first_line):
         if node is not None:
             document = _value_of(node, file, first_line - 1, aliases=aliases)
             yield from _flattened(document, node, file, node.start_mark.line + first_line, first_line - 1)
+
+
+def _flattened_json(document: Any, piece: JsonPiece, file: str) -> Iterator[Manifest]:
+    found = list(_flattened(document, None, file, piece.line, 0))
+    is_list = bool(found) and found[0].object is not document
+    parts = item_pieces(piece, document["items"]) if is_list else None
+    for position, manifest in enumerate(found):
+        part = piece if parts is None else parts[position] if position < len(parts) else piece
+        yield manifest._replace(line=part.line, node=part)
 
 
 class _RepeatedKey(ValueError):

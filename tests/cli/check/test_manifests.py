@@ -196,3 +196,69 @@ def test_brackets_in_texts_are_no_nesting() -> None:
     text = json.dumps({"apiVersion": "v1", "kind": "K", "a": "[" * 1000, "b": [[]] * 500})
     (found,) = read_manifests(text, "f.json")
     assert len(found.object["b"]) == 500
+
+
+class TestJsonPlaces:
+    """JSON objects know their lines, alone, in a row and in lists."""
+
+    POD = (
+        '{\n  "apiVersion": "v1",\n  "kind": "Pod",\n'
+        '  "metadata": {"name": "%s"},\n  "spec": {\n    "image": "x"\n  }\n}'
+    )
+
+    def test_in_a_row(self) -> None:
+        text = f"\n{self.POD % 'a'}\n\n{self.POD % 'b'} {self.POD % 'c'}\n"
+        found = list(read_manifests(text, "f.json", first_line=10))
+        assert [(each.object["metadata"]["name"], each.line) for each in found] == [("a", 11), ("b", 20), ("c", 27)]
+        assert [each.line_of("spec.image") for each in found] == [16, 25, 32]
+        assert [each.line_of("spec.none.image") for each in found] == [15, 24, 31]
+
+    def test_in_a_list(self) -> None:
+        items = f"[\n{self.POD % 'a'},\n{self.POD % 'b'}]"
+        text = f'{{"kind": "List", "apiVersion": "v1", "note": {{"items": [1]}},\n"items": {items}}}'
+        found = list(read_manifests(text, "f.json"))
+        assert [(each.line, each.line_of("spec.image")) for each in found] == [(3, 8), (11, 16)]
+
+    @pytest.mark.parametrize(
+        "items",
+        [
+            "[null, %s]",
+            '[{"kind": "List", "apiVersion": "v1", "items": [%s]}]',
+            '[%s, {"a": 1, "kind": "K", "apiVersion": "v1"}]',
+        ],
+    )
+    def test_lists_of_other_things(self, items: str) -> None:
+        text = '{"kind": "List", "apiVersion": "v1", "items": ' + items % self.POD % "a" + "}"
+        assert "a" in [each.object.get("metadata", {}).get("name") for each in read_manifests(text, "f.json")]
+
+    def test_an_object_that_only_has_items_is_one_object(self) -> None:
+        text = '{"kind": "Menu", "apiVersion": "v1", "items": [\n{"kind": "Dish"}]}'
+        (found,) = read_manifests(text, "f.json")
+        assert found.line == 1
+
+    @pytest.mark.parametrize("rest", ["{", '{"a" 1}', "x", "---\nkind: Pod\n"])
+    def test_what_is_not_json_after_all_is_read_as_yaml(self, rest: str) -> None:
+        with pytest.raises(BadManifest, match=r"^f.json:\d+: "):
+            list(read_manifests(f"{self.POD % 'a'}\n{rest}", "f.json"))
+
+    def test_a_repeated_key_is_found_in_every_one(self) -> None:
+        with pytest.raises(BadManifest, match=r'^f.json:3: "kind" is repeated'):
+            list(
+                read_manifests(
+                    '{"apiVersion": "v1", "kind": "Pod"}\n{"apiVersion": "v1", "kind": "Pod",\n"kind": "Pod"}', "f.json"
+                )
+            )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: Pod\nmetadata:\n  {{- include 'labels' . }}\n",
+        "{{ if .Values.x }}\nkind: Pod\n{{ end }}\n",
+        "apiVersion: v1\nkind: {{ .Values.kind }}\n",
+        "replicas: {{ .Values.replicas }}\n",
+    ],
+)
+def test_a_template_that_was_not_rendered_is_called_one(text: str) -> None:
+    with pytest.raises(BadManifest, match=r"^f.yaml:\d+: .*; a template that was not rendered\? .* helm template"):
+        list(read_manifests(text, "f.yaml"))
