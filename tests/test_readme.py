@@ -23,6 +23,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_COMMANDS = [page for page in PAGES if "```console\n" in page.read_text(encoding="utf-8")]
 DOCUMENTED = "127.0.0.1:8080"
 BIN = Path(sys.executable).parent
+ACTIVATE = ". .venv/bin/activate"
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
@@ -59,9 +60,15 @@ def name(page: Path) -> str:
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)
 def test_every_command_prints_what_the_page_shows(page: Path, served: str) -> None:
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    path = [each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != BIN]
+    if page.name != "README.md":
+        path.insert(0, str(BIN))  # the README says how imagegate gets on the PATH
+    environment = {**os.environ, "PATH": os.pathsep.join(path)}
     tried, status = 0, 0
     for command, expected in commands(page.read_text(encoding="utf-8")):
+        if command == ACTIVATE:
+            environment["PATH"] = os.pathsep.join([str(ROOT / ".venv/bin"), *path])
+            continue
         if command == "echo $?":
             assert expected == f"{status}\n"
             continue
