@@ -41,7 +41,7 @@ from tests.support.skopeo import Skopeo
 
 pytestmark = pytest.mark.programs
 
-DENIED = "\nsimple: policy denied the request: "
+DENIED = "simple: policy denied the request: "
 RECORD_KEY = b"a key that all replicas share"
 
 
@@ -141,7 +141,8 @@ def test_unsigned_is_denied_in_both_passes(site: Site) -> None:
         for image in (site.image("app/unsigned:v1"), site.image(f"app/unsigned@{digest}")):
             response = answer(reviewer, image, phase)
             assert not response["allowed"]
-            assert response["status"]["message"] == f"{DENIED}A signature was required, but no signature exists"
+            text = f"{DENIED}A signature was required, but no signature exists"
+            assert response["status"]["message"] == f'\n"{image}": {text}'
 
 
 def test_a_moved_tag_is_seen_at_once(site: Site) -> None:
@@ -185,4 +186,4 @@ def test_a_registry_that_is_down_is_no_permission(site: Site, tmp_path: Path) ->
         gone = server.host
     response = answer(site.reviewer(host=gone), f"{gone}/app/any:v1")
     assert not response["allowed"]
-    assert response["status"]["message"].startswith(f"\nsimple: cannot connect to {gone}")
+    assert f'\n"{gone}/app/any:v1": simple: cannot connect to {gone}' in response["status"]["message"]

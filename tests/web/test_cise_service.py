@@ -169,10 +169,11 @@ def test_deployment_and_the_pods_it_makes(world: Setup) -> None:
 
 
 def test_denial_as_the_api_server_gets_it(world: Setup) -> None:
-    response = world.ask("/admit/trust", pod(world.image("team/unsigned:1"), "docker.io/x:1")).response
+    image = world.image("team/unsigned:1")
+    response = world.ask("/admit/trust", pod(image, "docker.io/x:1")).response
     assert response["allowed"] is False
     assert response["status"]["message"] == (
-        f'\n{NO_SIGNATURE}\nDeny "docker.io/x:1", no matching repositories in the ImagePolicies'
+        f'\n"{image}": {NO_SIGNATURE}\nDeny "docker.io/x:1", no matching repositories in the ImagePolicies'
     )
     assert not {"code", "reason"} & response["status"].keys()
 

@@ -233,8 +233,9 @@ def test_a_server_that_cannot_be_reached(service: TrustService, collection: Coll
 
 
 def test_a_server_without_tls_is_not_asked(service: TrustService, collection: Collection) -> None:
-    assert service.message(f"{collection.gun}:v1", "plain") == (
-        'trust: imagegate: trust server "http://127.0.0.1:1" is not an HTTPS URL'
+    image = f"{collection.gun}:v1"
+    assert service.message(image, "plain") == (
+        f'"{image}": trust: imagegate: trust server "http://127.0.0.1:1" is not an HTTPS URL'
     )
 
 

@@ -15,14 +15,25 @@ DOCUMENTED = (
 """Beginnings of the four CISE messages, printed on the API server's own line (docs/spec/enforcement.md 16.1)."""
 
 
-def status_message(texts: Sequence[str]) -> str:
-    """All sentences, one on each line, in the order of the containers; each sentence once.
+def status_message(sentences: Sequence[tuple[str, str]], *, one_image: bool = True) -> str:
+    """All sentences, one on each line, in the order of the containers; each once for an image.
 
-    As in Portieris the message begins with a newline, unless every sentence is one of the four CISE messages.
+    As in Portieris the message begins with a newline, unless every sentence is one of the four CISE messages. Those
+    stand alone, as documented, where the object has one image; every other sentence has its image in it or in front.
+
+    Args:
+        sentences: image (empty: of the whole object) and the original's sentence.
+        one_image: the object has no other image.
     """
-    distinct = list(dict.fromkeys(texts))
-    message = "\n".join(distinct)
-    return message if all(text.startswith(DOCUMENTED) for text in distinct) else f"\n{message}"
+    documented = all(text.startswith(DOCUMENTED) for _, text in sentences)
+    named = [text if documented and one_image else _with_image(image, text) for image, text in sentences]
+    message = "\n".join(dict.fromkeys(named))
+    return message if documented else f"\n{message}"
+
+
+def _with_image(image: str, text: str) -> str:
+    """The sentence, behind the image where it does not name it: a Pod has several."""
+    return text if not image.strip() or image in text else f"{go_quote(image)}: {text}"
 
 
 def broken_policy_text(image: str, why: str) -> str:

@@ -240,8 +240,10 @@ class _Review:
         denials = tuple(denial for verdict in verdicts for denial in verdict.denials)
         rules = tuple(dict.fromkeys(v.result.entry.rule for v in verdicts if v.result is not None))
         if denials:
-            texts = [denial.because for denial in denials]
-            status = Status(code=0, reason="", message=status_message(texts))
+            sentences = [(denial.image, denial.because) for denial in denials]
+            status = Status(
+                code=0, reason="", message=status_message(sentences, one_image=len(self._workload.uses) == 1)
+            )
             return Decision(plugin=NAME, denials=denials, status=status, rules=rules)
         rewrites, warnings = self._rewrites(verdicts)
         return _allowed(rules, tuple(rewrites), tuple(warnings))
@@ -418,4 +420,6 @@ def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:
 def _denied_object(code: DenialCode, text: str) -> Decision:
     """The denial of the object as a whole."""
     denial = Denial(code=code, image="", at="", rule="", because=text)
-    return Decision(plugin=NAME, denials=(denial,), status=Status(code=0, reason="", message=status_message([text])))
+    return Decision(
+        plugin=NAME, denials=(denial,), status=Status(code=0, reason="", message=status_message([("", text)]))
+    )

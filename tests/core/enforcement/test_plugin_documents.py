@@ -300,13 +300,14 @@ def test_one_entry_of_each_group_answers_in_its_own_words() -> None:
     documents = policy(trust % "one.example.com/*", name="a") + policy(trust % "two.example.com/*", group=CISE_GROUP)
     message = CiseSetup(documents).message(request(pod("one.example.com/x", "two.example.com/x")))
     assert message == (
-        "\ntrust: Trust Server/Image Configuration Error: no trust server could be found"
-        "\nTrust is not supported for images from this registry"
+        '\n"one.example.com/x": trust: Trust Server/Image Configuration Error: no trust server could be found'
+        '\n"two.example.com/x": Trust is not supported for images from this registry'
     )
-    for messages, lines in ((Dialect.PORTIERIS, 1), (Dialect.CISE, 1)):
+    for messages in (Dialect.PORTIERIS, Dialect.CISE):
         settings = CiseSettings(profile=Profile.PORTIERIS, pods_only=False, messages=messages)
         found = CiseSetup(documents, settings).message(request(pod("one.example.com/x", "two.example.com/x")))
-        assert len(found.strip("\n").split("\n")) == lines
+        lines = found.strip("\n").split("\n")
+        assert [line.partition(":")[0] for line in lines] == ['"one.example.com/x"', '"two.example.com/x"']
 
 
 def test_init_containers_come_first_in_the_message() -> None:
