@@ -242,6 +242,10 @@ def _plugins(settings: Settings, config: MasterConfig, mirrors: MirrorSource) ->
             unavailable=block.unavailable,
         )
         yield ImportGatePlugin(gate)
+    elif settings.cluster is not None and settings.cluster.image_config:
+        # The cluster's object names no list, and may name one at any time: its webhook is asked, and allows.
+        internal = next(iter(integrated_registries(settings, block)), "")
+        yield ImportGatePlugin(ImportGate(None, integrated_registry=internal))
     by_labels = tuple(modes for modes in plugin_modes(settings).values() if modes.by_namespace)
     overrides = config.image_policy is not None and settings.profile is Profile.DOCUMENTED
     if overrides or by_labels:

@@ -354,7 +354,11 @@ def test_an_api_server_that_is_away(plane: ControlPlane, tmp_path: Path) -> None
             assert service.get("/livez").status == 200
         finally:
             os.kill(plane.api_server.pid, signal.SIGCONT)
-        found.wait_ready(0)
+        wait_until(
+            lambda: all(service.get("/readyz").status == 200 for _ in range(10)),
+            "both workers to be ready",
+            timeout_s=90,
+        )
         before = found.serials()
         os.kill(plane.api_server.pid, signal.SIGSTOP)
         try:

@@ -64,7 +64,16 @@ def test_every_endpoint_answers_for_its_own_plugins(path: str) -> None:
 
         return Told(name, decide)
 
-    names = ("image-policy", "cise", "always-pull", "import-gate", "cise-admit", "cise-trust", "cise-va")
+    names = (
+        "image-policy",
+        "cise",
+        "always-pull",
+        "import-gate",
+        "cise-admit",
+        "cise-trust",
+        "cise-va",
+        "policy-guard",
+    )
     status, answer = Client(reviewer(*map(told, names)))(BODY, path)
     assert (status, answer["response"]["allowed"]) == (200, True)
     endpoint = ENDPOINTS[path]

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.access_review import Access, AccessAnswer, PathAccess
 from imagegate.core.admission.lookup import Absent, Ambiguous, DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.admission.running_images import RunningImages
 from imagegate.core.content_trust.question import TrustedImage
 from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Profile
 from imagegate.core.enforcement.plugin import Hook
@@ -55,7 +56,9 @@ TRIED = {
     StreamTag, Stream, StreamImage, Image, PullSpecHolders, Namespace, Access, Owner, ImageSignatures, Secret,
     ServiceAccount, ManifestDigest, TrustedImage, AdvisorStatus, ImageScan,
 }  # fmt: skip
-"""Every question of the package; the tests below ask all of them."""
+"""Every question of a plug-in that judges images; the tests below ask all of them."""
+ASKED_ELSEWHERE = {RunningImages, PathAccess}
+"""Asked by the guard of policies (service/guard) and by the image API behind an API server."""
 
 Answer = Callable[[Question], Lookup[Any]]
 
@@ -86,7 +89,9 @@ class Spoiled:
 def test_every_question_is_tried() -> None:
     """A new question joins the worlds of this file."""
     ours = {each.__qualname__ for each in Question.__subclasses__() if each.__module__.startswith("imagegate.")}
-    assert ours == {each.__qualname__ for each in TRIED}  # by name: a dataclass with slots is made twice
+    assert ours == {
+        each.__qualname__ for each in TRIED | ASKED_ELSEWHERE
+    }  # by name: a dataclass with slots is made twice
 
 
 REGISTRY = "reg.corp:5000"
