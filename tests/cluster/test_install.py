@@ -383,7 +383,8 @@ class TestCommand:
         assert "not found" in cluster("-n", "imagegate", "get", "secret", "imagegate-ca", check=False)
         assert "default" in cluster("get", "clusterimagepolicies.portieris.cloud.ibm.com")
         assert main(["install", "--remove", "--everything"]) == 0
-        assert "NotFound" in cluster("get", "crd", "clusterimagepolicies.portieris.cloud.ibm.com", check=False)
+        definition = "clusterimagepolicies.portieris.cloud.ibm.com"
+        wait_until(lambda: "NotFound" in cluster("get", "crd", definition, check=False), "the definition to be gone")
 
     def test_a_second_time_nothing_changes_and_what_is_not_ours_any_more_goes(
         self, cluster: Cluster, capsys: pytest.CaptureFixture[str]
