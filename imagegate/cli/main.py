@@ -45,7 +45,7 @@ _NOT_COMMANDS = {
     "start": "serve",
     "run": "serve",
 }
-"""What people try that is not a command -> what they mean."""
+"""Words that people try as commands -> the command or option that they mean."""
 
 
 class _Commands(click.Group):

@@ -1,4 +1,4 @@
-"""Where results go: one format on standard output, and others into files of one run."""
+"""Destinations of results: one format on standard output, and others in files of one run."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _WEBHOOKS = (
 )
 _POLICIES = ("ClusterImagePolicy", "ImagePolicy")
 KEPT = ("Namespace", "CustomResourceDefinition")
-"""What a removal leaves, unless it is asked for: policies are lost with the definitions of their kinds."""
+"""Kinds that a removal leaves, unless it is asked for: policies are lost with the definitions of their kinds."""
 RECORD_KEY = ("v1", "Secret", "imagegate-record-key")
 """Workloads with rewritten images are denied without it, so it goes only with everything."""
 MADE_BY_IMAGEGATE = (
@@ -43,7 +43,7 @@ class Steps(NamedTuple):
     workload: tuple[Mapping[str, Any], ...]
     policies: tuple[Mapping[str, Any], ...]
     webhooks: tuple[Mapping[str, Any], ...]
-    """What makes the API server ask imagegate: last, when it can answer; removed first."""
+    """Objects that make the API server ask imagegate: applied last, when it can answer; removed first."""
 
 
 def read_manifests(text: str, *, namespace: str = NAMESPACE, image: str = "") -> Steps:

@@ -107,7 +107,7 @@ class StoredMirrors:
     name: str
     rules: tuple[MirrorRule, ...]
     broken: str = ""
-    """What cannot be read, with the object's name; empty if all can."""
+    """Parts that cannot be read, with the object's name; empty if all can."""
 
 
 def read_stored_mirrors(document: Mapping[str, Any], kind: MirrorKind) -> StoredMirrors:

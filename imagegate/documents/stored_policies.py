@@ -40,7 +40,7 @@ class StoredPolicy:
     sha256: bytes
     """Over everything that decides."""
     broken: str = ""
-    """What cannot be read, with the object's name; empty if all can."""
+    """Parts that cannot be read, with the object's name; empty if all can."""
     warnings: tuple[str, ...] = ()
 
     @property

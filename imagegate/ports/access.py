@@ -1,4 +1,4 @@
-"""Who a caller is, and what users may do."""
+"""Identities of callers, and rights of users."""
 
 from __future__ import annotations
 

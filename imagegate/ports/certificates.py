@@ -86,7 +86,7 @@ class PairFile(Protocol):
     """A file with a certificate chain and its key, read by all processes of a replica."""
 
     def content(self) -> bytes:
-        """What it holds; empty if it does not exist.
+        """Chain and key as they are written; empty if there is no file.
 
         Raises:
             OSError: it cannot be read.

@@ -63,7 +63,7 @@ def check_available(address: Address) -> None:
         AddressUnavailable: in use, not an address of this machine, not permitted, or no such host.
     """
     try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(address.host, address.port, _family(address), socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise AddressUnavailable(f"--bind {address}: {address.host} cannot be looked up") from error
     family, kind, protocol, _, where = found[0]
@@ -74,6 +74,11 @@ def check_available(address: Address) -> None:
             probe.listen(1)
         except OSError as error:
             raise AddressUnavailable(_problem(address, error)) from error
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    """The family that the server listens with: IPv6 only for an IPv6 address, not for a name that has one."""
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
 
 def _problem(address: Address, error: OSError) -> str:

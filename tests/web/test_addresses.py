@@ -58,3 +58,17 @@ def test_a_port_that_another_program_listens_at() -> None:
         with pytest.raises(AddressUnavailable, match=rf"^{address} is in use by another program; --bind HOST:PORT"):
             check_available(address)
     check_available(address)
+
+
+def test_a_name_is_tried_as_the_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that has an IPv6 address too, on a machine without IPv6, can be listened at."""
+    asked: list[int] = []
+    look_up = socket.getaddrinfo
+
+    def noted(host: str, port: int, family: int, kind: int) -> list[object]:
+        asked.append(family)
+        return list(look_up(host, port, family, kind))
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    check_available(Address("localhost", 0))
+    assert asked == [socket.AF_INET]

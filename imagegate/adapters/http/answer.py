@@ -35,7 +35,7 @@ class HttpAnswer:
 
     @property
     def sentence(self) -> str:
-        """What an error answer says: one printable line without the request's credential, or empty."""
+        """The sentence of an error answer: one printable line without the request's credential, or empty."""
         said = error_sentence(self.content_type, self.body, secrets=self.secrets)
         wait_s = retry_after(self)
         return f"{said} (try again in {wait_s:.0f} s)".lstrip() if wait_s else said

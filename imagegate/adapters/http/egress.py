@@ -246,7 +246,7 @@ class _Checked:
         met.append(self._addresses)
 
     def _check_name(self, host: str, port: int) -> None:
-        """Where only the proxy knows the address. Raises ``Refused``."""
+        """The check where only the proxy knows the address. Raises ``Refused``."""
         route = self._route()[0]
         if is_internal_name(host) and not route.policy.names(host, port):
             raise route.refusal(host, [])

@@ -206,7 +206,7 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 
 def _state(files: HostFiles) -> State:
-    """What the files are now; every one is opened, since a key may be there and not be readable."""
+    """State of the files now; every one is opened, since a key may be there and not be readable."""
     found = []
     for path in files.paths:
         try:

@@ -16,7 +16,7 @@ READ_S = 5.0
 
 
 def read_published(connection: Connection) -> Lookup[DelegatedAuthentication]:
-    """What it says now. Never raises."""
+    """The content of the ConfigMap now. Never raises."""
     try:
         data = connection.get(PATH, deadline_s=READ_S).get("data")
     except ApiError as error:

@@ -32,7 +32,7 @@ class ClusterMirrors:
         return made[1]
 
     def broken(self) -> Iterator[str]:
-        """What cannot be read, a sentence for each object."""
+        """Objects that cannot be read, a sentence for each."""
         return (each.broken for each in self._objects() if each.broken)
 
     def _objects(self) -> Iterator[StoredMirrors]:

@@ -60,7 +60,7 @@ class ClusterPolicies:
             return self._made[1]
 
     def broken(self) -> Iterator[str]:
-        """What cannot be read, a sentence for each object."""
+        """Objects that cannot be read, a sentence for each."""
         return (each.broken for each in self.now().objects if each.broken)
 
     def _note_change(self) -> None:

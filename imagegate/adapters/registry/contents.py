@@ -1,4 +1,4 @@
-"""What a registry's answers hold: media types of manifests, lists of tags, signatures. All may raise ``Malformed``."""
+"""Contents of a registry's answers: media types of manifests, tags, signatures. All may raise ``Malformed``."""
 
 from __future__ import annotations
 

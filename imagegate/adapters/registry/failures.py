@@ -1,4 +1,4 @@
-"""What went wrong at a registry, in the kinds and texts of docs/spec/import-gate.md 6.1."""
+"""Failures at a registry, in the kinds and texts of docs/spec/import-gate.md 6.1."""
 
 from __future__ import annotations
 

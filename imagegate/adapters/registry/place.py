@@ -48,7 +48,7 @@ class RegistryLimits:
 
 
 class Requests(Protocol):
-    """What a place needs of the client that it belongs to."""
+    """The parts of its client that a place needs."""
 
     @property
     def endpoints(self) -> Endpoints:

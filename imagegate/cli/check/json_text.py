@@ -12,7 +12,8 @@ from imagegate.documents.yaml.json_source import parse_json
 from imagegate.documents.yaml.nodes import Node
 from imagegate.documents.yaml.rules import DEPTH_MAX
 
-_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+"""One step of a field path: an index, or a name."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _ITEMS = re.compile(r'"items"[ \t\r\n]*:[ \t\r\n]*\[')
@@ -29,7 +30,7 @@ class JsonPiece(NamedTuple):
         """The line of a field, or of its nearest existing parent."""
         at: Node | None = parse_json(self.text, depth_max=DEPTH_MAX, last_key_wins=True)
         line = self.line
-        for index, key in _STEP.findall(field_path):
+        for index, key in STEP.findall(field_path):
             value = at.value if at is not None else None
             if index:
                 at = value[int(index)] if isinstance(value, list) and int(index) < len(value) else None

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 
-from imagegate.cli.check.json_text import JsonPiece, item_pieces, json_pieces
+from imagegate.cli.check.json_text import STEP, JsonPiece, item_pieces, json_pieces
 from imagegate.documents.yaml.json_source import BadJson, parse_json
 from imagegate.documents.yaml.rules import (
     DEPTH_MAX,
@@ -40,7 +40,6 @@ from imagegate.errors import InvalidInput
 _PLAIN = "!plain"
 _LIST = "tag:yaml.org,2002:seq"
 _MAP = "tag:yaml.org,2002:map"
-_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
@@ -56,7 +55,7 @@ class Manifest(NamedTuple):
     """First line of the object, from 1."""
     object: dict[str, Any]
     node: yaml.MappingNode | JsonPiece | None = None
-    """Where it was written."""
+    """Its place in the file."""
     offset: int = 0
     """Lines of the file before the part that ``node`` counts from."""
 
@@ -66,7 +65,7 @@ class Manifest(NamedTuple):
             return self.node.line_of(field_path)
         at: Any = self.node
         line = self.line
-        for index, key in _STEP.findall(field_path):
+        for index, key in STEP.findall(field_path):
             at = _element(at, int(index)) if index else _entry(at, key)
             if at is None:
                 break

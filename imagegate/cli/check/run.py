@@ -301,7 +301,7 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         name=request.name or metadata.get("generateName") or "",
         verdict=_verdict(both, pods, problems),
         problems=problems,
-        warnings=() if nothing else both.warnings,
+        warnings=() if nothing else _warnings(both, pods),
         rewrites=_rewrites(manifest, both) if both.mutating.patch else (),
         steps=tuple(trace.to_json()) if trace is not None else (),
         stored=both.validating.object if options.rewrite and both.allowed else None,
@@ -325,8 +325,14 @@ def _problems(manifest: Manifest, both: TwoPassResult) -> tuple[Problem, ...]:
     return (*hard, *soft)
 
 
+def _warnings(both: TwoPassResult, pods: PodResult | None) -> tuple[str, ...]:
+    """Warnings about the object, and those about its Pods that are not the same."""
+    of_pods = () if pods is None else (text for text in pods.warnings if text not in both.warnings)
+    return (*both.warnings, *(f"{text} (said of the Pod that this object makes)" for text in of_pods))
+
+
 def _problems_of_pods(manifest: Manifest, pods: PodResult, known: set[tuple[str, str]]) -> tuple[Problem, ...]:
-    """What is wrong with the Pods, and not already said of the object."""
+    """Problems of the Pods that are not already problems of the object."""
     found = [*(("enforce", *each) for each in pods.denials)]
     found += [(mode.value, plugin, denial) for mode, plugin, denial in pods.soft_denials]
     return tuple(

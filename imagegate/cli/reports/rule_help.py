@@ -1,4 +1,4 @@
-"""What each code of a denial or a lint finding means, and what to do: for SARIF and docs/exit-codes.md."""
+"""Meaning of each code of a denial or a lint finding, and the remedy, for SARIF."""
 
 from __future__ import annotations
 
@@ -111,13 +111,13 @@ _FINDINGS = {
 
 
 def denial_help(code: str) -> RuleHelp:
-    """What a denial code means."""
+    """Meaning and remedy of a denial code."""
     known = {each.value: about for each, about in DENIALS.items()}
     return known.get(code) or RuleHelp(_in_words(code), "see the message")
 
 
 def finding_help(code: str) -> RuleHelp:
-    """What a lint code means."""
+    """Meaning and remedy of a lint code."""
     what = _FINDINGS.get(code) or _in_words(code)
     return RuleHelp(what, "correct the place that the result names, or leave it if it is meant")
 

@@ -38,7 +38,7 @@ class InvalidRequestHeaders(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class RequestHeaders:
-    """Which headers name the user, and which common names may send them; an empty list of names allows all."""
+    """Headers that name the user, and common names that may send them; an empty list of names allows all."""
 
     allowed_names: tuple[str, ...] = ()
     username: tuple[str, ...] = ("X-Remote-User",)
@@ -81,7 +81,7 @@ class RequestHeaders:
 
 @dataclass(frozen=True, slots=True)
 class DelegatedAuthentication:
-    """What the API server publishes for servers behind it. CAs are PEM; empty: no such certificates are accepted.
+    """Data that the API server publishes for servers behind it. CAs are PEM; empty: no such certificates are accepted.
 
     Raises:
         InvalidRequestHeaders: a CA bundle holds something else than certificates; or both hold the same CA and every

@@ -87,7 +87,7 @@ class TemplatePlugin:
         return next((each for each in self.resources if each.covers(request)), None)
 
     def _pods(self, request: AdmissionRequest, resource: CustomResource) -> Sequence[tuple[AdmissionRequest, Template]]:
-        """What must be judged: the templates that the plug-in covers; none where an update leaves all as they are.
+        """Templates to judge: those that the plug-in covers; none where an update leaves all as they are.
 
         Raises:
             InvalidObject: they cannot be read, or there is none.

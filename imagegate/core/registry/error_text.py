@@ -30,7 +30,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def error_sentence(content_type: str, body: bytes, *, secrets: Iterable[str] = ()) -> str:
-    """What the answer says; empty if it says nothing that a person could read.
+    """The sentence of an answer; empty if it says nothing that a person could read.
 
     Args:
         content_type: media type in lower case, without parameters.

@@ -123,7 +123,7 @@ def next_serving(
 
 
 def report(fingerprint: str, now: datetime) -> str:
-    """What a replica says of the certificate that it uses."""
+    """Report of a replica about the certificate that it uses."""
     return f"{fingerprint} {now.isoformat(timespec='seconds')}"
 
 

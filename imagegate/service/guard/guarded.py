@@ -15,7 +15,7 @@ from imagegate.service.guard.lockout import Protected
 
 
 class Known(NamedTuple):
-    """What is known of guarded namespaces."""
+    """Facts about guarded namespaces."""
 
     protected: tuple[Protected, ...]
     unknown: tuple[str, ...]
@@ -39,7 +39,7 @@ class Guarded:
         return tuple(dict.fromkeys((self.own_namespace, *self.others)))
 
     def questions(self, namespaces: Iterable[str]) -> Iterator[Question]:
-        """What must be looked up about some of them."""
+        """Look-ups about some of them."""
         for name in namespaces if self.lists_pods else ():
             yield RunningImages(name)
             yield Namespace(name)

@@ -47,12 +47,12 @@ class Lockout:
 
     @property
     def place(self) -> tuple[str, str]:
-        """What is denied, whichever rule does."""
+        """Namespace and image that are denied, whichever rule denies."""
         return self.namespace, self.image
 
     @property
     def doubt(self) -> str:
-        """What is not certain, as a sentence."""
+        """The doubt about it, as a sentence."""
         by = f" ({self.denial.rule})" if self.denial.rule else ""
         return (
             f"image {self.image} in namespace {self.namespace}: look-ups of {self.plugin}{by} decide when a pod starts"

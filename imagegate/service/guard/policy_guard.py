@@ -71,7 +71,7 @@ class PolicyGuard:
         )
 
     def questions(self, request: AdmissionRequest, answers: Answers) -> Iterable[Question]:
-        """What runs in the guarded namespaces that the policy governs."""
+        """Images of the guarded namespaces that the policy governs."""
         reader = AnswerReader(answers, final=False)
         for question in self.guarded.questions(_governed(self, request)):
             reader(question)

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class FollowedAuthentication:
-    """What the API server publishes, read again and again; the last good state stays.
+    """Data that the API server publishes, read again and again; the last good state stays.
 
     Args:
         read: reads it once; never raises.

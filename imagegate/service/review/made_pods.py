@@ -31,6 +31,11 @@ class PodResult(NamedTuple):
         """Denials that are only reported."""
         return tuple(each._replace(denial=self._moved(each.denial)) for each in self.result.soft_denials)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of the plug-ins, such as those of rules in mode ``warn``, with their places in the object."""
+        return tuple(map(self.template.field, self.result.warnings))
+
     def _moved(self, denial: Denial) -> Denial:
         at = self.template.field(denial.at) if denial.at else self.template.place
         return replace(denial, at=at, because=f"{denial.because} (decided as the Pod that this object makes)")

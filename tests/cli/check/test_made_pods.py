@@ -97,6 +97,16 @@ def test_openshift_4_does_not_look_at_what_controllers_make(checks: Checks) -> N
     assert checks("--config", policy, document, "--profile", "openshift-4")[1]["verdict"] == "not covered"
 
 
+def test_a_rule_that_only_warns_warns_of_the_pods(checks: Checks) -> None:
+    policy = PODS_ONLY.replace("- name: hub", "- name: hub\n  reject: true\n  mode: warn")
+    code, result = checks("--config", policy, holder(*KINDS[0][:2], GOOD, *KINDS[0][2:]))
+    assert (code, result["verdict"]) == (0, "allowed")
+    (warning,) = result["warnings"]
+    assert "hub" in warning
+    assert warning.endswith("(said of the Pod that this object makes)")
+    assert checks("--config", policy, holder(*KINDS[0][:2], BAD, *KINDS[0][2:]))[1]["warnings"] == []
+
+
 def test_one_image_is_denied_once(checks: Checks) -> None:
     both = PODS_ONLY.replace("[{resource: pods}]", "[{resource: pods}, {group: apps, resource: deployments}]")
     _, result = checks("--config", both, holder(*KINDS[0][:2], BAD, *KINDS[0][2:]))
