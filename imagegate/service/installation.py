@@ -113,13 +113,13 @@ class Installation(NamedTuple):
     def _apply_all(self, documents: Iterable[Mapping[str, Any]]) -> None:
         for document in documents:
             before = self.objects.find(document)
-            if before is None and self.dry_run and not self._namespace_exists(document):
+            if before is None and self.dry_run and not self._can_be_tried(document):
                 self.tell(f"{_name(document)}: would be created")
                 continue
             after = self.objects.apply(document, dry_run=self.dry_run)
             self.tell(f"{_name(document)}: {self._change(before, after)}")
 
-    def _namespace_exists(self, document: Mapping[str, Any]) -> bool:
+    def _can_be_tried(self, document: Mapping[str, Any]) -> bool:
         """Whether the API server can try the object out: it refuses objects of a namespace, or kind, to come."""
         namespace = document["metadata"].get("namespace")
         if document["kind"] in ("ClusterImagePolicy", "ImagePolicy"):
