@@ -21,6 +21,7 @@ from imagegate.core.admission.request import Phase
 from imagegate.errors import InvalidReview
 from imagegate.service.review.lookups import Steps, finish
 from imagegate.service.review.reviewer import Reviewer, internal_error
+from imagegate.web.http_error import HttpError
 from imagegate.web.peer_certificate import peer_certificate
 
 if TYPE_CHECKING:
@@ -57,14 +58,6 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/admit/trust": Endpoint(Phase.MUTATE, frozenset({"cise-trust"}), _PORTIERIS),
     "/admit/va": Endpoint(Phase.VALIDATE, frozenset({"cise-va"}), _PORTIERIS),
 }
-
-
-class HttpError(Exception):
-    """A request that is not read: an HTTP status and the reason."""
-
-    def __init__(self, status: str, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 class Received(NamedTuple):

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from imagegate.service.certificates.pairs import is_issued_by
 from imagegate.service.certificates.served import CHAIN_MAX_BYTES, InvalidCertificate
-from imagegate.web.admission import HttpError
+from imagegate.web.http_error import HttpError
 from imagegate.web.tls import file_state
 
 LOOK_EVERY_S = 1.0

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from imagegate.web.admission import ENDPOINTS, Endpoint, HttpError, Received, Reply, error_reply
+from imagegate.web.admission import ENDPOINTS, Endpoint, Received, Reply, error_reply
 from imagegate.web.asgi_types import Receive, Scope, Send
 from imagegate.web.http_connection import Connection
+from imagegate.web.http_error import HttpError
 
 Rest: TypeAlias = Callable[[Scope, Receive, Send], Any]
 """An ASGI application that sends the answer to one review."""

@@ -130,3 +130,9 @@ def pointer(field_path: str) -> str:
     Only for paths without dots or brackets inside keys; all places of images are such paths.
     """
     return "/" + field_path.replace("[", ".").replace("]", "").replace(".", "/")
+
+
+def field_path(place: str) -> str:
+    """The field path of a JSON Pointer: ``/spec/containers/0/image`` -> ``spec.containers[0].image``."""
+    parts = place.removeprefix("/").split("/")
+    return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in parts).removeprefix(".")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
-from imagegate.core.admission.decision import Decision
+from imagegate.core.admission.decision import Decision, Denial, PatchOp, field_path
 from imagegate.service.policies.policy_set import Mode
 from imagegate.service.review.response import SOFTENED, Outcome, Verdict
 
@@ -23,6 +23,8 @@ LISTED_MAX = 20
 """Longest list in a record: a line stays short however many images an object has."""
 TEXT_MAX = 512
 """Longest string of a list, in characters."""
+PLACES_MAX_BYTES = 2000
+"""Longest list of places in a record, encoded. Lines of several processes on one pipe stay whole up to 4096 bytes."""
 FIELD_MAX = 1024
 """Longest field of a request, in characters, where they are longer altogether. Kubernetes' names are shorter."""
 CACHED_MAX = 1024
@@ -44,6 +46,10 @@ class PluginRecord(TypedDict, total=False):
     """Denied images as written."""
     softened: list[str]
     """Rules that matched in mode ``warn`` or ``audit``: ``RULE (MODE): IMAGE``."""
+    denials: list[dict[str, str]]
+    """The first denials: ``at``, ``image``, ``rule``, ``code``, ``because``."""
+    rewrites: list[dict[str, str]]
+    """The first images that were written back: ``at`` and the image ``to`` which it was changed."""
 
 
 class PluginResult(NamedTuple):
@@ -183,9 +189,41 @@ def _plugin_record(verdict: Verdict) -> PluginRecord:
     if decision.denials:
         part["codes"] = _some(denial.code.value for denial in decision.denials)
         part["images"] = _some(denial.image for denial in decision.denials if denial.image)
+        part["denials"] = _first(map(_denial_record, decision.denials))
+    if verdict.word == "rewritten" and (rewrites := _first(_rewrite_records(decision.rewrites))):
+        part["rewrites"] = rewrites
     if decision.softened:
         part["softened"] = _some(f"{each.rule} ({each.mode}): {each.denial.image}" for each in decision.softened)
     return part
+
+
+def _denial_record(denial: Denial) -> dict[str, str]:
+    fields = {
+        "at": denial.at,
+        "image": denial.image,
+        "rule": denial.rule,
+        "code": denial.code.value,
+        "because": denial.because,
+    }
+    return {key: text[:TEXT_MAX] for key, text in fields.items() if text}
+
+
+def _rewrite_records(rewrites: Iterable[PatchOp]) -> Iterable[dict[str, str]]:
+    for path, value in ((op.path, op.value) for op in rewrites):
+        if isinstance(value, str) and path.startswith("/spec/"):
+            yield {"at": field_path(path)[:TEXT_MAX], "to": value[:TEXT_MAX]}
+
+
+def _first(places: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """The first few that fit into ``PLACES_MAX_BYTES``."""
+    found: list[dict[str, str]] = []
+    size = 0
+    for place in itertools.islice(places, LISTED_MAX):
+        size += len(encoded(place))
+        if size > PLACES_MAX_BYTES:
+            break
+        found.append(place)
+    return found
 
 
 def _digests(outcome: Outcome) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from imagegate.core.admission.decision import Decision, PatchOp, Softened
 from imagegate.core.admission.request import Phase
 from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes
-from imagegate.service.review.decided import LISTED_MAX
+from imagegate.service.review.decided import LISTED_MAX, PLACES_MAX_BYTES
 from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.recording import Recording
 from tests.service.plugins import NOW, allowing, denial, denying, review, reviewer, rewriting
@@ -64,6 +64,14 @@ def test_a_record_says_who_asked_for_what_and_what_spoke() -> None:
                 "mode": "enforce",
                 "codes": ["rejected-by-rule"],
                 "images": ["nginx"],
+                "denials": [
+                    {
+                        "at": "spec.containers[0].image",
+                        "image": "nginx",
+                        "code": "rejected-by-rule",
+                        "because": "no",
+                    }
+                ],
             },
             {"plugin": "cise", "verdict": "allowed", "mode": "enforce"},
         ],
@@ -71,10 +79,17 @@ def test_a_record_says_who_asked_for_what_and_what_spoke() -> None:
     }
 
 
+def test_a_record_lists_as_many_denials_as_fit_into_a_line() -> None:
+    (part,) = record_of(denying("image-policy", *(f"{number} {'x' * 400}" for number in range(30))))["decisions"]
+    assert [each["because"][:2] for each in part["denials"]] == ["0 ", "1 ", "2 ", "3 "]
+    assert len(json.dumps(part["denials"])) < PLACES_MAX_BYTES
+
+
 def test_a_record_names_the_digests_and_never_the_object() -> None:
     digest = "sha256:" + "0" * 64
     record = record_of(rewriting("image-policy", PatchOp("replace", "/spec/containers/0/image", f"nginx@{digest}")))
     assert record["digests"] == [digest]
+    assert record["decisions"][0]["rewrites"] == [{"at": "spec.containers[0].image", "to": f"nginx@{digest}"}]
     assert SECRET not in json.dumps(record)
 
 
