@@ -12,11 +12,12 @@ from bench import program
 from bench.deciding import ASKED, Case, cost_us
 from bench.figures import Figure, Options, WrongAnswer, median
 from imagegate.adapters.store_sqlite.database import Database
-from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
+from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found
 from imagegate.core.image_streams.questions import StreamTag
 from imagegate.core.image_streams.stream import RegistryHosts
+from imagegate.core.image_streams.terms import terms_of
 from imagegate.ports.image_store import ObjectKey
 
 PER_STREAM = 20

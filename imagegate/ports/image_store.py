@@ -6,7 +6,7 @@ is durable; a write with an old version is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,6 +120,9 @@ class ImageStore(Protocol):
             ObjectExists: the name is taken.
         """
 
+    def create_missing(self, objects: Iterable[tuple[ObjectKey, dict[str, Any]]]) -> int:
+        """Store the objects whose names are free; returns their number."""
+
     def get(self, key: ObjectKey) -> dict[str, Any] | None:
         """The object, or None."""
 
@@ -154,6 +157,9 @@ class ImageStore(Protocol):
     ) -> Page:
         """Objects of a collection that match, at most ``limit`` of them (0: all), continuing ``after`` a name."""
 
+    def find(self, group: str, resource: str, term: str) -> list[dict[str, Any]]:
+        """Objects of a resource that have this search term (``core.image_streams.terms``), by namespace and name."""
+
     def changes(self, since: str, collection: Collection | None = None, *, limit: int) -> Changes:
         """Changes after version ``since``, of one collection or of all objects, the first ``limit`` of them.
 
@@ -170,3 +176,12 @@ class ImageStore(Protocol):
 
     def version(self) -> str:
         """The store's current version."""
+
+    def trouble(self) -> str:
+        """The reason the store cannot be read, now or a moment ago, for an operator; empty if it can. Never raises."""
+
+    def release(self) -> None:
+        """Close what a fork must not inherit; it is opened again when it is needed."""
+
+    def take_background_turn(self) -> None:
+        """Wait until this process is the one that does the background work for the store; it stays the one."""

@@ -45,9 +45,9 @@ from imagegate.wiring.watched_policies import Renewal
 if TYPE_CHECKING:
     from imagegate.adapters.files.cluster import ClusterFiles
     from imagegate.adapters.kubernetes_api.image_config import ImageConfigNow
-    from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.service.evidence.openshift4_image_cache import CachedImages
     from imagegate.wiring.cluster import Cluster
+    from imagegate.wiring.stores import OpenedStore
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class PolicyDocuments:
     def __init__(
         self,
         chosen: StartupOptions,
-        store: SqliteStore | None = None,
+        store: OpenedStore | None = None,
         *,
         whole: bool = False,
         cluster: Cluster | None = None,
@@ -137,7 +137,8 @@ class PolicyDocuments:
         warnings = tuple(map(str, config.warnings))
         renewal: Renewal | None = None
         if self._whole and self._cluster is None:
-            warnings += tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, self._store)))
+            objects = None if self._store is None else self._store.objects
+            warnings += tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, objects)))
         if self._whole or enforces_images(settings):
             cluster = _cluster_files(settings, documents)
             methods |= _cluster_methods(cluster)
@@ -183,9 +184,7 @@ class PolicyDocuments:
             return LayeredImageStreams(self._cluster.image_streams, files)
         if self._store is None:
             return files
-        from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams  # takes time: imported when used
-
-        return LayeredImageStreams(StoredImageStreams(self._store, hosts or RegistryHosts()), files)
+        return LayeredImageStreams(self._store.image_streams(hosts or RegistryHosts()), files)
 
     def _fill(self, files: ImageStreamsFromObjects) -> None:
         """Add to the store the objects from files that it lacks."""
@@ -195,7 +194,7 @@ class PolicyDocuments:
         from imagegate.wiring.seed_store import seed_store
 
         try:
-            seed_store(self._store, files.storable())
+            seed_store(self._store.objects, files.storable())
         except StoreError as error:
             _log.warning("image streams from files do not show in the image API: %s", error)
 

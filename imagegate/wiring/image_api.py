@@ -1,27 +1,22 @@
-"""The image API, its store and its imports."""
+"""The image API and its imports."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from imagegate.adapters.store_sqlite.database import Database
-from imagegate.adapters.store_sqlite.image_streams import DELETED, terms_of
-from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.image_streams.stream import RegistryHosts
+from imagegate.core.image_streams.terms import DELETED
 from imagegate.core.import_gate.config import ImagePolicyBlock
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.plugin import ImportGatePlugin
 from imagegate.core.registry.pull_secrets import PullSecret
-from imagegate.errors import InvalidSettings
 from imagegate.ports.host_cluster import HostCluster
-from imagegate.ports.image_store import StoreError
+from imagegate.ports.image_store import ImageStore
 from imagegate.ports.registry import Registry
 from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
@@ -36,41 +31,6 @@ from imagegate.service.imports.importer import Importer
 from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review.reviewer import Reviewer, labels_of
-from imagegate.settings.load import Settings
-
-_log = logging.getLogger(__name__)
-
-
-def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[[], datetime]) -> SqliteStore | None:
-    """The store that the settings name, or that of this user.
-
-    Returns:
-        None where none is named and this user's state directory cannot be written: then there is no image API.
-
-    Raises:
-        InvalidSettings: the store that is named cannot be used.
-    """
-    named, path = settings.store.path, store_path(settings, environ)
-    try:
-        return SqliteStore(Database(path), terms_of=terms_of, now=now)
-    except StoreError as error:
-        if named:
-            raise InvalidSettings(f"store.path: {error}") from error
-        _log.warning("no image API: %s; name a file with store.path", error)
-        return None
-
-
-def store_path(settings: Settings | None, environ: Mapping[str, str]) -> Path:
-    """The store's file; with no settings, the one that the environment names or that of this user."""
-    named = environ.get("IMAGEGATE_STORE_PATH", "") if settings is None else settings.store.path
-    return Path(named) if named else default_store_path(environ)
-
-
-def default_store_path(environ: Mapping[str, str]) -> Path:
-    """``imagegate/images.db`` in the user's state directory (XDG Base Directory Specification)."""
-    state = environ.get("XDG_STATE_HOME") or ""
-    base = Path(state) if state.startswith("/") else Path(environ.get("HOME") or "/") / ".local" / "state"
-    return base / "imagegate" / "images.db"
 
 
 @dataclass(slots=True)
@@ -78,7 +38,7 @@ class ImageService:
     """The image API and what runs beside it."""
 
     api: ImageApi
-    store: SqliteStore
+    store: ImageStore
     importer: Importer
     schedule: ScheduleSettings
     cluster: HostCluster | None = None
@@ -110,7 +70,7 @@ class ImageService:
 
         BackgroundWork(
             self.store,
-            take_turn=self.store.database.take_background_turn,
+            take_turn=self.store.take_background_turn,
             import_round=lambda: imports.run_round(self.is_stopping),
             delete_round=delete_round,
             ends=self.is_stopping,
@@ -118,7 +78,7 @@ class ImageService:
 
 
 def image_service(
-    store: SqliteStore,
+    store: ImageStore,
     *,
     block: ImagePolicyBlock,
     hosts: Callable[[], RegistryHosts],
@@ -167,7 +127,7 @@ def image_service(
     api = ImageApi(objects, importer=importer, admit=Admission(reviewer))
     if cluster is None:
         api.ensure_default_namespace()
-    store.database.close()  # nothing stays open that a fork could inherit
+    store.release()  # nothing stays open that a fork could inherit
     return ImageService(api, store, importer, schedule, cluster=cluster)
 
 

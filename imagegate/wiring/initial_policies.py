@@ -28,7 +28,7 @@ from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.completeness import has_marker
 from imagegate.wiring.documents import PolicyDocuments
-from imagegate.wiring.image_api import store_path
+from imagegate.wiring.stores import store_path
 
 Check = Callable[[PolicySet], None]
 """Judges policies before they are in force; raises ConfigError."""

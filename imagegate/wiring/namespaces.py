@@ -12,7 +12,7 @@ from imagegate.service.policies.policy_set import Modes
 from imagegate.service.review.reviewer import labels_of
 
 if TYPE_CHECKING:
-    from imagegate.adapters.store_sqlite.objects import SqliteStore
+    from imagegate.ports.image_store import ImageStore
 
 Ask = Callable[..., Lookup[dict[str, Any]]]
 SECTIONS = {"image-policy": "imagePolicy", "always-pull": "alwaysPull", "import-gate": "importGate", "cise": "cise"}
@@ -32,7 +32,7 @@ def of_some(ask: Ask) -> Ask:
     return namespace
 
 
-def known_labels(files: ImageStreamsFromObjects, store: SqliteStore | None) -> list[dict[str, str]] | None:
+def known_labels(files: ImageStreamsFromObjects, store: ImageStore | None) -> list[dict[str, str]] | None:
     """The labels of every namespace that is known now; None where the store cannot be read."""
     found = [labels_of(each) for each in files.namespaces()]
     if store is not None:

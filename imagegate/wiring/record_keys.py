@@ -101,7 +101,7 @@ class RecordKeys:
 
 
 def _beside_the_store(settings: Settings, environ: Mapping[str, str]) -> Path:
-    from imagegate.wiring.image_api import default_store_path  # what takes time to import is imported when used
+    from imagegate.wiring.stores import default_store_path  # what takes time to import is imported when used
 
     store = Path(settings.store.path) if settings.store.path else default_store_path(environ)
     return store.with_name(f"{store.name}.record-key")

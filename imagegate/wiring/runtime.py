@@ -33,8 +33,8 @@ from imagegate.wiring.plugins import enforces_images
 if TYPE_CHECKING:
     from imagegate.adapters.http.circuits import Circuits
     from imagegate.adapters.http.client import HttpClient
-    from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.ports.content_trust import TrustStates
+    from imagegate.ports.image_store import ImageStore
     from imagegate.service.certificates.follower import CertificateFollower
     from imagegate.service.certificates.served import Serving
     from imagegate.service.guard.at_start import LockoutCheck
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from imagegate.wiring.aggregation import Aggregation
     from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService
+    from imagegate.wiring.stores import OpenedStore
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class Runtime:
 
     def store_trouble(self) -> str:
         """Why the store cannot be read; empty if it can, and where there is none."""
-        return "" if self.images is None else self.images.store.database.trouble()
+        return "" if self.images is None else self.images.store.trouble()
 
     def trace_watches(self, trace: Trace) -> None:
         """Add how old the copies of a cluster's objects are that a decision is made with."""
@@ -218,14 +219,14 @@ def build(
     if service.aggregation is not None:
         service.checks += service.aggregation.checks()
     if store is not None and http is not None:
-        service.images = _images(service, inputs, store, http)
+        service.images = _images(service, inputs, store.objects, http)
         # It does not stop: without the store what must be looked up is denied; with no service ready, every pod is.
         service.checks.append(Check(STORE, service.store_trouble))
     return service
 
 
-def _store(chosen: StartupOptions, settings: Settings) -> SqliteStore | None:
-    from imagegate.wiring.image_api import open_store
+def _store(chosen: StartupOptions, settings: Settings) -> OpenedStore | None:
+    from imagegate.wiring.stores import open_store
 
     return open_store(settings, chosen.environ, now=now)
 
@@ -257,7 +258,7 @@ def _aggregation(settings: Settings, cluster: Cluster | None) -> Aggregation | N
     return aggregation(settings, cluster)
 
 
-def _trust_states(settings: Settings, store: SqliteStore | None, *, keeps: bool) -> TrustStates | None:
+def _trust_states(settings: Settings, store: OpenedStore | None, *, keeps: bool) -> TrustStates | None:
     """What remembers the roots and versions of trust data; None: each process for itself, until it ends."""
     if not keeps:  # a command decides once
         return None
@@ -273,9 +274,7 @@ def _trust_states(settings: Settings, store: SqliteStore | None, *, keeps: bool)
                 " store.path or a folder with cise.trust.store"
             )
         return None
-    from imagegate.adapters.store_sqlite.trust_states import SqliteTrustStates
-
-    return SqliteTrustStates(store.database)
+    return store.trust_states()
 
 
 def _settings(chosen: StartupOptions, *, follows: bool) -> Settings:
@@ -290,7 +289,7 @@ def _beginning(
     chosen: StartupOptions,
     settings: Settings,
     inputs: PolicyDocuments,
-    store: SqliteStore | None,
+    store: OpenedStore | None,
     check: LockoutCheck,
 ) -> Beginning:
     from imagegate.wiring.initial_policies import begin, policy_folder
@@ -332,7 +331,7 @@ def _policy_problem(policies: PolicyHolder) -> str:
     return "" if state.held is None else f"policies wait for a second reason: {state.held}"
 
 
-def _images(service: Runtime, inputs: PolicyDocuments, store: SqliteStore, http: HttpClient) -> ImageService:
+def _images(service: Runtime, inputs: PolicyDocuments, store: ImageStore, http: HttpClient) -> ImageService:
     from imagegate.wiring.image_api import image_service
     from imagegate.wiring.import_registry import import_registry
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.kube.status import IMAGE_GROUP
-from imagegate.ports.image_store import ObjectKey
+from imagegate.ports.image_store import ImageStore, ObjectKey
 
 JsonObject = dict[str, Any]
 
 
-def seed_store(store: SqliteStore, objects: Iterable[tuple[str, JsonObject]]) -> int:
+def seed_store(store: ImageStore, objects: Iterable[tuple[str, JsonObject]]) -> int:
     """Add the objects that the store lacks, and leave the others unchanged; the number of objects added.
 
     Args:

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from imagegate.adapters.files.access_rules import FileAccessReviews, read_access_rules
 from imagegate.adapters.files.config import load_config
 from imagegate.adapters.store_sqlite.database import Database
-from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
+from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.lookup import Lookup
@@ -27,6 +27,7 @@ from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams import questions as ask
 from imagegate.core.image_streams.stream import RegistryHosts
+from imagegate.core.image_streams.terms import terms_of
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile

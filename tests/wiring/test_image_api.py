@@ -13,8 +13,8 @@ from imagegate.core.admission.request import User
 from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import Mode
 from imagegate.wiring.choices import StartupOptions
-from imagegate.wiring.image_api import default_store_path
 from imagegate.wiring.runtime import Runtime, build
+from imagegate.wiring.stores import default_store_path
 
 MASTER_CONFIG = {
     "kind": "MasterConfig",

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,7 @@ from imagegate.core.admission.lookup import Lookup, Unknown
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import lookups as answers
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
-from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, events, with_computed_status
-from imagegate.core.image_streams.views import repository_of
-from imagegate.core.kube.deletion import is_being_deleted
+from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, with_computed_status
 from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
@@ -34,8 +32,6 @@ from imagegate.ports.image_store import ObjectKey, StoreBusy, StoreError, StoreT
 from imagegate.ports.image_streams import ImageStreams, Namespaces
 
 SOURCE = "store"
-DELETED = "deleted"
-"""Search term of objects that were deleted and are held."""
 ANSWERS_KEPT = 512
 FRESH_S = 0.002
 READ_S = 1.0
@@ -46,24 +42,8 @@ _KINDS = frozenset(
 _Answers = dict[Question, Lookup[Any]]
 
 
-def terms_of(key: ObjectKey, body: JsonObject) -> Iterator[str]:
-    """Search terms of an object: for streams the images and repositories of their events; ``DELETED`` for any kind."""
-    if is_being_deleted(body):
-        yield DELETED
-    if (key.group, key.resource) != (IMAGE_GROUP, "imagestreams"):
-        return
-    repository = (body.get("spec") or {}).get("dockerImageRepository")
-    if repository:
-        yield f"repository {repository_of(repository)}"
-    for _, event in events(body):
-        if event.get("image"):
-            yield f"image {event['image']}"
-        if event.get("dockerImageReference"):
-            yield f"repository {repository_of(event['dockerImageReference'])}"
-
-
 class StoredImageStreams:
-    """See ``ports.image_streams``. The store must have been made with ``terms_of`` of this module.
+    """See ``ports.image_streams``. The store must have been made with ``core.image_streams.terms``.
 
     Args:
         store: of the objects.

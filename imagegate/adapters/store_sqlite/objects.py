@@ -36,7 +36,8 @@ GROWTH_IN_FULL_STORE_BYTES = 1024
 """Bytes that an update may add to an object on a full disk."""
 SMALL_CHANGE_BYTES = 16 * 1024
 _IN_BRIEF = frozenset({"name", "namespace", "uid", "labels", "creationTimestamp", "generation"})
-TermsOf = Callable[[ObjectKey, dict[str, Any]], Iterable[str]]
+TermsOf = Callable[[str, str, dict[str, Any]], Iterable[str]]
+"""(group, resource, object) -> its search terms."""
 
 
 class _Row(NamedTuple):
@@ -83,7 +84,7 @@ class SqliteStore:
             return self._insert(connection, key, body)
 
     def create_missing(self, objects: Iterable[tuple[ObjectKey, dict[str, Any]]]) -> int:
-        """Store the objects whose names are free, in one transaction; returns their number."""
+        """See the port. One transaction."""
         missing = ((key, body) for key, body in objects if not self._has_row(key))  # never all bodies in memory at once
         first = next(missing, None)
         if first is None:
@@ -226,7 +227,7 @@ class SqliteStore:
             return str(_latest_version(connection))
 
     def find(self, group: str, resource: str, term: str) -> list[dict[str, Any]]:
-        """Objects of a resource that have this term."""
+        """See the port."""
         with self.database.reading_once() as connection:
             rows = connection.execute(
                 "SELECT o.version, o.body FROM terms t JOIN objects o ON o.id = t.object"
@@ -234,6 +235,18 @@ class SqliteStore:
                 (term, kind_column(group, resource)),
             ).fetchall()
         return [_decoded(body, version) for version, body in rows]
+
+    def trouble(self) -> str:
+        """See the port."""
+        return self.database.trouble()
+
+    def release(self) -> None:
+        """See the port."""
+        self.database.close()
+
+    def take_background_turn(self) -> None:
+        """See the port."""
+        self.database.take_background_turn()
 
     def changed_kinds(self, since: int) -> tuple[int, frozenset[str] | None]:
         """The current version, and the resources that changed after ``since``; None if these are no longer stored."""
@@ -267,7 +280,7 @@ class SqliteStore:
     def _write_terms(self, connection: sqlite3.Connection, id_: int, key: ObjectKey, body: dict[str, Any]) -> None:
         if self._terms_of is None:
             return
-        terms = set(self._terms_of(key, body))
+        terms = set(self._terms_of(key.group, key.resource, body))
         known = {term for (term,) in connection.execute("SELECT term FROM terms WHERE object = ?", (id_,))}
         connection.executemany(
             "DELETE FROM terms WHERE term = ? AND object = ?", [(gone, id_) for gone in known - terms]

@@ -19,11 +19,12 @@ import pytest
 
 from imagegate.adapters.files.image_streams import ImageStreamsFromObjects
 from imagegate.adapters.store_sqlite.database import MIGRATIONS, Database
-from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of
+from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.image_streams.questions import Image, StreamTag
 from imagegate.core.image_streams.stream import RegistryHosts
+from imagegate.core.image_streams.terms import terms_of
 from imagegate.ports.image_store import (
     ChangesExpired,
     ImageStore,
@@ -209,7 +210,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from imagegate.adapters.store_sqlite.database import Database
-from imagegate.adapters.store_sqlite.image_streams import terms_of
+from imagegate.core.image_streams.terms import terms_of
 from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.ports.image_store import ObjectChanged, ObjectKey
 store, who = SqliteStore(Database(Path(sys.argv[1])), terms_of=terms_of), sys.argv[2]
@@ -519,7 +520,8 @@ def test_without_descriptors_a_store_is_unknown(path: Path) -> None:
         "import os, resource, sys\n"
         "from pathlib import Path\n"
         "from imagegate.adapters.store_sqlite.database import Database\n"
-        "from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams, terms_of\n"
+        "from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams\n"
+        "from imagegate.core.image_streams.terms import terms_of\n"
         "from imagegate.adapters.store_sqlite.objects import SqliteStore\n"
         "from imagegate.core.image_streams.questions import Image\n"
         "from imagegate.core.image_streams.stream import RegistryHosts\n"

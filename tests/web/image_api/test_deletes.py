@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagegate.adapters.store_sqlite.image_streams import DELETED
 from imagegate.core.image_api.resources import RESOURCES
+from imagegate.core.image_streams.terms import DELETED
 from imagegate.service.image_api.collector import Collector
 from tests.support.image_api import Api
 

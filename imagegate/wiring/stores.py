@@ -1,0 +1,78 @@
+"""The store of the image API, and what decisions look up in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagegate.core.image_streams.stream import RegistryHosts
+from imagegate.errors import InvalidSettings
+from imagegate.ports.image_store import ImageStore, StoreError
+from imagegate.settings.load import Settings
+
+if TYPE_CHECKING:
+    from imagegate.ports.content_trust import TrustStates
+    from imagegate.service.evidence.layered_image_streams import Layer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """A store, for those who write objects and for those who decide."""
+
+    objects: ImageStore
+    image_streams: Callable[[RegistryHosts], Layer]
+    """Look-ups of image streams and images in it; given names of the integrated registry."""
+    trust_states: Callable[[], TrustStates]
+    """Makes what remembers trust data in it."""
+
+
+def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[[], datetime]) -> OpenedStore | None:
+    """The store that the settings name, or that of this user.
+
+    Returns:
+        None where none is named and this user's state directory cannot be written: then there is no image API.
+
+    Raises:
+        InvalidSettings: the store that is named cannot be used.
+    """
+    try:
+        return _open_file(store_path(settings, environ), now)
+    except StoreError as error:
+        if settings.store.path:
+            raise InvalidSettings(f"store.path: {error}") from error
+        _log.warning("no image API: %s; name a file with store.path", error)
+        return None
+
+
+def _open_file(path: Path, now: Callable[[], datetime]) -> OpenedStore:
+    from imagegate.adapters.store_sqlite.database import Database  # what takes time to import is imported when used
+    from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
+    from imagegate.adapters.store_sqlite.objects import SqliteStore
+    from imagegate.adapters.store_sqlite.trust_states import SqliteTrustStates
+    from imagegate.core.image_streams.terms import terms_of
+
+    store = SqliteStore(Database(path), terms_of=terms_of, now=now)
+    return OpenedStore(
+        store,
+        image_streams=lambda hosts: StoredImageStreams(store, hosts),
+        trust_states=lambda: SqliteTrustStates(store.database),
+    )
+
+
+def store_path(settings: Settings | None, environ: Mapping[str, str]) -> Path:
+    """The store's file; with no settings, the one that the environment names or that of this user."""
+    named = environ.get("IMAGEGATE_STORE_PATH", "") if settings is None else settings.store.path
+    return Path(named) if named else default_store_path(environ)
+
+
+def default_store_path(environ: Mapping[str, str]) -> Path:
+    """``imagegate/images.db`` in the user's state directory (XDG Base Directory Specification)."""
+    state = environ.get("XDG_STATE_HOME") or ""
+    base = Path(state) if state.startswith("/") else Path(environ.get("HOME") or "/") / ".local" / "state"
+    return base / "imagegate" / "images.db"
