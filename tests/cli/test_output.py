@@ -22,7 +22,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from imagegate.cli.check.render import render
-from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result, Rewrite
+from imagegate.cli.check.run import (
+    ALLOWED,
+    DENIED,
+    NOT_COVERED,
+    NOT_LOOKED_INTO,
+    REWRITTEN,
+    UNKNOWN,
+    Problem,
+    Report,
+    Result,
+    Rewrite,
+)
 from imagegate.cli.image import output as image_output
 from imagegate.cli.lint.output import FORMATS as LINT_FORMATS
 from imagegate.cli.main import main
@@ -36,7 +47,7 @@ from tests.support.service import CONFIG
 END_TO_END = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 NAME = r'(?:[\w.:/-]*|"(?:[^"\\]|\\.)*")'
 CHECK_LINES = (
-    rf"{NAME} {NAME}(?:/{NAME})? *  (?:allowed|denied|rewritten|unknown|not covered)  \(.*:\d+\)",
+    rf"{NAME} {NAME}(?:/{NAME})? *  (?:allowed|denied|rewritten|unknown|not looked into|not covered)  \(.*:\d+\)",
     r"  .*:\d+: .*",
     r"    .*",
     r"(?:no objects|\d+ objects?: .*?)(?:; \d+ with warnings)?(?:; \d+ errors?)?",
@@ -58,6 +69,9 @@ def check_data(text: str) -> None:
         check_line(line)
 
 
+SKIPPED = (NOT_COVERED, NOT_LOOKED_INTO)
+
+
 def report_of(texts: list[str], verdicts: list[str]) -> Report:
     """A report with one of the texts in every field, each in every field in turn."""
     supply = cycle(texts)
@@ -74,6 +88,7 @@ def report_of(texts: list[str], verdicts: list[str]) -> Report:
                 problems=tuple(Problem(3, "p", mode, "code", text(), text(), text(), text()) for mode in modes),
                 warnings=(text(),),
                 rewrites=(Rewrite(3, "replace", text(), text(), text()),),
+                reasons=(text(),) if verdict == NOT_LOOKED_INTO else (),
                 steps=({"at": text(), "what": text(), "subject": text(), "outcome": text(), "because": text()},),
             )
         )
@@ -83,7 +98,7 @@ def report_of(texts: list[str], verdicts: list[str]) -> Report:
 REPORTS = st.builds(
     report_of,
     st.lists(ANY_TEXTS, min_size=1, max_size=7),
-    st.lists(st.sampled_from([ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED]), max_size=2),
+    st.lists(st.sampled_from([ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_LOOKED_INTO, NOT_COVERED]), max_size=2),
 )
 
 
@@ -110,7 +125,7 @@ class TestReports:
         assert len(cases) == len(report.results) + len(report.passed_over) + len(report.errors)
         for case, result in zip(cases, report.results, strict=False):
             assert (case.find("failure") is not None) == (result.verdict in (DENIED, UNKNOWN))
-            assert (case.find("skipped") is not None) == (result.verdict == NOT_COVERED)
+            assert (case.find("skipped") is not None) == (result.verdict in SKIPPED)
 
     @given(REPORTS)
     def test_json_and_yaml_hold_the_original_texts(self, report: Report) -> None:
@@ -141,7 +156,7 @@ class TestReports:
         check_output(render(report, "github").replace("\n::", "\n").removeprefix("::"), ANNOTATION)
         gitlab = render(report, "gitlab")
         check_data(gitlab)
-        remarks = sum(len(result.problems) + (result.verdict == NOT_COVERED) for result in report.results)
+        remarks = sum(len(result.problems) + (result.verdict in SKIPPED) for result in report.results)
         remarks += len(report.errors)
         assert len({each["fingerprint"] for each in strict(gitlab)}) == remarks
 

@@ -45,6 +45,9 @@ Examples:
     default=None,
     help="Judge also the Pods that objects make.  [default: yes, but for profile openshift-4]",
 )
+@click.option(
+    "-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of a parameter of Templates."
+)
 @click.option("--explain", is_flag=True, help="Show every rule that was tried and why it matched or not.")
 @click.option("--rewrite", is_flag=True, help="Print the objects as they would be stored, unless one is denied.")
 @output_options(FORMATS, "table")
@@ -59,6 +62,7 @@ def check(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     templates: bool | None,
+    parameters: tuple[str, ...],
     explain: bool,
     rewrite: bool,
     outputs: tuple[Output, ...],
@@ -77,6 +81,7 @@ def check(
     """
     from imagegate.cli.check.render import render, stored_objects, summary
     from imagegate.cli.check.run import CheckOptions, run_check
+    from imagegate.cli.check.templates import parameter_values
     from imagegate.cli.output import say, say_error
     from imagegate.wiring.runtime import build
 
@@ -95,6 +100,7 @@ def check(
         templates=service.settings.profile is not Profile.OPENSHIFT_4 if templates is None else templates,
         explain=explain,
         rewrite=rewrite,
+        parameters=parameter_values(parameters),
     )
     report = run_check(service.reviewer, paths, options, jobs=jobs)
     for line in (*report.passed_over, *report.errors):

@@ -58,9 +58,13 @@ class Manifest(NamedTuple):
     """Its place in the file."""
     offset: int = 0
     """Lines of the file before the part that ``node`` counts from."""
+    within: str = ""
+    """Field path of the object inside that of ``node``, which is a Template: ``objects[2]``."""
 
     def line_of(self, field_path: str) -> int:
         """The line of a field such as ``spec.containers[0].image``, or of its nearest existing parent."""
+        if self.within:
+            field_path = f"{self.within}.{field_path}"
         if isinstance(self.node, JsonPiece):
             return self.node.line_of(field_path)
         at: Any = self.node

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Report, Result
+from imagegate.cli.check.run import (
+    ALLOWED,
+    DENIED,
+    NOT_COVERED,
+    NOT_LOOKED_INTO,
+    REWRITTEN,
+    UNKNOWN,
+    Problem,
+    Report,
+    Result,
+)
 from imagegate.cli.output import json_text, safe_line, yaml_text
 from imagegate.cli.words import counted
 from imagegate.documents.image_policy_config import AUDIT, ENFORCE, WARN
@@ -18,7 +28,8 @@ if TYPE_CHECKING:  # imported when used: the XML library takes time
     from imagegate.cli.reports.annotation import Annotation
     from imagegate.cli.reports.junit import JunitCase
 
-_COLOURS = {DENIED: "red", UNKNOWN: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
+VERDICTS = (ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_LOOKED_INTO, NOT_COVERED)
+_COLOURS = {DENIED: "red", UNKNOWN: "yellow", NOT_LOOKED_INTO: "yellow", REWRITTEN: "cyan", ALLOWED: "green"}
 
 
 def render(report: Report, output: str, *, colour: bool = False, quiet: bool = False) -> str:
@@ -73,6 +84,8 @@ def _details(result: Result) -> Iterator[str]:
         yield f"  {result.file}:{rewrite.line}: {rewrite.path}: {rewrite.before or '(nothing)'} -> {rewrite.after}"
     for warning in result.warnings:
         yield f"  {result.file}:{result.line}: warning: {warning}"
+    if result.reasons:
+        yield f"  {result.file}:{result.line}: {_reason(result)}"
     for step in result.steps:
         yield f"    {format_step(step)}"
 
@@ -98,6 +111,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "rewrites": [rewrite._asdict() for rewrite in result.rewrites],
         "warnings": list(result.warnings),
     }
+    if result.reasons:
+        found["reasons"] = list(result.reasons)
     if result.steps:
         found["steps"] = list(result.steps)
     return found
@@ -109,7 +124,7 @@ def _document(report: Report) -> dict[str, Any]:
         "results": [as_json(result) for result in report.results],
         "errors": report.errors,
         "passedOver": report.passed_over,
-        "summary": {verdict: counts[verdict] for verdict in (ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED)},
+        "summary": {verdict: counts[verdict] for verdict in VERDICTS},
     }
 
 
@@ -146,13 +161,24 @@ def _junit_case(result: Result) -> JunitCase:
         output=list(dict.fromkeys([*soft, *result.warnings])),
         seconds=result.seconds,
     )
-    if result.verdict == NOT_COVERED:
-        return case._replace(skipped=_NOT_COVERED_TEXT)
+    if result.verdict in _SKIPPED:
+        return case._replace(skipped=_reason(result))
     if result.verdict not in (DENIED, UNKNOWN):
         return case
     denials = [problem for problem in result.problems if problem.mode == ENFORCE]
     messages = [f"{result.file}:{problem.line}: {_sentence(problem)}" for problem in denials]
     return case._replace(failure=(result.verdict, messages[0]), failure_details=messages)
+
+
+_SKIPPED = (NOT_COVERED, NOT_LOOKED_INTO)
+_REMEDY = "; give values with --param NAME=VALUE"
+
+
+def _reason(result: Result) -> str:
+    """Why an object was not judged, or not wholly."""
+    if result.verdict == NOT_COVERED:
+        return f"not covered: {_NOT_COVERED_TEXT}"
+    return f"{NOT_LOOKED_INTO}: {'; '.join(result.reasons)}{_REMEDY}"
 
 
 _NOT_COVERED_TEXT = "no policy covers such objects"
@@ -174,13 +200,13 @@ def _rule_id(problem: Problem) -> str:
 
 def _with_errors(report: Report) -> Iterator[Annotation]:
     """Every annotation, and one for each file that could not be read."""
-    from imagegate.cli.reports.annotation import ERROR, NOTE, Annotation
+    from imagegate.cli.reports.annotation import ERROR, NOTE, WARNING, Annotation
 
     yield from _annotations(report)
     for result in report.results:
-        if result.verdict == NOT_COVERED:
-            text = f"{result.label}: not covered: {_NOT_COVERED_TEXT}"
-            yield Annotation("not-covered", NOTE, text, result.file, result.line)
+        if result.verdict in _SKIPPED or result.reasons:
+            kind, level = ("not-covered", NOTE) if result.verdict == NOT_COVERED else ("not-looked-into", WARNING)
+            yield Annotation(kind, level, f"{result.label}: {_reason(result)}", result.file, result.line)
     for error in report.errors:
         file, _, rest = error.partition(":")
         line, _, why = rest.partition(":")
@@ -188,10 +214,10 @@ def _with_errors(report: Report) -> Iterator[Annotation]:
         yield Annotation("not-read", ERROR, (text or error).strip(), file if rest else "", place)
 
 
-def _not_covered(report: Report) -> Iterator[str]:
+def _not_judged(report: Report) -> Iterator[str]:
     for result in report.results:
-        if result.verdict == NOT_COVERED:
-            yield f"{result.file}:{result.line}: {result.label}: not covered: {_NOT_COVERED_TEXT}"
+        if result.verdict in _SKIPPED or result.reasons:
+            yield f"{result.file}:{result.line}: {result.label}: {_reason(result)}"
 
 
 def _github(report: Report) -> str:
@@ -218,13 +244,20 @@ def _sarif(report: Report) -> str:
         notifications=[
             *(("error", error) for error in report.errors),
             *(("note", at) for at in report.passed_over),
-            *(("note", line) for line in _not_covered(report)),
+            *(("note", line) for line in _not_judged(report)),
         ],
         successful=not report.errors,
     )
 
 
-_POLICY_RESULTS = {ALLOWED: "pass", REWRITTEN: "pass", DENIED: "fail", UNKNOWN: "error", NOT_COVERED: "skip"}
+_POLICY_RESULTS = {
+    ALLOWED: "pass",
+    REWRITTEN: "pass",
+    DENIED: "fail",
+    UNKNOWN: "error",
+    NOT_COVERED: "skip",
+    NOT_LOOKED_INTO: "skip",
+}
 
 
 def _policy_report(report: Report) -> str:
@@ -257,7 +290,8 @@ def _report_entries(result: Result) -> Iterator[dict[str, Any]]:
         }
     if not any(problem.mode == ENFORCE for problem in result.problems):
         properties = {"file": result.file, "line": str(result.line)}
-        yield {**base, "policy": "imagegate", "result": _POLICY_RESULTS[result.verdict], "properties": properties}
+        entry = {**base, "policy": "imagegate", "result": _POLICY_RESULTS[result.verdict], "properties": properties}
+        yield {**entry, "message": safe_line(_reason(result))} if result.reasons else entry
 
 
 _FORMATS: Mapping[str, Callable[[Report], str]] = {

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from imagegate.adapters.files.input import read_file
 from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
 from imagegate.cli.check.select import STANDARD_INPUT, Selected, select_files
+from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettled
 from imagegate.cli.output import quoted_word
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Denial
 from imagegate.core.admission.request import User
@@ -24,6 +25,8 @@ from imagegate.service.review.made_pods import PodResult, judge_made_pods
 from imagegate.service.review.reviewer import Reviewer
 
 ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
+NOT_LOOKED_INTO = "not looked into"
+"""An object of a Template of which too little is known."""
 FILE_MAX_BYTES = 256 * 1024 * 1024
 _PARALLEL_FROM_BYTES = 200_000
 _FILES_A_JOB = 64
@@ -70,6 +73,8 @@ class Result(NamedTuple):
     """The object as it would be stored, with ``CheckOptions.rewrite``."""
     seconds: float = 0.0
     """How long it took to decide."""
+    reasons: tuple[str, ...] = ()
+    """Why it is not covered, or not looked into."""
 
     @property
     def label(self) -> str:
@@ -87,6 +92,14 @@ class Report:
     """Files that are not manifests (``file:line: why``), and paths that cannot be read (``path: why``)."""
     passed_over: list[str] = field(default_factory=list)
     """Folders that were skipped: ``path: why``."""
+    parameters: set[str] = field(default_factory=set)
+    """Names of the parameters of all Templates that were read."""
+
+    def add(self, other: Report) -> None:
+        """Add the results of a part."""
+        self.results += other.results
+        self.errors += other.errors
+        self.parameters |= other.parameters
 
     @property
     def denied(self) -> bool:
@@ -114,6 +127,8 @@ class CheckOptions:
     rewrite: bool = False
     templates: bool = True
     """Judge the Pods that objects make, too."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Values for parameters of Templates."""
 
 
 class _Text(NamedTuple):
@@ -144,8 +159,9 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     else:
         parts = _in_this_process(reviewer, pieces, options)
     for part in parts:
-        report.results += part.results
-        report.errors += part.errors
+        report.add(part)
+    unknown = options.parameters.keys() - report.parameters
+    report.errors += (f"--param {name}: no Template has a parameter of this name" for name in sorted(unknown))
     if not report.results and not report.errors:
         report.errors.append("nothing was checked: the named files contain no object")
     return report
@@ -253,9 +269,7 @@ def _check_batch(pieces: Sequence[_Text]) -> Report:
     reviewer, options = _shared
     report = Report()
     for piece in pieces:
-        part = _check_piece(reviewer, piece, options)
-        report.results += part.results
-        report.errors += part.errors
+        report.add(_check_piece(reviewer, piece, options))
     return report
 
 
@@ -264,22 +278,36 @@ def _check_piece(reviewer: Reviewer, piece: _Text, options: CheckOptions) -> Rep
     try:
         text = _read(piece.file, named=piece.named) if piece.text is None else piece.text
         for manifest in read_manifests(text, piece.file, first_line=piece.first_line):
-            try:
-                report.results.append(check_manifest(reviewer, manifest, options))
-            except InvalidInput as error:
-                report.errors.append(f"{manifest.file}:{manifest.line}: {error}")
+            _check_made(reviewer, manifest, options, report)
     except BadManifest as error:
         report.errors.append(str(error))
     return report
 
 
-def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions) -> Result:
+def _check_made(reviewer: Reviewer, manifest: Manifest, options: CheckOptions, report: Report) -> None:
+    """Decide one object, or those that it makes as a Template; results and errors are added to ``report``."""
+    try:
+        for made in made_objects(manifest, options.parameters, report.parameters):
+            place = f"{made.manifest.file}:{made.manifest.line}"
+            unknown = [doubt.why for doubt in made.doubts if not doubt.has_no_value]
+            if options.rewrite and unknown:
+                report.errors.append(f"{place}: --rewrite cannot print this object: {unknown[0]}")
+            try:
+                report.results.append(check_manifest(reviewer, made, options))
+            except InvalidInput as error:
+                report.errors.append(f"{place}: {error}")
+    except BadManifest as error:  # the rest of the file is read
+        report.errors.append(str(error))
+
+
+def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Result:
     """Decide one object.
 
     Raises:
         InvalidInput: an API server would not accept the object.
     """
     started = time.perf_counter()
+    manifest = made.manifest
     trace = Trace() if options.explain else None
     request = creation(
         manifest.object, uid=f"{manifest.file}:{manifest.line}", namespace=options.namespace, user=options.user
@@ -292,7 +320,7 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         problems += _problems_of_pods(manifest, pods, {(each.plugin, each.at) for each in problems})
         nothing = False
     metadata = manifest.object.get("metadata") or {}
-    return Result(
+    result = Result(
         file=manifest.file,
         line=manifest.line,
         api_version=manifest.object["apiVersion"],
@@ -307,6 +335,18 @@ def check_manifest(reviewer: Reviewer, manifest: Manifest, options: CheckOptions
         stored=both.validating.object if options.rewrite and both.allowed else None,
         seconds=time.perf_counter() - started,
     )
+    return _with_doubts(result, unsettled(made)) if made.doubts else result
+
+
+def _with_doubts(result: Result, doubts: Unsettled) -> Result:
+    """The result, or what is certain of it although a Template's parameters are not all known."""
+    if not doubts.doubts or (result.verdict == NOT_COVERED and not doubts.hides_identity):
+        return result
+    certain = () if doubts.hides_all else tuple(each for each in result.problems if not doubts.explains(each.at))
+    if not doubts.unknown and len(certain) == len(result.problems):
+        return result
+    verdict = DENIED if any(each.mode == "enforce" for each in certain) else NOT_LOOKED_INTO
+    return result._replace(verdict=verdict, problems=certain, rewrites=(), stored=None, reasons=doubts.reasons)
 
 
 def _verdict(both: TwoPassResult, pods: PodResult | None, problems: Sequence[Problem]) -> str:

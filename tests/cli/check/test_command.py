@@ -88,7 +88,7 @@ class TestVerdicts:
         said = f"ConfigMap a  not covered  ({file}:1)\n1 object: 1 not covered\n"
         assert imagegate("check", *SETTINGS, file) == (0, said, "")
         skipped = ET.fromstring(imagegate("check", *SETTINGS, "-o", "junit", file).out)[0][0][0]
-        assert (skipped.tag, skipped.get("message")) == ("skipped", "no policy covers such objects")
+        assert (skipped.tag, skipped.get("message")) == ("skipped", "not covered: no policy covers such objects")
         (run,) = json.loads(imagegate("check", *SETTINGS, "-o", "sarif", file).out)["runs"]
         (note,) = run["invocations"][0]["toolExecutionNotifications"]
         text = f"{file}:1: ConfigMap a: not covered: no policy covers such objects"
@@ -299,7 +299,14 @@ class TestOutput:
     def test_json_and_yaml_say_the_same(self, ran: Any) -> None:
         as_json, as_yaml = json.loads(ran("json").out), yaml.safe_load(ran("yaml").out)
         assert as_json == as_yaml
-        assert as_json["summary"] == {"allowed": 1, "rewritten": 1, "denied": 1, "unknown": 0, "not covered": 0}
+        assert as_json["summary"] == {
+            "allowed": 1,
+            "rewritten": 1,
+            "denied": 1,
+            "unknown": 0,
+            "not looked into": 0,
+            "not covered": 0,
+        }
         rewrite = as_json["results"][2]["rewrites"][0]
         assert (rewrite["line"], rewrite["before"]) == (26, INTERNAL)
         assert rewrite["after"] == f"openshift/image-policy-check@{DIGEST}"

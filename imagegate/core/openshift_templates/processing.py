@@ -1,0 +1,174 @@
+"""A Template becomes objects, as ``oc process`` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from imagegate.core.openshift_templates.parameters import BadTemplate, Parameter, read_parameters
+from imagegate.core.openshift_templates.substitution import Budget, Doubt, Path, Substitution, has_reference
+
+GROUP = "template.openshift.io"
+NESTED_MAX = 8
+"""Templates inside a Template inside a Template: levels that are processed."""
+
+
+class TemplateObject(NamedTuple):
+    """One object that a Template makes."""
+
+    object: dict[str, Any]
+    place: str
+    """Field path in the document: ``objects[3]``, ``objects[0].items[1]``, ``objects[2].objects[0]``."""
+    doubts: tuple[Doubt, ...]
+    """Places whose content is not known."""
+
+
+def is_template(document: Mapping[str, Any]) -> bool:
+    """True for a Template or TemplateInstance, also of the API before groups (``v1``)."""
+    version, kind = document.get("apiVersion"), document.get("kind")
+    return (
+        kind in ("Template", "TemplateInstance")
+        and isinstance(version, str)
+        and version.rpartition("/")[0] in ("", GROUP)
+    )
+
+
+class Processing:
+    """Processes the Templates of one document."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        """Prepare.
+
+        Args:
+            given: values of parameters, which come before those that the Templates name.
+        """
+        self._given = given
+        self._budget = Budget()
+        self.defined: set[str] = set()
+        """Names of all parameters that were met."""
+
+    def objects(self, document: Mapping[str, Any]) -> Iterator[TemplateObject]:
+        """The objects that a Template makes, those of Templates and Lists inside it among them.
+
+        Raises:
+            BadTemplate: OpenShift would not process it, or a limit is reached.
+        """
+        yield from self._objects(document, "", (), 1)
+
+    def _objects(
+        self, document: Mapping[str, Any], place: str, outer: tuple[Doubt, ...], level: int
+    ) -> Iterator[TemplateObject]:
+        """The objects of a Template at ``place``; ``outer``: doubts about the Template itself."""
+        if level > NESTED_MAX:
+            raise BadTemplate(place.rstrip("."), f"Templates are nested deeper than {NESTED_MAX} levels")
+        secret = False
+        if document.get("kind") == "TemplateInstance":
+            document, secret = _instantiated(document, place)
+            place, outer = f"{place}spec.template.", _inside(outer, ("spec", "template"))
+        parameters = read_parameters(document, self._given, place)
+        self.defined.update(parameters)
+        if secret:
+            parameters = {name: self._from_secret(each) for name, each in parameters.items()}
+        substitution = Substitution(parameters, self._budget)
+        labels, about_labels = _labels(document.get("labels"), substitution, f"{place}labels")
+        entries = document.get("objects")
+        if not isinstance(entries, list):
+            raise BadTemplate(f"{place}objects", f"expected a list, got {type(entries).__name__}")
+        for index, entry in enumerate(entries):
+            at = f"{place}objects[{index}]"
+            made, doubts = substitution.object(_without_namespace(_checked(entry, at)), at)
+            doubts = (*doubts, *about_labels, *_inside(outer, ("objects", index)))
+            yield from self._made(_labelled(made, labels), at, doubts, level)
+
+    def _made(self, made: dict[str, Any], at: str, doubts: tuple[Doubt, ...], level: int) -> Iterator[TemplateObject]:
+        """An object, or those inside it."""
+        kind, items = made.get("kind"), made.get("items")
+        if is_template(made):
+            yield from self._objects(made, f"{at}.", doubts, level + 1)
+        elif isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
+            if level > NESTED_MAX:
+                raise BadTemplate(at, f"Lists are nested deeper than {NESTED_MAX} levels")
+            for index, item in enumerate(items):
+                inside = f"{at}.items[{index}]"
+                checked = _checked(item, inside)
+                if "kind" not in checked and kind != "List":
+                    checked = {"apiVersion": made.get("apiVersion"), "kind": kind.removesuffix("List"), **checked}
+                yield from self._made(checked, inside, _inside(doubts, ("items", index)), level + 1)
+        else:
+            yield TemplateObject(made, at, doubts)
+
+    def _from_secret(self, parameter: Parameter) -> Parameter:
+        """A parameter of a TemplateInstance, whose Secret may have another value."""
+        if parameter.name in self._given:
+            return parameter
+        return parameter._replace(value=None, why=f"parameter {parameter.name} may come from the Secret of spec.secret")
+
+
+def _instantiated(document: Mapping[str, Any], place: str) -> tuple[Mapping[str, Any], bool]:
+    """The Template of a TemplateInstance, and whether a Secret has values for it."""
+    spec = document.get("spec")
+    template = spec.get("template") if isinstance(spec, Mapping) else None
+    if not isinstance(spec, Mapping) or not isinstance(template, Mapping):
+        raise BadTemplate(f"{place}spec.template", "expected a Template")
+    return template, spec.get("secret") is not None
+
+
+def _inside(doubts: tuple[Doubt, ...], prefix: Path) -> tuple[Doubt, ...]:
+    """Doubts about an object, seen from what stands at ``prefix`` inside it.
+
+    A doubt about another part counts for the whole: a kind or a parameter's value changes everything. Metadata do not,
+    and neither do other objects beside it.
+    """
+    found = []
+    for doubt in doubts:
+        if doubt.path[: len(prefix)] == prefix:
+            found.append(doubt._replace(path=doubt.path[len(prefix) :]))
+        elif doubt.path[:1] != ("metadata",) and not (doubt.path[:1] == prefix[:1] and len(doubt.path) > 1):
+            found.append(doubt._replace(path=()))
+    return tuple(found)
+
+
+def _checked(entry: Any, at: str) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise BadTemplate(at, f"expected an object, got {type(entry).__name__}")
+    return entry
+
+
+def _without_namespace(entry: dict[str, Any]) -> dict[str, Any]:
+    """The object without its namespace, unless that refers to a parameter; lists keep what they hold as it is."""
+    metadata = entry.get("metadata")
+    if entry.get("items") is not None or not isinstance(metadata, dict) or "namespace" not in metadata:
+        return entry
+    namespace = metadata["namespace"]
+    if isinstance(namespace, str) and has_reference(namespace):
+        return entry
+    return {**entry, "metadata": {key: value for key, value in metadata.items() if key != "namespace"}}
+
+
+def _labels(found: Any, substitution: Substitution, place: str) -> tuple[dict[str, str], tuple[Doubt, ...]]:
+    """The labels of all objects, and doubts about them as of an object's own labels."""
+    if found is None:
+        return {}, ()
+    if not isinstance(found, Mapping) or not all(isinstance(value, str) for value in found.values()):
+        raise BadTemplate(place, "expected an object of strings")
+    doubts: list[Doubt] = []
+    made: dict[str, str] = {}
+    for key, value in found.items():
+        name = substitution.string(key, _LABELS, place, doubts)
+        if name in made:
+            raise BadTemplate(place, f"two labels become {name!r}, and which value counts is not certain")
+        made[name] = substitution.string(value, (*_LABELS, name), place, doubts)
+    return made, tuple(doubts)
+
+
+_LABELS = ("metadata", "labels")
+
+
+def _labelled(made: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """The object with further labels; own labels that are not all strings are lost, as in the original."""
+    metadata = made.get("metadata", {})
+    if not labels or not isinstance(metadata, dict):
+        return made
+    own = metadata.get("labels")
+    kept = own if isinstance(own, dict) and all(isinstance(value, str) for value in own.values()) else {}
+    return {**made, "metadata": {**metadata, "labels": {**kept, **labels}}}
