@@ -182,7 +182,7 @@ def test_doubts_of_the_outer_template_reach_the_objects_of_the_inner() -> None:
     # an unknown value of an inner parameter, or an unknown kind: nothing inside is certain
     inner = template({"x": "${P}"}, parameters={"P": "${U}"})
     assert [each.path for each in made(template(inner, parameters=unknown))[0].doubts] == [()]
-    inside = {"apiVersion": "v1", "kind": "${U}List", "items": [{"kind": "Pod"}]}
+    inside: dict[str, Any] = {"apiVersion": "v1", "kind": "${U}List", "items": [{"kind": "Pod"}]}
     assert [each.path for each in made(template(inside, parameters=unknown))[0].doubts] == [()]
     inside = {"apiVersion": "v1", "kind": "List", "metadata": {"name": "${U}"}, "items": [{"kind": "Pod"}]}
     assert made(template(inside, parameters=unknown))[0].doubts == ()
