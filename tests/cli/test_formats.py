@@ -52,7 +52,16 @@ def test_json_of_lint_follows_its_schema(imagegate: Command, tmp_path: Path) -> 
     jsonschema.validate(findings, schema("lint.schema.json"))
 
 
-@pytest.mark.parametrize("name", ["check.schema.json", "lint.schema.json"])
+def test_json_of_convert_follows_its_schema(imagegate: Command) -> None:
+    ran = imagegate("convert", "--to", "policy.json", "-o", "json", CONFIG / "examples/convert")
+    found = json.loads(ran.out)
+    assert ran.code == 1
+    assert found["losses"]
+    assert not found["exact"]
+    jsonschema.validate(found, schema("convert.schema.json"))
+
+
+@pytest.mark.parametrize("name", ["check.schema.json", "convert.schema.json", "lint.schema.json"])
 def test_the_schemas_are_schemas(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
 

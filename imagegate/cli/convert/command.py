@@ -1,0 +1,104 @@
+"""``imagegate convert``: policies rewritten in another language, with a list of what that cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from imagegate.adapters.files.folders import links_elsewhere
+from imagegate.cli.convert.groups import GROUPS, convert_groups
+from imagegate.cli.convert.nodes import KEY_FOLDER, convert_for_nodes
+from imagegate.cli.convert.result import deliver
+from imagegate.cli.options import FILE_OR_FOLDER
+from imagegate.cli.output import say_error
+
+POLICY_JSON = "policy.json"
+TARGETS = (*GROUPS, POLICY_JSON)
+_EXAMPLE = """\b
+Examples:
+  imagegate convert --to portieris policies/ --output-folder converted/
+  imagegate convert --to policy.json policies/ --secrets keys.yaml --output-folder containers/
+  imagegate convert --imports-to-rules master-config.yaml > image-policy.yaml
+"""
+
+
+@click.command(epilog=_EXAMPLE)
+@click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(TARGETS),
+    default="portieris",
+    show_default=True,
+    help="Language to write.",
+)
+@click.option(
+    "--output-folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the files there. [standard output]",
+)
+@click.option("--in-place", is_flag=True, help="Overwrite the files (between the IBM groups).")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result.")
+@click.option(
+    "--allow-wider",
+    is_flag=True,
+    help="Also write what the target can only say of more images than the original allows.",
+)
+@click.option(
+    "--secrets",
+    type=FILE_OR_FOLDER,
+    multiple=True,
+    help="Secrets with public keys, for policy.json; may be repeated.",
+)
+@click.option(
+    "--key-folder",
+    default=KEY_FOLDER,
+    show_default=True,
+    help="Folder of the nodes for keys of Secrets that are not given.",
+)
+@click.option(
+    "--imports-to-rules",
+    is_flag=True,
+    help="Write executionRules made from allowedRegistriesForImport of the master-config.yaml at PATH.",
+)
+@click.option("--no-patterns", is_flag=True, help="With --imports-to-rules: write no rules with wildcards.")
+def convert(
+    paths: tuple[Path, ...],
+    target: str,
+    output_folder: Path | None,
+    in_place: bool,
+    output: str,
+    allow_wider: bool,
+    secrets: tuple[Path, ...],
+    key_folder: str,
+    imports_to_rules: bool,
+    no_patterns: bool,
+) -> int:
+    """Rewrite image policies in another language.
+
+    Every difference is listed on standard error with its effect: "narrower" denies images that the original allows,
+    "wider" (only with --allow-wider) allows images that it denies. Exit code 0 if the result decides as the original,
+    1 if not, 2 if a file does not load. Nothing is written through links, and if one file cannot be written, none is.
+    imagegate itself enforces both IBM groups without conversion.
+    """
+    if imports_to_rules:
+        from imagegate.cli.import_list import print_execution_rules
+
+        if in_place or output_folder is not None:
+            raise click.UsageError("--imports-to-rules writes to standard output")
+        return print_execution_rules(paths, patterns=not no_patterns)
+    if target in GROUPS:
+        result = convert_groups(paths, target, in_place=in_place, folder=output_folder)
+    elif in_place:
+        raise click.UsageError("--in-place is for conversion between the IBM groups")
+    else:
+        result = convert_for_nodes(paths, secrets, key_folder=key_folder, allow_wider=allow_wider)
+    _name_links(paths)
+    return deliver(result, folder=output_folder, output=output, in_place=in_place)
+
+
+def _name_links(paths: Sequence[Path]) -> None:
+    for link in (link for root in paths if root.is_dir() for link in links_elsewhere(root)):
+        say_error(f"{link}: passed over: a link to a folder elsewhere")
