@@ -26,6 +26,7 @@ COMMANDS = {
     "explain": "imagegate.cli.explain:explain",
     "lint": "imagegate.cli.lint.command:lint",
     "check-streams": "imagegate.cli.check_streams:check_streams",
+    "replay": "imagegate.cli.replay.command:replay",
     "convert": "imagegate.cli.convert.command:convert",
     "install": "imagegate.cli.install:install",
     "key": "imagegate.cli.key:key",

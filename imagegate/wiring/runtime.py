@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,13 @@ from imagegate.adapters.records.json_lines import JsonLines, lines_on
 from imagegate.adapters.records.recent_records import RecentRecords
 from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.errors import InvalidSettings
 from imagegate.service.health import Check
 from imagegate.service.policies.policy_set import PolicyHolder
 from imagegate.service.review.decision_log import DecisionLog
-from imagegate.service.review.lookups import Count, Deadline, LookUp
+from imagegate.service.review.lookups import Answerer, Count, Deadline, LookUp
 from imagegate.service.review.recording import Recording, Sink
 from imagegate.service.review.reviewer import Recorder, Reviewer
 from imagegate.settings.certificate import FILES
@@ -151,6 +152,7 @@ def build(
     keeps_images: bool = False,
     follows: bool = False,
     shared: Path | None = None,
+    evidence: Mapping[type[Question], Answerer] | None = None,
 ) -> Runtime:
     """Everything that reviews need. No thread is started.
 
@@ -164,6 +166,7 @@ def build(
         keeps_images: open the store, and serve the image API from it.
         follows: watch the files and, with a store, remember the policies in force over a restart.
         shared: a folder for the processes of one service; None: this process is the only one.
+        evidence: answers to the questions about images, instead of registries and other servers; None: ask these.
 
     Raises:
         ConfigError: the settings or a document is wrong.
@@ -179,7 +182,9 @@ def build(
     if cluster is not None:
         answerers |= cluster.answerers()
     http = shares = None
-    if keeps_images or enforces_images(settings):
+    if evidence is not None:
+        answerers |= evidence
+    elif keeps_images or enforces_images(settings):
         from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
 
         http, shares = http_client(settings), look_up_shares(settings)

@@ -61,7 +61,7 @@ def test_json_of_convert_follows_its_schema(imagegate: Command) -> None:
     jsonschema.validate(found, schema("convert.schema.json"))
 
 
-@pytest.mark.parametrize("name", ["check.schema.json", "convert.schema.json", "lint.schema.json"])
+@pytest.mark.parametrize("name", sorted(path.name for path in SCHEMAS.glob("*.json")))
 def test_the_schemas_are_schemas(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import select
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 PIPE_WAIT_S = 60
 """Seconds that a writer may be silent."""
@@ -56,6 +61,68 @@ def read_with_status(path: Path | str, limit: int, *, named: bool = False) -> tu
         os.close(opened)
 
 
+def open_stream(path: Path | str, *, named: bool = False) -> io.BufferedReader:
+    """A file of any size, to be read piece by piece; ``named`` and the errors are those of ``read_file``.
+
+    Raises:
+        OSError: as ``read_file``; also by a later read.
+    """
+    descriptor = _named_descriptor(str(path)) if named else None
+    if descriptor is not None:
+        return _stream(os.dup(descriptor))
+    _check_kind(os.stat(path), path, named=named)  # noqa: PTH116 - before it is opened: opening a device may act
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _check_kind(os.fstat(opened), path, named=named)  # another one may stand there by now
+    except OSError:
+        os.close(opened)
+        raise
+    return _stream(opened)
+
+
+def _stream(descriptor: int) -> io.BufferedReader:
+    is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    raw = _PipeReader(descriptor) if is_pipe else io.FileIO(descriptor)
+    return io.BufferedReader(raw, _PIECE_BYTES)
+
+
+class _PipeReader(io.RawIOBase):
+    """A pipe whose writer may be silent for ``PIPE_WAIT_S`` seconds."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read what the pipe holds.
+
+        Raises:
+            OSError: nothing was written for too long.
+        """
+        _wait_for_writer(self._poll)
+        room = memoryview(buffer).cast("B")
+        piece = os.read(self._descriptor, len(room))
+        room[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        """Close the pipe."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _wait_for_writer(poll: select.poll) -> None:
+    if not poll.poll(PIPE_WAIT_S * 1000):
+        raise OSError(errno.ETIMEDOUT, f"it is a pipe, and nothing was written to it for {PIPE_WAIT_S} s")
+
+
 def _named_descriptor(path: str) -> int | None:
     found = _OPEN_DESCRIPTOR.fullmatch(path)
     if found is None:
@@ -86,8 +153,7 @@ def _from_pipe(opened: int, limit: int) -> bytes:
     poll = select.poll()
     poll.register(opened, select.POLLIN)
     while room:
-        if not poll.poll(PIPE_WAIT_S * 1000):
-            raise OSError(errno.ETIMEDOUT, f"it is a pipe, and nothing was written to it for {PIPE_WAIT_S} s")
+        _wait_for_writer(poll)
         piece = os.read(opened, min(room, _PIECE_BYTES))
         if not piece:
             break

@@ -9,22 +9,17 @@ from imagegate.adapters.files.cluster import policy_files
 from imagegate.adapters.files.config import ReferencedDiskFiles
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.folders import links_elsewhere
+from imagegate.cli.lint.kinds import CONFIG_KINDS, POLICY_KINDS, SETTINGS, document_kind
 from imagegate.core.profile import Profile
 from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.documents.lint.findings import Finding, Severity
 from imagegate.documents.lint.image_policies import lint_cise
 from imagegate.documents.lint.lint import findings_of_error, lint
-from imagegate.documents.master_config import BLOCKS, read_config
+from imagegate.documents.master_config import read_config
 from imagegate.documents.yaml.nodes import Node
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
 from imagegate.settings.load import Settings, read_settings
-from imagegate.settings.schema import entries
-
-_CONFIG_KINDS = frozenset({"MasterConfig", "ImagePolicyConfig", ""})
-_POLICY_KINDS = frozenset({"ClusterImagePolicy", "ImagePolicy", "ClusterImagePolicyList", "ImagePolicyList", "List"})
-_SETTINGS_KEYS = frozenset(entry.path[0] for entry in entries(Settings))
-_SETTINGS = "settings"
 
 
 def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = False) -> list[Finding]:
@@ -100,16 +95,16 @@ class _Linter:
         """Read one file's documents; the kinds in it if imagegate reads none of them, else an empty set."""
         name = str(path)
         documents = read_source(text, name, last_key_wins=True, repair_patterns=not self._strict_yaml).documents
-        kinds = {_kind(document) for document in documents}
-        if kinds & _CONFIG_KINDS:
+        kinds = {document_kind(document) for document in documents}
+        if kinds & CONFIG_KINDS:
             config = read_config(
                 text, name, self._profile, ReferencedDiskFiles(path.parent), strict_yaml=self._strict_yaml
             )
             self._found += lint(config, self._profile)
-        elif _SETTINGS in kinds:
+        elif SETTINGS in kinds:
             document = read_source(text, name).documents[0]
             self._found += _unmatchable(read_settings(document, name), document, name)
-        elif kinds & _POLICY_KINDS:
+        elif kinds & POLICY_KINDS:
             self._together.setdefault(folder, LoadedPolicies()).add(read_policies(text, name))
         else:
             return kinds
@@ -141,15 +136,3 @@ def _line(document: Node, section: str, index: int) -> int:
             found = entries[key]
     items = found.value
     return items[index].line if isinstance(items, list) and index < len(items) else found.line
-
-
-def _kind(document: Node) -> str:
-    """The kind of a document; empty for a master-config without a kind."""
-    if not isinstance(document.value, dict):
-        return "no object"
-    kind = document.value.get("kind")
-    if kind is not None and isinstance(kind.value, str):
-        return kind.value
-    if any(block in document.value for block in BLOCKS):
-        return ""
-    return _SETTINGS if _SETTINGS_KEYS & document.value.keys() else "objects without a kind"

@@ -130,6 +130,11 @@ def holds_images(resource: GroupResource) -> bool:
     return resource in _KINDS
 
 
+def kind_of(resource: GroupResource) -> GroupKind | None:
+    """The kind of a resource whose images are known without further settings; None for others."""
+    return _KINDS.get(resource)
+
+
 _BUILD_STRATEGIES = ("customStrategy", "dockerStrategy", "sourceStrategy")
 
 

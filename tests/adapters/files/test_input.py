@@ -18,7 +18,7 @@ from imagegate.adapters.files.cluster import load_cluster_files
 from imagegate.adapters.files.config import ReferencedDiskFiles, load_config
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.image_streams import load_image_streams
-from imagegate.adapters.files.input import read_file
+from imagegate.adapters.files.input import open_stream, read_file
 from imagegate.cli.lint.files import lint_paths
 from imagegate.core.profile import Profile
 from imagegate.errors import ConfigError
@@ -187,3 +187,46 @@ def test_a_service_that_reads_again_takes_files_alone(pipe: Path) -> None:
     for each in (Path("/dev/zero"), pipe):
         with pytest.raises(OSError, match="not a file"):
             DiskDocuments(keep=True).read(each)
+
+
+class TestStream:
+    """The same rules for files that are read piece by piece."""
+
+    def test_a_file_of_any_size(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"line\n" * 500_000)
+        with open_stream(tmp_path / "file") as stream:
+            assert sum(1 for _ in stream) == 500_000
+
+    def test_a_pipe_must_be_named(self, pipe: Path) -> None:
+        with pytest.raises(OSError, match="it is a pipe, not a file"):
+            open_stream(pipe)
+
+    def test_a_named_pipe_is_read_to_its_end(self, pipe: Path) -> None:
+        writer = threading.Thread(target=lambda: pipe.write_bytes(b"x" * 3_000_000))
+        writer.start()
+        with open_stream(pipe, named=True) as stream:
+            assert len(stream.read()) == 3_000_000
+        writer.join()
+
+    @pytest.mark.usefixtures("impatient")
+    def test_a_silent_pipe_is_given_up(self, pipe: Path) -> None:
+        writer = os.open(pipe, os.O_RDWR)
+        try:
+            with open_stream(pipe, named=True) as stream, pytest.raises(OSError, match="nothing was written to it"):
+                stream.read(1)
+        finally:
+            os.close(writer)
+
+    @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+    def test_a_device_is_refused(self, path: str) -> None:
+        with pytest.raises(OSError, match="it is a device, not a file"):
+            open_stream(path, named=True)
+
+    def test_an_open_descriptor(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"content")
+        opened = os.open(tmp_path / "file", os.O_RDONLY)
+        try:
+            with open_stream(f"/dev/fd/{opened}", named=True) as stream:
+                assert stream.read() == b"content"
+        finally:
+            os.close(opened)

@@ -1,0 +1,52 @@
+"""The kinds of documents that hold policies, recognised by their content."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from imagegate.adapters.files.cluster import policy_files, read_text
+from imagegate.documents.master_config import BLOCKS
+from imagegate.documents.yaml.nodes import Node
+from imagegate.documents.yaml.source import read_source
+from imagegate.settings.load import Settings
+from imagegate.settings.schema import entries
+
+CONFIG_KINDS = frozenset({"MasterConfig", "ImagePolicyConfig", ""})
+POLICY_KINDS = frozenset({"ClusterImagePolicy", "ImagePolicy", "ClusterImagePolicyList", "ImagePolicyList", "List"})
+SETTINGS = "settings"
+CONFIG = "config"
+POLICIES = "policies"
+_SETTINGS_KEYS = frozenset(entry.path[0] for entry in entries(Settings))
+
+
+def document_kind(document: Node) -> str:
+    """The kind of a document; empty for a master-config without a kind, ``SETTINGS`` for settings."""
+    if not isinstance(document.value, dict):
+        return "no object"
+    kind = document.value.get("kind")
+    if kind is not None and isinstance(kind.value, str):
+        return kind.value
+    if any(block in document.value for block in BLOCKS):
+        return ""
+    return SETTINGS if _SETTINGS_KEYS & document.value.keys() else "objects without a kind"
+
+
+def option_for(path: Path) -> str:
+    """The option that reads a file or folder: ``CONFIG``, ``SETTINGS`` or ``POLICIES``; empty if none does.
+
+    Raises:
+        InvalidPolicy: it cannot be read, or is not YAML.
+    """
+    kinds: set[str] = set()
+    for file in policy_files(path):
+        kinds |= {document_kind(each) for each in read_source(read_text(file), str(file), last_key_wins=True).documents}
+    return _option(kinds)
+
+
+def _option(kinds: Collection[str]) -> str:
+    if POLICY_KINDS.intersection(kinds):
+        return POLICIES
+    if CONFIG_KINDS.intersection(kinds):
+        return CONFIG
+    return SETTINGS if SETTINGS in kinds else ""
