@@ -182,6 +182,3 @@ class ImageStore(Protocol):
 
     def release(self) -> None:
         """Close what a fork must not inherit; it is opened again when it is needed."""
-
-    def take_background_turn(self) -> None:
-        """Wait until this process is the one that does the background work for the store; it stays the one."""

@@ -179,6 +179,10 @@ class ImportGateSettings:
     )
 
 
+BY_STORE, STORE_LOCK, LEASE = "auto", "store", "lease"
+"""How it is agreed who works in the background."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
     """The cluster whose API is asked. A ``cluster`` block, even an empty one, turns it on; read at the start."""
@@ -202,6 +206,19 @@ class ClusterSettings:
         minimum=0,
         maximum=300,
         key="cacheSeconds",
+    )
+    leader_election: str = choice(
+        BY_STORE,
+        (BY_STORE, STORE_LOCK, LEASE),
+        "How one process is chosen to work in the background: of those with the store's file open (`store`), or of "
+        "all replicas, by a Lease (`lease`); `auto`: as the store needs. [Leader election](cluster.md#leader-election).",
+    )
+    lease_s: float = seconds(
+        15.0,
+        "After so long without the leader another replica takes over; the leader itself stops after two thirds of it.",
+        minimum=3,
+        maximum=300,
+        key="leaseSeconds",
     )
 
 

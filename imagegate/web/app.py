@@ -75,6 +75,8 @@ class Application(AdmissionEndpoints):
         cluster = self.service.cluster
         if cluster is not None:
             self._metrics.cluster.follow(cluster.watches, cluster.broken_policies)
+        if self.service.images is not None:
+            self._metrics.leases.follow(self.service.images.turn)
         self._metrics.start()
         self.service.start_worker(self._metrics.watch)
         self.service.recent.start()

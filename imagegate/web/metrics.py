@@ -23,6 +23,7 @@ from imagegate.service.review.decided import Decided, ReviewKind
 from imagegate.web.allocated_values import use_allocated_values
 from imagegate.web.cluster_metrics import ClusterMetrics
 from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
+from imagegate.web.lease_metrics import LeaseMetrics
 from imagegate.web.look_up_metrics import LookUpMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 
@@ -122,6 +123,7 @@ class Metrics:
         """Plug-ins whose rules were shown: one that loses its documents must be set to 0, not stay as it was."""
         self._cise = EnforcementMetrics(self._registry)
         self.cluster = ClusterMetrics(self._registry)
+        self.leases = LeaseMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self.look_ups = LookUpMetrics(self._registry)
         self._looked_up: deque[tuple[str, str]] = deque()
@@ -183,6 +185,7 @@ class Metrics:
             if time.monotonic() - refreshed >= REFRESH_EVERY_S:
                 refreshed = time.monotonic()
                 self.cluster.refresh()
+                self.leases.refresh()
 
     def policies(self, current: PolicySet, state: ReloadState) -> None:
         """Show the policies in force, and how the last attempt to read the documents ended."""

@@ -93,6 +93,9 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
                 {"kind": watch.kind, "ageSeconds": round(watch.age_s, 1), "objects": watch.objects}
                 for watch in service.cluster.watches()
             ]
+        turn = None if service.images is None else service.images.turn.state()
+        if turn is not None:
+            detail["lease"] = {"name": turn.name, "held": turn.is_held, "holder": turn.holder, "problem": turn.problem}
         if service.owner is not None:
             detail["policies"] |= {"generation": service.owner.generation, "looked": service.owner.last_look()}
             detail["processes"] = service.owner.processes()

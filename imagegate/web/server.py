@@ -146,6 +146,7 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
         "when_ready": when_ready,
         "pre_fork": pre_fork,
         "post_worker_init": post_worker_init,
+        "worker_exit": worker_exit,
         "on_reload": _counted(reloads, on_reload),
         "child_exit": child_exit,
         "on_exit": _remove(share_metrics()),
@@ -358,6 +359,13 @@ def post_worker_init(worker: Any) -> None:
     images = worker.wsgi.service.images
     if images is not None:
         images.ends = lambda: not worker.alive
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Give up the turn of background work, in a worker that has answered what it had begun."""
+    images = None if worker.wsgi is None else worker.wsgi.service.images
+    if images is not None:
+        images.stop_imports()
 
 
 def on_reload(server: Any) -> None:

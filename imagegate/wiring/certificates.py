@@ -82,7 +82,8 @@ def follower(settings: Settings, shared: Path, *, clock: Callable[[], datetime])
 def _leads(connection: Callable[[], Connection], namespace: str, replica: str, every_s: float) -> Callable[[], bool]:
     """Whether this replica maintains the Secrets. Without the Lease each does: their versions keep that right."""
     duration_s = max(LEASE_S, 3 * every_s)
-    lease = Lease(connection, namespace, LEASE, f"{socket.gethostname()}-{replica}", duration_s=duration_s)
+    identity = f"{socket.gethostname()}-{replica}"
+    lease = Lease(connection, namespace, LEASE, identity, duration_s=duration_s, at_once=True)
 
     def leads() -> bool:
         try:

@@ -18,6 +18,7 @@ from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.ports.host_cluster import HostCluster
 from imagegate.ports.image_store import ImageStore
 from imagegate.ports.registry import Registry
+from imagegate.ports.turns import Turn
 from imagegate.service.image_api.api import ImageApi
 from imagegate.service.image_api.cluster import Admission
 from imagegate.service.image_api.collector import Collector
@@ -32,6 +33,9 @@ from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettin
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
 from imagegate.service.review.reviewer import Reviewer, labels_of
 
+STOP_WITHIN_S = 4.0
+"""How long a process that ends waits for an import that is under way."""
+
 
 @dataclass(slots=True)
 class ImageService:
@@ -41,10 +45,13 @@ class ImageService:
     store: ImageStore
     importer: Importer
     schedule: ScheduleSettings
+    turn: Turn
+    """Whether this process is the one that works in the background."""
     cluster: HostCluster | None = None
     """The cluster whose controllers collect dependents and delete what is in namespaces; None: there is none."""
     ends: Callable[[], bool] = field(default=lambda: False)
     """True once this process is stopping; set by the server."""
+    _background: BackgroundWork | None = None
 
     def is_stopping(self) -> bool:
         """True once watches and background work should end, so that the process can."""
@@ -63,18 +70,24 @@ class ImageService:
         )
         orphans = None if self.cluster is None else Orphans(self.store, self.api.streams, self.cluster)
 
-        def delete_round() -> None:
-            collector.run_round()
+        def delete_round(ends: Callable[[], bool]) -> None:
+            collector.run_round(ends)
             if orphans is not None:
-                orphans.run_round()
+                orphans.run_round(ends)
 
-        BackgroundWork(
+        self._background = BackgroundWork(
             self.store,
-            take_turn=self.store.take_background_turn,
-            import_round=lambda: imports.run_round(self.is_stopping),
+            turn=self.turn,
+            import_round=imports.run_round,
             delete_round=delete_round,
             ends=self.is_stopping,
-        ).start()
+        )
+        self._background.start()
+
+    def stop_imports(self) -> None:
+        """Stop the work of this process that ``start_imports`` began, so that another one goes on with it."""
+        if self._background is not None:
+            self._background.stop(within_s=STOP_WITHIN_S)
 
 
 def image_service(
@@ -87,6 +100,7 @@ def image_service(
     registry: Registry,
     access: Callable[[Access | PathAccess], Lookup[Any]] | None,
     now: Callable[[], datetime],
+    turn: Turn,
     cluster: HostCluster | None = None,
     node_secrets: Callable[[], tuple[PullSecret, ...]] = tuple,
 ) -> ImageService:
@@ -101,6 +115,7 @@ def image_service(
         registry: used by imports.
         access: access reviews for everybody but administrators; None: only administrators have access.
         now: the clock.
+        turn: of background work.
         cluster: the cluster behind whose API server the API is served; None: a dry cluster, in the store.
         node_secrets: credentials of the nodes, as they are now.
     """
@@ -128,7 +143,7 @@ def image_service(
     if cluster is None:
         api.ensure_default_namespace()
     store.release()  # nothing stays open that a fork could inherit
-    return ImageService(api, store, importer, schedule, cluster=cluster)
+    return ImageService(api, store, importer, schedule, turn, cluster=cluster)
 
 
 def _ask_access(

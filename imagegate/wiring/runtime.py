@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from imagegate.adapters.http.circuits import Circuits
     from imagegate.adapters.http.client import HttpClient
     from imagegate.ports.content_trust import TrustStates
-    from imagegate.ports.image_store import ImageStore
     from imagegate.service.certificates.follower import CertificateFollower
     from imagegate.service.certificates.served import Serving
     from imagegate.service.guard.at_start import LockoutCheck
@@ -224,7 +223,7 @@ def build(
     if service.aggregation is not None:
         service.checks += service.aggregation.checks()
     if store is not None and http is not None:
-        service.images = _images(service, inputs, store.objects, http)
+        service.images = _images(service, inputs, store, http, shared)
         # It does not stop: without the store what must be looked up is denied; with no service ready, every pod is.
         service.checks.append(Check(STORE, service.store_trouble))
     return service
@@ -336,14 +335,17 @@ def _policy_problem(policies: PolicyHolder) -> str:
     return "" if state.held is None else f"policies wait for a second reason: {state.held}"
 
 
-def _images(service: Runtime, inputs: PolicyDocuments, store: ImageStore, http: HttpClient) -> ImageService:
+def _images(
+    service: Runtime, inputs: PolicyDocuments, store: OpenedStore, http: HttpClient, shared: Path | None
+) -> ImageService:
     from imagegate.wiring.image_api import image_service
     from imagegate.wiring.import_registry import import_registry
+    from imagegate.wiring.turns import imports_turn
 
     settings = service.settings
     is_aggregated = service.aggregation is not None
     return image_service(
-        store,
+        store.objects,
         block=inputs.imports,
         hosts=lambda: inputs.hosts,
         policies=service.policies,
@@ -356,6 +358,7 @@ def _images(service: Runtime, inputs: PolicyDocuments, store: ImageStore, http: 
         ),
         access=_access(service.look_up) if settings.access_rules or is_aggregated else None,
         now=now,
+        turn=imports_turn(settings, service.cluster, store.own_turn, shared),
         cluster=service.cluster.host if service.cluster is not None and is_aggregated else None,
         node_secrets=lambda: inputs.node_secrets,
     )

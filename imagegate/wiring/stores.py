@@ -16,6 +16,7 @@ from imagegate.settings.load import Settings
 
 if TYPE_CHECKING:
     from imagegate.ports.content_trust import TrustStates
+    from imagegate.ports.turns import Turn
     from imagegate.service.evidence.layered_image_streams import Layer
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ class OpenedStore:
     """Look-ups of image streams and images in it; given names of the integrated registry."""
     trust_states: Callable[[], TrustStates]
     """Makes what remembers trust data in it."""
+    own_turn: Turn | None
+    """Of background work, among those that have it open; None: replicas share it, and agree by a Lease."""
 
 
 def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[[], datetime]) -> OpenedStore | None:
@@ -55,6 +58,7 @@ def _open_file(path: Path, now: Callable[[], datetime]) -> OpenedStore:
     from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
     from imagegate.adapters.store_sqlite.objects import SqliteStore
     from imagegate.adapters.store_sqlite.trust_states import SqliteTrustStates
+    from imagegate.adapters.store_sqlite.turn import StoreTurn
     from imagegate.core.image_streams.terms import terms_of
 
     store = SqliteStore(Database(path), terms_of=terms_of, now=now)
@@ -62,6 +66,7 @@ def _open_file(path: Path, now: Callable[[], datetime]) -> OpenedStore:
         store,
         image_streams=lambda hosts: StoredImageStreams(store, hosts),
         trust_states=lambda: SqliteTrustStates(store.database),
+        own_turn=StoreTurn(path),
     )
 
 

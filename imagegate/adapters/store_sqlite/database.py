@@ -148,11 +148,6 @@ class Database:
         finally:
             os.close(lock)
 
-    def take_background_turn(self) -> None:
-        """Wait until this process is the one that does the background work for the store; it stays the one."""
-        lock = os.open(f"{self.path}.imports.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)  # never closed: the system frees it when this process ends, however it ends
-
     def _migrate(self) -> None:
         with self.transaction() as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]

@@ -244,10 +244,6 @@ class SqliteStore:
         """See the port."""
         self.database.close()
 
-    def take_background_turn(self) -> None:
-        """See the port."""
-        self.database.take_background_turn()
-
     def changed_kinds(self, since: int) -> tuple[int, frozenset[str] | None]:
         """The current version, and the resources that changed after ``since``; None if these are no longer stored."""
         with self.database.reading() as connection:

@@ -50,14 +50,19 @@ class Collector:
         self._kinds = tuple(kinds)
         self._deleted = deleted
 
-    def run_round(self) -> None:
+    def run_round(self, ends: Callable[[], bool] = lambda: False) -> None:
         """Check every deleted object once.
+
+        Args:
+            ends: True once the round should stop, before the next object.
 
         Raises:
             StoreError: the store cannot be read or written.
         """
         for kind in self._kinds:
             for found in self._deleted(kind.resource.group, kind.resource.name):
+                if ends():
+                    return
                 with suppress(ObjectMissing, ObjectChanged):  # changed meanwhile: the next round checks it again
                     self._go_on(kind, found)
 

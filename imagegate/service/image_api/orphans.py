@@ -58,8 +58,11 @@ class Orphans:
         self._seen: set[str] = set()
         """Namespaces that were there in an earlier one."""
 
-    def run_round(self) -> None:
+    def run_round(self, ends: Callable[[], bool] = lambda: False) -> None:
         """Look at every namespace in the store, if that was not done within ``EVERY_S``.
+
+        Args:
+            ends: True once the round should stop, before the next namespace is removed.
 
         Raises:
             StoreError: the store cannot be read or written.
@@ -72,6 +75,8 @@ class Orphans:
             return
         absent = {namespace for namespace in self._namespaces() if self._is_absent(namespace)}
         for namespace in absent & self._absent & self._seen:
+            if ends():
+                return
             self._remove(namespace)
         for namespace in sorted(absent - self._absent - self._seen):
             _log.warning("the store has image streams of namespace %s, which does not exist", namespace)

@@ -84,7 +84,7 @@ class ScheduledImports:
         """Import every stream that is due.
 
         Args:
-            ends: True once the process is stopping; the streams that are left wait for the next process.
+            ends: True once the round should stop; the streams that are left wait for the next process.
 
         Returns:
             ``NAMESPACE/NAME`` of those that were tried.
