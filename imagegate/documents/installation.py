@@ -31,6 +31,7 @@ MADE_BY_IMAGEGATE = (
     ("v1", "Secret", CERTIFICATE),
     ("v1", "Secret", "imagegate-ca"),
     ("coordination.k8s.io/v1", "Lease", "imagegate-certificates"),
+    ("coordination.k8s.io/v1", "Lease", "imagegate-imports"),
 )
 """Objects of the namespace that replicas make, and that a removal takes away."""
 

@@ -210,8 +210,8 @@ class ClusterSettings:
     leader_election: str = choice(
         BY_STORE,
         (BY_STORE, STORE_LOCK, LEASE),
-        "How one process is chosen to work in the background: of those with the store's file open (`store`), or of "
-        "all replicas, by a Lease (`lease`); `auto`: as the store needs. [Leader election](cluster.md#leader-election).",
+        "How one process is chosen for work in the background: of those with the store's file open (`store`), or of "
+        "all replicas, by a Lease (`lease`); `auto`: as the store needs; [leader election](cluster.md#leader-election)",
     )
     lease_s: float = seconds(
         15.0,

@@ -32,7 +32,12 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 ADDED = {
     "openshift": ("rbac/image-config.yaml", "rbac/image-streams.yaml", "rbac/mirrors.yaml"),
     "cert-manager": ("cert-manager.yaml",),
-    "image-api": ("aggregated-api/apiservice.yaml", "aggregated-api/delegation.yaml", "rbac/aggregated-api.yaml"),
+    "image-api": (
+        "aggregated-api/apiservice.yaml",
+        "aggregated-api/delegation.yaml",
+        "rbac/aggregated-api.yaml",
+        "rbac/leases.yaml",
+    ),
 }
 """Overlay -> templates that only it has."""
 _HEADER = "# Made from openshift/chart by `make manifests`; do not edit.\n"

@@ -92,6 +92,26 @@ WRONG_AND_RIGHT: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
         {'imagegate_cluster_watch_unsynced{kind="namespaces"}': "1"},
         {'imagegate_cluster_watch_unsynced{kind="namespaces"}': "0"},
     ),
+    "ImagegateNoLeader": (
+        {
+            'imagegate_lease_held{pod="a",lease="imagegate-imports"}': "0",
+            'imagegate_lease_held{pod="b",lease="imagegate-imports"}': "0",
+        },
+        {
+            'imagegate_lease_held{pod="a",lease="imagegate-imports"}': "0",
+            'imagegate_lease_held{pod="b",lease="imagegate-imports"}': "1",
+        },
+    ),
+    "ImagegateTwoLeaders": (
+        {
+            'imagegate_lease_held{pod="a",lease="imagegate-imports"}': "1",
+            'imagegate_lease_held{pod="b",lease="imagegate-imports"}': "1",
+        },
+        {
+            'imagegate_lease_held{pod="a",lease="imagegate-imports"}': "0",
+            'imagegate_lease_held{pod="b",lease="imagegate-imports"}': "1",
+        },
+    ),
     "ImagegatePolicyObjectsBroken": (
         {"imagegate_policy_objects_broken": "2"},
         {"imagegate_policy_objects_broken": "0"},

@@ -72,7 +72,7 @@ class LeaseTurn:
 
     def state(self) -> TurnState:
         """See ``ports.turns.Turn``: of the process of this replica that asks for the Lease."""
-        note = self._own_note() if self._is_asking() else self._processes.note(self._name)
+        note = self._own_note() if self._is_asking() else next(iter(self._processes.reports()), {})
         return TurnState(
             self._name,
             is_held=note.get("held") is True,
@@ -108,12 +108,13 @@ class LeaseTurn:
         while not self._ends.wait(self._duration_s / LOOKS_IN_A_DURATION):
             self._renew(lease)
         self._until = _NEVER
+        self._tell(given_up=True)  # before another replica can say that it has it
         try:
             lease.release()
         except (ApiError, InvalidAccess) as error:
             _log.info("Lease %s was not given up and ends by itself: %s", self._name, error)
         self._holder = lease.holder
-        self._tell(given_up=True)
+        self._tell()
 
     def _renew(self, lease: Lease) -> None:
         self._tell()  # the turn may have ended while the last request waited
@@ -149,7 +150,7 @@ class LeaseTurn:
         note = self._own_note()
         if note != self._noted:
             with contextlib.suppress(OSError):  # no room: the other processes go on to show the note of before
-                self._processes.put_note(self._name, note)
+                self._processes.report(note)
                 self._noted = note
 
     def _own_note(self) -> Mapping[str, Any]:
