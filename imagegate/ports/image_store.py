@@ -24,11 +24,18 @@ class StoreBusy(StoreError):
 
 
 class StoreTimeout(StoreError):
-    """The disk under the store does not answer; trying again may help."""
+    """The disk or server under the store does not answer; trying again may help.
+
+    A write may have been made: ``str()`` says so. Its version tells.
+    """
 
 
 class StoreFull(StoreError):
     """There is no space left to write."""
+
+
+class ObjectTooLarge(StoreError):
+    """The store takes no object of this size."""
 
 
 class ObjectExists(StoreError):
@@ -166,6 +173,9 @@ class ImageStore(Protocol):
         Raises:
             ChangesExpired: ``since`` is too old, not reached yet, or no version of this store.
         """
+
+    def knows(self, version: str) -> bool:
+        """True if reads show every change up to this version, a number; a moment is waited for them."""
 
     def commits(self) -> AbstractContextManager[Callable[[], object]]:
         """A function that tells one thread whether to look for changes.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from imagegate.adapters.files.input import read_file
@@ -75,7 +75,7 @@ class Settings:
     guard: GuardSettings = section(GuardSettings, key="guard")
     scanner: ScannerSettings | None = section(ScannerSettings, key="scanner", absent=True)
     registry: RegistrySettings = section(RegistrySettings, key="registry")
-    store: StoreSettings = section(StoreSettings, key="store")
+    store: StoreSettings = section(StoreSettings, key="store", short="kind")
     image_api: ImageApiSettings = section(ImageApiSettings, key="imageApi")
     server: ServerSettings = section(ServerSettings, key="server")
     log: LogSettings = section(LogSettings, key="log")
@@ -139,7 +139,8 @@ def read_settings(root: Node, name: str, environment: Mapping[Entry, object] | N
         InvalidSettings: all that is wrong, a line each: ``file:line: path: what``.
     """
     report = Report(name)
-    settings = read_section(Settings, Fields(_merged(root, environment or {}), "", report))
+    root = _merged(_without_short_forms(root), environment or {})
+    settings = read_section(Settings, Fields(root, "", report))
     if problems := _problems(report, environment or {}):
         raise InvalidSettings(*problems)
     return settings
@@ -177,6 +178,19 @@ def _from_environment(environ: Mapping[str, str]) -> dict[Entry, object]:
     if problems:
         raise InvalidSettings(*sorted(problems))
     return values
+
+
+def _without_short_forms(root: Node) -> Node:
+    """The document with blocks where it has strings in place of them."""
+    if not isinstance(root.value, dict):
+        return root
+    children = dict(root.value)
+    for declared in fields(Settings):
+        name, short = (declared.metadata.get(each, "") for each in ("key", "short"))
+        given = children.get(name)
+        if short and given is not None and isinstance(given.value, str):
+            children[name] = Node({short: given}, given.line)
+    return Node(children, root.line)
 
 
 def _merged(root: Node, environment: Mapping[Entry, object]) -> Node:

@@ -163,9 +163,14 @@ def entries(section: type, path: tuple[str, ...] = ()) -> Iterator[Entry]:
             yield Entry((*path, description.key or camel(declared.name)), description)
 
 
-def section(kind: type[T], *, key: str, absent: bool = False) -> T:
-    """A section as a field of another; ``absent``: None where the file has no such block."""
-    metadata = {"section": kind, "key": key, "absent": absent}
+def section(kind: type[T], *, key: str, absent: bool = False, short: str = "") -> T:
+    """A section as a field of another.
+
+    Args:
+        absent: None where the file has no such block.
+        short: the setting in it that a string in place of the block gives.
+    """
+    metadata = {"section": kind, "key": key, "absent": absent, "short": short}
     value: T = field(default=None, metadata=metadata) if absent else field(default_factory=kind, metadata=metadata)  # type: ignore[assignment]
     return value
 

@@ -307,11 +307,23 @@ class RegistrySettings:
     look_ups: LookUpSettings = section(LookUpSettings, key="lookUps")
 
 
+EMBEDDED, KUBERNETES = "embedded", "kubernetes"
+"""Kinds of the store."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """The store of image streams and images."""
+    """The store of image streams and images. Read at the start."""
 
-    path: str = text("", "SQLite file; empty: in the user's state directory.")
+    kind: str = choice(
+        EMBEDDED,
+        (EMBEDDED, KUBERNETES),
+        "Where the objects of the image API are: in a file of this machine, or in custom resources of the cluster, "
+        "which all replicas share and which need a `cluster` block. `store: kubernetes` is short for it: "
+        "[stores](store.md).",
+    )
+    path: str = text("", "SQLite file of the embedded store; empty: in the user's state directory.")
+    namespace: str = text("", "Namespace of the custom resources; empty: that of imagegate.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.kubernetes_api import namespaces
 from imagegate.adapters.kubernetes_api.access_reviews import ClusterAccessReviews
@@ -30,8 +30,13 @@ from imagegate.service.health import Check
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.load import Settings
+from imagegate.settings.sections import KUBERNETES
 from imagegate.wiring.behaviours import cise_behaviour
 from imagegate.wiring.cluster_watch import Watch, never_synced, troubles, watch_of
+from imagegate.wiring.guard import own_namespace
+
+if TYPE_CHECKING:
+    from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore
 
 SYNC_WITHIN_S = 5.0
 """A process that serves waits so long for the first lists, so that it denies nothing that another one allows."""
@@ -43,12 +48,13 @@ class Cluster:
 
     Args:
         settings: with a ``cluster`` block.
+        keeps: open the store in the cluster, if the settings name it.
 
     Raises:
         InvalidAccess: it cannot be reached with the settings' credentials.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, keeps: bool = False) -> None:
         chosen = settings.cluster
         if chosen is None:
             raise InvalidSettings("cluster: required")
@@ -74,6 +80,8 @@ class Cluster:
         """The platform's image streams, if they are watched."""
         self.image_config = ClusterImageConfig(self.connection) if chosen.image_config else None
         """OpenShift's configuration of images, if it is watched."""
+        self.store = _store(self.connection, settings) if keeps else None
+        """The store of the image API, if it is in the cluster."""
         self._changed = threading.Event()
 
     @property
@@ -81,6 +89,8 @@ class Cluster:
         watched: list[Watched[Any]] = [self._watched]
         for each in (self.policies, self.mirrors, self.image_streams, self.image_config):
             watched += () if each is None else each.watches
+        if self.store is not None:
+            watched.append(self.store.watch)
         return tuple(watched)
 
     def connection(self) -> Connection:
@@ -130,8 +140,11 @@ class Cluster:
 
     def list_once(self) -> None:
         """List what is otherwise watched, for a command that decides once."""
+        unlisted: list[Watched[Any]] = [self._watched]  # a command decides in few namespaces: they are fetched
+        if self.store is not None:  # lists by itself
+            unlisted.append(self.store.watch)
         for watch in self._watches:
-            if watch is not self._watched:  # a command decides in few namespaces: they are fetched
+            if watch not in unlisted:
                 watch.list_once()
 
     def watches(self) -> list[Watch]:
@@ -159,6 +172,9 @@ class Cluster:
         if self.image_config is not None:
             config = self.image_config.watches
             checks.append(Check("image configuration", lambda: never_synced(config), stops=True))
+        if self.store is not None:
+            watch = self.store.watch
+            checks.append(Check("stored objects", lambda: never_synced([watch]), stops=True))
         return [*checks, Check("cluster", lambda: troubles(self._watches))]
 
     def _keep_renewing(self, renew: Callable[[], None]) -> None:
@@ -173,6 +189,14 @@ def _few(objects: ClusterPolicies | ClusterMirrors | None) -> str:
     broken = [] if objects is None else list(objects.broken())
     more = f"; and {len(broken) - BROKEN_SHOWN} more" if len(broken) > BROKEN_SHOWN else ""
     return "; ".join(broken[:BROKEN_SHOWN]) + more
+
+
+def _store(connection: Callable[[], Connection], settings: Settings) -> KubernetesStore | None:
+    if settings.store.kind != KUBERNETES:
+        return None
+    from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore  # what takes time: when used
+
+    return KubernetesStore(connection, settings.store.namespace or own_namespace(settings.guard))
 
 
 def _policies(connection: Callable[[], Connection], settings: Settings) -> ClusterPolicies:

@@ -171,8 +171,8 @@ def build(
         ConfigError: the settings or a document is wrong.
     """
     settings = _settings(chosen, follows=follows)
-    store = _store(chosen, settings) if keeps_images else None
-    cluster = _cluster(settings, follows=follows)
+    cluster = _cluster(settings, follows=follows, keeps=keeps_images)
+    store = _store(chosen, settings, cluster) if keeps_images else None
     inputs = PolicyDocuments(chosen, store, whole=keeps_images, cluster=cluster)
     check = lockout_check(cluster, clock=now)
     beginning = _beginning(chosen, settings, inputs, store, check) if follows else None
@@ -229,20 +229,20 @@ def build(
     return service
 
 
-def _store(chosen: StartupOptions, settings: Settings) -> OpenedStore | None:
+def _store(chosen: StartupOptions, settings: Settings, cluster: Cluster | None) -> OpenedStore | None:
     from imagegate.wiring.stores import open_store
 
-    return open_store(settings, chosen.environ, now=now)
+    return open_store(settings, chosen.environ, cluster, now=now)
 
 
-def _cluster(settings: Settings, *, follows: bool) -> Cluster | None:
+def _cluster(settings: Settings, *, follows: bool, keeps: bool) -> Cluster | None:
     if settings.cluster is None:
         return None
     if settings.access_rules:
         raise InvalidSettings("accessRules: rights come from the cluster, since there is a cluster block: remove one")
     from imagegate.wiring.cluster import Cluster  # imports the Kubernetes client, which takes time and memory
 
-    cluster = Cluster(settings)
+    cluster = Cluster(settings, keeps=keeps)
     if not follows:
         cluster.list_once()
     return cluster

@@ -13,11 +13,14 @@ from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.errors import InvalidSettings
 from imagegate.ports.image_store import ImageStore, StoreError
 from imagegate.settings.load import Settings
+from imagegate.settings.sections import KUBERNETES
 
 if TYPE_CHECKING:
+    from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore
     from imagegate.ports.content_trust import TrustStates
     from imagegate.ports.turns import Turn
     from imagegate.service.evidence.layered_image_streams import Layer
+    from imagegate.wiring.cluster import Cluster
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +38,13 @@ class OpenedStore:
     """Of background work, among those that have it open; None: replicas share it, and agree by a Lease."""
 
 
-def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[[], datetime]) -> OpenedStore | None:
+def open_store(
+    settings: Settings, environ: Mapping[str, str], cluster: Cluster | None, *, now: Callable[[], datetime]
+) -> OpenedStore | None:
     """The store that the settings name, or that of this user.
+
+    Args:
+        cluster: has the store in the Kubernetes API, if it is that.
 
     Returns:
         None where none is named and this user's state directory cannot be written: then there is no image API.
@@ -44,6 +52,10 @@ def open_store(settings: Settings, environ: Mapping[str, str], *, now: Callable[
     Raises:
         InvalidSettings: the store that is named cannot be used.
     """
+    if settings.store.kind == KUBERNETES:
+        if cluster is None or cluster.store is None:
+            raise InvalidSettings("store.kind: kubernetes needs a cluster block: it says where the API server is")
+        return _shared(cluster.store)
     try:
         return _open_file(store_path(settings, environ), now)
     except StoreError as error:
@@ -67,6 +79,18 @@ def _open_file(path: Path, now: Callable[[], datetime]) -> OpenedStore:
         image_streams=lambda hosts: StoredImageStreams(store, hosts),
         trust_states=lambda: SqliteTrustStates(store.database),
         own_turn=StoreTurn(path),
+    )
+
+
+def _shared(store: KubernetesStore) -> OpenedStore:
+    from imagegate.adapters.kubernetes_api.store.image_streams import StoredImageStreams  # takes time: when used
+    from imagegate.adapters.kubernetes_api.store.trust_states import StoredTrustStates
+
+    return OpenedStore(
+        store,
+        image_streams=lambda hosts: StoredImageStreams(store, hosts),
+        trust_states=lambda: StoredTrustStates(store),
+        own_turn=None,
     )
 
 

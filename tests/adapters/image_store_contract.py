@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from imagegate.core.image_streams.terms import DELETED
 from imagegate.ports.image_store import (
     Changes,
     ChangesExpired,
@@ -178,9 +179,39 @@ class ImageStoreContract:
             assert news() != after
 
     def test_a_version_of_the_future_or_of_another_store(self, store: ImageStore) -> None:
-        for version in (str(int(store.version()) + 1), "abc"):
+        future = str(int(store.version()) + 1_000_000)
+        assert not store.knows(future)
+        assert store.knows(store.version())
+        for version in (future, "abc"):
             with pytest.raises(ChangesExpired):
                 store.changes(version, STREAMS, limit=9)
+
+    def test_missing_objects_are_filled_in(self, store: ImageStore) -> None:
+        first = store.create(key("a"), body("a"))
+        wanted = [(key(name), body(name, labels={"filled": "in"})) for name in "abc"]
+        assert store.create_missing(wanted) == 2
+        assert store.create_missing(wanted) == 0
+        assert store.get(key("a")) == first
+        found = store.get(key("b"))
+        assert found is not None
+        assert found["metadata"]["labels"] == {"filled": "in"}
+
+    def test_objects_are_found_by_terms(self, store: ImageStore) -> None:
+        held = {"deletionTimestamp": "2018-06-01T10:00:00Z"}
+        store.create(key("b"), body("b", **held))
+        first = store.create(key("a"), body("a", **held))
+        store.create(key("c"), body("c"))
+        store.create(key("d", resource="images"), body("d", **held))
+        assert [each["metadata"]["name"] for each in store.find(GROUP, "imagestreams", DELETED)] == ["a", "b"]
+        store.update(key("a"), body("a"), version=first["metadata"]["resourceVersion"])
+        store.delete(key("b"))
+        assert store.find(GROUP, "imagestreams", DELETED) == []
+
+    def test_a_store_that_works_has_no_trouble(self, store: ImageStore) -> None:
+        store.create(key(), body())
+        assert store.trouble() == ""
+        store.release()
+        assert store.get(key()) is not None
 
     def test_of_concurrent_writers_one_wins(self, store: ImageStore) -> None:
         first = store.create(key(), body())

@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import ssl
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -68,11 +67,8 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane(directory: Path, *audited: dict[str, Any]) -> Iterator[ControlPlane]:
+def control_plane(directory: Path) -> Iterator[ControlPlane]:
     """Run one until the block is left.
-
-    Args:
-        audited: further rules of the audit policy.
 
     Raises:
         AssertionError: the programs were not built, or one of them ended; with its output.
@@ -85,7 +81,7 @@ def control_plane(directory: Path, *audited: dict[str, Any]) -> Iterator[Control
     admin = ca.issue("admin", organizations=("system:masters",))
     with contextlib.ExitStack() as stack:
         etcd = stack.enter_context(_etcd(directory))
-        api_server = stack.enter_context(_api_server(directory, ca, front_proxy, service_accounts, etcd.port, audited))
+        api_server = stack.enter_context(_api_server(directory, ca, front_proxy, service_accounts, etcd.port))
         plane = ControlPlane(directory, ca, front_proxy, admin, api_server, Kubectl(_made(directory / "kubectl")), etcd)
         _use(plane.kubectl.configuration, plane.url, ca, admin)
         wait_until(lambda: plane.answers("/readyz"), "kube-apiserver to be ready", timeout_s=READY_S)
@@ -115,12 +111,7 @@ def _etcd(directory: Path) -> contextlib.AbstractContextManager[Running]:
 
 
 def _api_server(
-    directory: Path,
-    ca: Authority,
-    front_proxy: Authority,
-    service_accounts: Path,
-    etcd_port: int,
-    audited: Sequence[dict[str, Any]],
+    directory: Path, ca: Authority, front_proxy: Authority, service_accounts: Path, etcd_port: int
 ) -> contextlib.AbstractContextManager[Running]:
     server = ca.issue("kube-apiserver", addresses=("127.0.0.1", "10.96.0.1"))
     proxy = front_proxy.issue("front-proxy-client")
@@ -149,7 +140,7 @@ def _api_server(
             f"--proxy-client-cert-file={proxy.certificate}",
             f"--proxy-client-key-file={proxy.key}",
             f"--admission-control-config-file={_webhook_client(directory, ca)}",
-            f"--audit-policy-file={_audit_policy(directory, audited)}",
+            f"--audit-policy-file={_audit_policy(directory)}",
             f"--audit-log-path={directory / AUDIT_LOG}",
         ],
         port=port,
@@ -160,11 +151,10 @@ def _api_server(
 AUDIT_LOG = "audit.log"
 
 
-def _audit_policy(directory: Path, audited: Sequence[dict[str, Any]]) -> Path:
+def _audit_policy(directory: Path) -> Path:
     """Requests of service accounts of the namespace ``imagegate`` are written down, without bodies."""
     rules = [
         {"level": "Metadata", "userGroups": ["system:serviceaccounts:imagegate"], "omitStages": ["RequestReceived"]},
-        *audited,
         {"level": "None"},
     ]
     path = directory / "audit-policy.yaml"

@@ -149,13 +149,21 @@ class Connection:
             query["dryRun"] = "All"
         return self._object("PATCH", path, query, body, deadline_s, OBJECT_MAX_BYTES, content_type=APPLY)
 
-    def delete(self, path: str, *, deadline_s: float, dry_run: bool = False) -> JsonObject:
+    def delete(
+        self, path: str, *, deadline_s: float, dry_run: bool = False, preconditions: Mapping[str, str] | None = None
+    ) -> JsonObject:
         """Delete the object at ``path``; what it owns goes after it.
 
+        Args:
+            dry_run: change nothing.
+            preconditions: ``uid`` and ``resourceVersion`` that the object must have.
+
         Raises:
-            ApiError: see there; 404, it does not exist.
+            ApiError: see there; 404, it does not exist; 409, it is another one.
         """
         options: JsonObject = {"propagationPolicy": "Background"}
+        if preconditions:
+            options["preconditions"] = dict(preconditions)
         if dry_run:
             options["dryRun"] = ["All"]
         return self._object("DELETE", path, None, options, deadline_s, OBJECT_MAX_BYTES)

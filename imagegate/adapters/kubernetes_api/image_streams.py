@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from imagegate.adapters.kubernetes_api.connection import Connection
+from imagegate.adapters.kubernetes_api.image_stream_answers import ImageStreamAnswers
 from imagegate.adapters.kubernetes_api.listing import Key
 from imagegate.adapters.kubernetes_api.namespaces import ClusterNamespaces
 from imagegate.adapters.kubernetes_api.watched import Watched
-from imagegate.caching import BoundedCache
-from imagegate.core.admission.lookup import Lookup, Unknown
-from imagegate.core.admission.plugin import Question
-from imagegate.core.image_streams import lookups as answers
+from imagegate.core.admission.lookup import Lookup
 from imagegate.core.image_streams.docker_labels import NoConfig, UndecodableMetadata, docker_labels
-from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
+from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.image_streams.stream import JsonObject, events
 from imagegate.core.image_streams.views import repository_of
 from imagegate.core.references.openshift import ImageReference
@@ -26,8 +24,6 @@ from imagegate.ports.image_streams import ImageStreams, Namespaces
 
 STREAMS_PATH = "/apis/image.openshift.io/v1/imagestreams"
 IMAGES_PATH = "/apis/image.openshift.io/v1/images"
-SOURCE = "cluster"
-ANSWERS_CACHED = 1_000
 RELIST_S = 3600.0
 """Tens of thousands of Images take hundreds of megabytes to list."""
 TOO_DEEP = "nested too deep"
@@ -41,7 +37,7 @@ _NOT_OF_IMAGES = (
 )
 
 
-class ClusterImageStreams:
+class ClusterImageStreams(ImageStreamAnswers):
     """``ports.image_streams`` over watched objects, which are kept as JSON: many are known and few are used.
 
     Repositories in a stream's status are those that the platform computed.
@@ -51,6 +47,7 @@ class ClusterImageStreams:
     """
 
     def __init__(self, connection: Callable[[], Connection], namespaces: ClusterNamespaces) -> None:
+        super().__init__("cluster")
         self._namespaces = namespaces
         self._streams = Watched(connection, STREAMS_PATH, slimmed_stream, relist_s=RELIST_S)
         self._images = Watched(connection, IMAGES_PATH, slimmed_image, relist_s=RELIST_S)
@@ -59,69 +56,13 @@ class ClusterImageStreams:
         self._indexed: dict[Key, tuple[bytes, frozenset[str]]] = {}
         self._index: dict[str, set[Key]] = {}
         self._index_of: object = None
-        self._made: tuple[object, object, BoundedCache[Question, Lookup[Any]]] = (None, None, BoundedCache(1))
-
-    def snapshot(self) -> object | None:
-        """See ``Answers.snapshot``; None before everything was listed."""
-        return None if self._missing() else self._cache()
-
-    def stream_tag(self, question: StreamTag, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
-        """See the port."""
-        return self._answer(
-            question,
-            lambda: answers.stream_tag(
-                question, self._stream(question.namespace, question.stream), self._image, SOURCE
-            ),
-        )
-
-    def stream(self, question: Stream, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
-        """See the port."""
-        return self._answer(
-            question, lambda: answers.stream(question, self._stream(question.namespace, question.name), SOURCE)
-        )
-
-    def stream_image(self, question: StreamImage, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
-        """See the port."""
-        return self._answer(
-            question,
-            lambda: answers.stream_image(
-                question, self._stream(question.namespace, question.stream), self._image, SOURCE
-            ),
-        )
-
-    def image(self, question: Image, *, deadline_s: float) -> Lookup[JsonObject]:  # noqa: ARG002
-        """See the port."""
-        return self._answer(question, lambda: answers.image(question, self._image(question.digest), SOURCE))
-
-    def pull_spec_holders(self, question: PullSpecHolders, *, deadline_s: float) -> Lookup[frozenset[str]]:  # noqa: ARG002
-        """See the port."""
-        return self._answer(
-            question, lambda: answers.pull_spec_holders(question, self._candidates(question.pull_spec), SOURCE)
-        )
 
     def namespace(self, question: Namespace, *, deadline_s: float) -> Lookup[JsonObject]:
         """See the port."""
         return self._namespaces.namespace(question, deadline_s=deadline_s)
 
-    def _answer(self, question: Question, make: Callable[[], Lookup[Any]]) -> Lookup[Any]:
-        """An answer of the objects as they are now; the same object as long as none has changed."""
-        missing = self._missing()
-        if missing:
-            return Unknown(missing)
-        cached = self._cache()
-        found = cached.get(question)
-        if found is None:
-            found = make()
-            cached.put(question, found)
-        return found
-
-    def _cache(self) -> BoundedCache[Question, Lookup[Any]]:
-        """Answers that are valid now. An answer that a change overtakes goes into the cache of before the change."""
-        streams, images = self._streams.snapshot, self._images.snapshot
-        made = self._made
-        if made[0] is not streams or made[1] is not images:
-            made = self._made = (streams, images, BoundedCache(ANSWERS_CACHED))
-        return made[2]
+    def _present(self) -> tuple[object, object]:
+        return self._streams.snapshot, self._images.snapshot
 
     def _missing(self) -> str:
         for watch in self.watches:

@@ -10,9 +10,9 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import orjson
 
@@ -41,6 +41,7 @@ _GONE = 410
 _NOT_FOUND = 404
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +57,19 @@ class State:
     """Why the last attempt failed; empty while the watch is open."""
 
 
+class Listener(Protocol[T_contra]):
+    """Follows every change by itself, in the thread of the watch."""
+
+    def listed(self, objects: Mapping[Key, T_contra], version: str) -> None:
+        """These are all objects, as of this version."""
+
+    def changed(self, before: T_contra | None, after: T_contra | None, version: str) -> None:
+        """One object was created (no ``before``), changed, or deleted (no ``after``)."""
+
+    def reached(self, version: str) -> None:
+        """Every change up to this version has been told."""
+
+
 class Watched(Generic[T]):
     """The objects of one resource. ``get`` takes no lock; a thread of its own follows the changes.
 
@@ -68,6 +82,7 @@ class Watched(Generic[T]):
         optional: the kind may not be installed: then there are no objects, until it is.
         field_selector: restricts the objects, as in the API.
         relist_s: everything is listed again after so many seconds; by default ``RELIST_S``.
+        listener: told of every change, before readers know that there is one.
     """
 
     def __init__(
@@ -81,6 +96,7 @@ class Watched(Generic[T]):
         optional: bool = False,
         field_selector: str = "",
         relist_s: float | None = None,
+        listener: Listener[T] | None = None,
     ) -> None:
         self._connection = connection
         self.path = path
@@ -88,6 +104,9 @@ class Watched(Generic[T]):
         self._changed = changed
         self._clock = clock
         self._optional = optional
+        self._listener = listener
+        self.follows = False
+        """True once a thread of this process follows the changes."""
         self._relist_s = RELIST_S if relist_s is None else relist_s
         self._selection = {"fieldSelector": field_selector} if field_selector else {}
         self._objects: dict[Key, T] = {}
@@ -109,6 +128,7 @@ class Watched(Generic[T]):
 
     def start(self) -> None:
         """Follow the changes in a thread of this process."""
+        self.follows = True
         threading.Thread(target=self._run, name=f"watch {self.path}", daemon=True).start()
 
     def stop(self) -> None:
@@ -230,6 +250,8 @@ class Watched(Generic[T]):
         self._version = version
         self._doubtful = False
         self._list_again_at = self._clock() + self._relist_s * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+        if self._listener is not None and version:
+            self._listener.listed(objects, version)
         self._synced.set()
         if changed:
             self._note_change()
@@ -253,17 +275,20 @@ class Watched(Generic[T]):
                 f"the API server went back from version {self._version} to {version}, as after a restore of etcd",
                 status=_GONE,
             )
-        changed = False
+        before = after = None
         if kind in {"ADDED", "MODIFIED"}:
             key = key_of(found)
-            before, fresh = self._objects.get(key), self._slimmed(found)
-            changed = before is None or before != fresh
-            if changed:
-                self._objects[key] = fresh
+            before, after = self._objects.get(key), self._slimmed(found)
+            if before != after:
+                self._objects[key] = after
         elif kind == "DELETED":
-            changed = self._objects.pop(key_of(found), None) is not None
+            before = self._objects.pop(key_of(found), None)
         self._version = version
-        if changed:
+        if self._listener is not None:
+            if before != after:
+                self._listener.changed(before, after, version)
+            self._listener.reached(version)
+        if before != after:
             self._note_change()
 
     def _kept(self, key: Key, fresh: T) -> T:

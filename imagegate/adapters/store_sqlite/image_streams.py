@@ -25,6 +25,7 @@ from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import lookups as answers
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, with_computed_status
+from imagegate.core.image_streams.terms import search_term
 from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidReference
@@ -182,9 +183,9 @@ class StoredImageStreams:
             asked = ImageReference.parse(pull_spec)
         except InvalidReference:
             return []
-        term = f"image {asked.id}" if asked.id else f"repository {asked.as_repository().exact}"
         found = [
-            with_computed_status(stream, self._hosts) for stream in self._store.find(IMAGE_GROUP, "imagestreams", term)
+            with_computed_status(stream, self._hosts)
+            for stream in self._store.find(IMAGE_GROUP, "imagestreams", search_term(asked))
         ]
         if not asked.id and self._hosts.internal and asked.registry == self._hosts.internal:
             named = self._get_stream(asked.namespace, asked.name)

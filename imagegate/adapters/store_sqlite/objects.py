@@ -215,6 +215,10 @@ class SqliteStore:
             rows = connection.execute(f"{select} ORDER BY version LIMIT ?", [*values, limit]).fetchall()
         return Changes(tuple(_change(*row) for row in rows), rows[-1][0] if len(rows) == limit else latest)
 
+    def knows(self, version: str) -> bool:
+        """See the port."""
+        return int(version) <= int(self.version())
+
     @contextmanager
     def commits(self) -> Iterator[Callable[[], object]]:
         """See the port."""

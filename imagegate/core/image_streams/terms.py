@@ -8,6 +8,7 @@ from imagegate.core.image_streams.stream import JsonObject, events
 from imagegate.core.image_streams.views import repository_of
 from imagegate.core.kube.deletion import is_being_deleted
 from imagegate.core.kube.status import IMAGE_GROUP
+from imagegate.core.references.openshift import ImageReference
 
 DELETED = "deleted"
 """Search term of objects that were deleted and are held."""
@@ -27,3 +28,8 @@ def terms_of(group: str, resource: str, body: JsonObject) -> Iterator[str]:
             yield f"image {event['image']}"
         if event.get("dockerImageReference"):
             yield f"repository {repository_of(event['dockerImageReference'])}"
+
+
+def search_term(pull_spec: ImageReference) -> str:
+    """The term of streams that may hold a pull spec: its image, else its repository."""
+    return f"image {pull_spec.id}" if pull_spec.id else f"repository {pull_spec.as_repository().exact}"

@@ -16,7 +16,7 @@ from imagegate.core.image_api.resources import NAMESPACES
 from imagegate.core.image_api.schema import TYPES, unknown_fields
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput
-from imagegate.ports.image_store import StoreBusy, StoreError, StoreTimeout
+from imagegate.ports.image_store import ObjectTooLarge, StoreBusy, StoreError, StoreTimeout
 from imagegate.service.image_api.api import Creates, Deletes, Gets, ImageApi, Lists
 from imagegate.service.image_api.local import authorise, authorise_path, is_administrator
 from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject
@@ -166,6 +166,8 @@ def _found(document: JsonObject | None) -> Response:
 def _store_error(error: StoreError) -> Response:
     if isinstance(error, (StoreBusy, StoreTimeout)):
         return status_answer(Status(code=503, reason="ServiceUnavailable", message=str(error), retry_after_s=1))
+    if isinstance(error, ObjectTooLarge):
+        return status_answer(Status(code=413, reason="RequestEntityTooLarge", message=str(error)))
     return status_answer(Status(code=507, reason="InternalError", message=f"the store cannot be used: {error}"))
 
 

@@ -130,9 +130,8 @@ class Watch:
         """
         if not version.isdecimal() or len(version) > 18:
             raise StatusError(bad_request(f"resourceVersion: expected a number, got {go_quote(version[:40])}"))
-        current = self._objects.store.version()
-        if int(version) > int(current):
-            why = f"Timeout: Too large resource version: {version}, current: {current}"
+        if not self._objects.store.knows(version):
+            why = f"Timeout: Too large resource version: {version}, current: {self._objects.store.version()}"
             raise StatusError(Status(code=504, reason="Timeout", message=why, retry_after_s=1))
 
     def is_behind(self) -> bool:
