@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.access_review import Access, AccessAnswer, GrantedRule, GrantedRules
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.request import User
 
@@ -14,6 +14,13 @@ class AccessReviews(Protocol):
 
     def access(self, question: Access, *, deadline_s: float) -> Lookup[AccessAnswer]:
         """``Found`` with yes or no, or ``Unknown`` if the look-up fails within ``deadline_s`` seconds."""
+
+
+class GrantedRights(Protocol):
+    """All rights of a user in a namespace. Safe for threads; never raises for errors outside."""
+
+    def rules(self, question: GrantedRules, *, deadline_s: float) -> Lookup[tuple[GrantedRule, ...]]:
+        """``Found`` with the rules, or ``Unknown`` if the look-up fails within ``deadline_s`` seconds."""
 
 
 class TokenReviews(Protocol):

@@ -14,7 +14,7 @@ from imagegate.adapters.files.access_rules import AccessRule, FileAccessReviews,
 from imagegate.adapters.files.config import load_config
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.image_streams import ImageStreamsFromObjects, load_image_streams
-from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.access_review import Access, GrantedRules
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import questions as ask
@@ -127,9 +127,11 @@ class PolicyDocuments:
         hosts = _hosts(settings, config)
         files = load_image_streams(images, hosts=hosts, documents=documents)
         streams = self._image_streams(files, hosts)
+        reviews = FileAccessReviews(_access_rules(settings, documents))
         methods = {
             **_image_methods(settings, streams),
-            Access: FileAccessReviews(_access_rules(settings, documents)).access,
+            Access: reviews.access,
+            GrantedRules: reviews.rules,
         }
         mirrors = mirror_source(settings, self._cluster, documents)
         plugins = configured_plugins(settings, config, mirrors=mirrors)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.admission.access_review import Access, PathAccess
+from imagegate.core.admission.access_review import AccessQuestion
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.image_streams.terms import DELETED
@@ -98,7 +98,7 @@ def image_service(
     policies: PolicyHolder,
     reviewer: Reviewer,
     registry: Registry,
-    access: Callable[[Access | PathAccess], Lookup[Any]] | None,
+    access: Callable[[AccessQuestion], Lookup[Any]] | None,
     now: Callable[[], datetime],
     turn: Turn,
     cluster: HostCluster | None = None,
@@ -141,14 +141,12 @@ def image_service(
     importer = Importer(registry, PullSecretsOf(objects.cluster), settings=imports, now=now)
     api = ImageApi(objects, importer=importer, admit=Admission(reviewer))
     if cluster is None:
-        api.ensure_default_namespace()
+        api.ensure_namespaces()
     store.release()  # nothing stays open that a fork could inherit
     return ImageService(api, store, importer, schedule, turn, cluster=cluster)
 
 
-def _ask_access(
-    question: Access | PathAccess, access: Callable[[Access | PathAccess], Lookup[Any]] | None
-) -> Lookup[Any]:
+def _ask_access(question: AccessQuestion, access: Callable[[AccessQuestion], Lookup[Any]] | None) -> Lookup[Any]:
     if access is None or is_administrator(question):
         return local_access(question)
     return access(question)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.records.json_lines import JsonLines, lines_on
 from imagegate.adapters.records.recent_records import RecentRecords
-from imagegate.core.admission.access_review import Access, PathAccess
+from imagegate.core.admission.access_review import AccessQuestion
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.admission.trace import Step, Trace
@@ -364,5 +364,5 @@ def _images(
     )
 
 
-def _access(look_up: LookUp) -> Callable[[Access | PathAccess], Lookup[Any]]:
+def _access(look_up: LookUp) -> Callable[[AccessQuestion], Lookup[Any]]:
     return lambda question: look_up.look_up(question, Deadline.after(ACCESS_WITHIN_S))

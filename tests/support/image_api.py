@@ -20,7 +20,7 @@ from imagegate.adapters.files.config import load_config
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.admission.access_review import Access, PathAccess
+from imagegate.core.admission.access_review import AccessQuestion, GrantedRules, PathAccess
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_policy.behaviour import Behaviour
@@ -128,20 +128,22 @@ def make_api(
         fast = ImportSettings(requests_per_s=10_000, burst=10_000)
         importer = Importer(registry, PullSecretsOf(StoredCluster(store)), settings=fast, now=now)
     api = ImageApi(objects, importer=importer, admit=Admission(_reviewer(streams, hosts, now)))
-    api.ensure_default_namespace()
+    api.ensure_namespaces()
     app = Flask("test")
     app.register_blueprint(image_api(api, now=now))
     return Api(api, store, app.test_client(), app)
 
 
-def _access(text: str) -> Callable[[Access | PathAccess], Lookup[Any]]:
+def _access(text: str) -> Callable[[AccessQuestion], Lookup[Any]]:
     if not text:
         return local_access
     reviews = FileAccessReviews(read_access_rules(text, "access.yaml"))
 
-    def review(asked: Access | PathAccess) -> Lookup[Any]:
+    def review(asked: AccessQuestion) -> Lookup[Any]:
         if is_administrator(asked) or isinstance(asked, PathAccess):
             return local_access(asked)
+        if isinstance(asked, GrantedRules):
+            return reviews.rules(asked, deadline_s=1)
         return reviews.access(asked, deadline_s=1)
 
     return review

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagegate.adapters.files.documents import DiskDocuments
-from imagegate.core.admission.access_review import Access, AccessAnswer
+from imagegate.core.admission.access_review import Access, AccessAnswer, GrantedRule, GrantedRules
 from imagegate.core.admission.lookup import Found, Lookup
+from imagegate.core.admission.request import User
 from imagegate.documents.yaml.fields import Fields, Report
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
-from imagegate.ports.access import AccessReviews
+from imagegate.ports.access import AccessReviews, GrantedRights
 from imagegate.ports.documents import Documents
 
 _ANY = "*"
@@ -51,12 +52,25 @@ class AccessRule:
     def allows(self, asked: Access) -> bool:
         """True if this rule permits the access."""
         return (
-            (asked.user.name in self.users or not self.groups.isdisjoint(asked.user.groups))
+            self.is_for(asked.user)
             and _holds(self.verbs, asked.verb)
             and _holds(self.api_groups, asked.group)
             and self._covers_resource(asked)
             and (self.namespaces is None or asked.namespace in self.namespaces)
             and (self.names is None or asked.name in self.names)
+        )
+
+    def is_for(self, user: User) -> bool:
+        """True if it gives this user rights."""
+        return user.name in self.users or not self.groups.isdisjoint(user.groups)
+
+    def granted(self) -> GrantedRule:
+        """What it allows, as a SelfSubjectRulesReview lists it."""
+        return GrantedRule(
+            verbs=tuple(sorted(self.verbs)),
+            api_groups=tuple(sorted(self.api_groups)),
+            resources=tuple(sorted(self.resources)),
+            names=tuple(sorted(self.names or ())),
         )
 
     def _covers_resource(self, asked: Access) -> bool:
@@ -82,6 +96,12 @@ class FileAccessReviews:
             if rule.allows(question):
                 return Found(AccessAnswer(True, f"allowed by {rule.where}"), "access rules")
         return _DENIED
+
+    def rules(self, question: GrantedRules, *, deadline_s: float) -> Lookup[tuple[GrantedRule, ...]]:  # noqa: ARG002
+        """See ``ports.access.GrantedRights``."""
+        found = (rule for rule in self._rules if rule.is_for(question.user))
+        here = (rule for rule in found if rule.namespaces is None or question.namespace in rule.namespaces)
+        return Found(tuple(rule.granted() for rule in here), "access rules")
 
 
 def load_access_rules(path: Path, documents: Documents | None = None) -> tuple[AccessRule, ...]:
@@ -145,4 +165,4 @@ def _optional(fields: Fields, name: str) -> frozenset[str] | None:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: type[AccessReviews] = FileAccessReviews
+    _: tuple[type[AccessReviews], type[GrantedRights]] = (FileAccessReviews, FileAccessReviews)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Question
@@ -35,6 +36,27 @@ class PathAccess(Question):
     user: User
     verb: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedRules(Question):
+    """All that ``user`` may do in a namespace. The answer is ``Found(tuple[GrantedRule, ...])`` or ``Unknown``."""
+
+    user: User
+    namespace: str
+
+
+AccessQuestion: TypeAlias = Access | PathAccess | GrantedRules
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedRule:
+    """One rule of a SelfSubjectRulesReview: ``*`` stands for everything; no ``names``: every object."""
+
+    verbs: tuple[str, ...]
+    api_groups: tuple[str, ...]
+    resources: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,11 @@ PATCH_TYPES: Mapping[str, Mapping[str, PatchField]] = {
         "metadata": object_of("meta.ObjectMeta"),
     },
     "openshift/image.ImageTag": {"image": object_of("openshift/image.Image"), "metadata": object_of("meta.ObjectMeta")},
+    "openshift/project.Project": {
+        "metadata": object_of("meta.ObjectMeta"),
+        "status": object_of("openshift/project.ProjectStatus"),
+    },
+    "openshift/project.ProjectStatus": {"conditions": by("type")},
 }
 
 _KINDS: Mapping[str, str] = {
@@ -199,6 +204,7 @@ _KINDS: Mapping[str, str] = {
     "image.openshift.io/v1 ImageStream": "openshift/image.ImageStream",
     "image.openshift.io/v1 ImageStreamTag": "openshift/image.ImageStreamTag",
     "image.openshift.io/v1 ImageTag": "openshift/image.ImageTag",
+    "project.openshift.io/v1 Project": "openshift/project.Project",
     "v1 ConfigMap": "core.ConfigMap",
     "v1 Event": "core.Event",
     "v1 Namespace": "core.Namespace",

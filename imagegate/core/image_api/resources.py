@@ -86,12 +86,12 @@ NAMESPACES = ApiResource(
 )
 PODS = ApiResource("", "v1", "pods", "Pod", "pod", short_names=("po",), categories=("all",))
 SECRETS = ApiResource("", "v1", "secrets", "Secret", "secret")
+SERVICE_ACCOUNTS = ApiResource("", "v1", "serviceaccounts", "ServiceAccount", "serviceaccount", short_names=("sa",))
 EVENTS = ApiResource("", "v1", "events", "Event", "event", short_names=("ev",))
 _OTHERS = (
     ("", "v1", "configmaps", "ConfigMap", ("cm",)),
     ("", "v1", "podtemplates", "PodTemplate", ()),
     ("", "v1", "replicationcontrollers", "ReplicationController", ("rc",)),
-    ("", "v1", "serviceaccounts", "ServiceAccount", ("sa",)),
     ("", "v1", "services", "Service", ("svc",)),
     ("apps", "v1", "daemonsets", "DaemonSet", ("ds",)),
     ("apps", "v1", "deployments", "Deployment", ("deploy",)),
@@ -103,6 +103,30 @@ _OTHERS = (
     ("build.openshift.io", "v1", "buildconfigs", "BuildConfig", ("bc",)),
     ("build.openshift.io", "v1", "builds", "Build", ()),
 )
+_NOT_IN_ALL = frozenset({"configmaps", "podtemplates"})
+
+
+def _review(group: str, name: str, kind: str, *, namespaced: bool = False) -> ApiResource:
+    return ApiResource(f"{group}.k8s.io", "v1", name, kind, kind.lower(), namespaced=namespaced, verbs=("create",))
+
+
+SELF_REVIEWS = _review("authentication", "selfsubjectreviews", "SelfSubjectReview")
+SELF_ACCESS_REVIEWS = _review("authorization", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
+SELF_RULES_REVIEWS = _review("authorization", "selfsubjectrulesreviews", "SelfSubjectRulesReview")
+ACCESS_REVIEWS = _review("authorization", "subjectaccessreviews", "SubjectAccessReview")
+LOCAL_ACCESS_REVIEWS = _review(
+    "authorization", "localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True
+)
+REVIEWS = (SELF_REVIEWS, SELF_ACCESS_REVIEWS, SELF_RULES_REVIEWS, ACCESS_REVIEWS, LOCAL_ACCESS_REVIEWS)
+
+
+def _project(name: str, kind: str, verbs: tuple[str, ...]) -> ApiResource:
+    return ApiResource("project.openshift.io", "v1", name, kind, kind.lower(), namespaced=False, verbs=verbs)
+
+
+PROJECTS = _project("projects", "Project", NAMESPACES.verbs)
+PROJECT_REQUESTS = _project("projectrequests", "ProjectRequest", ("create", "list"))
+USERS = ApiResource("user.openshift.io", "v1", "users", "User", "user", namespaced=False, verbs=("get",))
 
 RESOURCES: tuple[ApiResource, ...] = (
     IMAGES,
@@ -117,8 +141,21 @@ RESOURCES: tuple[ApiResource, ...] = (
     PODS,
     SECRETS,
     EVENTS,
+    SERVICE_ACCOUNTS,
+    *REVIEWS,
+    PROJECTS,
+    PROJECT_REQUESTS,
+    USERS,
     *(
-        ApiResource(group, version, name, kind, kind.lower(), short_names=short, categories=("all",))
+        ApiResource(
+            group,
+            version,
+            name,
+            kind,
+            kind.lower(),
+            short_names=short,
+            categories=() if name in _NOT_IN_ALL else ("all",),
+        )
         for group, version, name, kind, short in _OTHERS
     ),
 )

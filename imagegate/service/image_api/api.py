@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
 from imagegate.core.image_api.resources import (
@@ -11,7 +10,10 @@ from imagegate.core.image_api.resources import (
     IMAGE_TAGS,
     IMAGES,
     NAMESPACES,
+    PROJECT_REQUESTS,
+    PROJECTS,
     RESOURCES,
+    REVIEWS,
     SECRETS,
     SIGNATURES,
     STREAM_IMAGES,
@@ -19,9 +21,9 @@ from imagegate.core.image_api.resources import (
     STREAM_MAPPINGS,
     STREAM_TAGS,
     STREAMS,
+    USERS,
     ApiResource,
 )
-from imagegate.ports.image_store import ObjectExists, ObjectKey
 from imagegate.service.image_api.cluster import (
     Admit,
     ClusterRules,
@@ -32,7 +34,10 @@ from imagegate.service.image_api.cluster import (
 )
 from imagegate.service.image_api.images import ImageRules, Mappings, Signatures, StreamImages
 from imagegate.service.image_api.imports import Imports
+from imagegate.service.image_api.namespaces import create_first_namespaces
+from imagegate.service.image_api.projects import ProjectRequests, Projects, Users
 from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject, ListOptions
+from imagegate.service.image_api.reviews import review_of
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import (
     ImageObjects,
@@ -44,7 +49,6 @@ from imagegate.service.image_api.streams import (
 from imagegate.service.image_api.tags import ImageTags, StreamTags
 from imagegate.service.imports.importer import Importer
 
-DEFAULT_NAMESPACE = "default"
 _PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name})
 
 
@@ -96,6 +100,7 @@ class ImageApi:
         self.images = StoredObjects(store, IMAGES, ImageRules(objects.now), now=objects.now)
         self._status_rules = StreamStatusRules(objects)
         self.imports = Imports(objects, importer)
+        projects = Projects(objects, admit)
         self.endpoints: Mapping[ApiResource, object] = {
             **{
                 each: StoredObjects(store, each, _rules_of(each, admit), now=objects.now)
@@ -103,6 +108,10 @@ class ImageApi:
                 if "list" in each.verbs
             },
             NAMESPACES: NamespaceObjects(store, NAMESPACES, NamespaceRules(admit), now=objects.now),
+            PROJECTS: projects,
+            PROJECT_REQUESTS: ProjectRequests(objects, projects),
+            USERS: Users(),
+            **{each: review_of(each, objects) for each in REVIEWS},
             STREAMS: self.streams,
             IMAGES: self.images,
             STREAM_TAGS: StreamTags(objects, self.streams),
@@ -116,20 +125,15 @@ class ImageApi:
     @property
     def kept(self) -> tuple[StoredObjects, ...]:
         """All resources whose objects are stored as they are."""
-        return tuple(endpoint for endpoint in self.endpoints.values() if isinstance(endpoint, StoredObjects))
+        return tuple(
+            endpoint
+            for resource, endpoint in self.endpoints.items()
+            if isinstance(endpoint, StoredObjects) and resource is not PROJECTS  # stored as namespaces
+        )
 
-    def ensure_default_namespace(self) -> None:
-        """Create the namespace that clients use if they do not set one."""
-        labels = {"kubernetes.io/metadata.name": DEFAULT_NAMESPACE}
-        body = {
-            "kind": "Namespace",
-            "apiVersion": "v1",
-            "metadata": {"name": DEFAULT_NAMESPACE, "labels": labels},
-            "spec": {},
-            "status": {"phase": "Active"},
-        }
-        with suppress(ObjectExists):
-            self.objects.store.create(ObjectKey("", "namespaces", "", DEFAULT_NAMESPACE), body)
+    def ensure_namespaces(self) -> None:
+        """Create the namespaces that are always there, and what every namespace has."""
+        create_first_namespaces(self.objects.store)
 
     def sub_read(self, request: ApiRequest, name: str, sub_resource: str) -> JsonObject:
         """``imagestreams/NAME/layers``, ``/secrets`` or ``/status``."""

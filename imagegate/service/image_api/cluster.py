@@ -29,6 +29,7 @@ from imagegate.core.image_streams.metadata_validation import (
 from imagegate.core.kube.deletion import BACKGROUND, finalizers_of, marked_for_deletion
 from imagegate.core.kube.status import Cause, Status, StatusError, forbidden, invalid
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
+from imagegate.service.image_api.namespaces import NAMESPACES_AT_START, create_accounts
 from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import metadata_of
@@ -42,7 +43,6 @@ _SUBDOMAIN_TEXT = (
     f"'{_SUBDOMAIN.pattern}')"
 )
 _NAME_MAX_LENGTH = 253
-_KEPT_NAMESPACES = frozenset({"default"})
 Admit = Callable[[ApiRequest, str, ApiResource, JsonObject, JsonObject | None], JsonObject]
 """(request, operation, resource, object, old object) -> the object as the plug-ins leave it; raises ``StatusError``."""
 
@@ -205,14 +205,21 @@ class NamespaceRules(ClusterRules):
         return {**new, "metadata": {**metadata, "labels": labels}, "status": {"phase": "Active"}}
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:  # noqa: ARG002
-        """Refuse to delete the default namespace."""
+        """Refuse to delete a namespace that is always there."""
         name = old["metadata"]["name"]
-        if name in _KEPT_NAMESPACES:
+        if name in NAMESPACES_AT_START:
             raise StatusError(forbidden(NAMESPACES.name, name, "this namespace may not be deleted", group=""))
 
 
 class NamespaceObjects(StoredObjects):
     """Namespaces. Deleting one deletes the objects in it; it stays while any of them is held."""
+
+    def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
+        """Store a new namespace, with the service accounts of every namespace."""
+        found = super().create(request, body)
+        if not request.dry_run:
+            create_accounts(self._store, (found["metadata"]["name"],))
+        return found
 
     def has_contents(self, found: JsonObject) -> bool:
         """True if the namespace has objects."""

@@ -2,25 +2,70 @@
 
 from __future__ import annotations
 
-from imagegate.core.admission.access_review import Access, AccessAnswer, PathAccess, is_granted, refusal
+from typing import Any
+
+from imagegate.core.admission.access_review import (
+    Access,
+    AccessAnswer,
+    AccessQuestion,
+    GrantedRule,
+    GrantedRules,
+    PathAccess,
+    is_granted,
+    refusal,
+)
 from imagegate.core.admission.lookup import Found, Lookup, Unknown
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError, forbidden
 from imagegate.service.image_api.streams import ImageObjects
 
 ADMINISTRATORS = "system:masters"
+AUTHENTICATED = "system:authenticated"
+BASIC_RULES = (
+    GrantedRule(("create",), ("authentication.k8s.io",), ("selfsubjectreviews",)),
+    GrantedRule(("create",), ("authorization.k8s.io",), ("selfsubjectaccessreviews", "selfsubjectrulesreviews")),
+    GrantedRule(("get",), ("user.openshift.io",), ("users",), ("~",)),
+    GrantedRule(("list",), ("project.openshift.io",), ("projectrequests", "projects")),
+)
+"""Rights of every user who has a name. A list of projects shows only those that he may get. Source: the roles
+``system:basic-user`` of Kubernetes and ``basic-user`` of OpenShift."""
+EVERYTHING = GrantedRule(("*",), ("*",), ("*",))
 
 
-def is_administrator(question: Access | PathAccess) -> bool:
+def is_administrator(question: AccessQuestion) -> bool:
     """True if the user may do everything, regardless of the rules, as in Kubernetes."""
     return ADMINISTRATORS in question.user.groups
 
 
-def local_access(question: Access | PathAccess) -> Lookup[AccessAnswer]:
-    """The access review without configured access rules."""
-    if is_administrator(question):
-        return Found(AccessAnswer(True, "administrator"), "local")
-    return Found(AccessAnswer(False), "local")
+def local_access(question: AccessQuestion) -> Lookup[Any]:
+    """The result without configured access rules."""
+    administers = is_administrator(question)
+    if isinstance(question, GrantedRules):
+        return Found((EVERYTHING,) if administers else (), "local")
+    return Found(AccessAnswer(administers, "administrator" if administers else ""), "local")
+
+
+def access_of(objects: ImageObjects, asked: Access | PathAccess) -> Lookup[AccessAnswer]:
+    """The result of an access review, with the rights that need no rule."""
+    if is_administrator(asked):
+        return local_access(asked)
+    if (
+        isinstance(asked, Access)
+        and AUTHENTICATED in asked.user.groups
+        and any(_covers(each, asked) for each in BASIC_RULES)
+    ):
+        return Found(AccessAnswer(True, "every user may"), "local")
+    return objects.answers((asked,))[asked]
+
+
+def _covers(rule: GrantedRule, asked: Access) -> bool:
+    return (
+        asked.verb in rule.verbs
+        and asked.group in rule.api_groups
+        and asked.resource in rule.resources
+        and not asked.subresource
+        and (not rule.names or asked.name in rule.names)
+    )
 
 
 def authorise(objects: ImageObjects, asked: Access) -> None:
@@ -59,9 +104,7 @@ def _refused(objects: ImageObjects, asked: Access | PathAccess) -> AccessAnswer 
     Raises:
         StatusError: 503, it cannot be found out.
     """
-    if is_administrator(asked):
-        return None
-    answer = objects.answers((asked,))[asked]
+    answer = access_of(objects, asked)
     if isinstance(answer, Unknown):
         why = f"cannot check what user {go_quote(asked.user.name)} may do: {answer.why}"
         raise StatusError(Status(code=503, reason="ServiceUnavailable", message=why, retry_after_s=1))

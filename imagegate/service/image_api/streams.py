@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.admission.access_review import Access, PathAccess
+from imagegate.core.admission.access_review import Access, AccessQuestion, GrantedRules, PathAccess
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Answers, KnownAnswers, Question
 from imagegate.core.image_api.resources import STREAMS
@@ -36,7 +36,7 @@ from imagegate.service.image_api.host_cluster import StoredCluster, pull_secrets
 from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types, list_of
 from imagegate.service.policies.policy_set import Mode
 
-ReviewAccess = Callable[[Access | PathAccess], Lookup[Any]]
+ReviewAccess = Callable[[AccessQuestion], Lookup[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class ImageObjects:
 
     def _answer(self, question: Question) -> Lookup[Any]:
         match question:
-            case Access() | PathAccess():
+            case Access() | PathAccess() | GrantedRules():
                 return self._access(question)
             case Stream(namespace, name):
                 found = self.stream(namespace, name)

@@ -12,7 +12,7 @@ from flask import Blueprint, Request, Response, g, request
 from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.request import User
 from imagegate.core.image_api import patches as api_patches
-from imagegate.core.image_api.resources import NAMESPACES
+from imagegate.core.image_api.resources import NAMESPACES, PROJECTS
 from imagegate.core.image_api.schema import TYPES, unknown_fields
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput
@@ -210,7 +210,7 @@ class _Requests:
         """
         resource = target.resource
         name = target.name or selected_name(verb, request.args)
-        namespace = target.name if resource is NAMESPACES else target.namespace
+        namespace = target.name if resource in (NAMESPACES, PROJECTS) else target.namespace
         where = (resource.group, resource.name, target.sub_resource, namespace, name)
         asked = Access(user, verb, *where)
         if is_administrator(asked):

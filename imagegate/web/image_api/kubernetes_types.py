@@ -33,7 +33,7 @@ def _table() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
 
     def fields(message: str) -> dict[str, str]:
         named: dict[str, str] = {}
-        for name, type_ in messages[message].values():
+        for name, type_, *_ in messages[message].values():
             named.update({name: type_} if name else fields(type_))  # without a name: its fields are written here
         return named
 
@@ -63,9 +63,11 @@ def _field_problems(
 
 
 def _problems(types: dict[str, dict[str, str]], type_: str, value: Any, path: str) -> Iterator[str]:
-    if value is None or type_ == "unknown":
+    if value is None or type_ in ("unknown", "raw"):
         return
-    if type_[0] == "[":
+    if type_ == "strings":
+        yield from _problems(types, "[string]", value, path)
+    elif type_[0] == "[":
         if not isinstance(value, list):
             yield _text(path, "a list", value)
             return

@@ -23,6 +23,9 @@ MAGIC = b"k8s\x00"
 DEPTH_MAX = 60
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 _METADATA = "meta.ObjectMeta"
+_OPTIONS = ("CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions")
+"""Sent in the version of the object that they are for."""
+_OPTIONS_VERSION = "meta.k8s.io/v1"
 
 
 @lru_cache(maxsize=1)
@@ -50,7 +53,8 @@ def decode(body: bytes) -> dict[str, Any]:
             raw = _as_bytes(value)
         elif number == 3 and value:
             raise InvalidInput("the object is encoded in a way that is not supported")
-    message = _table()["roots"].get(f"{version} {kind}")
+    root = f"{_OPTIONS_VERSION if kind in _OPTIONS else version} {kind}"
+    message = _table()["roots"].get(root)
     if message is None:
         raise InvalidInput(f"{kind or 'an object'} of {version or 'no version'} is not read as protobuf: send JSON")
     return {"kind": kind, "apiVersion": version, **_message(message, raw, kind, 0)}
@@ -100,7 +104,7 @@ def _message(name: str, raw: bytes, path: str, depth: int) -> dict[str, Any]:
         entry = known.get(str(number))
         if entry is None:
             raise InvalidInput(f"{path}: field {number} is not known here: send JSON")
-        field, word = entry
+        field, word, *flags = entry
         at = f"{path}.{field}" if field else path
         if not field:
             found.update(_message(word, _as_bytes(value), at, depth + 1))
@@ -111,7 +115,7 @@ def _message(name: str, raw: bytes, path: str, depth: int) -> dict[str, Any]:
             found.setdefault(field, {})[key] = held
         else:
             made = _value(word, value, at, depth)
-            if made not in (None, "") and (made or name != _METADATA):
+            if made not in (None, "") and (made or not (flags or name == _METADATA)):
                 found[field] = made
     return found
 
@@ -138,9 +142,22 @@ def _value(word: str, value: int | bytes, path: str, depth: int) -> Any:
         case "int-or-string":
             parts = dict(_fields(_as_bytes(value)))
             return _text(parts.get(3, b"")) if parts.get(1) else _signed(parts.get(2, 0))
+        case "strings":
+            return [_text(each) for number, each in _fields(_as_bytes(value)) if number == 1]
+        case "raw":
+            return _raw(_as_bytes(value), path)
         case "unknown":
             raise InvalidInput(f"{path}: is not read as protobuf: send JSON")
     return _message(word, _as_bytes(value), path, depth + 1)
+
+
+def _raw(value: bytes, path: str) -> Any:
+    """A ``RawExtension``: JSON in a field of bytes; None if it is empty."""
+    content = _as_bytes(dict(_fields(value)).get(1, b""))
+    try:
+        return orjson.loads(content) if content else None
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"{path}: is not read as protobuf, only as JSON: {error}") from error
 
 
 def _as_bytes(value: int | bytes) -> bytes:

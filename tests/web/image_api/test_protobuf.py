@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from imagegate.errors import InvalidInput
 from imagegate.web.image_api.protobuf import MAGIC, decode
+from tests.support import kubernetes_types
 from tests.support.image_api import Api, served
 from tests.support.kubectl import Kubectl
 
@@ -81,7 +84,8 @@ def test_times_and_bytes() -> None:
         (MAGIC, "an object of no version"),
         (sent("Pod", field(99, "x")), "Pod: field 99 is not known here"),
         (sent("Pod", field(2, field(99, "x"))), "Pod.spec: field 99 is not known here"),
-        (sent("Pod", field(1, field(17, field(7, b"x")))), "is not read as protobuf"),
+        (sent("Job", field(2, field(17, field(1, b"x"))), "batch/v1"), "schedulingPolicy: is not read as protobuf"),
+        (sent("Pod", field(1, field(17, field(7, field(1, "{"))))), "fieldsV1: is not read as protobuf, only as JSON"),
         (sent("Pod", field(1, 7)), "a number where a message must be"),
         (sent("Pod", field(2, field(5, b"x"))), "a message where a number must be"),
         (sent("Pod", field(1, field(1, b"\xff"))), "a text that is not UTF-8"),
@@ -108,6 +112,12 @@ def test_fixed_size_numbers_are_of_no_field() -> None:
     for tag, size in ((5, 4), (1, 8)):
         with pytest.raises(InvalidInput, match="field 99 is not known here"):
             decode(sent("Pod", varint(99 << 3 | tag) + b"\0" * size))
+
+
+@pytest.mark.programs
+def test_the_table_is_that_of_the_published_types() -> None:
+    shipped = resources.files("imagegate.web.image_api").joinpath("kubernetes_messages.json").read_bytes()
+    assert json.loads(shipped) == kubernetes_types.table(kubernetes_types.read_types())
 
 
 @pytest.fixture
