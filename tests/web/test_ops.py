@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from imagegate.ports.turns import TurnState
 from imagegate.service.health import Check
 from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
 from imagegate.service.review.lookups import LookUp
@@ -18,6 +19,13 @@ from imagegate.service.review.recording import Recording
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
 from imagegate.wiring.runtime import STORE, Runtime
+
+
+class Held:
+    """A turn of another replica."""
+
+    def state(self) -> TurnState:
+        return TurnState("imagegate-imports", is_held=False, holder="b-1", problem="", taken=0, lost=0)
 
 
 def client(*checks: Check) -> FlaskClient:
@@ -31,6 +39,7 @@ def client(*checks: Check) -> FlaskClient:
         cluster=None,
         look_up=LookUp({}),
         circuits=None,
+        images=SimpleNamespace(turn=Held()),
         recording=Recording(time.time),
         store_trouble=lambda: "",
         not_ready=lambda: [f"{check.name}: {check.problem()}" for check in checks if check.stops and check.problem()],
@@ -75,3 +84,8 @@ def test_metrics_show_an_unreadable_store_after_readiness_saw_it() -> None:
     metrics.store_read("disk I/O error")
     assert b"imagegate_store_unreadable 1.0" in metrics.text()
     assert b"imagegate_store_unreadable 0.0" in pages.get("/metrics").data  # it asks the store itself
+
+
+def test_readiness_names_the_holder_of_the_lease() -> None:
+    found = client().get("/readyz").get_json()["lease"]
+    assert found == {"name": "imagegate-imports", "held": False, "holder": "b-1", "problem": ""}
