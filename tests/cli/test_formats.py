@@ -53,7 +53,7 @@ def test_json_of_lint_follows_its_schema(imagegate: Command, tmp_path: Path) -> 
 
 
 def test_json_of_convert_follows_its_schema(imagegate: Command) -> None:
-    ran = imagegate("convert", "--to", "policy.json", "-o", "json", CONFIG / "examples/convert")
+    ran = imagegate("convert", "--to", "policy.json", "-o", "json", CONFIG / "examples/convert/cluster-policy.yaml")
     found = json.loads(ran.out)
     assert ran.code == 1
     assert found["losses"]

@@ -11,6 +11,8 @@ from imagegate.adapters.files.folders import links_elsewhere
 from imagegate.cli.convert.groups import GROUPS, convert_groups
 from imagegate.cli.convert.nodes import KEY_FOLDER, convert_for_nodes
 from imagegate.cli.convert.result import deliver
+from imagegate.cli.convert.rules import convert_config, convert_lists
+from imagegate.cli.convert.sources import Language, languages, single_language
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.cli.output import say_error
 
@@ -20,6 +22,8 @@ _EXAMPLE = """\b
 Examples:
   imagegate convert --to portieris policies/ --output-folder converted/
   imagegate convert --to policy.json policies/ --secrets keys.yaml --output-folder containers/
+  imagegate convert --to portieris master-config.yaml
+  imagegate convert --to portieris kyverno/ gatekeeper/
   imagegate convert --imports-to-rules master-config.yaml > image-policy.yaml
 """
 
@@ -89,12 +93,17 @@ def convert(
         if in_place or output_folder is not None:
             raise click.UsageError("--imports-to-rules writes to standard output")
         return print_execution_rules(paths, patterns=not no_patterns)
-    if target in GROUPS:
-        result = convert_groups(paths, target, in_place=in_place, folder=output_folder)
-    elif in_place:
+    language = single_language(found := languages(paths), paths)
+    if in_place and (target not in GROUPS or language is not Language.POLICIES):
         raise click.UsageError("--in-place is for conversion between the IBM groups")
-    else:
+    if target not in GROUPS:
         result = convert_for_nodes(paths, secrets, key_folder=key_folder, allow_wider=allow_wider)
+    elif language is Language.CONFIG:
+        result = convert_config(list(found), GROUPS[target], allow_wider=allow_wider)
+    elif language is Language.FOREIGN:
+        result = convert_lists(list(found), GROUPS[target], allow_wider=allow_wider)
+    else:
+        result = convert_groups(paths, target, in_place=in_place, folder=output_folder)
     _name_links(paths)
     return deliver(result, folder=output_folder, output=output, in_place=in_place)
 

@@ -1,0 +1,61 @@
+"""``imagegate convert`` from files of other languages, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from imagegate.documents.image_policies import read_policies
+from tests.cli.commands import Command, pod
+from tests.support.service import CONFIG
+
+EXAMPLES = CONFIG / "examples" / "convert"
+IMAGES = (
+    "registry.corp.example/team/app:1", "quay.io/prometheus/node-exporter:v1", "quay.io/other/x:1", "nginx",
+    "registry.corp.example.evil.org/x:1", "docker.io/library/nginx:1",
+)  # fmt: skip
+ALLOWED = ["registry.corp.example/team/app:1", "quay.io/prometheus/node-exporter:v1"]
+
+
+@pytest.mark.parametrize("source", ["kyverno.yaml", "gatekeeper.yaml"])
+@pytest.mark.parametrize("target", ["portieris", "cise"])
+def test_what_check_says_under_the_result(imagegate: Command, tmp_path: Path, source: str, target: str) -> None:
+    assert imagegate("convert", "--to", target, EXAMPLES / source, "--output-folder", tmp_path / "out").code == 0
+    for namespace, expected in (("default", ALLOWED), ("kube-system", list(IMAGES))):
+        pods = "---\n".join(pod(image, f"p{place}", namespace=namespace) for place, image in enumerate(IMAGES))
+        (tmp_path / "pods.yaml").write_text(pods)
+        ran = imagegate("check", "--policies", tmp_path / "out", tmp_path / "pods.yaml", "-o", "json")
+        verdicts = {each["name"]: each["verdict"] for each in json.loads(ran.out)["results"]}
+        assert [image for place, image in enumerate(IMAGES) if verdicts[f"p{place}"] == "allowed"] == expected
+
+
+def test_from_execution_rules(imagegate: Command, tmp_path: Path) -> None:
+    strict = imagegate("convert", CONFIG / "master-config.yaml")
+    assert strict.code == 1
+    assert [each.entries for each in read_policies(strict.out, "out").policies] == [()]
+    wider = imagegate("convert", "--allow-wider", CONFIG / "master-config.yaml", "-o", "json")
+    found = json.loads(wider.out)
+    assert {loss["effect"] for loss in found["losses"]} == {"note", "narrower", "unenforced", "wider"}
+    assert [file["name"] for file in found["files"]] == ["image-policies.yaml"]
+
+
+def test_what_is_refused(imagegate: Command, tmp_path: Path) -> None:
+    for arguments, message in (
+        (("convert", EXAMPLES / "kyverno.yaml", CONFIG / "master-config.yaml"), "convert them one by one"),
+        (("convert", CONFIG / "master-config.yaml", CONFIG / "default-policy.yaml"), "convert them one by one"),
+        (("convert", "--in-place", EXAMPLES / "kyverno.yaml"), "--in-place is for conversion between the IBM groups"),
+        (("convert", "--to", "policy.json", EXAMPLES / "kyverno.yaml"), "no ClusterImagePolicy and no ImagePolicy"),
+    ):
+        ran = imagegate(*arguments)
+        assert ran.code == 2
+        assert message in ran.err
+    (tmp_path / "other.yaml").write_text(
+        "{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {name: x}, spec: {rules: [{validate: {}}]}}"
+    )
+    ran = imagegate("convert", tmp_path / "other.yaml")
+    assert ran.code == 2
+    assert "no list of allowed images" in ran.err
+    (tmp_path / "config.yaml").write_text("kind: MasterConfig\napiVersion: v1\nimageConfig: {format: x}\n")
+    assert "no image policy" in imagegate("convert", tmp_path / "config.yaml").err
