@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import ssl
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -67,8 +68,11 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane(directory: Path) -> Iterator[ControlPlane]:
+def control_plane(directory: Path, *audited: dict[str, Any]) -> Iterator[ControlPlane]:
     """Run one until the block is left.
+
+    Args:
+        audited: further rules of the audit policy.
 
     Raises:
         AssertionError: the programs were not built, or one of them ended; with its output.
@@ -81,7 +85,7 @@ def control_plane(directory: Path) -> Iterator[ControlPlane]:
     admin = ca.issue("admin", organizations=("system:masters",))
     with contextlib.ExitStack() as stack:
         etcd = stack.enter_context(_etcd(directory))
-        api_server = stack.enter_context(_api_server(directory, ca, front_proxy, service_accounts, etcd.port))
+        api_server = stack.enter_context(_api_server(directory, ca, front_proxy, service_accounts, etcd.port, audited))
         plane = ControlPlane(directory, ca, front_proxy, admin, api_server, Kubectl(_made(directory / "kubectl")), etcd)
         _use(plane.kubectl.configuration, plane.url, ca, admin)
         wait_until(lambda: plane.answers("/readyz"), "kube-apiserver to be ready", timeout_s=READY_S)
@@ -111,7 +115,12 @@ def _etcd(directory: Path) -> contextlib.AbstractContextManager[Running]:
 
 
 def _api_server(
-    directory: Path, ca: Authority, front_proxy: Authority, service_accounts: Path, etcd_port: int
+    directory: Path,
+    ca: Authority,
+    front_proxy: Authority,
+    service_accounts: Path,
+    etcd_port: int,
+    audited: Sequence[dict[str, Any]],
 ) -> contextlib.AbstractContextManager[Running]:
     server = ca.issue("kube-apiserver", addresses=("127.0.0.1", "10.96.0.1"))
     proxy = front_proxy.issue("front-proxy-client")
@@ -140,7 +149,7 @@ def _api_server(
             f"--proxy-client-cert-file={proxy.certificate}",
             f"--proxy-client-key-file={proxy.key}",
             f"--admission-control-config-file={_webhook_client(directory, ca)}",
-            f"--audit-policy-file={_audit_policy(directory)}",
+            f"--audit-policy-file={_audit_policy(directory, audited)}",
             f"--audit-log-path={directory / AUDIT_LOG}",
         ],
         port=port,
@@ -151,10 +160,11 @@ def _api_server(
 AUDIT_LOG = "audit.log"
 
 
-def _audit_policy(directory: Path) -> Path:
+def _audit_policy(directory: Path, audited: Sequence[dict[str, Any]]) -> Path:
     """Requests of service accounts of the namespace ``imagegate`` are written down, without bodies."""
     rules = [
         {"level": "Metadata", "userGroups": ["system:serviceaccounts:imagegate"], "omitStages": ["RequestReceived"]},
+        *audited,
         {"level": "None"},
     ]
     path = directory / "audit-policy.yaml"

@@ -241,7 +241,7 @@ def may_match(compiled: CompiledRule, attributes: Attributes, behaviour: Behavio
         return matches(compiled, attributes, behaviour)
     held = {
         _integrated_holds(compiled, attributes) or (None if doubt.integrated else False),
-        None if doubt.name and compiled.names_registries else _registry_holds(compiled, attributes, behaviour),
+        None if doubt.name and compiled.names_registries else registry_holds(compiled, attributes, behaviour),
         None if doubt.image and rule.needs_image else _image_holds(compiled, attributes, behaviour),
     }
     if False in held:
@@ -254,7 +254,7 @@ def may_match(compiled: CompiledRule, attributes: Attributes, behaviour: Behavio
 def _conditions_hold(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
     return (
         _integrated_holds(compiled, attributes)
-        and _registry_holds(compiled, attributes, behaviour)
+        and registry_holds(compiled, attributes, behaviour)
         and _image_holds(compiled, attributes, behaviour)
     )
 
@@ -263,7 +263,8 @@ def _integrated_holds(compiled: CompiledRule, attributes: Attributes) -> bool:
     return attributes.integrated or not compiled.rule.match_integrated_registry
 
 
-def _registry_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+def registry_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+    """True if the rule's condition on the registry holds; a rule without one is for every registry."""
     return not compiled.names_registries or _registry_matches(compiled, attributes.name, behaviour)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imagegate.core.admission.request import GroupResource
+from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from imagegate.core.image_policy.config import (
     PODS,
     ExecutionRule,
@@ -20,6 +21,7 @@ from imagegate.core.profile import Profile
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.references.registry_hosts import broad_pattern, spelled
 from imagegate.documents.lint.findings import Finding, Severity
+from imagegate.documents.lint.shadowing import described, shadowed_rules
 from imagegate.documents.master_config import MasterConfig
 from imagegate.errors import InvalidReference
 
@@ -41,7 +43,6 @@ RESOURCES_WITH_IMAGES = frozenset(
     for resource in resources
 )
 _FOLDED = frozenset(folded(resource) for resource in RESOURCES_WITH_IMAGES)
-_COMPARED_MAX = 300
 _NO_IMAGES = (
     "hold no images that are known: every request for them will be denied, unless imagePolicy.extraResources in the"
     " settings says where they are"
@@ -134,7 +135,7 @@ def lint_rules(config: MasterConfig, profile: Profile, *, has_integrated_registr
     linter = _RuleLinter(config, config.image_policy, profile)
     yield from linter.each_rule()
     yield from linter.each_resolution_rule()
-    yield from linter.pairs()
+    yield from linter.without_effect()
     yield from linter.lockouts()
     yield from linter.surroundings(has_integrated_registry)
 
@@ -254,30 +255,27 @@ class _RuleLinter:
             return ""
         return f"{target} {_NO_IMAGES}"
 
-    def pairs(self) -> Iterator[Finding]:
-        """Rules that have no effect because of another one."""
-        rules = self.policy.execution_rules
-        candidates = _Candidates(rules)
-        for index, rule in enumerate(rules):
-            if rule.invert_match or not rule.has_conditions:
-                continue
-            others = (
-                other
-                for other in candidates.of(rule)
-                if other != index and _outdoes(rules[other], rule, is_earlier=other < index)
-            )
-            if (found := next(others, None)) is not None:
-                yield self._pair(index, rule, found)
+    def without_effect(self) -> Iterator[Finding]:
+        """Rules that never decide, because others do."""
+        behaviour = openshift_4() if self._exact else Behaviour()
+        for shadowed in shadowed_rules(self.policy.execution_rules, behaviour):
+            place = f"executionRules[{shadowed.position}]"
+            by = described(shadowed.by, self._described)
+            one = len(shadowed.by) == 1
+            if shadowed.is_rejected:
+                verb = "rejects" if one else "reject"
+                text = f"can never accept: {by} {verb} all that it matches, and a reject rule wins"
+                yield self._at(Severity.WARNING, place, "", text, "unreachable-rule")
+            else:
+                together = "which matches" if one else "which together match"
+                text = f"adds nothing to {by}, {together} all that it matches"
+                yield self._at(Severity.INFO, place, "", text, "redundant-rule")
 
-    def _pair(self, index: int, rule: ExecutionRule, other_index: int) -> Finding:
-        other = self.policy.execution_rules[other_index]
-        name = f"executionRules[{other_index}] {other.name}".rstrip()
+    def _described(self, index: int) -> str:
+        """``executionRules[0] no-hub (FILE:LINE)``."""
         place = f"executionRules[{index}]"
-        if rule.reject == other.reject:
-            text = f"adds nothing to {name}, which matches all that it matches"
-            return self._at(Severity.INFO, place, "", text, "redundant-rule")
-        text = f"can never accept: {name} rejects all that it matches, and a reject rule wins"
-        return self._at(Severity.WARNING, place, "", text, "unreachable-rule")
+        file, line = self.config.places.get(place, (self.config.file, 1))
+        return f"{place} {self.policy.execution_rules[index].name}".rstrip() + f" ({file}:{line})"
 
     def lockouts(self) -> Iterator[Finding]:
         """Rules that deny every pod, imagegate's own included."""
@@ -315,63 +313,8 @@ class _RuleLinter:
             yield self._at(Severity.WARNING, "imageConfig.format", "", text, "infrastructure-images")
 
 
-class _Candidates:
-    """Index of rules that could match everything another rule matches: rules for any registry, and for one of its own.
-
-    At most ``_COMPARED_MAX`` of each, so that long lists are compared in reasonable time.
-    """
-
-    def __init__(self, rules: Sequence[ExecutionRule]) -> None:
-        self._of_any: list[int] = []
-        self._listing: dict[str, list[int]] = {}
-        for index, rule in enumerate(rules):
-            listed = {*rule.match_registries, *rule.match_registry_patterns}
-            for where in [self._listing.setdefault(one, []) for one in listed] or [self._of_any]:
-                if len(where) < _COMPARED_MAX:
-                    where.append(index)
-
-    def of(self, rule: ExecutionRule) -> Iterator[int]:
-        """Indices of rules worth comparing with ``rule``."""
-        yield from self._of_any
-        for one in (*rule.match_registries, *rule.match_registry_patterns)[:1]:
-            yield from self._listing[one]
-
-
 def _can_match(rule: ExecutionRule) -> bool:
     """True if some image could match; only obvious contradictions are recognised."""
     if rule.invert_match:
         return rule.has_conditions
     return not never_holds(rule)
-
-
-def _outdoes(other: ExecutionRule, rule: ExecutionRule, *, is_earlier: bool) -> bool:
-    """True if ``rule`` has no effect beside ``other``; of two equal rules, the later has none."""
-    if not _covers(other, rule) or (rule.reject and not other.reject):
-        return False
-    return rule.reject != other.reject or is_earlier or not _covers(rule, other)
-
-
-def _covers(wide: ExecutionRule, narrow: ExecutionRule) -> bool:
-    """True if every image that matches ``narrow`` certainly matches ``wide``."""
-    if wide.invert_match or narrow.invert_match or wide.mode != narrow.mode:
-        return False
-    if wide.skip_on_resolution_failure and not (narrow.skip_on_resolution_failure or narrow.needs_image):
-        return False
-    if narrow.ignore_namespace_override and not wide.ignore_namespace_override:
-        return False
-    return (
-        _covers_registries(wide, narrow)
-        and set(narrow.on_resources) <= set(wide.on_resources)
-        and (narrow.match_integrated_registry or not wide.match_integrated_registry)
-        and set(wide.match_docker_image_labels) <= set(narrow.match_docker_image_labels)
-        and set(wide.match_image_labels) <= set(narrow.match_image_labels)
-        and set(wide.match_image_annotations) <= set(narrow.match_image_annotations)
-    )
-
-
-def _covers_registries(wide: ExecutionRule, narrow: ExecutionRule) -> bool:
-    listed = set(wide.match_registries), set(wide.match_registry_patterns)
-    if not any(listed):
-        return True
-    asked = set(narrow.match_registries), set(narrow.match_registry_patterns)
-    return any(asked) and asked[0] <= listed[0] and asked[1] <= listed[1]

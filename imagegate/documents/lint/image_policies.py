@@ -66,10 +66,16 @@ def _lint_scopes(policies: Iterable[ImagePolicyObject], loaded: LoadedPolicies) 
             winners = _winners(index, entry.name)
             if winners and position not in winners:
                 other = entries[min(winners)]
-                by = f"{other.source} ({go_quote(other.name)})"
+                by = f"{other.source} {go_quote(other.name)}{_where(other, loaded)}"
                 yield _at(entry, loaded)(
                     Severity.WARNING, f"{go_quote(entry.name)} never decides: {by} does wherever it matches", "shadowed"
                 )
+
+
+def _where(entry: Entry, loaded: LoadedPolicies) -> str:
+    """`` (FILE:LINE)``; empty for an entry of the cluster."""
+    place = loaded.entries.get(entry.source)
+    return "" if place is None else f" ({place})"
 
 
 def _winners(index: NameIndex, name: str) -> set[int]:

@@ -74,12 +74,13 @@ def _of_pairs(config: MasterConfig, entries: Sequence[AllowedRegistry], lines: S
         place, line = f"{LIST}[{rule.position}].domainName", lines[rule.position]
         same = last[rule.label]
         if same != rule.position:
-            text = f"{rule.label} is repeated as {LIST}[{same}]; only the last counts"
+            text = f"{rule.label} is repeated as {LIST}[{same}] ({config.file}:{lines[same]}); only the last counts"
             yield Finding(Severity.WARNING, config.file, line, place, text, "import-duplicate")
             continue
         wider = next((other for other, covered in covers if other.label != rule.label and covered(rule)), None)
         if wider is not None:
-            text = f"{rule.label} is covered by {LIST}[{wider.position}] {wider.label}"
+            where = f"{LIST}[{wider.position}] {wider.label} ({config.file}:{lines[wider.position]})"
+            text = f"{rule.label} is covered by {where}"
             yield Finding(Severity.INFO, config.file, line, place, text, "import-shadowed")
 
 

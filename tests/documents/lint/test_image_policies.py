@@ -46,7 +46,7 @@ def test_a_shadowed_entry_names_the_one_that_decides_and_its_line() -> None:
     (finding,) = lint_cise(read_policies(names("icr.io/a", "icr.io/a"), "p.yaml"))
     assert str(finding) == (
         'p.yaml:8: warning: spec.repositories[1]: "icr.io/a" never decides: '
-        'ClusterImagePolicy p repositories[0] ("icr.io/a") does wherever it matches [shadowed]'
+        'ClusterImagePolicy p repositories[0] "icr.io/a" (p.yaml:7) does wherever it matches [shadowed]'
     )
 
 
