@@ -26,7 +26,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "kubernetes": (),
     "openshift": ("--set", "platform=openshift"),
     "cert-manager": ("--set", "certificates.source=cert-manager"),
-    "image-api": ("--set", "imageApi.enabled=true,replicas=1"),
+    "image-api": ("--set", "imageApi.enabled=true"),
 }
 """Overlay -> the options of helm that give the same objects."""
 ADDED = {
@@ -37,6 +37,7 @@ ADDED = {
         "aggregated-api/delegation.yaml",
         "rbac/aggregated-api.yaml",
         "rbac/leases.yaml",
+        "rbac/store.yaml",
     ),
 }
 """Overlay -> templates that only it has."""

@@ -44,12 +44,11 @@ def overlay(port: int) -> list[dict[str, Any]]:
     return objects
 
 
-def here(settings: str, directory: Path, kubeconfig: Path, registry: Registry) -> str:
+def here(settings: str, kubeconfig: Path, registry: Registry) -> str:
     """The settings of the overlay for a process on this machine."""
     found = yaml.safe_load(settings)
     found["cluster"]["kubeconfig"] = str(kubeconfig)
     found["server"]["certificate"] |= {"namespace": INSTALLED_IN, "lookEveryS": 0.5}
-    found["store"]["path"] = str(directory / "images.db")
     found["registry"] = docker_hub(registry)
     return yaml.safe_dump(found)
 
@@ -71,7 +70,7 @@ def installed(registry_tls: Registry, tmp_path_factory: pytest.TempPathFactory) 
         [files] = [each["data"] for each in objects if each["kind"] == "ConfigMap" and "imagegate.yaml" in each["data"]]
         kubeconfig = token_of(plane, directory).configuration
         for name, text in files.items():
-            text_here = here(text, directory, kubeconfig, registry_tls) if name == "imagegate.yaml" else text
+            text_here = here(text, kubeconfig, registry_tls) if name == "imagegate.yaml" else text
             (directory / name).write_text(text_here)
         command: list[str | Path] = [
             IMAGEGATE,

@@ -132,13 +132,40 @@ def test_release_and_namespace_may_have_other_names() -> None:
 
 
 @pytest.mark.parametrize(
+    "values, kind, strategy",
+    [
+        ("imageApi.enabled=true", "kubernetes", "RollingUpdate"),
+        ("imageApi.enabled=true,imageApi.claim=streams,replicas=1", None, "Recreate"),
+        ("imageApi.enabled=true,store.kind=embedded,replicas=1", None, "Recreate"),
+        ("store.kind=kubernetes", "kubernetes", "RollingUpdate"),
+    ],
+)
+def test_replicas_share_image_streams_unless_there_is_a_volume(values: str, kind: str | None, strategy: str) -> None:
+    found = rendered("--set", values)
+    settings = yaml.safe_load(one(found, "ConfigMap")["data"]["imagegate.yaml"])
+    deployment = one(found, "Deployment")["spec"]
+    volumes = {each["name"]: each for each in deployment["template"]["spec"]["volumes"]}
+    roles = {key[3] for key in found if key[1] == "Role"}
+    assert settings["store"].get("kind") == kind
+    assert deployment["strategy"]["type"] == strategy
+    assert ("image-streams" in volumes) is (kind is None)
+    assert ("imagegate-store" in roles) is (kind == "kubernetes")
+    assert "imagegate-leases" in roles
+    if "claim" in values:
+        assert volumes["image-streams"]["persistentVolumeClaim"] == {"claimName": "streams"}
+
+
+@pytest.mark.parametrize(
     "value, why",
     [
         ("replicas=0", "minimum"),
         ("enforcement.profile=kyverno", "cise"),
         ("image.digest=sha256:12", "pattern"),
         ("imagePolcy.enabled=true", "imagePolcy"),
-        ("imageApi.enabled=true", "set replicas to 1"),
+        ("imageApi.enabled=true,store.kind=embedded", "set replicas to 1"),
+        ("imageApi.enabled=true,imageApi.claim=streams", "set replicas to 1"),
+        ("imageApi.enabled=true,imageApi.claim=streams,store.kind=kubernetes", "remove one of them"),
+        ("store.kind=etcd", "store"),
         ("webhooks.failurePolicy=Sometimes", "Fail"),
     ],
 )

@@ -9,7 +9,9 @@ import pytest
 
 from imagegate.adapters.kubernetes_api.store.image_streams import StoredImageStreams
 from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore
+from imagegate.adapters.kubernetes_api.store.trust_states import StoredTrustStates
 from imagegate.core.image_streams.stream import RegistryHosts
+from imagegate.ports.content_trust import TrustStoreError
 from imagegate.ports.image_store import ImageStore
 from tests.adapters.image_store_contract import STREAMS, ImageStoreContract, body, key
 from tests.adapters.image_streams_contract import Both, ImageStreamsContract, Make
@@ -69,3 +71,32 @@ def test_a_command_lists_anew(defined: ControlPlane) -> None:
     gone = one.delete(key("a"))
     assert int(gone["metadata"]["resourceVersion"]) > int(second["metadata"]["resourceVersion"])
     assert other.list_objects(STREAMS).items == ()
+
+
+class TestTrustStates:
+    """What was trusted, shared by replicas: compared and swapped."""
+
+    PLACE = ("https://trust", "registry.example.com/team/app")
+
+    def test_only_what_was_read_is_replaced(self, followed_store: KubernetesStore) -> None:
+        states = StoredTrustStates(followed_store)
+        assert states.get(*self.PLACE) is None
+        assert not states.replace(*self.PLACE, before=b"zero", after=b"two")
+        assert states.replace(*self.PLACE, before=None, after=b"one\xff")
+        assert states.get(*self.PLACE) == b"one\xff"
+        assert states.get("https://other", self.PLACE[1]) is None
+        assert not states.replace(*self.PLACE, before=None, after=b"two")
+        assert not states.replace(*self.PLACE, before=b"zero", after=b"two")
+        assert states.replace(*self.PLACE, before=b"one\xff", after=b"two")
+        assert states.get(*self.PLACE) == b"two"
+
+    def test_what_cannot_be_read_does_not_count_as_nothing(
+        self, followed_store: KubernetesStore, defined: ControlPlane
+    ) -> None:
+        states = StoredTrustStates(followed_store)
+        states.replace(*self.PLACE, before=None, after=b"one")
+        namespace = followed_store.watch.path.split("/")[5]
+        [name] = defined.kubectl("-n", namespace, "get", "storedobjects", "-o", "name").stdout.split()
+        defined.kubectl("-n", namespace, "patch", name, "--type=merge", "-p", '{"spec": {"body": "{}"}}')
+        with pytest.raises(TrustStoreError, match="cannot be read"):
+            states.get(*self.PLACE)

@@ -20,6 +20,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{ .Values.certificates.source | default (eq .Values.platform "openshift" | ternary "service-ca" "self") }}
 {{- end }}
 
+{{/* Where image streams are kept. */}}
+{{- define "imagegate.store" -}}
+{{ .Values.store.kind | default (and .Values.imageApi.enabled (not .Values.imageApi.claim) | ternary "kubernetes" "embedded") }}
+{{- end }}
+
 {{/* What the chosen source of certificates must find on an object with a caBundle. */}}
 {{- define "imagegate.caAnnotations" -}}
 {{- $source := include "imagegate.certificates" . -}}
