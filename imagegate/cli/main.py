@@ -31,6 +31,7 @@ COMMANDS = {
     "install": "imagegate.cli.install:install",
     "key": "imagegate.cli.key:key",
     "image": "imagegate.cli.image.command:image",
+    "store": "imagegate.cli.store:store",
 }
 """Command -> its function. A module is imported when its command is used."""
 

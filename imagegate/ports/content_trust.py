@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.content_trust.fetches import Fetch
@@ -46,6 +46,14 @@ class TrustStoreError(EvidenceError):
     """What was trusted cannot be read or stored."""
 
 
+class RememberedTrust(NamedTuple):
+    """What is remembered of one repository."""
+
+    server: str
+    gun: str
+    state: bytes
+
+
 class TrustStates(Protocol):
     """What is remembered of each repository, shared by all processes of the service. Safe for threads."""
 
@@ -61,4 +69,15 @@ class TrustStates(Protocol):
 
         Raises:
             TrustStoreError: it cannot be written.
+        """
+
+
+class ListedTrustStates(TrustStates, Protocol):
+    """Those that a store keeps, and that can be moved to another one."""
+
+    def every(self) -> Iterator[RememberedTrust]:
+        """All of them, in order.
+
+        Raises:
+            TrustStoreError: they cannot be read.
         """

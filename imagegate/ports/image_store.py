@@ -164,6 +164,9 @@ class ImageStore(Protocol):
     ) -> Page:
         """Objects of a collection that match, at most ``limit`` of them (0: all), continuing ``after`` a name."""
 
+    def kinds(self) -> list[tuple[str, str]]:
+        """Group and resource of all objects, in order."""
+
     def find(self, group: str, resource: str, term: str) -> list[dict[str, Any]]:
         """Objects of a resource that have this search term (``core.image_streams.terms``), by namespace and name."""
 

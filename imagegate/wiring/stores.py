@@ -17,7 +17,7 @@ from imagegate.settings.sections import KUBERNETES
 
 if TYPE_CHECKING:
     from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore
-    from imagegate.ports.content_trust import TrustStates
+    from imagegate.ports.content_trust import ListedTrustStates
     from imagegate.ports.turns import Turn
     from imagegate.service.evidence.layered_image_streams import Layer
     from imagegate.wiring.cluster import Cluster
@@ -32,7 +32,7 @@ class OpenedStore:
     objects: ImageStore
     image_streams: Callable[[RegistryHosts], Layer]
     """Look-ups of image streams and images in it; given names of the integrated registry."""
-    trust_states: Callable[[], TrustStates]
+    trust_states: Callable[[], ListedTrustStates]
     """Makes what remembers trust data in it."""
     own_turn: Turn | None
     """Of background work, among those that have it open; None: replicas share it, and agree by a Lease."""
@@ -57,7 +57,7 @@ def open_store(
             raise InvalidSettings("store.kind: kubernetes needs a cluster block: it says where the API server is")
         return _shared(cluster.store)
     try:
-        return _open_file(store_path(settings, environ), now)
+        return open_file(store_path(settings, environ), now)
     except StoreError as error:
         if settings.store.path:
             raise InvalidSettings(f"store.path: {error}") from error
@@ -65,7 +65,12 @@ def open_store(
         return None
 
 
-def _open_file(path: Path, now: Callable[[], datetime]) -> OpenedStore:
+def open_file(path: Path, now: Callable[[], datetime]) -> OpenedStore:
+    """The embedded store in a file, which is made if it is not there.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
     from imagegate.adapters.store_sqlite.database import Database  # what takes time to import is imported when used
     from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
     from imagegate.adapters.store_sqlite.objects import SqliteStore

@@ -230,6 +230,12 @@ class SqliteStore:
         with self.database.reading_once() as connection:
             return str(_latest_version(connection))
 
+    def kinds(self) -> list[tuple[str, str]]:
+        """See the port."""
+        with self.database.reading_once() as connection:
+            rows = connection.execute("SELECT DISTINCT kind FROM objects").fetchall()
+        return sorted((group, resource) for resource, _, group in (kind.partition(".") for (kind,) in rows))
+
     def find(self, group: str, resource: str, term: str) -> list[dict[str, Any]]:
         """See the port."""
         with self.database.reading_once() as connection:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagegate.adapters.store_sqlite.database import Database
-from imagegate.ports.content_trust import TrustStates, TrustStoreError
+from imagegate.ports.content_trust import ListedTrustStates, RememberedTrust, TrustStoreError
 from imagegate.ports.image_store import StoreError
 
 
 class SqliteTrustStates:
-    """The ``TrustStates`` port over the store."""
+    """The ``ListedTrustStates`` port over the store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,6 +26,15 @@ class SqliteTrustStates:
         except StoreError as error:
             raise TrustStoreError(str(error)) from error
         return None if row is None else bytes(row[0])
+
+    def every(self) -> Iterator[RememberedTrust]:
+        """See ``ListedTrustStates``."""
+        try:
+            with self._database.reading_once() as connection:
+                rows = connection.execute("SELECT server, gun, body FROM trust_states ORDER BY server, gun").fetchall()
+        except StoreError as error:
+            raise TrustStoreError(str(error)) from error
+        return (RememberedTrust(server, gun, bytes(body)) for server, gun, body in rows)
 
     def replace(self, server: str, gun: str, *, before: bytes | None, after: bytes) -> bool:
         """See ``TrustStates``."""
@@ -45,4 +55,4 @@ class SqliteTrustStates:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: type[TrustStates] = SqliteTrustStates
+    _: type[ListedTrustStates] = SqliteTrustStates

@@ -230,6 +230,11 @@ class Journal:
             found = (self._known[name] for _, _, name in islice(places, first, last))
             return [each for each in found if isinstance(each, Entry)]
 
+    def kinds(self) -> list[Kind]:
+        """Group and resource of all objects, in order."""
+        with self._moved:
+            return sorted(kind for kind, places in self._places.items() if places)
+
     def having(self, kind: Kind, term: str) -> list[Entry]:
         """Objects of a kind with a search term, by namespace and name."""
         with self._moved:

@@ -16,6 +16,7 @@ from imagegate.adapters.kubernetes_api.connection import Connection, JsonObject
 from imagegate.adapters.kubernetes_api.store.journal import CHANGES_KEPT, Journal, Known
 from imagegate.adapters.kubernetes_api.store.requests import CLOCK, Requests
 from imagegate.adapters.kubernetes_api.store.stored_form import (
+    GROUP,
     Entry,
     TermsOf,
     Unreadable,
@@ -159,6 +160,14 @@ class KubernetesStore:
                 return Page(tuple(items), version, (last.get("namespace") or "", last["name"]))
             items.append(body)
         return Page(tuple(items), version, None)
+
+    def kinds(self) -> list[tuple[str, str]]:
+        """See the port. What imagegate keeps for itself is no object of the image API."""
+        self._catch_up()
+        unreadable = self.journal.unreadable()
+        if unreadable:
+            raise StoreError(str(unreadable[0]))
+        return [kind for kind in self.journal.kinds() if kind[0] != GROUP]
 
     def find(self, group: str, resource: str, term: str) -> list[dict[str, Any]]:
         """See the port."""

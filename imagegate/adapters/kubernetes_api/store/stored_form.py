@@ -19,7 +19,7 @@ import orjson
 
 from imagegate.adapters.kubernetes_api.connection import JsonObject
 from imagegate.adapters.kubernetes_api.listing import text_of
-from imagegate.ports.image_store import ObjectKey, ObjectTooLarge
+from imagegate.ports.image_store import ObjectKey, ObjectTooLarge, StoreError
 
 GROUP = "imagegate.dev"
 API_VERSION = f"{GROUP}/v1alpha1"
@@ -108,8 +108,11 @@ def document_of(key: ObjectKey, body: JsonObject, namespace: str, *, version: st
 
     Raises:
         ObjectTooLarge: etcd would refuse it.
+        StoreError: the object is not the one that the key names, and could not be read again.
     """
     text = encoded(body)
+    if _place(body) != (key.namespace, key.name):
+        raise StoreError(f"{key.resource} {key.name}: namespace and name in its metadata are other ones")
     spec: JsonObject = dict(zip(ObjectKey._fields, key, strict=True))
     if len(text) < COMPRESSED_FROM_BYTES:
         spec |= {"encoding": PLAIN, "body": text.decode()}
@@ -193,7 +196,12 @@ def _body(text: bytes, key: ObjectKey) -> JsonObject:
         body: Any = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidStoredObject(f"spec.body is not JSON: {error}") from error
-    metadata = body.get("metadata") if isinstance(body, dict) else None
-    if (text_of(metadata, "namespace"), text_of(metadata, "name")) != (key.namespace, key.name):
+    if _place(body) != (key.namespace, key.name):
         raise InvalidStoredObject("namespace and name in spec.body are not those of its key")
     return dict(body)
+
+
+def _place(body: object) -> tuple[str, str]:
+    """Namespace and name in an object's metadata."""
+    metadata = body.get("metadata") if isinstance(body, dict) else None
+    return text_of(metadata, "namespace"), text_of(metadata, "name")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import orjson
@@ -12,14 +13,14 @@ import orjson
 from imagegate.adapters.kubernetes_api.connection import JsonObject
 from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore
 from imagegate.adapters.kubernetes_api.store.stored_form import GROUP
-from imagegate.ports.content_trust import TrustStates, TrustStoreError
-from imagegate.ports.image_store import ObjectChanged, ObjectExists, ObjectKey, ObjectMissing, StoreError
+from imagegate.ports.content_trust import ListedTrustStates, RememberedTrust, TrustStoreError
+from imagegate.ports.image_store import Collection, ObjectChanged, ObjectExists, ObjectKey, ObjectMissing, StoreError
 
 RESOURCE = "truststates"
 
 
 class StoredTrustStates:
-    """The ``TrustStates`` port. Reads ask the API server: a replica must not miss what another one has trusted."""
+    """The ``ListedTrustStates`` port. Reads ask the API server: what another replica trusts counts."""
 
     def __init__(self, store: KubernetesStore) -> None:
         self._store = store
@@ -28,6 +29,15 @@ class StoredTrustStates:
         """See ``TrustStates``."""
         found = self._found(server, gun)
         return None if found is None else _state(found, server, gun)
+
+    def every(self) -> Iterator[RememberedTrust]:
+        """See ``ListedTrustStates``."""
+        try:
+            found = self._store.list_objects(Collection(GROUP, RESOURCE)).items
+        except StoreError as error:
+            raise TrustStoreError(str(error)) from error
+        by_place = {(str(each.get("server")), str(each.get("gun"))): each for each in found}
+        return (RememberedTrust(*place, _state(each, *place)) for place, each in sorted(by_place.items()))
 
     def replace(self, server: str, gun: str, *, before: bytes | None, after: bytes) -> bool:
         """See ``TrustStates``."""
@@ -73,4 +83,4 @@ def _state(found: JsonObject, server: str, gun: str) -> bytes:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: type[TrustStates] = StoredTrustStates
+    _: type[ListedTrustStates] = StoredTrustStates
