@@ -60,6 +60,10 @@ class Settings:
         from_text=str,
     )
     strict_yaml: bool = flag(False, "Refuse `domainName: *.example.com` without quotes instead of repairing it.")
+    warn_on_templates: bool = flag(
+        True,
+        "Admit objects whose Pods would be denied with a warning that says so; never in profile openshift-4.",
+    )
     config: str = text("", "Path of a master-config.yaml or an ImagePolicyConfig.")
     policies: tuple[str, ...] = texts("Files and folders of ClusterImagePolicy and ImagePolicy objects.")
     images: tuple[str, ...] = texts("Files and folders of image.openshift.io objects.")

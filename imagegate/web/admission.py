@@ -10,7 +10,7 @@ answered with 200 and an AdmissionReview, also when it is denied.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
@@ -58,6 +58,19 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/admit/trust": Endpoint(Phase.MUTATE, frozenset({"cise-trust"}), _PORTIERIS),
     "/admit/va": Endpoint(Phase.VALIDATE, frozenset({"cise-va"}), _PORTIERIS),
 }
+
+
+def unconfigured_paths(configured: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Paths of which no plug-in is configured, with the names of the plug-ins.
+
+    Args:
+        configured: names that select the plug-ins in force.
+    """
+    return {
+        path: tuple(sorted(endpoint.plugins))
+        for path, endpoint in ENDPOINTS.items()
+        if endpoint.plugins is not None and endpoint.plugins.isdisjoint(configured)
+    }
 
 
 class Received(NamedTuple):

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from imagegate import __version__
 from imagegate.service.policies.policy_set import PolicyHolder
+from imagegate.web.admission import unconfigured_paths
 from imagegate.web.metrics import CONTENT_TYPE, Metrics
 from imagegate.wiring.runtime import STORE, Runtime
 
@@ -34,6 +35,15 @@ def _policies(policies: PolicyHolder) -> dict[str, Any]:
         "held": state.held and state.held.to_json(),
         "warnings": list(current.warnings),
     }
+
+
+def _unconfigured(service: Runtime) -> dict[str, Any]:
+    """Webhook paths whose plug-ins are not configured, and the answer there, for programs and in words."""
+    paths = unconfigured_paths(service.policies.current.names)
+    answer = service.settings.server.unconfigured
+    said = "denied" if answer == "deny" else "allowed with a warning"
+    told = f"{', '.join(paths)}: not configured; every CREATE and UPDATE is {said} there" if paths else ""
+    return {"answer": answer, "paths": {path: list(names) for path, names in paths.items()}, "message": told}
 
 
 def _look_ups(service: Runtime) -> dict[str, Any]:
@@ -84,6 +94,7 @@ def ops(service: Runtime, metrics: Metrics) -> Blueprint:
             "waitingFor": waiting,
             "checks": {name: problem or "ok" for name, problem in problems.items()},
             "policies": _policies(service.policies),
+            "unconfigured": _unconfigured(service),
             "lookUps": _look_ups(service),
         }
         if service.certificate is not None:

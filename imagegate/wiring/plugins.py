@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegate.core.admission.plugin import Plugin
+from imagegate.core.admission.request import Phase
 from imagegate.core.admission.template_plugin import TemplatePlugin
 from imagegate.core.always_pull import AlwaysPullPlugin
+from imagegate.core.image_policy.behaviour import ControllerOwned
 from imagegate.core.image_policy.config import ExecutionRule
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.import_gate.gate import ImportGate
@@ -32,7 +34,7 @@ from imagegate.wiring.behaviours import (
 from imagegate.wiring.guard import guard_beside, policy_guard
 from imagegate.wiring.mirrors import MirrorSource, checked_mirrors, settings_mirrors
 from imagegate.wiring.record_keys import RecordKey
-from imagegate.wiring.templates import judging_templates, without_templates
+from imagegate.wiring.templates import CISE, judging_templates, without_templates
 
 if TYPE_CHECKING:
     from imagegate.core.enforcement.behaviour import CiseSettings
@@ -88,9 +90,33 @@ def configured_plugins(
         found[first:first] = _image_enforcement(
             settings, policies, record_key or RecordKey(), modes.get("cise", Modes()), objects, node_secrets
         )
+    if settings.warn_on_templates and settings.profile is not Profile.OPENSHIFT_4:
+        found = [replace(each, warns_in=_warns_in(each)) for each in found]
     guard = policy_guard(settings, tuple(found))
     with_templates = judging_templates(found, settings.image_policy.extra_resources)
     return (*with_templates, guard) if guard is not None else tuple(with_templates)
+
+
+def _warns_in(configured: ConfiguredPlugin) -> frozenset[Phase]:
+    """Passes in which a plug-in warns of the Pods that an object makes.
+
+    None where such Pods are not judged later, or the object itself is judged by the same rules. The validating pass,
+    unless an endpoint has no other pass.
+    """
+    plugin = configured.plugin
+    if isinstance(plugin, ImagePolicyPlugin):
+        judged = plugin.behaviour.controller_owned is ControllerOwned.VALIDATE
+        return frozenset({Phase.VALIDATE}) if judged else frozenset()
+    if not configured.only_as and plugin.name != CISE:
+        return frozenset()
+    from imagegate.core.enforcement.behaviour import Parents  # slow imports only where they are used
+    from imagegate.core.enforcement.plugin import CisePlugin, Hook
+
+    if not isinstance(plugin, CisePlugin) or not plugin.settings.pods_only or plugin.settings.parents is Parents.TRUST:
+        return frozenset()
+    return {Hook.ADMIT: frozenset({Phase.MUTATE}), Hook.TRUST: frozenset[Phase]()}.get(
+        plugin.hook, frozenset({Phase.VALIDATE})
+    )
 
 
 def with_objects(

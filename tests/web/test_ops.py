@@ -13,12 +13,14 @@ from flask.testing import FlaskClient
 
 from imagegate.ports.turns import TurnState
 from imagegate.service.health import Check
-from imagegate.service.policies.policy_set import PolicyHolder, PolicySet
+from imagegate.service.policies.policy_set import ConfiguredPlugin, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import LookUp
 from imagegate.service.review.recording import Recording
+from imagegate.web.admission import ENDPOINTS
 from imagegate.web.metrics import Metrics
 from imagegate.web.ops import ops
 from imagegate.wiring.runtime import STORE, Runtime
+from tests.service.plugins import allowing
 
 
 class Held:
@@ -28,9 +30,11 @@ class Held:
         return TurnState("imagegate-imports", is_held=False, holder="b-1", problem="", taken=0, lost=0)
 
 
-def client(*checks: Check) -> FlaskClient:
-    policies = PolicyHolder(lambda: PolicySet((), version="v1"), lambda: datetime(2026, 1, 1, tzinfo=UTC))
+def client(*checks: Check, plugins: tuple[str, ...] = (), unconfigured: str = "deny") -> FlaskClient:
+    configured = tuple(ConfiguredPlugin(allowing(name)) for name in plugins)
+    policies = PolicyHolder(lambda: PolicySet(configured, version="v1"), lambda: datetime(2026, 1, 1, tzinfo=UTC))
     service = SimpleNamespace(
+        settings=SimpleNamespace(server=SimpleNamespace(unconfigured=unconfigured)),
         checks=list(checks),
         policies=policies,
         owner=None,
@@ -64,6 +68,22 @@ def test_readiness(path: str, check: Check, status: int, word: str) -> None:
     assert (answer.status_code, document["status"]) == (status, word)
     assert document["checks"] == {"a": check.problem() or "ok"}
     assert document["policies"]["version"] == "v1"
+
+
+@pytest.mark.parametrize("answer, said", [("deny", "denied"), ("allow", "allowed with a warning")])
+def test_webhook_paths_that_are_not_configured(answer: str, said: str) -> None:
+    plugins = ("image-policy", "always-pull", "cise-admit", "cise-trust", "cise-va", "policy-guard")
+    document: Any = client(plugins=plugins, unconfigured=answer).get("/readyz").json
+    assert document["status"] == "ok"
+    assert document["unconfigured"] == {
+        "answer": answer,
+        "paths": {"/validate/imports": ["import-gate"]},
+        "message": f"/validate/imports: not configured; every CREATE and UPDATE is {said} there",
+    }
+    document = client(plugins=(*plugins, "import-gate")).get("/readyz").json
+    assert document["unconfigured"] == {"answer": "deny", "paths": {}, "message": ""}
+    document = client().get("/readyz").json
+    assert list(document["unconfigured"]["paths"]) == [path for path, each in ENDPOINTS.items() if each.plugins]
 
 
 def test_a_process_that_is_not_ready_lives() -> None:

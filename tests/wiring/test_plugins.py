@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from imagegate.core.admission.plugin import Plugin
 from imagegate.documents.image_policies import read_policies
+from imagegate.documents.image_policy_config import load_image_policy
 from imagegate.documents.master_config import MasterConfig
 from imagegate.documents.yaml.source import read_source
 from imagegate.settings.load import read_settings
@@ -41,3 +44,37 @@ def test_a_plug_in_meets_the_contract() -> None:
     (configured,) = configured_plugins(read, MasterConfig(always_pull=True))
     plugin: Plugin = configured.plugin
     assert plugin.name == "always-pull"
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ("", {"image-policy": {"validate"}}),
+        ("warnOnTemplates: false", {}),
+        ("profile: openshift-4", {}),
+        ("imagePolicy: {controllerOwned: skip}", {}),
+        ("imagePolicy: {controllerOwned: trusted}", {}),
+        # the object itself is judged by the same rules
+        ("cise: {profile: portieris}", {"image-policy": {"validate"}}),
+        (
+            "cise: {profile: cise}",
+            {"image-policy": {"validate"}, "cise": {"validate"}, "cise-admit": {"mutate"}, "cise-va": {"validate"}},
+        ),
+        ("cise: {profile: cise, parents: trust}", {"image-policy": {"validate"}}),
+        ("{warnOnTemplates: false, cise: {profile: cise}}", {}),
+    ],
+)
+def test_which_plug_ins_warn_of_pods(settings: str, expected: dict[str, set[str]]) -> None:
+    read = read_settings(read_source(settings, "s").documents[0], "s")
+    rules = load_image_policy(RULES.replace("v1", "image.openshift.io/v1") if "openshift-4" in settings else RULES)
+    config = MasterConfig(image_policy=rules.config, always_pull=True)
+    found = configured_plugins(read, config, read_policies(policy('{name: "*"}'), "p.yaml"))
+    assert {each.name: {phase.value for phase in each.warns_in} for each in found if each.warns_in} == expected
+
+
+RULES = """
+kind: ImagePolicyConfig
+apiVersion: v1
+executionRules:
+- {name: a, onResources: [{resource: pods}], matchRegistries: [docker.io]}
+"""

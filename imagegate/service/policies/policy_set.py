@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from imagegate.core.admission.decision import Decision, Denial, DenialCode
 from imagegate.core.admission.plugin import Answers, Plugin, Question
-from imagegate.core.admission.request import AdmissionRequest
+from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.core.kube.status import Status
@@ -93,6 +93,8 @@ class ConfiguredPlugin:
     """Rules of a cluster's policy objects, which ``rules`` does not count: objects are never half written."""
     settled: bool = False
     """True if its validating pass never differs for an object that its mutating pass allows unchanged."""
+    warns_in: frozenset[Phase] = frozenset()
+    """Passes in which it also judges the Pods that an admitted object makes, for warnings."""
 
     @property
     def rules_in_force(self) -> int:

@@ -194,12 +194,16 @@ def capped(warnings: Iterable[str]) -> list[str]:
         room -= len(text)
         shown.append(text)
     if left_out:
-        shown.append(f"{left_out} more warnings; imagegate's log has all of them")
+        shown.append(f"{left_out} more warnings are not shown")
     return shown
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    """``text``, or as many of its clauses as fit; at least half of what fits."""
+    if len(text) <= longest:
+        return text
+    end = text.rfind("; ", longest // 2, longest)
+    return text[: end if end > 0 else longest - 1] + "…"
 
 
 def _in_words(denial: Denial) -> str:

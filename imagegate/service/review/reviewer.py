@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp
 from imagegate.core.admission.lookup import Absent, Found
@@ -18,11 +18,13 @@ from imagegate.core.admission.patch import apply_patch, fits
 from imagegate.core.admission.plugin import Plugin
 from imagegate.core.admission.request import API_VERSIONS, AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
+from imagegate.core.admission.workload import POD
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReview
-from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
+from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Deadline, LookUp, MemoryAnswers, Steps, finish
+from imagegate.service.review.pod_warnings import warned_pod, warnings_about_pod
 from imagegate.service.review.response import Outcome, Verdict, review_json, status_json
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -39,6 +41,15 @@ class Recorder(Protocol):
 
     def decided(self, outcome: Outcome, seconds: float) -> None:
         """Note one review that took ``seconds``."""
+
+
+class _Frame(NamedTuple):
+    """Shared by all decisions of one review: one set of policies, one deadline, one set of answers."""
+
+    policy: PolicySet
+    deadline: Deadline
+    now: datetime
+    known: MemoryAnswers
 
 
 class Reviewer:
@@ -106,7 +117,10 @@ class Reviewer:
         started = time.perf_counter()
         try:
             request = AdmissionRequest.parse(document, phase)
-            outcome = yield from self.decide_in_steps(request, plugins=plugins, timeout_s=timeout_s, arrived=arrived)
+            frame = self._frame(timeout_s, arrived)
+            outcome = yield from self._decide(frame, request, plugins, None)
+            if outcome.allowed and request.kind != POD:
+                outcome.notes += yield from self._warnings_about_pods(frame, request, plugins)
             answer = outcome.to_review()
         except InvalidReview:
             raise
@@ -140,10 +154,17 @@ class Reviewer:
 
         A plug-in that fails unexpectedly counts as one that denies.
         """
+        return (yield from self._decide(self._frame(timeout_s, arrived), request, plugins, trace))
+
+    def _frame(self, timeout_s: float | None, arrived: float | None) -> _Frame:
         policy = self._policies.current
         deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT, arrived)
-        now = self._clock()
-        known = self._look_up.on_demand(policy.memory, policy.snapshot)
+        return _Frame(policy, deadline, self._clock(), self._look_up.on_demand(policy.memory, policy.snapshot))
+
+    def _decide(
+        self, frame: _Frame, request: AdmissionRequest, plugins: Collection[str] | None, trace: Trace | None
+    ) -> Steps[Outcome]:
+        policy, deadline, now, known = frame
         verdicts: list[Verdict] = []
         patch: tuple[PatchOp, ...] = ()
         seen, applied = request, 0
@@ -175,6 +196,30 @@ class Reviewer:
             notes=(f"imagegate: {missing} not configured; nothing was checked",) if missing and allowed else (),
             trace=trace,
         )
+
+    def _warnings_about_pods(
+        self, frame: _Frame, request: AdmissionRequest, plugins: Collection[str] | None
+    ) -> Steps[tuple[str, ...]]:
+        """Warnings that the Pods of an admitted object would be denied. Whatever goes wrong, the object is admitted."""
+        asked = [each for each in frame.policy.chain(plugins) if request.phase in each.warns_in]
+        if not asked or request.operation not in _CHANGES or request.sub_resource:
+            return ()
+        found: list[str] = []
+        try:
+            pod = warned_pod(request)
+            if pod is None:
+                return ()
+            for configured in asked:
+                plugin = configured.plugin
+                if not self._covers(plugin, pod.request, None):
+                    continue
+                decision = yield from self._ask(plugin, pod.request, frame.deadline, frame.known, frame.now, None)
+                mode = yield from self._mode(configured.modes, request.namespace, frame.known, frame.deadline)
+                found += warnings_about_pod(pod, request.kind.kind, decision, mode)
+        except Exception:  # noqa: BLE001 - a warning is no reason to deny
+            _log.exception("Pods of an object could not be judged", extra={"uid": request.uid})
+            found.append(f"the Pods of this {request.kind.kind} could not be judged: {INTERNAL_ERROR}")
+        return tuple(found)
 
     def _covers(self, plugin: Plugin, request: AdmissionRequest, trace: Trace | None) -> bool:
         """True if the plug-in applies; one that cannot tell is asked to decide, and handles it there."""

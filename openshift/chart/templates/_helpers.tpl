@@ -51,6 +51,10 @@ service:
 {{/* What every webhook that judges images has in common. */}}
 {{- define "imagegate.judging" -}}
 failurePolicy: {{ .Values.webhooks.failurePolicy }}
+{{ include "imagegate.asking" . }}
+{{- end }}
+
+{{- define "imagegate.asking" -}}
 matchPolicy: Equivalent
 sideEffects: None
 timeoutSeconds: {{ .Values.webhooks.timeoutSeconds }}
@@ -72,11 +76,12 @@ matchConditions:
     object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences
 {{- end }}
 
+{{/* Rules for pods and what makes them: (list "pods" "replicationcontrollers"), the resources of the core group. */}}
 {{- define "imagegate.workloadRules" -}}
 - apiGroups: [""]
   apiVersions: ["*"]
   operations: [CREATE, UPDATE]
-  resources: [pods, pods/ephemeralcontainers, podtemplates, replicationcontrollers]
+  resources: [{{ join ", " . }}]
 - apiGroups: [apps]
   apiVersions: ["*"]
   operations: [CREATE, UPDATE]
@@ -91,7 +96,10 @@ matchConditions:
 {{- if index .Values "image-security-enforcement" "clusterImagePolicy" }}cloudpak{{ else }}{{ .Values.enforcement.profile }}{{ end -}}
 {{- end }}
 
-{{/* cise looks at Pods alone, as its documents say; the others at everything that makes them. */}}
+{{/*
+cise looks at Pods alone, as its documents say; the others at everything that makes them. These endpoints refuse kinds
+that they do not know, as the originals do: PodTemplates are none of them.
+*/}}
 {{- define "imagegate.enforcementRules" -}}
 {{- if eq (include "imagegate.profile" .) "cise" }}
 - apiGroups: [""]
@@ -99,12 +107,12 @@ matchConditions:
   operations: [CREATE, UPDATE]
   resources: [pods, pods/ephemeralcontainers]
 {{- else }}
-{{- include "imagegate.workloadRules" . }}
+{{- include "imagegate.workloadRules" (list "pods" "pods/ephemeralcontainers" "replicationcontrollers") }}
 {{- end }}
 {{- end }}
 
 {{- define "imagegate.imagePolicyRules" -}}
-{{- include "imagegate.workloadRules" . }}
+{{- include "imagegate.workloadRules" (list "pods" "pods/ephemeralcontainers" "podtemplates" "replicationcontrollers") }}
 {{- if eq .Values.platform "openshift" }}
 - apiGroups: [apps.openshift.io]
   apiVersions: ["*"]

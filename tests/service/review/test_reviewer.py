@@ -254,7 +254,7 @@ def test_warnings_stay_within_the_limits_of_the_api_server() -> None:
     warnings = reviewer(allowing(warnings=many)).review(review(), Phase.MUTATE)["response"]["warnings"]
     assert all(len(warning) <= WARNING_MAX_CHARACTERS and "\n" not in warning for warning in warnings)
     assert sum(map(len, warnings)) <= WARNINGS_MAX_CHARACTERS
-    assert warnings[-1] == f"{100 - len(warnings) + 1} more warnings; imagegate's log has all of them"
+    assert warnings[-1] == f"{100 - len(warnings) + 1} more warnings are not shown"
 
 
 def test_lack_of_evidence_is_told_from_a_denial() -> None:
