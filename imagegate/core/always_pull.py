@@ -9,10 +9,12 @@ One of the five plug-ins; it is small, so it is one module and not a folder.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
+from imagegate.core.admission.object_faults import fault_denials, faults
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
 from imagegate.core.admission.trace import Step, Trace
@@ -81,8 +83,9 @@ class AlwaysPullPlugin:
             places = [place for place in candidates if place.policy != ALWAYS]
             bounded(place.use for place in places)
         except InvalidObject as error:
-            denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at="", rule=NAME, because=str(error))
-            return Decision(plugin=NAME, denials=(denial,), status=_status(request, [str(error)]))
+            found = faults(error, lambda pod: bounded(place.use for place in _places(pod)), document)
+            denials = tuple(replace(each, rule=NAME) for each in fault_denials(found))
+            return Decision(plugin=NAME, denials=denials, status=_status(request, list(map(str, found))))
         if trace is not None:
             for place in places:
                 trace.add(place.field, Step("pull-policy", place.use.name, "changed", f"was {place.policy!r}"))

@@ -47,7 +47,8 @@ from tests.support.service import CONFIG
 END_TO_END = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 NAME = r'(?:[\w.:/-]*|"(?:[^"\\]|\\.)*")'
 CHECK_LINES = (
-    rf"{NAME} {NAME}(?:/{NAME})? *  (?:allowed|denied|rewritten|unknown|not looked into|not covered)  \(.*:\d+\)",
+    rf"{NAME} {NAME}(?:/{NAME})? *  (?:allowed|denied|rewritten|unknown|not looked into)  \(.*:\d+\)",
+    rf"{NAME} {NAME}(?:/{NAME})? *  not covered  \(.*:\d+\)(?:: .*)?",
     r"  .*:\d+: .*",
     r"    .*",
     r"(?:no objects|\d+ objects?: .*?)(?:; \d+ with warnings)?(?:; \d+ errors?)?",
@@ -88,7 +89,7 @@ def report_of(texts: list[str], verdicts: list[str]) -> Report:
                 problems=tuple(Problem(3, "p", mode, "code", text(), text(), text(), text()) for mode in modes),
                 warnings=(text(),),
                 rewrites=(Rewrite(3, "replace", text(), text(), text()),),
-                reasons=(text(),) if verdict == NOT_LOOKED_INTO else (),
+                reasons=(text(),) if verdict in SKIPPED else (),
                 steps=({"at": text(), "what": text(), "subject": text(), "outcome": text(), "because": text()},),
             )
         )

@@ -54,7 +54,8 @@ def _table(report: Report, *, colour: bool, quiet: bool) -> Iterator[str]:
     width = max(map(len, labels), default=0)
     for label, result in zip(labels, shown, strict=True):
         verdict = click.style(result.verdict, fg=_COLOURS.get(result.verdict)) if colour else result.verdict
-        yield f"{label:{width}}  {verdict}{safe_line(f'  ({result.file}:{result.line})')}"
+        why = f": {'; '.join(result.reasons)}" if result.verdict == NOT_COVERED and result.reasons else ""
+        yield f"{label:{width}}  {verdict}{safe_line(f'  ({result.file}:{result.line}){why}')}"
         yield from map(safe_line, _details(result))
     if not quiet:
         yield summary(report)
@@ -84,7 +85,7 @@ def _details(result: Result) -> Iterator[str]:
         yield f"  {result.file}:{rewrite.line}: {rewrite.path}: {rewrite.before or '(nothing)'} -> {rewrite.after}"
     for warning in result.warnings:
         yield f"  {result.file}:{result.line}: warning: {warning}"
-    if result.reasons:
+    if result.reasons and result.verdict != NOT_COVERED:
         yield f"  {result.file}:{result.line}: {_reason(result)}"
     for step in result.steps:
         yield f"    {format_step(step)}"
@@ -177,7 +178,7 @@ _REMEDY = "; give values with --param NAME=VALUE"
 def _reason(result: Result) -> str:
     """Why an object was not judged, or not wholly."""
     if result.verdict == NOT_COVERED:
-        return f"not covered: {_NOT_COVERED_TEXT}"
+        return f"{NOT_COVERED}: {'; '.join(result.reasons) or _NOT_COVERED_TEXT}"
     return f"{NOT_LOOKED_INTO}: {'; '.join(result.reasons)}{_REMEDY}"
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from imagegate.adapters.files.input import read_file
 from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.cli.check.not_covered import why_not_covered
 from imagegate.cli.check.select import STANDARD_INPUT, Selected, select_files
 from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettled
 from imagegate.cli.output import quoted_word
@@ -335,6 +336,9 @@ def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Res
         stored=both.validating.object if options.rewrite and both.allowed else None,
         seconds=time.perf_counter() - started,
     )
+    if result.verdict == NOT_COVERED:
+        why = why_not_covered(result.api_version, result.kind, templates=options.templates)
+        result = result._replace(reasons=(why,))
     return _with_doubts(result, unsettled(made)) if made.doubts else result
 
 

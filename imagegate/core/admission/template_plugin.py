@@ -11,10 +11,10 @@ from imagegate.core.admission.decision import (
     LACK_OF_EVIDENCE,
     Decision,
     Denial,
-    DenialCode,
     PatchOp,
     pointer,
 )
+from imagegate.core.admission.object_faults import fault_denials, faults
 from imagegate.core.admission.plugin import Answers, Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import Trace
@@ -72,16 +72,17 @@ class TemplatePlugin:
         try:
             pods = self._pods(request, resource)
         except InvalidObject as error:
-            denial = Denial(code=DenialCode.INVALID_OBJECT, image="", at="", rule="", because=str(error))
-            return Decision(plugin=self.name, denials=(denial,), status=_status(request, (denial,)))
-        found: list[tuple[Template, Decision]] = []
+            found = faults(error, lambda document: templates(resource, document), request.object or {})
+            denials = fault_denials(found)
+            return Decision(plugin=self.name, denials=denials, status=_status(request, denials))
+        decided: list[tuple[Template, Decision]] = []
         for pod, template in pods:
             own = None if trace is None else Trace()
-            found.append((template, self.judge.decide(pod, answers, now=now, trace=own)))
+            decided.append((template, self.judge.decide(pod, answers, now=now, trace=own)))
             if trace is not None and own is not None:
                 for at, step in own.steps:
                     trace.add(template.field(at), step)
-        return _joined(self.name, request, found)
+        return _joined(self.name, request, decided)
 
     def _resource(self, request: AdmissionRequest) -> CustomResource | None:
         return next((each for each in self.resources if each.covers(request)), None)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
 from imagegate.core.admission.lookup import Found
+from imagegate.core.admission.object_faults import fault_denials, faults
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Step, Trace
@@ -168,7 +169,7 @@ class CisePlugin:
         try:
             workload = read_workload(request)
         except InvalidObject as error:
-            return _denied_object(DenialCode.INVALID_OBJECT, str(error))
+            return _denied_faults(request, error)
         if workload.unchanged:
             return Decision(plugin=NAME, annotations={"skipped": "images-unchanged"})
         reader = AnswerReader(answers, final=True)
@@ -415,6 +416,13 @@ def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:
         return []
     seen = f"imagegate: image {use.name} of volume {use.owner} was verified as sha256:{digest}, but is not rewritten"
     return [f"{seen}: the node mounts what the tag then resolves to; name the digest in the volume's reference"]
+
+
+def _denied_faults(request: AdmissionRequest, error: InvalidObject) -> Decision:
+    """The denial of an object that cannot be read, with all its faults."""
+    found = faults(error, lambda document: read_workload(replace(request, object=document)), request.object or {})
+    message = status_message([("", str(each)) for each in found])
+    return Decision(plugin=NAME, denials=fault_denials(found), status=Status(code=0, reason="", message=message))
 
 
 def _denied_object(code: DenialCode, text: str) -> Decision:

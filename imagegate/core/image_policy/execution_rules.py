@@ -66,12 +66,14 @@ class CompiledRule:
 class RuleList:
     """The rules for one group-resource, indexed by registry. Immutable."""
 
-    __slots__ = ("_behaviour", "_by_registry", "_general", "default_accept", "rules")
+    __slots__ = ("_behaviour", "_by_registry", "_general", "accepts_by_image", "default_accept", "rules")
 
     def __init__(self, rules: Sequence[CompiledRule], behaviour: Behaviour) -> None:
         self._behaviour = behaviour
         self.rules = tuple(rules)
         self.default_accept = all(rule.rule.reject for rule in rules)
+        self.accepts_by_image = any(_needs_resolution(each.rule) for each in rules if not each.rule.reject)
+        """True if an accept rule may be without effect only because an image is not known here."""
         by_registry: dict[str, list[CompiledRule]] = {}
         general = []
         for rule in rules:
@@ -185,6 +187,10 @@ class Rules:
             )
         ]
         return RuleList(covering, self._behaviour) if covering else None
+
+
+def _needs_resolution(rule: ExecutionRule) -> bool:
+    return rule.needs_image or rule.skip_on_resolution_failure
 
 
 def covers(target: GroupResource, resource: GroupResource, behaviour: Behaviour) -> bool:

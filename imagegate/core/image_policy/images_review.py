@@ -307,8 +307,15 @@ class ImagesReview:
             because = upstream_detail(verdict.error, validating=self._request.phase is Phase.VALIDATE)
         else:
             resource = str(self._request.request_resource)
-            because = documented_detail(outcome.rule, verdict.attributes, verdict.error, resource)
+            because = documented_detail(outcome.rule, verdict.attributes, self._told(verdict.error), resource)
         return self._deny(use, code, label, because)
+
+    def _told(self, error: Unresolved | None) -> Unresolved | None:
+        """A failed resolution, unless nothing was looked up and no rule could have used the result."""
+        rules = self._plan.rules
+        if error is not None and error.elsewhere and rules is not None and not rules.accepts_by_image:
+            return None
+        return error
 
     def _note_softened(self, use: ImageUse, rule: CompiledRule) -> None:
         """Record what a rule of mode warn or audit would have denied."""

@@ -5,11 +5,14 @@ Source: docs/spec/image-policy.md 4 to 10; openshift/apiserver-library-go, pkg/a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import Decision, Denial, DenialCode
+from imagegate.core.admission.object_faults import fault_denials, faults, told
 from imagegate.core.admission.owners import controller_reference
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, Phase
@@ -111,7 +114,7 @@ class ImagePolicyPlugin:
         try:
             work = PolicyRequest(request, self.behaviour)
         except InvalidObject as error:
-            return _denied_object(request, DenialCode.INVALID_OBJECT, str(error))
+            return self._denied_faults(request, error)
         if work.mismatched:
             return _denied_object(
                 request, DenialCode.INVALID_OBJECT, types_differ(request.kind, request.old_object, self.behaviour)
@@ -137,6 +140,17 @@ class ImagePolicyPlugin:
             return decision
         except UpstreamPanic as crash:
             return _crashed(request, str(crash))
+
+    def _denied_faults(self, request: AdmissionRequest, error: InvalidObject) -> Decision:
+        """The denial of an object that cannot be read, with all its faults; the original stops at the first."""
+        if self.behaviour.upstream_messages:
+            return _denied_object(request, DenialCode.INVALID_OBJECT, str(error))
+
+        def read(document: Mapping[str, Any]) -> object:
+            return PolicyRequest(replace(request, object=document), self.behaviour)
+
+        found = faults(error, read, request.object or {})
+        return Decision(plugin=NAME, denials=fault_denials(found), status=forbidden_status(request, told(found)))
 
     def _cache_for(self, answers: Answers) -> VerdictCache | None:
         """Cached verdicts that are still valid; None where answers have no snapshot or reading changes later ones."""

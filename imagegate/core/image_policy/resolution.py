@@ -65,6 +65,8 @@ class Unresolved:
     """A look-up failed (time-out, 5xx): neither a no nor a permission."""
     integrated: bool = False
     """The reference certainly names the integrated registry."""
+    elsewhere: bool = False
+    """A tag of another registry, about which nothing is known here and nothing was looked up."""
 
 
 class _Failed(Exception):  # never leaves this module
@@ -202,7 +204,8 @@ class Resolver:
             return self._digest(reference, integrated=integrated)
         partial = self._resolve_all or (not reference.registry and not reference.namespace and bool(reference.name))
         if not integrated and not partial:
-            raise _Failed(Unresolved(f"({reference.exact}) could not be resolved to an exact image reference"))
+            text = f"({reference.exact}) could not be resolved to an exact image reference"
+            raise _Failed(Unresolved(text, elsewhere=True))
         namespace = self._namespace if self._resolve_all or not reference.namespace else reference.namespace
         return self._tag(namespace, reference.name, reference.tag or DEFAULT_TAG, partial=partial)
 

@@ -85,13 +85,13 @@ class TestVerdicts:
 
     def test_what_holds_no_images_is_named_and_allowed(self, imagegate: Command, file: Path) -> None:
         file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
-        said = f"ConfigMap a  not covered  ({file}:1)\n1 object: 1 not covered\n"
+        said = f"ConfigMap a  not covered  ({file}:1): holds no images\n1 object: 1 not covered\n"
         assert imagegate("check", *SETTINGS, file) == (0, said, "")
         skipped = ET.fromstring(imagegate("check", *SETTINGS, "-o", "junit", file).out)[0][0][0]
-        assert (skipped.tag, skipped.get("message")) == ("skipped", "not covered: no policy covers such objects")
+        assert (skipped.tag, skipped.get("message")) == ("skipped", "not covered: holds no images")
         (run,) = json.loads(imagegate("check", *SETTINGS, "-o", "sarif", file).out)["runs"]
         (note,) = run["invocations"][0]["toolExecutionNotifications"]
-        text = f"{file}:1: ConfigMap a: not covered: no policy covers such objects"
+        text = f"{file}:1: ConfigMap a: not covered: holds no images"
         assert note == {"level": "note", "message": {"text": text}}
         assert "::notice" in imagegate("check", *SETTINGS, "-o", "github", file).out
 

@@ -179,3 +179,18 @@ resolutionRules:
             "spec": {"containers": [{"name": "a", "image": GOOD}]},
         }
         assert checks("--config", self.POLICY, document)[1]["verdict"] == "allowed"
+
+
+@pytest.mark.parametrize("option, policy", [("--config", PODS_ONLY), ("--policies", POLICY)])
+def test_every_fault_of_an_object_is_named_at_its_line(checks: Checks, option: str, policy: str) -> None:
+    containers = [{"name": "a", "image": GOOD}, "b", {"name": "c", "image": 3}]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": containers}}
+    code, result = checks(option, policy, pod)
+    assert (code, result["verdict"]) == (1, "denied")
+    assert [(each["code"], each["at"], each["because"]) for each in result["problems"]] == [
+        ("invalid-object", "spec.containers[1]", "expected an object, got str"),
+        ("invalid-object", "spec.containers[2]", "image and name must be strings"),
+    ]
+    lines = [each["line"] for each in result["problems"]]
+    assert lines == sorted(set(lines))
+    assert lines[0] > 1

@@ -1,0 +1,42 @@
+"""Reasons why no policy looks at an object, and what will be judged later."""
+
+from __future__ import annotations
+
+from imagegate.core.admission.request import GroupKind
+from imagegate.core.admission.workload import BUILDS, POD, WORKLOADS
+from imagegate.core.openshift_templates.processing import GROUP as TEMPLATE_GROUP
+
+IMAGE_GROUP = "image.openshift.io"
+_OWN_GROUPS = (".k8s.io", ".openshift.io")
+_BUILT_IN = frozenset(("", "apps", "autoscaling", "batch", "events", "extensions", "policy"))
+_STREAMS = frozenset(("ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag", "ImageTag"))
+
+
+def why_not_covered(api_version: str, kind: str, *, templates: bool) -> str:
+    """The reason for an object of ``kind``.
+
+    Args:
+        templates: the Pods that objects make were judged, too.
+    """
+    group = api_version.rpartition("/")[0]
+    group_kind = GroupKind(group, kind)
+    if group_kind == POD:
+        return "no rule covers pods here"
+    if group_kind in WORKLOADS:
+        return (
+            f"no rule covers this {kind}, or pods"
+            if templates
+            else "its Pods are judged when they are created; --templates judges them here"
+        )
+    if group_kind in BUILDS:
+        return "no rule covers builds; its output is judged when a Pod runs it"
+    if kind in _STREAMS and group in ("", IMAGE_GROUP):
+        return "no import list (allowedRegistriesForImport) covers it; its images are judged when a Pod runs them"
+    if kind in ("Template", "TemplateInstance") and group in ("", TEMPLATE_GROUP):
+        return "it makes no objects"
+    if group in _BUILT_IN or (group.endswith(_OWN_GROUPS) and not group.endswith(".x-k8s.io")):
+        return "holds no images"
+    return (
+        f"{group_kind} is not known: if it makes Pods, list it in imagePolicy.extraResources; they are judged when they"
+        " are created"
+    )
