@@ -54,8 +54,7 @@ def refused(image: str, place: str, *, name: str) -> str:
     registry, _, _ = image.partition("/")
     return (
         f'The Pod "{name}" is invalid: {place}: Forbidden: this image is prohibited by policy: no rule allows it '
-        f'(resource pods, registry "{registry}"); image could not be resolved: ({image}) could not be resolved to an '
-        "exact image reference\n"
+        f'(resource pods, registry "{registry}")\n'
     )
 
 
@@ -70,8 +69,7 @@ class TestVerdicts:
         said = {path.stem[:6]: policy("create", "-f", path, check=False) for path in PODS.iterdir()}
         assert said["step-3"] == (
             'The Pod "" is invalid: spec.containers[0].image: Forbidden: this image is prohibited by policy: no rule '
-            'allows it (resource pods, registry ""); image could not be resolved: (different-registry/openshift/'
-            "image-policy-check:latest) could not be resolved to an exact image reference\n"
+            'allows it (resource pods, registry "")\n'
         )
         for step in ("step-2", "step-4", "step-5"):
             assert said[step].endswith(" created\n"), said
