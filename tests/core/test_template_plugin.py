@@ -180,9 +180,10 @@ class TestImagePolicy:
 
     def test_a_list_for_an_object_is_denied(self) -> None:
         (denial,) = ImagePolicy()(review(ROLLOUT, {"spec": {"template": [{"spec": {}}]}})).denials
-        assert (denial.code, denial.because) == (
+        assert (denial.code, denial.at, denial.because) == (
             DenialCode.INVALID_OBJECT,
-            "spec.template: expected an object, got list",
+            "spec.template",
+            "expected an object, got list",
         )
         inside = rollout(GOOD)
         inside["spec"]["template"]["spec"]["containers"] = {"image": BAD}
