@@ -18,7 +18,7 @@ _PATTERNS = {
     "<uuid>": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "<rv>": r"\d+",
     "<hash>": r"[0-9A-Fa-f]+",
-    "<age>": r"(?:\d+[smhdy])+",
+    "<age>": r"(?:Less than a|About an?|\d+) \w+ ago|(?:\d+[smhdy])+",
     "<continue>": r".+",
 }
 _ANY = ("<uid>", "<rv>")

@@ -19,7 +19,7 @@ def kept_signature(given: Mapping[str, Any]) -> dict[str, Any]:
     """The signature without conditions, identity, claims, times and issuers, which only a verifier may set."""
     name = (given.get("metadata") or {}).get("name")
     head = {key: given[key] for key in _HEAD if given.get(key)}
-    return {**head, "metadata": {"name": name} if name else {}, **{key: given[key] for key in _SAID if key in given}}
+    return {**head, "metadata": {"name": name} if name else {}, **{key: given[key] for key in _SAID if given.get(key)}}
 
 
 def signature_errors(given: Mapping[str, Any], path: str = "") -> list[FieldError]:

@@ -1,7 +1,7 @@
 """Validation of ObjectMeta, with the messages of Kubernetes' API machinery.
 
-Source: k8s.io/apimachinery 0.34, ``pkg/api/validation/objectmeta.go``. Not repeated here: owner references and managed
-fields, which do not concern images and which the API server checks before any webhook.
+Source: k8s.io/apimachinery 0.34, ``pkg/api/validation/objectmeta.go``. Not repeated here: managed fields, which this
+API does not keep.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 
 from imagegate.core.image_streams.objects import Metadata
 from imagegate.core.kube.deletion import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
-from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
+from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required, too_long
+from imagegate.core.kube.label_selector import label_value_problems, qualified_name_problems
 
 NameCheck = Callable[[str, bool], list[str]]
 """(name, True for a prefix of ``generateName``) -> errors."""
@@ -21,6 +22,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 _NAME_PART = r"(?=[^/]{1,63}$)([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_MAX_LENGTH = 63
+_ANNOTATIONS_MAX_BYTES = 256 * 1024
 _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
     "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
@@ -69,6 +71,7 @@ def validate_metadata(metadata: Metadata, check_name: NameCheck, *, namespaced: 
     generation = metadata.raw.get("generation") or 0
     if isinstance(generation, int) and generation < 0:
         errors.append(invalid(f"{path}.generation", generation, "must be greater than or equal to 0"))
+    errors += _map_errors(metadata.raw, path)
     return [*errors, *_finalizer_errors(metadata.raw.get("finalizers"), f"{path}.finalizers")]
 
 
@@ -110,6 +113,56 @@ def validate_metadata_update(new: Metadata, old: Metadata, path: str = "metadata
         now = new.raw.get(field)
         if (now or None) != (old.raw.get(field) or None):
             errors.append(invalid(f"{path}.{field}", now if now is not None else "", "field is immutable"))
+    return [*errors, *_map_errors(new.raw, path)]
+
+
+def _map_errors(raw: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Errors of labels, annotations and owners."""
+    return [
+        *_label_errors(raw.get("labels"), f"{path}.labels"),
+        *_annotation_errors(raw.get("annotations"), f"{path}.annotations"),
+        *_owner_errors(raw.get("ownerReferences"), f"{path}.ownerReferences"),
+    ]
+
+
+def _label_errors(labels: object, path: str) -> list[FieldError]:
+    errors = []
+    for key, value in labels.items() if isinstance(labels, Mapping) else ():
+        errors += [invalid(path, key, text) for text in qualified_name_problems(key)]
+        errors += [invalid(path, value, text) for text in label_value_problems(str(value or ""))]
+    return errors
+
+
+def _annotation_errors(annotations: object, path: str) -> list[FieldError]:
+    if not isinstance(annotations, Mapping):
+        return []
+    errors = [invalid(path, key, text) for key in annotations for text in qualified_name_problems(key.lower())]
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for pair in annotations.items() for text in map(str, pair))
+    if size > _ANNOTATIONS_MAX_BYTES:
+        errors.append(too_long(path, _ANNOTATIONS_MAX_BYTES))
+    return errors
+
+
+def _owner_errors(owners: object, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    controller = ""
+    listed = owners if isinstance(owners, list) else []
+    for owner in listed:
+        version = str(owner.get("apiVersion") or "")
+        if not version.rpartition("/")[2]:
+            errors.append(invalid(f"{path}.apiVersion", version, "version must not be empty"))
+        errors += [
+            invalid(f"{path}.{key}", "", "must not be empty") for key in ("kind", "name", "uid") if not owner.get(key)
+        ]
+        if (version, owner.get("kind")) == ("v1", "Event"):
+            errors.append(invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner"))
+        if not owner.get("controller"):
+            continue
+        name = f"{owner.get('kind') or ''}/{owner.get('name') or ''}"
+        if controller:
+            what = 'Only one reference can have Controller set to true. Found "true" in references for'
+            errors.append(invalid(path, listed, f"{what} {controller} and {name}"))
+        controller = controller or name
     return errors
 
 

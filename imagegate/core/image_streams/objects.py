@@ -285,14 +285,15 @@ def _import_source(entry: Mapping[str, Any], import_mode: str) -> ImportSource:
     source = _source(entry)
     policy = _import_policy(entry, import_mode)
     if entry.get("to") is None:
-        return ImportSource(source, policy, _reference_policy(entry), _tag_of(source.name))
+        return ImportSource(source, policy, _reference_policy(entry), tag_of(source.name))
     target = _object(entry, "to")
     with _within("to"):
         to = _string(target, "name")
     return ImportSource(source, policy, _reference_policy(entry), to)
 
 
-def _tag_of(name: str) -> str | None:
+def tag_of(name: str) -> str | None:
+    """The tag in an image reference; None if it has none or cannot be read."""
     try:
         return ImageReference.parse(name).tag or None
     except InvalidReference:

@@ -235,7 +235,11 @@ def _image_blobs(image: JsonObject, name: str, blobs: dict[str, JsonObject]) -> 
     if config:
         blobs.setdefault(config, {"size": None, "mediaType": CONFIG_MEDIA_TYPES[media_type]})
     blobs.setdefault(name, {"size": None, "mediaType": media_type})
-    references: JsonObject = {"layers": [layer.get("name") for layer in parts] or None, "config": config}
+    references: JsonObject = {
+        "imageMissing": False,
+        "layers": [layer.get("name") for layer in parts] or None,
+        "config": config,
+    }
     manifests = [manifest.get("digest") for manifest in image.get("dockerImageManifests") or ()]
     if manifests:
         references["manifests"] = manifests

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from imagegate.core.image_streams.events import with_event, with_followed_tags
-from imagegate.core.image_streams.objects import LEGACY, Event, ImportObject, ImportSource
+from imagegate.core.image_streams.objects import LEGACY, Event, ImportObject, ImportSource, tag_of
 from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
     IMPORT_SUCCESS,
@@ -90,18 +90,30 @@ class RepositoryOutcome:
 # Manifests to fetch
 
 
-def with_import_mode(document: JsonObject, mode: str) -> JsonObject:
-    """The ImageStreamImport (types already checked) with ``mode`` where it sets no import mode."""
+def with_defaults(document: JsonObject, mode: str) -> JsonObject:
+    """The ImageStreamImport (types already checked) with ``mode`` and policies where it sets none.
+
+    An entry without a target gets the source's tag.
+    """
 
     def filled(entry: JsonObject) -> JsonObject:
-        policy = entry.get("importPolicy") or {}
-        return entry if policy.get("importMode") else {**entry, "importPolicy": {**policy, "importMode": mode}}
+        policy, reference = entry.get("importPolicy") or {}, entry.get("referencePolicy") or {}
+        return {
+            **entry,
+            "importPolicy": {**policy, "importMode": policy.get("importMode") or mode},
+            "referencePolicy": {**reference, "type": reference.get("type") or "Source"},
+        }
+
+    def with_target(entry: JsonObject) -> JsonObject:
+        source = str((entry.get("from") or {}).get("name") or "")
+        tag = tag_of(source) if entry.get("to") is None else None
+        return {**entry, "to": {"name": tag}} if tag else entry
 
     spec = dict(document.get("spec") or {})
     if spec.get("repository") is not None:
         spec["repository"] = filled(spec["repository"])
     if spec.get("images"):
-        spec["images"] = [filled(entry or {}) for entry in spec["images"]]
+        spec["images"] = [with_target(filled(entry or {})) for entry in spec["images"]]
     return {**document, "spec": spec}
 
 

@@ -96,6 +96,11 @@ def not_supported(field: str, bad_value: JsonValue, supported: Iterable[str]) ->
     return FieldError(ErrorType.NOT_SUPPORTED, field, f"supported values: {listed}" if listed else "", bad_value)
 
 
+def too_long(field: str, max_bytes: int) -> FieldError:
+    """A string is longer than it may be."""
+    return FieldError(ErrorType.TOO_LONG, field, f"may not be more than {max_bytes} bytes")
+
+
 def not_found(field: str, bad_value: JsonValue) -> FieldError:
     """A value names something that does not exist."""
     return FieldError(ErrorType.NOT_FOUND, field, "", bad_value)

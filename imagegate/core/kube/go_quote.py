@@ -47,3 +47,14 @@ def go_json(value: JsonValue) -> str:
     Keys keep their order: for a Go map the caller sorts them, for a struct it writes them as declared.
     """
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_JSON_ESCAPES)
+
+
+def go_value(value: object) -> str:
+    """``value`` as Go's ``%v`` prints what was decoded from JSON: ``map[a:1 b:[x <nil>]]``, keys sorted."""
+    if isinstance(value, Mapping):
+        return f"map[{' '.join(f'{key}:{go_value(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(go_value, value))}]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -149,14 +149,20 @@ def _key_errors(key: str) -> list[FieldError]:
 def _value_errors(key: str, values: Sequence[str]) -> list[FieldError]:
     errors = []
     for index, value in enumerate(values):
-        texts = []
-        if len(value.encode("utf-8", "surrogatepass")) > _NAME_MAX_LENGTH:
-            texts.append(f"must be no more than {_NAME_MAX_LENGTH} characters")
-        if _VALUE.fullmatch(value) is None:
-            texts.append(_VALUE_TEXT)
+        texts = label_value_problems(value)
         if texts:
             errors.append(invalid(f"values[{index}][{key}]", value, "; ".join(texts)))
     return errors
+
+
+def label_value_problems(text: str) -> list[str]:
+    """The reasons why ``text`` is not a label's value; empty if it is one."""
+    problems = []
+    if len(text.encode("utf-8", "surrogatepass")) > _NAME_MAX_LENGTH:
+        problems.append(f"must be no more than {_NAME_MAX_LENGTH} characters")
+    if _VALUE.fullmatch(text) is None:
+        problems.append(_VALUE_TEXT)
+    return problems
 
 
 def qualified_name_problems(text: str) -> list[str]:

@@ -35,6 +35,8 @@ class Status:
     name: str = ""
     causes: tuple[Cause, ...] = ()
     retry_after_s: int = 0
+    has_details: bool = False
+    """True if the details are written even if they are empty."""
 
     def to_json(self) -> dict[str, Any]:
         """The ``status`` of an AdmissionReview response; empty fields left out, as Go does."""
@@ -55,10 +57,10 @@ class Status:
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            **({"reason": self.reason} if self.reason else {}),
             "code": self.code,
         }
-        if details:
+        if details or self.has_details:
             out["details"] = details
         return out
 

@@ -20,6 +20,7 @@ from imagegate.core.image_streams.metadata_validation import (
     validate_metadata_update,
 )
 from imagegate.core.image_streams.objects import Event, read_mapping
+from imagegate.core.image_streams.shown_images import nested, with_shown_metadata, without_shown_metadata
 from imagegate.core.image_streams.stream import latest_event, split_stream_image
 from imagegate.core.image_streams.views import image_stream_image
 from imagegate.core.import_gate.validation import validate_mapping
@@ -36,13 +37,16 @@ from imagegate.core.kube.status import (
 )
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidInput, InvalidReference, Malformed, TooLarge
-from imagegate.service.image_api.request import ApiRequest, DeleteOptions, JsonObject, check_types, success
-from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects, checked_body
+from imagegate.service.image_api.bodies import checked_body
+from imagegate.service.image_api.request import ApiRequest, DeleteOptions, JsonObject, success
+from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects
 from imagegate.service.image_api.streams import ImageObjects, metadata_of
 
 BLOB_STORED = "image.openshift.io/manifestBlobStored"
 MANAGED = "openshift.io/image.managed"
-_FREE = ("kind", "apiVersion", "metadata", "signatures")
+_SIGNATURES = "imageSignatures"
+"""The original's name of the resource in messages."""
+_FREE = ("kind", "apiVersion", "metadata", "signatures", "dockerImageReference")
 """Fields of an Image that an update may change; the others stay as they were imported."""
 
 
@@ -60,12 +64,12 @@ class ImageRules:
         self._now = now
 
     def shown(self, found: JsonObject) -> JsonObject:
-        """The Image as it is stored."""
-        return found
+        """The Image as it is stored, with empty metadata if it has none."""
+        return with_shown_metadata(found)
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new Image with metadata from its manifest, and without the manifest if the registry stores it."""
-        check_types("Image", new)
+        new = without_shown_metadata(new)
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
         signatures = new_signature_errors(new.get("signatures") or (), ())
         _refuse_errors(new, [*errors, *_reference_errors(new), *signatures])
@@ -73,11 +77,11 @@ class ImageRules:
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """Labels, annotations and signatures may change; manifest and configuration only if their digests match."""
-        check_types("Image", new)
         kept = {key: value for key, value in old.items() if key not in _FREE}
         changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
-        _refuse_errors(changed, [*validate_metadata_update(metadata_of(changed), metadata_of(old)), *signatures])
+        errors = validate_metadata_update(metadata_of(changed), metadata_of(old))
+        _refuse_errors(changed, [*errors, *_reference_errors(changed), *signatures])
         return _stored_form(self._with_own_metadata(request, self._with_contents(request, changed, new, old)))
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
@@ -147,7 +151,9 @@ class StreamImages:
             stream, asked = split_stream_image(name)
         except InvalidInput as error:
             raise StatusError(bad_request(str(error))) from error
-        return image_stream_image(self._objects.required_stream(request.namespace, stream), asked, self._objects.image)
+        found = self._objects.required_stream(request.namespace, stream, asked=self.resource.name)
+        shown = image_stream_image(found, asked, self._objects.image)
+        return {**shown, "image": nested(shown["image"])}
 
 
 class Signatures:
@@ -160,12 +166,11 @@ class Signatures:
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Add a signature to its Image."""
-        check_types("ImageSignature", body)
         new = checked_body(self.resource, request, body)
         name = new["metadata"].get("name") or ""
         image = name.partition("@")[0]
         if name and "@" not in name:
-            raise StatusError(bad_request("ImageSignatures must be retrieved with <imageName>@<signatureName>"))
+            raise StatusError(bad_request("ImageSignatures must be accessed with <imageName>@<signatureName>"))
         if name.endswith("@"):
             name = f"{name}{secrets.token_hex(16)}"
         new = {**new, "metadata": {**new["metadata"], "name": name}}
@@ -178,7 +183,7 @@ class Signatures:
 
         def add(found: JsonObject) -> JsonObject:
             if any((each.get("metadata") or {}).get("name") == name for each in found.get("signatures") or ()):
-                raise StatusError(already_exists(self.resource.name, name))
+                raise StatusError(already_exists(_SIGNATURES, name))
             return {**found, "signatures": [*(found.get("signatures") or ()), new]}
 
         self._images.update(request, image, add, is_patch=True)
@@ -188,13 +193,13 @@ class Signatures:
         """Remove a signature from its Image."""
         image, at, _ = name.partition("@")
         if not at:
-            raise StatusError(bad_request("ImageSignatures must be retrieved with <imageName>@<signatureName>"))
+            raise StatusError(bad_request("ImageSignatures must be accessed with <imageName>@<signatureName>"))
 
         def remove(found: JsonObject) -> JsonObject:
             before = found.get("signatures") or []
             kept = [each for each in before if (each.get("metadata") or {}).get("name") != name]
             if len(kept) == len(before):
-                raise StatusError(not_found(self.resource.name, name))
+                raise StatusError(not_found(_SIGNATURES, name))
             return {**found, "signatures": kept}
 
         self._images.update(request, image, remove, is_patch=True)
@@ -223,7 +228,6 @@ class Mappings:
 
         The gate decides first, so that a refused push leaves no Image behind.
         """
-        check_types("ImageStreamMapping", body)
         new = self._prepared(request, checked_body(self.resource, request, body))
         self._objects.refuse_findings(
             request, self.resource.kind, new["metadata"].get("name") or "", validate_mapping(read_mapping(new))
@@ -238,7 +242,7 @@ class Mappings:
         if stored is None:
             self._create_image(request, image)
         self._put_event(request, stream["metadata"]["name"], tag, event)
-        return success()
+        return {**success(), "code": 201}
 
     def _create_image(self, request: ApiRequest, image: JsonObject) -> None:
         try:
@@ -262,7 +266,7 @@ class Mappings:
         name = new["metadata"].get("name") or ""
         if not name:
             raise StatusError(not_found("imagestream", ""))
-        return self._objects.required_stream(request.namespace, name)
+        return self._objects.required_stream(request.namespace, name, asked=self.resource.name)
 
     def _reference(self, stream: JsonObject, image: JsonObject, *, is_known: bool) -> str:
         own: str = image.get("dockerImageReference") or ""

@@ -13,6 +13,7 @@ from imagegate.core.admission.access_review import Access, is_granted
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase, User
 from imagegate.core.image_api.resources import STREAM_IMPORTS, STREAMS
 from imagegate.core.image_streams.objects import read_stream
+from imagegate.core.image_streams.shown_images import nested
 from imagegate.core.import_gate.transport import Transport
 from imagegate.core.import_gate.validation import (
     NOTHING_INHERITED,
@@ -24,10 +25,10 @@ from imagegate.core.import_gate.writes import ImportWrite
 from imagegate.core.imports.outcome import Fetch, not_listed
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError
+from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.host_cluster import check_namespace
 from imagegate.service.image_api.local import is_administrator
-from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
-from imagegate.service.image_api.stored import checked_body
+from imagegate.service.image_api.request import ApiRequest, JsonObject
 from imagegate.service.image_api.streams import ImageObjects
 from imagegate.service.imports.fetcher import Progress
 from imagegate.service.imports.importer import Importer, ImportTarget, StoredTarget
@@ -64,7 +65,6 @@ class Imports:
             StatusError: 422 from validation and gate, 404 and 409 if the stream is not the one in the request,
                 429 if too many imports are running.
         """
-        check_types(self.resource.kind, body)
         new = checked_body(self.resource, request, body)
         new = {key: value for key, value in new.items() if key != "status"}
         check_namespace(self._objects.cluster, self.resource, request.namespace, new["metadata"].get("name") or "")
@@ -87,7 +87,8 @@ class Imports:
             )
         finally:
             self._free.release()
-        return {**answer, "spec": {**answer["spec"], "import": new["spec"].get("import", False)}}
+        spec = {**answer["spec"], "import": new["spec"].get("import", False)}
+        return {**answer, "spec": spec, "status": _shown_status(answer["status"])}
 
     def _may_use_secrets(self, request: ApiRequest, wanted: JsonObject) -> bool:
         """True if the user may use the namespace's pull secrets; an import sends them to registries of its choice."""
@@ -107,6 +108,28 @@ class Imports:
         Source: docs/spec/import-gate.md 6.5.
         """
         return _ControllerTarget(self._objects, ApiRequest(_CONTROLLER, namespace), name)
+
+
+def _shown_status(status: JsonObject) -> JsonObject:
+    """The status with objects as they are inside others: without kind and API version."""
+    shown = dict(status)
+    if "import" in shown:
+        shown["import"] = {key: value for key, value in shown["import"].items() if key not in ("kind", "apiVersion")}
+    if "images" in shown:
+        shown["images"] = [_shown_result(each) for each in shown["images"]]
+    if "images" in (shown.get("repository") or {}):
+        repository = shown["repository"]
+        shown["repository"] = {**repository, "images": [_shown_result(each) for each in repository["images"]]}
+    return shown
+
+
+def _shown_result(result: JsonObject) -> JsonObject:
+    shown = dict(result)
+    if shown.get("image"):
+        shown["image"] = nested(shown["image"])
+    if shown.get("manifests"):
+        shown["manifests"] = [nested(each) for each in shown["manifests"]]
+    return shown
 
 
 _CONTROLLER = User("system:imagegate:import-controller", "", ("system:masters", "system:authenticated"))

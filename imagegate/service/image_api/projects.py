@@ -12,10 +12,10 @@ from imagegate.core.image_api.resources import NAMESPACES, PROJECT_REQUESTS, PRO
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import StatusError, already_exists, forbidden, not_found
 from imagegate.ports.image_store import Collection, ObjectKey
+from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.cluster import Admit, NamespaceObjects, NamespaceRules
 from imagegate.service.image_api.local import access_of
 from imagegate.service.image_api.request import ApiRequest, JsonObject, ListOptions, success
-from imagegate.service.image_api.stored import checked_body
 from imagegate.service.image_api.streams import ImageObjects
 
 CALLER = "~"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,11 +19,12 @@ from imagegate.core.kube.deletion import (
     marked_for_deletion,
     new_finalizer_errors,
 )
+from imagegate.core.kube.field_errors import invalid as invalid_field
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import (
     Status,
     StatusError,
     already_exists,
-    bad_request,
     conflict,
     invalid,
     not_found,
@@ -36,6 +38,7 @@ from imagegate.ports.image_store import (
     ObjectKey,
     ObjectMissing,
 )
+from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.host_cluster import StoredCluster, check_namespace
 from imagegate.service.image_api.request import (
     CONFLICTS_MAX,
@@ -44,7 +47,6 @@ from imagegate.service.image_api.request import (
     DeleteOptions,
     JsonObject,
     ListOptions,
-    check_types,
     continue_token,
     list_of,
     success,
@@ -55,10 +57,14 @@ _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _GENERATED_NAME_MAX_LENGTH = 63
 CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
-_DROPPED = ("managedFields", "selfLink")
 _SET_BY_SERVER = frozenset(
     {"uid", "creationTimestamp", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"}
 )
+
+
+def not_a_number(text: str) -> str:
+    """Go's message for a string that is no unsigned number."""
+    return f"strconv.ParseUint: parsing {go_quote(text)}: invalid syntax"
 
 
 def _now() -> str:
@@ -157,6 +163,9 @@ class StoredObjects:
         new = checked_body(self.resource, request, body)
         if self.resource.namespaced:
             check_namespace(self._cluster, self.resource, request.namespace, new["metadata"].get("name") or "")
+        if new["metadata"].get("resourceVersion"):
+            what = "resourceVersion should not be set on objects to be created"
+            raise StatusError(Status(code=500, reason="", message=what))
         metadata = {key: value for key, value in new["metadata"].items() if key not in _SET_BY_SERVER}
         new = {**new, "metadata": metadata}
         if self.rules.named_late:
@@ -187,7 +196,8 @@ class StoredObjects:
             return self._store.create(key, new)
         if self._store.get(key) is not None:
             raise ObjectExists(key.name)
-        return new
+        given = {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
+        return {**new, "metadata": {**new["metadata"], **given}}
 
     def _named(self, new: JsonObject) -> JsonObject:
         metadata = new["metadata"]
@@ -203,10 +213,11 @@ class StoredObjects:
         for _ in range(CONFLICTS_MAX):
             old = self.stored(request, name)
             given = change(self.rules.shown(old)) if is_patch else change(old)
+            new = checked_body(self.resource, request, given, name)
+            if not is_patch:
+                self._check_uid(new["metadata"], old)
             try:
-                return self.rules.shown(
-                    self.replace(request, checked_body(self.resource, request, given, name), old, self.rules)
-                )
+                return self.rules.shown(self.replace(request, new, old, self.rules))
             except ObjectChanged:
                 if given.get("metadata", {}).get("resourceVersion") and not is_patch:
                     break
@@ -226,16 +237,11 @@ class StoredObjects:
         given = metadata.get("resourceVersion") or ""
         if not given and rules.unconditional_updates:
             given = metadata["resourceVersion"] = version
-        if given and given != version:
-            raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
-        if metadata.get("uid") and metadata["uid"] != before.get("uid"):
-            why = (
-                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {before.get('uid')}"
-            )
-            raise StatusError(conflict(self.resource.name, name, why, group=self.resource.group))
-        for key in ("uid", "creationTimestamp"):
-            if not metadata.get(key) and before.get(key):
-                metadata[key] = before[key]
+        self._check_version(given, version, name)
+        if before.get("creationTimestamp"):
+            metadata["creationTimestamp"] = before["creationTimestamp"]
+        if not metadata.get("uid") and before.get("uid"):
+            metadata["uid"] = before["uid"]
         new = {**new, "metadata": kept_deletion(metadata, before)}
         errors = new_finalizer_errors(new, old)
         if errors:
@@ -248,6 +254,37 @@ class StoredObjects:
             self._store.delete(self.key(request, name), version=version)
             return shown
         return self._store.update(self.key(request, name), kept, version=version)
+
+    def _check_version(self, given: str, version: str, name: str) -> None:
+        """Check the version that an update is based on.
+
+        Raises:
+            StatusError: 409, another; 422, none; 500, it is no version.
+        """
+        if not given:
+            errors = [invalid_field("metadata.resourceVersion", 0, "must be specified for an update")]
+            raise StatusError(invalid(self.resource.name, name, errors, group=self.resource.group))
+        if not given.isdecimal():
+            raise StatusError(Status(code=500, reason="", message=not_a_number(given)))
+        if given != version:
+            raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
+
+    def _check_uid(self, metadata: JsonObject, old: JsonObject) -> None:
+        """Check that an update is meant for this object, and not for one of the same name that is gone."""
+        uid, own = metadata.get("uid"), old["metadata"].get("uid")
+        if not uid or uid == own:
+            return
+        name, namespace = old["metadata"]["name"], old["metadata"].get("namespace") or ""
+        path = "/".join(filter(None, ("", "openshift.io", self.resource.name, namespace, name)))
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"
+        raise StatusError(
+            conflict(
+                self.resource.name,
+                name,
+                f"StorageError: invalid object, Code: 4, Key: /{path}, ResourceVersion: 0, AdditionalErrorMsg: {why}",
+                group=self.resource.group,
+            )
+        )
 
     def has_contents(self, found: JsonObject) -> bool:  # noqa: ARG002 - namespaces have
         """True if objects in this one must be deleted before it."""
@@ -326,38 +363,3 @@ class StoredObjects:
                 if error.status.code != 404:
                     raise
         return found
-
-
-def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, name: str = "") -> JsonObject:
-    """The object with kind, API version and namespace filled in.
-
-    Args:
-        resource: the expected kind.
-        request: has the namespace.
-        body: as sent.
-        name: from the path; empty if the path has none.
-
-    Raises:
-        StatusError: 400, the object is not of the request's kind, namespace or name.
-    """
-    for key, wanted in (("kind", resource.kind), ("apiVersion", resource.api_version)):
-        if (body.get(key) or wanted) != wanted:
-            raise StatusError(bad_request(f"{key} {body[key]!r} of the object does not match the expected {wanted!r}"))
-    check_types("ObjectMeta", body.get("metadata"), "metadata")
-    metadata = {
-        key: value
-        for key, value in (body.get("metadata") or {}).items()
-        if key not in _DROPPED and value not in (None, "", {}, [])
-    }
-    if resource.namespaced:
-        if (metadata.get("namespace") or request.namespace) != request.namespace:
-            what = "the namespace of the provided object does not match the namespace sent on the request"
-            raise StatusError(bad_request(what))
-        metadata["namespace"] = request.namespace
-    if name:
-        given = metadata.get("name") or name
-        if given != name:
-            what = f"the name of the object ({given}) does not match the name on the URL ({name})"
-            raise StatusError(bad_request(what))
-        metadata["name"] = name
-    return {**body, "kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}

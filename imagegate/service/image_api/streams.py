@@ -33,7 +33,7 @@ from imagegate.errors import InvalidInput
 from imagegate.ports.host_cluster import HostCluster
 from imagegate.ports.image_store import ImageStore, ObjectKey
 from imagegate.service.image_api.host_cluster import StoredCluster, pull_secrets_of
-from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types, list_of
+from imagegate.service.image_api.request import ApiRequest, JsonObject, list_of
 from imagegate.service.policies.policy_set import Mode
 
 ReviewAccess = Callable[[AccessQuestion], Lookup[Any]]
@@ -90,15 +90,20 @@ class ImageObjects:
         found = self.store.get(ObjectKey(IMAGE_GROUP, "imagestreams", namespace, name))
         return None if found is None else with_computed_status(repaired("ImageStream", found), self.hosts())
 
-    def required_stream(self, namespace: str, name: str) -> JsonObject:
+    def required_stream(self, namespace: str, name: str, *, asked: str = STREAMS.name) -> JsonObject:
         """The stream as it is read.
+
+        Args:
+            namespace: of the stream.
+            name: of the stream.
+            asked: the resource of the request, which the original names.
 
         Raises:
             StatusError: 404.
         """
         found = self.stream(namespace, name)
         if found is None:
-            raise StatusError(not_found(STREAMS.name, name))
+            raise StatusError(not_found(asked, name))
         return found
 
     def answers(self, questions: Iterable[Question]) -> dict[Question, Lookup[Any]]:
@@ -201,12 +206,10 @@ class StreamRules:
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new stream: the sent status is dropped, and every tag has generation 1."""
-        check_types("ImageStream", new)
         return self._checked(request, prepared_for_create(new, self._objects.hosts()), None)
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """The changed stream: the old status, with events for changed tags."""
-        check_types("ImageStream", new)
         return self._checked(request, prepared_for_update(new, old, self._objects.hosts()), old)
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
@@ -227,7 +230,6 @@ class StreamStatusRules(StreamRules):
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """The changed status with the old spec; new references must pass the gate."""
-        check_types("ImageStream", new)
         stream = prepared_for_status_update(new, old, self._objects.hosts())
         self._objects.check_write(request, StatusWrite(_read_stream(stream), read_stream(old)))
         return stream
@@ -254,4 +256,4 @@ def pull_secrets(objects: ImageObjects, request: ApiRequest) -> JsonObject:
     found = pull_secrets_of(objects.cluster, request.namespace)
     if not isinstance(found, Found):
         raise StatusError(Status(code=503, reason="ServiceUnavailable", message=found.why, retry_after_s=1))
-    return list_of("Secret", "v1", found.value, objects.store.version())
+    return list_of("Secret", STREAMS.api_version, found.value, objects.store.version())

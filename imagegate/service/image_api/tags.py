@@ -11,6 +11,7 @@ from typing import NamedTuple
 from imagegate.core.image_api.resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
 from imagegate.core.image_api.stored_forms import tolerant
 from imagegate.core.image_streams.objects import read_image_tag, read_stream_tag
+from imagegate.core.image_streams.shown_images import nested
 from imagegate.core.image_streams.stream import (
     spec_tag,
     split_stream_tag,
@@ -38,6 +39,7 @@ from imagegate.core.kube.status import (
 from imagegate.core.references.openshift import DEFAULT_TAG
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectMissing
+from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.request import (
     CONFLICTS_MAX,
     ApiRequest,
@@ -45,12 +47,11 @@ from imagegate.service.image_api.request import (
     DeleteOptions,
     JsonObject,
     ListOptions,
-    check_types,
     continue_token,
     list_of,
     success,
 )
-from imagegate.service.image_api.stored import StoredObjects, checked_body
+from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import ImageObjects
 
 
@@ -95,7 +96,8 @@ class TagObjects(ABC):
     def get(self, request: ApiRequest, name: str) -> JsonObject:
         """One tag."""
         stream, tag = self._split(name)
-        return self.view(self._objects.required_stream(request.namespace, stream), tag, allow_empty=False)
+        found = self._objects.required_stream(request.namespace, stream, asked=self.resource.name)
+        return self.view(found, tag, allow_empty=False)
 
     def exists(self, namespace: str, name: str) -> bool:
         """True if the tag exists, so that an update does not create it."""
@@ -130,7 +132,6 @@ class TagObjects(ABC):
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Create a spec tag, and the stream if it does not exist."""
-        check_types(self.resource.kind, body)
         new = self.prepared(checked_body(self.resource, request, body), None)
         name = new["metadata"].get("name") or ""
         self._objects.refuse_findings(request, self.resource.kind, name, self.findings(request, new, None))
@@ -160,11 +161,10 @@ class TagObjects(ABC):
         for _ in range(CONFLICTS_MAX):
             stored = self._objects.stream(request.namespace, stream_name)
             if stored is None and is_patch:
-                raise StatusError(not_found("imagestreams", stream_name))
+                raise StatusError(not_found(self.resource.name, stream_name))
             stream = stored or _new_stream(request.namespace, stream_name)
             old = self.view(stream, tag, allow_empty=True)
             given = checked_body(self.resource, request, change(old), name)
-            check_types(self.resource.kind, given)
             can_retry = is_patch or not given["metadata"].get("resourceVersion")
             new = self.prepared(
                 self._with_missing_metadata(given, old, stored, name), old if stored is not None else None
@@ -199,13 +199,15 @@ class TagObjects(ABC):
         for key in ("resourceVersion", "uid", "creationTimestamp", "labels"):
             if not metadata.get(key) and before.get(key):
                 metadata[key] = before[key]
+        if before.get("generation"):
+            metadata["generation"] = before["generation"]
         return {**given, "metadata": metadata}
 
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
         """Remove spec and status tag. The Image stays."""
         stream_name, tag = self._split(name)
         for _ in range(CONFLICTS_MAX):
-            stream = self._objects.required_stream(request.namespace, stream_name)
+            stream = self._objects.required_stream(request.namespace, stream_name, asked=self.resource.name)
             if options.uid is not None and options.uid != stream["metadata"].get("uid"):
                 raise StatusError(conflict(self.resource.name, name, "the UID precondition was not met"))
             if options.version is not None and options.version != stream["metadata"]["resourceVersion"]:
@@ -251,11 +253,12 @@ class StreamTags(TagObjects):
 
     def view(self, stream: JsonObject, tag: str, *, allow_empty: bool) -> JsonObject:
         """With the image, its annotations under those of the spec tag."""
-        return image_stream_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
+        found = image_stream_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
+        return {**found, "image": nested(found["image"])}
 
     def views(self, stream: JsonObject) -> list[JsonObject]:
         """One for each status tag with an image, of which only the name is shown."""
-        return image_stream_tags(stream)
+        return [{**found, "image": nested(found["image"])} for found in image_stream_tags(stream)]
 
     def prepared(self, body: JsonObject, old: JsonObject | None) -> JsonObject:
         """Clients cannot set ``image`` and ``conditions``; the spec tag's name and annotations follow the object."""
@@ -306,7 +309,8 @@ class ImageTags(TagObjects):
 
     def view(self, stream: JsonObject, tag: str, *, allow_empty: bool) -> JsonObject:
         """Spec and status tag side by side."""
-        return image_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
+        found = image_tag(stream, tag, self._objects.image, allow_empty=allow_empty)
+        return found if found["image"] is None else {**found, "image": nested(found["image"])}
 
     def views(self, stream: JsonObject) -> list[JsonObject]:
         """One for each spec or status tag."""

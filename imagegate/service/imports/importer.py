@@ -8,9 +8,10 @@ killed leaves at most Images without a stream. Source: docs/spec/import-gate.md 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.image_streams.generations import normalized, prepared_for_create, prepared_for_update
@@ -30,7 +31,7 @@ from imagegate.core.imports.outcome import (
     new_stream,
     recorded,
     repository_status,
-    with_import_mode,
+    with_defaults,
 )
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, conflict, not_found
 from imagegate.core.registry.pull_secrets import PullSecret
@@ -42,6 +43,13 @@ from imagegate.service.imports.fetcher import ImageFetcher, ImportSettings, Prog
 
 CONFLICTS_MAX = 20
 CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+class StoredImage(NamedTuple):
+    """An Image in the store; ``is_new`` if it was not there before."""
+
+    object: JsonObject
+    is_new: bool
 
 
 class ImportTarget(Protocol):
@@ -72,7 +80,7 @@ class ImportTarget(Protocol):
     def unchanged_stream(self, stream: JsonObject) -> JsonObject:
         """A stream that does not change, as it is read."""
 
-    def create_image(self, image: JsonObject) -> JsonObject:
+    def create_image(self, image: JsonObject) -> StoredImage:
         """Store an Image and return the stored one, which is the older one if it exists already."""
 
     def source_refusal(self, source: Fetch, stream: JsonObject | None) -> Status | None:
@@ -149,15 +157,15 @@ class StoredTarget:
         """See ``ImportTarget``."""
         return stream
 
-    def create_image(self, image: JsonObject) -> JsonObject:
+    def create_image(self, image: JsonObject) -> StoredImage:
         """See ``ImportTarget``."""
         key = ObjectKey(IMAGE_GROUP, "images", "", image["metadata"]["name"])
         for _ in range(CONFLICTS_MAX):
             kept = self._store.get(key)
             if kept is not None:
-                return kept
+                return StoredImage(kept, is_new=False)
             try:
-                return self._store.create(key, image)
+                return StoredImage(self._store.create(key, image), is_new=True)
             except ObjectExists:
                 continue
         raise StatusError(conflict("images", key.name, CHANGED_MEANWHILE))
@@ -218,7 +226,7 @@ class Importer:
             import_ = read_import(document, import_mode=self._settings.default_import_mode)
         except InvalidInput as error:
             raise StatusError(bad_request(str(error))) from error
-        document = with_import_mode(document, self._settings.default_import_mode)  # the response repeats it
+        document = with_defaults(document, self._settings.default_import_mode)  # the response repeats it
         stream = _checked(document, target.stream())
         until = self._monotonic() + deadline_s
         fetches = ImageFetcher(
@@ -239,6 +247,7 @@ class Importer:
         metadata = {
             **(document.get("metadata") or {}),
             "namespace": namespace,
+            "uid": str(uuid.uuid4()),
             "creationTimestamp": self._current_time(),
         }
         head = {"kind": "ImageStreamImport", "apiVersion": "image.openshift.io/v1"}
@@ -342,14 +351,20 @@ def _create_images(
     target: ImportTarget,
     status: JsonObject,
 ) -> None:
-    """Store every Image that a tag will refer to, entries of lists first; the status shows the stored ones."""
+    """Store every Image that a tag will refer to, entries of lists first.
+
+    The status shows Images as they were fetched now. One that was there before may differ: in its reference, and in
+    the labels, annotations and signatures that others added.
+    """
     kept: dict[str, JsonObject] = {}
 
     def keep(image: JsonObject) -> JsonObject:
         name = image["metadata"]["name"]
-        if name not in kept:
-            kept[name] = target.create_image(image)
-        return kept[name]
+        if name in kept:
+            return _fetched_again(image, kept[name])
+        stored = target.create_image(image)
+        kept[name] = stored.object
+        return stored.object if stored.is_new else _fetched_again(image, stored.object)
 
     def keep_all(outcomes: Iterable[Outcome], shown: Iterable[JsonObject]) -> None:
         for outcome, entry in zip(outcomes, shown, strict=True):
@@ -367,6 +382,12 @@ def _create_images(
         if entry.to
     ]
     keep_all((outcome for outcome, _ in stored), (shown for _, shown in stored))
+
+
+def _fetched_again(image: JsonObject, stored: JsonObject) -> JsonObject:
+    """An Image as it was fetched, with the identity of the stored one."""
+    identity = {key: stored["metadata"][key] for key in ("uid", "creationTimestamp") if key in stored["metadata"]}
+    return {**image, "metadata": {**image["metadata"], **identity}}
 
 
 _TEXTS = ("dockerImageManifest", "dockerImageConfig")

@@ -15,6 +15,7 @@ from imagegate.core.kube.status import Status, StatusError
 from imagegate.service.image_api.request import JsonObject
 
 JSON = "application/json"
+_HEAD = ("kind", "apiVersion")
 WARNINGS_MAX = 50
 WARNINGS_MAX_CHARACTERS = 4096
 WARNING_CUT_AT = 256
@@ -65,8 +66,10 @@ def shaped(found: JsonObject, form: Form, now: datetime, *, include: str = "") -
         include: ``includeObject``: ``None``, ``Object`` or, by default, metadata only.
     """
     kind = found.get("kind") or ""
-    if not form.name or kind == "Status":
+    if kind == "Status":
         return found
+    if not form.name:
+        return _with_plain_items(found)
     is_list = kind.endswith("List") and isinstance(found.get("items"), list)
     items = found["items"] if is_list else [found]
     metadata = dict(found.get("metadata") or {}) if is_list else _version_of(found)
@@ -77,7 +80,7 @@ def shaped(found: JsonObject, form: Form, now: datetime, *, include: str = "") -
                 row["object"] = item
         elif include == "None":
             for row in made["rows"]:
-                row.pop("object")
+                row["object"] = None
         return made
     if not is_list:
         return partial_metadata(found)
@@ -88,6 +91,14 @@ def shaped(found: JsonObject, form: Form, now: datetime, *, include: str = "") -
         "metadata": metadata,
         "items": reduced,
     }
+
+
+def _with_plain_items(found: JsonObject) -> JsonObject:
+    """A list whose items do not repeat kind and API version, as an API server writes them."""
+    if not (found.get("kind") or "").endswith("List") or not isinstance(found.get("items"), list):
+        return found
+    items = [{key: value for key, value in item.items() if key not in _HEAD} for item in found["items"]]
+    return {**found, "items": items}
 
 
 def _version_of(found: JsonObject) -> JsonObject:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from itertools import islice
 
-from flask import Blueprint, Request, Response, g, request
+from flask import Blueprint, Response, g, request
 
 from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.request import User
-from imagegate.core.image_api import patches as api_patches
 from imagegate.core.image_api.resources import NAMESPACES, PROJECTS
-from imagegate.core.image_api.schema import TYPES, unknown_fields
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import ObjectTooLarge, StoreBusy, StoreError, StoreTimeout
@@ -24,29 +21,27 @@ from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 from imagegate.web.feed import Feed
 from imagegate.web.image_api import discovery, openapi
-from imagegate.web.image_api.answers import accepted_form, answer, shaped, status_answer
+from imagegate.web.image_api.answers import Form, accepted_form, answer, shaped, status_answer
+from imagegate.web.image_api.bodies import read_body
+from imagegate.web.image_api.changes import checked_object, patch_change
 from imagegate.web.image_api.identity import Identify, local_user
-from imagegate.web.image_api.kubernetes_types import type_problem
 from imagegate.web.image_api.requests import (
     NO_METHOD,
     NO_RESOURCE,
     Target,
-    read_body,
     read_delete_options,
-    read_dry_run,
     read_list_options,
-    read_patch,
     read_path,
     selected_name,
     verb_of,
 )
 from imagegate.web.image_api.watch_options import check_list_options, read_watch_options
 from imagegate.web.image_api.watching import StoreChanges, View, Watch, watch_response
+from imagegate.web.image_api.write_options import WriteOptions, read_write_options
 from imagegate.web.streams import Places, quiet_s
 
-UNKNOWN_FIELDS_MAX = 100
-"""How many are named, as in the original's decoder."""
-UNKNOWN_FIELD_MAX_LENGTH = 1_000
+BODY_MAX_BYTES = 3 * 1024 * 1024
+"""Largest body of a write, as in the original."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _COMMAND_LINE = re.compile(r"(kubectl|oc)(\.exe)?/v?[0-9]")
 _PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2"
@@ -71,7 +66,7 @@ def image_api(
         places: limits watches; None: nothing else shares the limit.
         is_aggregated: an API server has all other groups, and asks for this one in its users' names.
     """
-    pages = Blueprint("image_api", __name__)
+    pages = _new_blueprint()
     requests = _Requests(api, now, places or Places(), stopping)
 
     @pages.before_request
@@ -79,9 +74,6 @@ def image_api(
         g.user = identify(request)  # for every path: discovery and OpenAPI are not public either
         if is_aggregated:
             _check_aggregated(api)
-
-    pages.register_error_handler(StatusError, lambda error: status_answer(error.status))
-    pages.register_error_handler(StoreError, _store_error)
 
     @pages.get("/api")
     @pages.get("/apis")
@@ -124,6 +116,20 @@ def image_api(
     def openapi_v3(group: str, version: str) -> Response:
         return _found(openapi.openapi_v3(group, version, only_own=_publishes_only_own()))
 
+    return pages
+
+
+def _new_blueprint() -> Blueprint:
+    """A blueprint whose errors are Status objects, and whose answers nobody caches."""
+    pages = Blueprint("image_api", __name__)
+
+    @pages.after_request
+    def uncached(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    pages.register_error_handler(StatusError, lambda error: status_answer(error.status))
+    pages.register_error_handler(StoreError, _store_error)
     return pages
 
 
@@ -188,17 +194,26 @@ class _Requests:
         target = read_path(group, version, rest.rstrip("/").split("/"))
         verb = verb_of(request.method, target, request.args)
         user: User = g.user
-        self._authorise(user, verb, target)
-        call = ApiRequest(user, target.namespace, read_dry_run(request.method, request.args.getlist("dryRun")))
+        try:
+            self._authorise(user, verb, target)
+        except StatusError as error:
+            refused = status_answer(error.status)
+            if error.status.code == 403:
+                refused.headers["X-Content-Type-Options"] = "nosniff"
+            return refused
+        form = accepted_form(request.headers.get("Accept", ""))
+        options = read_write_options(request.method, request.args, request.mimetype)
+        call = ApiRequest(user, target.namespace, options.dry_run)
+        if (request.content_length or 0) > BODY_MAX_BYTES:
+            raise StatusError(too_large(f"limit is {BODY_MAX_BYTES}"))
         try:
             if verb == "watch":
-                return self._watch(call, target)
-            body, code = self._do(verb, call, target)
+                return self._watch(call, target, form)
+            body, code = self._do(verb, call, target, options)
         except StatusError as error:
             return status_answer(error.status, call.warnings)
         except InvalidInput as error:
             return status_answer(bad_request(str(error)), call.warnings)
-        form = accepted_form(request.headers.get("Accept", ""))
         shown = shaped(body, form, self._now(), include=request.args.get("includeObject", ""))
         return answer(shown, code, call.warnings)
 
@@ -222,7 +237,7 @@ class _Requests:
         if not endpoint.exists(target.namespace, name):
             authorise(self._api.objects, Access(user, "create", *where))  # it makes the tag
 
-    def _do(self, verb: str, call: ApiRequest, target: Target) -> tuple[JsonObject, int]:
+    def _do(self, verb: str, call: ApiRequest, target: Target, options: WriteOptions) -> tuple[JsonObject, int]:
         endpoint = self._api.endpoints[target.resource]
         if verb == "get" and target.sub_resource:
             return self._api.sub_read(call, target.name, target.sub_resource), 200
@@ -232,37 +247,41 @@ class _Requests:
             check_list_options(request.args)
             return endpoint.list_objects(call, read_list_options(target, request.args)), 200
         if verb == "create" and isinstance(endpoint, Creates):
-            return self._create(call, target, endpoint), 201
+            return self._create(call, target, endpoint, options), 201
         if verb in ("update", "patch"):
-            return self._change(verb, call, target, endpoint)
+            return self._change(verb, call, target, endpoint, options)
         if verb == "delete" and isinstance(endpoint, Deletes):
             return self._delete(call, target, endpoint), 200
         if verb == "deletecollection" and isinstance(endpoint, StoredObjects):
-            options = self._delete_options(call, target)
-            return endpoint.delete_collection(call, read_list_options(target, request.args), options), 200
+            selected = read_list_options(target, request.args)
+            return endpoint.delete_collection(call, selected, self._delete_options(call, target)), 200
         raise StatusError(NO_METHOD)
 
-    def _create(self, call: ApiRequest, target: Target, endpoint: Creates) -> JsonObject:
-        body = read_body(request.get_data(), _media_type())
-        _validate_fields(call, target, body, request)
-        return endpoint.create(call, body)
+    def _create(self, call: ApiRequest, target: Target, endpoint: Creates, options: WriteOptions) -> JsonObject:
+        return endpoint.create(call, self._object(call, target, options))
 
-    def _change(self, verb: str, call: ApiRequest, target: Target, endpoint: object) -> tuple[JsonObject, int]:
+    def _change(
+        self, verb: str, call: ApiRequest, target: Target, endpoint: object, options: WriteOptions
+    ) -> tuple[JsonObject, int]:
         is_patch = verb == "patch"
-        change = _patch(target, request) if is_patch else self._replacement(call, target)
+        how, resource = options.field_validation, target.resource
+        if is_patch:
+            change = patch_change(call, resource, request.get_data(), request.mimetype, how)
+        else:
+            change = _replacement(self._object(call, target, options))
         if target.sub_resource == "status":
             return self._api.update_stream_status(call, target.name, change, is_patch=is_patch), 200
         if isinstance(endpoint, TagObjects):
             written = endpoint.update(call, target.name, change, is_patch=is_patch)
-            return written.object, 201 if written.is_new and not is_patch else 200
+            return written.object, 201 if written.is_new else 200
         if isinstance(endpoint, StoredObjects):
             return endpoint.update(call, target.name, change, is_patch=is_patch), 200
         raise StatusError(NO_METHOD)
 
-    def _replacement(self, call: ApiRequest, target: Target) -> Change:
-        body = read_body(request.get_data(), _media_type())
-        _validate_fields(call, target, body, request)
-        return lambda _: body
+    def _object(self, call: ApiRequest, target: Target, options: WriteOptions) -> JsonObject:
+        """The object in the body."""
+        body = read_body(request.get_data(), _media_type(), target.resource.kind)
+        return checked_object(call, target.resource, body, options.field_validation)
 
     def _delete(self, call: ApiRequest, target: Target, endpoint: Deletes) -> JsonObject:
         return endpoint.delete(call, target.name, self._delete_options(call, target))
@@ -273,12 +292,11 @@ class _Requests:
         call.dry_run = call.dry_run or dry_run
         return options
 
-    def _watch(self, call: ApiRequest, target: Target) -> Response:
+    def _watch(self, call: ApiRequest, target: Target, form: Form) -> Response:
         endpoint = self._api.endpoints[target.resource]
         if not isinstance(endpoint, StoredObjects):
             raise StatusError(NO_METHOD)
         resource = target.resource
-        form = accepted_form(request.headers.get("Accept", ""))
         watch = Watch(
             endpoint.watched(call, read_list_options(target, request.args)),
             self._changes,
@@ -291,56 +309,5 @@ class _Requests:
         return watch_response(watch, self._places, request.environ)
 
 
-def _patch(target: Target, asked: Request) -> Change:
-    media_type = asked.mimetype
-    patch = read_patch(asked.get_data(), media_type)
-    if media_type == api_patches.JSON_PATCH and not isinstance(patch, list):
-        raise StatusError(bad_request("error decoding patch: a JSON Patch is a list of operations"))
-
-    def change(found: JsonObject) -> JsonObject:
-        try:
-            patched = api_patches.apply(media_type, found, patch)
-        except api_patches.TooLarge as error:
-            raise StatusError(too_large(str(error))) from error
-        except InvalidInput as error:
-            if media_type == api_patches.JSON_PATCH:
-                raise StatusError(Status(code=422, reason="Invalid", message=str(error))) from error
-            raise StatusError(bad_request(str(error))) from error
-        _check_types(target, patched)
-        return patched
-
-    return change
-
-
-def _check_types(target: Target, body: JsonObject) -> None:
-    """The types of the fields of Kubernetes' own kinds; the image API's own are checked where they are written.
-
-    Raises:
-        StatusError: 400.
-    """
-    resource = target.resource
-    problem = "" if resource.group == IMAGE_GROUP else type_problem(resource.api_version, resource.kind, body)
-    if problem:
-        kind = resource.kind
-        what = f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {problem}'
-        raise StatusError(bad_request(what))
-
-
-def _validate_fields(call: ApiRequest, target: Target, body: JsonObject, asked: Request) -> None:
-    """The types of fields, and ``fieldValidation``: unknown ones of the image API's own kinds are an error, a warning,
-    or nothing.
-
-    Raises:
-        StatusError: 400.
-    """
-    _check_types(target, body)
-    how = asked.args.get("fieldValidation", "Warn")
-    kind = target.resource.kind
-    if how == "Ignore" or kind not in TYPES or target.resource.group != IMAGE_GROUP:
-        return
-    found = islice(unknown_fields(kind, body), UNKNOWN_FIELDS_MAX)
-    unknown = [f'unknown field "{path:.{UNKNOWN_FIELD_MAX_LENGTH}}"' for path in found]
-    if unknown and how == "Strict":
-        what = f'{kind} in version "v1" cannot be handled as a {kind}: strict decoding error: {", ".join(unknown)}'
-        raise StatusError(bad_request(what))
-    call.warnings.extend(unknown)
+def _replacement(body: JsonObject) -> Change:
+    return lambda _: body

@@ -18,7 +18,14 @@ from imagegate.core.image_api.schema import TYPES, Field
 from imagegate.core.kube.status import IMAGE_GROUP
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-_SHARED = {"ObjectMeta": _META, "ObjectReference": "io.k8s.api.core.v1.ObjectReference"}
+_META_V1 = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_SHARED = {
+    **{
+        name: f"{_META_V1}{name}"
+        for name in ("ObjectMeta", "OwnerReference", "ListMeta", "Status", "StatusCause", "StatusDetails")
+    },
+    **{name: f"io.k8s.api.core.v1.{name}" for name in ("ObjectReference", "LocalObjectReference")},
+}
 _OWN = "com.github.openshift.api.image.v1."
 _SCALARS: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
@@ -26,18 +33,9 @@ _SCALARS: dict[str, dict[str, Any]] = {
     "integer": {"type": "integer", "format": "int64"},
     "time": {"type": "string", "format": "date-time"},
     "object": {"type": "object"},
+    "raw": {"type": "object"},
+    "bytes": {"type": "string", "format": "byte"},
     "any": {},
-}
-_KIND_DESCRIPTIONS = {
-    "Image": "An Image is an immutable container image with its metadata, named by its digest.",
-    "ImageStream": "An ImageStream keeps, for each of its tags, the images the tag named, newest first.",
-    "ImageStreamTag": "An ImageStreamTag is the newest image of a stream's tag, read by STREAM:TAG.",
-    "ImageTag": "An ImageTag is a stream's tag with what it asks for and what it is, read by STREAM:TAG.",
-    "ImageStreamImage": "An ImageStreamImage is an image that a stream holds, read by STREAM@DIGEST.",
-    "ImageStreamImport": "An ImageStreamImport looks up images in their registries and tags them into a stream.",
-    "ImageStreamMapping": "An ImageStreamMapping tags an image that was pushed to the integrated registry.",
-    "ImageStreamLayers": "ImageStreamLayers lists the layers and blobs of a stream's images.",
-    "ImageSignature": "An ImageSignature is a signature of an Image.",
 }
 
 
@@ -63,9 +61,16 @@ def _schema(type_: str, prefix: str) -> dict[str, Any]:
 
 def _property(field: Field, prefix: str) -> dict[str, Any]:
     schema = _schema(field.type, prefix)
+    strategy = field.patch_strategy or ("merge" if field.merge_key else "")
+    more = {
+        **({"x-kubernetes-patch-merge-key": field.merge_key} if field.merge_key else {}),
+        **({"x-kubernetes-patch-strategy": strategy} if strategy else {}),
+    }
+    if field.default is not None:
+        more["default"] = field.default
     if "$ref" in schema and not prefix.startswith("#/definitions"):
-        return {"description": field.description, "allOf": [schema], "default": {}}
-    return {"description": field.description, **schema}
+        schema = {"allOf": [schema]}
+    return {"description": field.description, **schema, **more}
 
 
 def _definitions(prefix: str) -> dict[str, Any]:
@@ -79,8 +84,8 @@ def _definitions(prefix: str) -> dict[str, Any]:
             "type": "object",
             "properties": {name: _property(field, prefix) for name, field in fields.items()},
         }
-        if type_ in _KIND_DESCRIPTIONS:
-            schema["description"] = _KIND_DESCRIPTIONS[type_]
+        if TYPES.description(type_):
+            schema["description"] = TYPES.description(type_)
         required = [name for name, field in fields.items() if field.required]
         if required:
             schema["required"] = required
@@ -92,7 +97,8 @@ def _definitions(prefix: str) -> dict[str, Any]:
 
 def _open_definitions(group: str, version: str, prefix: str) -> dict[str, Any]:
     """Kinds whose fields this API does not know: anything goes."""
-    made: dict[str, Any] = {_META: _definitions(prefix)[_META]}
+    shared = _definitions(prefix)
+    made: dict[str, Any] = {name: shared[name] for name in (_META, _SHARED["OwnerReference"])}
     for resource in resources_of(group, version):
         made[definition_name(resource.kind, group)] = {
             "description": f"{resource.kind}. imagegate knows only its images; see the documentation of Kubernetes.",

@@ -7,25 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-import orjson
-
-from imagegate.core.image_api.patches import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from imagegate.core.image_api.resources import ApiResource, find_resource
 from imagegate.core.image_api.selectors import parse_field_selector, parse_label_selector
 from imagegate.core.kube.deletion import BACKGROUND, ORPHAN, option_errors
-from imagegate.core.kube.field_errors import not_supported
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid
-from imagegate.documents.yaml.nodes import plain
-from imagegate.documents.yaml.source import read_source
-from imagegate.errors import ConfigError, InvalidInput
+from imagegate.errors import InvalidInput
 from imagegate.service.image_api.request import DeleteOptions, JsonObject, ListOptions, read_continue_token
-from imagegate.web.image_api import protobuf
+from imagegate.web.image_api.bodies import decode
 
-DEPTH_MAX = 200
-PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 _IN_ONE_NAMESPACE = ("create", "deletecollection")
 """Verbs that always apply to one namespace."""
+_DELETE_OPTIONS, _META = "DeleteOptions", "meta.k8s.io/v1"
 _OF_NAMESPACES = ("status", "finalize")
 _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
@@ -34,9 +27,14 @@ _TRUE = re.compile("1|t|T|TRUE|true|True")
 _FALSE = re.compile("0|f|F|FALSE|false|False")
 T = TypeVar("T")
 
-NO_RESOURCE = Status(code=404, reason="NotFound", message="the server could not find the requested resource")
+NO_RESOURCE = Status(
+    code=404, reason="NotFound", message="the server could not find the requested resource", has_details=True
+)
 NO_METHOD = Status(
-    code=405, reason="MethodNotAllowed", message="the server does not allow this method on the requested resource"
+    code=405,
+    reason="MethodNotAllowed",
+    message="the server does not allow this method on the requested resource",
+    has_details=True,
 )
 
 
@@ -99,114 +97,6 @@ def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
 def is_true(text: str | None) -> bool:
     """True if Go's ``strconv.ParseBool`` reads a query parameter as true."""
     return text is not None and _TRUE.fullmatch(text) is not None
-
-
-def read_body(content: bytes, media_type: str) -> JsonObject:
-    """The object in a body: JSON or YAML.
-
-    Raises:
-        StatusError: 400 or 415.
-    """
-    value = _decoded(content, media_type)
-    if not isinstance(value, dict):
-        raise StatusError(bad_request("the body of the request is not an object"))
-    return value
-
-
-def read_patch(content: bytes, media_type: str) -> object:
-    """The patch in a body.
-
-    Raises:
-        StatusError: 400 or 415; server-side apply is refused by name.
-    """
-    if media_type == APPLY_PATCH:
-        why = "server-side apply is not supported by this server: use kubectl apply without --server-side"
-        raise StatusError(_unsupported(why))
-    if media_type not in PATCH_TYPES:
-        accepted = ", ".join(PATCH_TYPES)
-        why = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        raise StatusError(_unsupported(why))
-    return _decoded(content, "application/json")
-
-
-def _unsupported(why: str) -> Status:
-    return Status(code=415, reason="UnsupportedMediaType", message=why)
-
-
-def _decoded(content: bytes, media_type: str) -> object:
-    if media_type in ("application/yaml", "application/x-yaml"):
-        return _decoded_yaml(content)
-    if media_type == protobuf.MEDIA_TYPE:
-        return _decoded_protobuf(content)
-    accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
-    if not media_type:
-        why = f"the body of the request has no media type: send Content-Type, one of {accepted}"
-        raise StatusError(_unsupported(why))
-    if media_type != "application/json":
-        why = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        raise StatusError(_unsupported(why))
-    if _is_deep(content):
-        raise StatusError(bad_request(f"the body of the request is nested deeper than {DEPTH_MAX} levels"))
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise StatusError(
-            bad_request(f"the object provided is unrecognized (must be of type JSON): {error}")
-        ) from error
-
-
-def _decoded_yaml(content: bytes) -> object:
-    try:
-        documents = read_source(content.decode("utf-8"), "body").documents
-    except (ConfigError, UnicodeDecodeError) as error:
-        raise StatusError(
-            bad_request(f"the object provided is unrecognized (must be of type YAML): {error}")
-        ) from error
-    return plain(documents[0])
-
-
-# A string without an end takes the rest: looking for its end from every later quote would take quadratic time.
-def _decoded_protobuf(content: bytes) -> object:
-    try:
-        return protobuf.decode(content)
-    except InvalidInput as error:
-        raise StatusError(_unsupported(f"the object provided cannot be read: {error}")) from error
-
-
-_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
-
-
-def _is_deep(content: bytes) -> bool:
-    """True if brackets are nested too deep. Builds nothing, so that the check itself costs no memory."""
-    if content.count(b"{") + content.count(b"[") <= DEPTH_MAX:
-        return False
-    depth = 0
-    for found in _BRACKETS.finditer(content):
-        mark = found[0][:1]
-        if mark in b"[{":
-            depth += 1
-            if depth > DEPTH_MAX:
-                return True
-        elif mark in b"]}":
-            depth -= 1
-    return False
-
-
-_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
-
-
-def read_dry_run(method: str, values: list[str]) -> bool:
-    """True if the ``dryRun`` parameters make this a request without effect.
-
-    Raises:
-        StatusError: 422, one has a value that means nothing.
-    """
-    if method not in _OPTIONS or not values:
-        return False
-    if set(values) != {"All"}:
-        errors = [not_supported("dryRun", values, ("All",))]
-        raise StatusError(invalid(_OPTIONS[method], "", errors, group="meta.k8s.io"))
-    return True
 
 
 def read_list_options(target: Target, query: Mapping[str, str]) -> ListOptions:
@@ -272,15 +162,12 @@ def read_delete_options(
     Raises:
         StatusError: 400 or 415, the options cannot be read; 422, they make no sense.
     """
-    given = _Options(read_body(content, media_type) if content.strip() else _options_of_query(query))
-    if given.text("kind") not in (None, "DeleteOptions") or given.text("apiVersion") not in (
-        None,
-        "v1",
-        "meta.k8s.io/v1",
-        resource.api_version,
-    ):
-        what = f"{given.text('apiVersion') or ''} {given.text('kind') or ''}".strip()
-        raise StatusError(bad_request(f"the body of a delete is DeleteOptions of v1, got {what:.100}"))
+    given = _Options(_options_of_body(content, media_type) if content.strip() else _options_of_query(query))
+    kind, version = given.text("kind") or _DELETE_OPTIONS, given.text("apiVersion") or _META
+    if kind != _DELETE_OPTIONS or version not in ("v1", _META, resource.api_version):
+        scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
+        why = f"no kind {go_quote(kind)} is registered for version {go_quote(version)} in scheme {go_quote(scheme)}"
+        raise StatusError(Status(code=500, reason="", message=why))
     propagation, orphan = given.text("propagationPolicy"), given.value("orphanDependents", bool, "a boolean")
     dry_run = given.value("dryRun", list, "a list") or []
     if not all(isinstance(each, str) for each in dry_run):
@@ -298,6 +185,13 @@ def read_delete_options(
     conditions = _Options(given.value("preconditions", dict, "an object") or {}, "preconditions.")
     options = DeleteOptions(conditions.text("uid"), conditions.text("resourceVersion"), propagation or "")
     return options, bool(dry_run)
+
+
+def _options_of_body(content: bytes, media_type: str) -> JsonObject:
+    try:
+        return decode(content, media_type)
+    except InvalidInput as error:
+        raise StatusError(Status(code=500, reason="", message=str(error))) from error
 
 
 class _Options:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +62,20 @@ def test_unknown_fields() -> None:
 
 
 def test_every_type_named_is_in_the_table() -> None:
-    scalars = {"string", "boolean", "integer", "object", "time", "any"}
+    scalars = {"string", "boolean", "integer", "object", "time", "any", "raw", "bytes"}
     named = {field.type.strip("[]{}") for fields in TYPES.values() for field in fields.values()}
     assert named <= scalars | set(TYPES)
+
+
+def test_the_table_is_the_originals() -> None:
+    """Fields, required ones, defaults and merge keys of the group's types are those that the original publishes."""
+    vectors = Path(__file__).resolve().parents[2] / "vectors" / "image_api" / "openapi.json"
+    published = json.loads(vectors.read_text(encoding="utf-8"))
+    for name, type_ in published.items():
+        fields = TYPES[name]
+        assert fields.keys() == type_["properties"].keys(), name
+        assert {key for key, field in fields.items() if field.required} == set(type_["required"]), name
+        for key, field in fields.items():
+            expected = type_["properties"][key]
+            assert field.default == expected["default"], (name, key)
+            assert field.merge_key == expected.get("x-kubernetes-patch-merge-key", ""), (name, key)

@@ -203,8 +203,8 @@ def test_layers() -> None:
     shown = layers(found, images(listed, image(DIGEST_2)))
     config, layer = "sha256:" + "c" * 64, "sha256:" + "a" * 64
     assert shown["images"] == {
-        DIGEST_1: {"layers": None, "config": None, "manifests": [DIGEST_2, DIGEST_12]},
-        DIGEST_2: {"layers": [layer], "config": config},
+        DIGEST_1: {"imageMissing": False, "layers": None, "config": None, "manifests": [DIGEST_2, DIGEST_12]},
+        DIGEST_2: {"imageMissing": False, "layers": [layer], "config": config},
         DIGEST_12: {"imageMissing": True, "layers": None, "config": None},
     }
     assert shown["blobs"][layer] == {"size": 10, "mediaType": "layer"}

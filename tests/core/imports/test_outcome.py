@@ -19,7 +19,7 @@ from imagegate.core.imports.outcome import (
     recorded,
     repository_status,
     status_json,
-    with_import_mode,
+    with_defaults,
 )
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.registry.manifest import OCI_INDEX, Child, Descriptor, Manifest, Platform
@@ -72,11 +72,11 @@ def imported(reference: str, digest: str) -> Imported:
 
 def test_import_modes_are_filled_in() -> None:
     document = request(entry("a"), entry("b", importMode="Legacy"), repository=entry("c"))
-    spec = with_import_mode(document, "PreserveOriginal")["spec"]
+    spec = with_defaults(document, "PreserveOriginal")["spec"]
     modes = [found["importPolicy"]["importMode"] for found in (*spec["images"], spec["repository"])]
     assert modes == ["PreserveOriginal", "Legacy", "PreserveOriginal"]
     assert document["spec"]["images"][0]["importPolicy"] == {}
-    assert with_import_mode({"spec": {"import": False}}, "Legacy") == {"spec": {"import": False}}
+    assert with_defaults({"spec": {"import": False}}, "Legacy") == {"spec": {"import": False}}
 
 
 def test_references_are_kept_as_written() -> None:

@@ -725,7 +725,8 @@ def test_the_image_that_was_there_first_is_kept(world: Setup, registry_tls: Regi
     world.run(images(entry(f"{registry_tls.host}/import/first:v1"), name="one"))
     answer = world.run(images(entry(f"{registry_tls.host}/import/second:v1"), name="two"))
     shown = answer["status"]["images"][0]["image"]
-    assert shown["dockerImageReference"] == f"{registry_tls.host}/import/first@{digest}"
+    assert shown["dockerImageReference"] == f"{registry_tls.host}/import/second@{digest}"
+    assert "resourceVersion" not in shown["metadata"]  # as it was fetched; the stored one is the first
     event = (status_tag(answer["status"]["import"], "latest") or {})["items"][0]
     assert event["dockerImageReference"] == f"{registry_tls.host}/import/second@{digest}"
 

@@ -214,7 +214,7 @@ class TestTag:
         assert answer.status_code == 201
         assert answer.json is not None
         assert answer.json["tag"]["generation"] == 1
-        assert answer.json["image"]["metadata"] == {"name": ""}
+        assert answer.json["image"]["metadata"] == {}
         written = gated.get(f"{B}/imagestreams/app")
         assert written["spec"]["tags"][0]["from"] == {"kind": "DockerImage", "name": "reg.mydomain.com/app:v1"}
         assert "tags" not in written["status"]

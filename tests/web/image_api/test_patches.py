@@ -179,8 +179,10 @@ def test_too_many_operations(stream: Api) -> None:
 @pytest.mark.parametrize("kind", ["merge-patch", STRATEGIC])
 def test_a_result_over_the_limit(stream: Api, kind: str) -> None:
     def annotated(name: str) -> dict[str, Any]:
-        return {"metadata": {"annotations": {name: "x" * 1_600_000}}}
+        return {"metadata": {"annotations": {name: "x" * 140_000}}}
 
+    stream.patch(f"{STREAMS}/sm", {"metadata": {"annotations": {"c": "x" * 3_200_000}}}, 413, kind=kind)
     stream.patch(f"{STREAMS}/sm", annotated("a"), kind=kind)
-    stream.patch(f"{STREAMS}/sm", annotated("b"), 413, kind=kind)
+    answer = stream.patch(f"{STREAMS}/sm", annotated("b"), 422, kind=kind)
+    assert "metadata.annotations: Too long: may not be more than 262144 bytes" in answer["message"]
     assert stream.get(f"{STREAMS}/sm")["metadata"]["annotations"].keys() == {"a"}

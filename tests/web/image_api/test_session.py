@@ -71,7 +71,7 @@ class TestWhoAmI:
         assert 'User "system:anonymous" cannot create resource "selfsubjectreviews"' in refused["message"]
 
     def test_another_kind_is_refused(self, api: Api) -> None:
-        assert "does not match the expected" in api.post(WHO, {"kind": "Pod"}, 400)["message"]
+        assert 'no kind "Pod" is registered' in api.post(WHO, {"kind": "Pod"}, 400)["message"]
 
 
 class TestWhatMayIDo:

@@ -40,9 +40,9 @@ class TestErrors:
             ("GET", f"{B}/imagestreamtags/app", 400, "ImageStreamTags must be retrieved with <name>:<tag>"),
             ("GET", f"{B}/imagetags/app", 400, "ImageTags must be retrieved with <name>:<tag>"),
             ("GET", f"{B}/imagestreamimages/app", 400, "ImageStreamImages must be retrieved with <name>@<id>"),
-            ("GET", f"{B}/imagestreamtags/app:v1", 404, 'imagestreams.image.openshift.io "app" not found'),
+            ("GET", f"{B}/imagestreamtags/app:v1", 404, 'imagestreamtags.image.openshift.io "app" not found'),
             ("DELETE", f"{B}/imagestreams/none", 404, 'imagestreams.image.openshift.io "none" not found'),
-            ("DELETE", f"{B}/imagetags/none:t", 404, 'imagestreams.image.openshift.io "none" not found'),
+            ("DELETE", f"{B}/imagetags/none:t", 404, 'imagetags.image.openshift.io "none" not found'),
             ("GET", f"{STREAMS}?labelSelector=a(", 400, "unable to parse requirement"),
             ("GET", f"{STREAMS}?fieldSelector=spec.x=1", 400, "field label not supported: spec.x"),
             ("GET", f"{STREAMS}?continue=xyz", 400, "continue key is not valid"),
@@ -61,13 +61,18 @@ class TestErrors:
         "body, kind, code, message",
         [
             (b"{", "application/json", 400, "the object provided is unrecognized"),
-            (b"[]", "application/json", 400, "the body of the request is not an object"),
+            (b"[]", "application/json", 400, "json: cannot unmarshal array"),
             (b"{}", "application/vnd.kubernetes.protobuf", 415, "does not begin as"),
             (b"{}", "text/plain", 415, "unknown format"),
             (b"{}", "", 415, "has no media type"),
             (b'{"metadata":7}', "application/json", 400, "metadata"),
-            (b'{"metadata":{"name":"x"},"spec":{"tags":{}}}', "application/json", 400, "spec.tags: expected a list"),
-            (b'{"metadata":{"name":"x"},"kind":"Pod"}', "application/json", 400, "does not match the expected"),
+            (
+                b'{"metadata":{"name":"x"},"spec":{"tags":{}}}',
+                "application/json",
+                400,
+                "of type []v1.TagReference",
+            ),
+            (b'{"metadata":{"name":"x"},"kind":"Pod"}', "application/json", 400, 'no kind "Pod" is registered'),
             (b'{"metadata":{"name":"x","namespace":"y"}}', "application/json", 400, "does not match the namespace"),
             (b'{"metadata":{}}', "application/json", 422, "metadata.name: Required value"),
             (b'{"metadata":{"name":"A"}}', "application/json", 422, 'metadata.name: Invalid value: "A"'),
@@ -117,7 +122,7 @@ class TestStored:
         )
         unversioned = {**made, "metadata": {"name": "app"}}
         refused = api.put(f"{STREAMS}/app", unversioned, 422)
-        assert 'metadata.resourceVersion: Invalid value: "": must be specified for an update' in refused["message"]
+        assert "metadata.resourceVersion: Invalid value: 0: must be specified for an update" in refused["message"]
         other_name = api.put(f"{STREAMS}/app", {**changed, "metadata": {**changed["metadata"], "name": "x"}}, 400)
         assert "does not match the name on the URL" in other_name["message"]
         gone = api.delete(f"{STREAMS}/app")
@@ -220,13 +225,18 @@ class TestPatches:
         [
             ("json-patch", [{"op": "test", "path": "/metadata/name", "value": "x"}], 422, "rejected our request"),
             ("json-patch", [{"op": "remove", "path": "/metadata/none"}], 422, "rejected our request"),
-            ("json-patch", {"op": "remove"}, 400, "a JSON Patch is a list of operations"),
-            ("merge-patch", [1], 400, "not an object"),
+            (
+                "json-patch",
+                {"op": "remove"},
+                400,
+                "cannot unmarshal object into Go value",
+            ),
+            ("merge-patch", [1], 400, "json: cannot unmarshal array"),
             ("merge-patch", {"metadata": None}, 200, ""),
             ("merge-patch", {"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
             ("merge-patch", {"metadata": {"name": "other"}}, 400, "does not match the name on the URL"),
-            ("merge-patch", {"spec": {"lookupPolicy": {"local": "yes"}}}, 400, "expected a boolean"),
-            ("other", {}, 415, "accepted media types include"),
+            ("merge-patch", {"spec": {"lookupPolicy": {"local": "yes"}}}, 422, "of type bool"),
+            ("other", {}, 415, "415: Unsupported Media Type"),
         ],
     )
     def test_what_cannot_be_applied(self, api: Api, kind: str, body: Any, code: int, message: str) -> None:
@@ -237,7 +247,7 @@ class TestPatches:
 
     def test_server_side_apply_is_refused_by_name(self, api: Api) -> None:
         api.post(STREAMS, new_stream())
-        answer = api.ask("PATCH", f"{STREAMS}/app", b"{}", Content_Type="application/apply-patch+yaml")
+        answer = api.ask("PATCH", f"{STREAMS}/app?fieldManager=m", b"{}", Content_Type="application/apply-patch+yaml")
         assert answer.status_code == 415
         assert answer.json is not None
         assert "server-side apply is not supported" in answer.json["message"]
@@ -399,7 +409,8 @@ class TestImages:
         forged["metadata"] = {**made["metadata"], "labels": {"a": "b"}}
         shown = api.put(f"images/{DIGEST_1}", forged)
         assert shown["metadata"]["labels"] == {"a": "b"}
-        for key in ("dockerImageReference", "dockerImageLayers", "dockerImageMetadata"):
+        assert shown["dockerImageReference"] == "evil/x"
+        for key in ("dockerImageLayers", "dockerImageMetadata"):
             assert shown[key] == made[key]
 
     def test_a_reference_is_required(self, api: Api) -> None:
@@ -474,7 +485,7 @@ class TestMappings:
 
     def test_what_is_missing(self, api: Api) -> None:
         missing = api.post(f"{B}/imagestreammappings", self.mapping(), 404)
-        assert missing["message"] == 'imagestreams.image.openshift.io "app" not found'
+        assert missing["message"] == 'imagestreammappings.image.openshift.io "app" not found'
         api.post(f"{B}/imagestreammappings", {"metadata": {"name": "app"}, "image": {}, "tag": ""}, 422)
 
 

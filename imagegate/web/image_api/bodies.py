@@ -1,0 +1,177 @@
+"""Bodies of requests: JSON, YAML or protobuf to objects, with an API server's messages.
+
+Source: k8s.io/apimachinery, ``pkg/runtime/serializer`` (0.34).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import orjson
+
+from imagegate.core.image_api.patches import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from imagegate.core.kube.go_json import repeated_fields, syntax_error
+from imagegate.core.kube.status import Status, StatusError, bad_request
+from imagegate.documents.yaml.nodes import plain
+from imagegate.documents.yaml.source import read_source
+from imagegate.errors import ConfigError, InvalidInput
+from imagegate.service.image_api.request import JsonObject
+from imagegate.web.image_api import protobuf
+
+DEPTH_MAX = 200
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+_UNREADABLE = "couldn't get version/kind; json parse error: "
+_HEAD_TYPE = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+_SUMMARY_MAX = 30
+_PATCH_FORMS = {JSON_PATCH: "[]handlers.jsonPatchOp"}
+
+
+class Body(NamedTuple):
+    """An object in a request."""
+
+    value: JsonObject
+    repeated: Mapping[str, int]
+    """Paths of fields that were written more than once, and how often again."""
+
+
+def read_body(content: bytes, media_type: str, kind: str) -> Body:
+    """The object in a body.
+
+    Args:
+        content: as sent.
+        media_type: of it.
+        kind: expected, for messages.
+
+    Raises:
+        StatusError: 400 or 415.
+    """
+    try:
+        value = decode(content, media_type)
+    except InvalidInput as error:
+        raise StatusError(bad_request(_unrecognized(kind, str(error), content))) from error
+    repeated = repeated_fields(content) if media_type == "application/json" else {}
+    return Body(value, repeated)
+
+
+def decode(content: bytes, media_type: str) -> JsonObject:
+    """The object in a body; null is an empty one.
+
+    Raises:
+        StatusError: 400 or 415.
+        InvalidInput: the text is not one of an object; the message is the decoder's.
+    """
+    if media_type in ("application/yaml", "application/x-yaml"):
+        value = _decoded_yaml(content)
+    elif media_type == protobuf.MEDIA_TYPE:
+        value = _decoded_protobuf(content)
+    else:
+        _check_media_type(media_type)
+        value = _decoded_json(content)
+    if isinstance(value, dict) or value is None:
+        return value or {}
+    raise InvalidInput(f"{_UNREADABLE}json: cannot unmarshal {_go_kind(value)} into Go value of type {_HEAD_TYPE}")
+
+
+def read_patch(content: bytes, media_type: str) -> object:
+    """The patch in a body.
+
+    Raises:
+        StatusError: 400 or 415; server-side apply is refused by name.
+    """
+    if media_type == APPLY_PATCH:
+        why = "server-side apply is not supported by this server: use kubectl apply without --server-side"
+        raise StatusError(_unsupported(why))
+    if media_type not in PATCH_TYPES:
+        raise StatusError(replace(_unsupported("415: Unsupported Media Type"), has_details=True))
+    try:
+        patch = _decoded_json(content)
+    except InvalidInput as error:
+        why = str(error).removeprefix(_UNREADABLE)
+        raise StatusError(bad_request(f"error decoding patch: {why}")) from error
+    if isinstance(patch, list) is not (media_type == JSON_PATCH):
+        wanted = _PATCH_FORMS.get(media_type, "map[string]interface {}")
+        why = f"json: cannot unmarshal {_go_kind(patch)} into Go value of type {wanted}"
+        raise StatusError(bad_request(f"error decoding patch: {why}"))
+    return patch
+
+
+def _check_media_type(media_type: str) -> None:
+    accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
+    if not media_type:
+        why = f"the body of the request has no media type: send Content-Type, one of {accepted}"
+        raise StatusError(_unsupported(why))
+    if media_type != "application/json":
+        why = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        raise StatusError(_unsupported(why))
+
+
+def _unsupported(why: str) -> Status:
+    return Status(code=415, reason="UnsupportedMediaType", message=why)
+
+
+def _unrecognized(kind: str, why: str, content: bytes) -> str:
+    return f"the object provided is unrecognized (must be of type {kind}): {why} ({_summary(content)})"
+
+
+def _summary(content: bytes) -> str:
+    """The beginning of a body: an object as it is, anything else in hexadecimal."""
+    if not content:
+        return "<empty>"
+    part, more = content[:_SUMMARY_MAX], " ..." if len(content) > _SUMMARY_MAX else ""
+    return f"{part.decode('utf-8', 'replace') if content.startswith(b'{') else part.hex()}{more}"
+
+
+def _decoded_json(content: bytes) -> object:
+    if _is_deep(content):
+        raise StatusError(bad_request(f"the body of the request is nested deeper than {DEPTH_MAX} levels"))
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"{_UNREADABLE}{syntax_error(content) or error}") from error
+
+
+def _decoded_yaml(content: bytes) -> object:
+    try:
+        documents = read_source(content.decode("utf-8"), "body").documents
+    except (ConfigError, UnicodeDecodeError) as error:
+        what = f"the object provided is unrecognized (must be of type YAML): {error}"
+        raise StatusError(bad_request(what)) from error
+    return plain(documents[0])
+
+
+def _decoded_protobuf(content: bytes) -> object:
+    try:
+        return protobuf.decode(content)
+    except InvalidInput as error:
+        raise StatusError(_unsupported(f"the object provided cannot be read: {error}")) from error
+
+
+def _go_kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (dict, list)):
+        return "object" if isinstance(value, dict) else "array"
+    return "string" if isinstance(value, str) else "null" if value is None else "number"
+
+
+# A string without an end takes the rest: looking for its end from every later quote would take quadratic time.
+_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+def _is_deep(content: bytes) -> bool:
+    """True if brackets are nested too deep. Builds nothing, so that the check itself costs no memory."""
+    if content.count(b"{") + content.count(b"[") <= DEPTH_MAX:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(content):
+        mark = found[0][:1]
+        if mark in b"[{":
+            depth += 1
+            if depth > DEPTH_MAX:
+                return True
+        elif mark in b"]}":
+            depth -= 1
+    return False
