@@ -1,7 +1,8 @@
 """ClusterImagePolicy and ImagePolicy documents of both API groups (docs/spec/enforcement.md 2 and 3).
 
-What the custom resource definition would refuse is an error here; what it lets pass and a review would deny
-(a ``signedBy`` without a key, say) is a warning, since it fails closed and in the original's words.
+What the original's custom resource definition would refuse is an error here; what it lets pass and every review would
+deny (a ``signedBy`` without a key, say) is a warning that lint shows as an error: a policy of the original must load
+unchanged, and it fails closed, in the original's words.
 """
 
 from __future__ import annotations
@@ -286,6 +287,8 @@ class _Object:
 
 def _trust(fields: Fields) -> TrustPolicy:
     enabled, server = fields.flag("enabled"), fields.text("trustServer")
+    if enabled and server and not server.lower().startswith(("http://", "https://")):
+        fields.warn("trustServer", f"expecting https:// or http:// URL, got: {server}", denies=True)
     signers = fields.each("signerSecrets", _required_name)
     fields.finish()
     return TrustPolicy(enabled=enabled, trust_server=server, signer_secrets=signers or ())
@@ -303,7 +306,8 @@ def _simple(fields: Fields) -> SimplePolicy:
     requirements = fields.each("requirements", _requirement) or ()
     fields.finish()
     if store_url and not store_url.startswith(("http://", "https://")):
-        fields.warn("storeURL", f"expecting https:// or http:// URL, got: {store_url}")
+        text = f"expecting https:// or http:// URL, got: {store_url}"
+        fields.warn("storeURL", text, denies=bool(requirements))
     return SimplePolicy(requirements=requirements, store_url=store_url, store_secret=store_secret)
 
 
@@ -315,16 +319,16 @@ def _requirement(fields: Fields) -> SimpleRequirement:
         fields.report.refuse(fields.line_of("type"), fields.at("type"), text)
     key_secret = fields.text("keySecret")
     if kind == RequirementType.SIGNED_BY and not key_secret:
-        fields.warn("keySecret", "KeySecret missing in signedBy requirement")
+        fields.warn("keySecret", "KeySecret missing in signedBy requirement", denies=True)
     return SimpleRequirement(
         type=kind,
         key_secret=key_secret,
         key_secret_namespace=fields.text("keySecretNamespace"),
-        signed_identity=_signed_identity(fields.child("signedIdentity")),
+        signed_identity=_signed_identity(fields.child("signedIdentity"), is_used=kind == RequirementType.SIGNED_BY),
     )
 
 
-def _signed_identity(fields: Fields) -> SignedIdentity:
+def _signed_identity(fields: Fields, *, is_used: bool) -> SignedIdentity:
     kind = fields.text("type")
     if kind not in _IDENTITY_TYPES:
         known = ", ".join(_IDENTITY_TYPES[1:])
@@ -349,7 +353,7 @@ def _signed_identity(fields: Fields) -> SignedIdentity:
                 signed_prefix=identity.signed_prefix,
             )
         except InvalidPolicy as error:
-            fields.report.warn(fields.line, fields.path, str(error))
+            fields.report.warn(fields.line, fields.path, str(error), denies=is_used)
     return identity
 
 

@@ -34,7 +34,7 @@ class Loss(NamedTuple):
     @classmethod
     def of(cls, remark: Remark, effect: Effect = Effect.NOTE) -> Loss:
         """The remark, with its effect."""
-        return cls(*remark, effect)
+        return cls(remark.file, remark.line, remark.path, remark.text, effect)
 
     @property
     def changes_verdicts(self) -> bool:

@@ -10,7 +10,7 @@ class Severity(enum.StrEnum):
     """Severity of a finding."""
 
     ERROR = "error"
-    """The configuration does not load, or locks everything out."""
+    """The configuration does not load, locks everything out, or asks for what nothing can fulfil."""
     WARNING = "warning"
     """Probably not what is meant."""
     INFO = "info"

@@ -38,7 +38,10 @@ def lint(config: MasterConfig, profile: Profile, *, has_integrated_registry: boo
 
 def findings_of_remarks(remarks: Iterable[Remark]) -> list[Finding]:
     """The remarks of a reader, as findings."""
-    return [Finding(Severity.WARNING, note.file, note.line, note.path, note.text, "load") for note in remarks]
+    return [
+        Finding(Severity.ERROR if note.denies else Severity.WARNING, note.file, note.line, note.path, note.text, "load")
+        for note in remarks
+    ]
 
 
 def findings_of_error(error: ConfigError, file: str) -> list[Finding]:

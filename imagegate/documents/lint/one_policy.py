@@ -11,7 +11,7 @@ from imagegate.core.enforcement.policy import ImagePolicyObject
 from imagegate.documents.image_policies import LoadedPolicies, Reading, read_policies
 from imagegate.documents.lint.findings import Finding, Severity
 from imagegate.documents.lint.image_policies import lint_cise
-from imagegate.documents.lint.lint import findings_of_error
+from imagegate.documents.lint.lint import findings_of_error, findings_of_remarks
 from imagegate.errors import ConfigError
 
 _FILE = "object"
@@ -40,7 +40,8 @@ def lint_policy_object(
     (policy,) = loaded.policies
     if len(policy.entries) > LINTED_ENTRIES_MAX:
         text = f"has more than {LINTED_ENTRIES_MAX} entries: only errors are reported here, `imagegate lint` does more"
-        return [Finding(Severity.WARNING, _FILE, 1, "spec.repositories", text, "not-linted")], policy
+        errors = findings_of_remarks(remark for remark in loaded.warnings if remark.denies)
+        return [*errors, Finding(Severity.WARNING, _FILE, 1, "spec.repositories", text, "not-linted")], policy
     key = (policy.group, policy.kind, policy.namespace, policy.name)
     beside = [
         each

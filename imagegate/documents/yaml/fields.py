@@ -26,6 +26,8 @@ class Remark(NamedTuple):
     line: int
     path: str
     text: str
+    denies: bool = False
+    """True if nothing can fulfil what the place asks for: it loads, and denies whatever it is about."""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file  # objects of an API have no lines
@@ -48,9 +50,9 @@ class Report:
         """Record an error."""
         self.errors.append(Remark(self.file, line, path, text))
 
-    def warn(self, line: int, path: str, text: str) -> None:
-        """Record a warning."""
-        self.warnings.append(Remark(self.file, line, path, text))
+    def warn(self, line: int, path: str, text: str, *, denies: bool = False) -> None:
+        """Record a warning; ``denies``: see ``Remark``."""
+        self.warnings.append(Remark(self.file, line, path, text, denies))
 
     def refuse(self, line: int, path: str, text: str) -> None:
         """Record an error, or a warning if ``lenient``."""
@@ -213,9 +215,9 @@ class Fields:
         """Record an error about an entry."""
         self.report.error(self.line_of(name), self.at(name), text)
 
-    def warn(self, name: str, text: str) -> None:
-        """Record a warning about an entry."""
-        self.report.warn(self.line_of(name), self.at(name), text)
+    def warn(self, name: str, text: str, *, denies: bool = False) -> None:
+        """Record a warning about an entry; ``denies``: see ``Remark``."""
+        self.report.warn(self.line_of(name), self.at(name), text, denies=denies)
 
     def unknown(self) -> Iterator[tuple[str, Node]]:
         """Entries that nothing has read."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from imagegate.core.enforcement.entry_index import NameIndex
-from imagegate.documents.image_policies import LoadedPolicies, read_policies
+from imagegate.documents.image_policies import LoadedPolicies, Reading, read_policies
+from imagegate.documents.lint.findings import Severity
 from imagegate.documents.lint.image_policies import lint_cise
+from imagegate.documents.lint.one_policy import LINTED_ENTRIES_MAX, lint_policy_object
 from tests.support.enforcement_setup import CISE_GROUP, policy
 
 ROOT = Path(__file__).parents[3]
@@ -171,3 +175,42 @@ def test_a_key_that_tenants_can_choose(kind: str, namespace: str, secret: str, e
         f"spec: {{repositories: [{{name: 'a/*', policy: {{{simple}}}}}]}}\n"
     )
     assert codes(text) == expected
+
+
+@pytest.mark.parametrize(
+    "requirements, text",
+    [
+        ("simple: {requirements: [{type: signedBy}]}", "KeySecret missing in signedBy requirement"),
+        ("simple: {storeURL: x, requirements: [{type: reject}]}", "expecting https:// or http:// URL, got: x"),
+        ("trust: {enabled: true, trustServer: x}", "expecting https:// or http:// URL, got: x"),
+        (
+            "simple: {requirements: [{type: signedBy, keySecret: k, signedIdentity: {type: remapIdentity}}]}",
+            'prefix "" is not valid',
+        ),
+    ],
+)
+def test_what_no_image_can_pass_loads_and_is_an_error_of_lint(requirements: str, text: str) -> None:
+    loaded = read_policies(policy(f'{{name: "a/*", policy: {{{requirements}}}}}'), "p.yaml")
+    assert [each.text for each in lint_cise(loaded) if each.severity is Severity.ERROR] == [text]
+
+
+@pytest.mark.parametrize(
+    "requirements",
+    [
+        "simple: {requirements: [{type: reject, signedIdentity: {type: remapIdentity}}]}",
+        "simple: {storeURL: x}",
+        "trust: {enabled: false, trustServer: x}",
+    ],
+)
+def test_what_nobody_asks_is_no_error_of_lint(requirements: str) -> None:
+    loaded = read_policies(policy(f'{{name: "a/*", policy: {{{requirements}}}}}'), "p.yaml")
+    assert [each for each in lint_cise(loaded) if each.severity is Severity.ERROR] == []
+
+
+def test_errors_of_a_large_object_are_found() -> None:
+    entries: list[dict[str, Any]] = [{"name": f"a{number}/*"} for number in range(LINTED_ENTRIES_MAX)]
+    entries.append({"name": "b/*", "policy": {"simple": {"requirements": [{"type": "signedBy"}]}}})
+    document = yaml.safe_load(policy("{name: a}"))
+    document["spec"]["repositories"] = entries
+    findings, _ = lint_policy_object(document, Reading())
+    assert [each.severity for each in findings] == [Severity.ERROR, Severity.WARNING]
