@@ -106,10 +106,15 @@ def write_outputs(outputs: Sequence[Output], render: Callable[[str, bool], str],
             with_colour = has_colour(colour, sys.stdout)
             click.echo(render(output.format, with_colour), nl=False, color=with_colour)
         else:
-            _write(output.file, render(output.format, colour == "always"))
+            write_file(output.file, render(output.format, colour == "always"))
 
 
-def _write(file: Path, text: str) -> None:
+def write_file(file: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        CannotWrite: naming the file.
+    """
     try:
         if file.exists() and not file.is_file():  # /dev/stderr, or a pipe: nothing to replace
             file.write_text(text, encoding="utf-8")

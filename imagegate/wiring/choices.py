@@ -45,6 +45,8 @@ class StartupOptions:
     """Fall back on the samples where no configuration is named anywhere."""
     manifests: bool = False
     """Check workloads too where a cluster checks only the Pods that they create."""
+    without_cluster: bool = False
+    """Ask no cluster, also where the settings name one."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def settings(self, documents: Documents | None = None) -> Settings:
@@ -71,6 +73,7 @@ class StartupOptions:
             policies=policies,
             images=tuple(map(str, self.images)) or found.images,
             cise=cise,
+            cluster=None if self.without_cluster else found.cluster,
         )
 
     def names_policies(self, found: Settings | None = None) -> bool:

@@ -76,6 +76,8 @@ class Result(NamedTuple):
     """How long it took to decide."""
     reasons: tuple[str, ...] = ()
     """Why it is not covered, or not looked into."""
+    rules: tuple[str, ...] = ()
+    """Names of the rules that decided about the object or the Pods that it makes."""
 
     @property
     def label(self) -> str:
@@ -335,6 +337,7 @@ def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Res
         steps=tuple(trace.to_json()) if trace is not None else (),
         stored=both.validating.object if options.rewrite and both.allowed else None,
         seconds=time.perf_counter() - started,
+        rules=both.rules if pods is None else tuple(dict.fromkeys((*both.rules, *pods.result.rules))),
     )
     if result.verdict == NOT_COVERED:
         why = why_not_covered(result.api_version, result.kind, templates=options.templates)

@@ -40,6 +40,13 @@ class TwoPassResult(NamedTuple):
         return self.mutating.allowed and self.validating.allowed
 
     @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the rules that decided, or would have if they were enforced; each once."""
+        decisions = [decision for outcome in self for decision, _ in outcome.verdicts]
+        softened = (each.rule for decision in decisions for each in decision.softened)
+        return tuple(dict.fromkeys([*(rule for each in decisions for rule in each.rules), *softened]))
+
+    @property
     def finds_nothing(self) -> bool:
         """True if no plug-in denies in any mode, and none warns."""
         return not any(

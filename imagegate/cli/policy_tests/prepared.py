@@ -1,0 +1,201 @@
+"""A suite ready to run: its objects read, its policy loaded, its fixtures in the place of registries."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from imagegate.adapters.files.input import read_file
+from imagegate.adapters.signing.openpgp import OpenPgpVerifier
+from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests
+from imagegate.cli.check.run import FILE_MAX_BYTES, CheckOptions
+from imagegate.cli.output import yaml_text
+from imagegate.core.admission.lookup import Lookup
+from imagegate.core.admission.request import User
+from imagegate.core.enforcement.questions import ManifestDigest
+from imagegate.core.profile import Profile
+from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
+from imagegate.documents.image_objects import API_VERSIONS
+from imagegate.documents.policy_tests.read import InvalidSuite
+from imagegate.documents.policy_tests.suite import Case, Place, SignatureFixture, Suite
+from imagegate.errors import ConfigError
+from imagegate.service.policy_tests.evidence import FixtureEvidence, Signed
+from imagegate.settings.load import Settings
+from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.plugins import enforces_images
+from imagegate.wiring.runtime import Runtime, build
+
+SIGNATURE_MAX_BYTES = 4 * 1024 * 1024
+Resolve = Callable[[Settings], Callable[[ManifestDigest, float], Lookup[str]]]
+"""From the settings, what looks up digests in registries."""
+
+
+class PreparedCase(NamedTuple):
+    """A case and the objects that it is about."""
+
+    case: Case
+    objects: tuple[Manifest, ...]
+    options: CheckOptions
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSuite:
+    """A suite that can be run any number of times."""
+
+    suite: Suite
+    cases: tuple[PreparedCase, ...]
+    service: Runtime
+    evidence: FixtureEvidence
+    policy: tuple[str, ...]
+    """Equal for suites that test the same files."""
+
+
+def prepare(suite: Suite, locked: Mapping[str, str], resolve: Resolve | None = None) -> PreparedSuite:
+    """Read everything that the suite names. No environment variable and no cluster counts.
+
+    Args:
+        locked: digests of images, from the lock file.
+        resolve: asks registries for digests that neither fixtures nor lock have; None: nobody is asked.
+
+    Raises:
+        ConfigError: a file that it names cannot be read, or is wrong.
+    """
+    folder = Path(suite.file).parent
+    chosen = _options(suite, folder)
+    settings = chosen.settings()
+    evidence = FixtureEvidence(
+        suite.registry,
+        OpenPgpVerifier(),
+        files={each: _signed(each, folder) for image in suite.registry for each in image.signatures},
+        locked=locked,
+        resolve=None if resolve is None else resolve(settings),
+    )
+    with tempfile.TemporaryDirectory(prefix="imagegate-test-") as name:
+        with_objects = _with_objects(suite, chosen, settings, Path(name))
+        try:
+            service = build(with_objects, evidence=evidence.answerers())
+        except ConfigError as error:
+            raise InvalidSuite(*(_of_suite(line, suite, name) for line in error.lines)) from error
+    if not service.policies.current.plugins:
+        raise InvalidSuite(f"{suite.file}:1: policy: the named files turn on no policy")
+    templates = settings.profile is not Profile.OPENSHIFT_4
+    cases = tuple(_prepared_case(case, folder, templates) for case in suite.cases)
+    names = (settings.config, *settings.policies, str(chosen.settings_file or ""))
+    policy = tuple(os.path.relpath(each) if each else "" for each in names)
+    return PreparedSuite(suite, cases, service, evidence, policy)
+
+
+def _options(suite: Suite, folder: Path) -> StartupOptions:
+    policy = suite.policy
+    return StartupOptions(
+        settings_file=folder / policy.settings if policy.settings else None,
+        config=folder / policy.config if policy.config else None,
+        policies=tuple(folder / each for each in policy.policies),
+        images=tuple(folder / each for each in policy.images),
+        profile=Profile(policy.profile) if policy.profile else None,
+        manifests=True,
+        without_cluster=True,
+        environ={},
+    )
+
+
+def _with_objects(suite: Suite, chosen: StartupOptions, settings: Settings, folder: Path) -> StartupOptions:
+    """The options with the objects of the fixtures, each written to a file: they are read as all others are."""
+    images, others = list(map(Path, settings.images)), list(map(Path, settings.policies))
+    for number, written in enumerate(suite.objects):
+        file = folder / f"{number}.yaml"
+        file.write_text(yaml_text(dict(written.object)), encoding="utf-8")
+        if written.object["kind"] in API_VERSIONS:
+            images.append(file)
+        elif enforces_images(settings):
+            others.append(file)
+        else:
+            kind = written.object["kind"]
+            raise InvalidSuite(f"{written.place}: {kind} has no effect: the policy has no ImagePolicy objects")
+    return replace(chosen, images=tuple(images), policies=tuple(others))
+
+
+def _of_suite(line: str, suite: Suite, folder: str) -> str:
+    """An error in a file of a fixture's object, as one of the suite."""
+    prefix = f"{folder}/"
+    if not line.startswith(prefix):
+        return line
+    name, _, rest = line.removeprefix(prefix).partition(".yaml:")
+    return f"{suite.objects[int(name)].place}: {rest.partition(': ')[2]}" if name.isdecimal() else line
+
+
+def _prepared_case(case: Case, folder: Path, templates: bool) -> PreparedCase:
+    options = CheckOptions(namespace=case.namespace, user=User(name=case.user, groups=case.groups), templates=templates)
+    return PreparedCase(case, tuple(_objects(case, folder)), options)
+
+
+def _objects(case: Case, folder: Path) -> Iterator[Manifest]:
+    if case.object is not None:
+        yield Manifest(case.object.place.file, case.object.place.line, dict(case.object.object))
+    elif case.image:
+        yield Manifest(case.place.file, case.place.line, _pod(case))
+    else:
+        at = case.source
+        try:
+            text = _read(folder / case.file, FILE_MAX_BYTES, at).decode("utf-8-sig")
+            found = [each for each in read_manifests(text, str(folder / case.file)) if _is_selected(case, each)]
+        except (BadManifest, UnicodeDecodeError) as error:
+            raise InvalidSuite(f"{at}: {error}") from error
+        if not found:
+            raise InvalidSuite(f"{at}: {case.file} holds no object that kind and objectName select")
+        yield from found
+
+
+def _is_selected(case: Case, manifest: Manifest) -> bool:
+    metadata = manifest.object.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return case.kind in ("", manifest.object.get("kind")) and case.object_name in ("", name)
+
+
+def _pod(case: Case) -> dict[str, Any]:
+    containers = [{"name": "tested", "image": case.image}]
+    metadata = {"name": "tested", "namespace": case.namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
+
+
+def _signed(signature: SignatureFixture, folder: Path) -> Signed:
+    if signature.file:
+        return Signed(blob=_read(folder / signature.file, SIGNATURE_MAX_BYTES, _field(signature, "file")))
+    at = _field(signature, "key")
+    content = _read(folder / signature.key, SIGNATURE_MAX_BYTES, at)
+    is_armoured = any(line.startswith(b"-----BEGIN ") for line in content.splitlines())
+    try:
+        return Signed(key=KeyRing.parse(content if is_armoured else _key_of_secret(content, at)))
+    except InvalidKeyRing as error:
+        raise InvalidSuite(f"{at}: {signature.key}: {error}") from error
+
+
+def _key_of_secret(content: bytes, at: Place) -> bytes:
+    from imagegate.core.enforcement.questions import InvalidSecret, secret_item
+
+    try:
+        for manifest in read_manifests(content.decode("utf-8-sig"), str(at)):
+            item = secret_item(manifest.object, "key")
+            if manifest.object.get("kind") == "Secret" and item is not None:
+                return item.content
+    except (BadManifest, UnicodeDecodeError, InvalidSecret) as error:
+        raise InvalidSuite(f"{at}: {error}") from error
+    raise InvalidSuite(f"{at}: neither an armoured public key nor a Secret with an item key")
+
+
+def _field(signature: SignatureFixture, name: str) -> Place:
+    return signature.place._replace(path=f"{signature.place.path}.{name}")
+
+
+def _read(path: Path, limit: int, at: Place) -> bytes:
+    try:
+        content = read_file(path, limit)
+    except OSError as error:
+        raise InvalidSuite(f"{at}: {path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > limit:
+        raise InvalidSuite(f"{at}: {path}: larger than {limit} bytes")
+    return content

@@ -1,0 +1,185 @@
+"""Runs suites of policy tests: the failures of every case, and the rules that decided nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from imagegate.adapters.files.cluster import read_text
+from imagegate.cli.check.manifests import BadManifest
+from imagegate.cli.check.run import Result, check_manifest
+from imagegate.cli.check.templates import made_objects
+from imagegate.cli.output import yaml_text
+from imagegate.cli.outputs import write_file
+from imagegate.cli.policy_tests.expectations import Failure, failures_of
+from imagegate.cli.policy_tests.prepared import PreparedCase, PreparedSuite, Resolve, prepare
+from imagegate.cli.words import counted
+from imagegate.documents.policy_tests.lock import lock_document, read_lock
+from imagegate.documents.policy_tests.read import read_suites
+from imagegate.errors import ConfigError, InvalidInput
+from imagegate.service.review.reviewer import Reviewer
+from imagegate.wiring.rules_in_force import RuleName, rule_names
+
+PATTERNS = ("imagegate-test.yaml", "imagegate-test.yml", "*.imagegate-test.yaml", "*.imagegate-test.yml")
+"""Files of a folder that are suites."""
+LOCK = "imagegate-test.lock"
+"""Beside the suites of a folder."""
+LOCK_NOTE = "Digests for policy tests; imagegate test --update-lock looks them up anew."
+
+
+class CaseResult(NamedTuple):
+    """The result of one case."""
+
+    suite: str
+    file: str
+    line: int
+    name: str
+    failures: tuple[Failure, ...] = ()
+    objects: tuple[Result, ...] = ()
+    seconds: float = 0.0
+
+
+class RuleCoverage(NamedTuple):
+    """A rule, and the number of cases that it decided."""
+
+    policy: str
+    rule: str
+    cases: int
+
+
+@dataclass(slots=True)
+class TestReport:
+    """The results of all suites."""
+
+    __test__ = False  # pytest looks for classes that are called Test...
+
+    cases: list[CaseResult] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """Suites that cannot be run: ``FILE:LINE: FIELD: why``."""
+    passed_over: list[str] = field(default_factory=list)
+    coverage: list[RuleCoverage] = field(default_factory=list)
+    survivors: list[str] = field(default_factory=list)
+    """Changes of rules that no case noticed."""
+    mutants: int | None = None
+    """Changes that were tried; None: none were asked for."""
+
+    @property
+    def failed(self) -> list[CaseResult]:
+        """Cases with a failure."""
+        return [case for case in self.cases if case.failures]
+
+    def exit_code(self, *, covers: bool) -> int:
+        """0 passed, 1 failed, 2 a suite cannot be run, or there is no test.
+
+        Args:
+            covers: a rule that decided nothing is a failure.
+        """
+        if self.errors or not self.cases:
+            return 2
+        return 1 if self.failed or self.survivors or (covers and self.idle) else 0
+
+    @property
+    def idle(self) -> list[RuleCoverage]:
+        """Rules that decided nothing."""
+        return [each for each in self.coverage if not each.cases]
+
+
+def load_suites(
+    files: Iterable[Path], report: TestReport, *, use_lock: bool = True, resolve: Resolve | None = None
+) -> list[PreparedSuite]:
+    """Every suite of the files; what is wrong goes to the errors of ``report``."""
+    prepared: list[PreparedSuite] = []
+    locks: dict[Path, Mapping[str, str]] = {}
+    for file in files:
+        try:
+            folder = file.parent
+            if folder not in locks:
+                locks[folder] = locked_digests(folder / LOCK) if use_lock else {}
+            suites = read_suites(read_text(file), str(file))
+        except ConfigError as error:
+            report.errors += error.lines
+            continue
+        for suite in suites:
+            try:
+                prepared.append(prepare(suite, locks[folder], resolve))
+            except ConfigError as error:
+                report.errors += error.lines
+    return prepared
+
+
+def locked_digests(path: Path) -> dict[str, str]:
+    """The digests of a lock file; none if there is no such file.
+
+    Raises:
+        ConfigError: it cannot be read, or is wrong.
+    """
+    return read_lock(read_text(path), str(path)) if path.exists() else {}
+
+
+def update_locks(prepared: Sequence[PreparedSuite]) -> list[str]:
+    """Write the lock files beside the suites with the digests that were looked up; a line about each.
+
+    Digests of images that these suites did not ask for stay.
+
+    Raises:
+        ConfigError: the present lock file is wrong.
+        CannotWrite: a file cannot be written.
+    """
+    looked_up: dict[Path, dict[str, str]] = {}
+    for suite in prepared:
+        looked_up.setdefault(Path(suite.suite.file).parent, {}).update(suite.evidence.used)
+    lines = []
+    for folder, images in looked_up.items():
+        path = folder / LOCK
+        before = locked_digests(path)
+        after = before | images
+        if after != before:
+            write_file(path, f"# {LOCK_NOTE}\n{yaml_text(lock_document(after))}")
+        changed = sum(before.get(name) != digest for name, digest in images.items())
+        lines.append(f"{path}: {counted(len(after), 'image')}, {changed} new or changed")
+    return lines
+
+
+def run_suites(prepared: Sequence[PreparedSuite], report: TestReport) -> None:
+    """Run every case once."""
+    decided: dict[tuple[str, ...], dict[RuleName, int]] = {}
+    for suite in prepared:
+        counts = decided.setdefault(suite.policy, {})
+        for name in rule_names(suite.service.policies.current.plugins):
+            counts.setdefault(name, 0)
+        for case in suite.cases:
+            result = run_case(suite, case, suite.service.reviewer)
+            report.cases.append(result)
+            rules = {rule for each in result.objects for rule in each.rules}
+            for name in counts:
+                counts[name] += name.decides_as in rules
+    for policy, counts in decided.items():
+        shown = ", ".join(filter(None, policy))
+        report.coverage += (RuleCoverage(shown, name.label, cases) for name, cases in counts.items())
+
+
+def run_case(suite: PreparedSuite, prepared: PreparedCase, reviewer: Reviewer) -> CaseResult:
+    """Decide the objects of a case, and compare."""
+    started = time.perf_counter()
+    case = prepared.case
+    failures: list[Failure] = []
+    results: list[Result] = []
+    try:
+        for result in _results(prepared, reviewer):
+            results.append(result)
+            failures += failures_of(case, result)
+    except (InvalidInput, BadManifest) as error:
+        failures.append(Failure(case.place, f"not decided: {error}"))
+    seconds = time.perf_counter() - started
+    return CaseResult(
+        suite.suite.name, case.place.file, case.place.line, case.name, tuple(failures), tuple(results), seconds
+    )
+
+
+def _results(prepared: PreparedCase, reviewer: Reviewer) -> Iterator[Result]:
+    for manifest in prepared.objects:
+        for made in made_objects(manifest, {}, set()):
+            yield check_manifest(reviewer, made, prepared.options)

@@ -1,0 +1,169 @@
+"""The values of a suite of policy tests (``kind: PolicyTest``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+API_VERSION = "imagegate.dev/v1alpha1"
+KIND = "PolicyTest"
+VERDICTS = ("allowed", "rewritten", "denied", "unknown", "not covered")
+"""The words of ``imagegate check``."""
+
+
+class Place(NamedTuple):
+    """A place in a suite, for messages."""
+
+    file: str
+    line: int
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyUnderTest:
+    """Files and folders of the policy, relative to the suite; as the options of ``imagegate check``."""
+
+    settings: str = ""
+    config: str = ""
+    policies: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureFixture:
+    """A simple signature that an image has: a claim without a blob, or the blob itself."""
+
+    place: Place
+    key: str = ""
+    """File of the public key, or of a Secret that holds it: the signature is taken as made by it."""
+    identity: str = ""
+    """The ``docker-reference`` that it vouches for; empty: the image."""
+    file: str = ""
+    """The signature itself, which is verified as one from a store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFixture:
+    """Trust data (Notary v1) that vouches for an image's digest."""
+
+    signers: tuple[str, ...] = ()
+    """Names of the signers that have signed, as their Secrets have them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingFixture:
+    """A known vulnerability of an image."""
+
+    id: str
+    severity: str
+    package: str = ""
+    fixed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFixture:
+    """What registries, signature stores, trust servers and scanners say of one image."""
+
+    place: Place
+    image: str
+    digest: str = ""
+    absent: bool = False
+    unavailable: str = ""
+    """Why the registry cannot be asked."""
+    signatures: tuple[SignatureFixture, ...] = ()
+    trust: TrustFixture | None = None
+    """None: no trust data."""
+    advisor: str = ""
+    """Status of Vulnerability Advisor; empty: it does not answer."""
+    vulnerabilities: tuple[FindingFixture, ...] | None = None
+    """Findings of a scanner; None: there is no report."""
+
+
+class WrittenObject(NamedTuple):
+    """A Kubernetes object in a suite."""
+
+    place: Place
+    object: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedDenial:
+    """A denial that must come. Empty fields are not compared."""
+
+    place: Place
+    image: str = ""
+    plugin: str = ""
+    code: str = ""
+    rule: str = ""
+    at: str = ""
+    mode: str = "enforce"
+    text: str = ""
+    contains: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedRewrite:
+    """A change of the object that must come."""
+
+    place: Place
+    at: str
+    """JSON Pointer."""
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedWarning:
+    """A warning that must come: exactly ``text``, or one that contains a string."""
+
+    place: Place
+    text: str = ""
+    contains: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """The expected result. None: not compared."""
+
+    place: Place
+    verdict: str
+    denials: tuple[ExpectedDenial, ...] | None = None
+    rewrites: tuple[ExpectedRewrite, ...] | None = None
+    warnings: tuple[ExpectedWarning, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One test: an object, objects of a file, or a Pod of one image, and the expected result."""
+
+    name: str
+    place: Place
+    source: Place
+    """Of the field that says what is judged."""
+    file: str = ""
+    """Relative to the suite; every object in it that ``kind`` and ``object_name`` select."""
+    kind: str = ""
+    object_name: str = ""
+    object: WrittenObject | None = None
+    image: str = ""
+    namespace: str = "default"
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    expect: Expectation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """One suite."""
+
+    file: str
+    name: str
+    policy: PolicyUnderTest
+    objects: tuple[WrittenObject, ...]
+    """Namespaces, image streams, images, Secrets and owners that the cluster of the test has."""
+    registry: tuple[ImageFixture, ...]
+    cases: tuple[Case, ...]

@@ -1,0 +1,202 @@
+"""Answers the questions about images from fixtures: a suite needs no network, and says the same every time.
+
+A question that no fixture answers is ``Unknown``, and the text says what to add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+
+from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
+from imagegate.core.admission.plugin import Question
+from imagegate.core.content_trust.question import TrustedDigest, TrustedImage, TrustRefused
+from imagegate.core.content_trust.repository import Anchor, AnchorKind, RoleEvidence
+from imagegate.core.content_trust.signed_digest import SignedDigest
+from imagegate.core.enforcement.questions import ManifestDigest
+from imagegate.core.references.openshift import ImageReference
+from imagegate.core.signing.claims import SIGNATURE_TYPE
+from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
+from imagegate.core.signing.requirements import ImageSignatures, SignatureCheck, UnusableKeys, Verification, rings
+from imagegate.core.vulnerabilities.advisor import AdvisorStatus
+from imagegate.core.vulnerabilities.report import Finding, Severity
+from imagegate.core.vulnerabilities.rules import ImageScan
+from imagegate.core.vulnerabilities.verdict import Outcome, ScanVerdict
+from imagegate.documents.policy_tests.suite import ImageFixture, SignatureFixture
+from imagegate.errors import InvalidReference
+from imagegate.ports.signatures import MessageVerifier
+from imagegate.service.review.lookups import Answerer, Asker
+
+SOURCE = "fixtures"
+FINGERPRINT = "FIXTURE"
+"""In the place of a fingerprint where a fixture claims a signature."""
+_ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
+_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The contents of the files that a signature's fixture names."""
+
+    key: KeyRing | None = None
+    blob: bytes = b""
+
+
+@dataclass(slots=True)
+class FixtureEvidence:
+    """Answers for one suite.
+
+    Args:
+        files: contents for the signatures of the fixtures.
+        locked: image, with Docker's defaults -> digest.
+        resolve: looks up in a registry what neither fixtures nor lock have; None: nobody is asked.
+    """
+
+    fixtures: Iterable[ImageFixture]
+    verifier: MessageVerifier
+    files: Mapping[SignatureFixture, Signed] = field(default_factory=dict)
+    locked: Mapping[str, str] = field(default_factory=dict)
+    resolve: Callable[[ManifestDigest, float], Lookup[str]] | None = None
+    used: dict[str, str] = field(default_factory=dict)
+    """Digests that no fixture has, as they were answered: what the lock needs."""
+    _by_name: dict[str, ImageFixture] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in self.fixtures:
+            self._by_name[full_name(each.image)] = each
+
+    def answerers(self) -> dict[type[Question], Answerer]:
+        """One for every question about an image."""
+        asked: dict[type[Question], Asker] = {
+            ManifestDigest: self._digest,
+            ImageSignatures: self._signatures,
+            TrustedImage: self._trust,
+            AdvisorStatus: self._advisor,
+            ImageScan: self._scan,
+        }
+        found = {question: Answerer(ask, immediate=True) for question, ask in asked.items()}
+        if self.resolve is not None:  # waits for a registry
+            found[ManifestDigest] = Answerer(self._digest)
+        return found
+
+    def _digest(self, question: ManifestDigest, /, *, deadline_s: float) -> Lookup[str]:
+        name = full_name(question.image.exact)
+        found = self._by_name.get(name) or self._with_digest(_repository(question.image), question.image.id)
+        if found is not None:
+            if found.absent:
+                return Absent(f"{name} not found")
+            return Unknown(found.unavailable) if found.unavailable else Found(found.digest, SOURCE)
+        if name in self.locked:
+            self.used[name] = self.locked[name]
+            return Found(self.locked[name], "lock")
+        if self.resolve is None:
+            return _missing(name)
+        answer = self.resolve(question, deadline_s)
+        if isinstance(answer, Found):
+            self.used[name] = answer.value
+        return answer
+
+    def _with_digest(self, repository: str, digest: str) -> ImageFixture | None:
+        every = self._by_name.values()
+        return next((each for each in every if digest and each.digest == digest and _path(each) == repository), None)
+
+    def _signatures(self, question: ImageSignatures, /, *, deadline_s: float) -> Lookup[tuple[SignatureCheck, ...]]:  # noqa: ARG002
+        found = self._with_digest(f"{question.image.domain}/{question.image.path}", question.digest)
+        if found is None:
+            return _missing(f"{question.image.domain}/{question.image.path}@{question.digest}")
+        keys = rings(question.requirements)
+        try:
+            for ring in keys:
+                self.verifier.check(ring)
+        except InvalidKeyRing as error:
+            return UnusableKeys(str(error), retryable=False)
+        return Found(tuple(self._check(found, each, keys) for each in found.signatures), SOURCE)
+
+    def _check(self, image: ImageFixture, signature: SignatureFixture, keys: tuple[KeyRing, ...]) -> SignatureCheck:
+        signed = self.files[signature]
+        if signed.key is None:
+            verified = {ring: self.verifier.verify(signed.blob, ring) for ring in keys}
+        else:
+            payload = _payload(signature.identity or full_name(image.image), image.digest)
+            verified = {ring: _claimed(payload, signed.key, ring) for ring in keys}
+        return SignatureCheck(str(signature.place), verified)
+
+    def _trust(self, question: TrustedImage, /, *, deadline_s: float) -> Lookup[TrustedDigest]:  # noqa: ARG002
+        by_tag = self._by_name.get(full_name(f"{question.gun}:{question.tag}")) if question.tag else None
+        found = by_tag or self._with_digest(question.gun, question.digest)
+        if found is None:
+            return _missing(f"{question.gun}:{question.tag}")
+        if found.trust is None:
+            return Absent(f"{question.server} does not have trust data for {question.gun}")
+        if question.digest and found.digest != question.digest:
+            return TrustRefused(f"no trust data for digest {question.digest}")
+        for signer in question.signers:
+            name = (signer.name or b"").decode("utf-8", "replace")
+            if name not in found.trust.signers:
+                return TrustRefused(f"no signature found for role {name}")
+        role = RoleEvidence("targets/releases", 1, _ALWAYS, 1, "", 0, (), ())
+        signed = SignedDigest(found.digest, question.tag, role, (), (role,), _ALWAYS)
+        anchor = Anchor(AnchorKind.FIRST_USE, (), _SINCE, 1)
+        return Found(TrustedDigest(signed, anchor, timestamp_stored=False, verified_at=_SINCE), SOURCE)
+
+    def _advisor(self, question: AdvisorStatus, /, *, deadline_s: float) -> Lookup[str]:  # noqa: ARG002
+        found = self._by_name.get(full_name(question.reference))
+        if found is None:
+            return _missing(full_name(question.reference))
+        return Found(found.advisor, SOURCE) if found.advisor else Unknown(f"{found.place}.advisor is not set")
+
+    def _scan(self, question: ImageScan, /, *, deadline_s: float) -> Lookup[ScanVerdict]:  # noqa: ARG002
+        found = self._with_digest(question.repository, question.image.id)
+        if found is None:
+            return _missing(f"{question.repository}@{question.image.id}")
+        if found.vulnerabilities is None:
+            return Found(ScanVerdict(Outcome.UNKNOWN, problems=("there is no report about it",)), SOURCE)
+        rules, now = question.rules, datetime.now(UTC)
+        every = (
+            Finding(each.id, Severity.of(each.severity), each.package, fixed=each.fixed)
+            for each in found.vulnerabilities
+        )
+        denying = tuple(
+            each for each in every if rules.denies(each) and rules.acceptance(each, question.repository, now) is None
+        )
+        outcome = Outcome.VULNERABLE if denying else Outcome.PASSED
+        reports = ((SOURCE, str(found.place), None),)
+        return Found(ScanVerdict(outcome, denying, len(denying), reports=reports), SOURCE)
+
+
+def full_name(image: str) -> str:
+    """An image with Docker's defaults; as written where it is not a reference."""
+    try:
+        return ImageReference.parse(image).with_docker_defaults().exact
+    except InvalidReference:
+        return image
+
+
+def _repository(image: ImageReference) -> str:
+    return image.with_docker_defaults().as_repository().exact
+
+
+def _path(fixture: ImageFixture) -> str:
+    return _repository(ImageReference.parse(fixture.image))
+
+
+def _missing(image: str) -> Unknown:
+    return Unknown(f"{image} is not in fixtures.registry of the suite, nor in its lock file", retryable=False)
+
+
+def _claimed(payload: bytes, key: KeyRing, ring: KeyRing) -> Verification:
+    if any(block in ring.blocks for block in key.blocks):
+        return Verification(payload, FINGERPRINT)
+    return Verification(error="Invalid GPG signature: the key of the fixture is not in the key ring")
+
+
+def _payload(identity: str, digest: str) -> bytes:
+    critical = {
+        "type": SIGNATURE_TYPE,
+        "image": {"docker-manifest-digest": digest},
+        "identity": {"docker-reference": identity},
+    }
+    return orjson.dumps({"critical": critical, "optional": {}})
