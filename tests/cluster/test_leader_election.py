@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +24,36 @@ from imagegate.adapters.kubernetes_api.lease import Lease
 from imagegate.adapters.kubernetes_api.lease_turn import LeaseTurn
 from imagegate.adapters.records.process_notes import ProcessNotes
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.stores import define, new_namespace
+from tests.cluster.stores import replica as sharing_replica
 from tests.support.kubectl import Kubectl
 from tests.support.processes import Running, free_port, started, wait_until
 from tests.support.registry import Registry
 from tests.support.service import IMAGEGATE, ROOT, Service
+from tests.walkthrough.document_004 import IMAGE
 
 LEASE, NAMESPACE = "imagegate-imports", "election"
 LEASE_S = 6.0
 _NO_END = datetime.max.replace(tzinfo=UTC)
 STREAMS = "/apis/image.openshift.io/v1/namespaces/default/imagestreams"
 ROLES = ("base/rbac/look-ups.yaml", "overlays/image-api/rbac/leases.yaml")
+
+
+def terms(running: Iterable[Running]) -> list[tuple[datetime, datetime]]:
+    """When a replica held the Lease, by its logs; a term that did not end ends in the year 9999."""
+    found: list[tuple[datetime, datetime]] = []
+    begun: datetime | None = None
+    for line in (line for each in running for line in each.output().splitlines()):
+        event = re.search(rf"Lease {LEASE} (taken|lost|given up)", line)
+        at = re.search(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+", line)
+        if event and at:
+            when = datetime.fromisoformat(at[0]).replace(tzinfo=UTC)
+            if event[1] == "taken":
+                begun = when
+            elif begun is not None:
+                found.append((begun, when))
+                begun = None
+    return found if begun is None else [*found, (begun, _NO_END)]
 
 
 @dataclass(slots=True)
@@ -88,23 +109,6 @@ class Replica:
     def has_imported(self, name: str) -> bool:
         tags = self.service.get(f"{STREAMS}/{name}").json.get("status", {}).get("tags") or []
         return any(tag.get("items") for tag in tags)
-
-    def terms(self) -> list[tuple[datetime, datetime]]:
-        """When it held the Lease, by its log; one that did not end ends in the year 9999."""
-        found: list[tuple[datetime, datetime]] = []
-        begun: datetime | None = None
-        for running in self.running:
-            for line in running.output().splitlines():
-                event = re.search(rf"Lease {LEASE} (taken|lost|given up)", line)
-                at = re.search(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+", line)
-                if event and at:
-                    when = datetime.fromisoformat(at[0]).replace(tzinfo=UTC)
-                    if event[1] == "taken":
-                        begun = when
-                    elif begun is not None:
-                        found.append((begun, when))
-                        begun = None
-        return found if begun is None else [*found, (begun, _NO_END)]
 
 
 @dataclass(slots=True)
@@ -185,7 +189,7 @@ def two(plane: ControlPlane, account: Kubectl, registry: Registry, tmp_path: Pat
 
 
 def terms_that_overlap(two: Two) -> list[Any]:
-    a, b = (replica.terms() for replica in two.each)
+    a, b = (terms(replica.running) for replica in two.each)
     assert a or b
     return [(one, other) for one in a for other in b if one[0] < other[1] and other[0] < one[1]]
 
@@ -258,6 +262,54 @@ class TestReplicas:
         wait_until(lambda: after.has_imported("three"), "the leader to import")
         assert not two.other(after).has_imported("three")
         assert terms_that_overlap(two) == []
+
+
+STREAMS_AT_ONCE = 60
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def test_a_leader_that_is_killed_while_it_imports_loses_nothing(
+    plane: ControlPlane, registry_tls: Registry, tmp_path: Path
+) -> None:
+    """Over the store that replicas share, while a client writes to the same streams."""
+    define(plane)
+    digest = registry_tls.push_sample("tiny-docker", IMAGE)
+    namespace = new_namespace(plane)
+    cluster = {"kubeconfig": str(plane.kubectl.configuration), "leaseSeconds": LEASE_S}
+    with contextlib.ExitStack() as stack:
+        each = [
+            stack.enter_context(sharing_replica(plane, namespace, tmp_path / name, registry_tls, cluster=cluster))
+            for name in ("a", "b")
+        ]
+
+        def leaders() -> list[Service]:
+            return [service for service in each if service.get("/readyz").json["lease"]["held"]]
+
+        wait_until(lambda: len(leaders()) == 1, "one leader", timeout_s=3 * LEASE_S)
+        (leader,) = leaders()
+        (other,) = (service for service in each if service is not leader)
+        tag = {"name": "latest", "from": {"kind": "DockerImage", "name": f"docker.io/{IMAGE}"}}
+        names = [f"s{number}" for number in range(STREAMS_AT_ONCE)]
+        for name in names:
+            body = {"metadata": {"name": name}, "spec": {"tags": [tag]}}
+            assert other.post(STREAMS, body).status == 201
+        wait_until(lambda: len(_imported(other)) > 0, "imports to be under way")
+        os.killpg(leader.running.pid, signal.SIGKILL)
+        before = len(_imported(other))
+        for name in names:
+            note = json.dumps({"metadata": {"annotations": {"noted": name}}})
+            assert other.ask("PATCH", f"{STREAMS}/{name}", note, MERGE).status == 200
+        wait_until(lambda: len(_imported(other)) == STREAMS_AT_ONCE, "all to be imported", timeout_s=10 * LEASE_S)
+        assert before < STREAMS_AT_ONCE, "the leader was done before it was killed"
+        for stream in other.get(STREAMS).json["items"]:
+            assert stream["metadata"]["annotations"]["noted"] == stream["metadata"]["name"]
+            assert [item["image"] for found in stream["status"]["tags"] for item in found["items"]] == [digest]
+        assert len(terms([other.running])) == 1
+
+
+def _imported(service: Service) -> list[str]:
+    items = service.get(STREAMS).json["items"]
+    return [each["metadata"]["name"] for each in items if each.get("status", {}).get("tags")]
 
 
 TURNS, CHAOS_S, CHAOS_LEASE_S = 5, 45.0, 3.0
