@@ -14,6 +14,7 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.image_policy.config import apply_defaults
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.profile import Profile
+from imagegate.documents.convert.inventory import read_inventory
 from imagegate.documents.image_objects import read_image_objects
 from imagegate.documents.image_policies import read_policies
 from imagegate.documents.lint.findings import Severity
@@ -46,6 +47,8 @@ def test_every_file_is_read_by_what_reads_it(path: Path) -> None:
         assert yaml.safe_load(text)["kind"] == "Pod"
     elif place.parts[:2] == ("examples", "reviews"):
         AdmissionRequest.parse(json.loads(text), Phase.MUTATE)
+    elif path.suffix == ".ini":
+        assert read_inventory(text, str(path)).blocks
     elif path.suffix == ".py":
         compile(text, str(path), "exec")
     else:

@@ -10,19 +10,22 @@ import click
 from imagegate.adapters.files.folders import links_elsewhere
 from imagegate.cli.convert.groups import GROUPS, convert_groups
 from imagegate.cli.convert.nodes import KEY_FOLDER, convert_for_nodes
-from imagegate.cli.convert.result import deliver
+from imagegate.cli.convert.openshift import convert_inventory, convert_to_image_config, convert_to_sigstore
+from imagegate.cli.convert.result import Result, deliver
 from imagegate.cli.convert.rules import convert_config, convert_lists
 from imagegate.cli.convert.sources import Language, languages, single_language
 from imagegate.cli.options import FILE_OR_FOLDER
 from imagegate.cli.output import say_error
 
-POLICY_JSON = "policy.json"
-TARGETS = (*GROUPS, POLICY_JSON)
+POLICY_JSON, IMAGE_CONFIG, OPENSHIFT_4, MASTER_CONFIG = "policy.json", "image-config", "openshift-4", "master-config"
+TARGETS = (*GROUPS, POLICY_JSON, IMAGE_CONFIG, OPENSHIFT_4, MASTER_CONFIG)
 _EXAMPLE = """\b
 Examples:
   imagegate convert --to portieris policies/ --output-folder converted/
   imagegate convert --to policy.json policies/ --secrets keys.yaml --output-folder containers/
   imagegate convert --to portieris master-config.yaml
+  imagegate convert --to image-config master-config.yaml
+  imagegate convert --to master-config /etc/ansible/hosts
   imagegate convert --to portieris kyverno/ gatekeeper/
   imagegate convert --imports-to-rules master-config.yaml > image-policy.yaml
 """
@@ -63,6 +66,13 @@ Examples:
     help="Folder of the nodes for keys of Secrets that are not given.",
 )
 @click.option(
+    "--sigstore-key",
+    "sigstore_keys",
+    multiple=True,
+    metavar="NAMESPACE/SECRET=FILE",
+    help="cosign public key in place of a Secret's key, for openshift-4; may be repeated.",
+)
+@click.option(
     "--imports-to-rules",
     is_flag=True,
     help="Write executionRules made from allowedRegistriesForImport of the master-config.yaml at PATH.",
@@ -77,6 +87,7 @@ def convert(
     allow_wider: bool,
     secrets: tuple[Path, ...],
     key_folder: str,
+    sigstore_keys: tuple[str, ...],
     imports_to_rules: bool,
     no_patterns: bool,
 ) -> int:
@@ -93,19 +104,34 @@ def convert(
         if in_place or output_folder is not None:
             raise click.UsageError("--imports-to-rules writes to standard output")
         return print_execution_rules(paths, patterns=not no_patterns)
-    language = single_language(found := languages(paths), paths)
-    if in_place and (target not in GROUPS or language is not Language.POLICIES):
+    if in_place and target not in GROUPS:
         raise click.UsageError("--in-place is for conversion between the IBM groups")
-    if target not in GROUPS:
+    if target == POLICY_JSON:
         result = convert_for_nodes(paths, secrets, key_folder=key_folder, allow_wider=allow_wider)
-    elif language is Language.CONFIG:
-        result = convert_config(list(found), GROUPS[target], allow_wider=allow_wider)
-    elif language is Language.FOREIGN:
-        result = convert_lists(list(found), GROUPS[target], allow_wider=allow_wider)
+    elif target == OPENSHIFT_4:
+        result = convert_to_sigstore(paths, sigstore_keys, allow_wider=allow_wider)
+    elif target == IMAGE_CONFIG:
+        result = convert_to_image_config(paths, allow_wider=allow_wider)
+    elif target == MASTER_CONFIG:
+        result = convert_inventory(paths)
     else:
-        result = convert_groups(paths, target, in_place=in_place, folder=output_folder)
+        result = _to_group(paths, target, output_folder, in_place=in_place, allow_wider=allow_wider)
     _name_links(paths)
     return deliver(result, folder=output_folder, output=output, in_place=in_place)
+
+
+def _to_group(
+    paths: Sequence[Path], target: str, output_folder: Path | None, *, in_place: bool, allow_wider: bool
+) -> Result:
+    found = languages(paths)
+    language = single_language(found, paths)
+    if in_place and language is not Language.POLICIES:
+        raise click.UsageError("--in-place is for conversion between the IBM groups")
+    if language is Language.CONFIG:
+        return convert_config(list(found), GROUPS[target], allow_wider=allow_wider)
+    if language is Language.FOREIGN:
+        return convert_lists(list(found), GROUPS[target], allow_wider=allow_wider)
+    return convert_groups(paths, target, in_place=in_place, folder=output_folder)
 
 
 def _name_links(paths: Sequence[Path]) -> None:

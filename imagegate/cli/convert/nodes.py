@@ -15,6 +15,7 @@ from imagegate.documents.convert.losses import Effect, Loss
 from imagegate.errors import InvalidPolicy
 
 KEY_FOLDER = "/etc/pki/containers"
+NO_POLICY = "no ClusterImagePolicy and no ImagePolicy of an IBM group"
 
 
 def convert_for_nodes(
@@ -33,7 +34,7 @@ def convert_for_nodes(
     loaded = load_cluster_files(paths)
     if not loaded.policies.policies:
         named = ", ".join(map(str, paths))
-        raise InvalidPolicy(f"{named}: no ClusterImagePolicy and no ImagePolicy of an IBM group")
+        raise InvalidPolicy(f"{named}: {NO_POLICY}")
     found = loaded.objects | load_cluster_files(secrets).objects
     keys = Keys(_keys(ClusterFiles(objects=found)), key_folder)
     made = container_policies(loaded.policies, keys, allow_wider=allow_wider)

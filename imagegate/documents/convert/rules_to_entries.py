@@ -79,7 +79,10 @@ class _Conversion:
         accepted = [found for rule in accepting for found in self._accepted(rule)]
         if not accepting:
             accepted = [_Accepted(EVERYTHING, None)]
-        accepted = list({found.registry: found for found in reversed(accepted)}.values())[::-1]
+        first: dict[str, _Accepted] = {}
+        for found in accepted:
+            first.setdefault(found.registry, found)
+        accepted = list(first.values())
         accepted = self._resolved(accepted)
         rejected: dict[str, CompiledRule] = {}
         for rule in covering:

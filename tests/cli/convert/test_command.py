@@ -59,3 +59,28 @@ def test_what_is_refused(imagegate: Command, tmp_path: Path) -> None:
     assert "no list of allowed images" in ran.err
     (tmp_path / "config.yaml").write_text("kind: MasterConfig\napiVersion: v1\nimageConfig: {format: x}\n")
     assert "no image policy" in imagegate("convert", tmp_path / "config.yaml").err
+
+
+def test_from_an_inventory_by_way_of_a_configuration(imagegate: Command, tmp_path: Path) -> None:
+    made = imagegate("convert", "--to", "master-config", EXAMPLES / "hosts.ini", "--output-folder", tmp_path)
+    assert made.code == 0
+    assert imagegate("lint", tmp_path / "master-config.yaml").out == ""
+    image = imagegate("convert", "--to", "image-config", tmp_path / "master-config.yaml")
+    assert image.code == 1
+    assert '    - domainName: "*.corp.example"\n' in image.out
+    assert '      - "registry.corp.example"\n' in image.out
+
+
+def test_openshift_4(imagegate: Command, tmp_path: Path) -> None:
+    (tmp_path / "cosign.pub").write_text("-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n")
+    source = EXAMPLES / "cluster-policy.yaml"
+    ran = imagegate(
+        "convert", "--to", "openshift-4", source, "--sigstore-key", f"signing/team-key={tmp_path}/cosign.pub"
+    )
+    assert ran.code == 1
+    assert 'scopes:\n    - "registry.corp.example"\n' in ran.out
+    assert "quay.io/prometheus" in ran.err
+    for option, message in (("x=y", "expected NAMESPACE/SECRET=FILE"), (f"a/b={source}", "no public key in PEM")):
+        ran = imagegate("convert", "--to", "openshift-4", source, "--sigstore-key", option)
+        assert ran.code == 2
+        assert message in ran.err
