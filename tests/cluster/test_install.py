@@ -323,6 +323,9 @@ def test_helm_as_the_product_before_it(cluster: Cluster) -> None:
     with running(cluster, "ibm-system"):
         wait_until(lambda: "denied the request" in tries(cluster, "quay.io/a/b:1"), "the policy to be in force")
         assert "trust" in tries(cluster, "quay.io/a/b:1")
+        made = cluster.plane.kubectl("create", "deployment", "warned", "--image=quay.io/a/b:1", "--dry-run=server")
+        assert "created (server dry run)" in made.stdout
+        assert "the Pods of this Deployment: spec.template.spec.containers[0].image: " in made.stderr
     cluster("delete", "--ignore-not-found=true", "MutatingWebhookConfiguration", "image-admission-config")
     cluster("delete", "--ignore-not-found=true", "ValidatingWebhookConfiguration", "image-admission-config")
     cluster.helm("uninstall", "cise", "--namespace", "ibm-system")

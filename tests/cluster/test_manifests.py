@@ -121,6 +121,34 @@ def test_the_value_of_the_cloud_pak_is_understood(tmp_path: Path) -> None:
     assert settings["cise"]["profile"] == "cloudpak"
 
 
+def _resources(webhook: dict[str, Any]) -> set[str]:
+    return {resource for rule in webhook["rules"] for resource in rule["resources"]}
+
+
+def test_endpoints_of_image_enforcement_are_asked_only_for_what_they_know() -> None:
+    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        (webhook,) = one(rendered(), kind, "image-admission-config")["webhooks"]
+        assert "deployments" in _resources(webhook)
+        assert "podtemplates" not in _resources(webhook)
+        (image_policy,) = one(rendered(), kind, "imagegate")["webhooks"]
+        assert "podtemplates" in _resources(image_policy)
+
+
+def test_what_makes_pods_is_only_warned_of_where_pods_alone_are_judged() -> None:
+    name = "image-admission-config"
+    found = rendered("--set", "enforcement.profile=cise")
+    (mutating,) = one(found, "MutatingWebhookConfiguration", name)["webhooks"]
+    validating, warning = one(found, "ValidatingWebhookConfiguration", name)["webhooks"]
+    assert _resources(mutating) == _resources(validating) == {"pods", "pods/ephemeralcontainers"}
+    assert {"deployments", "jobs", "replicationcontrollers"} <= _resources(warning)
+    assert not {"pods", "podtemplates"} & _resources(warning)
+    assert (warning["failurePolicy"], warning["clientConfig"]["service"]["path"]) == ("Ignore", "/admit/va")
+    for key in ("matchConditions", "namespaceSelector", "sideEffects", "timeoutSeconds"):
+        assert warning[key] == validating[key]
+    quiet = rendered("--set", "enforcement.profile=cise", "--set", "settings.warnOnTemplates=false")
+    assert len(one(quiet, "ValidatingWebhookConfiguration", name)["webhooks"]) == 1
+
+
 def test_release_and_namespace_may_have_other_names() -> None:
     found = rendered(release="cise", namespace="ibm-system")
     assert {key[2] for key in found} == {"", "ibm-system", "kube-system"}

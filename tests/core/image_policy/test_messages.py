@@ -23,7 +23,7 @@ from imagegate.core.image_policy.messages import (
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.references.openshift import ImageReference
 from tests.core.image_policy.test_plugin import pod
-from tests.support.image_policy_setup import request_for
+from tests.support.image_policy_setup import PolicySetup, request_for
 
 REQUEST = request_for(pod("nginx", name="p"))
 HUB = Attributes(ImageReference.parse("docker.io/a/b"))
@@ -100,3 +100,40 @@ def test_refusals_of_objects_name_the_type() -> None:
     assert no_images(kind, Behaviour()).endswith("of type Deployment.apps: No list of images available for this object")
     assert "Deployment.apps != DaemonSet.apps" in types_differ(kind, {"kind": "DaemonSet"}, Behaviour())
     assert "Deployment.apps != Deployment.apps" in types_differ(kind, None, Behaviour())
+
+
+PLAIN = "matchRegistries: [registry.example]"
+
+
+@pytest.mark.parametrize(
+    "accept, image, told",
+    [
+        (PLAIN, "quay.io/team/app:1", False),
+        (f"{PLAIN}, matchImageLabels: [{{matchLabels: {{a: b}}}}]", "quay.io/team/app:1", True),
+        (f"{PLAIN}, matchImageAnnotations: [{{key: a, value: b}}]", "quay.io/team/app:1", True),
+        (f"{PLAIN}, skipOnResolutionFailure: true", "quay.io/team/app:1", True),
+        # here something was looked up, or the name itself is wrong
+        (PLAIN, "app", True),
+        (PLAIN, "integrated.svc:5000/other/app:1", True),
+        (PLAIN, f"quay.io/team/app@sha256:{'a' * 64}", True),
+    ],
+)
+def test_a_failed_resolution_is_told_where_a_rule_could_have_used_it(accept: str, image: str, *, told: bool) -> None:
+    policy = (
+        "kind: ImagePolicyConfig\napiVersion: v1\nresolveImages: Attempt\nexecutionRules:\n"
+        f"- {{name: a, onResources: [{{resource: pods}}], {accept}}}\n"
+        "- {name: b, onResources: [{resource: pods}], reject: true, matchImageAnnotations: [{key: x, value: z}]}\n"
+    )
+    scene = PolicySetup(policy, Behaviour(integrated_registries=("integrated.svc:5000",)))
+    document = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "a", "image": image}]},
+    }
+    (denial,) = scene.decide(request_for(document)).denials
+    assert denial.because.startswith(f"{PROHIBITED}: no rule allows it")
+    assert ("could not be resolved" in denial.because) is told
+    upstream = PolicySetup(policy, Behaviour(integrated_registries=("integrated.svc:5000",), upstream_messages=True))
+    (denial,) = upstream.decide(request_for(document)).denials
+    assert denial.because.startswith(f"{PROHIBITED}: ")
