@@ -58,7 +58,7 @@ class Requests:
     def read(self, name: str) -> JsonObject | None:
         """A custom resource as it is now; None if there is none."""
         try:
-            return self._sent(lambda seconds: self._connection().get(self._at(name), deadline_s=seconds))
+            return self._sent(lambda seconds: self._connection().get(self._at(name), deadline_s=seconds), reads=True)
         except _Refused as refused:
             if _is_missing(refused.error, name):
                 return None
@@ -163,7 +163,7 @@ class Requests:
     def _at(self, name: str) -> str:
         return f"{self.path}/{name}"
 
-    def _sent(self, send: Callable[[float], JsonObject]) -> JsonObject:
+    def _sent(self, send: Callable[[float], JsonObject], *, reads: bool = False) -> JsonObject:
         """The answer to a request, sent again after failures that pass.
 
         Raises:
@@ -179,9 +179,8 @@ class Requests:
                 if error.status not in _PASSING or _is_too_large(error):
                     raise _Refused(error, is_doubtful=attempts > 1) from error
                 if time.monotonic() + pause >= until:
-                    raise StoreTimeout(
-                        f"the store in the Kubernetes API does not answer; a write may have been made or not: {error}"
-                    ) from error
+                    doubt = "" if reads else "; the write may have been made or not"
+                    raise StoreTimeout(f"the store in the Kubernetes API does not answer{doubt}: {error}") from error
             time.sleep(pause)
             pause = min(2 * pause, PAUSES_S[1])
 
