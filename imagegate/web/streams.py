@@ -132,6 +132,7 @@ class StreamBody:
     def __iter__(self) -> Iterator[bytes]:
         """The pieces; waits for them in the calling thread."""
         stream = self._stream
+        yield b""  # the head is sent: clients wait for it, even if nothing comes for long
         while True:
             if stream.is_behind():
                 stream.fill()

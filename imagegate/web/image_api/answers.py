@@ -12,7 +12,9 @@ from flask import Response
 
 from imagegate.core.image_api.tables import partial_metadata, table
 from imagegate.core.kube.status import Status, StatusError
+from imagegate.errors import InvalidInput
 from imagegate.service.image_api.request import JsonObject
+from imagegate.web.image_api import protobuf
 
 JSON = "application/json"
 _HEAD = ("kind", "apiVersion")
@@ -26,12 +28,14 @@ class Form(NamedTuple):
     """The form that the client wants: ``Table``, ``PartialObjectMetadata``, or empty for the object itself."""
 
     name: str = ""
+    protobuf: bool = False
+    """True if the client prefers protobuf to JSON."""
 
 
 _NOT_ACCEPTABLE = Status(
     code=406,
     reason="NotAcceptable",
-    message="only the following media types are accepted: application/json",
+    message=f"only the following media types are accepted: {JSON}, {protobuf.MEDIA_TYPE}",
 )
 
 
@@ -44,6 +48,8 @@ def accepted_form(accept: str) -> Form:
     for part in accept.split(",") if accept.strip() else (JSON,):
         media_type, *parameters = (piece.strip() for piece in part.split(";"))
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if media_type == protobuf.MEDIA_TYPE and not given.get("as"):
+            return Form(protobuf=True)
         if media_type not in (JSON, "application/*", "*/*"):
             continue
         wanted = given.get("as", "")
@@ -54,6 +60,31 @@ def accepted_form(accept: str) -> Form:
             if name in ("Table", "PartialObjectMetadata"):
                 return Form(name)
     raise StatusError(_NOT_ACCEPTABLE)
+
+
+def negotiated(response: Response, accept: str) -> Response:
+    """The response in protobuf, if it is JSON and the client prefers that.
+
+    A kind that has no messages here stays JSON, which every client reads that does not refuse it.
+    """
+    if response.mimetype != JSON or response.is_streamed or not _prefers_protobuf(accept):
+        return response
+    try:
+        encoded = protobuf.encode(orjson.loads(response.get_data()))
+    except InvalidInput as error:
+        why = f"the object cannot be shown as protobuf, only as {JSON}: {error}"
+        return status_answer(Status(code=406, reason="NotAcceptable", message=why))
+    if encoded is not None:
+        response.set_data(encoded)
+        response.content_type = protobuf.MEDIA_TYPE
+    return response
+
+
+def _prefers_protobuf(accept: str) -> bool:
+    try:
+        return accepted_form(accept).protobuf
+    except StatusError:
+        return False
 
 
 def shaped(found: JsonObject, form: Form, now: datetime, *, include: str = "") -> JsonObject:

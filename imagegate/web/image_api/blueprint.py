@@ -21,7 +21,7 @@ from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 from imagegate.web.feed import Feed
 from imagegate.web.image_api import discovery, openapi
-from imagegate.web.image_api.answers import Form, accepted_form, answer, shaped, status_answer
+from imagegate.web.image_api.answers import Form, accepted_form, answer, negotiated, shaped, status_answer
 from imagegate.web.image_api.bodies import read_body
 from imagegate.web.image_api.changes import checked_object, patch_change
 from imagegate.web.image_api.identity import Identify, local_user
@@ -120,11 +120,12 @@ def image_api(
 
 
 def _new_blueprint() -> Blueprint:
-    """A blueprint whose errors are Status objects, and whose answers nobody caches."""
+    """A blueprint whose errors are Status objects, and whose answers are in the wanted encoding and never cached."""
     pages = Blueprint("image_api", __name__)
 
     @pages.after_request
-    def uncached(response: Response) -> Response:
+    def finished(response: Response) -> Response:
+        response = negotiated(response, request.headers.get("Accept", ""))
         response.headers["Cache-Control"] = "no-store"
         return response
 

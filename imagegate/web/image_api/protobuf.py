@@ -1,39 +1,36 @@
-"""Objects that typed clients send as protobuf (``kubectl create namespace``, ``kubectl create deployment``).
+"""Bodies in protobuf, which typed clients send and ask for (``kubectl create namespace``, openshift/client-go).
 
-Only the kinds of ``kubernetes_messages.json``, and of these only fields that it knows: a field that was skipped
-could hold an image that nobody checked, so an unknown one refuses the object. The envelope is
-k8s.io/apimachinery's ``runtime.Unknown`` behind four magic bytes.
+Of a body that is sent, only kinds and fields of ``messages`` are read: a field that was skipped could hold an image
+that nobody checked, so an unknown one refuses the object.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import binascii
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 import orjson
 
+from imagegate.core.image_api.columns import parse_time
+from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidInput
+from imagegate.web.image_api.messages import ENVELOPE, Field, fields_of, message_class, message_of
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
-DEPTH_MAX = 60
-_VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 _METADATA = "meta.ObjectMeta"
-_OPTIONS = ("CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions")
-"""Sent in the version of the object that they are for."""
-_OPTIONS_VERSION = "meta.k8s.io/v1"
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(
-        resources.files("imagegate.web.image_api").joinpath("kubernetes_messages.json").read_bytes()
-    )
-    return found
+_META_KINDS = (
+    *("CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions"),
+    "Status",
+)
+"""Sent in any version: options in that of the object that they are for."""
+_ZERO_TIME_S = -62135596800
+_SCALARS = ("string", "bool", "int", "bytes")
+_ONE_PLACE = ("time", "quantity", "int-or-string", "raw", "strings", "unknown")
+"""Messages that are one value in JSON."""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -44,147 +41,180 @@ def decode(body: bytes) -> dict[str, Any]:
     """
     if not body.startswith(MAGIC):
         raise InvalidInput("the body does not begin as Kubernetes' protobuf does")
-    version, kind, raw = "", "", b""
-    for number, value in _fields(body[len(MAGIC) :]):
-        if number == 1:
-            parts = dict(_fields(_as_bytes(value)))
-            version, kind = _text(parts.get(1, b"")), _text(parts.get(2, b""))
-        elif number == 2:
-            raw = _as_bytes(value)
-        elif number == 3 and value:
-            raise InvalidInput("the object is encoded in a way that is not supported")
-    root = f"{_OPTIONS_VERSION if kind in _OPTIONS else version} {kind}"
-    message = _table()["roots"].get(root)
+    envelope = _parsed(ENVELOPE, body[len(MAGIC) :])
+    version, kind = envelope.f1.f1, envelope.f1.f2
+    if envelope.f3:
+        raise InvalidInput("the object is encoded in a way that is not supported")
+    message = _message_of(version, kind)
     if message is None:
         raise InvalidInput(f"{kind or 'an object'} of {version or 'no version'} is not read as protobuf: send JSON")
-    return {"kind": kind, "apiVersion": version, **_message(message, raw, kind, 0)}
+    return {"kind": kind, "apiVersion": version, **_to_json(message, _parsed(message, envelope.f2), kind)}
 
 
-def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field numbers and values of a message as they come."""
-    at = 0
-    while at < len(raw):
-        tag, at = _varint(raw, at)
-        number, wire_type = tag >> 3, tag & 7
-        value: int | bytes
-        if wire_type == _VARINT:
-            value, at = _varint(raw, at)
+def _message_of(version: str, kind: str) -> str | None:
+    return message_of("meta.k8s.io/v1" if kind in _META_KINDS else version, kind)
+
+
+def _parsed(message: str, raw: bytes) -> Any:
+    from google.protobuf.message import DecodeError
+
+    try:
+        return message_class(message).FromString(raw)
+    except DecodeError as error:
+        raise InvalidInput(f"malformed protobuf: {error}") from error
+
+
+def _to_json(message: str, found: Any, path: str) -> dict[str, Any]:
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    for unknown in UnknownFieldSet(found):
+        raise InvalidInput(f"{path}: field {unknown.field_number} is not known here: send JSON")
+    known = fields_of()[message]
+    made: dict[str, Any] = {}
+    for descriptor, value in found.ListFields():
+        field = known[descriptor.number]
+        at = f"{path}.{field.name}" if field.name else path
+        if not field.name:
+            made.update(_to_json(field.word, value, at))
+        elif field.word[0] == "[":
+            made[field.name] = [_value(field.word[1:-1], each, at) for each in value]
+        elif field.word[0] == "{":
+            made[field.name] = {key: _value(field.word[1:-1], each, at) for key, each in sorted(value.items())}
         else:
-            if wire_type == _BYTES:
-                size, at = _varint(raw, at)
-            elif wire_type in (_FIXED_64, _FIXED_32):
-                size = 8 if wire_type == _FIXED_64 else 4
-            else:
-                raise InvalidInput(f"malformed protobuf: wire type {wire_type}")
-            if at + size > len(raw):
-                raise InvalidInput("malformed protobuf: it ends in the middle of a field")
-            value, at = raw[at : at + size], at + size
-        yield number, value
+            read = _value(field.word, value, at)
+            if read not in (None, "") and (read or not (field.omits_zero or message == _METADATA)):
+                made[field.name] = read
+    return made
 
 
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(raw):
-            break
-        byte = raw[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, at
-    raise InvalidInput("malformed protobuf: a number without an end")
-
-
-def _message(name: str, raw: bytes, path: str, depth: int) -> dict[str, Any]:
-    if depth > DEPTH_MAX:
-        raise InvalidInput(f"{path}: nested deeper than {DEPTH_MAX} levels")
-    known = _table()["messages"][name]
-    found: dict[str, Any] = {}
-    for number, value in _fields(raw):
-        entry = known.get(str(number))
-        if entry is None:
-            raise InvalidInput(f"{path}: field {number} is not known here: send JSON")
-        field, word, *flags = entry
-        at = f"{path}.{field}" if field else path
-        if not field:
-            found.update(_message(word, _as_bytes(value), at, depth + 1))
-        elif word[0] == "[":
-            found.setdefault(field, []).append(_value(word[1:-1], value, at, depth))
-        elif word[0] == "{":
-            key, held = _entry(word[1:-1], value, at, depth)
-            found.setdefault(field, {})[key] = held
-        else:
-            made = _value(word, value, at, depth)
-            if made not in (None, "") and (made or not (flags or name == _METADATA)):
-                found[field] = made
-    return found
-
-
-def _entry(word: str, value: int | bytes, path: str, depth: int) -> tuple[str, Any]:
-    parts = dict(_fields(_as_bytes(value)))
-    return _text(parts.get(1, b"")), _value(word, parts.get(2, b""), path, depth)
-
-
-def _value(word: str, value: int | bytes, path: str, depth: int) -> Any:
+def _value(word: str, value: Any, path: str) -> Any:
     match word:
-        case "string":
-            return _text(value)
-        case "bool":
-            return bool(value)
-        case "int":
-            return _signed(value)
+        case "string" | "bool" | "int":
+            return value
         case "bytes":
-            return base64.b64encode(_as_bytes(value)).decode("ascii")
+            return base64.b64encode(value).decode("ascii")
         case "time":
-            return _time(_as_bytes(value))
+            return _time(value)
         case "quantity":
-            return _text(dict(_fields(_as_bytes(value))).get(1, b""))
+            return value.f1
         case "int-or-string":
-            parts = dict(_fields(_as_bytes(value)))
-            return _text(parts.get(3, b"")) if parts.get(1) else _signed(parts.get(2, 0))
+            return value.f3 if value.f1 else value.f2
         case "strings":
-            return [_text(each) for number, each in _fields(_as_bytes(value)) if number == 1]
+            return list(value.f1)
         case "raw":
-            return _raw(_as_bytes(value), path)
+            return _raw(value.f1, path)
         case "unknown":
             raise InvalidInput(f"{path}: is not read as protobuf: send JSON")
-    return _message(word, _as_bytes(value), path, depth + 1)
+    return _to_json(word, value, path)
 
 
-def _raw(value: bytes, path: str) -> Any:
+def _raw(content: bytes, path: str) -> Any:
     """A ``RawExtension``: JSON in a field of bytes; None if it is empty."""
-    content = _as_bytes(dict(_fields(value)).get(1, b""))
     try:
         return orjson.loads(content) if content else None
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"{path}: is not read as protobuf, only as JSON: {error}") from error
 
 
-def _as_bytes(value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        raise InvalidInput("malformed protobuf: a number where a message must be")
-    return value
-
-
-def _signed(value: int | bytes) -> int:
-    if not isinstance(value, int):
-        raise InvalidInput("malformed protobuf: a message where a number must be")
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def _text(value: int | bytes) -> str:
-    try:
-        return _as_bytes(value).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidInput("malformed protobuf: a text that is not UTF-8") from error
-
-
-def _time(raw: bytes) -> str | None:
+def _time(found: Any) -> str | None:
     """RFC 3339, in whole seconds; None for the zero time."""
-    seconds = _signed(dict(_fields(raw)).get(1, 0))
-    if not raw or seconds <= -62135596800:
+    if not found.ListFields() or found.f1 <= _ZERO_TIME_S:
         return None
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(found.f1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError) as error:
-        raise InvalidInput(f"malformed protobuf: {seconds} is no time") from error
+        raise InvalidInput(f"malformed protobuf: {found.f1} is no time") from error
+
+
+def encode(found: Mapping[str, Any]) -> bytes | None:
+    """An object, a list or a Status in protobuf; None for a kind that has no messages here.
+
+    Raises:
+        InvalidInput: a field is not of its type, as an object may be that an earlier version stored.
+    """
+    version, kind = str(found.get("apiVersion")), str(found.get("kind"))
+    message = _message_of(version, kind)
+    if message is None:
+        return None
+    envelope = message_class(ENVELOPE)()
+    envelope.f1.f1, envelope.f1.f2 = version, kind
+    envelope.f2 = _from_json(message, found, kind).SerializeToString()
+    envelope.f3 = envelope.f4 = ""
+    return MAGIC + bytes(envelope.SerializeToString())
+
+
+def watch_event(type_: str, found: Mapping[str, Any]) -> bytes:
+    """One event of a watch: a ``meta.k8s.io/v1`` WatchEvent after its length in four bytes.
+
+    An object that cannot be written, as an earlier version may have stored it, becomes an error: clients list again.
+    """
+    try:
+        encoded = encode(found)
+    except InvalidInput as error:
+        status = Status(code=500, reason="InternalError", message=str(error)).to_json()
+        type_, encoded = "ERROR", encode(status)
+    event = message_class("WatchEvent")(f1=type_)
+    event.f2.f1 = encoded
+    raw = bytes(event.SerializeToString())
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def _from_json(message: str, found: Mapping[str, Any], path: str) -> Any:
+    made = message_class(message)()
+    for number, field in fields_of()[message].items():
+        target = f"f{number}"
+        if not field.name:
+            inner = _from_json(field.word, found, path)
+            if inner.ListFields():
+                getattr(made, target).CopyFrom(inner)
+        elif found.get(field.name) is not None:
+            try:
+                _set(made, target, field, found[field.name], f"{path}.{field.name}")
+            except (TypeError, ValueError, AttributeError) as error:
+                raise InvalidInput(f"{path}.{field.name} cannot be written as protobuf: {error}") from error
+    return made
+
+
+def _set(made: Any, target: str, field: Field, value: Any, path: str) -> None:
+    word = field.word.strip("[]{}")
+    if field.word[0] == "[":
+        getattr(made, target).extend(_written(word, each, path) for each in value)
+    elif field.word[0] == "{":
+        for key, each in value.items():
+            if word in _SCALARS:
+                getattr(made, target)[key] = _written(word, each, path)
+            else:
+                getattr(made, target)[key].CopyFrom(_written(word, each, path))
+    elif word in _SCALARS:
+        setattr(made, target, _written(word, value, path))
+    else:
+        getattr(made, target).CopyFrom(_written(word, value, path))
+
+
+def _written(word: str, value: Any, path: str) -> Any:
+    """A value as the library takes it."""
+    if word == "bytes":
+        return _bytes(value)
+    if word in ("string", "bool", "int"):
+        return value
+    if word not in _ONE_PLACE:
+        return _from_json(word, value, path)
+    if word == "time":
+        return message_class("Time")(f1=int(parse_time(value).timestamp()))
+    if word == "quantity":
+        return message_class("Quantity")(f1=str(value))
+    if word == "int-or-string":
+        is_text = isinstance(value, str)
+        return message_class("IntOrString")(**({"f1": 1, "f3": value} if is_text else {"f1": 0, "f2": value}))
+    if word == "strings":
+        return message_class("Strings")(f1=value)
+    if word == "raw":
+        return message_class("Raw")(f1=orjson.dumps(value))
+    raise ValueError("it has a form of its own")
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error

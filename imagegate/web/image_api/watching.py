@@ -19,7 +19,9 @@ from imagegate.ports.image_store import Change, ChangesExpired, ImageStore, Stor
 from imagegate.service.image_api.request import JsonObject
 from imagegate.service.image_api.watched import WatchedObjects
 from imagegate.web.feed import Feed, Item
+from imagegate.web.image_api import protobuf
 from imagegate.web.image_api.answers import Form, shaped
+from imagegate.web.image_api.messages import message_of
 from imagegate.web.image_api.watch_options import WatchOptions
 from imagegate.web.streams import Places, TooManyStreams, stream_response
 
@@ -89,6 +91,7 @@ class Watch:
         self.is_ending = is_ending
         self._objects = objects
         self._view = view
+        self._in_protobuf = view.form.protobuf and message_of(view.api_version, view.kind) is not None
         self._options = options
         self._now = now
         self._quiet_s = quiet_s
@@ -99,6 +102,11 @@ class Watch:
         self._has_header = False
         self._has_ended = False
         self._list: _InitialList | None = None
+
+    @property
+    def media_type(self) -> str:
+        """Of all that is sent."""
+        return f"{protobuf.MEDIA_TYPE};stream=watch" if self._in_protobuf else "application/json"
 
     def begin(self) -> None:
         """Read the beginning.
@@ -197,7 +205,7 @@ class Watch:
         """A bookmark; a blank between JSON values at the very beginning, and if there must be no bookmark."""
         if self._options.bookmarks and self._quiet_until and self._list is None:
             return self._bookmark()
-        return b"\n"
+        return b"" if self._in_protobuf else b"\n"
 
     def _taken(self) -> list[bytes]:
         """Some of the lines that are ready."""
@@ -248,7 +256,13 @@ class Watch:
         if self._view.form.name == "Table" and self._has_header:
             made.pop("columnDefinitions", None)
         self._has_header = True
-        return orjson.dumps({"type": type_, "object": made}, option=orjson.OPT_APPEND_NEWLINE)
+        return self._event(type_, made)
+
+    def _event(self, type_: str, found: JsonObject) -> bytes:
+        """One event as it is sent."""
+        if self._in_protobuf:
+            return protobuf.watch_event(type_, found)
+        return orjson.dumps({"type": type_, "object": found}, option=orjson.OPT_APPEND_NEWLINE)
 
     def _bookmark(self, more: JsonObject | None = None) -> bytes:
         metadata = {"resourceVersion": str(self.position), **(more or {})}
@@ -257,8 +271,7 @@ class Watch:
 
     def _fail(self, status: Status) -> None:
         self._has_ended = True
-        error = {"type": "ERROR", "object": status.to_json()}
-        self._ready.append(orjson.dumps(error, option=orjson.OPT_APPEND_NEWLINE))
+        self._ready.append(self._event("ERROR", status.to_json()))
 
 
 class _InitialList:
@@ -310,7 +323,7 @@ def watch_response(watch: Watch, places: Places, environ: Mapping[str, Any]) -> 
         watch.feed.open()
         begun.callback(watch.feed.close)
         watch.begin()
-        return stream_response(watch, environ, "application/json", end=begun.pop_all().close)
+        return stream_response(watch, environ, watch.media_type, end=begun.pop_all().close)
 
 
 def _expired(error: ChangesExpired) -> Status:

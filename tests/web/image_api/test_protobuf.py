@@ -14,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.errors import InvalidInput
-from imagegate.web.image_api.protobuf import MAGIC, decode
+from imagegate.web.image_api.messages import message_class
+from imagegate.web.image_api.protobuf import MAGIC, MEDIA_TYPE, decode, encode
 from tests.support import kubernetes_types
+from tests.support.go_clients import go_client
 from tests.support.image_api import Api, served
 from tests.support.kubectl import Kubectl
+from tests.support.programs import run
 
 
 def field(number: int, value: int | bytes | str) -> bytes:
@@ -84,15 +87,15 @@ def test_times_and_bytes() -> None:
         (MAGIC, "an object of no version"),
         (sent("Pod", field(99, "x")), "Pod: field 99 is not known here"),
         (sent("Pod", field(2, field(99, "x"))), "Pod.spec: field 99 is not known here"),
-        (sent("Job", field(2, field(17, field(1, b"x"))), "batch/v1"), "schedulingPolicy: is not read as protobuf"),
+        (sent("Job", field(2, field(17, field(1, b""))), "batch/v1"), "schedulingPolicy: is not read as protobuf"),
         (sent("Pod", field(1, field(17, field(7, field(1, "{"))))), "fieldsV1: is not read as protobuf, only as JSON"),
-        (sent("Pod", field(1, 7)), "a number where a message must be"),
-        (sent("Pod", field(2, field(5, b"x"))), "a message where a number must be"),
-        (sent("Pod", field(1, field(1, b"\xff"))), "a text that is not UTF-8"),
+        (sent("Pod", field(1, 7)), "Pod: field 1 is not known here"),
+        (sent("Pod", field(2, field(5, b"x"))), "Pod.spec: field 5 is not known here"),
+        (sent("Pod", field(1, field(1, b"\xff"))), "bad UTF-8"),
         (sent("Pod", field(1, field(8, field(1, 1 << 60)))), "is no time"),
-        (sent("Pod", b"\x0a\x7f"), "ends in the middle"),
-        (sent("Pod", b"\x80"), "a number without an end"),
-        (sent("Pod", b"\x0b"), "wire type 3"),
+        (sent("Pod", b"\x0a\x7f"), "malformed protobuf"),
+        (sent("Pod", b"\x80"), "malformed protobuf"),
+        (sent("Pod", b"\x0b"), "malformed protobuf"),
         (MAGIC + field(3, "gzip"), "not supported"),
     ],
 )
@@ -158,3 +161,125 @@ def test_a_pull_secret_of_kubectl_is_used_by_imports(kubectl: Kubectl, api: Api)
     )
     listed = api.get("namespaces/test/imagestreams/any/secrets")
     assert [secret["metadata"]["name"] for secret in listed["items"]] == ["pull"]
+
+
+@pytest.mark.programs
+def test_the_typed_clients_of_openshift_and_kubernetes(importing: Api, pushed: str) -> None:
+    """Create, get, list, watch, update, patch, import, delete: protobuf in both directions."""
+    with served(importing.app) as url:
+        source = "openshift/image-policy-check:latest"
+        command: list[str | Path] = [go_client("typed"), "-server", url, "-namespace", "test", "-source", source]
+        seen = json.loads(run(command).stdout)
+    created, updated, patched = (seen[each] for each in ("created", "updated", "patched"))
+    (tag,) = created["spec"]["tags"]
+    assert (tag["name"], tag["reference"], tag["annotations"], tag["generation"]) == ("v1", True, {"a": "b"}, 1)
+    assert tag["importPolicy"] == {"scheduled": True, "importMode": "Legacy"}
+    assert created["spec"]["lookupPolicy"] == {"local": True}
+    assert created["metadata"]["labels"] == {"app": "typed"}
+    assert created["metadata"]["creationTimestamp"] == "2018-06-01T10:00:00Z"
+    assert [each["name"] for each in updated["spec"]["tags"]] == ["v1", "v2"]
+    assert [each["name"] for each in patched["spec"]["tags"]] == ["v2"]
+    assert seen["conflict"] is seen["precondition"] is seen["gone"] is True
+    assert seen["listed"] == 1
+    assert seen["events"] == ["ADDED 1", "MODIFIED 2", "MODIFIED 1"]
+    (imported,) = seen["import"]["status"]["images"]
+    assert imported["status"] == {"metadata": {}, "status": "Success"}
+    image = importing.get(f"images/{pushed}")
+    assert imported["image"]["metadata"]["name"] == seen["tag"]["image"]["metadata"]["name"] == pushed
+    assert seen["tag"]["image"]["dockerImageMetadata"] == image["dockerImageMetadata"]
+    assert seen["images"] == 1
+    importing.get("namespaces/test/imagestreamtags/imported:latest", 404)
+    assert seen["secret"] == "AP8="
+    (pod,) = seen["pods"]
+    assert pod["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
+    assert pod["status"]["phase"] == "Pending"
+    importing.get("/api/v1/namespaces/test/pods/typed", 404)
+    assert all(kinds.endswith((MEDIA_TYPE, f"{MEDIA_TYPE};stream=watch")) for kinds in seen["types"])
+
+
+def test_objects_go_there_and_back(api: Api) -> None:
+    body = {
+        "metadata": {"name": "s", "labels": {"a": "b"}, "annotations": {"c": "\u00e4"}},
+        "spec": {
+            "lookupPolicy": {"local": False},
+            "tags": [{"name": "t", "reference": True, "from": {"kind": "DockerImage", "name": "docker.io/x:1"}}],
+        },
+    }
+    stored = api.post("namespaces/test/imagestreams", body)
+    answer = api.ask("GET", "namespaces/test/imagestreams/s", Accept=MEDIA_TYPE)
+    assert answer.content_type == MEDIA_TYPE
+    stored["spec"]["tags"][0].pop("annotations")  # null
+    stored["status"]["tags"][0]["items"][0].pop("image")  # empty
+    assert decode(answer.get_data()) == stored
+    listed = api.ask("GET", "namespaces/test/imagestreams", Accept=f"{MEDIA_TYPE},application/json")
+    found = decode(listed.get_data())
+    assert (found["kind"], len(found["items"])) == ("ImageStreamList", 1)
+    missing = api.ask("GET", "namespaces/test/imagestreams/none", Accept=MEDIA_TYPE)
+    assert (missing.status_code, missing.content_type) == (404, MEDIA_TYPE)
+    assert decode(missing.get_data())["reason"] == "NotFound"
+    watched = api.ask(
+        "GET", "namespaces/test/imagestreams?watch=1&timeoutSeconds=1", Accept=f"{MEDIA_TYPE};stream=watch"
+    )
+    assert watched.content_type == f"{MEDIA_TYPE};stream=watch"
+    frame = watched.get_data()
+    size = int.from_bytes(frame[:4], "big")
+    assert len(frame) == 4 + size
+    event = message_class("WatchEvent").FromString(frame[4:])
+    assert (event.f1, decode(event.f2.f1)["metadata"]["name"]) == ("ADDED", "s")
+
+
+def test_kinds_without_messages_stay_json(api: Api) -> None:
+    path = "/apis/build.openshift.io/v1/namespaces/test/buildconfigs"
+    answer = api.ask("GET", path, Accept=f"{MEDIA_TYPE},application/json")
+    assert answer.content_type == "application/json"
+    assert api.ask("GET", f"{path}?watch=1&timeoutSeconds=1", Accept=MEDIA_TYPE).content_type == "application/json"
+    as_table = f"{MEDIA_TYPE};as=Table;g=meta.k8s.io;v=v1,application/json"
+    assert api.ask("GET", path, Accept=as_table).content_type == "application/json"
+
+
+@pytest.mark.parametrize(
+    "found, message",
+    [
+        ({"metadata": {"name": 1}}, "Secret.metadata.name cannot be written"),
+        ({"metadata": {"labels": []}}, "Secret.metadata.labels cannot be written"),
+        ({"metadata": []}, "Secret.metadata cannot be written"),
+        ({"data": {"a": 1}}, "Secret.data cannot be written"),
+        ({"data": {"a": "%"}}, "Secret.data cannot be written"),
+        ({"immutable": "yes"}, "Secret.immutable cannot be written"),
+        ({"metadata": {"generation": 1 << 70}}, "Secret.metadata.generation cannot be written"),
+    ],
+)
+def test_objects_of_another_form_are_refused(found: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        encode({"kind": "Secret", "apiVersion": "v1", **found})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "key", "a"]), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["metadata", "spec", "status", "data", "immutable"]), JSON))
+def test_any_object_ends_in_bytes_or_in_a_reason(found: dict[str, Any]) -> None:
+    for version, kind in (("v1", "Secret"), ("v1", "Pod"), ("image.openshift.io/v1", "ImageStream")):
+        with contextlib.suppress(InvalidInput):
+            encoded = encode({"kind": kind, "apiVersion": version, **found})
+            assert encoded is not None
+            assert decode(encoded)["kind"] == kind
+
+
+@pytest.mark.parametrize("kind", ["DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "GetOptions"])
+@pytest.mark.parametrize("version", ["v1", "meta.k8s.io/v1", "image.openshift.io/v1"])
+def test_options_of_every_kind(kind: str, version: str) -> None:
+    assert decode(sent(kind, b"", version)) == {"kind": kind, "apiVersion": version}
+
+
+def test_a_delete_with_options(api: Api) -> None:
+    uid = api.post("namespaces/test/imagestreams", {"metadata": {"name": "s"}})["metadata"]["uid"]
+    path = "namespaces/test/imagestreams/s"
+    for wanted, code in (("other", 409), (uid, 200)):
+        options = field(2, field(1, wanted)) + field(4, "Background")
+        answer = api.ask("DELETE", path, sent("DeleteOptions", options), **{"Content-Type": MEDIA_TYPE})
+        assert answer.status_code == code
