@@ -152,9 +152,8 @@ def status_json(status: Status | None) -> dict[str, Any]:
     if status is None:
         return {}
     found = status.to_json()
-    for key in ("code", "reason"):
-        if not found[key]:
-            del found[key]
+    if not status.code:
+        del found["code"]
     return found
 
 
