@@ -81,3 +81,19 @@ def chosen(named: SharedOptions, *, samples: bool = False) -> StartupOptions:
         profile=Profile(named["profile"]) if named["profile"] else None,
         samples=samples,
     )
+
+
+def file_options(command: F) -> F:
+    """``--include`` and ``--exclude``: see ``check.select.Patterns``."""
+    options = (
+        click.option(
+            "--include",
+            multiple=True,
+            metavar="GLOB",
+            help="Read only these files, and these folders also if they are hidden. [**/*.{yaml,yml,json}]",
+        ),
+        click.option("--exclude", multiple=True, metavar="GLOB", help="Skip these files and folders."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

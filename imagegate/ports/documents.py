@@ -37,9 +37,22 @@ class Documents(Protocol):
         """The documents in a folder and below, in the order of their names.
 
         Raises:
-            ConfigError: a path with the name of a document is not one.
+            ConfigError: a path with the name of a document is not one, or something cannot be looked into.
             OSError: the folder cannot be looked into.
         """
+
+    def identity(self, path: Path) -> str:
+        """What is the same for all names of a file.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+
+    def pass_over(self, remark: str) -> None:
+        """Remember something that is not read: ``PATH: passed over: WHY``."""
+
+    def passed_over(self) -> tuple[str, ...]:
+        """What was not read up to now, and why."""
 
 
 class Entry(NamedTuple):
@@ -61,6 +74,8 @@ class Index:
     """The documents below each folder."""
     kinds: Mapping[str, str] = field(default_factory=dict)
     """``file``, ``folder`` or empty, by path."""
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """What is the same for all names of a file, by path, where it was asked for."""
 
 
 class Recorded(Documents, Protocol):

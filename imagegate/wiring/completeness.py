@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from imagegate.adapters.files.folders import CHECKSUM_SUFFIX
+from imagegate.adapters.files.documents import listed
+from imagegate.adapters.files.walk import CHECKSUM_SUFFIX
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
 
@@ -44,7 +45,7 @@ def check_whole(paths: Iterable[Path], documents: Documents, ending: str) -> Non
         OSError: a file cannot be read.
     """
     for path in paths:
-        for each in documents.below(path) if documents.is_folder(path) else [path]:
+        for each in listed([path], documents):
             _check(each, documents, ending)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.files.access_rules import AccessRule, FileAccessReviews, load_access_rules
 from imagegate.adapters.files.config import load_config
-from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments, listed
 from imagegate.adapters.files.image_streams import ImageStreamsFromObjects, load_image_streams
 from imagegate.core.admission.access_review import Access, GrantedRules
 from imagegate.core.admission.owners import Owner
@@ -152,6 +152,7 @@ class PolicyDocuments:
         version = _version(settings, listed, documents, seen)
         authorities = Path(config.import_policy.additional_trusted_ca)  # PEM has an end of its own
         check_whole((*(path for path in listed if path != authorities), *images), documents, settings.documents.ending)
+        warnings += documents.passed_over()
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
 
@@ -293,7 +294,7 @@ def _version(
     if image_config is not None:
         digest.update(repr((image_config.found, image_config.unavailable)).encode())
     for path in files:
-        for each in documents.below(path) if documents.is_folder(path) else [path]:
+        for each in listed([path], documents):
             content = documents.read(each)
             digest.update(f"{len(content)}\0".encode())
             digest.update(content)

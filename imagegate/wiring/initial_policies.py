@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imagegate.adapters.files.documents import DiskDocuments
-from imagegate.adapters.files.folders import CHECKSUM_SUFFIX
 from imagegate.adapters.files.kept_policies import PolicyFolder
+from imagegate.adapters.files.walk import CHECKSUM_SUFFIX
 from imagegate.adapters.files.watch import FileWatch
 from imagegate.adapters.records.process_notes import ProcessNotes
 from imagegate.errors import ConfigError, InvalidPolicy, InvalidSettings

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments, listed
 from imagegate.core.import_gate.checked_mirrors import CheckedMirrors
 from imagegate.core.registry.mirrors import MirrorRule
 from imagegate.documents.mirror_sets import merged, read_mirror_sets
@@ -59,7 +59,7 @@ def _from_files(paths: Sequence[str], documents: Documents) -> list[MirrorRule]:
     rules: list[MirrorRule] = []
     for path in map(Path, paths):
         try:
-            for file in documents.below(path) if documents.is_folder(path) else [path]:
+            for file in listed([path], documents):
                 rules += read_mirror_sets(decode_utf8(documents.read(file), str(file)), str(file))
         except OSError as error:
             raise InvalidSettings(f"registry.mirrorSets: {path}: cannot be read: {error.strerror or error}") from error

@@ -375,8 +375,9 @@ class TestCommands:
             ):
                 ran = imagegate(*arguments)
                 assert ran.code == 2
-                check_output(ran.out)
-                check_output(ran.err, "imagegate: .*", "Usage: .*", "Try '.*", "Error: .*", "")
+                check_output(ran.out, "no objects; 1 error", r".*:1: error: .* \[unreadable\]")
+                streams = "0 references outside the list in 0 image streams"
+                check_output(ran.err, "imagegate: .*", "Usage: .*", "Try '.*", "Error: .*", "", streams, "1 error")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "\x0b", "\x1e"])

@@ -27,6 +27,7 @@ from imagegate.core.enforcement.questions import ManifestDigest, Secret, Service
 from imagegate.core.enforcement.selection import PolicySet as CisePolicies
 from imagegate.core.signing.requirements import ImageSignatures
 from imagegate.documents.image_policies import Reading
+from imagegate.documents.yaml.source import read_source
 from imagegate.service.evidence.digests import ManifestDigests
 from imagegate.service.policies.policy_set import ConfiguredPlugin, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Answerer, LookUp
@@ -73,7 +74,8 @@ class Site:
         assert self.server.host in text
         text = text.replace("mutateImage: false", f"mutateImage: {str(mutate).lower()}")
         files = ClusterFiles()
-        files.add(text.replace(self.server.host, host or self.server.host), "keys.yaml", Reading())
+        text = text.replace(self.server.host, host or self.server.host)
+        files.add(read_source(text, "keys.yaml").documents, "keys.yaml", Reading())
         settings = CiseSettings.for_profile(Profile.PORTIERIS)
         plugin = CisePlugin(CisePolicies(files.policies.policies, settings.groups), settings, RECORD_KEY)
         parts = gate(self.ca, tag_ttl_s=tag_ttl_s)

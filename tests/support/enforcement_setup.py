@@ -32,6 +32,7 @@ from imagegate.core.vulnerabilities.advisor import AdvisorStatus
 from imagegate.core.vulnerabilities.rules import ImageScan
 from imagegate.core.vulnerabilities.verdict import ScanVerdict
 from imagegate.documents.image_policies import Reading
+from imagegate.documents.yaml.source import read_source
 from imagegate.ports.registry import ANONYMOUS, RegistryAccess
 from imagegate.service.evidence.signatures import SignatureReader
 from tests.support.answering import answered
@@ -140,7 +141,7 @@ class CiseSetup:
 
     def __post_init__(self) -> None:
         self.files = ClusterFiles()
-        self.files.add(self.documents, "documents.yaml", Reading())
+        self.files.add(read_source(self.documents, "documents.yaml").documents, "documents.yaml", Reading())
         policies = PolicySet(self.files.policies.policies, self.settings.groups)
         self.plugin = CisePlugin(
             policies, self.settings, self.record_key, self.hook, self.checks, key_lasts=self.key_lasts

@@ -326,7 +326,7 @@ def test_an_unexpected_error_ends_nothing_and_is_logged_once(
     before = process.looks()
     replaced(policy, FORBIDS)
     with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
-        broken.setattr("imagegate.adapters.files.watch.below", lambda _path: 1 / 0)
+        broken.setattr("imagegate.adapters.files.watch.entries", lambda *_, **__: 1 / 0)
         assert process.looks(5) == before
     assert caplog.text.count("ZeroDivisionError") >= 1
     assert caplog.text.count("Traceback") == 1

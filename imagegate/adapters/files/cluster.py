@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments, object_nodes, read_each
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.documents.image_policies import LoadedPolicies, Reading, read_nodes
 from imagegate.documents.yaml.nodes import Node, plain
-from imagegate.documents.yaml.source import decode_utf8, read_source
+from imagegate.documents.yaml.source import decode_utf8
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.cluster import Owners, Secrets, ServiceAccounts
 from imagegate.ports.documents import Documents
@@ -31,13 +31,12 @@ class ClusterFiles:
     objects: dict[_Key, dict[str, Any]] = field(default_factory=dict)
     """By API version, kind, namespace and name."""
 
-    def add(self, text: str, name: str, reading: Reading) -> None:
-        """Add the objects of one document string; ``name`` is the file's, for messages.
+    def add(self, documents: Sequence[Node], name: str, reading: Reading) -> None:
+        """Add the objects of the documents of a file; ``name`` is the file's, for messages.
 
         Raises:
             InvalidPolicy: as ``load_cluster_files``.
         """
-        documents = read_source(text, name).documents
         self.policies.add(read_nodes(documents, name, reading))
         for found in _objects(documents):
             metadata = found.get("metadata")
@@ -67,7 +66,7 @@ class ClusterFiles:
 def load_cluster_files(
     paths: Iterable[Path], reading: Reading | None = None, documents: Documents | None = None
 ) -> ClusterFiles:
-    """Read files, and in folders every ``.yaml``, ``.yml`` and ``.json`` file below, in the order of their names.
+    """Read files, and the documents in folders and below.
 
     Args:
         paths: files and folders.
@@ -75,13 +74,17 @@ def load_cluster_files(
         documents: where to read them; by default from disk.
 
     Raises:
-        InvalidPolicy: a file cannot be read, is not YAML or JSON, or holds a policy that is wrong or written twice.
+        InvalidPolicy: files cannot be read, are not YAML or JSON, or hold a policy that is wrong or written twice;
+            a line for every fault.
     """
     reading = reading or Reading()
     documents = documents or DiskDocuments()
     loaded = ClusterFiles()
-    for file in dict.fromkeys(file for path in paths for file in policy_files(path, documents)):
-        loaded.add(read_text(file, documents), str(file), reading)
+
+    def read(file: Path) -> None:
+        loaded.add(object_nodes(read_text(file, documents), file, documents), str(file), reading)
+
+    read_each(paths, documents, read)
     return loaded
 
 
@@ -96,19 +99,6 @@ def _objects(documents: Iterable[Node]) -> Iterator[dict[str, Any]]:
             yield from (item for item in items if isinstance(item, dict))
         else:
             yield found
-
-
-def policy_files(path: Path, documents: Documents | None = None) -> list[Path]:
-    """A file itself, or the documents in a folder and below, in the order of their names.
-
-    Raises:
-        InvalidPolicy: a folder cannot be read.
-    """
-    documents = documents or DiskDocuments()
-    try:
-        return documents.below(path) if documents.is_folder(path) else [path]
-    except OSError as error:
-        raise InvalidPolicy(f"{error.filename or path}: cannot be read: {error.strerror}") from error
 
 
 def read_text(path: Path, documents: Documents | None = None) -> str:

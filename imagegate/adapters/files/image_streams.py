@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.adapters.files.documents import DiskDocuments, object_nodes, read_each
 from imagegate.adapters.files.packed_objects import PackedObjects
 from imagegate.caching import BoundedCache
 from imagegate.core.admission.lookup import Absent, Found, Lookup
@@ -23,6 +23,7 @@ from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHol
 from imagegate.core.image_streams.stream import JsonObject, RegistryHosts, events, with_computed_status
 from imagegate.core.image_streams.views import repository_of
 from imagegate.core.references.openshift import ImageReference
+from imagegate.documents.foreign import is_foreign
 from imagegate.documents.image_objects import CLUSTER_SCOPED, InvalidObject, WrittenObject, read_image_objects
 from imagegate.errors import InvalidReference
 from imagegate.ports.documents import Documents
@@ -185,7 +186,7 @@ def load_image_streams(
     namespace: str = "default",
     documents: Documents | None = None,
 ) -> ImageStreamsFromObjects:
-    """Read files, and in folders every ``.yaml``, ``.yml`` and ``.json`` file below.
+    """Read files, and the documents in folders and below.
 
     Args:
         paths: files and folders.
@@ -194,20 +195,24 @@ def load_image_streams(
         documents: where to read them; by default from disk.
 
     Raises:
-        InvalidPolicy: a file cannot be read, is not YAML or JSON, or holds a malformed or repeated object.
+        InvalidPolicy: files cannot be read, are not YAML or JSON, or hold a malformed or repeated object; a line for
+            every fault.
     """
     kinds: dict[str, dict[_Key, WrittenObject]] = defaultdict(dict)
     documents = documents or DiskDocuments()
-    files = (file for path in paths for file in _files(path, documents))
-    for found in (found for file in files for found in _read(file, namespace, documents)):
-        _add(kinds[found.kind], found)
-    listed = {kind: [written.object for written in entries.values()] for kind, entries in kinds.items()}
+
+    def read(file: Path) -> None:
+        for found in _read(file, namespace, documents):
+            _add(kinds[found.kind], found)
+
+    read_each(paths, documents, read)
+    objects = {kind: [written.object for written in entries.values()] for kind, entries in kinds.items()}
     return ImageStreamsFromObjects(
-        image_streams=listed.get("ImageStream", ()),
-        image_stream_tags=listed.get("ImageStreamTag", ()),
-        image_stream_images=listed.get("ImageStreamImage", ()),
-        images=listed.get("Image", ()),
-        namespaces=listed.get("Namespace", ()),
+        image_streams=objects.get("ImageStream", ()),
+        image_stream_tags=objects.get("ImageStreamTag", ()),
+        image_stream_images=objects.get("ImageStreamImage", ()),
+        images=objects.get("Image", ()),
+        namespaces=objects.get("Namespace", ()),
         hosts=hosts,
     )
 
@@ -222,13 +227,6 @@ def _add(entries: dict[_Key, WrittenObject], found: WrittenObject) -> None:
     entries[key] = found
 
 
-def _files(path: Path, documents: Documents) -> list[Path]:
-    try:
-        return documents.below(path) if documents.is_folder(path) else [path]
-    except OSError as error:
-        raise InvalidObject(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def _read(path: Path, namespace: str, documents: Documents) -> list[WrittenObject]:
     try:
         content = documents.read(path, at_most=FILE_MAX_BYTES)
@@ -239,6 +237,8 @@ def _read(path: Path, namespace: str, documents: Documents) -> list[WrittenObjec
         raise InvalidObject(f"{path}: not UTF-8 (byte {error.start})") from error
     if len(content) > FILE_MAX_BYTES:
         raise InvalidObject(f"{path}: larger than {FILE_MAX_BYTES} bytes")
+    if (is_foreign(path.name) or "{{" in text) and not object_nodes(text, path, documents):
+        return []
     return read_image_objects(text, str(path), namespace=namespace)
 
 

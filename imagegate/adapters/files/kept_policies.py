@@ -80,6 +80,17 @@ class KeptDocuments:
         """See ``ports.documents.Documents``."""
         return list(map(Path, self._index.folders.get(str(folder), ())))
 
+    def identity(self, path: Path) -> str:
+        """See ``ports.documents.Documents``."""
+        return self._index.identities.get(str(path), str(path))
+
+    def pass_over(self, remark: str) -> None:
+        """Nothing: it was said when the documents were read from disk."""
+
+    def passed_over(self) -> tuple[str, ...]:
+        """See ``ports.documents.Documents``."""
+        return ()
+
 
 class PolicyFolder:
     """``ports.documents.KeptPolicies`` in a folder, which is made when something is stored."""
@@ -119,6 +130,7 @@ class PolicyFolder:
             {path: Entry(sha256, int(size)) for path, sha256, size in found["documents"]},
             {folder: tuple(paths) for folder, paths in found["folders"].items()},
             found["kinds"],
+            found.get("identities", {}),
         )
         if any(len(entry.sha256) != 64 or not entry.sha256.isalnum() for entry in index.documents.values()):
             raise ValueError("a digest is none")
@@ -147,6 +159,7 @@ class PolicyFolder:
                 "documents": [[path, *entry] for path, entry in index.documents.items()],
                 "folders": dict(index.folders),
                 "kinds": dict(index.kinds),
+                "identities": dict(index.identities),
             }
         ).encode("ascii")  # names of files may be any bytes: JSON escapes them
         _write(self.folder / _LIST, hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)

@@ -6,15 +6,17 @@ symbolic link is swapped.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from imagegate.adapters.files.folders import CHECKSUM_SUFFIX, GONE, SUFFIXES, below
+from imagegate.adapters.files.folders import ENTRIES_MAX, GONE, entries
+from imagegate.adapters.files.walk import CHECKSUM_SUFFIX, SUFFIXES, ByName
 
 Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int, int]]
-_WATCHED = frozenset((*SUFFIXES, CHECKSUM_SUFFIX))
+_WATCHED = (*SUFFIXES, CHECKSUM_SUFFIX)
 
 
 def fingerprint(paths: Iterable[Path]) -> Fingerprint:
@@ -28,19 +30,26 @@ def fingerprint(paths: Iterable[Path]) -> Fingerprint:
     """
     found: set[tuple[str, int, int, int, int]] = set()
     for path in paths:
-        for each in (path, *(inside for inside in below(path) if inside.suffix in _WATCHED)):
-            try:
-                status = each.stat()
-            except OSError as error:
-                if error.errno not in GONE:
-                    raise
-                found.add((str(each), 0, 0, 0, 0))
-            else:
-                if stat.S_ISDIR(status.st_mode):
-                    found.add((str(each), status.st_ino, 0, 0, 0))
-                else:
-                    found.add((str(each), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        try:
+            found.add(_state(str(path), path.stat()))
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            found.add(_state(str(path), None))
+        for entry in entries(path, ByName(_WATCHED), at_most=ENTRIES_MAX):
+            if entry.error is not None:
+                raise entry.error
+            if entry.place.inside.endswith(_WATCHED):
+                found.add(_state(entry.place.path, entry.status))
     return frozenset(found)
+
+
+def _state(path: str, status: os.stat_result | None) -> tuple[str, int, int, int, int]:
+    if status is None:
+        return (path, 0, 0, 0, 0)
+    if stat.S_ISDIR(status.st_mode):
+        return (path, status.st_ino, 0, 0, 0)
+    return (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 class FileWatch:

@@ -10,7 +10,7 @@ from typing import Unpack
 import click
 
 from imagegate.cli.colour import colour_option, has_colour
-from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
+from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options, file_options
 from imagegate.cli.outputs import Output, chosen_outputs, output_options, write_outputs
 from imagegate.core.admission.request import User
 from imagegate.core.profile import Profile
@@ -36,10 +36,9 @@ Examples:
 )
 @click.option("--as-user", default="", metavar="NAME", help="User that creates the objects.")
 @click.option("--as-group", multiple=True, metavar="NAME", help="Group of that user; may be repeated.")
-@click.option(
-    "--include", multiple=True, metavar="GLOB", help="Read only these files of folders. [**/*.{yaml,yml,json}]"
-)
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Skip these files and folders.")
+@file_options
+@click.option("--skip-unknown", is_flag=True, help="Skip documents that are no Kubernetes objects, with a line each.")
+@click.option("--require-objects", is_flag=True, help="Fail if no object is judged by any policy.")
 @click.option(
     "--templates/--no-templates",
     default=None,
@@ -61,6 +60,8 @@ def check(
     as_group: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    skip_unknown: bool,
+    require_objects: bool,
     templates: bool | None,
     parameters: tuple[str, ...],
     explain: bool,
@@ -74,13 +75,15 @@ def check(
 ) -> int:
     """Check manifests against every configured policy, as an API server would on creating them.
 
-    PATH is a file, a folder, or - for standard input. Hidden folders and links to folders are skipped, each with a
-    line on standard error. Exit code: 0 all allowed, 1 something denied, 2 usage, configuration, an unreadable
-    manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence was not
-    available.
+    PATH is a file, a folder, or - for standard input. Of folders, files *.yaml, *.yml and *.json are read, each
+    once. Hidden folders, links that lead out of PATH, kustomizations and unrendered parts of Helm charts are skipped,
+    each with a line on standard error. Exit code: 0 all allowed, 1 something denied, 2 usage, configuration, an
+    unreadable manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence was
+    not available.
     """
     from imagegate.cli.check.render import render, stored_objects, summary
     from imagegate.cli.check.run import CheckOptions, run_check
+    from imagegate.cli.check.select import Patterns
     from imagegate.cli.check.templates import parameter_values
     from imagegate.cli.output import say, say_error
     from imagegate.wiring.runtime import build
@@ -95,8 +98,9 @@ def check(
     options = CheckOptions(
         namespace=namespace,
         user=User(name=as_user, groups=as_group),
-        include=include,
-        exclude=exclude,
+        patterns=Patterns.of(include, exclude),
+        skip_unknown=skip_unknown,
+        require_objects=require_objects,
         templates=service.settings.profile is not Profile.OPENSHIFT_4 if templates is None else templates,
         explain=explain,
         rewrite=rewrite,

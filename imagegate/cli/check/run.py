@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagegate.adapters.files.input import read_file
-from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.adapters.files.walk import in_chart
+from imagegate.cli.check.manifests import Manifest, read_manifests
 from imagegate.cli.check.not_covered import why_not_covered
-from imagegate.cli.check.select import STANDARD_INPUT, Selected, select_files
+from imagegate.cli.check.pieces import Piece, batches, first_pieces, pieces_of
+from imagegate.cli.check.read import passed_over, read_text
+from imagegate.cli.check.select import Patterns, walk
 from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettled
+from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import quoted_word
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Denial
 from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
+from imagegate.documents.foreign import TEMPLATE
 from imagegate.errors import InvalidInput
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
 from imagegate.service.review.made_pods import PodResult, judge_made_pods
 from imagegate.service.review.reviewer import Reviewer
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
 NOT_LOOKED_INTO = "not looked into"
 """An object of a Template of which too little is known."""
-FILE_MAX_BYTES = 256 * 1024 * 1024
-_PARALLEL_FROM_BYTES = 200_000
-_FILES_A_JOB = 64
+_JOBS_AHEAD = 8
+"""Jobs of a process that wait for it: what is read ahead of the results takes memory."""
+
+
+_ALL_FILES = Patterns()
 
 
 class Problem(NamedTuple):
@@ -94,7 +104,7 @@ class Report:
     errors: list[str] = field(default_factory=list)
     """Files that are not manifests (``file:line: why``), and paths that cannot be read (``path: why``)."""
     passed_over: list[str] = field(default_factory=list)
-    """Folders that were skipped: ``path: why``."""
+    """What was not read, or is not judged: ``path: passed over: why``."""
     parameters: set[str] = field(default_factory=set)
     """Names of the parameters of all Templates that were read."""
 
@@ -102,6 +112,7 @@ class Report:
         """Add the results of a part."""
         self.results += other.results
         self.errors += other.errors
+        self.passed_over += other.passed_over
         self.parameters |= other.parameters
 
     @property
@@ -124,8 +135,11 @@ class CheckOptions:
 
     namespace: str = "default"
     user: User = User()
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    patterns: Patterns = _ALL_FILES
+    skip_unknown: bool = False
+    """Pass over what is no object of an API."""
+    require_objects: bool = False
+    """An error if no object is covered by a policy."""
     explain: bool = False
     rewrite: bool = False
     templates: bool = True
@@ -134,97 +148,32 @@ class CheckOptions:
     """Values for parameters of Templates."""
 
 
-class _Text(NamedTuple):
-    """A piece of a file; None: the whole file, still to be read."""
-
-    file: str
-    text: str | None = None
-    first_line: int = 1
-    named: bool = True
-    """See ``Selected``."""
-
-
 def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, *, jobs: int | None = None) -> Report:
     """Check everything below ``paths``.
 
     Args:
         jobs: processes; None: one per processor, if the input is large.
-
-    Raises:
-        InvalidInput: a path is not there.
     """
-    selection = select_files(paths, options.include, options.exclude)
     processes = jobs or len(os.sched_getaffinity(0))
-    report = Report(errors=selection.errors, passed_over=selection.passed_over)
-    pieces, size = _pieces(selection.files, processes, report)
-    if processes > 1 and (jobs is not None or size >= _PARALLEL_FROM_BYTES) and len(pieces) > 1:
-        parts = _in_processes(reviewer, pieces, options, processes)
+    report = Report()
+    pieces = pieces_of(walk(paths, options.patterns), processes, report)
+    first, is_large = first_pieces(pieces, jobs)
+    if processes > 1 and is_large:
+        parts = _in_processes(reviewer, chain(first, pieces), options, processes)
     else:
-        parts = _in_this_process(reviewer, pieces, options)
+        parts = _in_this_process(reviewer, chain(first, pieces), options)
     for part in parts:
         report.add(part)
     unknown = options.parameters.keys() - report.parameters
     report.errors += (f"--param {name}: no Template has a parameter of this name" for name in sorted(unknown))
     if not report.results and not report.errors:
         report.errors.append("nothing was checked: the named files contain no object")
+    elif options.require_objects and all(result.verdict == NOT_COVERED for result in report.results):
+        report.errors.append("nothing was judged, and --require-objects is given: no policy covers any of the objects")
     return report
 
 
-def _pieces(files: Sequence[Selected], processes: int, report: Report) -> tuple[list[_Text], int]:
-    """The files to check, large ones cut, and their approximate size in bytes; unreadable files are reported."""
-    pieces: list[_Text] = []
-    total = 0
-    for path, named in files:
-        name = str(path)
-        size = _PARALLEL_FROM_BYTES if name == STANDARD_INPUT else _size(name)
-        total += size
-        if name != STANDARD_INPUT and (processes < 2 or size < _PARALLEL_FROM_BYTES):
-            pieces.append(_Text(name, named=named))
-            continue
-        try:
-            text = _read(name, named=named)
-        except BadManifest as error:
-            report.errors.append(str(error))  # at once: standard input cannot be read again
-            continue
-        cuts = split_documents(text, processes * 4 if len(text) >= _PARALLEL_FROM_BYTES else 1)
-        pieces += (_Text(_shown(name), part, line) for part, line in cuts)
-    return pieces, total
-
-
-def _size(name: str) -> int:
-    try:
-        return os.stat(name).st_size  # noqa: PTH116 - quicker
-    except OSError:
-        return 0  # reported where it is read
-
-
-def _shown(name: str) -> str:
-    return "<stdin>" if name == STANDARD_INPUT else name
-
-
-def _read(name: str, *, named: bool) -> str:
-    """The content of a file or of standard input.
-
-    Raises:
-        BadManifest: it cannot be read, is too large or not UTF-8.
-    """
-    try:
-        if name == STANDARD_INPUT:
-            content = sys.stdin.buffer.read(FILE_MAX_BYTES + 1)
-        else:
-            content = read_file(name, FILE_MAX_BYTES, named=named)
-    except OSError as error:
-        raise BadManifest(f"{name}:1: cannot be read: {error.strerror or error}") from error
-    if len(content) > FILE_MAX_BYTES:
-        raise BadManifest(f"{_shown(name)}:1: larger than {FILE_MAX_BYTES} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadManifest(f"{_shown(name)}:{line}: not UTF-8 (byte {error.start})") from error
-
-
-def _in_this_process(reviewer: Reviewer, pieces: Sequence[_Text], options: CheckOptions) -> Iterator[Report]:
+def _in_this_process(reviewer: Reviewer, pieces: Iterable[Piece], options: CheckOptions) -> Iterator[Report]:
     # Without the collector, which would look at every node of a large List again and again: half of the time.
     # What is read has no circles, so that nothing is lost by it.
     collects = gc.isenabled()
@@ -242,7 +191,7 @@ _shared: tuple[Reviewer, CheckOptions] | None = None
 
 
 def _in_processes(
-    reviewer: Reviewer, pieces: Sequence[_Text], options: CheckOptions, processes: int
+    reviewer: Reviewer, pieces: Iterable[Piece], options: CheckOptions, processes: int
 ) -> Iterator[Report]:
     import multiprocessing  # imported when used: a check of a few files starts no process
     from concurrent.futures import ProcessPoolExecutor
@@ -252,21 +201,21 @@ def _in_processes(
     gc.collect()
     gc.freeze()
     try:
-        jobs = _batches(pieces, processes)
         context = multiprocessing.get_context("fork")  # documents are compiled once, here
         with ProcessPoolExecutor(processes, mp_context=context, initializer=gc.disable) as pool:
-            yield from pool.map(_check_batch, jobs)
+            waiting: deque[Future[Report]] = deque()
+            for batch in batches(pieces):
+                waiting.append(pool.submit(_check_batch, batch))
+                if len(waiting) > processes * _JOBS_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
     finally:
         gc.unfreeze()
         _shared = None
 
 
-def _batches(pieces: Sequence[_Text], processes: int) -> list[Sequence[_Text]]:
-    size = max(1, min(_FILES_A_JOB, len(pieces) // (processes * 4)))
-    return [pieces[start : start + size] for start in range(0, len(pieces), size)]
-
-
-def _check_batch(pieces: Sequence[_Text]) -> Report:
+def _check_batch(pieces: Sequence[Piece]) -> Report:
     if _shared is None:
         raise RuntimeError("not a process of run_check")
     reviewer, options = _shared
@@ -276,14 +225,20 @@ def _check_batch(pieces: Sequence[_Text]) -> Report:
     return report
 
 
-def _check_piece(reviewer: Reviewer, piece: _Text, options: CheckOptions) -> Report:
+def _check_piece(reviewer: Reviewer, piece: Piece, options: CheckOptions) -> Report:
     report = Report()
     try:
-        text = _read(piece.file, named=piece.named) if piece.text is None else piece.text
-        for manifest in read_manifests(text, piece.file, first_line=piece.first_line):
-            _check_made(reviewer, manifest, options, report)
+        text = read_text(piece.file, named=piece.named) if piece.text is None else piece.text
     except BadManifest as error:
         report.errors.append(str(error))
+        return report
+    for found in read_manifests(text, piece.file, first_line=piece.first_line):
+        if isinstance(found, Manifest):
+            _check_made(reviewer, found, options, report)
+        elif remark := passed_over(found, skip_unknown=options.skip_unknown):
+            report.passed_over.append(remark)
+        else:
+            report.errors.append(str(found))
     return report
 
 
@@ -295,12 +250,31 @@ def _check_made(reviewer: Reviewer, manifest: Manifest, options: CheckOptions, r
             unknown = [doubt.why for doubt in made.doubts if not doubt.has_no_value]
             if options.rewrite and unknown:
                 report.errors.append(f"{place}: --rewrite cannot print this object: {unknown[0]}")
-            try:
-                report.results.append(check_manifest(reviewer, made, options))
-            except InvalidInput as error:
-                report.errors.append(f"{place}: {error}")
+            _check_one(reviewer, made, options, report)
     except BadManifest as error:  # the rest of the file is read
         report.errors.append(str(error))
+
+
+def _check_one(reviewer: Reviewer, made: Made, options: CheckOptions, report: Report) -> None:
+    result, why = None, ""
+    try:
+        result = check_manifest(reviewer, made, options)
+    except InvalidInput as error:
+        why = str(error)
+    place = f"{made.manifest.file}:{made.manifest.line}"
+    if _is_template(made.manifest, result):
+        report.passed_over.append(f"{place}: passed over: {TEMPLATE}")
+    elif result is None:
+        report.errors.append(f"{place}: {why}")
+    else:
+        report.results.append(result)
+
+
+def _is_template(manifest: Manifest, result: Result | None) -> bool:
+    """True for a template of a chart that is YAML all the same, and faulty only where something is to be filled in."""
+    if result is not None and not (result.problems and all("{{" in each.image for each in result.problems)):
+        return False
+    return in_chart(Path(manifest.file)) and "{{" in str(manifest.object)
 
 
 def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Result:

@@ -1,123 +1,92 @@
-"""Selection of the files of a folder, and remarks on the rest."""
+"""Patterns of ``--include`` and ``--exclude``, and the walk with them. docs/files.md has the rules."""
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from fnmatch2 import fnmatchcase2
 
-from imagegate.errors import InvalidInput
+from imagegate.adapters.files.folders import Place
+from imagegate.adapters.files.walk import SUFFIXES, Document, Fault, Met, PassedOver, Walk
 
-SUFFIXES = (".yaml", ".yml", ".json")
-"""Suffixes of the files that are read by default."""
 STANDARD_INPUT = "-"
-_KUBERNETES_OWN = ".."
-"""Prefix of folders in a mounted ConfigMap; its files are links into them."""
+_ANYWHERE = "**/"
 
 
-class Selected(NamedTuple):
-    """A file to read."""
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """``folders.Choice`` by patterns of the user.
 
-    path: Path
-    named: bool
-    """Named by the user, not found in a folder."""
-
-
-@dataclass(slots=True)
-class Selection:
-    """The files below some paths."""
-
-    files: list[Selected] = field(default_factory=list)
-    passed_over: list[str] = field(default_factory=list)
-    """Folders that are skipped: ``path: why``."""
-    errors: list[str] = field(default_factory=list)
-    """Paths that cannot be read: ``path: why``."""
-
-
-def select_files(paths: Iterable[Path], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Selection:
-    """Files named by the user, and files of folders by ``include`` and ``exclude``, in order of name.
-
-    A pattern without ``/`` is matched with the file's name in whatever folder; others with the path below the
-    folder that was given, where ``**`` matches any number of folders. Folders whose name begins with a dot and
-    links to folders are passed over. A folder in which no file is selected is an error.
-
-    Raises:
-        InvalidInput: a path does not exist.
+    A pattern without ``/`` is a name, wherever it is; another one is a path below the folder that was named, or as it
+    is shown, in which ``**`` is any number of folders. A pattern for a folder is one for everything in it.
     """
-    selection = Selection()
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, include: Sequence[str], exclude: Sequence[str]) -> Patterns:
+        """Patterns as they were written."""
+        return cls(tuple(map(_tidied, include)), tuple(map(_tidied, exclude)))
+
+    def excludes(self, place: Place) -> bool:
+        """See ``folders.Choice``."""
+        return _matches(place, self.exclude)
+
+    def enters(self, place: Place) -> bool:
+        """A pattern names the folder, or a path, which may lead into it."""
+        return any("/" in pattern for pattern in self.include) or _matches(place, self.include)
+
+    def reads(self, place: Place) -> bool:
+        """See ``folders.Choice``."""
+        is_document = place.inside.endswith(SUFFIXES)
+        if not self.include or (is_document and any(_matches(each, self.include) for each in _folders(place))):
+            return is_document
+        return _matches(place, self.include)
+
+    def __str__(self) -> str:
+        return " or ".join(self.include or (f"*{suffix}" for suffix in SUFFIXES))
+
+
+def _tidied(pattern: str) -> str:
+    return pattern.removeprefix("./").rstrip("/") or pattern
+
+
+def _matches(place: Place, patterns: Sequence[str]) -> bool:
+    return any(
+        _matches_path(place, pattern) if "/" in pattern else fnmatchcase2(place.name, pattern) for pattern in patterns
+    )
+
+
+def _matches_path(place: Place, pattern: str) -> bool:
+    if not pattern.startswith(_ANYWHERE):
+        return bool(fnmatchcase2(place.inside, pattern) or fnmatchcase2(place.path, pattern))
+    parts = place.inside.split("/")  # every tail: fnmatch2 tries only the first place that fits
+    rest = pattern.removeprefix(_ANYWHERE)
+    return any(bool(fnmatchcase2("/".join(parts[start:]), rest)) for start in range(len(parts)))
+
+
+def _folders(place: Place) -> Iterator[Place]:
+    """The folders that a file is in, below the one that was named."""
+    parts, above = place.inside.split("/"), place.path.removesuffix(place.inside)
+    for end in range(1, len(parts)):
+        inside = "/".join(parts[:end])
+        yield Place(f"{above}{inside}", inside)
+
+
+def walk(paths: Iterable[Path], patterns: Patterns) -> Iterator[Met]:
+    """The files to read, and what is not read; ``-`` is standard input. A folder with nothing to read is a fault."""
+    walking, had_input = Walk(patterns), False
     for path in paths:
-        if str(path) != STANDARD_INPUT and _is_folder(path):
-            before = len(selection.files) + len(selection.errors)
-            selection.files += (Selected(file, named=False) for file in _below(path, include, exclude, selection))
-            if len(selection.files) + len(selection.errors) == before:
-                wanted = " or ".join(include or (f"*{suffix}" for suffix in SUFFIXES))
-                selection.errors.append(f"{path}: nothing to read: no file {wanted} in this folder")
-        else:
-            selection.files.append(Selected(path, named=True))
-    return selection
-
-
-def _is_folder(path: Path) -> bool:
-    """True if a path named by the user is a folder.
-
-    Raises:
-        InvalidInput: it does not exist, or cannot be read.
-    """
-    try:
-        return stat.S_ISDIR(path.stat().st_mode)
-    except FileNotFoundError as error:
-        why = f"a link to {path.readlink()}, which does not exist" if path.is_symlink() else "no such file or folder"
-        raise InvalidInput(f"{path}: {why}") from error
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _below(top: Path, include: Sequence[str], exclude: Sequence[str], selection: Selection) -> Iterator[Path]:
-    """The selected files; skipped folders and errors are added to ``selection``."""
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
-        except OSError as error:
-            selection.errors.append(f"{folder}: cannot be read: {error.strerror}")
+        if str(path) == STANDARD_INPUT:
+            yield PassedOver(STANDARD_INPUT, "it is read already") if had_input else Document(path, named=True)
+            had_input = True
             continue
-        inside = "" if folder == top else f"{folder.relative_to(top)}/"
-        for entry in entries:
-            if _is_read(entry, inside, include, exclude, selection):
-                yield Path(entry.path)
-        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
-        waiting += (Path(entry.path) for entry in reversed(folders) if not entry.name.startswith("."))
-
-
-def _is_read(
-    entry: os.DirEntry[str], inside: str, include: Sequence[str], exclude: Sequence[str], selection: Selection
-) -> bool:
-    """True if an entry is a file to read."""
-    name, is_link = entry.name, entry.is_symlink()
-    if _leads_to_folder(entry):
-        why = "a link to a folder" if is_link else "a hidden folder" if name.startswith(".") else ""
-        if why and not name.startswith(_KUBERNETES_OWN) and not _selected(inside, name, exclude):
-            selection.passed_over.append(f"{entry.path}: passed over: {why}")
-        return False
-    wanted = _selected(inside, name, include) if include else name.endswith(SUFFIXES)
-    if not wanted and is_link and not Path(entry.path).exists():  # it may have been one to a folder
-        wanted = True
-    return wanted and not _selected(inside, name, exclude)
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle, or into a folder that may not be searched: reported where it is read
-        return False
-
-
-def _selected(inside: str, name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase2(f"{inside}{name}" if "/" in pattern else name, pattern) for pattern in patterns)
+        is_empty = True
+        for met in walking.path(path):
+            is_empty &= isinstance(met, PassedOver) and not met.settled
+            yield met
+        if is_empty:
+            yield Fault(str(path), f"nothing to read: no file {patterns} in this folder")

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import click
 
-from imagegate.cli.check.manifests import BadManifest, Manifest
+from imagegate.cli.check.manifests import Manifest
+from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.core.openshift_templates.parameters import BadTemplate
 from imagegate.core.openshift_templates.processing import Processing, is_template
 from imagegate.core.openshift_templates.settled import IDENTITY, is_settled
@@ -44,7 +45,7 @@ def made_objects(manifest: Manifest, given: Mapping[str, str], defined: set[str]
             yield Made(placed, made.doubts)
     except BadTemplate as error:
         line = manifest.line_of(error.field)
-        raise BadManifest(f"{manifest.file}:{line}: {manifest.object['kind']}: {error}") from error
+        raise BadManifest(manifest.file, line, f"{manifest.object['kind']}: {error}") from error
     finally:
         defined |= processing.defined
     if makes_none:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
-from imagegate.adapters.files.folders import links_elsewhere
+from imagegate.adapters.files.documents import DiskDocuments
+from imagegate.cli.check.select import Patterns
 from imagegate.cli.convert.groups import GROUPS, convert_groups
 from imagegate.cli.convert.nodes import KEY_FOLDER, convert_for_nodes
 from imagegate.cli.convert.openshift import convert_inventory, convert_to_image_config, convert_to_sigstore
 from imagegate.cli.convert.result import Result, deliver
 from imagegate.cli.convert.rules import convert_config, convert_lists
 from imagegate.cli.convert.sources import Language, languages, single_language
-from imagegate.cli.options import FILE_OR_FOLDER
+from imagegate.cli.options import FILE_OR_FOLDER, file_options
 from imagegate.cli.output import say_error
 
 POLICY_JSON, IMAGE_CONFIG, OPENSHIFT_4, MASTER_CONFIG = "policy.json", "image-config", "openshift-4", "master-config"
@@ -46,6 +47,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the files there. [standard output]",
 )
+@file_options
 @click.option("--in-place", is_flag=True, help="Overwrite the files (between the IBM groups).")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result.")
 @click.option(
@@ -82,6 +84,8 @@ def convert(
     paths: tuple[Path, ...],
     target: str,
     output_folder: Path | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     in_place: bool,
     output: str,
     allow_wider: bool,
@@ -106,24 +110,32 @@ def convert(
         return print_execution_rules(paths, patterns=not no_patterns)
     if in_place and target not in GROUPS:
         raise click.UsageError("--in-place is for conversion between the IBM groups")
+    documents = DiskDocuments(choice=Patterns.of(include, exclude))
     if target == POLICY_JSON:
-        result = convert_for_nodes(paths, secrets, key_folder=key_folder, allow_wider=allow_wider)
+        result = convert_for_nodes(paths, documents, secrets, key_folder=key_folder, allow_wider=allow_wider)
     elif target == OPENSHIFT_4:
-        result = convert_to_sigstore(paths, sigstore_keys, allow_wider=allow_wider)
+        result = convert_to_sigstore(paths, documents, sigstore_keys, allow_wider=allow_wider)
     elif target == IMAGE_CONFIG:
         result = convert_to_image_config(paths, allow_wider=allow_wider)
     elif target == MASTER_CONFIG:
         result = convert_inventory(paths)
     else:
-        result = _to_group(paths, target, output_folder, in_place=in_place, allow_wider=allow_wider)
-    _name_links(paths)
+        result = _to_group(paths, documents, target, output_folder, in_place=in_place, allow_wider=allow_wider)
+    for remark in documents.passed_over():
+        say_error(remark)
     return deliver(result, folder=output_folder, output=output, in_place=in_place)
 
 
 def _to_group(
-    paths: Sequence[Path], target: str, output_folder: Path | None, *, in_place: bool, allow_wider: bool
+    paths: Sequence[Path],
+    documents: DiskDocuments,
+    target: str,
+    output_folder: Path | None,
+    *,
+    in_place: bool,
+    allow_wider: bool,
 ) -> Result:
-    found = languages(paths)
+    found = languages(paths, documents)
     language = single_language(found, paths)
     if in_place and language is not Language.POLICIES:
         raise click.UsageError("--in-place is for conversion between the IBM groups")
@@ -131,9 +143,4 @@ def _to_group(
         return convert_config(list(found), GROUPS[target], allow_wider=allow_wider)
     if language is Language.FOREIGN:
         return convert_lists(list(found), GROUPS[target], allow_wider=allow_wider)
-    return convert_groups(paths, target, in_place=in_place, folder=output_folder)
-
-
-def _name_links(paths: Sequence[Path]) -> None:
-    for link in (link for root in paths if root.is_dir() for link in links_elsewhere(root)):
-        say_error(f"{link}: passed over: a link to a folder elsewhere")
+    return convert_groups(paths, documents, target, in_place=in_place, folder=output_folder)

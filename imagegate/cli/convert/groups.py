@@ -7,30 +7,39 @@ from pathlib import Path
 
 import click
 
-from imagegate.adapters.files.cluster import policy_files, read_text
+from imagegate.adapters.files.cluster import read_text
+from imagegate.adapters.files.documents import object_nodes, read_each
 from imagegate.cli.convert.result import Result
 from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.documents.convert.enforcement import Converted, convert_policies
 from imagegate.documents.convert.losses import Loss
 from imagegate.errors import InvalidInput
+from imagegate.ports.documents import Documents
 
 GROUPS = {"portieris": PolicyGroup.PORTIERIS, "cise": PolicyGroup.CISE}
 
 
-def convert_groups(paths: Sequence[Path], target: str, *, in_place: bool, folder: Path | None) -> Result:
+def convert_groups(
+    paths: Sequence[Path], documents: Documents, target: str, *, in_place: bool, folder: Path | None
+) -> Result:
     """Every file with its policies rewritten for ``target``.
 
     Raises:
-        InvalidInput: a file does not load or cannot be edited, or two would be written to one place.
+        InvalidPolicy: files do not load or cannot be edited; a line for every fault.
+        InvalidInput: two files would be written to one place.
         click.UsageError: both destinations are chosen.
     """
     if in_place and folder is not None:
         raise click.UsageError("--in-place and --output-folder exclude each other")
-    converted = [
-        (root, file, convert_policies(read_text(file), str(file), GROUPS[target]))
-        for root in paths
-        for file in policy_files(root)
-    ]  # all of them are read before any is written
+    converted: list[tuple[Path, Path, Converted]] = []
+
+    def read(file: Path) -> None:
+        text = read_text(file, documents)
+        if object_nodes(text, file, documents):
+            root = next(path for path in paths if file.is_relative_to(path))
+            converted.append((root, file, convert_policies(text, str(file), GROUPS[target])))
+
+    read_each(paths, documents, read)  # all of them are read before any is written
     count = sum(result.objects for _, _, result in converted)
     noun = "policy" if count == 1 else "policies"
     result = Result(

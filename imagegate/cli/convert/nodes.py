@@ -13,17 +13,25 @@ from imagegate.documents.convert.container_policy import container_policies
 from imagegate.documents.convert.container_requirements import Keys
 from imagegate.documents.convert.losses import Effect, Loss
 from imagegate.errors import InvalidPolicy
+from imagegate.ports.documents import Documents
 
 KEY_FOLDER = "/etc/pki/containers"
 NO_POLICY = "no ClusterImagePolicy and no ImagePolicy of an IBM group"
 
 
 def convert_for_nodes(
-    paths: Sequence[Path], secrets: Sequence[Path], *, key_folder: str = KEY_FOLDER, allow_wider: bool = False
+    paths: Sequence[Path],
+    documents: Documents,
+    secrets: Sequence[Path],
+    *,
+    key_folder: str = KEY_FOLDER,
+    allow_wider: bool = False,
 ) -> Result:
     """The files for the policies in ``paths``.
 
     Args:
+        paths: files and folders.
+        documents: where they are.
         secrets: more files, with Secrets; those among ``paths`` count as well.
         key_folder: folder of the nodes for keys of Secrets that are not given.
         allow_wider: write scopes that also hold images that no entry matches.
@@ -31,7 +39,7 @@ def convert_for_nodes(
     Raises:
         InvalidPolicy: a file does not load, or there is no policy.
     """
-    loaded = load_cluster_files(paths)
+    loaded = load_cluster_files(paths, documents=documents)
     if not loaded.policies.policies:
         named = ", ".join(map(str, paths))
         raise InvalidPolicy(f"{named}: {NO_POLICY}")

@@ -18,6 +18,7 @@ from imagegate.documents.convert.losses import Effect, Loss
 from imagegate.documents.convert.sigstore_policies import KEY_FOLDER, sigstore_policies
 from imagegate.documents.master_config import read_config
 from imagegate.errors import InvalidInput, InvalidPolicy
+from imagegate.ports.documents import Documents
 
 MASTER_CONFIG = Path("master-config.yaml")
 IMAGE_CONFIG = Path("image-config.yaml")
@@ -39,17 +40,21 @@ def convert_to_image_config(files: Sequence[Path], *, allow_wider: bool) -> Resu
     return Result({IMAGE_CONFIG: head + made.text}, [*map(Loss.of, config.warnings), *made.losses])
 
 
-def convert_to_sigstore(paths: Sequence[Path], keys: Sequence[str], *, allow_wider: bool) -> Result:
+def convert_to_sigstore(
+    paths: Sequence[Path], documents: Documents, keys: Sequence[str], *, allow_wider: bool
+) -> Result:
     """ClusterImagePolicy and ImagePolicy objects of OpenShift 4.
 
     Args:
+        paths: files and folders.
+        documents: where they are.
         keys: ``NAMESPACE/SECRET=FILE``.
 
     Raises:
         InvalidInput: an option is not of that form.
         InvalidPolicy: a file does not load, or there is no policy.
     """
-    loaded = load_cluster_files(paths).policies
+    loaded = load_cluster_files(paths, documents=documents).policies
     if not loaded.policies:
         raise InvalidPolicy(f"{', '.join(map(str, paths))}: {NO_POLICY}")
     nodes = container_policies(loaded, Keys({}, KEY_FOLDER), allow_wider=allow_wider)

@@ -6,12 +6,13 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from imagegate.adapters.files.cluster import policy_files, read_text
+from imagegate.adapters.files.cluster import read_text
+from imagegate.adapters.files.documents import object_nodes, read_each
 from imagegate.documents.convert.foreign import is_foreign
 from imagegate.documents.master_config import BLOCKS
 from imagegate.documents.yaml.nodes import Node
-from imagegate.documents.yaml.source import read_source
 from imagegate.errors import InvalidInput, InvalidPolicy
+from imagegate.ports.documents import Documents
 
 
 class Language(enum.Enum):
@@ -22,13 +23,21 @@ class Language(enum.Enum):
     POLICIES = "policies of an IBM group"
 
 
-def languages(paths: Sequence[Path]) -> dict[Path, Language]:
-    """Every file, in the order of names; files of a folder in no known language count as ``POLICIES``.
+def languages(paths: Sequence[Path], documents: Documents) -> dict[Path, Language]:
+    """Every file that may hold objects; files of a folder in no known language count as ``POLICIES``.
 
     Raises:
         InvalidPolicy: a file cannot be read.
     """
-    return {file: _language(file) for path in paths for file in policy_files(path)}
+    found: dict[Path, Language] = {}
+
+    def read(file: Path) -> None:
+        language = _language(file, documents)
+        if language is not None:
+            found[file] = language
+
+    read_each(paths, documents, read)
+    return found
 
 
 def single_language(found: dict[Path, Language], paths: Iterable[Path]) -> Language:
@@ -44,12 +53,16 @@ def single_language(found: dict[Path, Language], paths: Iterable[Path]) -> Langu
     return kinds.pop() if kinds else Language.POLICIES
 
 
-def _language(file: Path) -> Language:
+def _language(file: Path, documents: Documents) -> Language | None:
+    """The language of a file; None for a file that is known to hold no objects."""
+    text = read_text(file, documents)
     try:
-        documents = read_source(read_text(file), str(file), last_key_wins=True, repair_patterns=True).documents
+        nodes = object_nodes(text, file, documents, last_key_wins=True, repair_patterns=True)
     except InvalidPolicy:
         return Language.POLICIES  # its converter says what is wrong
-    for document in documents:
+    if not nodes and text.strip():
+        return None
+    for document in nodes:
         for entry in _objects(document):
             kind, version = _text(entry, "kind"), _text(entry, "apiVersion")
             if kind in ("MasterConfig", "ImagePolicyConfig") or (not kind and any(block in entry for block in BLOCKS)):

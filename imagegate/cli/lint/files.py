@@ -5,39 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from imagegate.adapters.files.cluster import policy_files
 from imagegate.adapters.files.config import ReferencedDiskFiles
 from imagegate.adapters.files.documents import DiskDocuments
-from imagegate.adapters.files.folders import links_elsewhere
+from imagegate.adapters.files.folders import LINK_ELSEWHERE
+from imagegate.adapters.files.walk import Document, Met, PassedOver, Walk, in_chart
+from imagegate.cli.check.select import Patterns
 from imagegate.cli.lint.kinds import CONFIG_KINDS, POLICY_KINDS, SETTINGS, document_kind
 from imagegate.core.profile import Profile
+from imagegate.documents.foreign import TEMPLATE, foreign_node
 from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.documents.lint.findings import Finding, Severity
 from imagegate.documents.lint.image_policies import lint_cise
 from imagegate.documents.lint.lint import findings_of_error, lint
 from imagegate.documents.master_config import read_config
 from imagegate.documents.yaml.nodes import Node
-from imagegate.documents.yaml.source import decode_utf8, read_source
-from imagegate.errors import ConfigError, InvalidPolicy
+from imagegate.documents.yaml.source import BadSource, decode_utf8, read_source
+from imagegate.errors import ConfigError
 from imagegate.settings.load import Settings, read_settings
 
+UNREADABLE = "unreadable"
+"""Code of the findings about files and folders that cannot be read."""
+_EVERYTHING = Patterns()
 
-def lint_paths(paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = False) -> list[Finding]:
-    """Findings of every file.
+
+def lint_paths(
+    paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = False, patterns: Patterns = _EVERYTHING
+) -> list[Finding]:
+    """Findings of every file; one for each that cannot be read.
 
     Files of a folder without a policy are skipped. A file named by the user without a policy is a finding, since one
     was probably expected, and so is a folder without any. ClusterImagePolicy and ImagePolicy objects of one folder
     are linted together, and so are those of all files named by the user.
-
-    Raises:
-        InvalidPolicy: a path cannot be read.
     """
     linter = _Linter(profile, strict_yaml)
+    walking = Walk(patterns)
     for path in paths:
-        if path.is_dir():
-            linter.add_folder(path, policy_files(path))
-        else:
-            linter.add(path, None)
+        linter.add_path(path, walking.path(path))
     return linter.findings()
 
 
@@ -55,33 +58,39 @@ class _Linter:
         together = [finding for loaded in self._together.values() for finding in lint_cise(loaded)]
         return [*self._found, *together]
 
-    def add_folder(self, folder: Path, files: Iterable[Path]) -> None:
-        """Read the files of a folder and of those in it.
+    def add_path(self, path: Path, found: Iterable[Met]) -> None:
+        """Read what was found at a path that was named."""
+        is_folder, has_policy = True, False
+        for met in found:
+            if isinstance(met, Document):
+                is_folder &= not met.named
+                has_policy |= self.add(met.path, None if met.named else met.path.parent)
+            elif isinstance(met, PassedOver):
+                is_folder &= not met.settled
+                self._note_passed_over(met)
+            else:
+                has_policy = True  # for all that is known
+                self._found.append(Finding(Severity.ERROR, met.path, 1, "", met.why, UNREADABLE))
+        if is_folder and not has_policy:
+            self._note_no_policy(path, "")
 
-        Raises:
-            InvalidPolicy: one of them cannot be read.
-        """
-        for link in links_elsewhere(folder):
-            text = "a link to a folder elsewhere is not followed: nothing in it counts"
-            self._found.append(Finding(Severity.WARNING, str(link), 1, "", text, "not-read"))
-        if not [file for file in files if self.add(file, file.parent)]:
-            self._note_no_policy(folder, "")
+    def _note_passed_over(self, met: PassedOver) -> None:
+        severity = Severity.WARNING if met.why == LINK_ELSEWHERE else Severity.INFO
+        self._found.append(Finding(severity, met.path, 1, "", f"passed over: {met.why}", "not-read"))
 
     def _note_no_policy(self, path: Path, detail: str) -> None:
         text = f"contains no policy that imagegate reads{detail}"
         self._found.append(Finding(Severity.WARNING, str(path), 1, "", text, "no-policy"))
 
     def add(self, path: Path, folder: Path | None) -> bool:
-        """Read one file; True if it holds a policy, or was meant to.
-
-        Raises:
-            InvalidPolicy: it cannot be read.
-        """
+        """Read one file; True if it holds a policy, or was meant to."""
         name = str(path)
         try:
             content = DiskDocuments().read(path)
         except OSError as error:
-            raise InvalidPolicy(f"{path}: cannot be read: {error.strerror or error}") from error
+            text = f"cannot be read: {error.strerror or error}"
+            self._found.append(Finding(Severity.ERROR, name, 1, "", text, UNREADABLE))
+            return True
         try:
             kinds = self._read(decode_utf8(content, name), path, folder)
         except ConfigError as error:
@@ -94,7 +103,19 @@ class _Linter:
     def _read(self, text: str, path: Path, folder: Path | None) -> set[str]:
         """Read one file's documents; the kinds in it if imagegate reads none of them, else an empty set."""
         name = str(path)
-        documents = read_source(text, name, last_key_wins=True, repair_patterns=not self._strict_yaml).documents
+        try:
+            documents = read_source(text, name, last_key_wins=True, repair_patterns=not self._strict_yaml).documents
+        except BadSource as error:
+            if not (error.unrendered and in_chart(path)):
+                raise
+            self._note_passed_over(PassedOver(name, TEMPLATE))
+            return {"a template"}
+        what = next((what for node in documents if (what := foreign_node(path.name, node))), "")
+        if what:
+            self._note_passed_over(PassedOver(name, what))
+            documents = [node for node in documents if not foreign_node(path.name, node)]
+            if not documents:
+                return {"a document that is none of Kubernetes"}
         kinds = {document_kind(document) for document in documents}
         if kinds & CONFIG_KINDS:
             config = read_config(

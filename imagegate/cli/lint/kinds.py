@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from imagegate.adapters.files.cluster import policy_files, read_text
+from imagegate.adapters.files.cluster import read_text
+from imagegate.adapters.files.documents import DiskDocuments, object_nodes, read_each
 from imagegate.documents.master_config import BLOCKS
 from imagegate.documents.yaml.nodes import Node
-from imagegate.documents.yaml.source import read_source
 from imagegate.settings.load import Settings
 from imagegate.settings.schema import entries
 
@@ -39,8 +39,13 @@ def option_for(path: Path) -> str:
         InvalidPolicy: it cannot be read, or is not YAML.
     """
     kinds: set[str] = set()
-    for file in policy_files(path):
-        kinds |= {document_kind(each) for each in read_source(read_text(file), str(file), last_key_wins=True).documents}
+    documents = DiskDocuments()
+
+    def read(file: Path) -> None:
+        nodes = object_nodes(read_text(file, documents), file, documents, last_key_wins=True)
+        kinds.update(map(document_kind, nodes))
+
+    read_each([path], documents, read)
     return _option(kinds)
 
 

@@ -46,15 +46,18 @@ def run_tests(
     the current folder. Exit code: 0 all passed, 1 a test failed or a rule decided nothing with --require-coverage,
     2 usage, a suite or policy that is wrong, or no test at all.
     """
-    from imagegate.cli.check.select import select_files
+    from imagegate.adapters.files.walk import Document, PassedOver
+    from imagegate.cli.check.select import Patterns, walk
     from imagegate.cli.output import say, say_error
     from imagegate.cli.policy_tests.render import render, summary
     from imagegate.cli.policy_tests.run import PATTERNS, TestReport, load_suites, run_suites, update_locks
 
     chosen_formats = chosen_outputs(outputs, output_file)
-    selection = select_files(suites or (Path(),), PATTERNS)
-    report = TestReport(errors=list(selection.errors), passed_over=list(selection.passed_over))
-    files = [each.path for each in selection.files]
+    met = list(walk(suites or (Path(),), Patterns(PATTERNS)))
+    passed_over = [str(each) for each in met if isinstance(each, PassedOver)]
+    files = [each.path for each in met if isinstance(each, Document)]
+    faults = [str(each) for each in met if not isinstance(each, Document | PassedOver)]
+    report = TestReport(errors=faults, passed_over=passed_over)
     prepared = load_suites(files, report, use_lock=not update_lock, resolve=_registries if update_lock else None)
     run_suites(prepared, report)
     if update_lock:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from imagegate.adapters.files.input import read_file
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
-from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests
-from imagegate.cli.check.run import FILE_MAX_BYTES, CheckOptions
+from imagegate.cli.check.manifests import Manifest, read_objects
+from imagegate.cli.check.read import FILE_MAX_BYTES
+from imagegate.cli.check.run import CheckOptions
+from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import yaml_text
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.request import User
@@ -142,7 +144,7 @@ def _objects(case: Case, folder: Path) -> Iterator[Manifest]:
         at = case.source
         try:
             text = _read(folder / case.file, FILE_MAX_BYTES, at).decode("utf-8-sig")
-            found = [each for each in read_manifests(text, str(folder / case.file)) if _is_selected(case, each)]
+            found = [each for each in read_objects(text, str(folder / case.file)) if _is_selected(case, each)]
         except (BadManifest, UnicodeDecodeError) as error:
             raise InvalidSuite(f"{at}: {error}") from error
         if not found:
@@ -178,7 +180,7 @@ def _key_of_secret(content: bytes, at: Place) -> bytes:
     from imagegate.core.enforcement.questions import InvalidSecret, secret_item
 
     try:
-        for manifest in read_manifests(content.decode("utf-8-sig"), str(at)):
+        for manifest in read_objects(content.decode("utf-8-sig"), str(at)):
             item = secret_item(manifest.object, "key")
             if manifest.object.get("kind") == "Secret" and item is not None:
                 return item.content

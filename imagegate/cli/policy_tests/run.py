@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imagegate.adapters.files.cluster import read_text
-from imagegate.cli.check.manifests import BadManifest
 from imagegate.cli.check.run import Result, check_manifest
 from imagegate.cli.check.templates import made_objects
+from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import yaml_text
 from imagegate.cli.outputs import write_file
 from imagegate.cli.policy_tests.expectations import Failure, failures_of

@@ -68,7 +68,8 @@ def replay(
     ones, or with those of another policy. Exit code: 0 nothing newly denied, 1 something newly denied, 2 usage,
     configuration, a record that cannot be read, or nothing to replay, 3 a verdict depends on what was not looked up.
     """
-    from imagegate.cli.check.select import select_files
+    from imagegate.adapters.files.walk import Document, Fault
+    from imagegate.cli.check.select import Patterns, walk
     from imagegate.cli.output import say, say_error
     from imagegate.cli.replay.pieces import SUFFIXES, size_of
     from imagegate.cli.replay.progress import ReplayProgress
@@ -80,15 +81,16 @@ def replay(
     reviewer = _reviewer(choices, "to replay under", online=online)
     other = None if against is None else _reviewer(_other(choices, against), f"in {against}", online=online)
     compared_with = "the recorded verdicts" if against is None else f"those under {against}"
-    selection = select_files(paths, SUFFIXES)
-    for line in selection.passed_over:
-        say_error(line)
-    with ReplayProgress(size_of(selection.files)) as progress:
-        found = run_replay(
-            Replayer(reviewer, other, frozenset(webhooks)), selection.files, jobs=jobs, progress=progress
-        )
-    for line in selection.errors:
-        found.tally.add_broken(*line.split(": ", 1))
+    met = list(walk(paths, Patterns(SUFFIXES)))
+    files = [each for each in met if isinstance(each, Document)]
+    for each in met:
+        if not isinstance(each, Document | Fault):
+            say_error(str(each))
+    with ReplayProgress(size_of(files)) as progress:
+        found = run_replay(Replayer(reviewer, other, frozenset(webhooks)), files, jobs=jobs, progress=progress)
+    for each in met:
+        if isinstance(each, Fault):
+            found.tally.add_broken(each.path, each.why)
     for line in found.tally.troubles:
         say_error(line)
     if found.tally.broken > len(found.tally.troubles):

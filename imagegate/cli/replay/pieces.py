@@ -15,7 +15,8 @@ from typing import NamedTuple
 import orjson
 
 from imagegate.adapters.files.input import open_stream
-from imagegate.cli.check.select import STANDARD_INPUT, Selected
+from imagegate.adapters.files.walk import Document
+from imagegate.cli.check.select import STANDARD_INPUT
 
 SUFFIXES = tuple(
     f"*{suffix}{packed}" for packed in ("", ".gz") for suffix in (".json", ".jsonl", ".ndjson", ".log", ".yaml", ".yml")
@@ -53,7 +54,7 @@ TOO_LONG = b""
 """Stands for a line that is longer than ``LINE_MAX_BYTES``: an empty line is never given."""
 
 
-def pieces(files: Iterable[Selected]) -> Iterator[Piece]:
+def pieces(files: Iterable[Document]) -> Iterator[Piece]:
     """The pieces of all files, in order. A file that cannot be read ends with a piece that says why."""
     for path, named in files:
         name = "<stdin>" if str(path) == STANDARD_INPUT else str(path)
@@ -64,7 +65,7 @@ def pieces(files: Iterable[Selected]) -> Iterator[Piece]:
             yield Piece(name, 0, (), trouble=f"cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
-def size_of(files: Iterable[Selected]) -> int | None:
+def size_of(files: Iterable[Document]) -> int | None:
     """Bytes of all files; None if one of them is not a plain file."""
     total = 0
     for path, _ in files:

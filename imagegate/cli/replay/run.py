@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import orjson
 
-from imagegate.cli.check.manifests import BadManifest, read_manifests
-from imagegate.cli.check.select import Selected
+from imagegate.adapters.files.walk import Document
+from imagegate.cli.check.manifests import Manifest, read_manifests
 from imagegate.cli.replay.pieces import LINE_MAX_BYTES, TOO_LONG, Piece, pieces
 from imagegate.errors import InvalidInput
 from imagegate.service.replay.comparison import compare, judge
@@ -60,7 +60,7 @@ Progress = Callable[[int, int], None]
 """Called with further bytes that were read and further records that were decided."""
 
 
-def run_replay(replayer: Replayer, files: Sequence[Selected], *, jobs: int | None = None, progress: Progress) -> Replay:
+def run_replay(replayer: Replayer, files: Sequence[Document], *, jobs: int | None = None, progress: Progress) -> Replay:
     """Replay every record of ``files``.
 
     Args:
@@ -157,19 +157,19 @@ def _replay_line(replayer: Replayer, place: str, content: bytes, tally: Tally) -
 
 
 def _replay_text(replayer: Replayer, piece: Piece, tally: Tally) -> None:
-    """One JSON or YAML text of several lines; it ends at a document that cannot be read."""
+    """One JSON or YAML text of several lines."""
     try:
         text = piece.lines[0].decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = piece.lines[0].count(b"\n", 0, error.start) + 1
         tally.add_broken(f"{piece.file}:{line}", f"not UTF-8 (byte {error.start})")
         return
-    try:
-        for manifest in read_manifests(text, piece.file):
-            _replay_document(replayer, f"{manifest.file}:{manifest.line}", manifest.object, tally)
-    except BadManifest as error:
-        place, _, why = str(error).partition(": ")
-        tally.add_broken(place, f"{why}; nothing after it in this file was read")
+    for found in read_manifests(text, piece.file):
+        place = f"{found.file}:{found.line}"
+        if isinstance(found, Manifest):
+            _replay_document(replayer, place, found.object, tally)
+        else:
+            tally.add_broken(place, found.why)
 
 
 def _replay_document(replayer: Replayer, place: str, document: object, tally: Tally) -> None:

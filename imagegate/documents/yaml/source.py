@@ -37,6 +37,7 @@ from imagegate.documents.yaml.rules import (
 from imagegate.documents.yaml.scalars import BadYaml
 from imagegate.errors import InvalidPolicy
 
+UNRENDERED_HINT = "; a template that was not rendered? Use what helm template, or whatever fills it in, makes of it"
 DOCUMENT_MAX_BYTES = 16 * 1024 * 1024
 _UNQUOTED_PATTERN = re.compile(
     r"""(?P<before>\bdomainName["']?[ ]*:[ ]+)(?P<pattern>\*[^\s,{}\[\]'"#]*(?:[ ]+[0-9]{1,2}(?=\s*$))?)"""
@@ -45,6 +46,9 @@ _UNQUOTED_PATTERN = re.compile(
 
 class BadSource(InvalidPolicy):
     """A file that cannot be read at all; ``str()`` begins with ``file:line:``."""
+
+    unrendered = False
+    """There is ``{{`` in it: it may be a template."""
 
 
 @dataclass(slots=True)
@@ -95,6 +99,19 @@ def read_source(
     Raises:
         BadSource: with file, line and reason.
     """
+    try:
+        return _read_source(text, name, last_key_wins, first_document_only, json_by_prefix, repair_patterns)
+    except BadSource as error:
+        if "{{" not in text:
+            raise
+        unrendered = BadSource(*(f"{line}{UNRENDERED_HINT}" for line in error.lines))
+        unrendered.unrendered = True
+        raise unrendered from error
+
+
+def _read_source(
+    text: str, name: str, last_key_wins: bool, first_document_only: bool, json_by_prefix: bool, repair_patterns: bool
+) -> Source:
     _check_size(text, name)
     if is_json(text):
         try:

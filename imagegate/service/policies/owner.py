@@ -268,6 +268,8 @@ class PolicyOwner:
                 probe.below(Path(folder))
             for path in index.kinds:
                 probe.is_file(Path(path))
+            for path in index.identities:
+                probe.identity(Path(path))
             mark = self._from.watch.mark(self._from.files())
             if probe.index() != index or not probe.unchanged():
                 return False

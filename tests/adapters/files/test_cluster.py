@@ -11,6 +11,7 @@ from imagegate.core.admission.lookup import Absent, Found
 from imagegate.core.admission.owners import Owner
 from imagegate.core.enforcement.questions import Secret, ServiceAccount
 from imagegate.documents.image_policies import Reading
+from imagegate.documents.yaml.source import read_source
 from imagegate.errors import InvalidPolicy
 from tests.support.enforcement_setup import policy
 
@@ -55,7 +56,7 @@ def test_a_file_named_twice_is_read_once(folder: Path) -> None:
 
 def test_questions(tmp_path: Path) -> None:
     found = ClusterFiles()
-    found.add(OBJECTS, "objects.yaml", Reading(namespace="here"))
+    found.add(read_source(OBJECTS, "objects.yaml").documents, "objects.yaml", Reading(namespace="here"))
     secret = found.secret(Secret("team", "key"), deadline_s=1)
     assert isinstance(secret, Found)
     assert secret.value["stringData"] == {"key": "a"}

@@ -146,7 +146,6 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "policies": lambda path: load_cluster_files([path]),
     "images": lambda path: load_image_streams([path]),
     "access rules": load_access_rules,
-    "lint": lambda path: lint_paths([path], Profile.DOCUMENTED),
 }
 
 
@@ -168,6 +167,16 @@ def odd(tmp_path: Path) -> Iterator[Path]:
 def test_every_loader_refuses_what_is_no_file(odd: Path, loader: str, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}: cannot be read: "):
         LOADERS[loader](odd / name)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_lint_names_everything_that_is_no_file(odd: Path) -> None:
+    alone = [lint_paths([path], Profile.DOCUMENTED) for path in sorted(odd.iterdir())]
+    assert [(found.file, found.code) for (found,) in alone] == [
+        (str(path), "unreadable") for path in sorted(odd.iterdir())
+    ]
+    assert {found.code for found in lint_paths([odd], Profile.DOCUMENTED)} == {"unreadable"}
+    assert len(lint_paths([odd], Profile.DOCUMENTED)) == 5
 
 
 def test_a_file_that_a_document_names_is_no_device(tmp_path: Path) -> None:

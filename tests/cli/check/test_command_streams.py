@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from imagegate.cli.check_streams import check_streams
-from imagegate.errors import ConfigError, InvalidInput
+from imagegate.errors import ConfigError
 from tests.support.import_gate_setup import MANUAL_LISTED, docker_tag, history, stream
 
 CONFIG = """
@@ -66,7 +66,7 @@ def test_json(folder: Path) -> None:
     result = run(folder, "-o", "json", "-", text=json.dumps(OUTSIDE))
     found = json.loads(result.stdout)
     assert [each["image"] for each in found] == ["quay.io/x", f"quay.io/x@sha256:{'d' * 64}"]
-    assert (found[0]["namespace"], found[0]["stream"], found[0]["file"]) == ("test", "bad", "-")
+    assert (found[0]["namespace"], found[0]["stream"], found[0]["file"]) == ("test", "bad", "<stdin>")
 
 
 def test_without_a_list_there_is_nothing_to_check_by(folder: Path) -> None:
@@ -78,30 +78,32 @@ def test_without_a_list_there_is_nothing_to_check_by(folder: Path) -> None:
 @pytest.mark.parametrize(
     "content,error",
     [
-        (b"\xff", r"streams.yaml: not UTF-8 \(byte 0\)"),
+        (b"\xff", "streams.yaml:1: not UTF-8 (byte 0)"),
         (
             b"kind: ImageStream\napiVersion: image.openshift.io/v1\nspec: 5\n",
-            r"streams.yaml:1: spec: expected an object, got 5",
+            "streams.yaml:1: spec: expected an object, got 5",
         ),
-        (b"kind: [", r"streams.yaml:"),
+        (b"kind: [", "streams.yaml:2: not YAML"),
     ],
 )
 def test_an_unreadable_file_is_an_error(folder: Path, content: bytes, error: str) -> None:
     (folder / "streams.yaml").write_bytes(content)
-    with pytest.raises(InvalidInput, match=error):
-        run(folder, str(folder / "streams.yaml"))
+    result = run(folder, str(folder / "streams.yaml"))
+    assert result.return_value == 2
+    assert error in result.stderr
 
 
 def test_a_missing_file_is_an_error(folder: Path) -> None:
-    with pytest.raises(InvalidInput, match="no such file or folder"):
-        run(folder, str(folder / "absent.yaml"))
+    result = run(folder, str(folder / "absent.yaml"), str(folder / "config.yaml"))
+    assert result.return_value == 2
+    assert "absent.yaml: no such file or folder\n" in result.stderr
+    assert "config.yaml:2: not a Kubernetes object" in result.stderr
 
 
 def test_a_file_that_cannot_be_read_or_is_too_large_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(folder / "streams.yaml"))
-        with pytest.raises(InvalidInput, match=r"streams.yaml: cannot be read: "):
-            run(folder, str(folder / "streams.yaml"))
-    monkeypatch.setattr("imagegate.cli.check_streams.STREAM_MAX_BYTES", 10)
-    with pytest.raises(InvalidInput, match=r"^-: larger than 10 bytes$"):
-        run(folder, "-", text="x" * 11)
+        result = run(folder, str(folder / "streams.yaml"))
+    assert (result.return_value, "streams.yaml:1: cannot be read: it is a socket" in result.stderr) == (2, True)
+    monkeypatch.setattr("imagegate.cli.check.read.FILE_MAX_BYTES", 10)
+    assert "<stdin>:1: larger than 10 bytes" in run(folder, "-", text="x" * 11).stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,13 +9,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests, split_documents
+from imagegate.cli.check.manifests import Manifest, NoManifest, read_manifests, split_documents
 from imagegate.documents.yaml.rules import DEPTH_MAX
 from tests.cli.commands import pod
 
 
-def read(text: str) -> list[Manifest]:
-    return list(read_manifests(text, "f.yaml"))
+def read(text: str, file: str = "f.yaml", *, first_line: int = 1) -> list[Manifest]:
+    """The objects, of which each document is one."""
+    found = list(read_manifests(text, file, first_line=first_line))
+    objects = [each for each in found if isinstance(each, Manifest)]
+    assert objects == found
+    return objects
+
+
+def refused(text: str, file: str = "f.yaml") -> list[str]:
+    """What is said of documents that are none."""
+    return [str(each) for each in read_manifests(text, file) if isinstance(each, NoManifest)]
 
 
 def value(text: str) -> Any:
@@ -81,8 +91,8 @@ def test_json_is_read() -> None:
 def test_a_merge_key_that_would_overwrite_is_refused(merge: str) -> None:
     """kubectl 1.36 sends ``image: bad``; YAML 1.1 says ``good``."""
     text = "apiVersion: v1\nkind: X\nbad: &bad {image: bad}\nother: &other {a: 1}\n"
-    with pytest.raises(BadManifest, match=r'f\.yaml:5: "<<" also sets "image", which is written before it'):
-        read(f"{text}data: {{image: good, <<: {merge}}}\n")
+    (said,) = refused(f"{text}data: {{image: good, <<: {merge}}}\n")
+    assert said.startswith('f.yaml:5: "<<" also sets "image", which is written before it')
     assert read(f"{text}data: {{<<: {merge}, image: good}}\n")
 
 
@@ -115,10 +125,9 @@ def test_anchors_aliases_and_merge_keys_are_read() -> None:
     ],
 )
 def test_what_is_no_manifest_is_refused_with_its_place(text: str, why: str) -> None:
-    with pytest.raises(BadManifest) as refused:
-        read(text)
-    assert why in str(refused.value)
-    assert str(refused.value).startswith("f.yaml:")
+    (said,) = refused(text)
+    assert why in said
+    assert said.startswith("f.yaml:")
 
 
 def test_nesting_that_is_deep_but_bounded_is_read() -> None:
@@ -128,8 +137,8 @@ def test_nesting_that_is_deep_but_bounded_is_read() -> None:
 def test_aliases_that_unfold_without_end_are_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
-    with pytest.raises(BadManifest, match="aliases refer to more than 100000 values"):
-        read("apiVersion: v1\nkind: X\n" + "\n".join(lines))
+    (said,) = refused("apiVersion: v1\nkind: X\n" + "\n".join(lines))
+    assert "aliases refer to more than 100000 values" in said
     assert read("apiVersion: v1\nkind: X\n" + "\n".join(lines[:3]))
 
 
@@ -149,7 +158,7 @@ def test_cutting_a_text_changes_nothing(count: int, pieces: int, data: st.DataOb
     cut = [
         (each.line, each.line_of("spec.containers[0].image"), each.object)
         for part, line in split_documents(text, pieces)
-        for each in read_manifests(part, "f.yaml", first_line=line)
+        for each in read(part, first_line=line)
     ]
     assert cut == whole
     assert len(split_documents(text, pieces)) <= pieces
@@ -170,13 +179,13 @@ def test_a_text_with_directives_is_not_cut() -> None:
     ],
 )
 def test_a_repeated_key_of_json_is_an_error_like_that_of_yaml(text: str, line: int, key: str) -> None:
-    with pytest.raises(BadManifest, match=rf'f\.json:{line}: "{key}" is repeated \(first in line [0-9]+\)'):
-        list(read_manifests(text, "f.json"))
+    (said,) = refused(text, "f.json")
+    assert re.match(rf'f\.json:{line}: "{key}" is repeated \(first in line [0-9]+\)', said)
 
 
 def test_the_same_key_in_two_objects_of_json_is_none() -> None:
     text = '{"apiVersion": "v1", "kind": "Pod", "spec": {"a": [{"b": 1}, {"b": 2}]}, "a": {"a": 1}}'
-    (found,) = read_manifests(text, "f.json")
+    (found,) = read(text, "f.json")
     assert found.object == json.loads(text)
 
 
@@ -186,15 +195,15 @@ def test_json_is_nested_as_deeply_as_yaml_and_no_more(deep: int, begin: str, end
     def written(levels: int) -> str:
         return f'{{"apiVersion": "v1", "kind": "K", "a": {begin * levels}1{end * levels}}}'
 
-    (found,) = read_manifests(written(DEPTH_MAX - 1), "f.json")
+    (found,) = read(written(DEPTH_MAX - 1), "f.json")
     assert found.object["kind"] == "K"
-    with pytest.raises(BadManifest, match=f"nested deeper than {DEPTH_MAX} levels"):
-        list(read_manifests(written(deep), "f.json"))
+    (said,) = refused(written(deep), "f.json")
+    assert f"nested deeper than {DEPTH_MAX} levels" in said
 
 
 def test_brackets_in_texts_are_no_nesting() -> None:
     text = json.dumps({"apiVersion": "v1", "kind": "K", "a": "[" * 1000, "b": [[]] * 500})
-    (found,) = read_manifests(text, "f.json")
+    (found,) = read(text, "f.json")
     assert len(found.object["b"]) == 500
 
 
@@ -208,7 +217,7 @@ class TestJsonPlaces:
 
     def test_in_a_row(self) -> None:
         text = f"\n{self.POD % 'a'}\n\n{self.POD % 'b'} {self.POD % 'c'}\n"
-        found = list(read_manifests(text, "f.json", first_line=10))
+        found = read(text, "f.json", first_line=10)
         assert [(each.object["metadata"]["name"], each.line) for each in found] == [("a", 11), ("b", 20), ("c", 27)]
         assert [each.line_of("spec.image") for each in found] == [16, 25, 32]
         assert [each.line_of("spec.none.image") for each in found] == [15, 24, 31]
@@ -216,7 +225,7 @@ class TestJsonPlaces:
     def test_in_a_list(self) -> None:
         items = f"[\n{self.POD % 'a'},\n{self.POD % 'b'}]"
         text = f'{{"kind": "List", "apiVersion": "v1", "note": {{"items": [1]}},\n"items": {items}}}'
-        found = list(read_manifests(text, "f.json"))
+        found = read(text, "f.json")
         assert [(each.line, each.line_of("spec.image")) for each in found] == [(3, 8), (11, 16)]
 
     @pytest.mark.parametrize(
@@ -229,25 +238,22 @@ class TestJsonPlaces:
     )
     def test_lists_of_other_things(self, items: str) -> None:
         text = '{"kind": "List", "apiVersion": "v1", "items": ' + items % self.POD % "a" + "}"
-        assert "a" in [each.object.get("metadata", {}).get("name") for each in read_manifests(text, "f.json")]
+        assert "a" in [each.object.get("metadata", {}).get("name") for each in read(text, "f.json")]
 
     def test_an_object_that_only_has_items_is_one_object(self) -> None:
         text = '{"kind": "Menu", "apiVersion": "v1", "items": [\n{"kind": "Dish"}]}'
-        (found,) = read_manifests(text, "f.json")
+        (found,) = read(text, "f.json")
         assert found.line == 1
 
     @pytest.mark.parametrize("rest", ["{", '{"a" 1}', "x", "---\nkind: Pod\n"])
     def test_what_is_not_json_after_all_is_read_as_yaml(self, rest: str) -> None:
-        with pytest.raises(BadManifest, match=r"^f.json:\d+: "):
-            list(read_manifests(f"{self.POD % 'a'}\n{rest}", "f.json"))
+        (said,) = refused(f"{self.POD % 'a'}\n{rest}", "f.json")
+        assert re.match(r"f.json:\d+: ", said)
 
     def test_a_repeated_key_is_found_in_every_one(self) -> None:
-        with pytest.raises(BadManifest, match=r'^f.json:3: "kind" is repeated'):
-            list(
-                read_manifests(
-                    '{"apiVersion": "v1", "kind": "Pod"}\n{"apiVersion": "v1", "kind": "Pod",\n"kind": "Pod"}', "f.json"
-                )
-            )
+        text = '{"apiVersion": "v1", "kind": "Pod"}\n{"apiVersion": "v1", "kind": "Pod",\n"kind": "Pod"}'
+        (said,) = refused(text, "f.json")
+        assert said.startswith('f.json:3: "kind" is repeated')
 
 
 @pytest.mark.parametrize(
@@ -260,5 +266,5 @@ class TestJsonPlaces:
     ],
 )
 def test_a_template_that_was_not_rendered_is_called_one(text: str) -> None:
-    with pytest.raises(BadManifest, match=r"^f.yaml:\d+: .*; a template that was not rendered\? .* helm template"):
-        list(read_manifests(text, "f.yaml"))
+    (said,) = refused(text)
+    assert re.match(r"f.yaml:\d+: .*; a template that was not rendered\? .* helm template", said)

@@ -59,13 +59,13 @@ class TestPassedOver:
         assert ran.code == 0
         assert ran.err.splitlines() == [
             f"imagegate: {tree}/.git: passed over: a hidden folder",
-            f"imagegate: {tree}/link: passed over: a link to a folder",
             f"imagegate: {tree}/sub/.x: passed over: a hidden folder",
-            f"imagegate: {tree}/sub/up: passed over: a link to a folder",
+            f"imagegate: {tree}/link: passed over: a link to a folder elsewhere",
+            f"imagegate: {tree}/sub/up: passed over: it is {tree}, which is read already",
         ]
         document = json.loads(imagegate("check", *SETTINGS, tree, "-o", "json").out)
         assert [line.partition(":")[0] for line in document["passedOver"]] == [
-            f"{tree}/{name}" for name in (".git", "link", "sub/.x", "sub/up")
+            f"{tree}/{name}" for name in (".git", "sub/.x", "link", "sub/up")
         ]
         (run,) = json.loads(imagegate("check", *SETTINGS, tree, "-o", "sarif").out)["runs"]
         (invocation,) = run["invocations"]
@@ -130,7 +130,8 @@ class TestNothingLookedAt:
         (tree / "in").symlink_to("inside")
         ran = imagegate("lint", tree)
         assert ran.out == (
-            f"{tree}/out:1: warning: a link to a folder elsewhere is not followed: nothing in it counts [not-read]\n"
+            f"{tree}/in:1: info: passed over: it is {tree}/inside, which is read already [not-read]\n"
+            f"{tree}/out:1: warning: passed over: a link to a folder elsewhere [not-read]\n"
         )
         assert f"imagegate: {tree}/out: passed over: a link to a folder elsewhere\n" in imagegate("convert", tree).err
 
@@ -155,12 +156,12 @@ class TestWhatCannotBeRead:
             ran = imagegate(command, *SETTINGS, tree)
         assert ran.code == 2
         lines = ran.err.splitlines()
-        assert all(line.startswith("imagegate: ") for line in lines[:1])
+        assert all(line.startswith("imagegate: ") for line in lines[:6])
+        assert [line.split(":")[1].rpartition("/")[2] for line in lines[:6]] == [
+            "pipe.yaml", "socket.yml", "device.json", "folder", "loop.yaml", "nowhere.yaml",
+        ]  # fmt: skip
         if command == "check":  # the rest is checked all the same
             assert ran.out.endswith("1 object: 1 allowed; 6 errors\n")
-            assert [line.split(":")[1].rpartition("/")[2] for line in lines] == [
-                "device.json", "folder", "loop.yaml", "nowhere.yaml", "pipe.yaml", "socket.yml",
-            ]  # fmt: skip
 
     @pytest.mark.parametrize("name", ["dangling", "loop"])
     @pytest.mark.parametrize(
@@ -174,9 +175,12 @@ class TestWhatCannotBeRead:
         (tmp_path / "dangling").symlink_to("nothing")
         (tmp_path / "loop").symlink_to("loop")
         ran = imagegate(*command, tmp_path / name)
-        assert (ran.code, ran.out) == (2, "")
-        (line,) = ran.err.splitlines()
-        assert line.startswith(f"imagegate: {tmp_path / name}: ")
+        assert ran.code == 2
+        why = "a link to nothing, which does not exist" if name == "dangling" else "a link in a circle"
+        if command[0] == "lint":
+            assert ran.out == f"{tmp_path / name}:1: error: {why} [unreadable]\n"
+        else:
+            assert f"imagegate: {tmp_path / name}: {why}\n" in ran.err
 
     def test_a_folder_that_may_not_be_read(self, imagegate: Command, unprivileged: Path) -> None:
         for name in ("open", "closed"):
@@ -204,6 +208,120 @@ class TestWhatCannotBeRead:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a: \xff")))
         ran = imagegate("check", *SETTINGS, "-")
         assert (ran.code, ran.err) == (2, "imagegate: <stdin>:1: not UTF-8 (byte 3)\n")
+
+
+class TestBesideManifests:
+    """Kustomizations and parts of charts are named, and count where they hold objects all the same."""
+
+    @pytest.fixture
+    def chart(self, tree: Path) -> Path:
+        files = {
+            "kustomization.yaml": "resources: [good.yaml]\n",
+            "base/kustomization.yml": "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+            "Chart.yaml": "apiVersion: v2\nname: a\n",
+            "values.yaml": "image: {name: x}\nserver: {bind: y}\n",
+            "values-live.yml": "a: 1\n",
+            "values.schema.json": "{}",
+            "templates/pod.yaml": "{{ if .Values.a }}\nkind: Pod\n{{ end }}\n",
+            "templates/sub/quoted.yaml": pod("{{ .Values.image }}")
+            .replace("image: {{", "image: '{{")
+            .replace("}}", "}}'"),
+        }
+        for name, text in files.items():
+            (tree / name).parent.mkdir(exist_ok=True)
+            (tree / name).write_text(text)
+        return tree
+
+    @pytest.mark.parametrize("command", ["check", "check-streams"])
+    def test_they_are_named_and_the_rest_is_checked(self, imagegate: Command, chart: Path, command: str) -> None:
+        ran = imagegate(command, *SETTINGS, chart)
+        assert ran.code == 0, ran.err
+        named = {
+            line.split(": ")[1].removeprefix(f"{chart}/"): line for line in ran.err.splitlines() if "passed" in line
+        }
+        template = {"templates/sub/quoted.yaml:1"} if command == "check" else set()
+        assert named.keys() == {
+            "kustomization.yaml:1", "base/kustomization.yml:1", "Chart.yaml:1", "values.yaml:1", "values-live.yml:1",
+            "values.schema.json:1", "templates/pod.yaml:1", *template,
+        }  # fmt: skip
+        assert "kustomize build" in named["kustomization.yaml:1"]
+        assert "a template of a Helm chart that was not rendered" in named["templates/pod.yaml:1"]
+
+    def test_lint_and_policies(self, imagegate: Command, chart: Path) -> None:
+        (chart / "good.yaml").unlink()
+        (chart / "policy.yaml").write_text(
+            "apiVersion: portieris.cloud.ibm.com/v1\nkind: ClusterImagePolicy\nmetadata: {name: all}\n"
+            "spec: {repositories: [{name: docker.io/*, policy: {}}]}\n"
+        )
+        ran = imagegate("lint", chart)
+        assert ran.code == 0
+        assert {line.partition(": ")[2].partition(":")[0] for line in ran.out.splitlines()} == {"info"}
+        assert "values.yaml:1: info: passed over: a part of a Helm chart" in ran.out
+        assert imagegate("convert", "--to", "cise", chart).out.count("kind: ClusterImagePolicy") == 1
+        ran = imagegate("explain", "--policies", chart, "docker.io/library/a:1")
+        assert ran.out.startswith("docker.io/library/a:1 in namespace default: allowed")
+        assert imagegate("explain", "--policies", chart, "--images", chart, "docker.io/library/a:1").code == 0
+
+    @pytest.mark.parametrize("name", ["kustomization.yaml", "values.yaml", "Chart.yaml", "templates/pod.yaml"])
+    def test_an_object_counts_whatever_the_name_of_its_file(self, imagegate: Command, chart: Path, name: str) -> None:
+        """``kubectl apply -R`` reads it."""
+        (chart / name).write_text(f"# {{{{ a comment }}}}\nx: 1\n---\n{BAD}")
+        if name == "Chart.yaml":
+            (chart / "templates/pod.yaml").unlink()
+            (chart / "templates/sub/quoted.yaml").unlink()
+        ran = imagegate("check", *SETTINGS, chart)
+        assert "1 denied" in ran.out
+
+    def test_a_template_elsewhere_is_an_error(self, imagegate: Command, tree: Path) -> None:
+        (tree / "templates").mkdir()
+        (tree / "templates/a.yaml").write_text("a: {{ b }}\n")
+        ran = imagegate("check", *SETTINGS, tree)
+        assert (ran.code, "a template that was not rendered?" in ran.err) == (2, True)
+        assert imagegate("check", *SETTINGS, tree, "--skip-unknown").code == 0
+
+    def test_only_a_chart_is_nothing(self, imagegate: Command, chart: Path) -> None:
+        (chart / "good.yaml").unlink()
+        ran = imagegate("check", *SETTINGS, chart)
+        assert (ran.code, "nothing was checked" in ran.err) == (2, True)
+
+
+class TestWhatIsNoObject:
+    FOREIGN = "openapi: 3.0.0\ninfo: {title: x}\n"
+
+    @pytest.mark.parametrize("command", ["check", "check-streams"])
+    @pytest.mark.parametrize("text", [FOREIGN, "- a\n", "text\n", "kind: Pod\n", f"{FOREIGN}---\n{FOREIGN}"])
+    def test_it_is_an_error_unless_it_is_to_be_skipped(
+        self, imagegate: Command, tree: Path, command: str, text: str
+    ) -> None:
+        (tree / "api.yaml").write_text(text)
+        faults = text.count("---") + 1
+        ran = imagegate(command, *SETTINGS, tree)
+        assert (ran.code, ran.err.count(f"imagegate: {tree}/api.yaml:")) == (2, faults)
+        ran = imagegate(command, *SETTINGS, tree, "--skip-unknown")
+        assert (ran.code, ran.err.count(f"{tree}/api.yaml:"), ran.err.count("passed over: ")) == (0, faults, faults)
+
+    def test_a_broken_file_is_an_error_all_the_same(self, imagegate: Command, tree: Path) -> None:
+        (tree / "broken.yaml").write_text("a: [\n")
+        assert imagegate("check", *SETTINGS, tree, "--skip-unknown").code == 2
+
+    @pytest.mark.parametrize(
+        "first", ["a: [\n", "a: b: c\n", FOREIGN, "\ta: 1\n", "'\n", f"a: {'[' * 300}{']' * 300}\n"]
+    )
+    def test_it_hides_no_document_of_its_file(self, imagegate: Command, tree: Path, first: str) -> None:
+        (tree / "many.yaml").write_text(f"{GOOD}---\n{first}---\n{BAD}---\n{first}")
+        ran = imagegate("check", *SETTINGS, tree)
+        assert ran.code == 2
+        assert "1 denied" in ran.out
+        assert "2 allowed" in ran.out
+        assert ran.err.count(f"imagegate: {tree}/many.yaml:") >= 1 + (first == self.FOREIGN)
+
+    def test_require_objects(self, imagegate: Command, tree: Path) -> None:
+        (tree / "good.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+        assert imagegate("check", *SETTINGS, tree).code == 0
+        ran = imagegate("check", *SETTINGS, tree, "--require-objects")
+        assert (ran.code, "--require-objects" in ran.err) == (2, True)
+        (tree / "pod.yaml").write_text(GOOD)
+        assert imagegate("check", *SETTINGS, tree, "--require-objects").code == 0
 
 
 class TestRealShell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.cli.check.manifests import BadManifest, read_manifests
+from imagegate.cli.check.manifests import Manifest, read_manifests
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.rules import mapping_key, plain_scalar, tagged_scalar, too_many_aliased
 from imagegate.documents.yaml.scalars import BadYaml
@@ -21,11 +21,8 @@ def by_source(text: str) -> object:
 
 
 def by_manifests(text: str) -> object:
-    try:
-        (manifest,) = read_manifests(text, "f")
-    except BadManifest as error:
-        return str(error)
-    return manifest.object
+    (found,) = read_manifests(text, "f")
+    return found.object if isinstance(found, Manifest) else str(found)
 
 
 @pytest.mark.parametrize(
