@@ -180,7 +180,8 @@ class TestWhatCannotBeRead:
         if command[0] == "lint":
             assert ran.out == f"{tmp_path / name}:1: error: {why} [unreadable]\n"
         else:
-            assert f"imagegate: {tmp_path / name}: {why}\n" in ran.err
+            why = "cannot be read: " if command[0] == "convert" else f"{why}\n"
+            assert f"imagegate: {tmp_path / name}: {why}" in ran.err
 
     def test_a_folder_that_may_not_be_read(self, imagegate: Command, unprivileged: Path) -> None:
         for name in ("open", "closed"):
