@@ -47,10 +47,14 @@ class DiskDocuments:
         keep: remember contents, so that they can be handed on. Then only regular files will do; else pipes too
             (``<(...)`` of a shell): see ``read_file``.
         choice: what is read of folders.
+        says: is given every remark about what is not read, once.
     """
 
-    def __init__(self, *, keep: bool = False, choice: Choice | None = None) -> None:
+    def __init__(
+        self, *, keep: bool = False, choice: Choice | None = None, says: Callable[[str], None] | None = None
+    ) -> None:
         self._keep = keep
+        self._says = says
         self._choice = choice or ByName()
         self._read: dict[str, _Read] = {}
         self._packed: dict[Entry, bytes] = {}
@@ -109,7 +113,9 @@ class DiskDocuments:
             self.trouble |= any(not fault.lasting for fault in faults)
             found = [each.path for each in met if isinstance(each, Document)]
             raise IncompleteFolder(found, *map(str, faults))
-        self._passed_over |= {str(each): None for each in met if not isinstance(each, Document)}
+        for each in met:
+            if not isinstance(each, Document):
+                self.pass_over(str(each))
         return tuple(str(each.path) for each in met if isinstance(each, Document))
 
     def identity(self, path: Path) -> str:
@@ -121,6 +127,8 @@ class DiskDocuments:
 
     def pass_over(self, remark: str) -> None:
         """See ``ports.documents.Documents``."""
+        if remark not in self._passed_over and self._says is not None:
+            self._says(remark)
         self._passed_over[remark] = None
 
     def passed_over(self) -> tuple[str, ...]:

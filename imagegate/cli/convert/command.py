@@ -110,7 +110,7 @@ def convert(
         return print_execution_rules(paths, patterns=not no_patterns)
     if in_place and target not in GROUPS:
         raise click.UsageError("--in-place is for conversion between the IBM groups")
-    documents = DiskDocuments(choice=Patterns.of(include, exclude))
+    documents = DiskDocuments(choice=Patterns.of(include, exclude), says=say_error)
     if target == POLICY_JSON:
         result = convert_for_nodes(paths, documents, secrets, key_folder=key_folder, allow_wider=allow_wider)
     elif target == OPENSHIFT_4:
@@ -121,8 +121,6 @@ def convert(
         result = convert_inventory(paths)
     else:
         result = _to_group(paths, documents, target, output_folder, in_place=in_place, allow_wider=allow_wider)
-    for remark in documents.passed_over():
-        say_error(remark)
     return deliver(result, folder=output_folder, output=output, in_place=in_place)
 
 
