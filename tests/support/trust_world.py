@@ -65,6 +65,7 @@ class TrustWorld:
         registry: Mapping[str, Any] | None = None,
         folder: str = "",
         workers: int = 1,
+        more: Mapping[str, Any] | None = None,
     ) -> Iterator[TrustService]:
         """The service with these policies and Secrets.
 
@@ -73,6 +74,7 @@ class TrustWorld:
             cise: more settings of ``cise``.
             registry: more settings of ``registry``.
             folder: of the service; the same name twice is a restart with the same store.
+            more: other settings.
         """
         self._count += 1
         directory = self.directory / (folder or f"service-{self._count}")
@@ -88,6 +90,7 @@ class TrustWorld:
                 "attempts": 1,
                 **(registry or {}),
             },
+            **(more or {}),
         }
         (directory / "imagegate.yaml").write_text(yaml.safe_dump(settings))
         with serving(directory, "--settings", directory / "imagegate.yaml", workers=workers) as service:
