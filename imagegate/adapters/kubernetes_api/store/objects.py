@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from imagegate.adapters.kubernetes_api.connection import Connection, JsonObject
+from imagegate.adapters.kubernetes_api.listing import text_of
 from imagegate.adapters.kubernetes_api.store.journal import CHANGES_KEPT, Journal, Known
 from imagegate.adapters.kubernetes_api.store.requests import CLOCK, Requests
 from imagegate.adapters.kubernetes_api.store.stored_form import (
@@ -91,7 +92,7 @@ class KubernetesStore:
         if not metadata.get("creationTimestamp"):
             metadata["creationTimestamp"] = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         document = document_of(key, {**body, "metadata": metadata}, self._requests.namespace)
-        return self._shown(self._requests.create(document))
+        return self._shown(self._requests.create(document), key)
 
     def create_missing(self, objects: Iterable[tuple[ObjectKey, dict[str, Any]]]) -> int:
         """See the port. Each by itself, in this order."""
@@ -109,13 +110,14 @@ class KubernetesStore:
     def get(self, key: ObjectKey) -> dict[str, Any] | None:
         """See the port."""
         found = self._requests.read(name_of(key))
-        return None if found is None else self._readable(found).body()
+        return None if found is None else self._readable(found, key).body()
 
     def update(self, key: ObjectKey, body: dict[str, Any], *, version: str) -> dict[str, Any]:
         """See the port. The API server itself writes nothing if nothing changes."""
         if not version.isdecimal():
             raise ObjectChanged(f"{key.resource} {key.name} has no version {version!r}")
-        return self._shown(self._requests.replace(document_of(key, body, self._requests.namespace, version=version)))
+        document = document_of(key, body, self._requests.namespace, version=version)
+        return self._shown(self._requests.replace(document), key)
 
     def delete(self, key: ObjectKey, *, version: str | None = None, uid: str | None = None) -> dict[str, Any]:
         """See the port."""
@@ -123,7 +125,7 @@ class KubernetesStore:
             found = self._requests.read(name_of(key))
             if found is None:
                 raise ObjectMissing(f"{key.resource} {key.name} does not exist")
-            body = self._readable(found).body()
+            body = self._readable(found, key).body()
             metadata = body["metadata"]
             if version is not None and version != metadata["resourceVersion"]:
                 raise ObjectChanged(f"{key.resource} {key.name} has version {metadata['resourceVersion']}")
@@ -229,15 +231,17 @@ class KubernetesStore:
         """What the journal keeps of a custom resource; None of the clock."""
         return None if found["metadata"]["name"] == CLOCK else read(found, self._terms_of)
 
-    def _readable(self, found: JsonObject) -> Entry:
+    def _readable(self, found: JsonObject, key: ObjectKey) -> Entry:
         known = read(found, self._terms_of)
         if isinstance(known, Unreadable):
             raise StoreError(str(known))
+        if known.key != key:
+            raise StoreError(f"the API server answered with {known.name} for {name_of(key)}")
         return known
 
-    def _shown(self, found: JsonObject) -> dict[str, Any]:
+    def _shown(self, found: JsonObject, key: ObjectKey) -> dict[str, Any]:
         """What was written, once the journal of this process has it."""
-        entry = self._readable(found)
+        entry = self._readable(found, key)
         self._written.raise_to(entry.version)
         if self.watch.follows:
             self.journal.wait_for(entry.version, OWN_SHOWN_S)
@@ -247,7 +251,7 @@ class KubernetesStore:
         """The version of a deletion, which the API server tells only watches; without a watch, one that is later."""
         version = None
         if self.watch.follows:
-            version = self.journal.wait_for_deletion(found["metadata"]["uid"], OWN_SHOWN_S)
+            version = self.journal.wait_for_deletion(text_of(found["metadata"], "uid"), OWN_SHOWN_S)
         if version is None:
             try:
                 return self._requests.newest_version()

@@ -106,7 +106,7 @@ class Requests:
             ObjectMissing, ObjectChanged: there is none, or one of another version.
         """
         metadata = found["metadata"]
-        name, conditions = metadata["name"], {each: metadata[each] for each in ("uid", "resourceVersion")}
+        name, conditions = metadata["name"], {each: text_of(metadata, each) for each in ("uid", "resourceVersion")}
         try:
             self._sent(
                 lambda seconds: self._connection().delete(self._at(name), deadline_s=seconds, preconditions=conditions)
@@ -128,10 +128,7 @@ class Requests:
             )
         except _Refused as refused:
             raise _failure(refused.error) from refused
-        version = text_of(page.get("metadata"), "resourceVersion")
-        if not version.isdecimal():
-            raise StoreError(f"the list of {RESOURCE}.{GROUP} has no resourceVersion that is a number")
-        return int(version)
+        return _version_of(page)
 
     def touch_clock(self) -> int:
         """Write to the clock; returns the version of this write, which every watch will show."""
@@ -142,7 +139,7 @@ class Requests:
             if not _is_missing(refused.error, CLOCK):
                 raise _failure(refused.error) from refused
             found = self._make_clock()
-        return int(found["metadata"]["resourceVersion"])
+        return _version_of(found)
 
     def _make_clock(self) -> JsonObject:
         spec = {"group": GROUP, "resource": "clocks", "namespace": "", "name": CLOCK, "encoding": "json", "body": "{}"}
@@ -183,6 +180,13 @@ class Requests:
                     raise StoreTimeout(f"the store in the Kubernetes API does not answer{doubt}: {error}") from error
             time.sleep(pause)
             pause = min(2 * pause, PAUSES_S[1])
+
+
+def _version_of(found: JsonObject) -> int:
+    version = text_of(found.get("metadata"), "resourceVersion")
+    if not version.isdecimal():
+        raise StoreError(f"an answer about {RESOURCE}.{GROUP} has no resourceVersion that is a number")
+    return int(version)
 
 
 def _is_missing(error: ApiError, name: str) -> bool:
