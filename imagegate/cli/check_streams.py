@@ -8,7 +8,7 @@ from typing import Unpack
 import click
 
 from imagegate.cli.options import FILE_OR_FOLDER, SharedOptions, chosen, chosen_options, file_options
-from imagegate.cli.words import counted
+from imagegate.core.words import counted
 
 _EXAMPLES = """\b
 Examples:

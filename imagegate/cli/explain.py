@@ -12,6 +12,7 @@ from imagegate.core.admission.request import User
 from imagegate.core.admission.trace import Trace
 from imagegate.errors import ConfigError, InvalidInput
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
+from imagegate.service.review.explanation import Explanation, explanation, lines
 
 _EXAMPLE = """\b
 Examples:
@@ -68,8 +69,9 @@ def explain(
     started = time.perf_counter()
     both = review_manifest(service.reviewer, request, trace=trace)
     found = _found(image, namespace, both, trace, time.perf_counter() - started)
+    explained = explanation(both, trace.steps)
     found["policies"] = service.policies.current.version
-    click.echo(_text(found, output), nl=False)
+    click.echo(_text(found, explained, output), nl=False)
     if both.allowed:
         return 0
     return 3 if both.only_lacks_evidence else 1
@@ -105,27 +107,18 @@ def _denial(denial: Any) -> dict[str, str]:
     return {"code": denial.code.value, "rule": denial.rule, "because": denial.because}
 
 
-def _text(found: dict[str, Any], output: str) -> str:
+def _text(found: dict[str, Any], explained: Explanation, output: str) -> str:
     from imagegate.cli.output import json_text, safe_line, yaml_text
 
     if output == "json":
         return json_text(found)
     if output == "yaml":
         return yaml_text(found)
-    return "".join(f"{safe_line(line)}\n" for line in _lines(found))
+    return "".join(f"{safe_line(line)}\n" for line in _lines(found, explained))
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    from imagegate.service.review.trace_text import format_step
-
-    lines = [f"{found['image']} in namespace {found['namespace']}: {found['verdict']}"]
-    if found["runs"] != found["image"]:
-        lines.append(f"  runs as {found['runs']}")
-    for denial in found["denials"]:
-        note = "" if denial["mode"] == "enforce" else f" (mode {denial['mode']}: not denied)"
-        lines.append(f"  {denial['plugin']}: {denial['because']} [{denial['code']}]{note}")
-    lines += [f"  warning: {warning}" for warning in found["warnings"]]
-    lines.append("What was tried:")
-    lines += dict.fromkeys(f"  {format_step(step)}" for step in found["steps"])
-    lines.append(f"Policies {found['policies'][:12]}, decided in {found['milliseconds']} ms")
-    return lines
+def _lines(found: dict[str, Any], explained: Explanation) -> list[str]:
+    first = f"{found['image']} in namespace {found['namespace']}: {found['verdict']}"
+    runs = [f"runs as {found['runs']}"] if found["runs"] != found["image"] else []
+    last = f"Policies {found['policies'][:12]}, decided in {found['milliseconds']} ms"
+    return [first, *runs, *lines(explained), last]

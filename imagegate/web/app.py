@@ -102,7 +102,7 @@ def create_app(service: Runtime, metrics: Metrics) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = service.settings.server.body_max_bytes
     app.register_blueprint(ops(service, metrics))
     places = Places()
-    app.register_blueprint(console(service, places))
+    app.register_blueprint(console(service, places, metrics.decisions))
     if service.images is not None:
         images = service.images
         app.register_blueprint(

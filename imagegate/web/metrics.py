@@ -208,12 +208,27 @@ class Metrics:
         """Show that the store cannot be read; ``trouble`` is empty if it can."""
         self._store_unreadable.set(1 if trouble else 0)
 
+    def decisions(self) -> dict[tuple[str, str], dict[str, int]]:
+        """Decisions of all workers since the start: plug-in and rule, then verdict -> count."""
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        for metric in self._collected().collect():
+            for sample in metric.samples if metric.name == "imagegate_decisions" else ():
+                if sample.name.endswith("_total"):
+                    labels = sample.labels
+                    by_verdict = found.setdefault((labels["plugin"], labels["rule"]), {})
+                    by_verdict[labels["verdict"]] = by_verdict.get(labels["verdict"], 0) + int(sample.value)
+        return found
+
     def text(self) -> bytes:
         """All metrics in Prometheus' text format; the sum over all workers if there are several."""
         with self._flushing:
             self.flush()
+        return generate_latest(self._collected())
+
+    def _collected(self) -> CollectorRegistry:
+        """All metrics, those of other workers too."""
         registry = self._registry
         if MULTIPROCESS in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return registry

@@ -184,7 +184,7 @@ def test_commands_list_the_objects_once(replicas: Replicas, tmp_path: Path) -> N
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
-        assert f"watched clusterimagepolicies.{PORTIERIS[0]}" in done.stdout
+        assert f"clusterimagepolicies.{PORTIERIS[0]} of the cluster are known" in done.stdout
         assert "the API server was last heard from" in done.stdout
 
 

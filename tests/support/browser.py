@@ -1,15 +1,15 @@
-"""A real browser that stays open: Chromium, driven over its DevTools protocol through two pipes."""
+"""A real browser that stays open: Debian's Chromium, driven by playwright."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import ConsoleMessage, sync_playwright
+from playwright.sync_api import Page as ChromiumPage
 
 from tests.support.programs import program
 
@@ -17,68 +17,56 @@ from tests.support.programs import program
 class Page:
     """One page."""
 
-    def __init__(self, to_browser: int, from_browser: int) -> None:
-        self._to, self._from = to_browser, os.fdopen(from_browser, "rb", closefd=False)
-        self._numbers = itertools.count(1)
-        self._session: dict[str, str] = {}
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = {"sessionId": self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
+    def __init__(self, page: ChromiumPage) -> None:
+        self.shown = page
         self.console: list[str] = []
         """What the page or the browser has complained about."""
-        self._call("Log.enable")
-        self._call("Page.enable")
+        page.on("console", self._complained)
+        page.on("pageerror", lambda error: self.console.append(str(error)))
 
-    def open(self, url: str, *, scripts: bool = True) -> None:
+    def open(self, url: str) -> None:
         """Go to ``url``."""
-        self._call("Emulation.setScriptExecutionDisabled", value=not scripts)
-        self._call("Page.navigate", url=url)
+        self.shown.goto(url, wait_until="load")
+
+    def look(self, width: int, height: int = 900, *, dark: bool = False) -> None:
+        """Show pages as in a window of this size, in pixels, under this colour scheme."""
+        self.shown.set_viewport_size({"width": width, "height": height})
+        self.shown.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+
+    def picture(self) -> bytes:
+        """The whole page as PNG."""
+        return self.shown.screenshot(full_page=True)
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
-        return self._call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+        return self.shown.evaluate(expression)
 
-    def _call(self, method: str, **params: Any) -> dict[str, Any]:
-        number = next(self._numbers)
-        message = {"id": number, "method": method, "params": params, **self._session}
-        os.write(self._to, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = json.loads(self._next())
-            if answer.get("method") == "Log.entryAdded":
-                self.console.append(answer["params"]["entry"]["text"])
-            if answer.get("id") == number:
-                assert "error" not in answer, answer
-                found: dict[str, Any] = answer["result"]
-                return found
+    def barriers(self) -> list[str]:
+        """Serious and critical findings of axe: what keeps people from using the page."""
+        found = Axe().run(self.shown).response["violations"]
+        return [
+            f"{each['id']}: {each['help']}: {node['target']}"
+            for each in found
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
 
-    def _next(self) -> bytes:
-        received = b""
-        while (byte := self._from.read(1)) != b"\0":
-            assert byte, "the browser has ended"
-            received += byte
-        return received
+    def _complained(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.console.append(message.text)
 
 
 @contextlib.contextmanager
-def browser(folder: Path) -> Iterator[Page]:
+def browser(folder: Path, *, scripts: bool = True) -> Iterator[Page]:
     """A page in a browser without a window, whose profile is in ``folder``."""
-    read_by_browser, to_browser = os.pipe()
-    from_browser, written_by_browser = os.pipe()
-    options = ["headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "remote-debugging-pipe"]
-    command = [program("chromium"), *(f"--{option}" for option in options), f"--user-data-dir={folder}"]
-    # The browser reads from descriptor 3 and writes to descriptor 4. Not sh: dash knows only one digit of a number.
-    script = f'exec "$@" 3<&{read_by_browser} 4>&{written_by_browser}'
-    with subprocess.Popen(
-        ["bash", "-c", script, "bash", *command],
-        pass_fds=(read_by_browser, written_by_browser),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        os.close(read_by_browser)
-        os.close(written_by_browser)
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            folder,
+            executable_path=program("chromium"),
+            java_script_enabled=scripts,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
         try:
-            yield Page(to_browser, from_browser)
+            yield Page(context.pages[0])
         finally:
-            os.close(to_browser)
-            process.terminate()
-            process.wait(20)
-            os.close(from_browser)
+            context.close()

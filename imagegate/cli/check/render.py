@@ -20,9 +20,8 @@ from imagegate.cli.check.run import (
     Result,
 )
 from imagegate.cli.output import json_text, safe_line, yaml_text
-from imagegate.cli.words import counted
+from imagegate.core.words import counted
 from imagegate.documents.image_policy_config import AUDIT, ENFORCE, WARN
-from imagegate.service.review.trace_text import format_step
 
 if TYPE_CHECKING:  # imported when used: the XML library takes time
     from imagegate.cli.reports.annotation import Annotation
@@ -49,7 +48,7 @@ def stored_objects(report: Report, output: str) -> str:
 
 def _table(report: Report, *, colour: bool, quiet: bool) -> Iterator[str]:
     hidden = (NOT_COVERED, ALLOWED, REWRITTEN) if quiet else ()
-    shown = [result for result in report.results if result.verdict not in hidden or result.steps or _warned(result)]
+    shown = [result for result in report.results if result.verdict not in hidden or result.explained or _warned(result)]
     labels = [safe_line(result.label) for result in shown]
     width = max(map(len, labels), default=0)
     for label, result in zip(labels, shown, strict=True):
@@ -87,8 +86,8 @@ def _details(result: Result) -> Iterator[str]:
         yield f"  {result.file}:{result.line}: warning: {warning}"
     if result.reasons and result.verdict != NOT_COVERED:
         yield f"  {result.file}:{result.line}: {_reason(result)}"
-    for step in result.steps:
-        yield f"    {format_step(step)}"
+    for text in result.explained:
+        yield f"    {text}"
 
 
 def _sentence(problem: Problem) -> str:

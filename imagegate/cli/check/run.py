@@ -27,6 +27,7 @@ from imagegate.core.admission.trace import Trace
 from imagegate.documents.foreign import TEMPLATE
 from imagegate.errors import InvalidInput
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
+from imagegate.service.review.explanation import explanation, lines
 from imagegate.service.review.made_pods import PodResult, judge_made_pods
 from imagegate.service.review.reviewer import Reviewer
 
@@ -80,6 +81,8 @@ class Result(NamedTuple):
     warnings: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     steps: tuple[dict[str, Any], ...] = ()
+    explained: tuple[str, ...] = ()
+    """The steps in sentences; see ``service.review.explanation``."""
     stored: Mapping[str, Any] | None = None
     """The object as it would be stored, with ``CheckOptions.rewrite``."""
     seconds: float = 0.0
@@ -308,7 +311,8 @@ def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Res
         problems=problems,
         warnings=() if nothing else _warnings(both, pods),
         rewrites=_rewrites(manifest, both) if both.mutating.patch else (),
-        steps=tuple(trace.to_json()) if trace is not None else (),
+        steps=() if trace is None else tuple(trace.to_json()),
+        explained=() if trace is None else tuple(lines(explanation(both, trace.steps))),
         stored=both.validating.object if options.rewrite and both.allowed else None,
         seconds=time.perf_counter() - started,
         rules=both.rules if pods is None else tuple(dict.fromkeys((*both.rules, *pods.result.rules))),

@@ -11,7 +11,7 @@ from imagegate.cli.reports.annotation import Annotation, github_annotations, git
 from imagegate.cli.reports.junit import JunitCase, junit_report
 from imagegate.cli.reports.rule_help import finding_help
 from imagegate.cli.reports.sarif import sarif_report
-from imagegate.cli.words import counted
+from imagegate.core.words import counted
 from imagegate.documents.lint.findings import Finding, Severity
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -10,7 +10,7 @@ import click
 from imagegate.cli.check.render import as_json
 from imagegate.cli.output import json_text, safe_line, yaml_text
 from imagegate.cli.policy_tests.run import CaseResult, TestReport
-from imagegate.cli.words import counted
+from imagegate.core.words import counted
 
 if TYPE_CHECKING:  # imported when used
     from imagegate.cli.reports.annotation import Annotation

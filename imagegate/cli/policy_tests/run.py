@@ -16,7 +16,7 @@ from imagegate.cli.output import yaml_text
 from imagegate.cli.outputs import write_file
 from imagegate.cli.policy_tests.expectations import Failure, failures_of
 from imagegate.cli.policy_tests.prepared import PreparedCase, PreparedSuite, Resolve, prepare
-from imagegate.cli.words import counted
+from imagegate.core.words import counted
 from imagegate.documents.policy_tests.lock import lock_document, read_lock
 from imagegate.documents.policy_tests.read import read_suites
 from imagegate.errors import ConfigError, InvalidInput

@@ -9,7 +9,7 @@ import click
 
 from imagegate.cli.output import json_text, safe_line, yaml_text
 from imagegate.cli.replay.run import Replay
-from imagegate.cli.words import counted
+from imagegate.core.words import counted
 from imagegate.service.replay.comparison import Change
 from imagegate.service.replay.recorded import Word
 from imagegate.service.replay.tally import Example, Group, Tally, sums

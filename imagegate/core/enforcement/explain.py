@@ -10,6 +10,7 @@ from imagegate.core.enforcement.patterns import compare, compare_image_ref, qual
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Verified
 from imagegate.core.enforcement.selection import EffectivePolicy, PolicySet, Selected
+from imagegate.core.words import counted
 
 ENTRY, REQUIREMENT, EVIDENCE = "policy-entry", "requirement", "evidence"
 
@@ -63,7 +64,7 @@ def trace_policies(trace: Trace, policies: PolicySet, namespace: str) -> None:
     elif effective.broken:
         trace.add("", Step("policies", namespace, "broken", "; ".join(effective.broken)))
     else:
-        trace.add("", Step("policies", namespace, effective.kind, f"{len(effective.entries)} entries"))
+        trace.add("", Step("policies", namespace, effective.kind, counted(len(effective.entries), "entry")))
 
 
 def trace_selection(trace: Trace, use: ImageUse, policies: PolicySet, namespace: str, spelling: str) -> None:

@@ -246,9 +246,9 @@ def may_match(compiled: CompiledRule, attributes: Attributes, behaviour: Behavio
     if doubt is None:
         return matches(compiled, attributes, behaviour)
     held = {
-        _integrated_holds(compiled, attributes) or (None if doubt.integrated else False),
+        integrated_holds(compiled, attributes) or (None if doubt.integrated else False),
         None if doubt.name and compiled.names_registries else registry_holds(compiled, attributes, behaviour),
-        None if doubt.image and rule.needs_image else _image_holds(compiled, attributes, behaviour),
+        None if doubt.image and rule.needs_image else image_holds(compiled, attributes, behaviour),
     }
     if False in held:
         matched: bool | None = rule.invert_match
@@ -259,22 +259,28 @@ def may_match(compiled: CompiledRule, attributes: Attributes, behaviour: Behavio
 
 def _conditions_hold(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
     return (
-        _integrated_holds(compiled, attributes)
+        integrated_holds(compiled, attributes)
         and registry_holds(compiled, attributes, behaviour)
-        and _image_holds(compiled, attributes, behaviour)
+        and image_holds(compiled, attributes, behaviour)
     )
 
 
-def _integrated_holds(compiled: CompiledRule, attributes: Attributes) -> bool:
+def integrated_holds(compiled: CompiledRule, attributes: Attributes) -> bool:
+    """True unless the rule asks for the integrated registry and the image is of another one."""
     return attributes.integrated or not compiled.rule.match_integrated_registry
 
 
 def registry_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
-    """True if the rule's condition on the registry holds; a rule without one is for every registry."""
+    """True unless the rule names registries and the image is of another one."""
     return not compiled.names_registries or _registry_matches(compiled, attributes.name, behaviour)
 
 
-def _image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+def image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> bool:
+    """True if the conditions on labels and annotations hold; there may be none.
+
+    Raises:
+        UpstreamPanic: profile openshift-4 met metadata that crashes the original.
+    """
     rule, image = compiled.rule, attributes.image
     if not rule.needs_image:
         return True

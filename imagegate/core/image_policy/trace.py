@@ -10,6 +10,8 @@ from imagegate.core.image_policy.coverage import Plan
 from imagegate.core.image_policy.execution_rules import CompiledRule, RuleList, RuleResult, may_match
 from imagegate.core.image_policy.request import Exclusions
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
+from imagegate.core.image_policy.unmet import unmet_conditions
+from imagegate.core.words import counted
 
 SECOND_LOOK = "rules were also evaluated on the image looked up with imagegate's own rights"
 
@@ -24,8 +26,8 @@ def trace_request(trace: Trace, request: AdmissionRequest, plan: Plan, excluded:
             "coverage",
             str(request.request_resource),
             "covered",
-            f"{len(rules.rules) if rules is not None else 0} execution rules, "
-            f"{len(plan.resolution_rules)} resolution rules",
+            f"{counted(len(rules.rules) if rules is not None else 0, 'execution rule')}, "
+            f"{counted(len(plan.resolution_rules), 'resolution rule')}",
             {
                 "resolution": "attempted" if plan.attempts else "not attempted",
                 "failure": "denies" if plan.fatal else "is left to the rules",
@@ -82,7 +84,10 @@ def _rule_step(rule: CompiledRule, attributes: Attributes, excluded: Exclusions,
         return Step("rule", rule.label, "skipped", because, {"effect": effect})
     matched = may_match(rule, attributes, behaviour)
     outcome = "unknown" if matched is None else "matched" if matched else "not-matched"
-    return Step("rule", rule.label, outcome, _facts_of(rule, attributes), {"effect": effect})
+    detail: dict[str, object] = {"effect": effect}
+    if matched is False and (unmet := unmet_conditions(rule, attributes, behaviour)):
+        detail["unmet"] = list(unmet)
+    return Step("rule", rule.label, outcome, _facts_of(rule, attributes), detail)
 
 
 def _facts_of(compiled: CompiledRule, attributes: Attributes) -> str:

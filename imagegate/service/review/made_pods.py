@@ -9,6 +9,7 @@ from imagegate.core.admission.custom_resources import Template
 from imagegate.core.admission.decision import Denial
 from imagegate.core.admission.made_pod import made_pod
 from imagegate.core.admission.request import AdmissionRequest
+from imagegate.core.admission.trace import Trace
 from imagegate.core.admission.workload import InvalidObject
 from imagegate.errors import InvalidInput
 from imagegate.service.review.both_passes import SoftDenial, TwoPassResult, review_manifest
@@ -41,8 +42,11 @@ class PodResult(NamedTuple):
         return replace(denial, at=at, because=f"{denial.because} (decided as the Pod that this object makes)")
 
 
-def judge_made_pods(reviewer: Reviewer, request: AdmissionRequest) -> PodResult | None:
+def judge_made_pods(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace | None = None) -> PodResult | None:
     """The result for the Pods of an object of a known kind; None if it makes none, or is a Pod itself.
+
+    Args:
+        trace: gets the steps, with places as they are in the Pod.
 
     Raises:
         InvalidInput: the template is not a pod template; an API server would not accept the object.
@@ -53,4 +57,4 @@ def judge_made_pods(reviewer: Reviewer, request: AdmissionRequest) -> PodResult 
         raise InvalidInput(str(error)) from error
     if made is None:
         return None
-    return PodResult(review_manifest(reviewer, made.request), made.template)
+    return PodResult(review_manifest(reviewer, made.request, trace=trace), made.template)

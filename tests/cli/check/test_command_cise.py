@@ -31,7 +31,7 @@ def test_manifests_are_examined_whatever_makes_the_pods(
 def test_explain_names_every_entry(imagegate: Command, policies: Path) -> None:
     ran = imagegate("explain", "--policies", policies, "r.example.com/a:1")
     assert ran.code == 0
-    assert "ClusterImagePolicy p repositories[0] r.example.com/*: decides" in ran.out
+    assert "ClusterImagePolicy p repositories[0] r.example.com/* decides" in ran.out
     ran = imagegate("explain", "--policies", policies, "evil.example.com/a:1")
     assert ran.code == 1
     assert "host evil.example.com does not match r.example.com" in ran.out

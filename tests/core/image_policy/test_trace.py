@@ -41,7 +41,7 @@ def traced(image: str, policy: str = POLICY, **settings: Any) -> dict[str, tuple
 
 def test_every_rule_says_why() -> None:
     steps = traced("docker.io/library/x")
-    assert steps["coverage pods"] == ("covered", "5 execution rules, 1 resolution rules")
+    assert steps["coverage pods"] == ("covered", "5 execution rules, 1 resolution rule")
     assert steps["look-up docker.io/library/x"] == (
         "absent",
         "(docker.io/library/x) could not be resolved to an exact image reference",

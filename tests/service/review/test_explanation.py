@@ -1,0 +1,141 @@
+"""Decisions in sentences."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import imagegate
+from imagegate.core.admission.decision import PatchOp
+from imagegate.core.admission.request import Phase
+from imagegate.core.admission.trace import Step
+from imagegate.core.enforcement.explain import ENTRY, EVIDENCE, REQUIREMENT
+from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
+from imagegate.service.review.explanation import Explanation, explanation, lines, nearest_rule
+from imagegate.service.review.step_sentences import sentence
+from tests.service.plugins import Told, allowing, denying, reviewer, rewriting
+
+AT = "spec.containers[0].image"
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "a", "image": "quay.io/x/y:1"}]},
+}
+
+
+def decided(*plugins: Told) -> TwoPassResult:
+    return review_manifest(reviewer(*plugins), creation(POD, uid="u"))
+
+
+def explained(*plugins: Told, steps: tuple[tuple[str, Step], ...] = ()) -> Explanation:
+    return explanation(decided(*plugins), steps)
+
+
+def rule(name: str, outcome: str, effect: str = "accept", *unmet: str) -> Step:
+    return Step(
+        "rule", name, outcome, "because", {"effect": effect, "unmet": list(unmet)} if unmet else {"effect": effect}
+    )
+
+
+def test_a_denial_comes_with_what_to_change_before_the_evidence() -> None:
+    steps = (
+        ("", Step("plug-in", "image-policy", "covered")),
+        (AT, Step("look-up", "nginx", "absent", "there is none")),
+        (AT, rule("two", "not-matched", "accept", "one thing", "another")),
+        (AT, rule("one", "not-matched", "accept", "the registry is wrong")),
+        ("", Step("plug-in", "cise", "not-covered")),
+    )
+    found = explained(denying("image-policy", "no rule allows it"), steps=steps)
+    assert found.verdict == "denied"
+    assert found.change == "Nearest rule: one would allow it, but the registry is wrong."
+    text = list(lines(found))
+    assert text == [
+        found.change,
+        "image-policy: denied",
+        f"  {AT}: nginx: denied",
+        "    because no rule allows it [rejected-by-rule]",
+        "    Looked up: there is none.",
+        "    two does not match: one thing; another.",
+        "    one does not match: the registry is wrong.",
+        "Nothing to say about such an object: cise",
+    ]
+
+
+def test_a_rewrite_is_told_by_the_plug_in_that_made_it() -> None:
+    op = PatchOp("replace", "/spec/containers/0/image", "quay.io/x/y@sha256:" + "0" * 64)
+    steps = (
+        ("", Step("plug-in", "image-policy", "covered")),
+        (AT, rule("one", "matched")),
+        ("", Step("plug-in", "cise", "covered")),
+        (AT, Step("requirement", "none", "holds")),
+    )
+    found = explained(rewriting("image-policy", op), allowing("cise"), steps=steps)
+    assert (found.verdict, found.change) == ("rewritten", "")
+    first, second = found.plugins
+    assert [(each.image, each.verdict, each.runs) for each in first.images] == [
+        ("quay.io/x/y:1", "rewritten", op.value)
+    ]
+    assert [(each.image, each.verdict, each.runs) for each in second.images] == [("quay.io/x/y:1", "allowed", "")]
+
+
+def test_without_a_trace_the_reasons_stand_alone() -> None:
+    found = explained(denying("image-policy", "first", "second"))
+    assert [image.reasons for part in found.plugins for image in part.images] == [
+        ["first [rejected-by-rule]", "second [rejected-by-rule]"]
+    ]
+    assert found.change == f"Use another image at {AT}, or change the policy that denies it."
+
+
+@pytest.mark.parametrize(
+    "steps, nearest",
+    [
+        ([rule("a", "not-matched", "accept", "x")], "a would allow it, but x."),
+        ([rule("a", "not-matched", "accept", "x"), rule("b", "matched")], ""),
+        ([rule("a", "not-matched", "reject", "x")], ""),
+        ([rule("a", "matched", "reject"), rule("b", "not-matched", "accept", "x", "y")], ""),
+        ([rule("a", "skipped"), rule("b", "not-matched", "accept", "x", "y")], "a would allow it, but because."),
+        (
+            [Step("policy-entry", "e", "not-matched", "host a does not match b")],
+            "e would allow it, but host a does not match b.",
+        ),
+        ([Step("policy-entry", "e", "decides")], ""),
+        ([], ""),
+    ],
+)
+def test_the_nearest_rule_has_the_fewest_conditions_that_do_not_hold(steps: list[Step], nearest: str) -> None:
+    assert nearest_rule(steps) == nearest
+
+
+def _steps_of_the_code() -> set[str]:
+    """First arguments of every ``Step(...)`` in the package, where they are written out."""
+    found: set[str] = set()
+    for path in Path(imagegate.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="Step"), args=[ast.Constant(value=str() as what), *_]):
+                    found.add(what)
+    return found
+
+
+def test_every_kind_of_step_has_a_sentence() -> None:
+    kinds = {*_steps_of_the_code(), ENTRY, REQUIREMENT, EVIDENCE}
+    kinds -= {"plug-in", "import-host"}  # a heading; shown by explain --import alone
+    assert len(kinds) > 12
+    for what in kinds:
+        text = sentence(Step(what, "SUBJECT", "OUTCOME", "BECAUSE"))
+        assert not text.startswith(f"{what} SUBJECT: OUTCOME"), f"{what} is shown word for word"
+
+
+def test_a_step_of_another_kind_is_shown_word_for_word() -> None:
+    assert sentence(Step("new", "thing", "seen", "it is there")) == "new thing: seen: it is there"
+
+
+def test_both_passes_are_told_once() -> None:
+    both = decided(denying("image-policy", "no"))
+    assert both.mutating.request.phase is Phase.MUTATE
+    assert [image.reasons for part in explanation(both, ()).plugins for image in part.images] == [
+        ["no [rejected-by-rule]"]
+    ]
