@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,7 +17,7 @@ STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 """One step of a field path: an index, or a name."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
-_ITEMS = re.compile(r'"items"[ \t\r\n]*:[ \t\r\n]*\[')
+_ARRAYS = {key: re.compile(rf'"{key}"[ \t\r\n]*:[ \t\r\n]*\[') for key in ("items", "objects")}
 _SCANNER = json.JSONDecoder()
 
 
@@ -28,7 +29,7 @@ class JsonPiece(NamedTuple):
 
     def line_of(self, field_path: str) -> int:
         """The line of a field, or of its nearest existing parent."""
-        at: Node | None = parse_json(self.text, depth_max=DEPTH_MAX, last_key_wins=True)
+        at: Node | None = _parsed(self.text)
         line = self.line
         for index, key in STEP.findall(field_path):
             value = at.value if at is not None else None
@@ -40,6 +41,11 @@ class JsonPiece(NamedTuple):
                 break
             line = self.line + at.line - 1
         return line
+
+
+@lru_cache(maxsize=2)  # one object with many things wrong is asked for many lines
+def _parsed(text: str) -> Node:
+    return parse_json(text, depth_max=DEPTH_MAX, last_key_wins=True)
 
 
 def json_pieces(text: str, first_line: int) -> list[JsonPiece] | None:
@@ -64,11 +70,14 @@ def json_pieces(text: str, first_line: int) -> list[JsonPiece] | None:
     return pieces
 
 
-def item_pieces(piece: JsonPiece, items: list[Any]) -> list[JsonPiece] | None:
-    """The text of every item of a list; None if they are not found, as in a list that holds lists."""
-    if any(not isinstance(item, dict) or isinstance(item.get("items"), list) for item in items):
+def item_pieces(piece: JsonPiece, items: list[Any], key: str = "items") -> list[JsonPiece] | None:
+    """The text of every item of a list, or of every object of a Template (``objects``).
+
+    None if they are not found, as in a list that holds lists.
+    """
+    if any(not isinstance(item, dict) or isinstance(item.get(key), list) for item in items):
         return None
-    for found in _ITEMS.finditer(piece.text):
+    for found in _ARRAYS[key].finditer(piece.text):
         pieces: list[JsonPiece] = []
         end, line = found.end(), piece.line + piece.text.count("\n", 0, found.end())
         for item in items:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import click
 
+from imagegate.cli.check.json_text import JsonPiece, item_pieces
 from imagegate.cli.check.manifests import Manifest
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.core.openshift_templates.parameters import BadTemplate
-from imagegate.core.openshift_templates.processing import Processing, is_template
+from imagegate.core.openshift_templates.processing import Processing, TemplateObject, is_template
 from imagegate.core.openshift_templates.settled import IDENTITY, is_settled
 from imagegate.core.openshift_templates.substitution import Doubt, Path
 
@@ -37,12 +39,12 @@ def made_objects(manifest: Manifest, given: Mapping[str, str], defined: set[str]
         yield Made(manifest)
         return
     processing = Processing(given)
+    pieces = _pieces(manifest)
     makes_none = True
     try:
         for made in processing.objects(manifest.object):
             makes_none = False
-            placed = manifest._replace(object=made.object, within=made.place, line=manifest.line_of(made.place))
-            yield Made(placed, made.doubts)
+            yield Made(_placed(manifest, made, pieces), made.doubts)
     except BadTemplate as error:
         line = manifest.line_of(error.field)
         raise BadManifest(manifest.file, line, f"{manifest.object['kind']}: {error}") from error
@@ -50,6 +52,27 @@ def made_objects(manifest: Manifest, given: Mapping[str, str], defined: set[str]
         defined |= processing.defined
     if makes_none:
         yield Made(manifest)
+
+
+def _pieces(manifest: Manifest) -> list[JsonPiece] | None:
+    """The text of each object of a Template in JSON: its lines are found without the text of the others."""
+    objects = manifest.object.get("objects")
+    if not isinstance(manifest.node, JsonPiece) or not isinstance(objects, list):
+        return None
+    return item_pieces(manifest.node, objects, "objects")
+
+
+def _placed(manifest: Manifest, made: TemplateObject, pieces: list[JsonPiece] | None) -> Manifest:
+    index = _INDEX.match(made.place)
+    if pieces is None or index is None:
+        return manifest._replace(object=made.object, within=made.place, line=manifest.line_of(made.place))
+    piece = pieces[int(index[1])]
+    within = made.place[index.end() :]
+    own = manifest._replace(object=made.object, node=piece, line=piece.line, within=within)
+    return own._replace(line=own.line_of("")) if within else own
+
+
+_INDEX = re.compile(r"objects\[(\d+)\]\.?")
 
 
 def parameter_values(texts: Sequence[str]) -> dict[str, str]:

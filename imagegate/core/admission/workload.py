@@ -324,7 +324,8 @@ def _containers(entries: object, path: str) -> Iterator[ImageUse]:
         image = container.get("image") or ""
         name = container.get("name") or ""
         if not isinstance(image, str) or not isinstance(name, str):
-            raise InvalidObject(f"{path}[{index}]: image and name must be strings")
+            key, value = ("name", name) if isinstance(image, str) else ("image", image)
+            raise InvalidObject(f"{path}[{index}].{key}: expected a string, got {type(value).__name__}")
         yield ImageUse(DOCKER_IMAGE, "", _read_name(image), f"{path}[{index}].image", name)
 
 
@@ -337,7 +338,8 @@ def _image_volumes(entries: object, path: str) -> Iterator[ImageUse]:
         image = _as_mapping(source, f"{path}[{index}].image").get("reference") or ""
         name = volume.get("name") or ""
         if not isinstance(image, str) or not isinstance(name, str):
-            raise InvalidObject(f"{field}: expected a string")
+            wrong = f"{path}[{index}].name" if isinstance(image, str) else field
+            raise InvalidObject(f"{wrong}: expected a string")
         if image:  # the API lets a template leave it out for something else to fill in
             yield ImageUse(DOCKER_IMAGE, "", _read_name(image), field, name)
 

@@ -189,7 +189,7 @@ def test_every_fault_of_an_object_is_named_at_its_line(checks: Checks, option: s
     assert (code, result["verdict"]) == (1, "denied")
     assert [(each["code"], each["at"], each["because"]) for each in result["problems"]] == [
         ("invalid-object", "spec.containers[1]", "expected an object, got str"),
-        ("invalid-object", "spec.containers[2]", "image and name must be strings"),
+        ("invalid-object", "spec.containers[2].image", "expected a string, got int"),
     ]
     lines = [each["line"] for each in result["problems"]]
     assert lines == sorted(set(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -252,6 +253,16 @@ def test_lines_are_those_of_the_objects(check: Check) -> None:
     found = json.loads(check(as_json, "-o", "json").out)["results"]
     lines = as_json.split("\n")
     assert [lines[each["problems"][0]["line"] - 1].strip() for each in found] == ['"image": "${IMAGE}"'] * 2
+    assert [lines[each["line"] - 1].strip() for each in found] == ["{", "{"]
+    assert [each["line"] for each in found] == sorted({each["line"] for each in found})
+
+
+@pytest.mark.parametrize("as_text", [json.dumps, yaml.safe_dump], ids=["json", "yaml"])
+def test_many_objects_cost_what_as_many_documents_cost(check: Check, as_text: Callable[[Any], str]) -> None:
+    began = time.process_time()
+    ran = check(as_text(template(*[pod("${I}")] * 3000, I=BAD)), "-o", "json", "--jobs", "1")
+    assert (ran.code, len(verdicts(ran))) == (1, 3000)
+    assert time.process_time() - began < 30  # a minute and more, if each object were looked for from the beginning
 
 
 def test_a_template_that_cannot_be_processed(check: Check) -> None:

@@ -40,8 +40,8 @@ def test_all_faults_in_the_order_of_the_object() -> None:
     assert [str(each) for each in of(document)] == [
         "spec.initContainers: expected a list, got str",
         "spec.containers[1]: expected an object, got str",
-        "spec.containers[2]: image and name must be strings",
-        "spec.containers[4]: image and name must be strings",
+        "spec.containers[2].image: expected a string, got int",
+        "spec.containers[4].name: expected a string, got list",
         "spec.volumes[0].image.reference: expected a string",
         "spec.volumes[1]: expected an object, got NoneType",
         "spec.volumes[2].image: expected an object, got str",

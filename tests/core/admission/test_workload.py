@@ -58,7 +58,7 @@ def test_images_of_a_pod_in_the_order_in_which_they_run() -> None:
     [
         ({"containers": {}}, "spec.containers: expected a list, got dict"),
         ({"containers": ["a"]}, "spec.containers[0]: expected an object, got str"),
-        ({"containers": [{"image": 5}]}, "spec.containers[0]: image and name must be strings"),
+        ({"containers": [{"image": 5}]}, "spec.containers[0].image: expected a string, got int"),
         ({"volumes": [{"image": "a"}]}, "spec.volumes[0].image: expected an object, got str"),
         ({"volumes": [{"image": {"reference": 5}}]}, "spec.volumes[0].image.reference: expected a string"),
     ],
