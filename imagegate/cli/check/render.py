@@ -12,6 +12,7 @@ from imagegate.cli.check.run import (
     ALLOWED,
     DENIED,
     NOT_COVERED,
+    NOT_JUDGED,
     NOT_LOOKED_INTO,
     REWRITTEN,
     UNKNOWN,
@@ -161,7 +162,7 @@ def _junit_case(result: Result) -> JunitCase:
         output=list(dict.fromkeys([*soft, *result.warnings])),
         seconds=result.seconds,
     )
-    if result.verdict in _SKIPPED:
+    if result.verdict in NOT_JUDGED:
         return case._replace(skipped=_reason(result))
     if result.verdict not in (DENIED, UNKNOWN):
         return case
@@ -170,7 +171,6 @@ def _junit_case(result: Result) -> JunitCase:
     return case._replace(failure=(result.verdict, messages[0]), failure_details=messages)
 
 
-_SKIPPED = (NOT_COVERED, NOT_LOOKED_INTO)
 _REMEDY = "; give values with --param NAME=VALUE"
 
 
@@ -204,7 +204,7 @@ def _with_errors(report: Report) -> Iterator[Annotation]:
 
     yield from _annotations(report)
     for result in report.results:
-        if result.verdict in _SKIPPED or result.reasons:
+        if result.verdict in NOT_JUDGED or result.reasons:
             kind, level = ("not-covered", NOTE) if result.verdict == NOT_COVERED else ("not-looked-into", WARNING)
             yield Annotation(kind, level, f"{result.label}: {_reason(result)}", result.file, result.line)
     for error in report.errors:
@@ -216,7 +216,7 @@ def _with_errors(report: Report) -> Iterator[Annotation]:
 
 def _not_judged(report: Report) -> Iterator[str]:
     for result in report.results:
-        if result.verdict in _SKIPPED or result.reasons:
+        if result.verdict in NOT_JUDGED or result.reasons:
             yield f"{result.file}:{result.line}: {result.label}: {_reason(result)}"
 
 

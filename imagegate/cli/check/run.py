@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
 NOT_LOOKED_INTO = "not looked into"
 """An object of a Template of which too little is known."""
+NOT_JUDGED = (NOT_COVERED, NOT_LOOKED_INTO)
 _JOBS_AHEAD = 8
 """Jobs of a process that wait for it: what is read ahead of the results takes memory."""
 
@@ -171,7 +172,7 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     report.errors += (f"--param {name}: no Template has a parameter of this name" for name in sorted(unknown))
     if not report.results and not report.errors:
         report.errors.append("nothing was checked: the named files contain no object")
-    elif options.require_objects and all(result.verdict == NOT_COVERED for result in report.results):
+    elif options.require_objects and all(result.verdict in NOT_JUDGED for result in report.results):
         report.errors.append("nothing was judged, and --require-objects is given: no policy covers any of the objects")
     return report
 

@@ -160,6 +160,12 @@ def test_it_is_loud_in_every_format(check: Check) -> None:
     assert why in remark["description"]
 
 
+def test_objects_may_be_required(check: Check) -> None:
+    ran = check(UNKNOWN["required"], "--require-objects")
+    assert (ran.code, "nothing was judged, and --require-objects is given" in ran.err) == (2, True)
+    assert check(UNKNOWN["required"], "--require-objects", "-p", f"IMAGE={GOOD}").code == 0
+
+
 def test_a_value_makes_it_known(check: Check) -> None:
     document = UNKNOWN["required"]
     assert verdicts(check(document, "-o", "json", "--param", f"IMAGE={GOOD}")) == ["allowed"]
