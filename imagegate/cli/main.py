@@ -33,6 +33,7 @@ COMMANDS = {
     "key": "imagegate.cli.key:key",
     "image": "imagegate.cli.image.command:image",
     "store": "imagegate.cli.store:store",
+    "completion": "imagegate.cli.completion:completion",
 }
 """Command -> its function. A module is imported when its command is used."""
 
