@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from imagegate.core.admission.plugin import Plugin
 from imagegate.core.admission.request import Phase
-from imagegate.core.admission.template_plugin import TemplatePlugin
 from imagegate.core.always_pull import AlwaysPullPlugin
 from imagegate.core.image_policy.behaviour import ControllerOwned
 from imagegate.core.image_policy.config import ExecutionRule
@@ -34,7 +33,7 @@ from imagegate.wiring.behaviours import (
 from imagegate.wiring.guard import guard_beside, policy_guard
 from imagegate.wiring.mirrors import MirrorSource, checked_mirrors, settings_mirrors
 from imagegate.wiring.record_keys import RecordKey
-from imagegate.wiring.templates import CISE, judging_templates, without_templates
+from imagegate.wiring.templates import CISE, extra_resources, judging_templates, without_templates
 
 if TYPE_CHECKING:
     from imagegate.core.enforcement.behaviour import CiseSettings
@@ -146,8 +145,7 @@ def with_objects(
             plugin = fresh.for_hook(plugin.hook)
             each = replace(each, watched_rules=rules)
         found.append(replace(each, plugin=plugin))
-    resources = next((each.plugin.resources for each in plugins if isinstance(each.plugin, TemplatePlugin)), ())
-    with_templates = tuple(judging_templates(found, resources))
+    with_templates = tuple(judging_templates(found, extra_resources(plugins)))
     return with_templates if guard is None else (*with_templates, guard_beside(guard, tuple(found)))
 
 

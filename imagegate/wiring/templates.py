@@ -45,6 +45,11 @@ def _judging_templates(plugin: Plugin) -> Plugin:
     return replace(plugin, settings=settings, record_key=b"")
 
 
+def extra_resources(plugins: Iterable[ConfiguredPlugin]) -> tuple[CustomResource, ...]:
+    """The custom resources whose templates the plug-ins judge."""
+    return next((each.plugin.resources for each in plugins if isinstance(each.plugin, TemplatePlugin)), ())
+
+
 def without_templates(plugin: Plugin) -> Plugin:
     """The plug-in itself."""
     return plugin.plugin if isinstance(plugin, TemplatePlugin) else plugin

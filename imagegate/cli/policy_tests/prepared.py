@@ -143,7 +143,7 @@ def _objects(case: Case, folder: Path) -> Iterator[Manifest]:
     else:
         at = case.source
         try:
-            text = _read(folder / case.file, FILE_MAX_BYTES, at).decode("utf-8-sig")
+            text = read_bounded(folder / case.file, FILE_MAX_BYTES, at).decode("utf-8-sig")
             found = [each for each in read_objects(text, str(folder / case.file)) if _is_selected(case, each)]
         except (BadManifest, UnicodeDecodeError) as error:
             raise InvalidSuite(f"{at}: {error}") from error
@@ -166,9 +166,9 @@ def _pod(case: Case) -> dict[str, Any]:
 
 def _signed(signature: SignatureFixture, folder: Path) -> Signed:
     if signature.file:
-        return Signed(blob=_read(folder / signature.file, SIGNATURE_MAX_BYTES, _field(signature, "file")))
+        return Signed(blob=read_bounded(folder / signature.file, SIGNATURE_MAX_BYTES, _field(signature, "file")))
     at = _field(signature, "key")
-    content = _read(folder / signature.key, SIGNATURE_MAX_BYTES, at)
+    content = read_bounded(folder / signature.key, SIGNATURE_MAX_BYTES, at)
     is_armoured = any(line.startswith(b"-----BEGIN ") for line in content.splitlines())
     try:
         return Signed(key=KeyRing.parse(content if is_armoured else _key_of_secret(content, at)))
@@ -193,7 +193,12 @@ def _field(signature: SignatureFixture, name: str) -> Place:
     return signature.place._replace(path=f"{signature.place.path}.{name}")
 
 
-def _read(path: Path, limit: int, at: Place) -> bytes:
+def read_bounded(path: Path, limit: int, at: Place) -> bytes:
+    """The content of a file that the suite names.
+
+    Raises:
+        InvalidSuite: it cannot be read, or is larger than ``limit`` bytes.
+    """
     try:
         content = read_file(path, limit)
     except OSError as error:

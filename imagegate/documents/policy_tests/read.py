@@ -135,8 +135,8 @@ def _image(fields: Fields) -> ImageFixture:
             check_digest(found.digest)
         except InvalidDigest as error:
             fields.error("digest", f"{found.digest}: {error}")
-    if sum(map(bool, (found.digest, found.absent, found.unavailable))) != 1:
-        fields.report.error(fields.line, fields.path, "needs one of digest, absent and unavailable")
+    if sum(map(bool, (found.digest, found.absent, found.unavailable))) > 1:
+        fields.report.error(fields.line, fields.path, "only one of digest, absent and unavailable can be")
     return found
 
 

@@ -72,6 +72,7 @@ class ImageFixture:
     place: Place
     image: str
     digest: str = ""
+    """Empty: that of the lock file, unless the image is absent or unavailable."""
     absent: bool = False
     unavailable: str = ""
     """Why the registry cannot be asked."""

@@ -6,7 +6,7 @@ A question that no fixture answers is ``Unknown``, and the text says what to add
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import orjson
@@ -61,12 +61,16 @@ class FixtureEvidence:
     locked: Mapping[str, str] = field(default_factory=dict)
     resolve: Callable[[ManifestDigest, float], Lookup[str]] | None = None
     used: dict[str, str] = field(default_factory=dict)
-    """Digests that no fixture has, as they were answered: what the lock needs."""
+    """Digests that were looked up: what the lock needs."""
+    missing: dict[str, None] = field(default_factory=dict)
+    """Images that were asked for and nothing describes."""
     _by_name: dict[str, ImageFixture] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for each in self.fixtures:
-            self._by_name[full_name(each.image)] = each
+            name = full_name(each.image)
+            known = each.digest or each.absent or each.unavailable
+            self._by_name[name] = each if known else replace(each, digest=self.locked.get(name, ""))
 
     def answerers(self) -> dict[type[Question], Answerer]:
         """One for every question about an image."""
@@ -85,19 +89,25 @@ class FixtureEvidence:
     def _digest(self, question: ManifestDigest, /, *, deadline_s: float) -> Lookup[str]:
         name = full_name(question.image.exact)
         found = self._by_name.get(name) or self._with_digest(_repository(question.image), question.image.id)
-        if found is not None:
-            if found.absent:
-                return Absent(f"{name} not found")
-            return Unknown(found.unavailable) if found.unavailable else Found(found.digest, SOURCE)
-        if name in self.locked:
-            self.used[name] = self.locked[name]
-            return Found(self.locked[name], "lock")
+        if found is not None and found.absent:
+            return Absent(f"{name} not found")
+        if found is not None and found.unavailable:
+            return Unknown(found.unavailable)
+        digest = self.locked.get(name, "") if found is None else found.digest
+        if digest:
+            return Found(digest, SOURCE)
         if self.resolve is None:
-            return _missing(name)
+            return self._unknown(name)
         answer = self.resolve(question, deadline_s)
         if isinstance(answer, Found):
             self.used[name] = answer.value
+            if found is not None:
+                self._by_name[name] = replace(found, digest=answer.value)
         return answer
+
+    def _unknown(self, image: str) -> Unknown:
+        self.missing[image] = None
+        return Unknown(f"{image} is not in fixtures.registry of the suite, nor in its lock file", retryable=False)
 
     def _with_digest(self, repository: str, digest: str) -> ImageFixture | None:
         every = self._by_name.values()
@@ -106,7 +116,7 @@ class FixtureEvidence:
     def _signatures(self, question: ImageSignatures, /, *, deadline_s: float) -> Lookup[tuple[SignatureCheck, ...]]:  # noqa: ARG002
         found = self._with_digest(f"{question.image.domain}/{question.image.path}", question.digest)
         if found is None:
-            return _missing(f"{question.image.domain}/{question.image.path}@{question.digest}")
+            return self._unknown(f"{question.image.domain}/{question.image.path}@{question.digest}")
         keys = rings(question.requirements)
         try:
             for ring in keys:
@@ -128,7 +138,7 @@ class FixtureEvidence:
         by_tag = self._by_name.get(full_name(f"{question.gun}:{question.tag}")) if question.tag else None
         found = by_tag or self._with_digest(question.gun, question.digest)
         if found is None:
-            return _missing(f"{question.gun}:{question.tag}")
+            return self._unknown(f"{question.gun}:{question.tag}")
         if found.trust is None:
             return Absent(f"{question.server} does not have trust data for {question.gun}")
         if question.digest and found.digest != question.digest:
@@ -145,13 +155,13 @@ class FixtureEvidence:
     def _advisor(self, question: AdvisorStatus, /, *, deadline_s: float) -> Lookup[str]:  # noqa: ARG002
         found = self._by_name.get(full_name(question.reference))
         if found is None:
-            return _missing(full_name(question.reference))
+            return self._unknown(full_name(question.reference))
         return Found(found.advisor, SOURCE) if found.advisor else Unknown(f"{found.place}.advisor is not set")
 
     def _scan(self, question: ImageScan, /, *, deadline_s: float) -> Lookup[ScanVerdict]:  # noqa: ARG002
         found = self._with_digest(question.repository, question.image.id)
         if found is None:
-            return _missing(f"{question.repository}@{question.image.id}")
+            return self._unknown(f"{question.repository}@{question.image.id}")
         if found.vulnerabilities is None:
             return Found(ScanVerdict(Outcome.UNKNOWN, problems=("there is no report about it",)), SOURCE)
         rules, now = question.rules, datetime.now(UTC)
@@ -181,10 +191,6 @@ def _repository(image: ImageReference) -> str:
 
 def _path(fixture: ImageFixture) -> str:
     return _repository(ImageReference.parse(fixture.image))
-
-
-def _missing(image: str) -> Unknown:
-    return Unknown(f"{image} is not in fixtures.registry of the suite, nor in its lock file", retryable=False)
 
 
 def _claimed(payload: bytes, key: KeyRing, ring: KeyRing) -> Verification:

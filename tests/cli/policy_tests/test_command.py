@@ -15,6 +15,7 @@ import yaml
 from tests.cli.commands import Command, Ran, pod
 from tests.cli.test_formats import schema
 from tests.support.gpg import GpgHome
+from tests.support.registry import Registry
 from tests.support.service import CONFIG
 
 GOOD, BAD = "docker.io/library/nginx:1.27", "quay.io/evil/x:1"
@@ -355,17 +356,34 @@ class TestCoverage:
 
 
 class TestLock:
-    def test_a_locked_digest_answers(self, suites: Suites, tmp_path: Path) -> None:
+    def suite(self, suites: Suites, image: str = GOOD, policy: dict[str, Any] | None = None) -> None:
+        signed = {"image": image, "signatures": [{"key": str(SIGNED_DEMO)}]}
         suites.write(
-            case(GOOD, "denied", namespace="signed-demo", denials=[{"contains": "is not in fixtures.registry"}]),
+            case(image, "rewritten", namespace="signed-demo"), policy=policy or TestFixtures.POLICY, registry=[signed]
+        )
+
+    def lock(self, suites: Suites, digest: str) -> None:
+        (suites.folder / "imagegate-test.lock").write_text(
+            f"apiVersion: imagegate.dev/v1alpha1\nkind: PolicyTestLock\nimages:\n  {GOOD}: {digest}\n"
+        )
+
+    def test_a_locked_digest_is_that_of_the_fixture(self, suites: Suites) -> None:
+        self.suite(suites)
+        assert "is not in fixtures.registry of the suite, nor in its lock file" in suites().out
+        self.lock(suites, DIGEST)
+        assert suites().code == 0
+
+    def test_a_digest_of_the_suite_has_precedence(self, suites: Suites) -> None:
+        fixture = {"image": GOOD, "digest": OTHER, "signatures": [{"key": str(SIGNED_DEMO)}]}
+        to = {"at": "/spec/containers/0/image", "to": f"docker.io/library/nginx@{OTHER}"}
+        suites.write(
+            case(GOOD, "rewritten", namespace="signed-demo", rewrites=[to]),
             policy=TestFixtures.POLICY,
+            registry=[fixture],
         )
-        assert suites().code == 1  # the digest is not known either: the verdict is unknown
-        (tmp_path / "imagegate-test.lock").write_text(
-            f"apiVersion: imagegate.dev/v1alpha1\nkind: PolicyTestLock\nimages:\n  {GOOD}: {DIGEST}\n"
-        )
-        found = json.loads(suites("-o", "json").out)["tests"][0]["objects"][0]["problems"][0]["because"]
-        assert f"docker.io/library/nginx@{DIGEST} is not in fixtures.registry" in found  # its signatures are not locked
+        self.lock(suites, DIGEST)
+        ran = suites()
+        assert ran.code == 0, ran
 
     def test_a_broken_lock_is_named(self, suites: Suites, tmp_path: Path) -> None:
         suites.write(case(GOOD, "allowed"))
@@ -373,6 +391,137 @@ class TestLock:
         ran = suites()
         assert ran.code == 2
         assert "imagegate-test.lock:1: apiVersion: expected" in ran.err
+
+    def test_registries_are_asked_for_the_lock_alone(self, suites: Suites, registry_tls: Registry) -> None:
+        assert registry_tls.ca is not None
+        digest = registry_tls.push_sample("tiny-oci", "team/locked:v1")
+        image = f"{registry_tls.host}/team/locked:v1"
+        (suites.folder / "settings.yaml").write_text(
+            f"policies: [{SIGNED_DEMO}]\n"
+            f"registry: {{caFile: {registry_tls.ca.bundle}, allowPrivateAddresses: [127.0.0.1/32]}}\n"
+        )
+        self.suite(suites, image, {"settings": "settings.yaml"})
+        assert suites().code == 1  # nobody is asked
+        ran = suites("--update-lock")
+        assert ran.code == 0, ran
+        assert f"{suites.folder}/imagegate-test.lock: 1 image, 1 new or changed" in ran.err
+        assert yaml.safe_load((suites.folder / "imagegate-test.lock").read_text())["images"] == {image: digest}
+        registry_tls.push_sample("multi-oci", "team/locked:v1")
+        assert suites().code == 0  # the tag has moved, and the suite says what it said
+        assert "1 image, 1 new or changed" in suites("--update-lock").err
+        assert "1 image, 0 new or changed" in suites("--update-lock").err
+
+
+class TestMutation:
+    def test_rules_that_no_test_needs_are_named(self, suites: Suites) -> None:
+        suites.write(case(GOOD, "allowed"))
+        ran = suites("--mutate")
+        assert ran.code == 1
+        assert "not noticed: executionRules[0] execution-denied: dropped" in ran.out
+        assert "not noticed: executionRules[2] allow-images-from-dockerhub: without matchRegistries" in ran.out
+        assert "allow-images-from-dockerhub: dropped" not in ran.out
+
+    def test_a_test_for_each_side_notices(self, suites: Suites) -> None:
+        suites.write(case(GOOD, "allowed"), case(BAD, "denied"))
+        found = json.loads(suites("--mutate", "-o", "json").out)
+        survivors = "\n".join(found["mutation"]["notNoticed"])
+        assert "dockerhub" not in survivors
+        assert "image-policy: mode audit" not in survivors
+        assert found["mutation"]["changes"] > len(found["mutation"]["notNoticed"])
+        jsonschema.validate(found, schema("test.schema.json"))
+
+    def test_a_test_that_fails_anyway_notices_nothing(self, suites: Suites) -> None:
+        suites.write(case(GOOD, "allowed"), case(BAD, "allowed"))
+        assert "dockerhub: without matchRegistries" in suites("--mutate").out
+
+    def test_requirements_of_image_policies(self, suites: Suites) -> None:
+        signed = {"image": GOOD, "digest": DIGEST, "signatures": [{"key": str(SIGNED_DEMO)}]}
+        unsigned = {"image": BAD, "digest": OTHER}
+        suites.write(
+            case(GOOD, "rewritten", namespace="signed-demo"),
+            policy=TestFixtures.POLICY,
+            registry=[signed, unsigned],
+        )
+        assert "1 of 3 changes" not in suites("--mutate").out
+        suites.write(
+            case(GOOD, "rewritten", namespace="signed-demo"),
+            case(BAD, "denied", namespace="signed-demo"),
+            policy=TestFixtures.POLICY,
+            registry=[signed, unsigned],
+        )
+        ran = suites("--mutate")
+        assert ran.code == 0, ran
+        assert "3 of 3 changes of rules noticed" in ran.out
+
+
+class TestInit:
+    def test_what_is_written_passes_at_once(self, imagegate: Command, tmp_path: Path) -> None:
+        (tmp_path / "deploy").mkdir()
+        (tmp_path / "deploy/pods.yaml").write_text(
+            "---\n".join([pod(GOOD), pod(BAD, name="bad", namespace="shop"), pod(BAD, name="bad")])
+        )
+        suite = tmp_path / "shop.imagegate-test.yaml"
+        config = ("--config", CONFIG / "master-config.yaml", "--images", CONFIG / "examples/images")
+        ran = imagegate("test", "--init", suite, *config, tmp_path / "deploy", CONFIG / "examples/pods")
+        assert (ran.code, ran.out) == (0, f"{suite}: 7 tests\n")
+        document = yaml.safe_load(suite.read_text())
+        jsonschema.validate(document, schema("policy-test.schema.json"))
+        assert document["cases"][0] == {
+            "name": "Pod web",
+            "file": "deploy/pods.yaml",
+            "kind": "Pod",
+            "objectName": "web",
+            "expect": {"verdict": "allowed"},
+        }
+        assert {each["expect"]["verdict"] for each in document["cases"]} == {"allowed", "denied", "rewritten"}
+        checked = json.loads(imagegate("check", *config, "-o", "json", tmp_path / "deploy").out)
+        verdicts = [each["verdict"] for each in checked["results"]]
+        assert [each["expect"]["verdict"] for each in document["cases"]][:3] == verdicts
+        ran = imagegate("test", tmp_path)
+        assert (ran.code, ran.err) == (0, "")
+        assert "7 passed" in ran.out
+
+    def test_images_that_nothing_describes_are_named(self, imagegate: Command, tmp_path: Path) -> None:
+        (tmp_path / "pod.yaml").write_text(pod(GOOD, namespace="signed-demo"))
+        suite = tmp_path / "imagegate-test.yaml"
+        ran = imagegate("test", "--init", suite, "--policies", SIGNED_DEMO, tmp_path / "pod.yaml")
+        assert ran.code == 0
+        assert f"unknown, as fixtures.registry does not describe it: {GOOD}" in ran.err
+        assert imagegate("test", suite).code == 0
+
+    def test_nothing_is_replaced(self, imagegate: Command, tmp_path: Path) -> None:
+        (tmp_path / "pod.yaml").write_text(pod(GOOD))
+        suite = tmp_path / "imagegate-test.yaml"
+        suite.write_text("mine")
+        config = ("--config", CONFIG / "master-config.yaml")
+        ran = imagegate("test", "--init", suite, *config, tmp_path / "pod.yaml")
+        assert ran.code == 2
+        assert "exists, and is not replaced" in ran.err
+        assert suite.read_text() == "mine"
+
+    @pytest.mark.parametrize("text", ["", "a: [\n"])
+    def test_nothing_to_test_is_not_green(self, imagegate: Command, tmp_path: Path, text: str) -> None:
+        (tmp_path / "pod.yaml").write_text(text)
+        suite = tmp_path / "imagegate-test.yaml"
+        config = ("--config", CONFIG / "master-config.yaml")
+        assert imagegate("test", "--init", suite, *config, tmp_path / "pod.yaml").code == 2
+        assert imagegate("test", "--init", suite, *config).code == 2
+        assert not suite.exists()
+
+    def test_what_is_wrong_hides_nothing_else(self, imagegate: Command, tmp_path: Path) -> None:
+        (tmp_path / "a.yaml").write_text(pod(GOOD))
+        (tmp_path / "b.yaml").write_text("a: [\n")
+        suite = tmp_path / "new.imagegate-test.yaml"
+        ran = imagegate("test", "--init", suite, "--config", CONFIG / "master-config.yaml", tmp_path)
+        assert ran.code == 2
+        assert "b.yaml:2: not YAML" in ran.err
+        assert imagegate("test", suite).code == 0
+
+    def test_the_policy_is_named_by_the_suite(self, suites: Suites, imagegate: Command) -> None:
+        suites.write(case(GOOD, "allowed"))
+        ran = imagegate("test", "--config", CONFIG / "master-config.yaml", suites.folder)
+        assert ran.code == 2
+        assert "for --init" in ran.err
 
 
 class TestFormats:

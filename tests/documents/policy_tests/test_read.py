@@ -79,7 +79,10 @@ def test_a_suite_without_cases_is_wrong(cases: str) -> None:
             HEAD + "fixtures: {registry: [{image: a, digest: sha256:1}]}\n" + CASE,
             "[0].digest: sha256:1: invalid",
         ),
-        (HEAD + "fixtures: {registry: [{image: a}]}\n" + CASE, "registry[0]: needs one of digest, absent and unav"),
+        (
+            HEAD + "fixtures: {registry: [{image: a, absent: true, unavailable: b}]}\n" + CASE,
+            "registry[0]: only one of",
+        ),
         (HEAD + "fixtures: {registry: [{image: 'A B', absent: true}]}\n" + CASE, "fixtures.registry[0].image:"),
         (
             HEAD + f"fixtures: {{registry: [{{image: a, digest: '{DIGEST}', signatures: [{{}}]}}]}}\n" + CASE,
@@ -106,7 +109,8 @@ def test_all_errors_are_told_at_once() -> None:
             "fixtures: {registry: [{image: a, digest: '%s', signatures: [{key: k}], trust: {}}]}\n",
             True,
         ),
-        ("fixtures: {registry: [{image: a}]}\n", False),
+        ("fixtures: {registry: [{image: a}]}\n", True),
+        ("fixtures: {registry: [{image: a, absent: true, unavailable: b}]}\n", False),
         ("fixtures: {objects: [{kind: A}]}\n", False),
         ("fixture: {}\n", False),
     ],
