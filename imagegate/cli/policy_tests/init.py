@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imagegate.cli.check.manifests import BadManifest, Manifest, read_manifests
-from imagegate.cli.check.run import FILE_MAX_BYTES, Result
-from imagegate.cli.check.select import select_files
+from imagegate.adapters.files.walk import Document, PassedOver
+from imagegate.cli.check.manifests import Manifest, read_manifests
+from imagegate.cli.check.read import FILE_MAX_BYTES
+from imagegate.cli.check.run import Result
+from imagegate.cli.check.select import Patterns, walk
 from imagegate.cli.output import quoted_word, yaml_text
 from imagegate.cli.outputs import write_file
 from imagegate.cli.policy_tests.expectations import compared_rewrites
@@ -47,9 +49,9 @@ def write_suite(file: Path, paths: Sequence[Path], chosen: StartupOptions, resol
     """
     if file.exists():
         raise InvalidSuite(f"{file}: exists, and is not replaced: name a new file")
-    selection = select_files(paths)
-    errors = [*selection.errors]
-    named = list(_named_cases([each.path for each in selection.files], file.parent, errors))
+    met = list(walk(paths, Patterns()))
+    errors = [str(each) for each in met if not isinstance(each, Document | PassedOver)]
+    named = list(_named_cases([each.path for each in met if isinstance(each, Document)], file.parent, errors))
     if not named:
         raise InvalidSuite(*errors, f"{file}: nothing to test: no object in the named files")
     document = {
@@ -111,8 +113,12 @@ def _sources(file: Path, folder: Path, errors: list[str]) -> Iterator[tuple[Mani
     found: list[Manifest] = []
     try:
         text = read_bounded(file, FILE_MAX_BYTES, Place(str(file), 1, "")).decode("utf-8-sig")
-        found += read_manifests(text, str(file))
-    except (BadManifest, InvalidSuite, UnicodeDecodeError) as error:
+        for each in read_manifests(text, str(file)):
+            if isinstance(each, Manifest):
+                found.append(each)
+            else:
+                errors.append(f"{each.file}:{each.line}: {each.why}")
+    except (InvalidSuite, UnicodeDecodeError) as error:
         errors.append(str(error))
     keys = [_key(each.object) for each in found]
     for manifest, (kind, name) in zip(found, keys, strict=True):
