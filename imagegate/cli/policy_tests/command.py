@@ -12,9 +12,9 @@ from imagegate.cli.colour import colour_option
 from imagegate.cli.options import FILE, FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
 from imagegate.cli.outputs import Output, chosen_outputs, output_options, write_outputs
 from imagegate.cli.policy_tests.render import FORMATS
-from imagegate.cli.words import counted
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.enforcement.questions import ManifestDigest
+from imagegate.core.words import counted
 from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
 
