@@ -67,7 +67,10 @@ class Settings:
     config: str = text("", "Path of a master-config.yaml or an ImagePolicyConfig.")
     policies: tuple[str, ...] = texts("Files and folders of ClusterImagePolicy and ImagePolicy objects.")
     images: tuple[str, ...] = texts("Files and folders of image.openshift.io objects.")
-    access_rules: str = text("", "File of access rules, used without a cluster. Empty: nobody has access.")
+    access_rules: str = text(
+        "",
+        "File of access rules, used without a cluster. Empty: only administrators (`system:masters`) have rights.",
+    )
     documents: DocumentSettings = section(DocumentSettings, key="documents")
     messages: MessageSettings = section(MessageSettings, key="messages")
     integrated_registry: IntegratedRegistrySettings = section(IntegratedRegistrySettings, key="integratedRegistry")

@@ -24,6 +24,7 @@ SOURCES = {
     "meta": (MACHINERY, "pkg/apis/meta/v1/types.go"),
     "image": (OPENSHIFT, "image/v1/types.go"),
     "project": (OPENSHIFT, "project/v1/types.go"),
+    "template": (OPENSHIFT, "template/v1/types.go"),
 }
 ROOTS = {
     "v1": ("core", "Namespace Pod PodTemplate Secret ConfigMap ServiceAccount Service ReplicationController Event"),
@@ -42,6 +43,7 @@ ROOTS = {
         ),
     ),
     "project.openshift.io/v1": ("project", "Project ProjectRequest"),
+    "template.openshift.io/v1": ("template", "Template"),
     "meta.k8s.io/v1": ("meta", "CreateOptions DeleteOptions GetOptions ListOptions PatchOptions UpdateOptions Status"),
 }
 SCALARS = {

@@ -187,6 +187,7 @@ PATCH_TYPES: Mapping[str, Mapping[str, PatchField]] = {
         "status": object_of("openshift/project.ProjectStatus"),
     },
     "openshift/project.ProjectStatus": {"conditions": by("type")},
+    "openshift/template.Template": {"metadata": object_of("meta.ObjectMeta")},
 }
 
 _KINDS: Mapping[str, str] = {
@@ -205,6 +206,7 @@ _KINDS: Mapping[str, str] = {
     "image.openshift.io/v1 ImageStreamTag": "openshift/image.ImageStreamTag",
     "image.openshift.io/v1 ImageTag": "openshift/image.ImageTag",
     "project.openshift.io/v1 Project": "openshift/project.Project",
+    "template.openshift.io/v1 Template": "openshift/template.Template",
     "v1 ConfigMap": "core.ConfigMap",
     "v1 Event": "core.Event",
     "v1 Namespace": "core.Namespace",

@@ -22,6 +22,10 @@ class SubResource:
     name: str
     kind: str
     verbs: tuple[str, ...]
+    api_version: str = ""
+    """Of ``kind``; empty: that of the resource."""
+    needs_running: bool = False
+    """True if it exists for what runs, or for controllers: a dry cluster answers that there is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ STREAMS = _image(
     categories=("all",),
     sub_resources=(
         SubResource("layers", "ImageStreamLayers", _READ_ONLY),
-        SubResource("secrets", "SecretList", _READ_ONLY),
+        SubResource("secrets", "SecretList", _READ_ONLY, "v1"),
         SubResource("status", "ImageStream", _READ_WRITE),
     ),
 )
@@ -73,6 +77,36 @@ STREAM_IMAGES = _image("imagestreamimages", "ImageStreamImage", verbs=("get",), 
 STREAM_IMPORTS = _image("imagestreamimports", "ImageStreamImport", verbs=("create",))
 STREAM_MAPPINGS = _image("imagestreammappings", "ImageStreamMapping", verbs=("create",))
 SIGNATURES = _image("imagesignatures", "ImageSignature", namespaced=False, verbs=("create", "delete"))
+
+_CALLED, _CONNECTED, _SCALED = ("create",), ("create", "get"), ("get", "patch", "update")
+
+
+def _running(name: str, kind: str, verbs: tuple[str, ...], api_version: str = "") -> SubResource:
+    return SubResource(name, kind, verbs, api_version, needs_running=True)
+
+
+_SCALE = (_running("scale", "Scale", _SCALED, "autoscaling/v1"),)
+_OF_RUNNING: Mapping[str, tuple[SubResource, ...]] = {
+    "pods": (
+        _running("attach", "PodAttachOptions", _CONNECTED),
+        _running("eviction", "Eviction", _CALLED, "policy/v1"),
+        _running("exec", "PodExecOptions", _CONNECTED),
+        _running("log", "Pod", ("get",)),
+        _running("portforward", "PodPortForwardOptions", _CONNECTED),
+    ),
+    "deployments": _SCALE,
+    "replicasets": _SCALE,
+    "replicationcontrollers": _SCALE,
+    "statefulsets": _SCALE,
+    "deploymentconfigs": (*_SCALE, _running("log", "DeploymentLog", ("get",))),
+    "buildconfigs": (
+        _running("instantiate", "BuildRequest", _CALLED),
+        _running("instantiatebinary", "BinaryBuildRequestOptions", _CALLED),
+    ),
+    "builds": (_running("clone", "BuildRequest", _CALLED), _running("log", "BuildLog", ("get",))),
+    "serviceaccounts": (_running("token", "TokenRequest", _CALLED, "authentication.k8s.io/v1"),),
+}
+"""Not here: ``deploymentconfigs/instantiate``. Without it, ``oc rollout latest`` counts the version up itself."""
 
 NAMESPACES = ApiResource(
     "",
@@ -84,9 +118,23 @@ NAMESPACES = ApiResource(
     verbs=tuple(verb for verb in STORED_VERBS if verb != "deletecollection"),
     short_names=("ns",),
 )
-PODS = ApiResource("", "v1", "pods", "Pod", "pod", short_names=("po",), categories=("all",))
+PODS = ApiResource(
+    "", "v1", "pods", "Pod", "pod", short_names=("po",), categories=("all",), sub_resources=_OF_RUNNING["pods"]
+)
 SECRETS = ApiResource("", "v1", "secrets", "Secret", "secret")
-SERVICE_ACCOUNTS = ApiResource("", "v1", "serviceaccounts", "ServiceAccount", "serviceaccount", short_names=("sa",))
+SERVICE_ACCOUNTS = ApiResource(
+    "",
+    "v1",
+    "serviceaccounts",
+    "ServiceAccount",
+    "serviceaccount",
+    short_names=("sa",),
+    sub_resources=_OF_RUNNING["serviceaccounts"],
+)
+TEMPLATES = ApiResource("template.openshift.io", "v1", "templates", "Template", "template")
+PROCESSED_TEMPLATES = ApiResource(
+    "template.openshift.io", "v1", "processedtemplates", "Template", "processedtemplate", verbs=("create",)
+)
 EVENTS = ApiResource("", "v1", "events", "Event", "event", short_names=("ev",))
 _OTHERS = (
     ("", "v1", "configmaps", "ConfigMap", ("cm",)),
@@ -146,6 +194,8 @@ RESOURCES: tuple[ApiResource, ...] = (
     PROJECTS,
     PROJECT_REQUESTS,
     USERS,
+    TEMPLATES,
+    PROCESSED_TEMPLATES,
     *(
         ApiResource(
             group,
@@ -155,6 +205,7 @@ RESOURCES: tuple[ApiResource, ...] = (
             kind.lower(),
             short_names=short,
             categories=() if name in _NOT_IN_ALL else ("all",),
+            sub_resources=_OF_RUNNING.get(name, ()),
         )
         for group, version, name, kind, short in _OTHERS
     ),

@@ -70,15 +70,9 @@ class Processing:
         if secret:
             parameters = {name: self._from_secret(each) for name, each in parameters.items()}
         substitution = Substitution(parameters, self._budget)
-        labels, about_labels = _labels(document.get("labels"), substitution, f"{place}labels")
-        entries = document.get("objects")
-        if not isinstance(entries, list):
-            raise BadTemplate(f"{place}objects", f"expected a list, got {type(entries).__name__}")
-        for index, entry in enumerate(entries):
-            at = f"{place}objects[{index}]"
-            made, doubts = substitution.object(_without_namespace(_checked(entry, at)), at)
-            doubts = (*doubts, *about_labels, *_inside(outer, ("objects", index)))
-            yield from self._made(_labelled(made, labels), at, doubts, level)
+        for index, found in enumerate(_entries(document, substitution, place)):
+            doubts = (*found.doubts, *_inside(outer, ("objects", index)))
+            yield from self._made(found.object, found.place, doubts, level)
 
     def _made(self, made: dict[str, Any], at: str, doubts: tuple[Doubt, ...], level: int) -> Iterator[TemplateObject]:
         """An object, or those inside it."""
@@ -102,6 +96,27 @@ class Processing:
         if parameter.name in self._given:
             return parameter
         return parameter._replace(value=None, why=f"parameter {parameter.name} may come from the Secret of spec.secret")
+
+
+def processed_objects(template: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
+    """The objects of a Template with these parameters; Lists and Templates among them stay what they are.
+
+    Raises:
+        BadTemplate: OpenShift would not process it, or a limit is reached.
+    """
+    return [found.object for found in _entries(template, Substitution(parameters, Budget()), "")]
+
+
+def _entries(template: Mapping[str, Any], substitution: Substitution, place: str) -> Iterator[TemplateObject]:
+    """The entries of ``objects`` with values and labels."""
+    labels, about_labels = _labels(template.get("labels"), substitution, f"{place}labels")
+    entries = template.get("objects")
+    if not isinstance(entries, list):
+        raise BadTemplate(f"{place}objects", f"expected a list, got {type(entries).__name__}")
+    for index, entry in enumerate(entries):
+        at = f"{place}objects[{index}]"
+        made, doubts = substitution.object(_without_namespace(_checked(entry, at)), at)
+        yield TemplateObject(_labelled(made, labels), at, (*doubts, *about_labels))
 
 
 def _instantiated(document: Mapping[str, Any], place: str) -> tuple[Mapping[str, Any], bool]:

@@ -10,6 +10,7 @@ from imagegate.core.image_api.resources import (
     IMAGE_TAGS,
     IMAGES,
     NAMESPACES,
+    PROCESSED_TEMPLATES,
     PROJECT_REQUESTS,
     PROJECTS,
     RESOURCES,
@@ -21,10 +22,15 @@ from imagegate.core.image_api.resources import (
     STREAM_MAPPINGS,
     STREAM_TAGS,
     STREAMS,
+    TEMPLATES,
     USERS,
     ApiResource,
+    SubResource,
 )
+from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.status import Status, StatusError
 from imagegate.service.image_api.cluster import (
+    DRY_CLUSTER,
     Admit,
     ClusterRules,
     NamespaceObjects,
@@ -35,6 +41,7 @@ from imagegate.service.image_api.cluster import (
 from imagegate.service.image_api.images import ImageRules, Mappings, Signatures, StreamImages
 from imagegate.service.image_api.imports import Imports
 from imagegate.service.image_api.namespaces import create_first_namespaces
+from imagegate.service.image_api.processed_templates import ProcessedTemplates
 from imagegate.service.image_api.projects import ProjectRequests, Projects, Users
 from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject, ListOptions
 from imagegate.service.image_api.reviews import review_of
@@ -49,7 +56,7 @@ from imagegate.service.image_api.streams import (
 from imagegate.service.image_api.tags import ImageTags, StreamTags
 from imagegate.service.imports.importer import Importer
 
-_PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name})
+_PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name, TEMPLATES.name})
 
 
 @runtime_checkable
@@ -108,6 +115,7 @@ class ImageApi:
                 if "list" in each.verbs
             },
             NAMESPACES: NamespaceObjects(store, NAMESPACES, NamespaceRules(admit), now=objects.now),
+            PROCESSED_TEMPLATES: ProcessedTemplates(),
             PROJECTS: projects,
             PROJECT_REQUESTS: ProjectRequests(objects, projects),
             USERS: Users(),
@@ -142,6 +150,20 @@ class ImageApi:
         if sub_resource == "secrets":
             return pull_secrets(self.objects, request)
         return self.streams.get(request, name)
+
+    def not_running(
+        self, request: ApiRequest, resource: ApiResource, name: str, sub_resource: SubResource
+    ) -> StatusError:
+        """The refusal of a sub-resource that exists only where something runs.
+
+        Raises:
+            StatusError: 404, there is no such object.
+        """
+        endpoint = self.endpoints[resource]
+        if isinstance(endpoint, StoredObjects):
+            endpoint.stored(request, name)
+        what = f"{resource.name} {go_quote(name)} has no {sub_resource.name} here: {DRY_CLUSTER}"
+        return StatusError(Status(code=405, reason="MethodNotAllowed", message=what))
 
     def update_stream_status(
         self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = True

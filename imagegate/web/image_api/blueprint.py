@@ -240,6 +240,9 @@ class _Requests:
 
     def _do(self, verb: str, call: ApiRequest, target: Target, options: WriteOptions) -> tuple[JsonObject, int]:
         endpoint = self._api.endpoints[target.resource]
+        sub_resource = target.resource.sub_resource(target.sub_resource)
+        if sub_resource is not None and sub_resource.needs_running:
+            raise self._api.not_running(call, target.resource, target.name, sub_resource)
         if verb == "get" and target.sub_resource:
             return self._api.sub_read(call, target.name, target.sub_resource), 200
         if verb == "get" and isinstance(endpoint, Gets):

@@ -73,14 +73,18 @@ def _aggregated_resource(resource: ApiResource) -> dict[str, Any]:
         found["categories"] = list(resource.categories)
     if resource.sub_resources:
         found["subresources"] = [
-            {"subresource": each.name, "responseKind": _kind(resource, each.kind), "verbs": list(each.verbs)}
+            {
+                "subresource": each.name,
+                "responseKind": _kind(resource, each.kind, each.api_version),
+                "verbs": list(each.verbs),
+            }
             for each in resource.sub_resources
         ]
     return found
 
 
-def _kind(resource: ApiResource, kind: str) -> dict[str, str]:
-    group, version = ("", "v1") if kind == "SecretList" else (resource.group, resource.version)
+def _kind(resource: ApiResource, kind: str, api_version: str = "") -> dict[str, str]:
+    group, _, version = (api_version or resource.api_version).rpartition("/")
     return {"group": group, "version": version, "kind": kind}
 
 

@@ -79,7 +79,7 @@ def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
     one = bool(target.name)
     verbs = {
         "GET": "watch" if is_true(query.get("watch")) else "get" if one else "list",
-        "POST": "" if one else "create",
+        "POST": "" if one and not target.sub_resource else "create",
         "PUT": "update" if one else "",
         "PATCH": "patch" if one else "",
         "DELETE": "delete" if one else "deletecollection",

@@ -257,3 +257,43 @@ def test_kubectl(api: Api, tmp_path: Path) -> None:
         listed = kubectl("auth", "can-i", "--list", "--as=dev").stdout
         assert "imagestreams.image.openshift.io" in listed
         assert kubectl("get", "projects", "-o", "name").stdout.splitlines()[0] == "project.project.openshift.io/default"
+
+
+class TestWithoutRules:
+    """An empty ``accessRules`` gives nothing to anybody but administrators."""
+
+    @pytest.fixture
+    def api(self, tmp_path: Path) -> Api:
+        return make_api(tmp_path / "images.db")
+
+    @pytest.mark.parametrize(
+        "method, path",
+        [
+            ("GET", "namespaces/default/imagestreams"),
+            ("GET", "images"),
+            ("POST", "namespaces/default/imagestreams"),
+            ("POST", "namespaces/default/imagestreamimports"),
+            ("PATCH", "images/sha256:x"),
+            ("GET", "/api/v1/namespaces/default/secrets"),
+            ("DELETE", "/api/v1/namespaces/default/pods"),
+            ("POST", REQUESTS),
+        ],
+    )
+    def test_nobody_else_has_rights(self, api: Api, method: str, path: str) -> None:
+        assert api.ask(method, path, None if method == "GET" else {}, user="dev").status_code == 403
+        groups = {"Impersonate-Group": "system:masters"}
+        assert api.ask(method, path, None if method == "GET" else {}, user="dev", **groups).status_code != 403
+
+    def test_everybody_may_ask_who_he_is(self, api: Api) -> None:
+        api.post(WHO, {}, user="dev")
+        assert may(api, "dev", "get", "imagestreams", "default")["allowed"] is False
+        assert api._checked(api.ask("GET", PROJECTS, user="dev"), 200)["items"] == []
+
+
+def test_the_right_to_tags_is_none_to_mark_images(api: Api) -> None:
+    """A deny annotation on an Image is set and removed by those who may change Images."""
+    mark = {"metadata": {"annotations": {"images.openshift.io/deny-execution": "true"}}}
+    refused = api.ask("PATCH", "images/sha256:x", mark, user="dev", **{"Content-Type": "application/merge-patch+json"})
+    assert refused.status_code == 403
+    assert refused.json is not None
+    assert 'cannot patch resource "images"' in refused.json["message"]

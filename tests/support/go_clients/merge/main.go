@@ -14,6 +14,7 @@ import (
 	build "github.com/openshift/api/build/v1"
 	image "github.com/openshift/api/image/v1"
 	project "github.com/openshift/api/project/v1"
+	template "github.com/openshift/api/template/v1"
 	apps "k8s.io/api/apps/v1"
 	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
@@ -36,6 +37,7 @@ var kinds = map[string]any{
 	"image.openshift.io/v1 ImageStreamTag":  image.ImageStreamTag{},
 	"image.openshift.io/v1 ImageTag":        image.ImageTag{},
 	"project.openshift.io/v1 Project":       project.Project{},
+	"template.openshift.io/v1 Template":     template.Template{},
 	"v1 ConfigMap":                          core.ConfigMap{},
 	"v1 Event":                              core.Event{},
 	"v1 Namespace":                          core.Namespace{},
