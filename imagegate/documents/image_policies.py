@@ -7,7 +7,7 @@ unchanged, and it fails closed, in the original's words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ SAME_KIND_ELSEWHERE = frozenset({"config.openshift.io", "policy.sigstore.dev"})
 
 _GROUPS = {group.value: group for group in PolicyGroup}
 _GROUP_NAMES = frozenset(api_version.partition("/")[0] for api_version in _GROUPS)
-_IDENTITY_TYPES = (
+IDENTITY_TYPES = (
     "",
     "matchExact",
     "matchRepoDigestOrExact",
@@ -236,13 +236,14 @@ class _Object:
                 self._report.refuse(node.line, path, "is null, which matches nothing")
                 continue
             source = EntrySource(*key, position)
-            entry = self._entry(Fields(node, path, self._report), source)
+            entry = self.entry(Fields(node, path, self._report), source)
             if entry is not None:
                 found.append(entry)
                 self._loaded.entries[source] = Place(self._report.file, node.line)
         return tuple(found)
 
-    def _entry(self, fields: Fields, source: EntrySource) -> Entry | None:
+    def entry(self, fields: Fields, source: EntrySource) -> Entry | None:
+        """One entry; None for one that is left out."""
         name = self._name(fields)
         if "policies" in fields.entries and not fields.has("policies"):  # docs/spec/enforcement.md 7.1
             fields.ignore("policies")
@@ -283,6 +284,13 @@ class _Object:
                 f"{go_quote(name)} has no /, so its * also reaches over the one between host and path of an image",
             )
         return name
+
+
+def entry_reader() -> Callable[[Fields], object]:
+    """Reads one entry of ``repositories``; for the schema of an entry."""
+    source = EntrySource(PolicyGroup.PORTIERIS, CLUSTER_IMAGE_POLICY, "", "", 0)
+    reader = _Object(Node({}, 1), "", Report(""), Reading(), LoadedPolicies())
+    return lambda fields: reader.entry(fields, source)
 
 
 def _trust(fields: Fields) -> TrustPolicy:
@@ -330,8 +338,8 @@ def _requirement(fields: Fields) -> SimpleRequirement:
 
 def _signed_identity(fields: Fields, *, is_used: bool) -> SignedIdentity:
     kind = fields.text("type")
-    if kind not in _IDENTITY_TYPES:
-        known = ", ".join(_IDENTITY_TYPES[1:])
+    if kind not in IDENTITY_TYPES:
+        known = ", ".join(IDENTITY_TYPES[1:])
         fields.report.refuse(
             fields.line_of("type"), fields.at("type"), f"expected one of {known}, got {go_quote(kind)}"
         )
@@ -343,7 +351,7 @@ def _signed_identity(fields: Fields, *, is_used: bool) -> SignedIdentity:
         signed_prefix=fields.text("signedPrefix"),
     )
     fields.finish()
-    if kind in _IDENTITY_TYPES:
+    if kind in IDENTITY_TYPES:
         try:
             signed_identity(
                 kind,

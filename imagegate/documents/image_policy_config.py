@@ -7,6 +7,7 @@ unknown resolution types, repeated keys, nulls in lists. ``openshift-4`` reads e
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from imagegate.core.admission.request import GroupResource
@@ -226,6 +227,12 @@ class _Reader:
                 text = f"{go_quote(registry)} is not a registry{hint_for_callout(registry)}"
                 self._report.refuse(fields.line_of("matchRegistries"), place, text)
         return registries
+
+
+def rule_readers(profile: Profile) -> tuple[Callable[[Fields], object], Callable[[Fields], object]]:
+    """Readers of one resolution rule and one execution rule; for their schemas."""
+    reader = _Reader(Report(""), profile)
+    return reader.resolution_rule, reader.execution_rule
 
 
 def _with_extensions(rule: ExecutionRule, fields: Fields) -> ExecutionRule:
