@@ -90,32 +90,32 @@ def configured_plugins(
             settings, policies, record_key or RecordKey(), modes.get("cise", Modes()), objects, node_secrets
         )
     if settings.warn_on_templates and settings.profile is not Profile.OPENSHIFT_4:
-        found = [replace(each, warns_in=_warns_in(each)) for each in found]
+        found = list(map(_warning, found))
     guard = policy_guard(settings, tuple(found))
     with_templates = judging_templates(found, settings.image_policy.extra_resources)
     return (*with_templates, guard) if guard is not None else tuple(with_templates)
 
 
-def _warns_in(configured: ConfiguredPlugin) -> frozenset[Phase]:
-    """Passes in which a plug-in warns of the Pods that an object makes.
+def _warning(configured: ConfiguredPlugin) -> ConfiguredPlugin:
+    """The plug-in, made to warn of the Pods that an object makes.
 
-    None where such Pods are not judged later, or the object itself is judged by the same rules. The validating pass,
-    unless an endpoint has no other pass.
+    In the validating pass, unless an endpoint has no other pass; not at all where such Pods are not judged later.
     """
     plugin = configured.plugin
     if isinstance(plugin, ImagePolicyPlugin):
         judged = plugin.behaviour.controller_owned is ControllerOwned.VALIDATE
-        return frozenset({Phase.VALIDATE}) if judged else frozenset()
-    if not configured.only_as and plugin.name != CISE:
-        return frozenset()
+        return replace(configured, warns_in=frozenset({Phase.VALIDATE})) if judged else configured
+    if plugin.name != CISE:
+        return configured
     from imagegate.core.enforcement.behaviour import Parents  # slow imports only where they are used
     from imagegate.core.enforcement.plugin import CisePlugin, Hook
 
-    if not isinstance(plugin, CisePlugin) or not plugin.settings.pods_only or plugin.settings.parents is Parents.TRUST:
-        return frozenset()
-    return {Hook.ADMIT: frozenset({Phase.MUTATE}), Hook.TRUST: frozenset[Phase]()}.get(
-        plugin.hook, frozenset({Phase.VALIDATE})
-    )
+    if not isinstance(plugin, CisePlugin) or plugin.hook is Hook.TRUST:
+        return configured
+    if plugin.settings.pods_only and plugin.settings.parents is Parents.TRUST:
+        return configured
+    phase = Phase.MUTATE if plugin.hook is Hook.ADMIT else Phase.VALIDATE
+    return replace(configured, warns_in=frozenset({phase}), judges_alike=True)
 
 
 def with_objects(

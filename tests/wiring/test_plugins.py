@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from imagegate.core.admission.plugin import Plugin
+from imagegate.core.admission.request import Phase
 from imagegate.documents.image_policies import read_policies
 from imagegate.documents.image_policy_config import load_image_policy
 from imagegate.documents.master_config import MasterConfig
 from imagegate.documents.yaml.source import read_source
 from imagegate.settings.load import read_settings
+from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.plugins import configured_plugins
+from imagegate.wiring.runtime import build
 from tests.support.enforcement_setup import policy
 
 
@@ -46,6 +51,14 @@ def test_a_plug_in_meets_the_contract() -> None:
     assert plugin.name == "always-pull"
 
 
+ALL_WARN = {
+    "image-policy": {"validate"},
+    "cise": {"validate"},
+    "cise-admit": {"mutate"},
+    "cise-va": {"validate"},
+}
+
+
 @pytest.mark.parametrize(
     "settings, expected",
     [
@@ -54,12 +67,8 @@ def test_a_plug_in_meets_the_contract() -> None:
         ("profile: openshift-4", {}),
         ("imagePolicy: {controllerOwned: skip}", {}),
         ("imagePolicy: {controllerOwned: trusted}", {}),
-        # the object itself is judged by the same rules
-        ("cise: {profile: portieris}", {"image-policy": {"validate"}}),
-        (
-            "cise: {profile: cise}",
-            {"image-policy": {"validate"}, "cise": {"validate"}, "cise-admit": {"mutate"}, "cise-va": {"validate"}},
-        ),
+        ("cise: {profile: portieris}", ALL_WARN),
+        ("cise: {profile: cise}", ALL_WARN),
         ("cise: {profile: cise, parents: trust}", {"image-policy": {"validate"}}),
         ("{warnOnTemplates: false, cise: {profile: cise}}", {}),
     ],
@@ -78,3 +87,32 @@ apiVersion: v1
 executionRules:
 - {name: a, onResources: [{resource: pods}], matchRegistries: [docker.io]}
 """
+
+
+def test_image_enforcement_warns_of_kinds_that_it_does_not_know(tmp_path: Path) -> None:
+    policies = tmp_path / "policy.yaml"
+    policies.write_text(policy('{name: "docker.io/*"}'))
+    service = build(StartupOptions(policies=(policies,)))
+    template = {"spec": {"containers": [{"name": "a", "image": "quay.io/evil/tool:1"}]}}
+    answers = {}
+    for group, kind, document in (
+        ("apps.openshift.io", "DeploymentConfig", {"spec": {"template": template}}),
+        ("", "PodTemplate", {"template": template}),
+        ("apps", "Deployment", {"spec": {"template": template}}),
+    ):
+        request = {
+            "uid": "u",
+            "kind": {"group": group, "version": "v1", "kind": kind},
+            "resource": {"group": group, "version": "v1", "resource": f"{kind.lower()}s"},
+            "operation": "CREATE",
+            "namespace": "default",
+            "object": document,
+        }
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        response = service.reviewer.review(review, Phase.VALIDATE)["response"]
+        answers[kind] = (response["allowed"], [text[:59] for text in response.get("warnings", ())])
+    assert answers == {
+        "DeploymentConfig": (True, ["cise would deny the Pods of this DeploymentConfig: spec.tem"]),
+        "PodTemplate": (True, ["cise would deny the Pods of this PodTemplate: template.spec"]),
+        "Deployment": (False, []),
+    }

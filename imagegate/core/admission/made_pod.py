@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from imagegate.core.admission.custom_resources import PODS, CustomResource, Template, pod_request, templates
-from imagegate.core.admission.request import AdmissionRequest
+from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.admission.workload import DEPLOYMENT_CONFIGS, POD, WORKLOADS
 
 
@@ -15,7 +15,8 @@ class MadePod(NamedTuple):
     """A Pod, and the template that it comes from."""
 
     request: AdmissionRequest
-    """Its creation. Rules that name the object's own resource do not apply to it."""
+    """Its creation, by a controller: rules that name the object's own resource do not apply, and its author's rights do
+    not count. The Pod's service account has its own."""
     template: Template
 
 
@@ -28,7 +29,7 @@ def made_pod(request: AdmissionRequest) -> MadePod | None:
     template = _template(request, request.object)
     if template is None:
         return None
-    pod = replace(pod_request(request, template, None), operation="CREATE", request_resource=PODS)
+    pod = replace(pod_request(request, template, None), operation="CREATE", request_resource=PODS, user=User())
     return MadePod(pod, template)
 
 

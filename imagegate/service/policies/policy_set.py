@@ -95,6 +95,8 @@ class ConfiguredPlugin:
     """True if its validating pass never differs for an object that its mutating pass allows unchanged."""
     warns_in: frozenset[Phase] = frozenset()
     """Passes in which it also judges the Pods that an admitted object makes, for warnings."""
+    judges_alike: bool = False
+    """True if an object that it covers is judged as its Pods will be, so that there is nothing left to warn of."""
 
     @property
     def rules_in_force(self) -> int:

@@ -211,6 +211,8 @@ class Reviewer:
                 return ()
             for configured in asked:
                 plugin = configured.plugin
+                if configured.judges_alike and self._covers(plugin, request, None):
+                    continue
                 if not self._covers(plugin, pod.request, None):
                     continue
                 decision = yield from self._ask(plugin, pod.request, frame.deadline, frame.known, frame.now, None)

@@ -111,6 +111,7 @@ def test_the_pod_is_judged_as_its_creation_in_the_mutating_pass() -> None:
     answer = reviewer(of_pods(look)).review(review(document, old=old), Phase.VALIDATE)
     assert answer["response"] == {"uid": "u-1", "allowed": True}
     (pod,) = seen
+    assert pod.user.name == ""  # the author's rights are not those of the controller
     assert (pod.operation, pod.phase, pod.resources, pod.old_object) == ("CREATE", Phase.MUTATE, (("", "pods"),), None)
     assert pod.object == {
         "apiVersion": "v1",
@@ -143,6 +144,17 @@ def test_only_in_its_passes_and_at_its_endpoints() -> None:
     assert "warnings" in service.review(review(holder()), Phase.VALIDATE, {"image-policy"})["response"]
     off = reviewer(of_pods(no, warns_in=frozenset()))
     assert "warnings" not in off.review(review(holder()), Phase.VALIDATE)["response"]
+
+
+def test_an_object_that_is_judged_as_its_pods_needs_no_warning() -> None:
+    everywhere = ConfiguredPlugin(Told("cise", allow_all_but_pods), warns_in=VALIDATING, judges_alike=True)
+    assert "warnings" not in reviewer(everywhere).review(review(holder()), Phase.VALIDATE)["response"]
+    pods_only = replace(of_pods(no), judges_alike=True)
+    assert "warnings" in reviewer(pods_only).review(review(holder()), Phase.VALIDATE)["response"]
+
+
+def allow_all_but_pods(request: AdmissionRequest, answers: Answers) -> Decision:
+    return no(request, answers) if request.resource == ("", "pods") else Decision(plugin="cise")
 
 
 def test_a_denied_object_has_no_such_warnings() -> None:
