@@ -92,7 +92,9 @@ executionRules:
 def test_image_enforcement_warns_of_kinds_that_it_does_not_know(tmp_path: Path) -> None:
     policies = tmp_path / "policy.yaml"
     policies.write_text(policy('{name: "docker.io/*"}'))
-    service = build(StartupOptions(policies=(policies,)))
+    settings = tmp_path / "imagegate.yaml"
+    settings.write_text("policies: [policy.yaml]\ncise: {profile: portieris}\n")
+    service = build(StartupOptions(settings_file=settings))
     template = {"spec": {"containers": [{"name": "a", "image": "quay.io/evil/tool:1"}]}}
     answers = {}
     for group, kind, document in (
