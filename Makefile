@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .NOTPARALLEL:
-.PHONY: help run check test cluster-test manifests image-check dev lint coverage conformance walkthrough bench bench-report bench-admissions bench-peers lock clean
+.PHONY: help run check test cluster-test manifests image-check dev lint coverage conformance walkthrough bench bench-report bench-admissions bench-peers docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -79,6 +79,9 @@ bench-admissions: $(VENV)/.installed-dev system-packages cluster-programs ## pod
 
 bench-peers: $(VENV)/.installed-dev system-packages cluster-programs ## beside PORTIERIS, GATOR and KYVERNO, if given
 	$(BIN)/python -m bench.peers $(ARGS)
+
+docs: $(VENV)/.installed-dev ## the documentation as a site, in build/site; fails on a link that leads nowhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lock: $(VENV)/.installed-dev ## choose the newest allowed version of every dependency, and write it down with its hashes
 	$(LOCK) setup.cfg requirements/build.in --extra test --extra dev --extra granian --upgrade -o requirements/dev.txt

@@ -117,6 +117,12 @@ def test_the_index_names_every_page() -> None:
     ]
 
 
+def test_the_site_names_every_page() -> None:
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [str(page.relative_to(ROOT / "docs")) for page in sorted((ROOT / "docs").rglob("*.md"))]
+    assert [page for page in pages if f" {page}\n" not in site] == []
+
+
 def test_every_denial_code_is_explained() -> None:
     page = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
     first_columns = re.findall(r"^\| (`[^|]*) \|", page.partition("## Denial codes")[2], re.MULTILINE)
