@@ -30,6 +30,7 @@ from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.documents import PolicyDocuments
 from imagegate.wiring.guard import lockout_check
 from imagegate.wiring.plugins import enforces_images
+from imagegate.wiring.turns import turn_checks
 
 if TYPE_CHECKING:
     from imagegate.adapters.http.circuits import Circuits
@@ -226,6 +227,7 @@ def build(
         service.images = _images(service, inputs, store, http, shared)
         # It does not stop: without the store what must be looked up is denied; with no service ready, every pod is.
         service.checks.append(Check(STORE, service.store_trouble))
+        service.checks += turn_checks(service.images.turn)
     return service
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from imagegate.adapters.records.process_notes import ProcessNotes
 from imagegate.errors import InvalidSettings
 from imagegate.ports.turns import Turn
+from imagegate.service.health import Check
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import BY_STORE, LEASE, STORE_LOCK
 from imagegate.wiring.certificate_names import namespace_of
@@ -47,6 +48,18 @@ def imports_turn(settings: Settings, cluster: Cluster | None, of_store: Turn | N
             " PROMETHEUS_MULTIPROC_DIR"
         )
     return _lease_turn(settings, cluster, IMPORTS, shared, settings.cluster.lease_s)
+
+
+def turn_checks(turn: Turn) -> list[Check]:
+    """For ``/readyz``: the Lease, if there is one. A replica that cannot use it reviews and serves all the same."""
+    if turn.state() is None:
+        return []
+
+    def problem() -> str:
+        state = turn.state()
+        return "" if state is None else state.problem
+
+    return [Check("lease", problem)]
 
 
 def _lease_turn(settings: Settings, cluster: Cluster, name: str, shared: Path, duration_s: float) -> Turn:

@@ -253,6 +253,7 @@ class TestReplicas:
             time.sleep(LEASE_S)
             assert [replica.has_imported("three") for replica in two.each] == [False, False]
             assert all(replica.lease["problem"] for replica in two.each)
+            assert all(replica.service.get("/readyz").json["checks"]["lease"] != "ok" for replica in two.each)
             failing = "imagegate_lease_failing"
             wait_until(lambda: leader.service.metric(failing, lease=LEASE) == 1, "the failure to be shown")
             assert all(replica.service.get("/readyz").status == 200 for replica in two.each)
