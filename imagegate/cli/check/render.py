@@ -159,7 +159,7 @@ def _junit_case(result: Result) -> JunitCase:
         result.label,
         result.file,
         result.line,
-        output=list(dict.fromkeys([*soft, *result.warnings])),
+        output=list(dict.fromkeys([*soft, *result.warnings, *_doubts(result)])),
         seconds=result.seconds,
     )
     if result.verdict in NOT_JUDGED:
@@ -172,6 +172,11 @@ def _junit_case(result: Result) -> JunitCase:
 
 
 _REMEDY = "; give values with --param NAME=VALUE"
+
+
+def _doubts(result: Result) -> tuple[str, ...]:
+    """The rest of an object that is judged in part."""
+    return (_reason(result),) if result.reasons and result.verdict not in NOT_JUDGED else ()
 
 
 def _reason(result: Result) -> str:

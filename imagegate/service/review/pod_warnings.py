@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Decision, Denial, DenialCode
@@ -10,7 +11,10 @@ from imagegate.core.admission.owners import controller_reference
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.workload import InvalidObject
 from imagegate.service.policies.policy_set import Mode
+from imagegate.service.review.response import capped
 
+FIELD_MAX = 253
+"""Longest field of a log line; no name in Kubernetes is longer."""
 _NOT_JUDGED = LACK_OF_EVIDENCE | {DenialCode.INTERNAL_ERROR}
 
 
@@ -34,6 +38,17 @@ def warnings_about_pod(pod: MadePod, kind: str, decision: Decision, mode: Mode) 
     if mode is Mode.AUDIT:
         return ()
     return tuple(dict.fromkeys(_warning(pod, kind, decision.plugin, denial) for denial in decision.denials))
+
+
+def warned_record(request: AdmissionRequest, warnings: Sequence[str]) -> dict[str, object]:
+    """The fields of a log line about warnings: the object, and as many of them as an answer holds."""
+    return {
+        "uid": request.uid[:FIELD_MAX],
+        "kind": str(request.kind)[:FIELD_MAX],
+        "namespace": request.namespace[:FIELD_MAX],
+        "object": request.name[:FIELD_MAX],
+        "warnings": capped(warnings),
+    }
 
 
 def _warning(pod: MadePod, kind: str, plugin: str, denial: Denial) -> str:

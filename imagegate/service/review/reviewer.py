@@ -24,7 +24,7 @@ from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReview
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Deadline, LookUp, MemoryAnswers, Steps, finish
-from imagegate.service.review.pod_warnings import warned_pod, warnings_about_pod
+from imagegate.service.review.pod_warnings import warned_pod, warned_record, warnings_about_pod
 from imagegate.service.review.response import Outcome, Verdict, review_json, status_json
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -221,6 +221,8 @@ class Reviewer:
         except Exception:  # noqa: BLE001 - a warning is no reason to deny
             _log.exception("Pods of an object could not be judged", extra={"uid": request.uid})
             found.append(f"the Pods of this {request.kind.kind} could not be judged: {INTERNAL_ERROR}")
+        if found:
+            _log.info("an admitted object's Pods would be denied", extra=warned_record(request, found))
         return tuple(found)
 
     def _covers(self, plugin: Plugin, request: AdmissionRequest, trace: Trace | None) -> bool:

@@ -203,6 +203,9 @@ def test_a_certain_denial_stands_beside_an_unknown_image(check: Check) -> None:
     assert (ran.code, result["verdict"]) == (1, "denied")
     assert [each["image"] for each in result["problems"]] == [BAD]
     assert result["reasons"] == ["spec.template.spec.containers[0].image: parameter I has no value, and is required"]
+    case = ET.fromstring(check(template(workload, I={"required": True}), "-o", "junit").out)[0][0]
+    assert [each.tag for each in case] == ["failure", "system-out"]
+    assert "not looked into: spec.template.spec.containers[0].image" in str(case[1].text)
 
 
 def test_a_blank_image_that_a_trigger_fills_in_needs_no_value(check: Check) -> None:

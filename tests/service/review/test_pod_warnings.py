@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -260,3 +261,12 @@ def test_the_deadline_is_that_of_the_request() -> None:
     (warning,) = response["warnings"]
     assert "could not judge the Pods" in warning
     assert "0.4" in warning
+
+
+def test_the_log_names_the_object(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        reviewer(of_pods(no)).review(review(holder(), name="n" * 1000), Phase.VALIDATE)
+    (line,) = [each for each in caplog.records if "Pods would be denied" in each.getMessage()]
+    found = line.__dict__
+    assert (found["uid"], found["kind"], found["namespace"]) == ("u-1", "Deployment.apps", "default")
+    assert (len(found["object"]), found["warnings"]) == (253, [TEXT])
