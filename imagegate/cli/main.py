@@ -27,6 +27,7 @@ COMMANDS = {
     "lint": "imagegate.cli.lint.command:lint",
     "check-streams": "imagegate.cli.check_streams:check_streams",
     "test": "imagegate.cli.policy_tests.command:run_tests",
+    "scan": "imagegate.cli.scan.command:scan",
     "replay": "imagegate.cli.replay.command:replay",
     "convert": "imagegate.cli.convert.command:convert",
     "install": "imagegate.cli.install:install",

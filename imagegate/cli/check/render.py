@@ -266,7 +266,7 @@ _POLICY_RESULTS = {
 
 
 def _policy_report(report: Report) -> str:
-    entries = [entry for result in report.results for entry in _report_entries(result)]
+    entries = [entry for result in report.results for entry in policy_report_entries(result)]
     counts = Counter(entry["result"] for entry in entries)
     document = {
         "apiVersion": "wgpolicyk8s.io/v1alpha2",
@@ -278,7 +278,8 @@ def _policy_report(report: Report) -> str:
     return yaml_text(document)
 
 
-def _report_entries(result: Result) -> Iterator[dict[str, Any]]:
+def policy_report_entries(result: Result) -> Iterator[dict[str, Any]]:
+    """The entries of one object in a PolicyReport (wgpolicyk8s.io/v1alpha2)."""
     resource = {"apiVersion": result.api_version, "kind": result.kind, "name": result.name}
     if result.namespace:
         resource["namespace"] = result.namespace
