@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from imagegate.cli.check.run import Problem, Result, Rewrite
+from imagegate.core.admission.patch import changes_annotations
 from imagegate.documents.policy_tests.suite import Case, ExpectedDenial, ExpectedWarning, Place
-
-_ANNOTATIONS = re.compile(r"/metadata(/annotations|\Z)")
 
 
 class Failure(NamedTuple):
@@ -45,7 +43,7 @@ def failures_of(case: Case, result: Result) -> Iterator[Failure]:
 
 def compared_rewrites(result: Result) -> tuple[Rewrite, ...]:
     """The changes without annotations: imagegate's records of rewritten images are signed anew every time."""
-    return tuple(each for each in result.rewrites if not _ANNOTATIONS.search(each.path))
+    return tuple(each for each in result.rewrites if not changes_annotations(each.path))
 
 
 def denial_text(problem: Problem) -> str:

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from imagegate.core.admission.patch import changes_annotations
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.workload import EVERYTHING, WORKLOADS, InvalidObject, bounded, dig, pod_images
 from imagegate.service.replay.recorded import Judged, Reason, Word
@@ -41,7 +42,7 @@ def judge(reviewer: Reviewer, request: AdmissionRequest) -> Judged:
     """The verdict of both passes over ``request``, a request of the mutating pass."""
     both = review_manifest(reviewer, request)
     reasons = () if both.allowed else tuple(_reasons(both))
-    rewrites = tuple((op.path, str(op.value)) for op in both.patch)
+    rewrites = tuple((op.path, str(op.value)) for op in both.patch if not changes_annotations(op.path))
     return Judged(_word(both), reasons, rewrites)
 
 

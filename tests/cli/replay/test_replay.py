@@ -23,6 +23,7 @@ from imagegate.wiring.runtime import build
 from tests.cli.commands import SETTINGS, Command
 from tests.cli.test_formats import schema
 from tests.support.audit_events import denied, event, pod
+from tests.support.registry import Registry
 from tests.support.service import CONFIG
 
 GOOD, BAD = "docker.io/library/nginx:1.27", "quay.io/evil/x:1"
@@ -308,6 +309,69 @@ class TestOffline:
         assert ran.code == 3
         assert "not known: 1" in ran.out
         assert "replay asks no server; --online does" in ran.out
+
+    def test_servers_are_asked_where_it_is_allowed(
+        self, imagegate: Command, tmp_path: Path, registry_tls: Registry
+    ) -> None:
+        assert registry_tls.ca is not None
+        registry_tls.push_sample("tiny-oci", "team/unsigned:v1")
+        review = reviewed(f"{registry_tls.host}/team/unsigned:v1")
+        review["request"]["namespace"] = review["request"]["object"]["metadata"]["namespace"] = "signed-demo"
+        settings = tmp_path / "settings.yaml"
+        settings.write_text(
+            f"policies: [{CONFIG / 'policies/sample'}]\n"
+            f"registry: {{caFile: {registry_tls.ca.bundle}, allowPrivateAddresses: [127.0.0.1/32]}}\n"
+        )
+        log = write(tmp_path / "r.jsonl", [review])
+        assert imagegate("replay", "--settings", settings, log).code == 3
+        ran = imagegate("replay", "--settings", settings, "--online", log)
+        assert ran.code == 1
+        assert "[signature]" in ran.out
+
+
+def test_memory_does_not_grow_with_the_input(tmp_path: Path) -> None:
+    """The peak of a process for 3 MB of records, and for 60 MB."""
+    line = json.dumps(event(None, level="Metadata", filler="x" * 5000)) + "\n"
+    peaks = []
+    for number in (600, 12_000):
+        log = tmp_path / "audit.log"
+        log.write_text(line * number + json.dumps(event(pod(GOOD))) + "\n")
+        program = (
+            "import re, sys\n"
+            "from imagegate.cli.main import main\n"
+            "code = main(sys.argv[1:])\n"
+            "print(re.search('VmHWM:[^0-9]*([0-9]+)', open('/proc/self/status').read())[1], file=sys.stderr)\n"
+            "sys.exit(code)\n"
+        )
+        command = [sys.executable, "-c", program, "replay", *SETTINGS, "-o", "json", str(log)]
+        done = subprocess.run(command, capture_output=True, check=True)
+        assert json.loads(done.stdout)["records"] == number + 1
+        peaks.append(int(done.stderr.split()[-1]) / 1024)
+    assert peaks[1] - peaks[0] < 16, f"{peaks} MiB"
+
+
+def test_progress_and_rate_on_a_terminal(audit_log: Path) -> None:
+    """A terminal sees the bar on standard error; a pipe does not."""
+    command = [sys.executable, "-m", "imagegate", "replay", *SETTINGS, "-o", "json", str(audit_log)]
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        out, _ = process.communicate()
+    seen = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    assert json.loads(out)["records"] == 6
+    assert b"records" in seen
+    assert b"/s" in seen
+    assert not subprocess.run(command, capture_output=True, check=False).stderr
 
 
 class TestFormats:

@@ -74,3 +74,12 @@ def test_the_verdict_is_that_of_both_passes() -> None:
         is Word.REWRITTEN
     )
     assert judge(reviewer(), request("nginx")).word is Word.NOT_COVERED
+
+
+@pytest.mark.parametrize("path", ["/metadata/annotations", "/metadata/annotations/a~1b", "/spec/template/metadata"])
+def test_records_of_rewritten_images_are_not_compared(path: str) -> None:
+    ops = (PatchOp("replace", "/spec/containers/0/image", "nginx@sha256:1"), PatchOp("add", path, {"a": "signed"}))
+    document = {**pod("nginx"), "metadata": {"annotations": {"a/b": "c"}}}
+    document["spec"] = {**document["spec"], "template": {"metadata": {}}}
+    judged = judge(reviewer(rewriting("image-policy", *ops)), creation(document, uid="1"))
+    assert judged.rewrites == (("/spec/containers/0/image", "nginx@sha256:1"),)
