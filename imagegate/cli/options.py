@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
 from imagegate.core.profile import Profile
-from imagegate.wiring.choices import StartupOptions
+
+if TYPE_CHECKING:  # imports all settings, which lint does without
+    from imagegate.wiring.choices import StartupOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,6 +75,8 @@ def chosen_options(command: F) -> F:
 
 def chosen(named: SharedOptions, *, samples: bool = False) -> StartupOptions:
     """The options as ``StartupOptions``."""
+    from imagegate.wiring.choices import StartupOptions
+
     return StartupOptions(
         settings_file=named["settings"],
         config=named["config"],

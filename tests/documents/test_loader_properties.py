@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from imagegate.core.profile import Profile
 from imagegate.documents.image_policy_config import load_image_policy
-from imagegate.documents.lint.lint import findings_of_error, lint
+from imagegate.documents.lint.lint import lint
+from imagegate.documents.lint.remarks import findings_of_error
 from imagegate.documents.master_config import MasterConfig, read_config
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import BadSource, read_source

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from imagegate.cli.check.select import Patterns
-from imagegate.cli.lint.files import UNREADABLE, lint_paths
+from imagegate.cli.lint.files import UNREADABLE, lint_content, lint_paths
 from imagegate.cli.lint.output import FORMATS, summary
-from imagegate.cli.options import FILE_OR_FOLDER, file_options
+from imagegate.cli.options import FILE, FILE_OR_FOLDER, file_options
 from imagegate.cli.output import say
 from imagegate.cli.outputs import Output, chosen_outputs, output_options, write_outputs
 from imagegate.core.profile import Profile
 from imagegate.documents.lint.findings import Severity
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES
 
 _EXAMPLE = """\b
-Example:
+Examples:
   imagegate lint /etc/origin/master/master-config.yaml policies/
+  imagegate lint --stdin --stdin-filename policies/team.yaml < buffer
 """
 
 
 @click.command(epilog=_EXAMPLE)
-@click.argument("paths", nargs=-1, required=True, type=FILE_OR_FOLDER, metavar="PATH...")
+@click.argument("paths", nargs=-1, type=FILE_OR_FOLDER, metavar="PATH...")
 @click.option(
     "--profile",
     type=click.Choice([each.value for each in Profile]),
@@ -34,6 +37,13 @@ Example:
 @click.option("--strict-yaml", is_flag=True, help="Refuse domainName: *.example.com without quotes.")
 @click.option("--warnings-are-errors", "-W", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--quiet", "-q", is_flag=True, help="Hide informational findings.")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Check the text on standard input, for editors.")
+@click.option(
+    "--stdin-filename",
+    type=FILE,
+    default=Path("<stdin>"),
+    help="Name of that text in findings; files that it names are looked for beside it.",
+)
 @output_options(list(FORMATS), "text")
 def lint(
     paths: tuple[Path, ...],
@@ -43,6 +53,8 @@ def lint(
     strict_yaml: bool,
     warnings_are_errors: bool,
     quiet: bool,
+    from_stdin: bool,
+    stdin_filename: Path,
     outputs: tuple[Output, ...],
     output_file: Path | None,
 ) -> int:
@@ -54,7 +66,13 @@ def lint(
     """
     chosen_formats = chosen_outputs(outputs, output_file)
     patterns = Patterns.of(include, exclude)
-    found = lint_paths(paths, Profile(profile), strict_yaml=strict_yaml, patterns=patterns)
+    if from_stdin is bool(paths):
+        raise click.UsageError("name files and folders, or give one text with --stdin")
+    if from_stdin:
+        content = sys.stdin.buffer.read(DOCUMENT_MAX_BYTES + 1)
+        found = lint_content(content, stdin_filename, Profile(profile), strict_yaml=strict_yaml)
+    else:
+        found = lint_paths(paths, Profile(profile), strict_yaml=strict_yaml, patterns=patterns)
     shown = [finding for finding in found if not (quiet and finding.severity is Severity.INFO)]
     write_outputs(chosen_formats, lambda name, _: FORMATS[name](shown))
     if all(each.file is not None or each.format == "text" for each in chosen_formats):

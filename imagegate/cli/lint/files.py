@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from imagegate.adapters.files.config import ReferencedDiskFiles
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.adapters.files.folders import LINK_ELSEWHERE
 from imagegate.adapters.files.walk import Document, Met, PassedOver, Walk, in_chart
@@ -13,15 +13,15 @@ from imagegate.cli.check.select import Patterns
 from imagegate.cli.lint.kinds import CONFIG_KINDS, POLICY_KINDS, SETTINGS, document_kind
 from imagegate.core.profile import Profile
 from imagegate.documents.foreign import TEMPLATE, foreign_node
-from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.documents.lint.findings import Finding, Severity
-from imagegate.documents.lint.image_policies import lint_cise
-from imagegate.documents.lint.lint import findings_of_error, lint
-from imagegate.documents.master_config import read_config
+from imagegate.documents.lint.remarks import findings_of_error
 from imagegate.documents.yaml.nodes import Node
 from imagegate.documents.yaml.source import BadSource, decode_utf8, read_source
 from imagegate.errors import ConfigError
-from imagegate.settings.load import Settings, read_settings
+
+if TYPE_CHECKING:  # each reader is imported where a document needs it: an editor waits for the answer
+    from imagegate.documents.image_policies import LoadedPolicies
+    from imagegate.settings.load import Settings
 
 UNREADABLE = "unreadable"
 """Code of the findings about files and folders that cannot be read."""
@@ -44,6 +44,13 @@ def lint_paths(
     return linter.findings()
 
 
+def lint_content(content: bytes, path: Path, profile: Profile, *, strict_yaml: bool = False) -> list[Finding]:
+    """Findings of a text that is, or will be, the content of a file; files that it names are looked for beside that."""
+    linter = _Linter(profile, strict_yaml)
+    linter.add_content(content, path, None)
+    return linter.findings()
+
+
 class _Linter:
     """Collects findings; policies that work together are linted once all of them are read."""
 
@@ -55,6 +62,10 @@ class _Linter:
 
     def findings(self) -> list[Finding]:
         """Everything found, in the order of files."""
+        if not self._together:
+            return self._found
+        from imagegate.documents.lint.image_policies import lint_cise
+
         together = [finding for loaded in self._together.values() for finding in lint_cise(loaded)]
         return [*self._found, *together]
 
@@ -91,6 +102,11 @@ class _Linter:
             text = f"cannot be read: {error.strerror or error}"
             self._found.append(Finding(Severity.ERROR, name, 1, "", text, UNREADABLE))
             return True
+        return self.add_content(content, path, folder)
+
+    def add_content(self, content: bytes, path: Path, folder: Path | None) -> bool:
+        """Read the content of a file; True if it holds a policy, or was meant to."""
+        name = str(path)
         try:
             kinds = self._read(decode_utf8(content, name), path, folder)
         except ConfigError as error:
@@ -118,18 +134,34 @@ class _Linter:
                 return {"a document that is none of Kubernetes"}
         kinds = {document_kind(document) for document in documents}
         if kinds & CONFIG_KINDS:
-            config = read_config(
-                text, name, self._profile, ReferencedDiskFiles(path.parent), strict_yaml=self._strict_yaml
-            )
-            self._found += lint(config, self._profile)
+            self._lint_config(text, path)
         elif SETTINGS in kinds:
-            document = read_source(text, name).documents[0]
-            self._found += _unmatchable(read_settings(document, name), document, name)
+            self._lint_settings(text, name)
         elif kinds & POLICY_KINDS:
-            self._together.setdefault(folder, LoadedPolicies()).add(read_policies(text, name))
+            self._add_policies(text, name, folder)
         else:
             return kinds
         return set()
+
+    def _lint_config(self, text: str, path: Path) -> None:
+        from imagegate.adapters.files.config import ReferencedDiskFiles
+        from imagegate.documents.lint.lint import lint
+        from imagegate.documents.master_config import read_config
+
+        referenced = ReferencedDiskFiles(path.parent)
+        config = read_config(text, str(path), self._profile, referenced, strict_yaml=self._strict_yaml)
+        self._found += lint(config, self._profile)
+
+    def _lint_settings(self, text: str, name: str) -> None:
+        from imagegate.settings.load import read_settings
+
+        document = read_source(text, name).documents[0]
+        self._found += _unmatchable(read_settings(document, name), document, name)
+
+    def _add_policies(self, text: str, name: str, folder: Path | None) -> None:
+        from imagegate.documents.image_policies import LoadedPolicies, read_policies
+
+        self._together.setdefault(folder, LoadedPolicies()).add(read_policies(text, name))
 
 
 def _unmatchable(settings: Settings, document: Node, name: str) -> Iterator[Finding]:

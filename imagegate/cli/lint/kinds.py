@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from imagegate.adapters.files.cluster import read_text
-from imagegate.adapters.files.documents import DiskDocuments, object_nodes, read_each
-from imagegate.documents.master_config import BLOCKS
 from imagegate.documents.yaml.nodes import Node
-from imagegate.settings.load import Settings
-from imagegate.settings.schema import entries
 
 CONFIG_KINDS = frozenset({"MasterConfig", "ImagePolicyConfig", ""})
 POLICY_KINDS = frozenset({"ClusterImagePolicy", "ImagePolicy", "ClusterImagePolicyList", "ImagePolicyList", "List"})
 SETTINGS = "settings"
 CONFIG = "config"
 POLICIES = "policies"
-_SETTINGS_KEYS = frozenset(entry.path[0] for entry in entries(Settings))
 
 
 def document_kind(document: Node) -> str:
@@ -27,9 +21,14 @@ def document_kind(document: Node) -> str:
     kind = document.value.get("kind")
     if kind is not None and isinstance(kind.value, str):
         return kind.value
+    from imagegate.documents.master_config import BLOCKS  # most documents say their kind
+    from imagegate.settings.load import Settings
+    from imagegate.settings.schema import entries
+
     if any(block in document.value for block in BLOCKS):
         return ""
-    return SETTINGS if _SETTINGS_KEYS & document.value.keys() else "objects without a kind"
+    settings = {entry.path[0] for entry in entries(Settings)}
+    return SETTINGS if settings & document.value.keys() else "objects without a kind"
 
 
 def option_for(path: Path) -> str:
@@ -38,6 +37,9 @@ def option_for(path: Path) -> str:
     Raises:
         InvalidPolicy: it cannot be read, or is not YAML.
     """
+    from imagegate.adapters.files.cluster import read_text
+    from imagegate.adapters.files.documents import DiskDocuments, object_nodes, read_each
+
     kinds: set[str] = set()
     documents = DiskDocuments()
 

@@ -20,7 +20,7 @@ from imagegate.core.enforcement.trust_servers import trust_server
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.documents.image_policies import LoadedPolicies, Place
 from imagegate.documents.lint.findings import Finding, Severity
-from imagegate.documents.lint.lint import findings_of_remarks
+from imagegate.documents.lint.remarks import findings_of_remarks
 from imagegate.errors import InvalidReference
 
 _ANY = "\0"

@@ -11,7 +11,7 @@ from imagegate.core.enforcement.policy import ImagePolicyObject
 from imagegate.documents.image_policies import LoadedPolicies, Reading, read_policies
 from imagegate.documents.lint.findings import Finding, Severity
 from imagegate.documents.lint.image_policies import lint_cise
-from imagegate.documents.lint.lint import findings_of_error, findings_of_remarks
+from imagegate.documents.lint.remarks import findings_of_error, findings_of_remarks
 from imagegate.errors import ConfigError
 
 _FILE = "object"

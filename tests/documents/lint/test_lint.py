@@ -10,7 +10,8 @@ import pytest
 from imagegate.core.profile import Profile
 from imagegate.documents.lint.execution_rules import registry_problem
 from imagegate.documents.lint.findings import Finding, Severity
-from imagegate.documents.lint.lint import findings_of_error, lint
+from imagegate.documents.lint.lint import lint
+from imagegate.documents.lint.remarks import findings_of_error
 from imagegate.documents.master_config import read_config
 from imagegate.errors import InvalidPolicy
 from tests.documents.test_master_config import Files
