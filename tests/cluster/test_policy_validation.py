@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from imagegate.cli.main import main
 from imagegate.documents.image_policies import Reading
 from imagegate.documents.lint.findings import Severity
 from imagegate.documents.lint.one_policy import lint_policy_object
@@ -332,6 +333,39 @@ def test_a_policy_of_the_samples_and_pages_is_admitted(api: Api, document: dict[
     if document["kind"] == "ImagePolicy":
         document = {**document, "metadata": {"name": document["metadata"]["name"]}}
     assert api.refusal(document, strict=True) == ""
+
+
+@pytest.mark.parametrize("target", ["portieris", "cise"])
+@pytest.mark.parametrize("sample", ["cluster-policy", "gatekeeper", "kyverno"])
+def test_what_convert_writes_is_admitted(api: Api, sample: str, target: str, tmp_path: Path) -> None:
+    main(
+        [
+            "convert",
+            "--to",
+            target,
+            str(ROOT / f"config/examples/convert/{sample}.yaml"),
+            "--output-folder",
+            str(tmp_path),
+        ]
+    )
+    written = list(_policies_in(tmp_path))
+    assert written
+    assert [said for document in written if (said := api.refusal(document, strict=True))] == []
+
+
+@pytest.mark.parametrize("options", [(), ("--image-policy", "-n", "team", "--store-url", "https://s.example.com")])
+def test_what_key_create_writes_is_admitted(api: Api, options: tuple[str, ...], tmp_path: Path) -> None:
+    assert main(["key", "create", "registry.example.com/*", "--out", str(tmp_path), *options]) == 0
+    (document,) = _policies_in(tmp_path)
+    assert api.refusal(document, strict=True) == ""
+
+
+def _policies_in(folder: Path) -> Iterator[dict[str, Any]]:
+    for file in sorted(folder.rglob("*.yaml")):
+        for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+            if document is not None and document["kind"] in KINDS:
+                document["metadata"].pop("namespace", None)
+                yield document
 
 
 @pytest.mark.parametrize("group, kind", EVERY_KIND)
