@@ -77,10 +77,10 @@ def _service_account(plane: ControlPlane, directory: Path) -> Kubectl:
     return token_of(plane, directory)
 
 
-def token_of(plane: ControlPlane, directory: Path) -> Kubectl:
-    """A client with a token of imagegate's service account."""
-    token = plane.kubectl("-n", INSTALLED_IN, "create", "token", "imagegate").stdout.strip()
-    home = directory / "account"
+def token_of(plane: ControlPlane, directory: Path, account: str = "imagegate") -> Kubectl:
+    """A client with a token of a service account of imagegate's."""
+    token = plane.kubectl("-n", INSTALLED_IN, "create", "token", account).stdout.strip()
+    home = directory / account
     home.mkdir()
     own = Kubectl(home)
     own.use(plane.url, ca=plane.ca.bundle, token=token)

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from imagegate.cli.check.render import policy_report_entries
-from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN
+from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, NOT_LOOKED_INTO, REWRITTEN, UNKNOWN
 from imagegate.cli.output import json_text, safe_line, yaml_text
 from imagegate.cli.scan.tally import Group, Tally
 from imagegate.core.words import counted
 
 NAMESPACES_SHOWN = 5
-VERDICTS = (ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED)
+VERDICTS = (ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_LOOKED_INTO, NOT_COVERED)
 REPORT = "imagegate-scan"
 """Name of the PolicyReports."""
 _COLOURS = {DENIED: "red", UNKNOWN: "yellow"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -12,7 +13,7 @@ from imagegate.cli.check.run import ALLOWED, DENIED, Problem, Result
 from imagegate.cli.scan.render import render
 from imagegate.cli.scan.tally import GROUPS_MAX, REPORTED_MAX, Tally
 from tests.cli.commands import SETTINGS, Command, pod
-from tests.support.service import CONFIG
+from tests.support.service import CONFIG, ROOT
 
 GOOD, BAD = "docker.io/library/nginx:1", "quay.io/team/app:1"
 
@@ -46,10 +47,18 @@ def test_objects_with_one_fault_are_one_group(imagegate: Command, cluster: Path)
 
 def test_the_document_counts_namespaces(imagegate: Command, cluster: Path) -> None:
     found = json.loads(imagegate("scan", *SETTINGS, "-o", "json", cluster).out)
-    assert found["summary"] == {"allowed": 1, "rewritten": 0, "denied": 3, "unknown": 0, "not covered": 0}
+    assert found["summary"] == {
+        "allowed": 1,
+        "rewritten": 0,
+        "denied": 3,
+        "unknown": 0,
+        "not looked into": 0,
+        "not covered": 0,
+    }
     (problem,) = found["problems"]
     assert problem["namespaces"] == {"team-0": 2, "team-1": 1}
     assert problem["first"]["name"] == "bad-0"
+    jsonschema.validate(found, json.loads((ROOT / "docs/schemas/scan.schema.json").read_text()))
     assert found == yaml.safe_load(imagegate("scan", *SETTINGS, "-o", "yaml", cluster).out)
 
 
