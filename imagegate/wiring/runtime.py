@@ -342,10 +342,11 @@ def _images(
 ) -> ImageService:
     from imagegate.wiring.image_api import image_service
     from imagegate.wiring.import_registry import import_registry
-    from imagegate.wiring.turns import imports_turn
+    from imagegate.wiring.turns import NoTurn, imports_turn
 
     settings = service.settings
     is_aggregated = service.aggregation is not None
+    is_command = service.owner is None
     return image_service(
         store.objects,
         block=inputs.imports,
@@ -360,7 +361,7 @@ def _images(
         ),
         access=_access(service.look_up) if settings.access_rules or is_aggregated else None,
         now=now,
-        turn=imports_turn(settings, service.cluster, store.own_turn, shared),
+        turn=NoTurn() if is_command else imports_turn(settings, service.cluster, store.own_turn, shared),
         cluster=service.cluster.host if service.cluster is not None and is_aggregated else None,
         node_secrets=lambda: inputs.node_secrets,
     )

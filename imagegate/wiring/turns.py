@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imagegate.adapters.records.process_notes import ProcessNotes
 from imagegate.errors import InvalidSettings
-from imagegate.ports.turns import Turn
+from imagegate.ports.turns import Turn, TurnState
 from imagegate.service.health import Check
 from imagegate.settings.load import Settings
 from imagegate.settings.sections import BY_STORE, LEASE, STORE_LOCK
@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 
 IMPORTS = "imagegate-imports"
 """The Lease of scheduled imports and deletions."""
+
+
+class NoTurn:
+    """The turn of a command: it does no work in the background."""
+
+    def is_mine(self) -> bool:
+        """See ``Turn``."""
+        return False
+
+    def release(self) -> None:
+        """See ``Turn``."""
+
+    def state(self) -> TurnState | None:
+        """See ``Turn``."""
+        return None
 
 
 def imports_turn(settings: Settings, cluster: Cluster | None, of_store: Turn | None, shared: Path | None) -> Turn:

@@ -127,8 +127,16 @@ class Watched(Generic[T]):
         """Another object after every change."""
 
     def start(self) -> None:
-        """Follow the changes in a thread of this process."""
+        """Follow the changes in a thread of this process.
+
+        What was listed in a parent process does not count: it may be hours old.
+        """
         self.follows = True
+        self._version = ""
+        self._synced.clear()
+        self._start_thread()
+
+    def _start_thread(self) -> None:
         threading.Thread(target=self._run, name=f"watch {self.path}", daemon=True).start()
 
     def stop(self) -> None:
@@ -174,7 +182,7 @@ class Watched(Generic[T]):
                 self._failed("internal error; see the log")
                 self._version = ""
                 self._ends.wait(PAUSES_S[1])
-                self.start()
+                self._start_thread()
 
     def _follow(self) -> None:
         failures = 0

@@ -196,3 +196,13 @@ def test_a_namespace_that_the_watch_does_not_show_is_fetched(
         assert isinstance(namespaces.namespace(asked, deadline_s=5), expected), answer
     api.lists = [Response(200, b"{}", delay_s=3)]
     assert isinstance(namespaces.namespace(asked, deadline_s=0.3), Unknown)
+
+
+def test_what_a_parent_process_has_listed_does_not_count(api: MisbehavingApi, watched: Watched[JsonObject]) -> None:
+    """A worker that is started again hours later must not decide with it."""
+    api.lists = [page(namespace("a", 1), version=1), status(500, "later")]
+    watched.list_once()
+    assert watched.wait(0)
+    watched.start()
+    assert not watched.wait(0.3)
+    assert "later" in watched.state.failure
