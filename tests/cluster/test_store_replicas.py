@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from imagegate.adapters.kubernetes_api.store.stored_form import name_of
 from imagegate.ports.image_store import Collection, ObjectKey
@@ -33,7 +35,7 @@ from tests.cluster.stores import (
 from tests.cluster.test_watched_policies import review
 from tests.support.processes import wait_until
 from tests.support.registry import Registry
-from tests.support.service import Service
+from tests.support.service import IMAGEGATE, Service
 from tests.walkthrough.document_004 import IMAGE
 
 GROUP = "image.openshift.io"
@@ -238,3 +240,15 @@ def test_a_large_object_is_refused_and_nothing_is_changed(pair: Pair) -> None:
     assert refused.status == 413, refused.content
     assert "can be stored" in refused.json["message"]
     assert pair.one.get(f"{STREAMS_PATH}/large").json == before
+
+
+def test_the_command_line_uses_the_same_store(pair: Pair, tmp_path: Path) -> None:
+    settings = tmp_path / "imagegate.yaml"
+    cluster = {"kubeconfig": str(pair.plane.kubectl.configuration)}
+    store = {"kind": "kubernetes", "namespace": pair.namespace}
+    settings.write_text(yaml.safe_dump({"cluster": cluster, "store": store}))
+    assert pair.one.ask("POST", STREAMS_PATH, json.dumps({"metadata": {"name": "listed"}}), JSON).status == 201
+    command: list[str | Path] = [IMAGEGATE, "image", "list", "-n", "default", "--settings", settings]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "listed" in done.stdout.split()

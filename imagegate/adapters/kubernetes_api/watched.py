@@ -242,8 +242,8 @@ class Watched(Generic[T]):
         """Put a list of all objects in place of those that are known."""
         connection = self._connection()
         try:
-            listed = list_all(connection, self.path, self._slimmed, self._selection, self._heard, paged=self._paged)
-            objects, version = {key: self._kept(key, each) for key, each in listed.objects.items()}, listed.version
+            listed = list_all(connection, self.path, self._kept, self._selection, self._heard, paged=self._paged)
+            objects, version = listed.objects, listed.version
         except ApiError as error:
             # If pages take longer than the API server keeps a list, ask for one page; if that is too large, for pages.
             self._paged = not self._paged if error.status == _GONE else self._paged or isinstance(error, AnswerTooLarge)
@@ -299,9 +299,12 @@ class Watched(Generic[T]):
         if before != after:
             self._note_change()
 
-    def _kept(self, key: Key, fresh: T) -> T:
-        """The object that is known already, if it is the same: what was made of it can be used on."""
-        before = self._objects.get(key)
+    def _kept(self, found: JsonObject) -> T:
+        """The object that is known already, if it is the same: what was made of it can be used on.
+
+        One by one: a second copy of all objects would never leave the memory of the process.
+        """
+        before, fresh = self._objects.get(key_of(found)), self._slimmed(found)
         return before if before is not None and before == fresh else fresh
 
     def _note_change(self) -> None:
