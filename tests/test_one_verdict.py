@@ -106,6 +106,12 @@ def by_replay(imagegate: Command, file: Path) -> Verdict:
     return Verdict(word, reasons)
 
 
+def by_scan(imagegate: Command, file: Path) -> Verdict:
+    found = json.loads(imagegate("scan", *SETTINGS, "-o", "json", file).out)
+    (word,) = (word for word, number in found["summary"].items() if number)
+    return Verdict(word, tuple(each["because"] for each in found["problems"]))
+
+
 def by_console(service: Service, document: dict[str, Any]) -> str:
     """The page, as people read it."""
     body = urlencode({"manifest": yaml.safe_dump(document)}).encode()
@@ -130,6 +136,8 @@ def test_every_way_of_asking_has_the_same_answer(
     assert by_webhook(service, image) == found
     assert by_explain(imagegate, image) == found
     assert by_replay(imagegate, review) == found._replace(runs="")
+
+    assert by_scan(imagegate, manifest) == found._replace(runs="")
 
     expected: dict[str, Any] = {"verdict": found.word, "denials": [{"text": text} for text in found.reasons]}
     expected["rewrites"] = [{"at": "/spec/containers/0/image", "to": found.runs}] if found.runs else []
