@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from imagegate.cli.check.select import Patterns
-from imagegate.cli.lint.files import UNREADABLE, lint_content, lint_paths
+from imagegate.cli.lint.files import UNREADABLE, files_of, lint_content, lint_paths
 from imagegate.cli.lint.output import FORMATS, summary
 from imagegate.cli.options import FILE, FILE_OR_FOLDER, file_options
 from imagegate.cli.output import say
@@ -37,6 +37,8 @@ Examples:
 @click.option("--strict-yaml", is_flag=True, help="Refuse domainName: *.example.com without quotes.")
 @click.option("--warnings-are-errors", "-W", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--quiet", "-q", is_flag=True, help="Hide informational findings.")
+@click.option("--fix", is_flag=True, help="Show, as a diff, what can be fixed without a change of any verdict.")
+@click.option("--write", is_flag=True, help="With --fix: change the files.")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Check the text on standard input, for editors.")
 @click.option(
     "--stdin-filename",
@@ -53,6 +55,8 @@ def lint(
     strict_yaml: bool,
     warnings_are_errors: bool,
     quiet: bool,
+    fix: bool,
+    write: bool,
     from_stdin: bool,
     stdin_filename: Path,
     outputs: tuple[Output, ...],
@@ -63,11 +67,21 @@ def lint(
     PATH is a master-config.yaml, an ImagePolicyConfig, a settings file, ClusterImagePolicy and ImagePolicy objects,
     or a folder of these. Files are found as by check. Exit code 1 if anything is an error, 2 if something cannot be
     read.
+
+    --fix takes out what is repeated or never decides, and quotes patterns: it prints a diff, and ends with 1 if there
+    is something to fix; --write changes the files instead.
     """
     chosen_formats = chosen_outputs(outputs, output_file)
     patterns = Patterns.of(include, exclude)
-    if from_stdin is bool(paths):
-        raise click.UsageError("name files and folders, or give one text with --stdin")
+    if write and not fix:
+        raise click.UsageError("--write belongs to --fix")
+    if fix and not from_stdin and paths:
+        from imagegate.cli.lint.fix import fix_files
+
+        return fix_files(files_of(paths, patterns), Profile(profile), write=write)
+    if fix or from_stdin is bool(paths):
+        text = "name files and folders" if fix else "name files and folders, or give one text with --stdin"
+        raise click.UsageError(text)
     if from_stdin:
         content = sys.stdin.buffer.read(DOCUMENT_MAX_BYTES + 1)
         found = lint_content(content, stdin_filename, Profile(profile), strict_yaml=strict_yaml)

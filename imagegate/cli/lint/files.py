@@ -44,6 +44,15 @@ def lint_paths(
     return linter.findings()
 
 
+def files_of(paths: Sequence[Path], patterns: Patterns = _EVERYTHING) -> Iterator[Path]:
+    """Every file of the paths that can be read and written: no pipes, nothing that is passed over."""
+    walking = Walk(patterns)
+    for path in paths:
+        for met in walking.path(path):
+            if isinstance(met, Document) and met.path.is_file():
+                yield met.path
+
+
 def lint_content(content: bytes, path: Path, profile: Profile, *, strict_yaml: bool = False) -> list[Finding]:
     """Findings of a text that is, or will be, the content of a file; files that it names are looked for beside that."""
     linter = _Linter(profile, strict_yaml)
