@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from imagegate import __version__
-from imagegate.service.review.answer_size import CAUSES_MAX
+from imagegate.service.review.answer_size import PLACES_MAX
 from imagegate.web.admission import BODY_MAX_BYTES
 from tests.support.processes import free_port, wait_until
 from tests.support.service import CONFIG, IMAGEGATE, Service, sample_config, sample_review, serving
@@ -159,7 +159,9 @@ class TestBadInput:
         review["request"]["object"]["spec"]["containers"] = containers
         response = service.post("/mutate", review).response
         assert response["allowed"] is False
-        assert len(response["status"]["details"]["causes"]) == CAUSES_MAX
+        causes = response["status"]["details"]["causes"]
+        assert len(causes) == PLACES_MAX + 1, "all for the same reason"
+        assert causes[-1]["message"] == f"Forbidden: and {10_000 - PLACES_MAX:,} more"
 
     @pytest.mark.parametrize("announced", [BODY_MAX_BYTES + 1, 100 * 10**6, 10**15])
     def test_a_larger_body_is_refused_unread(self, service: Service, announced: int) -> None:
