@@ -12,16 +12,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from imagegate.adapters.kubernetes_api.connection import Connection, JsonObject
-from imagegate.adapters.kubernetes_api.listing import text_of
+from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
+from imagegate.adapters.kubernetes_api.listing import list_all, text_of
 from imagegate.adapters.kubernetes_api.store.journal import CHANGES_KEPT, Journal, Known
 from imagegate.adapters.kubernetes_api.store.requests import CLOCK, Requests
 from imagegate.adapters.kubernetes_api.store.stored_form import (
     GROUP,
+    KIND_LABEL,
     Entry,
     TermsOf,
     Unreadable,
     document_of,
+    kind_label,
     name_of,
     read,
 )
@@ -75,6 +77,7 @@ class KubernetesStore:
         changes_kept: int = CHANGES_KEPT,
         terms: TermsOf = terms_of,
     ) -> None:
+        self._connection = connection
         self._requests = Requests(connection, namespace)
         self._now = now
         self._terms_of = terms
@@ -147,13 +150,9 @@ class KubernetesStore:
         matches: Callable[[dict[str, Any]], bool] | None = None,
     ) -> Page:
         """See the port."""
-        self._catch_up()
-        version = str(self.journal.complete)
-        unreadable = self.journal.unreadable_in(collection)
-        if unreadable:  # a part of a list is never a result
-            raise StoreError(str(unreadable[0]))
+        entries, version = self._selected(collection, after, limit + 1 if limit and matches is None else 0)
         items: list[dict[str, Any]] = []
-        for entry in self.journal.select(collection, after, limit + 1 if limit and matches is None else 0):
+        for entry in entries:
             body = entry.body()
             if matches is not None and not matches(body):
                 continue
@@ -173,6 +172,9 @@ class KubernetesStore:
 
     def find(self, group: str, resource: str, term: str) -> list[dict[str, Any]]:
         """See the port."""
+        if not self.watch.follows:
+            entries, _ = self._listed(Collection(group, resource), None)
+            return [entry.body() for entry in entries if term in entry.terms]
         self._catch_up()
         return [entry.body() for entry in self.journal.having((group, resource), term)]
 
@@ -239,6 +241,39 @@ class KubernetesStore:
             raise StoreError(f"the API server answered with {known.name} for {name_of(key)}")
         return known
 
+    def _selected(self, collection: Collection, after: tuple[str, str] | None, most: int) -> tuple[list[Entry], str]:
+        """Objects in order, at most so many (0: all), and the version they are of.
+
+        Raises:
+            StoreError: one that cannot be read may be among them. A part of a list is never a result.
+        """
+        if not self.watch.follows:
+            return self._listed(collection, after)
+        self._catch_up()
+        version = str(self.journal.complete)
+        unreadable = self.journal.unreadable_in(collection)
+        if unreadable:
+            raise StoreError(str(unreadable[0]))
+        return self.journal.select(collection, after, most), version
+
+    def _listed(self, collection: Collection, after: tuple[str, str] | None) -> tuple[list[Entry], str]:
+        """Objects of a collection as the API server lists them now."""
+        label = kind_label(collection.group, collection.resource)
+        selection, heard = {"labelSelector": f"{KIND_LABEL}={label}"}, lambda: None
+        try:
+            listed = list_all(self._connection(), self.watch.path, self._kept, selection, heard)
+        except ApiError as error:
+            raise StoreTimeout(f"the store cannot be listed: {error}") from error
+        if not listed.version.isdecimal():
+            raise StoreError(f"the list of {self.watch.path} has a resourceVersion that is not a number")
+        entries = []
+        for each in listed.objects.values():
+            if isinstance(each, Unreadable):
+                raise StoreError(str(each))
+            if each is not None and _is_after(each.key, collection, after):
+                entries.append(each)
+        return sorted(entries, key=lambda entry: entry.key), listed.version
+
     def _shown(self, found: JsonObject, key: ObjectKey) -> dict[str, Any]:
         """What was written, once the journal of this process has it."""
         entry = self._readable(found, key)
@@ -285,6 +320,12 @@ class KubernetesStore:
         failure = self.watch.state.failure
         if failure:
             raise StoreTimeout(f"the store cannot be listed: {failure}")
+
+
+def _is_after(key: ObjectKey, collection: Collection, after: tuple[str, str] | None) -> bool:
+    """True for objects of a collection after a namespace and name."""
+    is_inside = key[:2] == collection[:2] and collection.namespace in (None, key.namespace)
+    return is_inside and (after is None or key[2:] > after)
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port

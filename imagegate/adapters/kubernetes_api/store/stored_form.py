@@ -25,7 +25,10 @@ GROUP = "imagegate.dev"
 API_VERSION = f"{GROUP}/v1alpha1"
 KIND = "StoredObject"
 RESOURCE = "storedobjects"
+KIND_LABEL = f"{GROUP}/kind"
+"""Label with which objects of one resource are listed; what an object is, its key says."""
 PLAIN, COMPRESSED = "json", "zlib"
+LABEL_MAX_LENGTH = 63
 COMPRESSED_FROM_BYTES = 1024
 """Shorter bodies are kept as JSON, for people who read them with kubectl."""
 STORED_MAX_BYTES = 1_400_000
@@ -93,6 +96,12 @@ def name_of(key: ObjectKey) -> str:
     return f"{key.resource}-{digest}"
 
 
+def kind_label(group: str, resource: str) -> str:
+    """``RESOURCE.GROUP``, or ``RESOURCE`` in the core group; a hash where that is too long for a label."""
+    name = f"{resource}.{group}" if group else resource
+    return name if len(name) <= LABEL_MAX_LENGTH else hashlib.sha256(name.encode()).hexdigest()[:LABEL_MAX_LENGTH]
+
+
 def encoded(body: JsonObject) -> bytes:
     """The body as JSON without its version: the same object gives the same bytes."""
     metadata = {name: value for name, value in (body.get("metadata") or {}).items() if name != "resourceVersion"}
@@ -123,7 +132,8 @@ def document_of(key: ObjectKey, body: JsonObject, namespace: str, *, version: st
             f"{key.resource} {key.name} has {len(text)} bytes, {len(spec['body'])} as it would be stored; "
             f"at most {STORED_MAX_BYTES} can be stored"
         )
-    metadata = {"name": name_of(key), "namespace": namespace}
+    labels = {KIND_LABEL: kind_label(key.group, key.resource)}
+    metadata: JsonObject = {"name": name_of(key), "namespace": namespace, "labels": labels}
     if version:
         metadata["resourceVersion"] = version
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
