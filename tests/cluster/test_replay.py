@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from tests.cli.commands import Command
 from tests.cluster.control_plane import AUDIT_LOG, control_plane
@@ -22,7 +24,7 @@ LABEL = "replayed"
 WEBHOOKS = tuple(
     word for kind in ("mutating", "validating") for word in ("--webhook", f"imagegate.{kind}.{LABEL}.example")
 )
-EVERYTHING = {"level": "RequestResponse", "namespaces": [LABEL], "verbs": ["create", "update", "patch", "get"]}
+PAGE = Path(__file__).parents[2] / "docs/replay.md"
 POLICY = ("--config", CONFIG / "master-config.yaml", "--images", CONFIG / "examples" / "images")
 
 
@@ -37,9 +39,10 @@ class Written(NamedTuple):
 def written() -> Iterator[Written]:
     with tempfile.TemporaryDirectory(prefix="replayed-") as name:
         folder = Path(name)
+        (policy,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
         (folder / "service").mkdir()
         with (
-            control_plane(folder, EVERYTHING) as plane,
+            control_plane(folder, *yaml.safe_load(policy)["rules"]) as plane,
             hooked(plane, LABEL, folder / "service", *POLICY, paths=PATHS) as cluster,
         ):
             cluster.apply(pod("good", ALLOWED))
