@@ -1,0 +1,167 @@
+"""Runs commands with a real ``oc``, and keeps what it sent and received."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imagegate.web.image_api import protobuf
+from tests.oc_recordings.replay import VECTORS, decoded
+from tests.support.image_api import Api, served
+
+COMMANDS = Path(__file__).with_name("commands.yaml")
+HEADERS = ("Accept", "Content-Type", "Impersonate-User", "Impersonate-Group")
+_DISCOVERY = re.compile(r"/(version|openapi/.*|apis?|api/v1|apis/[^/]+|apis/[^/]+/v1)/?(\?.*)?")
+COMMAND_S = 30
+
+
+class Recorder:
+    """A WSGI application that keeps what passes through it. Discovery is left out: every command repeats it."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+        self.exchanges: list[dict[str, Any]] = []
+        self.command = ""
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        """Pass a request on."""
+        content = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = _Content(content)
+        path = environ["PATH_INFO"] + (f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else "")
+        exchange: dict[str, Any] = {
+            "command": self.command,
+            "method": environ["REQUEST_METHOD"],
+            "path": path,
+            "headers": _headers(environ),
+            **_body(content),
+        }
+        if _DISCOVERY.fullmatch(path) is None and "HTTP_UPGRADE" not in environ:  # oc tries again without
+            with self._lock:
+                self.exchanges.append(exchange)
+
+        def started(status: str, *rest: Any) -> Any:
+            exchange["status"] = int(status[:3])
+            return start_response(status, *rest)
+
+        received = b""
+        answer = self._application(environ, started)
+        try:
+            for piece in answer:
+                received += piece
+                self._note(exchange, received)
+                yield piece
+        finally:
+            getattr(answer, "close", lambda: None)()
+            self._note(exchange, received)
+
+    def _note(self, exchange: dict[str, Any], received: bytes) -> None:
+        """Note what was sent so far; a watch may go on for a while after its command has ended."""
+        if exchange["command"] == self.command:
+            exchange["response"] = _read(received, "watch=" in exchange["path"] and exchange["status"] == 200)
+
+
+class _Content:
+    """A body that was read already."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = content
+
+    def read(self, size: int = -1) -> bytes:
+        """See ``io.RawIOBase``."""
+        size = len(self._rest) if size < 0 else size
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+
+def _body(content: bytes) -> dict[str, str]:
+    """The body as text; one in protobuf as the JSON of its object, under another name."""
+    if content.startswith(protobuf.MAGIC):
+        return {"protobuf": json.dumps(protobuf.decode(content))}
+    return {"body": content.decode("utf-8")} if content else {}
+
+
+def _headers(environ: dict[str, Any]) -> dict[str, str]:
+    given = {"Content-Type": environ.get("CONTENT_TYPE", "")}
+    given |= {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in HEADERS if name not in given}
+    return {name: value for name, value in given.items() if value}
+
+
+def _read(received: bytes, is_watch: bool) -> Any:
+    if is_watch:
+        return [json.loads(line) for line in received.split(b"\n")[:-1] if line]
+    return decoded(received)
+
+
+def record(scenario: dict[str, Any], api: Api, oc: Path, home: Path) -> list[str]:
+    """Run a scenario and write its file; what was not as ``commands.yaml`` says."""
+    problems = []
+    for name, text in (scenario.get("files") or {}).items():
+        (home / name).write_text(text if isinstance(text, str) else yaml.safe_dump(text), encoding="utf-8")
+    recorder = Recorder(api.app.wsgi_app)
+    api.app.wsgi_app = recorder  # type: ignore[method-assign]
+    with served(api.app) as url:
+        _log_in(home, url)
+        for entry in scenario["commands"]:
+            recorder.command = f"oc {entry['run']}"
+            problems += _run(entry, oc, home, url)
+    lines = [json.dumps(each, ensure_ascii=False) for each in recorder.exchanges if "response" in each]
+    VECTORS.mkdir(parents=True, exist_ok=True)
+    (VECTORS / f"{scenario['name']}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return problems
+
+
+def _run(entry: dict[str, Any], oc: Path, home: Path, server: str) -> list[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "KUBECONFIG": str(home / "kubeconfig"),
+        "KUBECACHEDIR": str(home / "cache"),
+        "EDITOR": entry.get("editor", "false"),
+        "OC": str(oc),
+        "SERVER": server,
+    }
+    command = f"{oc} {entry['run']}"
+    try:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=home,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=entry.get("seconds", COMMAND_S),
+            check=False,
+        )
+        code, printed = done.returncode, done.stdout + done.stderr
+    except subprocess.TimeoutExpired as expired:
+        code, printed = -1, str(expired.stdout or b"") + str(expired.stderr or b"")
+    wanted, text = entry.get("exit", 0), entry.get("prints", "")
+    if code == wanted and re.search(text, printed):
+        return []
+    return [f"oc {entry['run']}: exit {code}, expected {wanted} and {text!r}: {printed}"]
+
+
+def _log_in(home: Path, url: str) -> None:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "dry", "cluster": {"server": url}}],
+        "users": [{"name": "me", "user": {"token": "any"}}],
+        "contexts": [{"name": "dry", "context": {"cluster": "dry", "user": "me", "namespace": "test"}}],
+        "current-context": "dry",
+    }
+    (home / "kubeconfig").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def read_scenarios() -> list[dict[str, Any]]:
+    """The scenarios of ``commands.yaml``."""
+    found: list[dict[str, Any]] = yaml.safe_load(COMMANDS.read_text(encoding="utf-8"))
+    return found

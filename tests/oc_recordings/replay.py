@@ -1,0 +1,108 @@
+"""Recorded requests sent again. Names that the server makes (uids, versions) are translated as they come back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from imagegate.web.image_api import protobuf
+from tests.support.image_api import Api
+
+VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "oc"
+_WATCH = re.compile(r"[?&]watch=(true|1)")
+
+
+def scenarios() -> list[str]:
+    """The names of the recorded scenarios.
+
+    Raises:
+        FileNotFoundError: nothing is recorded.
+    """
+    found = sorted(path.stem for path in VECTORS.glob("*.jsonl"))
+    if not found:
+        raise FileNotFoundError(f"no recordings in {VECTORS}")
+    return found
+
+
+def exchanges(scenario: str) -> Iterator[dict[str, Any]]:
+    """Each request with its answer, in order: ``command``, ``method``, ``path``, ``headers``, ``body`` or ``protobuf``,
+    ``status``, ``response``."""
+    for line in (VECTORS / f"{scenario}.jsonl").read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
+class Replay:
+    """One scenario against an API with an empty store."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._now_called: dict[str, str] = {}
+        """What the recorded names are called here."""
+
+    def send(self, exchange: dict[str, Any]) -> list[str]:
+        """Send a request; the differences of its answer, ``PLACE: expected X, got Y``."""
+        path, headers = self._translated(exchange["path"]), dict(exchange["headers"])
+        content = self._translated(exchange.get("body", "")).encode("utf-8")
+        if "protobuf" in exchange:
+            content = protobuf.encode(json.loads(self._translated(exchange["protobuf"]))) or b""
+        answer = self._api.client.open(path, method=exchange["method"], data=content, headers=headers, buffered=False)
+        with answer:
+            if answer.status_code != exchange["status"]:
+                return [f"status: expected {exchange['status']}, got {answer.status_code}: {answer.get_data()[:500]!r}"]
+            if _WATCH.search(path) and answer.status_code == 200:
+                wanted = exchange["response"]
+                got: Any = [event for event, _ in zip(_events(answer.iter_encoded()), wanted, strict=False)]
+            else:
+                wanted, got = exchange["response"], decoded(answer.get_data())
+        return list(self._differences(wanted, got, ""))
+
+    def _translated(self, text: str) -> str:
+        for name, here in self._now_called.items():
+            if name in text:
+                text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", here, text)
+        return text
+
+    def _differences(self, wanted: Any, got: Any, place: str) -> Iterator[str]:
+        if isinstance(wanted, dict) and isinstance(got, dict):
+            for key in sorted(wanted.keys() | got.keys()):
+                here = f"{place}.{key}"
+                if self._is_made(key, wanted.get(key), got.get(key), wanted):
+                    continue
+                yield from self._differences(wanted.get(key), got.get(key), here)
+        elif isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+            for index, (one, other) in enumerate(zip(wanted, got, strict=True)):
+                yield from self._differences(one, other, f"{place}[{index}]")
+        elif isinstance(wanted, str) and isinstance(got, str):
+            if self._translated(wanted) != got:
+                yield f"{place}: expected {wanted!r:.300}, got {got!r:.300}"
+        elif wanted != got or isinstance(wanted, bool) is not isinstance(got, bool):
+            yield f"{place}: expected {wanted!r:.300}, got {got!r:.300}"
+
+    def _is_made(self, key: str, wanted: Any, got: Any, owner: dict[str, Any]) -> bool:
+        """True if the server made both values; the second is what the first is called from now on."""
+        made = key in ("uid", "resourceVersion", "continue") or (key == "name" and "generateName" in owner)
+        if not made or not isinstance(wanted, str) or not isinstance(got, str) or not wanted or not got:
+            return False
+        self._now_called[wanted] = got
+        return True
+
+
+def decoded(content: bytes) -> Any:
+    """An answer: JSON, protobuf as JSON, or text."""
+    if content.startswith(protobuf.MAGIC):
+        return protobuf.decode(content)
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
+def _events(pieces: Iterator[bytes]) -> Iterator[Any]:
+    """The events of a watch as they come."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (json.loads(line) for line in lines if line)
