@@ -10,7 +10,7 @@ import click
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.cli.check.select import Patterns
 from imagegate.cli.convert.groups import GROUPS, convert_groups
-from imagegate.cli.convert.nodes import KEY_FOLDER, convert_for_nodes
+from imagegate.cli.convert.nodes import KEY_FOLDER, convert_for_nodes, made_for_nodes
 from imagegate.cli.convert.openshift import convert_inventory, convert_to_image_config, convert_to_sigstore
 from imagegate.cli.convert.result import Result, deliver
 from imagegate.cli.convert.rules import convert_config, convert_lists
@@ -112,7 +112,7 @@ def convert(
         raise click.UsageError("--in-place is for conversion between the IBM groups")
     documents = DiskDocuments(choice=Patterns.of(include, exclude), says=say_error)
     if target == POLICY_JSON:
-        result = convert_for_nodes(paths, documents, secrets, key_folder=key_folder, allow_wider=allow_wider)
+        result = _to_nodes(paths, documents, secrets, key_folder=key_folder, allow_wider=allow_wider)
     elif target == OPENSHIFT_4:
         result = convert_to_sigstore(paths, documents, sigstore_keys, allow_wider=allow_wider)
     elif target == IMAGE_CONFIG:
@@ -122,6 +122,15 @@ def convert(
     else:
         result = _to_group(paths, documents, target, output_folder, in_place=in_place, allow_wider=allow_wider)
     return deliver(result, folder=output_folder, output=output, in_place=in_place)
+
+
+def _to_nodes(
+    paths: Sequence[Path], documents: DiskDocuments, secrets: Sequence[Path], *, key_folder: str, allow_wider: bool
+) -> Result:
+    if single_language(languages(paths, documents), paths) is Language.POLICIES:
+        return convert_for_nodes(paths, documents, secrets, key_folder=key_folder, allow_wider=allow_wider)
+    made = _to_group(paths, documents, "portieris", None, in_place=False, allow_wider=allow_wider)
+    return made_for_nodes(made, allow_wider=allow_wider)
 
 
 def _to_group(

@@ -11,7 +11,8 @@ from imagegate.core.enforcement.questions import InvalidSecret, secret_item
 from imagegate.core.signing.key_ring import SECRET_ITEM
 from imagegate.documents.convert.container_policy import container_policies
 from imagegate.documents.convert.container_requirements import Keys
-from imagegate.documents.convert.losses import Effect, Loss
+from imagegate.documents.convert.losses import Loss
+from imagegate.documents.image_policies import LoadedPolicies, read_policies
 from imagegate.errors import InvalidPolicy
 from imagegate.ports.documents import Documents
 
@@ -46,8 +47,18 @@ def convert_for_nodes(
     found = loaded.objects | load_cluster_files(secrets).objects
     keys = Keys(_keys(ClusterFiles(objects=found)), key_folder)
     made = container_policies(loaded.policies, keys, allow_wider=allow_wider)
-    warned = [Loss.of(remark, Effect.NARROWER) for remark in loaded.policies.warnings]
+    warned = [Loss.of(remark) for remark in loaded.policies.warnings]
     return Result({Path(name): text for name, text in made.files.items()}, [*warned, *made.losses], is_stream=False)
+
+
+def made_for_nodes(made: Result, *, allow_wider: bool) -> Result:
+    """The files for policies that were themselves made, from execution rules or lists of other products."""
+    loaded = LoadedPolicies()
+    for place, text in made.files.items():
+        loaded.add(read_policies(text, f"{place} (made)"))
+    found = container_policies(loaded, Keys({}, KEY_FOLDER), allow_wider=allow_wider)
+    files = {Path(name): text for name, text in found.files.items()}
+    return Result(files, [*made.losses, *found.losses], is_stream=False)
 
 
 def _keys(files: ClusterFiles) -> dict[tuple[str, str], bytes]:

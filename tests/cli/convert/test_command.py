@@ -46,7 +46,7 @@ def test_what_is_refused(imagegate: Command, tmp_path: Path) -> None:
         (("convert", EXAMPLES / "kyverno.yaml", CONFIG / "master-config.yaml"), "convert them one by one"),
         (("convert", CONFIG / "master-config.yaml", CONFIG / "default-policy.yaml"), "convert them one by one"),
         (("convert", "--in-place", EXAMPLES / "kyverno.yaml"), "--in-place is for conversion between the IBM groups"),
-        (("convert", "--to", "policy.json", EXAMPLES / "kyverno.yaml"), "no ClusterImagePolicy and no ImagePolicy"),
+        (("convert", "--to", "policy.json", CONFIG / "examples/pods"), "no ClusterImagePolicy and no ImagePolicy"),
     ):
         ran = imagegate(*arguments)
         assert ran.code == 2
@@ -84,3 +84,17 @@ def test_openshift_4(imagegate: Command, tmp_path: Path) -> None:
         ran = imagegate("convert", "--to", "openshift-4", source, "--sigstore-key", option)
         assert ran.code == 2
         assert message in ran.err
+
+
+def test_execution_rules_and_lists_for_nodes(imagegate: Command, tmp_path: Path) -> None:
+    """By way of policies: the differences of both steps are listed."""
+    ran = imagegate("convert", "--to", "policy.json", EXAMPLES / "kyverno.yaml", "--output-folder", tmp_path)
+    assert ran.code == 1
+    assert "scope quay.io/prometheus would also hold" in ran.err
+    scopes = json.loads((tmp_path / "policy.json").read_text())["transports"]["docker"]
+    assert scopes["registry.corp.example"] == [{"type": "insecureAcceptAnything"}]
+    assert scopes[""] == [{"type": "reject"}]
+    everything = json.loads((tmp_path / "policies/kube-system.json").read_text())["transports"]["docker"]
+    assert everything == {"": [{"type": "insecureAcceptAnything"}]}
+    rules = imagegate("convert", "--to", "policy.json", CONFIG / "master-config.yaml", "--allow-wider", "-o", "json")
+    assert "172.30.1.1:5000" in json.loads(json.loads(rules.out)["files"][0]["text"])["transports"]["docker"]
