@@ -11,8 +11,9 @@ from tests.support.kubectl import Kubectl
 from tests.support.service import CONFIG, serving
 
 WARNING = (
-    "Warning: image-policy would deny the Pods of this Deployment: spec.template.spec.containers[0].image: this image "
-    'is prohibited by policy: no rule allows it (resource pods, registry "quay.io")'
+    "Warning: image-policy would deny the Pods of this Deployment: spec.template.spec.containers[0].image: "
+    "quay.io/evil/tool:1: this image is prohibited by policy: no rule allows it (resource pods, registry "
+    '"quay.io")'
 )
 
 

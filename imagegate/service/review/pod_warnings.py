@@ -54,4 +54,5 @@ def warned_record(request: AdmissionRequest, warnings: Sequence[str]) -> dict[st
 def _warning(pod: MadePod, kind: str, plugin: str, denial: Denial) -> str:
     verb = "could not judge" if denial.code in _NOT_JUDGED else "would deny"
     at = pod.template.field(denial.at) if denial.at else pod.template.place
-    return f"{plugin} {verb} the Pods of this {kind}: {at}: {denial.because}"
+    image = f"{denial.image}: " if denial.image.strip() and denial.image not in denial.because else ""
+    return f"{plugin} {verb} the Pods of this {kind}: {at}: {image}{denial.because}"

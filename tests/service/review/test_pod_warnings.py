@@ -88,14 +88,15 @@ def no(_request: AdmissionRequest, _answers: Answers) -> Decision:
     return Decision(plugin="image-policy", denials=(denial("no rule allows it"),), status=invalid("no"))
 
 
-TEXT = "image-policy would deny the Pods of this Deployment: spec.template.spec.containers[0].image: no rule allows it"
+AT = "spec.template.spec.containers[0].image"
+TEXT = f"image-policy would deny the Pods of this Deployment: {AT}: nginx: no rule allows it"
 
 
 @pytest.mark.parametrize("group, kind, path", KINDS, ids=[kind for _, kind, _ in KINDS])
 def test_every_kind(group: str, kind: str, path: tuple[str, ...]) -> None:
     response = reviewer(of_pods(no)).review(review(holder(path), group, kind), Phase.VALIDATE)["response"]
     at = ".".join([*path, "spec.containers[0].image"])
-    warning = f"image-policy would deny the Pods of this {kind}: {at}: no rule allows it"
+    warning = f"image-policy would deny the Pods of this {kind}: {at}: nginx: no rule allows it"
     assert response == {"uid": "u-1", "allowed": True, "warnings": [warning]}
 
 
@@ -180,7 +181,7 @@ def test_what_could_not_be_looked_up_is_a_warning_and_no_denial() -> None:
     response = reviewer(of_pods(late)).review(review(holder()), Phase.VALIDATE)["response"]
     assert response["allowed"] is True
     at = "spec.template.spec.containers[0].image"
-    text = f"image-policy could not judge the Pods of this Deployment: {at}: registry.example: time-out"
+    text = f"image-policy could not judge the Pods of this Deployment: {at}: nginx: registry.example: time-out"
     assert response["warnings"] == [text]
 
 
