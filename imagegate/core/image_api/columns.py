@@ -28,10 +28,18 @@ class Column(NamedTuple):
         return self._asdict()
 
 
-_NAME = Column("Name", "Name must be unique within a namespace.", format="name")
-_REFERENCE = Column("Image Reference", "The string that can be used to pull this image.")
+_NAME_DESCRIPTION = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
+    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
+    "idempotence and configuration definition. Cannot be updated. More info: "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+)
+NAME = Column("Name", _NAME_DESCRIPTION, format="name")
+_REFERENCE = Column("Image Reference", "dockerImageReference is the string that can be used to pull this image.")
 _UPDATED = Column("Updated", "Last update time.")
-_IMAGE_NAME = Column("Image Name", "The digest of the image.", priority=1)
+_IMAGE_NAME = Column("Image Name", "image associated with the ImageStream and tag.", priority=1)
+
+_STREAM_IMAGE_NAME = _IMAGE_NAME._replace(description="image associated with the ImageStream and image name.")
 
 Row = list[str | int | None]
 Cells = Callable[[Mapping[str, Any], datetime], Row]
@@ -119,28 +127,40 @@ def _tag_event(event: Mapping[str, Any], generation: int, source: str, kind: str
 
 
 _TABLES: dict[str, tuple[Sequence[Column], Cells]] = {
-    "Image": ((_NAME, _REFERENCE), _image),
+    "Image": ((NAME, _REFERENCE), _image),
     "ImageStream": (
         (
-            _NAME,
-            Column("Image Repository", "The repository images of this stream can be pulled from."),
+            NAME,
+            Column(
+                "Image Repository",
+                "dockerImageRepository represents the effective location this stream may be accessed at. May be empty "
+                "until the server determines where the repository is located",
+            ),
             Column("Tags", "Human readable list of tags."),
             _UPDATED,
         ),
         _stream,
     ),
-    "ImageStreamTag": ((_NAME, _REFERENCE, _UPDATED, _IMAGE_NAME), _stream_tag),
+    "ImageStreamTag": ((NAME, _REFERENCE, _UPDATED, _IMAGE_NAME), _stream_tag),
     "ImageTag": (
         (
-            _NAME,
-            Column("Spec", "What the tag asks for."),
-            Column("Status", "What the tag is."),
+            NAME,
+            Column(
+                "Spec",
+                "spec is the spec tag associated with this image stream tag, and it may be null if only pushes have "
+                "occurred to this image stream.",
+            ),
+            Column(
+                "Status",
+                "status is the status tag details associated with this image stream tag, and it may be null if no "
+                "push or import has been performed.",
+            ),
             Column("History", "Number of history entries", type="number"),
             Column("Updated", "Last updated at"),
         ),
         _image_tag,
     ),
-    "ImageStreamImage": ((_NAME, _UPDATED, _REFERENCE._replace(priority=1), _IMAGE_NAME), _stream_image),
+    "ImageStreamImage": ((NAME, _UPDATED, _REFERENCE._replace(priority=1), _STREAM_IMAGE_NAME), _stream_image),
 }
 
 

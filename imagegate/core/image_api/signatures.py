@@ -13,13 +13,22 @@ from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, req
 MANAGED_SIGNATURE = "image.openshift.io/managed-signature"
 _HEAD = ("kind", "apiVersion")
 _SAID = ("type", "content")
+_IDENTITY = ("uid", "creationTimestamp")
 
 
-def kept_signature(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The signature without conditions, identity, claims, times and issuers, which only a verifier may set."""
+def kept_signature(given: Mapping[str, Any], old: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The signature without conditions, identity, claims, times and issuers, which only a verifier may set.
+
+    Args:
+        given: as sent.
+        old: signatures that are stored: one of the same name keeps its uid and time.
+    """
     name = (given.get("metadata") or {}).get("name")
+    known = (each.get("metadata") or {} for each in old if name)
+    stored: Mapping[str, Any] = next((each for each in known if each.get("name") == name), {})
+    kept = {**({"name": name} if name else {}), **{key: stored[key] for key in _IDENTITY if stored.get(key)}}
     head = {key: given[key] for key in _HEAD if given.get(key)}
-    return {**head, "metadata": {"name": name} if name else {}, **{key: given[key] for key in _SAID if given.get(key)}}
+    return {**head, "metadata": kept, **{key: given[key] for key in _SAID if given.get(key)}}
 
 
 def signature_errors(given: Mapping[str, Any], path: str = "") -> list[FieldError]:

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from imagegate.core.image_api import columns as image_tables
-from imagegate.core.image_api.columns import Column, Row, parse_time
+from imagegate.core.image_api.columns import NAME, Column, Row, parse_time
 from imagegate.core.image_api.stored_forms import tolerant
 
-_NAME = Column("Name", "Name must be unique within a namespace.", format="name")
 _STATUS = Column("Status", "What the server has made of it.")
 _AGE = Column("Age", "Time since creation.")
 _IMAGES = Column("Images", "Images of the containers, as admitted.")
@@ -42,15 +41,15 @@ def _columns(kind: str) -> tuple[Sequence[Column], Callable[[Mapping[str, Any], 
     if image_tables.has_table(kind):
         return image_tables.columns(kind), lambda item, now: image_tables.cells(kind, item, now)
     if kind == "Pod":
-        return (_NAME, _STATUS, _AGE, _IMAGES), lambda item, now: [
+        return (NAME, _STATUS, _AGE, _IMAGES), lambda item, now: [
             _name(item),
             _phase(item),
             _age(item, now),
             _images(item),
         ]
     if kind == "Namespace":
-        return (_NAME, _STATUS, _AGE), lambda item, now: [_name(item), _phase(item), _age(item, now)]
-    return (_NAME, _AGE), lambda item, now: [_name(item), _age(item, now)]
+        return (NAME, _STATUS, _AGE), lambda item, now: [_name(item), _phase(item), _age(item, now)]
+    return (NAME, _AGE), lambda item, now: [_name(item), _age(item, now)]
 
 
 def _name(found: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -113,7 +113,7 @@ def derive(
     """
     derivation = _Derivation(stream, old, answers, integrated_registry, now)
     problems = list(_access_problems(stream, old, answers, user))
-    for tag in _changed_tags(stream, old):
+    for tag in _sources_first(stream, _changed_tags(stream, old)):
         if not tells_existence and _is_refused(stream, tag, answers, user):
             continue
         outcome = derivation.event_of(tag)
@@ -121,7 +121,8 @@ def derive(
             problems.append(outcome)
         elif outcome is not None:
             derivation.own.add(tag.name, outcome._replace(generation=stream.metadata.generation))
-    follow(stream, old, derivation.own.histories)
+    if old is None:  # an update of the original compares the new status with itself, and finds nothing to follow
+        follow(stream, None, derivation.own.histories)
     return Derived(replace(stream, status_tags=derivation.own.histories), tuple(problems))
 
 
@@ -163,6 +164,20 @@ def _changed_tags(stream: StreamObject, old: StreamObject | None) -> Iterator[Sp
     for name, tag in sorted(stream.spec_tags.items()):
         if is_changed(before.get(name), tag, stream.metadata.namespace):
             yield tag
+
+
+def _sources_first(stream: StreamObject, tags: Iterable[SpecTag]) -> Iterator[SpecTag]:
+    """The tags, each after the tag of the same stream that it names; in the original the order is random."""
+    changed = {tag.name: tag for tag in tags}
+    seen: set[str] = set()
+    for first in changed:
+        chain: list[SpecTag] = []
+        name: str | None = first
+        while name is not None and name in changed and name not in seen:
+            seen.add(name)
+            chain.append(changed[name])
+            name = _tracked_tag(stream, changed[name])
+        yield from reversed(chain)
 
 
 def _source_of(stream: StreamObject, tag: SpecTag) -> tuple[str, str, str] | None:
@@ -340,7 +355,21 @@ class _Derivation:
             return None
         if source.kind == STREAM_IMAGE:
             event = event._replace(created=self._now)
+        elif origin is self.own:
+            self._date_newest(tag_or_id or DEFAULT_TAG)
         return event if tag.reference else _made_local(event, origin, self._stream, self._integrated_registry)
+
+    def _date_newest(self, tag: str) -> None:
+        """Give the newest event of a tag the stream's generation, as it has in the original once another names it.
+
+        Not while its own import is still to be done, which would then be taken for done.
+        """
+        event = self.own.histories[tag][0]
+        specified = self._stream.spec_tags.get(tag)
+        is_waiting = specified is not None and (specified.generation or 0) > event.generation
+        if not is_waiting:
+            dated = event._replace(generation=self._stream.metadata.generation)
+            self.own.histories[tag] = (dated, *self.own.histories[tag][1:])
 
     def _source_stream(self, namespace: str, name: str) -> SourceStream | SourceUnavailable:
         key = (namespace, name)
@@ -380,9 +409,10 @@ def _made_local(event: Event, origin: SourceStream, stream: StreamObject, integr
 
 
 def follow(stream: StreamObject, old: StreamObject | None, histories: Histories) -> None:
-    """Give tags that track a changed tag of the same stream its event, and those that track them in turn.
+    """Give tags that track a changed tag of the same stream its event.
 
-    A tag is changed if its newest event differs from that of ``old`` in any field, the generation included.
+    A tag is changed if its newest event differs from that of ``old`` in any field, the generation included. Tags that
+    track the trackers follow in a new stream only.
     Changes ``histories``, which are those of ``stream`` as far as they are known.
     Source: ``UpdateChangedTrackingTags``, which follows one step, in random order.
     """
@@ -395,7 +425,7 @@ def follow(stream: StreamObject, old: StreamObject | None, histories: Histories)
     while waiting:
         tracked = waiting.popleft()
         for name in _give_to_trackers(trackers, tracked, histories[tracked][0], histories):
-            if name not in seen:
+            if old is None and name not in seen:
                 seen.add(name)
                 waiting.append(name)
 

@@ -113,8 +113,11 @@ def _with_generation(tag: JsonObject, old: JsonObject | None, generation: int, n
     return tag
 
 
-def prepared_for_status_update(stream: JsonObject, old: JsonObject, hosts: RegistryHosts) -> JsonObject:
-    """A status update: spec tags and repository are the old ones, newest events have a generation."""
+def prepared_for_status_update(stream: JsonObject, old: JsonObject) -> JsonObject:
+    """A status update: spec tags and repository are the old ones, newest events have a generation.
+
+    Everything else of the status is as it was sent, as in the original; what is computed is computed on every read.
+    """
     stream, old = normalized(stream), normalized(old)
     stream = {**stream, "spec": {**(stream.get("spec") or {}), **_old_repository(old)}}
     if "dockerImageRepository" not in (old.get("spec") or {}):
@@ -122,7 +125,7 @@ def prepared_for_status_update(stream: JsonObject, old: JsonObject, hosts: Regis
     metadata = {**(stream.get("metadata") or {}), "generation": (old.get("metadata") or {}).get("generation")}
     stream = with_spec_tags({**stream, "metadata": metadata}, spec_tags(old))
     tags = {name: _with_event_generation(name, history, stream, old) for name, history in status_tags(stream).items()}
-    return with_computed_status(without_empty_tags(with_status_tags(stream, tags)), hosts)
+    return with_status_tags(stream, tags)
 
 
 def _old_repository(old: Mapping[str, Any]) -> JsonObject:

@@ -25,7 +25,7 @@ def syntax_error(content: bytes) -> str:
     Source: encoding/json, scanner.go. Nested values are read with a stack of their own: depth costs no recursion.
     """
     try:
-        _Scanner(content.decode("utf-8", "replace")).scan()
+        _Scanner(content.decode("latin-1")).scan()
     except _Stop as found:
         return str(found)
     return ""

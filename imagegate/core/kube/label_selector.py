@@ -13,6 +13,9 @@ from imagegate.core.kube.field_errors import FieldError, aggregate, invalid
 from imagegate.core.kube.go_quote import JsonValue, go_quote
 
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+GREATER, LESS = "Gt", "Lt"
+"""Operators of selectors in a query only."""
+_INTEGER = re.compile("[+-]?[0-9]{1,18}")
 _NAME_FORM = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _NAME = re.compile(_NAME_FORM)
 _VALUE_FORM = f"({_NAME_FORM})?"
@@ -56,8 +59,16 @@ class Requirement:
                 return self.key in labels
             case "DoesNotExist":
                 return self.key not in labels
+            case "Gt" | "Lt":
+                return self._is_ordered(labels.get(self.key, ""))
             case _:
                 return False
+
+    def _is_ordered(self, value: str) -> bool:
+        if _INTEGER.fullmatch(value) is None or _INTEGER.fullmatch(self.values[0]) is None:
+            return False
+        difference = int(value) - int(self.values[0])
+        return difference > 0 if self.operator == GREATER else difference < 0
 
     def to_json(self) -> dict[str, JsonValue]:
         """As Go writes it; empty ``values`` left out."""
@@ -95,19 +106,22 @@ class LabelSelector:
             by_key.setdefault(requirement.key, []).append(requirement)
         return all(_can_hold(key, requirements) for key, requirements in by_key.items())
 
-    def problem(self) -> str:
+    def problem(self, *, with_order: bool = False) -> str:
         """Why the selector does not parse, in the original's words; empty if it does.
 
         Of several wrong requirements only the first is named.
-        """
-        return next(self._problems(), "")
 
-    def _problems(self) -> Iterator[str]:
+        Args:
+            with_order: ``Gt`` and ``Lt`` are operators too.
+        """
+        return next(self._problems((*OPERATORS, GREATER, LESS) if with_order else OPERATORS), "")
+
+    def _problems(self, operators: Sequence[str]) -> Iterator[str]:
         for key, value in self.match_labels:
             if errors := [*_key_errors(key), *_value_errors(key, (value,))]:
                 yield aggregate(errors)
         for requirement in self.match_expressions:
-            if requirement.operator not in OPERATORS:
+            if requirement.operator not in operators:
                 yield f"{go_quote(requirement.operator)} is not a valid label selector operator"
             elif errors := _requirement_errors(requirement):
                 yield aggregate(errors)
@@ -135,6 +149,10 @@ def _requirement_errors(requirement: Requirement) -> list[FieldError]:
     if requirement.operator in ("In", "NotIn"):
         if not requirement.values:
             errors.append(invalid("values", None, "for 'in', 'notin' operators, values set can't be empty"))
+    elif requirement.operator in (GREATER, LESS):
+        if _INTEGER.fullmatch(requirement.values[0]) is None:
+            detail = "for 'Gt', 'Lt' operators, the value must be an integer"
+            errors.append(invalid("values[0]", requirement.values[0], detail))
     elif requirement.values:
         detail = "values set must be empty for exists and does not exist"
         errors.append(invalid("values", list(requirement.values), detail))

@@ -48,7 +48,7 @@ class Status:
         if self.kind:
             details["kind"] = self.kind
         if self.causes:
-            details["causes"] = [cause._asdict() for cause in self.causes]
+            details["causes"] = [{key: text for key, text in cause._asdict().items() if text} for cause in self.causes]
         if self.retry_after_s:
             details["retryAfterSeconds"] = self.retry_after_s
         out: dict[str, Any] = {
@@ -115,6 +115,23 @@ def conflict(resource: str, name: str, why: str, *, group: str = IMAGE_GROUP) ->
         kind=resource,
         name=name,
     )
+
+
+def too_large_version(version: str, current: str) -> Status:
+    """504: a version that was not reached yet. Source: apiserver, ``storage.NewTooLargeResourceVersionError``."""
+    return Status(
+        code=504,
+        reason="Timeout",
+        message=f"Timeout: Too large resource version: {version}, current: {current}",
+        causes=(Cause("ResourceVersionTooLarge", "Too large resource version", ""),),
+        retry_after_s=1,
+    )
+
+
+def no_version(version: str) -> str:
+    """The message for a string that is no resource version."""
+    parsing = f"strconv.ParseUint: parsing {go_quote(version)}: invalid syntax"
+    return f"resourceVersion: Invalid value: {go_quote(version)}: {parsing}"
 
 
 def bad_request(why: str) -> Status:

@@ -105,6 +105,7 @@ class ImageApi:
         store = objects.store
         self.streams = StoredObjects(store, STREAMS, StreamRules(objects), now=objects.now, cluster=objects.cluster)
         self.images = StoredObjects(store, IMAGES, ImageRules(objects.now), now=objects.now)
+        signed_images = StoredObjects(store, IMAGES, ImageRules(objects.now, trusts_signatures=True), now=objects.now)
         self._status_rules = StreamStatusRules(objects)
         self.imports = Imports(objects, importer)
         projects = Projects(objects, admit)
@@ -126,7 +127,7 @@ class ImageApi:
             IMAGE_TAGS: ImageTags(objects, self.streams),
             STREAM_IMAGES: StreamImages(objects),
             STREAM_IMPORTS: self.imports,
-            SIGNATURES: Signatures(self.images),
+            SIGNATURES: Signatures(signed_images, objects.now),
             STREAM_MAPPINGS: Mappings(objects, self.images, self.streams, self.update_stream_status),
         }
 

@@ -7,7 +7,8 @@ imagesignature and imagestreammapping.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,13 +56,15 @@ class ImageRules:
 
     Args:
         now: the clock, as Kubernetes writes times.
+        trusts_signatures: uid and time of signatures were set by this server, and are kept.
     """
 
     unconditional_updates = False
     named_late = False
 
-    def __init__(self, now: Callable[[], str]) -> None:
+    def __init__(self, now: Callable[[], str], *, trusts_signatures: bool = False) -> None:
         self._now = now
+        self._trusts_signatures = trusts_signatures
 
     def shown(self, found: JsonObject) -> JsonObject:
         """The Image as it is stored, with empty metadata if it has none."""
@@ -73,7 +76,7 @@ class ImageRules:
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
         signatures = new_signature_errors(new.get("signatures") or (), ())
         _refuse_errors(new, [*errors, *_reference_errors(new), *signatures])
-        return _stored_form(self._with_own_metadata(request, new))
+        return _stored_form(self._with_own_metadata(request, new), ())
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """Labels, annotations and signatures may change; manifest and configuration only if their digests match."""
@@ -82,7 +85,10 @@ class ImageRules:
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
         errors = validate_metadata_update(metadata_of(changed), metadata_of(old))
         _refuse_errors(changed, [*errors, *_reference_errors(changed), *signatures])
-        return _stored_form(self._with_own_metadata(request, self._with_contents(request, changed, new, old)))
+        filled = self._with_own_metadata(request, self._with_contents(request, changed, new, old))
+        return _stored_form(
+            filled, filled.get("signatures") or () if self._trusts_signatures else old.get("signatures") or ()
+        )
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Streams may still refer to it; reads of their tags then return 404 of images."""
@@ -112,10 +118,11 @@ class ImageRules:
             return changed
 
 
-def _stored_form(image: JsonObject) -> JsonObject:
+def _stored_form(image: JsonObject, old_signatures: Sequence[JsonObject]) -> JsonObject:
     """The Image as it is stored: signatures as their sender may set them, and no manifest that the registry stores."""
     if image.get("signatures"):
-        image = {**image, "signatures": [kept_signature(each) for each in image["signatures"]]}
+        kept = [kept_signature(each, old_signatures) for each in image["signatures"]]
+        image = {**image, "signatures": kept}
     if (image["metadata"].get("annotations") or {}).get(BLOB_STORED) != "true":
         return image
     return {key: value for key, value in image.items() if key not in (MANIFEST, CONFIG)}
@@ -161,28 +168,26 @@ class Signatures:
 
     resource = SIGNATURES
 
-    def __init__(self, images: StoredObjects) -> None:
+    def __init__(self, images: StoredObjects, now: Callable[[], str]) -> None:
         self._images = images
+        self._now = now
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Add a signature to its Image."""
         new = checked_body(self.resource, request, body)
         name = new["metadata"].get("name") or ""
         image = name.partition("@")[0]
-        if name and "@" not in name:
-            raise StatusError(bad_request("ImageSignatures must be accessed with <imageName>@<signatureName>"))
         if name.endswith("@"):
             name = f"{name}{secrets.token_hex(16)}"
         new = {**new, "metadata": {**new["metadata"], "name": name}}
-        errors = signature_errors(new) if name else []
-        if not name:
-            errors.append(required("metadata.name", "name or generateName is required"))
+        errors = signature_errors(new) if name else [required("metadata.name", "name or generateName is required")]
         if errors:
             raise StatusError(invalid("ImageSignature", name, errors))
-        new = kept_signature(new)
+        made = {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
+        new = {**kept_signature(new), "metadata": {"name": name, **made}}
 
         def add(found: JsonObject) -> JsonObject:
-            if any((each.get("metadata") or {}).get("name") == name for each in found.get("signatures") or ()):
+            if any(_is_same(each, new) for each in found.get("signatures") or ()):
                 raise StatusError(already_exists(_SIGNATURES, name))
             return {**found, "signatures": [*(found.get("signatures") or ()), new]}
 
@@ -204,6 +209,13 @@ class Signatures:
 
         self._images.update(request, image, remove, is_patch=True)
         return success()
+
+
+def _is_same(one: JsonObject, other: JsonObject) -> bool:
+    """True if two signatures have the same name or the same content."""
+    names = [(each.get("metadata") or {}).get("name") for each in (one, other)]
+    contents = [(each.get("type"), each.get("content")) for each in (one, other)]
+    return names[0] == names[1] or contents[0] == contents[1]
 
 
 class Mappings:
@@ -256,7 +268,7 @@ class Mappings:
         image = {**(new.get("image") or {})}
         metadata = image.get("metadata") or {}
         name, stream = metadata.get("name") or "", new["metadata"].get("name") or ""
-        if not image.get("dockerImageReference") and stream and name:
+        if not image.get("dockerImageReference") and stream:
             host = self._objects.hosts().internal
             if host:
                 image["dockerImageReference"] = ImageReference(host, request.namespace, stream, "", name).exact

@@ -12,8 +12,9 @@ import orjson
 from imagegate.core.admission.request import User
 from imagegate.core.image_api.schema import type_problems
 from imagegate.core.image_api.selectors import FieldSelector
+from imagegate.core.kube.go_json import syntax_error
 from imagegate.core.kube.label_selector import LabelSelector
-from imagegate.core.kube.status import StatusError, bad_request
+from imagegate.core.kube.status import Status, StatusError, bad_request
 
 JsonObject: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[[JsonObject], JsonObject]
@@ -79,13 +80,20 @@ def read_continue_token(token: str) -> tuple[str, tuple[str, str]]:
     Raises:
         StatusError: 400, the token is not valid.
     """
+    content = b""
+    plain = token.rstrip("=")
     try:
-        version, namespace, name = orjson.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+        content = base64.urlsafe_b64decode(f"{plain}{'=' * (-len(plain) % 4)}".encode("ascii"))
+        version, namespace, name = orjson.loads(content)
     except (ValueError, TypeError) as error:
-        raise StatusError(bad_request(f"continue key is not valid: {error}")) from error
+        raise StatusError(_bad_token(syntax_error(content) if content else str(error))) from error
     if not all(isinstance(part, str) for part in (version, namespace, name)):
-        raise StatusError(bad_request("continue key is not valid"))
+        raise StatusError(_bad_token("it has another form"))
     return version, (namespace, name)
+
+
+def _bad_token(why: str) -> Status:
+    return bad_request(f"invalid continue token: continue key is not valid: {why}")
 
 
 def list_of(kind: str, api_version: str, items: list[JsonObject], version: str, **metadata: Any) -> JsonObject:

@@ -224,13 +224,22 @@ class StreamRules:
 class StreamStatusRules(StreamRules):
     """Rules for writing ``imagestreams/status``."""
 
+    def shown(self, found: JsonObject) -> JsonObject:
+        """The stream with the status that was sent, without the repositories that are computed on a read."""
+        status = dict(found.get("status") or {})
+        computed = with_computed_status(found, self._objects.hosts())["status"]
+        for key in ("dockerImageRepository", "publicDockerImageRepository"):
+            if status.get(key) and status[key] == computed.get(key):
+                del status[key]
+        return {**found, "status": {**status, "dockerImageRepository": status.get("dockerImageRepository") or ""}}
+
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Never called: a subresource cannot be created."""
         raise NotImplementedError
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """The changed status with the old spec; new references must pass the gate."""
-        stream = prepared_for_status_update(new, old, self._objects.hosts())
+        stream = prepared_for_status_update(new, old)
         self._objects.check_write(request, StatusWrite(_read_stream(stream), read_stream(old)))
         return stream
 

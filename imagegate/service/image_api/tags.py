@@ -29,6 +29,7 @@ from imagegate.core.import_gate.validation import (
 )
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import (
+    Status,
     StatusError,
     already_exists,
     bad_request,
@@ -125,7 +126,8 @@ class TagObjects(ABC):
         if options.limit and len(found) > options.limit:
             found = found[: options.limit]
             more = {"continue": continue_token(version, _sort_key(found[-1]))}
-        return list_of(self.resource.kind, self.resource.api_version, found, version, **more)
+        shown = list_of(self.resource.kind, self.resource.api_version, found, version, **more)
+        return {**shown, "metadata": more}  # as in the original: the list is made of many objects, and has no version
 
     def _views(self, stream: JsonObject) -> list[JsonObject]:
         return self.views(self._streams.rules.shown(stream))
@@ -137,7 +139,8 @@ class TagObjects(ABC):
         self._objects.refuse_findings(request, self.resource.kind, name, self.findings(request, new, None))
         stream_name, colon, tag = name.partition(":")
         if not colon:
-            raise StatusError(bad_request(f"{go_quote(name)} must be of the form <stream_name>:<tag>"))
+            what = f"{go_quote(name)} must be of the form <stream_name>:<tag>"
+            raise StatusError(Status(code=500, reason="", message=what))
         tag = tag or DEFAULT_TAG
         for _ in range(CONFLICTS_MAX):
             stored = self._objects.stream(request.namespace, stream_name)

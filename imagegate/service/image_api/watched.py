@@ -35,6 +35,14 @@ class WatchedObjects:
         """
         return self.store.changes(since, self.collection, limit=AT_ONCE)
 
+    def seen_object(self, change: Change, type_: ChangeType) -> JsonObject:
+        """The object of a change as a watch shows it: one that leaves its selection has its labels from before."""
+        if type_ is not ChangeType.DELETED or change.type is ChangeType.DELETED:
+            return self.shown(change.object)
+        metadata = {key: value for key, value in change.object["metadata"].items() if key != "labels"}
+        labels = {"labels": change.labels_before} if change.labels_before else {}
+        return self.shown({**change.object, "metadata": {**metadata, **labels}})
+
     def seen_as(self, change: Change) -> ChangeType | None:
         """How a watch sees a change: objects that enter its selection are added, those that leave it are deleted.
 

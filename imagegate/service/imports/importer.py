@@ -310,7 +310,7 @@ def _checked(document: JsonObject, stream: JsonObject | None) -> JsonObject | No
     name, version, uid = (str(metadata.get(key) or "") for key in ("name", "resourceVersion", "uid"))
     if stream is None:
         if version or uid:
-            raise StatusError(not_found("imagestreams", name))
+            raise StatusError(not_found("imagestreamimports", name))
         return None
     found = stream["metadata"]
     if version and version != found.get("resourceVersion"):
@@ -356,14 +356,13 @@ def _create_images(
     The status shows Images as they were fetched now. One that was there before may differ: in its reference, and in
     the labels, annotations and signatures that others added.
     """
-    kept: dict[str, JsonObject] = {}
+    kept: dict[str, StoredImage] = {}
 
     def keep(image: JsonObject) -> JsonObject:
         name = image["metadata"]["name"]
-        if name in kept:
-            return _fetched_again(image, kept[name])
-        stored = target.create_image(image)
-        kept[name] = stored.object
+        if name not in kept:
+            kept[name] = target.create_image(image)
+        stored = kept[name]
         return stored.object if stored.is_new else _fetched_again(image, stored.object)
 
     def keep_all(outcomes: Iterable[Outcome], shown: Iterable[JsonObject]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
 
 import orjson
 from flask import Response
@@ -15,51 +14,14 @@ from imagegate.core.kube.status import Status, StatusError
 from imagegate.errors import InvalidInput
 from imagegate.service.image_api.request import JsonObject
 from imagegate.web.image_api import protobuf
+from imagegate.web.image_api.accepting import JSON, YAML, Form, accepted_form
+from imagegate.web.image_api.yaml_text import yaml_text
 
-JSON = "application/json"
 _HEAD = ("kind", "apiVersion")
 WARNINGS_MAX = 50
 WARNINGS_MAX_CHARACTERS = 4096
 WARNING_CUT_AT = 256
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-
-
-class Form(NamedTuple):
-    """The form that the client wants: ``Table``, ``PartialObjectMetadata``, or empty for the object itself."""
-
-    name: str = ""
-    protobuf: bool = False
-    """True if the client prefers protobuf to JSON."""
-
-
-_NOT_ACCEPTABLE = Status(
-    code=406,
-    reason="NotAcceptable",
-    message=f"only the following media types are accepted: {JSON}, {protobuf.MEDIA_TYPE}",
-)
-
-
-def accepted_form(accept: str) -> Form:
-    """The first form of the ``Accept`` header that the API has.
-
-    Raises:
-        StatusError: 406, the API has none of them.
-    """
-    for part in accept.split(",") if accept.strip() else (JSON,):
-        media_type, *parameters = (piece.strip() for piece in part.split(";"))
-        given = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if media_type == protobuf.MEDIA_TYPE and not given.get("as"):
-            return Form(protobuf=True)
-        if media_type not in (JSON, "application/*", "*/*"):
-            continue
-        wanted = given.get("as", "")
-        if not wanted:
-            return Form()
-        if given.get("g") == "meta.k8s.io" and given.get("v") == "v1":
-            name = wanted.removesuffix("List")
-            if name in ("Table", "PartialObjectMetadata"):
-                return Form(name)
-    raise StatusError(_NOT_ACCEPTABLE)
 
 
 def negotiated(response: Response, accept: str) -> Response:
@@ -82,7 +44,7 @@ def negotiated(response: Response, accept: str) -> Response:
 
 def _prefers_protobuf(accept: str) -> bool:
     try:
-        return accepted_form(accept).protobuf
+        return accepted_form(accept).is_protobuf
     except StatusError:
         return False
 
@@ -101,11 +63,13 @@ def shaped(found: JsonObject, form: Form, now: datetime, *, include: str = "") -
         return found
     if not form.name:
         return _with_plain_items(found)
+    version = f"meta.k8s.io/{form.version}"
     is_list = kind.endswith("List") and isinstance(found.get("items"), list)
     items = found["items"] if is_list else [found]
     metadata = dict(found.get("metadata") or {}) if is_list else _version_of(found)
     if form.name == "Table":
         made = table(kind.removesuffix("List") if is_list else kind, items, now, **metadata)
+        made["apiVersion"] = version
         if include == "Object":
             for row, item in zip(made["rows"], items, strict=True):
                 row["object"] = item
@@ -114,11 +78,11 @@ def shaped(found: JsonObject, form: Form, now: datetime, *, include: str = "") -
                 row["object"] = None
         return made
     if not is_list:
-        return partial_metadata(found)
-    reduced = [partial_metadata(item) for item in items]
+        return {**partial_metadata(found), "apiVersion": version}
+    reduced = [{**partial_metadata(item), "apiVersion": version} for item in items]
     return {
         "kind": "PartialObjectMetadataList",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": version,
         "metadata": metadata,
         "items": reduced,
     }
@@ -137,9 +101,11 @@ def _version_of(found: JsonObject) -> JsonObject:
     return {"resourceVersion": version} if version else {}
 
 
-def answer(body: JsonObject, code: int = 200, warnings: Iterable[str] = ()) -> Response:
-    """A JSON response."""
-    response = Response(orjson.dumps(body), status=code, content_type=JSON)
+def answer(body: JsonObject, code: int = 200, warnings: Iterable[str] = (), *, media_type: str = JSON) -> Response:
+    """A response, as JSON if nothing else is wanted."""
+    is_yaml = media_type == YAML
+    content = yaml_text(body) if is_yaml else orjson.dumps(body)
+    response = Response(content, status=code, content_type=YAML if is_yaml else JSON)
     for text in bounded_warnings(warnings):
         response.headers.add("Warning", warning_value(text))
     return response

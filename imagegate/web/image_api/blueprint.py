@@ -21,7 +21,8 @@ from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.tags import TagObjects
 from imagegate.web.feed import Feed
 from imagegate.web.image_api import discovery, openapi
-from imagegate.web.image_api.answers import Form, accepted_form, answer, negotiated, shaped, status_answer
+from imagegate.web.image_api.accepting import Form, accepted_form
+from imagegate.web.image_api.answers import answer, negotiated, shaped, status_answer
 from imagegate.web.image_api.bodies import read_body
 from imagegate.web.image_api.changes import checked_object, patch_change
 from imagegate.web.image_api.identity import Identify, local_user
@@ -35,14 +36,14 @@ from imagegate.web.image_api.requests import (
     selected_name,
     verb_of,
 )
-from imagegate.web.image_api.watch_options import check_list_options, read_watch_options
+from imagegate.web.image_api.watch_options import check_get_options, check_list_options, read_watch_options
 from imagegate.web.image_api.watching import StoreChanges, View, Watch, watch_response
 from imagegate.web.image_api.write_options import WriteOptions, read_write_options
 from imagegate.web.streams import Places, quiet_s
 
 BODY_MAX_BYTES = 3 * 1024 * 1024
 """Largest body of a write, as in the original."""
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _COMMAND_LINE = re.compile(r"(kubectl|oc)(\.exe)?/v?[0-9]")
 _PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2"
 
@@ -87,14 +88,16 @@ def image_api(
         response.content_type = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
         return response
 
-    @pages.get("/apis/<group>")
+    @pages.get("/apis/<group>", strict_slashes=False)
+    @pages.get("/apis/<group>/", strict_slashes=False)
     def one_group(group: str) -> Response:
-        return _found(discovery.api_group(group))
+        return _discovered(discovery.api_group(group))
 
-    @pages.get("/api/<version>", defaults={"group": ""})
-    @pages.get("/apis/<group>/<version>")
+    @pages.get("/api/<version>", defaults={"group": ""}, strict_slashes=False)
+    @pages.get("/apis/<group>/<version>", strict_slashes=False)
+    @pages.get("/apis/<group>/<version>/", strict_slashes=False)
     def one_version(group: str, version: str) -> Response:
-        return _found(discovery.api_resource_list(group, version))
+        return _discovered(discovery.api_resource_list(group, version))
 
     @pages.route("/api/<version>/<path:rest>", methods=_METHODS, defaults={"group": ""})
     @pages.route("/apis/<group>/<version>/<path:rest>", methods=_METHODS)
@@ -170,6 +173,15 @@ def _found(document: JsonObject | None) -> Response:
     return answer(document)
 
 
+def _discovered(document: JsonObject | None) -> Response:
+    """A group or version; where there is none, the text that an API server answers."""
+    if document is not None:
+        return answer(document)
+    response = Response("404 page not found\n", status=404, content_type="text/plain; charset=utf-8")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
 def _store_error(error: StoreError) -> Response:
     if isinstance(error, (StoreBusy, StoreTimeout)):
         return status_answer(Status(code=503, reason="ServiceUnavailable", message=str(error), retry_after_s=1))
@@ -215,8 +227,10 @@ class _Requests:
             return status_answer(error.status, call.warnings)
         except InvalidInput as error:
             return status_answer(bad_request(str(error)), call.warnings)
+        if target.sub_resource == "secrets":
+            form = Form(media_type=form.media_type)  # as in the original, never a table
         shown = shaped(body, form, self._now(), include=request.args.get("includeObject", ""))
-        return answer(shown, code, call.warnings)
+        return answer(shown, code, call.warnings, media_type=form.media_type)
 
     def _authorise(self, user: User, verb: str, target: Target) -> None:
         """Check the caller's access as the API server does, before anything is read. Source: apiserver, RequestInfo.
@@ -246,9 +260,10 @@ class _Requests:
         if verb == "get" and target.sub_resource:
             return self._api.sub_read(call, target.name, target.sub_resource), 200
         if verb == "get" and isinstance(endpoint, Gets):
+            check_get_options(request.args, self._api.objects.store)
             return endpoint.get(call, target.name), 200
         if verb == "list" and isinstance(endpoint, Lists):
-            check_list_options(request.args)
+            check_list_options(request.args, self._api.objects.store)
             return endpoint.list_objects(call, read_list_options(target, request.args)), 200
         if verb == "create" and isinstance(endpoint, Creates):
             return self._create(call, target, endpoint, options), 201

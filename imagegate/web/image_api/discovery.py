@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,6 +108,12 @@ def api_group(group: str) -> dict[str, Any] | None:
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
 
 
+def _storage_hash(resource: ApiResource) -> str:
+    """A string that differs where objects are stored in another version. Source: apiserver, ``StorageVersionHash``."""
+    stored = f"{resource.group}/{resource.version}/{resource.kind}".encode()
+    return base64.b64encode(hashlib.sha256(stored).digest()[:8]).decode("ascii")
+
+
 def _group(group: str) -> dict[str, Any]:
     versions = [
         {"groupVersion": f"{group}/{version}", "version": version}
@@ -137,6 +145,8 @@ def _entries(resource: ApiResource) -> list[dict[str, Any]]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
+    if "watch" in resource.verbs:
+        entry["storageVersionHash"] = _storage_hash(resource)
     sub_resources = [
         {
             "name": f"{resource.name}/{each.name}",

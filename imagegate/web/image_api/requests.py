@@ -11,20 +11,21 @@ from imagegate.core.image_api.resources import ApiResource, find_resource
 from imagegate.core.image_api.selectors import parse_field_selector, parse_label_selector
 from imagegate.core.kube.deletion import BACKGROUND, ORPHAN, option_errors
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid
+from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid, qualified
 from imagegate.errors import InvalidInput
 from imagegate.service.image_api.request import DeleteOptions, JsonObject, ListOptions, read_continue_token
 from imagegate.web.image_api.bodies import decode
 
 _IN_ONE_NAMESPACE = ("create", "deletecollection")
 """Verbs that always apply to one namespace."""
+_ONE, _MANY = ("get", "update", "patch", "delete"), ("create", "list", "deletecollection")
 _DELETE_OPTIONS, _META = "DeleteOptions", "meta.k8s.io/v1"
 _OF_NAMESPACES = ("status", "finalize")
 _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
 )
-_TRUE = re.compile("1|t|T|TRUE|true|True")
-_FALSE = re.compile("0|f|F|FALSE|false|False")
+_INTEGER = re.compile("[+-]?[0-9]{1,18}", re.ASCII)
+_BOOLEAN = re.compile("1|t|T|TRUE|true|True|0|f|F|FALSE|false|False")
 T = TypeVar("T")
 
 NO_RESOURCE = Status(
@@ -46,15 +47,19 @@ class Target:
     namespace: str = ""
     name: str = ""
     sub_resource: str = ""
+    is_watch: bool = False
+    """True for the old paths that begin with ``watch``."""
 
 
 def read_path(group: str, version: str, parts: list[str]) -> Target:
-    """The target of ``[namespaces/NS/]RESOURCE[/NAME[/SUB]]`` in a group version.
+    """The target of ``[watch/][namespaces/NS/]RESOURCE[/NAME[/SUB]]`` in a group version.
 
     Raises:
         StatusError: 404, there is no such resource.
     """
     namespace = ""
+    is_watch = len(parts) > 1 and parts[0] == "watch"
+    parts = parts[is_watch:]
     if len(parts) > 2 and parts[0] == "namespaces" and parts[2] not in _OF_NAMESPACES:
         namespace, parts = parts[1], parts[2:]
     if not parts or len(parts) > 3 or not all(parts):
@@ -67,18 +72,22 @@ def read_path(group: str, version: str, parts: list[str]) -> Target:
         raise StatusError(NO_RESOURCE)
     if sub_resource and resource.sub_resource(sub_resource) is None:
         raise StatusError(NO_RESOURCE)
-    return Target(resource, namespace, name, sub_resource)
+    if is_watch and (sub_resource or "watch" not in resource.verbs):
+        raise StatusError(NO_RESOURCE)
+    return Target(resource, namespace, name, sub_resource, is_watch)
 
 
 def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
     """Kubernetes' verb for the request.
 
     Raises:
-        StatusError: 405.
+        StatusError: 404, no verb has this path; 405.
     """
     one = bool(target.name)
+    if not _has_path(target):
+        raise StatusError(NO_RESOURCE)
     verbs = {
-        "GET": "watch" if is_true(query.get("watch")) else "get" if one else "list",
+        "GET": "watch" if target.is_watch or (not one and is_true(query.get("watch"))) else "get" if one else "list",
         "POST": "" if one and not target.sub_resource else "create",
         "PUT": "update" if one else "",
         "PATCH": "patch" if one else "",
@@ -90,13 +99,38 @@ def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
     found = target.resource.sub_resource(target.sub_resource)
     allowed = found.verbs if found is not None else target.resource.verbs
     if verb not in allowed:
+        if verb == "watch" and "list" in allowed:
+            raise StatusError(_no_watch(target.resource))
         raise StatusError(NO_METHOD)
     return verb
 
 
+def _has_path(target: Target) -> bool:
+    """True if some verb of the resource has a path of this form."""
+    if target.sub_resource:
+        return True
+    return bool(set(_ONE if target.name else _MANY) & set(target.resource.verbs))
+
+
+def _no_watch(resource: ApiResource) -> Status:
+    what = qualified(resource.name, resource.group)
+    return Status(
+        code=405,
+        reason="MethodNotAllowed",
+        message=f"watch is not supported on resources of kind {go_quote(what)}",
+        group=resource.group,
+        kind=resource.name,
+    )
+
+
 def is_true(text: str | None) -> bool:
-    """True if Go's ``strconv.ParseBool`` reads a query parameter as true."""
-    return text is not None and _TRUE.fullmatch(text) is not None
+    """True if an API server reads a query parameter as true: unless it is absent, 0 or false."""
+    return text is not None and text != "0" and text.lower() != "false"
+
+
+def is_version(text: str) -> bool:
+    """True for a resource version, and for none."""
+    return not text or (text.isascii() and text.isdecimal() and len(text) <= 18)
 
 
 def read_list_options(target: Target, query: Mapping[str, str]) -> ListOptions:
@@ -113,10 +147,11 @@ def read_list_options(target: Target, query: Mapping[str, str]) -> ListOptions:
     if target.resource.group == IMAGE_GROUP:
         for path in fields.paths:
             if path not in _IMAGE_FIELDS:
-                raise StatusError(bad_request(f"field label not supported: {path}"))
+                known = 'only "metadata.name", "metadata.namespace"'
+                raise StatusError(bad_request(f"{go_quote(path)} is not a known field selector: {known}"))
     if target.name:
         fields = parse_field_selector(f"metadata.name={target.name}")
-    limit = read_number(query, "limit")
+    limit = max(read_number(query, "limit"), 0)
     token = query.get("continue", "")
     version, after = read_continue_token(token) if token else ("", None)
     return ListOptions(labels, fields, limit, after, version)
@@ -135,7 +170,7 @@ def selected_name(verb: str, query: Mapping[str, str]) -> str:
 
 
 def read_number(query: Mapping[str, str], name: str, default: int = 0) -> int:
-    """A whole number among the parameters.
+    """A number among the parameters.
 
     Raises:
         StatusError: 400.
@@ -143,8 +178,8 @@ def read_number(query: Mapping[str, str], name: str, default: int = 0) -> int:
     text = query.get(name, "")
     if not text:
         return default
-    if not text.isdecimal() or len(text) > 18:
-        raise StatusError(bad_request(f"{name}: expected a number that is not negative, got {go_quote(text)}"))
+    if _INTEGER.fullmatch(text) is None:
+        raise StatusError(bad_request(f"strconv.ParseInt: parsing {go_quote(text)}: invalid syntax"))
     return int(text)
 
 
@@ -238,7 +273,7 @@ def _options_of_query(query: Mapping[str, str]) -> JsonObject:
         options["gracePeriodSeconds"] = int(text)
     if query.get("orphanDependents"):
         text = query["orphanDependents"]
-        if not is_true(text) and _FALSE.fullmatch(text) is None:
+        if _BOOLEAN.fullmatch(text) is None:  # stricter than the original, which takes any word for true
             raise StatusError(bad_request(f"orphanDependents: expected a boolean, got {go_quote(text)}"))
-        options["orphanDependents"] = is_true(text)
+        options["orphanDependents"] = text[0] in "1tT"
     return options

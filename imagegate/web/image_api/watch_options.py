@@ -12,8 +12,9 @@ from typing import NamedTuple
 from imagegate.core.kube import field_errors
 from imagegate.core.kube.field_errors import FieldError
 from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.kube.status import StatusError, bad_request, invalid
-from imagegate.web.image_api.requests import is_true, read_number
+from imagegate.core.kube.status import Status, StatusError, bad_request, invalid, no_version, too_large_version
+from imagegate.ports.image_store import ImageStore
+from imagegate.web.image_api.requests import is_true, is_version, read_number
 
 DEFAULT_S = 1800
 LONGEST_S = 3600
@@ -57,6 +58,8 @@ def read_watch_options(query: Mapping[str, str]) -> WatchOptions:
             errors.append(field_errors.forbidden(_MATCH, "resourceVersionMatch is forbidden when continue is provided"))
     _refuse(errors)
     version = query.get("resourceVersion", "")
+    if not is_version(version):
+        raise StatusError(Status(code=500, reason="", message=no_version(version)))
     bookmarks = is_true(query.get("allowWatchBookmarks"))
     from_now = version in ("", "0")
     lists_first = initial if initial is not None else from_now
@@ -65,12 +68,17 @@ def read_watch_options(query: Mapping[str, str]) -> WatchOptions:
     return WatchOptions(since, lists_first, initial is True and bookmarks, bookmarks, timeout_s)
 
 
-def check_list_options(query: Mapping[str, str]) -> None:
-    """Check the options that depend on each other in a list.
+def check_list_options(query: Mapping[str, str], store: ImageStore) -> None:
+    """Check the options of a list.
+
+    Args:
+        query: the parameters.
+        store: has the objects.
 
     Raises:
-        StatusError: 400 or 422.
+        StatusError: 400 or 422; 504, the version was not reached yet.
     """
+    read_number(query, "timeoutSeconds")
     match, version = query.get(_MATCH, ""), query.get("resourceVersion", "")
     errors: list[FieldError] = []
     if match:
@@ -87,6 +95,27 @@ def check_list_options(query: Mapping[str, str]) -> None:
     if _read_send_initial_events(query) is not None:
         errors.append(field_errors.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     _refuse(errors)
+    if not is_version(version):
+        raise StatusError(bad_request(f"invalid resource version: {no_version(version)}"))
+    if version and not store.knows(version):
+        raise StatusError(too_large_version(version, store.version()))
+
+
+def check_get_options(query: Mapping[str, str], store: ImageStore) -> None:
+    """Check the options of a read of one object.
+
+    Args:
+        query: the parameters.
+        store: has the objects.
+
+    Raises:
+        StatusError: 500, the version is none; 504, it was not reached yet.
+    """
+    version = query.get("resourceVersion", "")
+    if not is_version(version):
+        raise StatusError(Status(code=500, reason="", message=no_version(version)))
+    if version and not store.knows(version):
+        raise StatusError(too_large_version(version, store.version()))
 
 
 def _read_send_initial_events(query: Mapping[str, str]) -> bool | None:

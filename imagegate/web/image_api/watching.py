@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import orjson
 from flask import Response
 
-from imagegate.core.kube.go_quote import go_quote
-from imagegate.core.kube.status import Status, StatusError, bad_request
-from imagegate.ports.image_store import Change, ChangesExpired, ImageStore, StoreError
+from imagegate.core.kube.status import Status, StatusError, too_large_version
+from imagegate.ports.image_store import Change, ChangesExpired, ChangeType, ImageStore, StoreError
 from imagegate.service.image_api.request import JsonObject
 from imagegate.service.image_api.watched import WatchedObjects
 from imagegate.web.feed import Feed, Item
 from imagegate.web.image_api import protobuf
-from imagegate.web.image_api.answers import Form, shaped
+from imagegate.web.image_api.accepting import Form
+from imagegate.web.image_api.answers import shaped
 from imagegate.web.image_api.messages import message_of
 from imagegate.web.image_api.watch_options import WatchOptions
 from imagegate.web.streams import Places, TooManyStreams, stream_response
@@ -91,7 +91,7 @@ class Watch:
         self.is_ending = is_ending
         self._objects = objects
         self._view = view
-        self._in_protobuf = view.form.protobuf and message_of(view.api_version, view.kind) is not None
+        self._in_protobuf = view.form.is_protobuf and message_of(view.api_version, view.kind) is not None
         self._options = options
         self._now = now
         self._quiet_s = quiet_s
@@ -133,14 +133,11 @@ class Watch:
         """Check that the store is not older than a version that a client has seen.
 
         Raises:
-            StatusError: 400, it is none; 504 as of an API server whose cache has not caught up. Source: apiserver,
-                ``storage.NewTooLargeResourceVersionError``.
+            StatusError: 504, as of an API server whose cache has not caught up.
         """
-        if not version.isdecimal() or len(version) > 18:
-            raise StatusError(bad_request(f"resourceVersion: expected a number, got {go_quote(version[:40])}"))
-        if not self._objects.store.knows(version):
-            why = f"Timeout: Too large resource version: {version}, current: {self._objects.store.version()}"
-            raise StatusError(Status(code=504, reason="Timeout", message=why, retry_after_s=1))
+        store = self._objects.store
+        if not store.knows(version):
+            raise StatusError(too_large_version(version, store.version()))
 
     def is_behind(self) -> bool:
         """See ``Stream``."""
@@ -176,7 +173,7 @@ class Watch:
         for change in found.changes:
             type_ = self._seen_as(change)
             if type_ is not None:
-                self._ready.append(self._line(type_, self._objects.shown(change.object)))
+                self._ready.append(self._line(type_, self._objects.seen_object(change, type_)))
         self.position = found.version
 
     def read(self) -> bytes | None:
@@ -231,7 +228,7 @@ class Watch:
                 form = (type_, self._view, self._has_header)
                 line = entry.encoded.get(form)
                 if line is None:
-                    line = entry.encoded[form] = self._line(type_, self._objects.shown(change.object))
+                    line = entry.encoded[form] = self._line(type_, self._objects.seen_object(change, type_))
                 self._has_header = True
                 lines.append(line)
                 size += len(line)
@@ -245,16 +242,15 @@ class Watch:
                 lines.append(self._bookmark({"annotations": {END_OF_LIST: "true"}}))
         return lines
 
-    def _seen_as(self, change: Change) -> str | None:
+    def _seen_as(self, change: Change) -> ChangeType | None:
         if self._list is not None and self._list.has(change):
             return None
-        type_ = self._objects.seen_as(change)
-        return None if type_ is None else type_.value
+        return self._objects.seen_as(change)
 
     def _line(self, type_: str, found: JsonObject) -> bytes:
         made = shaped(found, self._view.form, self._now(), include=self._view.include)
         if self._view.form.name == "Table" and self._has_header:
-            made.pop("columnDefinitions", None)
+            made["columnDefinitions"] = None
         self._has_header = True
         return self._event(type_, made)
 

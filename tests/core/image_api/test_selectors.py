@@ -39,7 +39,7 @@ def test_label_selectors(text: str, matches: bool) -> None:
 
 @pytest.mark.parametrize("text", ["=", "a=b=c", "a(", "a,", ",a", "a in b", "a b", "a=b,,c", "-a", "a/b/c", "a=b c"])
 def test_texts_that_are_no_label_selector(text: str) -> None:
-    with pytest.raises(InvalidInput, match="unable to parse requirement"):
+    with pytest.raises(InvalidInput, match=r"unable to parse requirement|found '[^']*', expected"):
         parse_label_selector(text)
 
 

@@ -92,7 +92,7 @@ def test_status_update_keeps_spec_tags_and_gives_events_a_generation() -> None:
     old = stored()
     spec = {"tags": [], "dockerImageRepository": "q/x", "lookupPolicy": {"local": True}}
     new = {**old, "spec": spec, "status": {"tags": [{"tag": "a", "items": [event(DIGEST_1, "q/a@1", 0)]}]}}
-    found = prepared_for_status_update(new, old, HOSTS)
+    found = prepared_for_status_update(new, old)
     assert spec_tags(found) == spec_tags(old)
     assert "dockerImageRepository" not in found["spec"]
     assert found["metadata"]["generation"] == 1
@@ -104,11 +104,11 @@ def test_status_update_keeps_the_repository_and_an_unchanged_event() -> None:
     old = {**old, "spec": {**old["spec"], "dockerImageRepository": "q/own"}}
     old = {**old, "status": {"tags": [{"tag": "a", "items": [event(DIGEST_1, "q/a@1", 0)]}]}}
     new = {**old, "spec": {"dockerImageRepository": "q/other"}}
-    found = prepared_for_status_update(new, old, HOSTS)
+    found = prepared_for_status_update(new, old)
     assert found["spec"]["dockerImageRepository"] == "q/own"
     assert status_tags(found)["a"]["items"][0]["generation"] == 1
     older = {**old, "status": {"tags": [{"tag": "a", "items": [event(DIGEST_1, "q/a@1", 3)]}]}}
-    assert status_tags(prepared_for_status_update(old, older, HOSTS))["a"]["items"][0]["generation"] == 1
+    assert status_tags(prepared_for_status_update(old, older))["a"]["items"][0]["generation"] == 1
 
 
 def test_conditions_and_tags_without_a_source_are_kept() -> None:
@@ -125,6 +125,6 @@ def test_a_changed_event_answers_the_spec_generation() -> None:
     old = {**old, "metadata": {**old["metadata"], "generation": 4}}
     old = {**old, "status": {"tags": [{"tag": "a", "items": [event(DIGEST_1, "q/a@1", 1)]}]}}
     new = {**old, "status": {"tags": [{"tag": "a", "items": [event(DIGEST_2, "q/a@2", 0)]}]}}
-    assert status_tags(prepared_for_status_update(new, old, HOSTS))["a"]["items"][0]["generation"] == 1
+    assert status_tags(prepared_for_status_update(new, old))["a"]["items"][0]["generation"] == 1
     pushed = {**old, "status": {"tags": [{"tag": "c", "items": [event(DIGEST_2, "q/a@2", 0)]}]}}
-    assert status_tags(prepared_for_status_update(pushed, old, HOSTS))["c"]["items"][0]["generation"] == 4
+    assert status_tags(prepared_for_status_update(pushed, old))["c"]["items"][0]["generation"] == 4

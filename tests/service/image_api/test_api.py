@@ -140,7 +140,7 @@ def test_a_list_that_shrinks_while_it_is_deleted(api: Api, monkeypatch: pytest.M
     [
         (
             {"metadata": {"name": "plain"}, "type": "atomic", "content": "YQ=="},
-            400,
+            422,
             "<imageName>@<signatureName>",
         ),
         ({"metadata": {"name": f"{DIGEST_1}@x"}}, 422, "type: Required value"),

@@ -673,7 +673,7 @@ def test_preconditions(world: Setup, registry_tls: Registry) -> None:
     for document in (images(entry(source), resourceVersion="1"), images(entry(source), uid="x")):
         with pytest.raises(StatusError) as caught:
             world.run(document)
-        assert caught.value.status.message == 'imagestreams.image.openshift.io "app" not found'
+        assert caught.value.status.message == 'imagestreamimports.image.openshift.io "app" not found'
     stream = world.run(images(entry(source)))["status"]["import"]
     version, uid = stream["metadata"]["resourceVersion"], stream["metadata"]["uid"]
     with pytest.raises(StatusError) as caught:
