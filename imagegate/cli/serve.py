@@ -71,6 +71,7 @@ def serve(
 
     settings = settings_at_start(choices)
     from imagegate.web.addresses import check_available, parse_address
+    from imagegate.web.options import check_options
     from imagegate.web.server import ServerOptions
 
     named_there = ServerOptions.of(settings)
@@ -87,27 +88,9 @@ def serve(
         key=tls_key or named_there.key,
         client_ca=tls_client_ca,
     )
-    if options.from_secret and options.certificate is not None:
-        raise click.UsageError("server.certificate.source says that the certificate is in a Secret: name no files")
-    if (options.certificate is None) != (options.key is None):
-        raise click.UsageError("server.certificate.certFile and server.certificate.keyFile belong together")
-    if options.certificate is None and not options.from_secret and (options.client_ca or options.caller_ca):
-        raise click.UsageError("--tls-client-ca and server.clientCAFile need a certificate of the server's own")
-    if settings.image_api.aggregation.enabled:
-        _check_aggregation(options, server)
-    return _serve(choices, options, server)
-
-
-def _check_aggregation(options: ServerOptions, server: str) -> None:
-    """Refuse options with which no caller behind an API server could be authenticated.
-
-    Raises:
-        UsageError: they are such.
-    """
-    if options.certificate is None and not options.from_secret:
-        raise click.UsageError("imageApi.aggregation needs TLS: set server.certificate, or --tls-cert and --tls-key")
-    if server != "gunicorn" or options.worker != "event-loop":
-        raise click.UsageError("imageApi.aggregation needs --server gunicorn and --worker event-loop")
+    with choices.placing():
+        check_options(options, settings, server)
+        return _serve(choices, options, server)
 
 
 def _serve(choices: StartupOptions, options: ServerOptions, server: str) -> int:

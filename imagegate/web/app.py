@@ -38,7 +38,7 @@ class Application(AdmissionEndpoints):
             service.reviewer,
             create_app(service, metrics),
             body_max_bytes=server.body_max_bytes,
-            callers=_callers(server),
+            callers=callers_of(server),
         )
         self.service = service
         self._metrics = metrics
@@ -86,7 +86,12 @@ class Application(AdmissionEndpoints):
             self.service.images.start_imports()
 
 
-def _callers(server: ServerSettings) -> Callers | None:
+def callers_of(server: ServerSettings) -> Callers | None:
+    """Clients that may send reviews; None: every client.
+
+    Raises:
+        ConfigError: their CA cannot be read, or names are given without it.
+    """
     if server.client_ca_file:
         from imagegate.web.client_certificates import Callers, ClientAuthority  # imports cryptography: takes memory
 

@@ -32,6 +32,7 @@ from imagegate.web.connections import Limits
 from imagegate.wiring.certificate_names import wanted_names
 
 if TYPE_CHECKING:
+    from imagegate.ports.certificates import PairFile
     from imagegate.web.tls import Certificates
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -166,7 +167,9 @@ def gunicorn_settings(options: ServerOptions) -> dict[str, Any]:
     _allow_descriptors()
     files = _pair_files(options)
     if files is not None:
-        certificates = certificates_of(*files, options)
+        from imagegate.wiring.kept_pair import kept_pair
+
+        certificates = certificates_of(*files, options, kept_pair(Path(os.environ[MULTIPROCESS])))
         settings["certfile"], settings["keyfile"] = map(str, files)
         settings["post_worker_init"] = _showing(certificates)
         # called for each connection; certfile and keyfile only tell gunicorn that there is TLS
@@ -184,20 +187,19 @@ def _pair_files(options: ServerOptions) -> tuple[Path, Path] | None:
     return (options.certificate, options.key) if options.certificate and options.key else None
 
 
-def certificates_of(certificate: Path, key: Path, options: ServerOptions) -> Certificates:
-    """The certificates that the options name.
+def certificates_of(certificate: Path, key: Path, options: ServerOptions, kept: PairFile | None = None) -> Certificates:
+    """The certificates that the options name; ``kept`` is that of ``Certificates``.
 
     Raises:
         InvalidCertificate: they cannot be used.
     """
     from imagegate.web.tls import Certificates, TlsFiles  # imports cryptography, which takes memory
-    from imagegate.wiring.kept_pair import kept_pair
 
     optional = (options.caller_ca,) if options.caller_ca is not None else ()
     return Certificates(
         TlsFiles(certificate, key, options.client_ca, optional),
         options.names,
-        kept=kept_pair(Path(os.environ[MULTIPROCESS])),
+        kept=kept,
     )
 
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagegate.adapters.files.documents import DiskDocuments
 from imagegate.core.profile import Profile
-from imagegate.errors import InvalidSettings
+from imagegate.documents.yaml.source import decode_utf8, read_source
+from imagegate.errors import ConfigError, InvalidSettings
 from imagegate.ports.documents import Documents
 from imagegate.settings.enforcement import CisePathSettings
 from imagegate.settings.load import SETTINGS_VARIABLE, Settings, load_settings
+from imagegate.settings.places import placed
+
+
+def _unchanged(found: Settings) -> Settings:
+    return found
+
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -48,6 +56,8 @@ class StartupOptions:
     without_cluster: bool = False
     """Ask no cluster, also where the settings name one."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    adapted: Callable[[Settings], Settings] = _unchanged
+    """Changes settings after they were read."""
 
     def settings(self, documents: Documents | None = None) -> Settings:
         """The settings in force.
@@ -66,7 +76,7 @@ class StartupOptions:
         cise = found.cise
         if self.manifests and (cise is not None or policies):
             cise = replace(cise or CisePathSettings(), pods_only=False)
-        return replace(
+        found = replace(
             found,
             profile=self.profile or found.profile,
             config=str(self.config) if self.config else found.config,
@@ -75,6 +85,28 @@ class StartupOptions:
             cise=cise,
             cluster=None if self.without_cluster else found.cluster,
         )
+        return self.adapted(found)
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Give errors about settings the file and line of the setting."""
+        try:
+            yield
+        except ConfigError as error:
+            lines = self._placed(error)
+            if lines == error.lines:
+                raise
+            raise InvalidSettings(*lines) from error
+
+    def _placed(self, error: ConfigError) -> tuple[str, ...]:
+        file = next(self.files(), None)
+        if file is None:
+            return error.lines
+        try:
+            documents = read_source(decode_utf8(DiskDocuments().read(file), str(file)), str(file)).documents
+        except (OSError, ConfigError):  # that is what the error says
+            return error.lines
+        return placed(error.lines, documents[0], file) if documents else error.lines
 
     def names_policies(self, found: Settings | None = None) -> bool:
         """True if policies are named anywhere, so that the samples are not used."""

@@ -24,6 +24,20 @@ class RecordKey:
     lasts: bool = False
 
 
+def check_key_settings(settings: Settings) -> None:
+    """Refuse settings of the key that contradict each other.
+
+    Raises:
+        InvalidSettings: why they do.
+    """
+    if settings.cise is None:
+        return
+    if settings.cise.record_key_file and settings.cise.record_key_secret:
+        raise InvalidSettings("cise: recordKeyFile and recordKeySecret: name one of them")
+    if settings.cise.record_key_secret and settings.cluster is None:
+        raise InvalidSettings("cise.recordKeySecret needs a cluster block")
+
+
 class RecordKeys:
     """The key for the settings that are read now.
 
@@ -49,8 +63,8 @@ class RecordKeys:
         named, secret = "", ""
         if settings.cise is not None:
             named, secret = settings.cise.record_key_file, settings.cise.record_key_secret
-        if named and secret:
-            raise InvalidSettings("cise: recordKeyFile and recordKeySecret: name one of them")
+        if self._keeps or (named and secret):  # commands may do without the cluster that holds the Secret
+            check_key_settings(settings)
         if named:
             from imagegate.adapters.files.record_key import given_key  # takes time: imported when used
 
@@ -74,10 +88,8 @@ class RecordKeys:
         from imagegate.adapters.kubernetes_api.record_key import KeyUnavailable, shared_key
         from imagegate.wiring.guard import own_namespace
 
-        if settings.cluster is None:
-            raise InvalidSettings("cise.recordKeySecret needs a cluster block")
         place = Path(name)
-        if place not in self._kept:
+        if place not in self._kept and settings.cluster is not None:  # as check_key_settings has found
             connection = Connection(Credentials(settings.cluster.kubeconfig, settings.cluster.context))
             try:
                 key = shared_key(connection, own_namespace(settings.guard), name, wait_s=SECRET_WAIT_S)

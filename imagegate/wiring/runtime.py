@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from imagegate.adapters.records.json_lines import JsonLines, lines_on
 from imagegate.adapters.records.recent_records import RecentRecords
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from imagegate.wiring.image_api import ImageService
     from imagegate.wiring.stores import OpenedStore
 
+P = ParamSpec("P")
 _log = logging.getLogger(__name__)
 
 STORE = "store"
@@ -140,6 +142,20 @@ class Runtime:
             self.owner.reload()
 
 
+def _placing(
+    function: Callable[Concatenate[StartupOptions, P], Runtime],
+) -> Callable[Concatenate[StartupOptions, P], Runtime]:
+    """Errors about settings get file and line."""
+
+    @wraps(function)
+    def placed(chosen: StartupOptions, /, *positional: P.args, **named: P.kwargs) -> Runtime:
+        with chosen.placing():
+            return function(chosen, *positional, **named)
+
+    return placed
+
+
+@_placing
 def build(
     chosen: StartupOptions,
     *,

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
@@ -89,7 +90,7 @@ class Connection:
                 )
             else:
                 config.load_incluster_config(client_configuration=chosen)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError, ValueError) as error:
+        except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
             where = f"kubeconfig {credentials.kubeconfig}" if credentials.kubeconfig else "the pod's service account"
             raise InvalidAccess(f"the cluster cannot be reached with {where}: {error}") from error
         chosen.retries = 0  # who asks decides whether to ask again

@@ -101,6 +101,7 @@ def check(
         patterns=Patterns.of(include, exclude),
         skip_unknown=skip_unknown,
         require_objects=require_objects,
+        judges_pods=service.policies.current.judges_pods,
         templates=service.settings.profile is not Profile.OPENSHIFT_4 if templates is None else templates,
         explain=explain,
         rewrite=rewrite,

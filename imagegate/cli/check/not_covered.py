@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from imagegate.cli.lint.start import IMPORT_ONLY
 from imagegate.core.admission.request import GroupKind
 from imagegate.core.admission.workload import BUILDS, POD, WORKLOADS
 from imagegate.core.openshift_templates.processing import GROUP as TEMPLATE_GROUP
+from imagegate.core.words import counted
 
 IMAGE_GROUP = "image.openshift.io"
 _OWN_GROUPS = (".k8s.io", ".openshift.io")
 _BUILT_IN = frozenset(("", "apps", "autoscaling", "batch", "events", "extensions", "policy"))
 _STREAMS = frozenset(("ImageStream", "ImageStreamImport", "ImageStreamMapping", "ImageStreamTag", "ImageTag"))
+
+
+def unjudged(objects: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """An error if there are Pods, or objects that make some: no plug-in would look at them even in the cluster.
+
+    Args:
+        objects: API version and kind of those that no policy covers, where nothing judges Pods.
+    """
+    kinds = [GroupKind(version.rpartition("/")[0], kind) for version, kind in objects]
+    count = sum(kind == POD or kind in WORKLOADS for kind in kinds)
+    if count:
+        yield f"{counted(count, 'object')} with Pods: {IMPORT_ONLY}"
 
 
 def why_not_covered(api_version: str, kind: str, *, templates: bool) -> str:

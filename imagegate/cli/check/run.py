@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagegate.adapters.files.walk import in_chart
 from imagegate.cli.check.manifests import Manifest, read_manifests
-from imagegate.cli.check.not_covered import why_not_covered
+from imagegate.cli.check.not_covered import unjudged, why_not_covered
 from imagegate.cli.check.pieces import Piece, batches, first_pieces, pieces_of
 from imagegate.cli.check.read import passed_over, read_text
 from imagegate.cli.check.select import Patterns, walk
@@ -144,6 +144,8 @@ class CheckOptions:
     """Pass over what is no object of an API."""
     require_objects: bool = False
     """An error if no object is covered by a policy."""
+    judges_pods: bool = True
+    """A plug-in that looks at the images of Pods is configured; without one, Pods that nothing judges are an error."""
     explain: bool = False
     rewrite: bool = False
     templates: bool = True
@@ -174,6 +176,9 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
         report.errors.append("nothing was checked: the named files contain no object")
     elif options.require_objects and all(result.verdict in NOT_JUDGED for result in report.results):
         report.errors.append("nothing was judged, and --require-objects is given: no policy covers any of the objects")
+    if not options.judges_pods:
+        uncovered = (each for each in report.results if each.verdict == NOT_COVERED)
+        report.errors += unjudged((each.api_version, each.kind) for each in uncovered)
     return report
 
 

@@ -35,6 +35,9 @@ Examples:
 )
 @file_options
 @click.option("--strict-yaml", is_flag=True, help="Refuse domainName: *.example.com without quotes.")
+@click.option(
+    "--no-start", is_flag=True, help="Check neither the files that settings name, nor whether serve would start."
+)
 @click.option("--warnings-are-errors", "-W", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--quiet", "-q", is_flag=True, help="Hide informational findings.")
 @click.option("--fix", is_flag=True, help="Show, as a diff, what can be fixed without a change of any verdict.")
@@ -53,6 +56,7 @@ def lint(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     strict_yaml: bool,
+    no_start: bool,
     warnings_are_errors: bool,
     quiet: bool,
     fix: bool,
@@ -65,8 +69,9 @@ def lint(
     """Check policies: files that do not load, rules that can never match, and policies that lock everyone out.
 
     PATH is a master-config.yaml, an ImagePolicyConfig, a settings file, ClusterImagePolicy and ImagePolicy objects,
-    or a folder of these. Files are found as by check. Exit code 1 if anything is an error, 2 if something cannot be
-    read.
+    or a folder of these. With a settings file, lint refuses whatever serve would refuse, but for what needs the
+    cluster or the network: that is named. Files are found as by check. Exit code 1 if anything is an error, 2 if
+    something cannot be read.
 
     --fix takes out what is repeated or never decides, and quotes patterns: it prints a diff, and ends with 1 if there
     is something to fix; --write changes the files instead.
@@ -86,7 +91,7 @@ def lint(
         content = sys.stdin.buffer.read(DOCUMENT_MAX_BYTES + 1)
         found = lint_content(content, stdin_filename, Profile(profile), strict_yaml=strict_yaml)
     else:
-        found = lint_paths(paths, Profile(profile), strict_yaml=strict_yaml, patterns=patterns)
+        found = lint_paths(paths, Profile(profile), strict_yaml=strict_yaml, patterns=patterns, starts=not no_start)
     shown = [finding for finding in found if not (quiet and finding.severity is Severity.INFO)]
     write_outputs(chosen_formats, lambda name, _: FORMATS[name](shown))
     if all(each.file is not None or each.format == "text" for each in chosen_formats):

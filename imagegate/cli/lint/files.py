@@ -11,6 +11,7 @@ from imagegate.adapters.files.folders import LINK_ELSEWHERE
 from imagegate.adapters.files.walk import Document, Met, PassedOver, Walk, in_chart
 from imagegate.cli.check.select import Patterns
 from imagegate.cli.lint.kinds import CONFIG_KINDS, POLICY_KINDS, SETTINGS, document_kind
+from imagegate.cli.lint.start import nothing_judges_pods, start_findings
 from imagegate.core.profile import Profile
 from imagegate.documents.foreign import TEMPLATE, foreign_node
 from imagegate.documents.lint.findings import Finding, Severity
@@ -26,18 +27,28 @@ if TYPE_CHECKING:  # each reader is imported where a document needs it: an edito
 UNREADABLE = "unreadable"
 """Code of the findings about files and folders that cannot be read."""
 _EVERYTHING = Patterns()
+SETTINGS_NAMES = ("imagegate.yaml", "imagegate.yml")
+"""Names of files that hold settings, whatever else they hold."""
 
 
 def lint_paths(
-    paths: Sequence[Path], profile: Profile, *, strict_yaml: bool = False, patterns: Patterns = _EVERYTHING
+    paths: Sequence[Path],
+    profile: Profile,
+    *,
+    strict_yaml: bool = False,
+    patterns: Patterns = _EVERYTHING,
+    starts: bool = True,
 ) -> list[Finding]:
     """Findings of every file; one for each that cannot be read.
 
     Files of a folder without a policy are skipped. A file named by the user without a policy is a finding, since one
     was probably expected, and so is a folder without any. ClusterImagePolicy and ImagePolicy objects of one folder
     are linted together, and so are those of all files named by the user.
+
+    Args:
+        starts: find out whether ``serve`` would start with a settings file, and the files that it names.
     """
-    linter = _Linter(profile, strict_yaml)
+    linter = _Linter(profile, strict_yaml, starts)
     walking = Walk(patterns)
     for path in paths:
         linter.add_path(path, walking.path(path))
@@ -55,7 +66,7 @@ def files_of(paths: Sequence[Path], patterns: Patterns = _EVERYTHING) -> Iterato
 
 def lint_content(content: bytes, path: Path, profile: Profile, *, strict_yaml: bool = False) -> list[Finding]:
     """Findings of a text that is, or will be, the content of a file; files that it names are looked for beside that."""
-    linter = _Linter(profile, strict_yaml)
+    linter = _Linter(profile, strict_yaml, starts=False)
     linter.add_content(content, path, None)
     return linter.findings()
 
@@ -63,8 +74,9 @@ def lint_content(content: bytes, path: Path, profile: Profile, *, strict_yaml: b
 class _Linter:
     """Collects findings; policies that work together are linted once all of them are read."""
 
-    def __init__(self, profile: Profile, strict_yaml: bool) -> None:
+    def __init__(self, profile: Profile, strict_yaml: bool, starts: bool) -> None:
         self._profile = profile
+        self._starts = starts
         self._strict_yaml = strict_yaml
         self._found: list[Finding] = []
         self._together: dict[Path | None, LoadedPolicies] = {}
@@ -141,11 +153,14 @@ class _Linter:
             documents = [node for node in documents if not foreign_node(path.name, node)]
             if not documents:
                 return {"a document that is none of Kubernetes"}
+        if path.name in SETTINGS_NAMES:
+            self._lint_settings(text, path)
+            return set()
         kinds = {document_kind(document) for document in documents}
         if kinds & CONFIG_KINDS:
             self._lint_config(text, path)
         elif SETTINGS in kinds:
-            self._lint_settings(text, name)
+            self._lint_settings(text, path)
         elif kinds & POLICY_KINDS:
             self._add_policies(text, name, folder)
         else:
@@ -160,12 +175,19 @@ class _Linter:
         referenced = ReferencedDiskFiles(path.parent)
         config = read_config(text, str(path), self._profile, referenced, strict_yaml=self._strict_yaml)
         self._found += lint(config, self._profile)
+        imports_only = config.image_policy is None and not config.always_pull
+        if imports_only and config.import_policy.allowed_registries_for_import is not None:
+            self._found.append(nothing_judges_pods(str(path), 1))
 
-    def _lint_settings(self, text: str, name: str) -> None:
+    def _lint_settings(self, text: str, path: Path) -> None:
         from imagegate.settings.load import read_settings
 
-        document = read_source(text, name).documents[0]
-        self._found += _unmatchable(read_settings(document, name), document, name)
+        name = str(path)
+        root = next(iter(read_source(text, name).documents), Node({}, 1))
+        found = list(start_findings(path, root)) if self._starts else []
+        self._found += found
+        if not any(each.severity is Severity.ERROR for each in found):
+            self._found += _unmatchable(read_settings(root, name), root, name)
 
     def _add_policies(self, text: str, name: str, folder: Path | None) -> None:
         from imagegate.documents.image_policies import LoadedPolicies, read_policies

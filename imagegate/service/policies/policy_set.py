@@ -113,6 +113,9 @@ def _nothing() -> None:
     """There is nothing to do."""
 
 
+_JUDGES_OF_PODS = frozenset(("image-policy", "always-pull", "cise"))
+
+
 @dataclass(frozen=True)
 class PolicySet:
     """Everything that decides, made from one reading of the documents. Shared by all threads."""
@@ -153,6 +156,11 @@ class PolicySet:
     def every(self) -> tuple[ConfiguredPlugin, ...]:
         """Plug-ins that run if none is selected."""
         return tuple(each for each in self.plugins if not each.only_as)
+
+    @cached_property
+    def judges_pods(self) -> bool:
+        """True if a plug-in that looks at the images of Pods is configured."""
+        return not _JUDGES_OF_PODS.isdisjoint(each.plugin.name for each in self.plugins)
 
     def chain(self, names: Collection[str] | None) -> tuple[ConfiguredPlugin, ...]:
         """The plug-ins of ``names`` that are configured, in order; None: all."""

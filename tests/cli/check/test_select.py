@@ -286,6 +286,39 @@ class TestBesideManifests:
         assert (ran.code, "nothing was checked" in ran.err) == (2, True)
 
 
+class TestImportsAlone:
+    """The import list stops no Pod: a check of Pods with nothing else is not green."""
+
+    LIST = "imagePolicyConfig: {allowedRegistriesForImport: [{domainName: docker.io}]}\n"
+
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> tuple[str, Path]:
+        (tmp_path / "list.yaml").write_text(self.LIST)
+        return "--config", tmp_path / "list.yaml"
+
+    @pytest.mark.parametrize("jobs", ["1", "2"])
+    def test_pods(self, imagegate: Command, tree: Path, options: tuple[str, Path], jobs: str) -> None:
+        (tree / "more.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n")
+        ran = imagegate("check", *options, "--jobs", jobs, tree)
+        assert ran.code == 2
+        assert "imagegate: 2 objects with Pods: nothing judges Pods" in ran.err
+        assert json.loads(imagegate("check", *options, tree, "-o", "json").out)["errors"] != []
+
+    def test_what_makes_no_pods(self, imagegate: Command, tree: Path, options: tuple[str, Path]) -> None:
+        (tree / "good.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+        assert imagegate("check", *options, tree).code == 0
+
+    def test_lint(self, imagegate: Command, tmp_path: Path, options: tuple[str, Path]) -> None:
+        (tmp_path / "imagegate.yaml").write_text("config: list.yaml\n")
+        for path in (options[1], tmp_path / "imagegate.yaml"):
+            ran = imagegate("lint", path)
+            assert (ran.code, "warning: nothing judges Pods" in ran.out) == (0, True)
+            assert imagegate("lint", "-W", path).code == 1
+        (tmp_path / "list.yaml").write_text(f"{self.LIST}kind: MasterConfig\n")
+        (tmp_path / "imagegate.yaml").write_text("config: list.yaml\ncise: {}\n")
+        assert "nothing judges Pods" not in imagegate("lint", tmp_path / "imagegate.yaml").out
+
+
 class TestWhatIsNoObject:
     FOREIGN = "openapi: 3.0.0\ninfo: {title: x}\n"
 
