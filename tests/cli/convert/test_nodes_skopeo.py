@@ -20,6 +20,7 @@ from tests.support.gpg import GpgHome, Key
 from tests.support.images import make_image, source_of
 from tests.support.lookaside import Lookaside
 from tests.support.registry import Registry
+from tests.support.service import CONFIG
 
 pytestmark = pytest.mark.programs
 
@@ -228,3 +229,22 @@ def test_a_namespace_with_a_policy_of_its_own_has_a_file_of_its_own(
         before = by_imagegate(imagegate, site, tmp_path, namespace)
         assert by_skopeo(site, out / file, out / "registries.d") == before
         assert len(set(before.values())) == (2 if namespace == "team" else 1)
+
+
+SHIPPED = sorted(path for path in (CONFIG / "policies").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("wider", [(), ("--allow-wider",)], ids=["strict", "wider"])
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda each: each.name)
+def test_skopeo_reads_the_files_for_all_shipped_policies(
+    site: Site, tmp_path: Path, imagegate: Command, folder: Path, wider: tuple[str, ...]
+) -> None:
+    ran = imagegate("convert", "--to", "policy.json", *wider, folder, "--output-folder", tmp_path)
+    assert ran.code in (0, 1), ran.err
+    image = f"docker://{site.host}/open/tool:1"
+    made = [tmp_path / "policy.json", *sorted((tmp_path / "policies").glob("*.json"))]
+    for file in made:
+        done = site.registry.skopeo(
+            "copy", "--src-tls-verify=false", image, f"dir:{site.directory}/copied", policy=file, check=False
+        )
+        assert done.returncode == 0 or "Source image rejected" in done.stderr, done.stderr
