@@ -123,6 +123,36 @@ def test_the_policy_to_compare_with_is_recognised(imagegate: Command, tmp_path: 
     assert "no settings, no master-config or ImagePolicyConfig, and no policies" in ran.err
 
 
+@pytest.mark.parametrize(
+    "sub_resource, kind, group",
+    [
+        ("binding", "Binding", "v1"),
+        ("eviction", "Eviction", "policy/v1"),
+        ("scale", "Scale", "autoscaling/v1"),
+        ("status", "Pod", "v1"),
+        ("resize", "Pod", "v1"),
+    ],
+)
+def test_sub_resources_that_run_no_image_stay_allowed(
+    imagegate: Command, tmp_path: Path, sub_resource: str, kind: str, group: str
+) -> None:
+    """An audit log holds requests that no webhook of imagegate is asked for."""
+    document = {**pod(BAD), "kind": kind, "apiVersion": group}
+    place = {"resource": "pods", "subresource": sub_resource, "namespace": "shop", "name": "web"}
+    log = write(tmp_path / "audit.log", [event(document, objectRef=place, verb="update", code=200)])
+    ran = imagegate("replay", *SETTINGS, log)
+    assert ran.code == 0, ran.out
+    assert "1 same" in ran.out
+
+
+def test_ephemeral_containers_are_judged(imagegate: Command, tmp_path: Path) -> None:
+    document = pod(GOOD)
+    document["spec"]["ephemeralContainers"] = [{"name": "debug", "image": BAD}]
+    place = {"resource": "pods", "subresource": "ephemeralcontainers", "namespace": "shop", "name": "web"}
+    log = write(tmp_path / "audit.log", [event(document, objectRef=place, verb="update", code=200)])
+    assert imagegate("replay", *SETTINGS, log).code == 1
+
+
 def test_without_a_recorded_verdict_denials_count(imagegate: Command, tmp_path: Path) -> None:
     ran = imagegate("replay", *SETTINGS, write(tmp_path / "r.jsonl", [reviewed(BAD)]))
     assert ran.code == 1
