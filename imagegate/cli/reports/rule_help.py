@@ -82,7 +82,9 @@ _FINDINGS = {
     "no-integrated-registry": "A rule asks for the integrated registry, and none is configured",
     "no-policy": "There is no policy in a named place",
     "no-store": "No place is named where signatures are stored",
+    "not-checked": "Something needs the cluster or the network, and is not checked",
     "not-read": "A file or folder is not read",
+    "nothing-judges-pods": "Only imports are judged: every image may run",
     "redundant-rule": "A rule adds nothing to another",
     "registry-duplicate": "A registry is repeated",
     "registry-never": "No image can be written with the registry",
@@ -106,6 +108,7 @@ _FINDINGS = {
     "unanchored-host": "A pattern also matches hosts that only begin or end so",
     "unanchored-path": "A pattern also matches names that only begin so",
     "unreachable-rule": "A rule can never accept anything",
+    "unreadable": "A file or folder cannot be read",
     "va-registry": "No vulnerability reports are known for a registry",
 }
 
