@@ -21,6 +21,7 @@ from imagegate.settings.sections import EMBEDDED, KUBERNETES
 from imagegate.wiring.guard import own_namespace
 from imagegate.wiring.stores import open_file, store_path
 
+LISTED_WITHIN_S = 300.0
 WRITERS = 8
 """Objects that are written to the Kubernetes API at a time."""
 
@@ -101,11 +102,13 @@ def _in_cluster(place: Place) -> Iterator[KubernetesStore]:
     namespace = place.namespace or settings.store.namespace or own_namespace(settings.guard)
     connection = Connection(Credentials(kubeconfig, context))
     store = KubernetesStore(lambda: connection, namespace)
-    store.watch.list_once()
+    store.watch.list_once()  # says at once what is wrong
     if not store.watch.state.synced:
         raise StoreError(store.missing())
     store.watch.start()
     try:
+        if not store.watch.wait(LISTED_WITHIN_S):
+            raise StoreError(store.missing())
         yield store
     finally:
         store.watch.stop()
