@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from imagegate.web.image_api import protobuf
-from tests.oc_recordings.replay import VECTORS, decoded
+from tests.oc_recordings.replay import decoded, write
 from tests.support.image_api import Api, served
 
 COMMANDS = Path(__file__).with_name("commands.yaml")
@@ -113,9 +113,7 @@ def record(scenario: dict[str, Any], api: Api, oc: Path, home: Path) -> list[str
         for entry in scenario["commands"]:
             recorder.command = f"oc {entry['run']}"
             problems += _run(entry, oc, home, url)
-    lines = [json.dumps(each, ensure_ascii=False) for each in recorder.exchanges if "response" in each]
-    VECTORS.mkdir(parents=True, exist_ok=True)
-    (VECTORS / f"{scenario['name']}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write(scenario["name"], (each for each in recorder.exchanges if "response" in each))
     return problems
 
 

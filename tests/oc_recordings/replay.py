@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,13 @@ def exchanges(scenario: str) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
+def write(scenario: str, found: Iterable[dict[str, Any]]) -> None:
+    """Write the file of a scenario."""
+    VECTORS.mkdir(parents=True, exist_ok=True)
+    lines = (f"{json.dumps(each, ensure_ascii=False)}\n" for each in found)
+    (VECTORS / f"{scenario}.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
 class Replay:
     """One scenario against an API with an empty store."""
 
@@ -44,20 +51,34 @@ class Replay:
 
     def send(self, exchange: dict[str, Any]) -> list[str]:
         """Send a request; the differences of its answer, ``PLACE: expected X, got Y``."""
+        return list(self._compared(exchange, self._asked(exchange)))
+
+    def accepted(self, exchange: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Send a request; the exchange with the names and the answer of now, and what is different about it."""
+        sent: dict[str, Any] = {
+            name: self._translated(exchange[name]) for name in ("path", "body", "protobuf") if name in exchange
+        }
+        status, response = answer = self._asked(exchange)
+        return {**exchange, **sent, "status": status, "response": response}, list(self._compared(exchange, answer))
+
+    def _asked(self, exchange: dict[str, Any]) -> tuple[int, Any]:
         path, headers = self._translated(exchange["path"]), dict(exchange["headers"])
         content = self._translated(exchange.get("body", "")).encode("utf-8")
         if "protobuf" in exchange:
             content = protobuf.encode(json.loads(self._translated(exchange["protobuf"]))) or b""
         answer = self._api.client.open(path, method=exchange["method"], data=content, headers=headers, buffered=False)
         with answer:
-            if answer.status_code != exchange["status"]:
-                return [f"status: expected {exchange['status']}, got {answer.status_code}: {answer.get_data()[:500]!r}"]
             if _WATCH.search(path) and answer.status_code == 200:
-                wanted = exchange["response"]
-                got: Any = [event for event, _ in zip(_events(answer.iter_encoded()), wanted, strict=False)]
-            else:
-                wanted, got = exchange["response"], decoded(answer.get_data())
-        return list(self._differences(wanted, got, ""))
+                events = zip(_events(answer.iter_encoded()), exchange["response"], strict=False)
+                return answer.status_code, [event for event, _ in events]
+            return answer.status_code, decoded(answer.get_data())
+
+    def _compared(self, exchange: dict[str, Any], answer: tuple[int, Any]) -> Iterator[str]:
+        status, got = answer
+        if status != exchange["status"]:
+            yield f"status: expected {exchange['status']}, got {status}: {got!r:.500}"
+        else:
+            yield from self._differences(exchange["response"], got, "")
 
     def _translated(self, text: str) -> str:
         for name, here in self._now_called.items():
