@@ -71,8 +71,8 @@ def _key(option: str) -> tuple[tuple[str, str], bytes]:
     namespace, slash, name = secret.partition("/")
     if not (equals and slash and namespace and name and file):
         raise InvalidInput(f"--sigstore-key {option}: expected NAMESPACE/SECRET=FILE")
-    text = read_text(Path(file))
-    if "-----BEGIN PUBLIC KEY-----" not in text:
+    text = read_text(Path(file)).strip() + "\n"
+    if not (text.startswith("-----BEGIN PUBLIC KEY-----") and text.endswith("-----END PUBLIC KEY-----\n")):
         raise InvalidInput(f"{file}: no public key in PEM, as cosign writes it")
     return (namespace, name), text.encode()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,12 +42,17 @@ def sigstore_policies(files: Mapping[str, str], keys: Mapping[tuple[str, str], b
         keys: sigstore public keys (PEM) by namespace and name of the Secret whose key they take the place of.
     """
     result = SigstorePolicies()
-    for name, text in files.items():
+    of_cluster: list[str] = []
+    for name, text in sorted(files.items(), key=lambda each: each[0] != POLICY):
         namespaced = _NAMESPACED.fullmatch(name)
         if name != POLICY and namespaced is None:
             continue
         scopes: dict[str, list[Requirement]] = json.loads(text)["transports"]["docker"]
-        _Conversion(scopes, "" if namespaced is None else namespaced["namespace"], keys, result).run()
+        namespace = "" if namespaced is None else namespaced["namespace"]
+        conversion = _Conversion(scopes, namespace, keys, result, of_cluster)
+        conversion.run()
+        if namespaced is None:
+            of_cluster = conversion.signed
     return result
 
 
@@ -58,22 +63,27 @@ class _Conversion:
         namespace: str,
         keys: Mapping[tuple[str, str], bytes],
         result: SigstorePolicies,
+        of_cluster: Sequence[str],
     ) -> None:
         self._scopes = scopes
         self._namespace = namespace
         self._keys = keys
         self._result = result
-        self._signed: list[str] = []
+        self._of_cluster = of_cluster
+        self.signed: list[str] = []
+        """Scopes with an object."""
 
     def run(self) -> None:
         """One object for each scope that requires a signature."""
+        for scope in self._of_cluster:
+            self._lose(scope, "the cluster's object counts in this namespace too", Effect.NARROWER)
         for scope, required in self._scopes.items():
             if required == [REJECT]:
                 self._lose(scope, "objects of OpenShift cannot reject images: keep enforcing it", Effect.UNENFORCED)
             elif required != [ACCEPT]:
                 self._require(scope, required)
         for scope, required in self._scopes.items():
-            above = [each for each in self._signed if each != scope and scope.startswith(f"{each}/")]
+            above = [each for each in self.signed if each != scope and _holds(each, scope)]
             if required == [ACCEPT] and above:
                 self._lose(scope, f"needs a signature too: it is in scope {above[0]}", Effect.NARROWER)
 
@@ -88,7 +98,7 @@ class _Conversion:
             return
         (requirement,) = required
         key = self._keys[_secret(requirement)]
-        self._signed.append(scope)
+        self.signed.append(scope)
         self._result.documents.append("\n".join(self._lines(scope, requirement, key)) + "\n")
         text = "verified with the sigstore key: images need signatures of cosign"
         self._lose(scope, text, Effect.NARROWER)
@@ -97,6 +107,9 @@ class _Conversion:
         """Why a scope cannot be said; empty if it can."""
         if scope == EVERYTHING:
             return "OpenShift has no scope of all images"
+        over = next((each for each in self._of_cluster if _holds(each, scope)), "")
+        if over:
+            return f"OpenShift applies the ClusterImagePolicy of scope {over} there instead"
         if len(required) > 1:
             return "an object has one key, and several are required"
         namespace, name = _secret(required[0])
@@ -122,6 +135,14 @@ class _Conversion:
                 yield from (f"        {inner}: {json.dumps(each)}" for inner, each in value.items())
             else:
                 yield f"      {name}: {value}"
+
+
+def _holds(wide: str, scope: str) -> bool:
+    """True if every image of ``scope`` is in ``wide``."""
+    if wide.startswith("*."):
+        return scope == wide or scope.partition("/")[0].partition(":")[0].endswith(wide[1:])
+    endings = ("/", ":", "@") if "/" in wide else ("/",)  # r.corp:5000 is another registry than r.corp
+    return scope == wide or scope.startswith(tuple(wide + ending for ending in endings))
 
 
 def _secret(requirement: Requirement) -> tuple[str, str]:

@@ -100,3 +100,23 @@ def test_a_namespace_has_objects_of_its_own() -> None:
     made = sigstore_policies({**files, "registries.d/imagegate.yaml": ""}, {("team", "one"): PEM})
     (found,) = objects(made)
     assert (found["kind"], found["metadata"]) == ("ImagePolicy", {"name": "r-corp", "namespace": "team"})
+
+
+def test_an_object_of_the_cluster_wins_over_those_of_namespaces() -> None:
+    """openshift/api: a scope of both, or nested in one of the cluster's, follows the ClusterImagePolicy."""
+    text = policy(signed("r.corp/*")) + policy(
+        signed("r.corp/team/app:1", namespace="team"), signed("s.corp/*", namespace="team"), namespace="team"
+    )
+    files = container_policies(read_policies(text, "p.yaml"), Keys({}, KEY_FOLDER)).files
+    made = sigstore_policies(files, {("team", "one"): PEM, ("k", "one"): PEM})
+    assert [(each["kind"], each["spec"]["scopes"]) for each in objects(made)] == [
+        ("ClusterImagePolicy", ["r.corp"]),
+        ("ImagePolicy", ["s.corp"]),
+    ]
+    own = {(loss.path, str(loss.effect)) for loss in made.losses if loss.file == "namespace team"}
+    assert own == {
+        ("scope of all images", "unenforced"),
+        ("scope r.corp", "narrower"),
+        ("scope r.corp/team/app:1", "unenforced"),
+        ("scope s.corp", "narrower"),
+    }
