@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SYNC_WITHIN_S = 5.0
 """A process that serves waits so long for the first lists, so that it denies nothing that another one allows."""
+STORED_WITHIN_S = 40.0
+"""For stored objects, which may be many. Less than the time after which a worker without a heartbeat is replaced."""
 BROKEN_SHOWN = 5
 
 
@@ -121,7 +123,7 @@ class Cluster:
     def start(self, renew: Callable[[], None]) -> None:
         """Follow the cluster, in a process that serves; once in each, after the fork.
 
-        Returns once everything was listed, or after ``SYNC_WITHIN_S``.
+        Returns once everything was listed, or after ``SYNC_WITHIN_S``; while stored objects come, later.
 
         Args:
             renew: puts changed policy objects in force; called in a thread of its own.
@@ -136,6 +138,8 @@ class Cluster:
         until = time.monotonic() + SYNC_WITHIN_S
         for watch in self._watches:
             watch.wait(max(0.0, until - time.monotonic()))
+        if self.store is not None and not self.store.watch.state.failure:  # pages are coming
+            self.store.watch.wait(STORED_WITHIN_S)
         renew()
 
     def list_once(self) -> None:
