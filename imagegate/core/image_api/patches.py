@@ -70,7 +70,7 @@ def _check_size(patched: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     text = _encoded_json(patched)
     if len(text) > RESULT_MAX_BYTES and len(text) > len(_encoded_json(target)) + GROWTH_MAX_BYTES:
         raise TooLarge(_too_large(len(text)))
-    if text.count(b"{") + text.count(b"[") > RESULT_MAX_DEPTH and _is_deep(patched) and not _is_deep(target):
+    if text.count(b"{") + text.count(b"[") > RESULT_MAX_DEPTH and is_deep(patched) and not is_deep(target):
         raise TooLarge(_TOO_DEEP)
 
 
@@ -93,7 +93,7 @@ def _encoded_json(value: Json) -> bytes:
         raise TooLarge(_TOO_DEEP) from error
 
 
-def _is_deep(value: Json) -> bool:
+def is_deep(value: Json) -> bool:
     """True if it is nested deeper than an object that is sent as a whole may be."""
     level: list[Json] = [value]
     depth = 0

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from imagegate.core.image_api.columns import parse_time
+from imagegate.core.image_api.patches import RESULT_MAX_DEPTH, is_deep
 from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidInput
 from imagegate.web.image_api.messages import ENVELOPE, Field, fields_of, message_class, message_of
@@ -111,9 +112,12 @@ def _value(word: str, value: Any, path: str) -> Any:
 def _raw(content: bytes, path: str) -> Any:
     """A ``RawExtension``: JSON in a field of bytes; None if it is empty."""
     try:
-        return orjson.loads(content) if content else None
+        value = orjson.loads(content) if content else None
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"{path}: is not read as protobuf, only as JSON: {error}") from error
+    if is_deep(value):
+        raise InvalidInput(f"{path}: nested deeper than {RESULT_MAX_DEPTH} levels")
+    return value
 
 
 def _time(found: Any) -> str | None:

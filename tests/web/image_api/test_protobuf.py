@@ -89,6 +89,10 @@ def test_times_and_bytes() -> None:
         (sent("Pod", field(2, field(99, "x"))), "Pod.spec: field 99 is not known here"),
         (sent("Job", field(2, field(17, field(1, b""))), "batch/v1"), "schedulingPolicy: is not read as protobuf"),
         (sent("Pod", field(1, field(17, field(7, field(1, "{"))))), "fieldsV1: is not read as protobuf, only as JSON"),
+        (
+            sent("Image", field(3, field(1, "[" * 300 + "]" * 300)), "image.openshift.io/v1"),
+            "Image.dockerImageMetadata: nested deeper than 200 levels",
+        ),
         (sent("Pod", field(1, 7)), "Pod: field 1 is not known here"),
         (sent("Pod", field(2, field(5, b"x"))), "Pod.spec: field 5 is not known here"),
         (sent("Pod", field(1, field(1, b"\xff"))), "bad UTF-8"),
