@@ -86,7 +86,8 @@ def _definitions(prefix: str) -> dict[str, Any]:
         }
         if TYPES.description(type_):
             schema["description"] = TYPES.description(type_)
-        required = [name for name, field in fields.items() if field.required]
+        # old kubectl would refuse an object without its status, which clients never send
+        required = [name for name, field in fields.items() if field.required and "kind" not in fields]
         if required:
             schema["required"] = required
         if type_ in by_kind:
