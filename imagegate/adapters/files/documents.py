@@ -255,7 +255,8 @@ def listed(paths: Iterable[Path], documents: Documents, faults: list[str] | None
         except OSError:  # reading it says why
             before = met.setdefault(str(path), path)
         if before is not path:
-            documents.pass_over(f"{path}: passed over: it is {before}, which is read already")
+            why = "it is read already" if before == path else f"it is {before}, which is read already"
+            documents.pass_over(f"{path}: passed over: {why}")
     return list(met.values())
 
 

@@ -276,3 +276,10 @@ class TestFaults:
             os.chdir(here)
         (said,) = said_of(tmp_path)
         assert said.endswith("cannot be read: File name too long")
+
+
+def test_a_file_that_is_named_twice_is_said(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    documents = DiskDocuments()
+    load_cluster_files([tmp_path / "p.yaml", tmp_path], documents=documents)
+    assert documents.passed_over() == (f"{tmp_path}/p.yaml: passed over: it is read already",)

@@ -91,6 +91,27 @@ class TestPassedOver:
         assert ran.out.endswith("2 objects: 1 denied, 1 allowed\n")
 
 
+class TestMountedVolume:
+    """A folder that is a ConfigMap or Secret volume is read once, by every command."""
+
+    def test_policies(self, imagegate: Command, tmp_path: Path) -> None:
+        policy = (
+            "apiVersion: portieris.cloud.ibm.com/v1\nkind: ClusterImagePolicy\nmetadata: {name: hub}\n"
+            "spec: {repositories: [{name: docker.io/*, policy: {}}]}\n"
+        )
+        (tmp_path / "..2026_11_27_01_00_00.1").mkdir()
+        (tmp_path / "..2026_11_27_01_00_00.1/policy.yaml").write_text(policy)
+        (tmp_path / "..data").symlink_to("..2026_11_27_01_00_00.1")
+        (tmp_path / "policy.yaml").symlink_to("..data/policy.yaml")
+        ran = imagegate("lint", tmp_path)
+        assert (ran.code, ran.out, ran.err) == (0, "", "nothing found\n")
+        ran = imagegate("explain", "--policies", tmp_path, "docker.io/team/app:1")
+        assert ran.out.startswith("docker.io/team/app:1 in namespace default: allowed\n")
+        assert imagegate("convert", "--to", "cise", tmp_path).out.count("kind: ClusterImagePolicy") == 1
+        ran = imagegate("check", "--policies", tmp_path, "--images", tmp_path, tmp_path)
+        assert (ran.code, ran.out.splitlines()[-1]) == (0, "1 object: 1 not covered")
+
+
 class TestNothingLookedAt:
     @pytest.mark.parametrize("content", ["", "# nothing\n", "---\n---\n", "apiVersion: v1\nkind: List\nitems: []\n"])
     def test_no_object_at_all_is_not_green(self, imagegate: Command, tree: Path, content: str) -> None:
