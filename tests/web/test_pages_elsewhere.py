@@ -126,4 +126,4 @@ def test_the_console_works(service: Service, tmp_path: Path, host: str) -> None:
     decisions = browse(f"{base}/console/", tmp_path / "one")
     assert "console.css" in decisions
     tried = browse(f"{base}/console/try?image=different-registry/a/b:1&namespace=default", tmp_path / "two")
-    assert '<span class="denied">denied</span>' in tried
+    assert '<span class="badge denied">denied</span>' in tried

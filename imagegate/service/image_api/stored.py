@@ -41,12 +41,12 @@ from imagegate.ports.image_store import (
 from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.host_cluster import StoredCluster, check_namespace
 from imagegate.service.image_api.request import (
-    CONFLICTS_MAX,
     ApiRequest,
     Change,
     DeleteOptions,
     JsonObject,
     ListOptions,
+    attempts,
     continue_token,
     list_of,
     success,
@@ -170,7 +170,7 @@ class StoredObjects:
         new = {**new, "metadata": metadata}
         if self.rules.named_late:
             new = self.rules.created(request, new)
-        for _ in range(CONFLICTS_MAX):
+        for _ in attempts():
             named = self._named(new)
             if not self.rules.named_late:
                 named = self.rules.created(request, named)
@@ -210,7 +210,7 @@ class StoredObjects:
 
     def update(self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = False) -> JsonObject:
         """Change an object. A patch, or an update without a version, is retried after a conflict."""
-        for _ in range(CONFLICTS_MAX):
+        for _ in attempts():
             old = self.stored(request, name)
             given = change(self.rules.shown(old)) if is_patch else change(old)
             new = checked_body(self.resource, request, given, name)
@@ -299,7 +299,7 @@ class StoredObjects:
         Raises:
             StatusError: 404; 409 if it does not meet the preconditions; a refusal of the rules.
         """
-        for _ in range(CONFLICTS_MAX):
+        for _ in attempts():
             old = self.stored(request, name)
             self._check_preconditions(old, options)
             self.rules.deleted(request, old)

@@ -42,12 +42,12 @@ from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectMissing
 from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.request import (
-    CONFLICTS_MAX,
     ApiRequest,
     Change,
     DeleteOptions,
     JsonObject,
     ListOptions,
+    attempts,
     continue_token,
     list_of,
     success,
@@ -142,7 +142,7 @@ class TagObjects(ABC):
             what = f"{go_quote(name)} must be of the form <stream_name>:<tag>"
             raise StatusError(Status(code=500, reason="", message=what))
         tag = tag or DEFAULT_TAG
-        for _ in range(CONFLICTS_MAX):
+        for _ in attempts():
             stored = self._objects.stream(request.namespace, stream_name)
             stream = stored or _new_stream(request.namespace, stream_name)
             if spec_tag(stream, tag) is not None:
@@ -161,7 +161,7 @@ class TagObjects(ABC):
     def update(self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = False) -> Written:
         """Change a spec tag; without a version in any version of the stream, which is created if it does not exist."""
         stream_name, tag = self._split(name)
-        for _ in range(CONFLICTS_MAX):
+        for _ in attempts():
             stored = self._objects.stream(request.namespace, stream_name)
             if stored is None and is_patch:
                 raise StatusError(not_found(self.resource.name, stream_name))
@@ -209,7 +209,7 @@ class TagObjects(ABC):
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
         """Remove spec and status tag. The Image stays."""
         stream_name, tag = self._split(name)
-        for _ in range(CONFLICTS_MAX):
+        for _ in attempts():
             stream = self._objects.required_stream(request.namespace, stream_name, asked=self.resource.name)
             if options.uid is not None and options.uid != stream["metadata"].get("uid"):
                 raise StatusError(conflict(self.resource.name, name, "the UID precondition was not met"))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imagegate import logs
-from imagegate.web.server import Server
+from imagegate.web.server import MULTIPROCESS, Server
 from tests.cli.commands import Command
 
 POLICY = """apiVersion: portieris.cloud.ibm.com/v1
@@ -111,7 +113,7 @@ class Started(Exception):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -126,7 +128,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(Server, "run", run)
     monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
-    return tmp_path
+    monkeypatch.setenv(
+        MULTIPROCESS, ""
+    )  # what a server sets must not stay: metrics of later tests would be looked for there
+    yield tmp_path
+    if shared := os.environ.get(MULTIPROCESS):
+        shutil.rmtree(shared, ignore_errors=True)
 
 
 @pytest.fixture
