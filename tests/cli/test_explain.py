@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import yaml
 
@@ -58,3 +59,16 @@ def test_an_empty_image_is_a_usage_error(imagegate: Command) -> None:
     ran = imagegate("explain", *SETTINGS, "")
     assert (ran.code, ran.out) == (2, "")
     assert "IMAGE is empty" in ran.err
+
+
+def test_check_explains_every_kind_of_object(imagegate: Command, tmp_path: Path) -> None:
+    file = tmp_path / "stream.yaml"
+    file.write_text(
+        "apiVersion: image.openshift.io/v1\nkind: ImageStream\nmetadata: {name: web}\nspec:\n  tags:\n"
+        "  - {name: v1.2, from: {kind: DockerImage, name: 'evil.example.net/app:1'}}\n"
+        "  - {name: ok, from: {kind: DockerImage, name: 'docker.io/library/nginx:1'}}\n"
+    )
+    ran = imagegate("check", "--explain", *SETTINGS, file)
+    assert ran.code == 1
+    assert "spec.tags[ok].from.name: docker.io/library/nginx:1: allowed" in ran.out
+    assert "The list of registries does not admit evil.example.net/app:1" in ran.out

@@ -18,7 +18,7 @@ REPORTED_MAX = 1_000
 
 
 class Key(NamedTuple):
-    """What the objects of a group have in common."""
+    """The fields that all objects of a group share."""
 
     verdict: str
     """``denied``, ``unknown``, or the mode that admits it: ``warn``, ``audit``."""

@@ -16,7 +16,7 @@ from imagegate.service.review.response import Verdict
 from imagegate.service.review.step_sentences import sentence
 
 PLUG_IN = "plug-in"
-_RULES = ("rule", "policy-entry", "import-rule")
+_RULES = ("rule", "policy-entry")
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class ImageExplanation:
     nearest: str = ""
     """The rule that comes nearest to allowing it, and why it does not."""
     evidence: list[str] = field(default_factory=list)
-    """What was looked up and which rules were tried, in order."""
+    """Look-ups and rules that were tried, in order."""
 
 
 @dataclass(slots=True)
@@ -165,19 +165,29 @@ def _add_denial(part: PluginExplanation, denial: Denial, word: str) -> None:
 
 def _add_rewrite(part: PluginExplanation, op: PatchOp) -> None:
     place = field_path(op.path)
+    runs = op.value
+    if isinstance(runs, Mapping):  # the object reference of a build
+        place, runs = f"{place}.name", runs.get("name")
     for each in part.images:
-        if each.at == place and isinstance(op.value, str):
-            each.runs = op.value
+        if each.at == place and isinstance(runs, str):
+            each.runs = runs
             each.verdict = _stronger(each.verdict, "rewritten")
 
 
 def _written(document: Any, at: str) -> str:
-    """The image at a field path of the object; empty if there is none."""
+    """The image at a field path of the object; empty where it is not found.
+
+    An item of a list is named by its position, or by its name: ``spec.tags[latest].from.name``.
+    """
     for key in pointer(at).split("/")[1:]:
         if isinstance(document, Mapping):
             document = document.get(key)
+        elif isinstance(document, list):
+            named = (each for each in document if isinstance(each, Mapping) and each.get("name") == key)
+            found = document[int(key) : int(key) + 1] if key.isdecimal() else []
+            document = found[0] if found else next(named, None)
         else:
-            document = document[int(key)] if isinstance(document, list) and int(key) < len(document) else None
+            return ""
     return document if isinstance(document, str) else ""
 
 
@@ -230,8 +240,8 @@ def lines(found: Explanation) -> Iterator[str]:
 
 
 def _image_lines(image: ImageExplanation) -> Iterator[str]:
-    place = f"{image.at}: " if image.at else ""
-    yield f"  {place}{image.image or 'the object'}: {image.verdict}"
+    what = ": ".join(filter(None, (image.at, image.image))) or "the object"
+    yield f"  {what}: {image.verdict}"
     if image.runs:
         yield f"    runs as {image.runs}"
     yield from (f"    because {text}" for text in image.reasons)

@@ -62,8 +62,8 @@ def _requirement(step: Step) -> str:
 
 def _import_rule(step: Step) -> str:
     if step.outcome == "not-matched":
-        return f"{step.subject} does not match: {step.because}"
-    return f"{step.subject} {step.outcome}: {step.because}"
+        return f"The list of registries does not admit {step.subject}: {step.because}."
+    return f"{step.subject} may be imported: {step.because}."
 
 
 _SENTENCES: Mapping[tuple[str, str], Callable[[Step], str]] = {

@@ -86,7 +86,7 @@ def _why(part: Mapping[str, Any]) -> str:
 
 
 def record_id(record: Mapping[str, Any]) -> str:
-    """What tells a record from all others.
+    """The identity of a record among all others.
 
     The API server asks about one request more than once, and two of its questions may be answered in one millisecond:
     so the time that the answer took, in microseconds, is a part of it.

@@ -46,7 +46,7 @@ class ShownStream(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What the store holds, the first ``SHOWN`` of each."""
+    """The contents of the store, the first ``SHOWN`` of each."""
 
     images: tuple[ShownImage, ...]
     streams: tuple[ShownStream, ...]

@@ -109,6 +109,57 @@ def test_the_nearest_rule_has_the_fewest_conditions_that_do_not_hold(steps: list
     assert nearest_rule(steps) == nearest
 
 
+STREAM = {
+    "apiVersion": "image.openshift.io/v1",
+    "kind": "ImageStream",
+    "metadata": {"name": "web"},
+    "spec": {"tags": [{"name": "latest", "from": {"name": "quay.io/a/b:1"}}, {"name": "v1.2", "from": 5}, None]},
+}
+
+
+@pytest.mark.parametrize(
+    "at, image",
+    [
+        ("spec.tags[latest].from.name", "quay.io/a/b:1"),
+        ("spec.tags[0].from.name", "quay.io/a/b:1"),
+        ("spec.tags[absent].from.name", ""),
+        ("spec.tags[9].from.name", ""),
+        ("spec.tags[1].from.name", ""),
+        ("spec.tags[2].from.name", ""),
+        ("spec.tags[v1.2].from.name", ""),
+        ("metadata.name.more[0]", ""),
+    ],
+)
+def test_the_image_is_found_by_the_position_or_the_name_of_an_item(at: str, image: str) -> None:
+    both = review_manifest(reviewer(allowing("import-gate")), creation(STREAM, uid="u"))
+    steps = (("", Step("plug-in", "import-gate", "covered")), (at, Step("import-rule", "x", "matched", "by a rule")))
+    (part,) = explanation(both, steps).plugins
+    assert [each.image for each in part.images] == [image]
+
+
+def test_an_import_that_no_rule_admits_names_no_image_as_a_rule() -> None:
+    step = Step("import-rule", "quay.io/a/b:1", "not-matched", "it is not on the list")
+    steps = (("", Step("plug-in", "import-gate", "covered")), (AT, step))
+    found = explained(denying("import-gate", "it is not on the list"), steps=steps)
+    assert found.change == f"Use another image at {AT}, or change the policy that denies it."
+
+
+def test_the_base_image_of_a_build_is_told_as_it_is_changed() -> None:
+    build = {
+        "apiVersion": "build.openshift.io/v1",
+        "kind": "Build",
+        "metadata": {"name": "b"},
+        "spec": {"strategy": {"dockerStrategy": {"from": {"kind": "DockerImage", "name": "a:1"}}}},
+    }
+    changed = {"kind": "DockerImage", "name": "a@sha256:0"}
+    plugin = rewriting("image-policy", PatchOp("replace", "/spec/strategy/dockerStrategy/from", changed))
+    both = review_manifest(reviewer(plugin), creation(build, uid="u"))
+    at = "spec.strategy.dockerStrategy.from.name"
+    steps = (("", Step("plug-in", "image-policy", "covered")), (at, rule("one", "matched")))
+    (part,) = explanation(both, steps).plugins
+    assert [(each.image, each.runs, each.verdict) for each in part.images] == [("a:1", "a@sha256:0", "rewritten")]
+
+
 def _steps_of_the_code() -> set[str]:
     """First arguments of every ``Step(...)`` in the package, where they are written out."""
     found: set[str] = set()
