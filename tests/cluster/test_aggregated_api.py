@@ -29,7 +29,6 @@ from tests.walkthrough.document_004 import IMAGE, IMPORT, steps
 from tests.walkthrough.terminal import Terminal
 
 GROUP = "/apis/image.openshift.io/v1"
-IMAGES_OF_PODS = ("get", "pods", "-o", "jsonpath={.items[*].spec.containers[*].image}")
 NAMED = {"X-Remote-User": "system:admin", "X-Remote-Group": "system:masters"}
 
 
@@ -61,7 +60,7 @@ class TestTheManual:
         make_namespace(plane, "default", image_api.namespace)
         try:
             said: list[str] = []
-            steps(Terminal(plane.kubectl, said.append), registry_tls.digest(IMAGE), images_of_pods=IMAGES_OF_PODS)
+            steps(Terminal(plane.kubectl, said.append), registry_tls.digest(IMAGE))
         finally:
             plane.kubectl("delete", "pods", "--all", "--now")
             plane.kubectl("delete", "imagestreams,images", "--all")

@@ -7,7 +7,7 @@ chapter's ``oc import-image`` is the ImageStreamImport that ``oc`` would send.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -20,6 +20,7 @@ from tests.walkthrough.terminal import Terminal
 
 IMAGE = "openshift/image-policy-check:latest"
 PODS = "config/examples/pods"
+IMAGES_OF_PODS = ("get", "pods", "-o", "custom-columns=NAME:.metadata.name,IMAGES:.spec.containers[*].image")
 IMPORT = f"""\
 kind: ImageStreamImport
 apiVersion: image.openshift.io/v1
@@ -73,12 +74,11 @@ def walk(directory: Path, say: Callable[[str], None]) -> None:
         steps(Terminal(kubectl, say), digest)
 
 
-def steps(terminal: Terminal, digest: str, *, images_of_pods: Sequence[str] = ("get", "pods")) -> None:
+def steps(terminal: Terminal, digest: str) -> None:
     """Steps 1 to 7 of the chapter.
 
     Args:
         digest: of the image.
-        images_of_pods: the command that shows them; the dry cluster's table of pods does.
     """
     terminal.title("1. Import the image into an image stream")
     terminal.run("create", "-f", "-", text_in=IMPORT, expect="image-policy-check created")
@@ -95,10 +95,10 @@ def steps(terminal: Terminal, digest: str, *, images_of_pods: Sequence[str] = ("
     )
     terminal.title("4. A pod with the imported image is created, with a digest in place of the tag")
     terminal.run("create", "-f", f"{PODS}/step-4-internal-registry.yaml", expect="created")
-    terminal.run(*images_of_pods, expect=f"openshift/image-policy-check@{digest}")
+    terminal.run(*IMAGES_OF_PODS, expect=f"openshift/image-policy-check@{digest}")
     terminal.title("5. A pod with a tag that was not imported is created with the tag unmodified")
     terminal.run("create", "-f", f"{PODS}/step-5-unknown-tag.yaml", expect="created")
-    terminal.run(*images_of_pods, expect="172.30.1.1:5000/default/image-policy-check:v1")
+    terminal.run(*IMAGES_OF_PODS, expect="172.30.1.1:5000/default/image-policy-check:v1")
     terminal.title("6. Get the digest and flag the image")
     terminal.run("get", "istag/image-policy-check:latest", expect=digest)
     terminal.run(

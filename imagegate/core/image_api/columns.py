@@ -126,7 +126,7 @@ def _tag_event(event: Mapping[str, Any], generation: int, source: str, kind: str
     return source, kind, status
 
 
-_TABLES: dict[str, tuple[Sequence[Column], Cells]] = {
+TABLES: Mapping[str, tuple[Sequence[Column], Cells]] = {
     "Image": ((NAME, _REFERENCE), _image),
     "ImageStream": (
         (
@@ -164,19 +164,14 @@ _TABLES: dict[str, tuple[Sequence[Column], Cells]] = {
 }
 
 
-def has_table(kind: str) -> bool:
-    """True if the image API has columns of its own for this kind."""
-    return kind in _TABLES
-
-
 def columns(kind: str) -> Sequence[Column]:
     """The columns of a kind of the image API."""
-    return _TABLES[kind][0]
+    return TABLES[kind][0]
 
 
 def cells(kind: str, found: Mapping[str, Any], now: datetime) -> Row:
     """One row's cells. Ages are relative to ``now``."""
-    return _TABLES[kind][1](found, now)
+    return TABLES[kind][1](found, now)
 
 
 def tags_up_to_width(tags: Sequence[str], width: int = TAGS_WIDTH) -> str:
