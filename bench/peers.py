@@ -8,19 +8,20 @@ import dataclasses
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench import command_lines, portieris
+from bench import peer_policies, portieris, repository
 from bench.admissions import WORKERS, webhook
 from bench.api_server import CLIENTS, ApiServer, Target, api_server
-from bench.command_lines import Program
+from bench.command_lines import Program, write_pods
 from bench.figures import WrongAnswer, rounded
 from bench.report import PAGE, machine, replaced
 from bench.server_figures import reference
 from imagegate import __version__
 
 MANY = 10_000
+REPOSITORY = "repository"
 WARM_UP_S = 2
 PORTIERIS_S = 12
 """Seconds of load for Portieris at least: as shipped it answers 16 clients within 6 seconds, so less shows nothing."""
@@ -93,16 +94,60 @@ def _round(api: ApiServer, target: Target, seconds: int, *, warm: bool) -> None:
 
 
 def _command_lines(arguments: argparse.Namespace, directory: Path) -> str:
-    programs = [command_lines.imagegate(directory)]
-    programs += [command_lines.gator(path, directory) for path in arguments.gator]
-    programs += [command_lines.kyverno(path, directory) for path in arguments.kyverno]
+    programs = [peer_policies.imagegate(directory)]
+    programs += [peer_policies.gator(path, directory) for path in arguments.gator]
+    programs += [peer_policies.kyverno(path, directory) for path in arguments.kyverno]
     for count in (MANY, 1):
         pods = directory / f"pods-{count}.yaml"
-        denied = command_lines.write_pods(pods, count)
+        denied = write_pods(pods, count)
         for _ in range(arguments.rounds):
             for program in programs:
-                program.measure(pods, count, denied)
-    return command_lines_table(programs)
+                program.measure(pods, f"{count} pods", denied)
+    text = command_lines_table(programs)
+    if arguments.repository:
+        workloads = directory / "repository"
+        count = repository.gather(arguments.repository, workloads)
+        verdicts = {}
+        for _ in range(arguments.rounds):
+            for program in programs:
+                verdicts[program.name] = program.measure(workloads, REPOSITORY)
+        text += repository_table(programs, verdicts, arguments.repository_name, count)
+        text += _denials(programs, verdicts, workloads)
+    return text
+
+
+def repository_table(programs: Sequence[Program], verdicts: Mapping[str, frozenset[str]], name: str, count: int) -> str:
+    """Verdicts, seconds and memory of the command lines over a repository, as a Markdown table."""
+    lines = [
+        "",
+        f"The {count:,} workloads of {name}, each in a file of its own:",
+        "",
+        "| command line | denied | not by imagegate | only by imagegate | s | CPU s | peak MiB |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    ours = verdicts[programs[0].name]
+    for program in programs:
+        theirs = verdicts[program.name]
+        cells = [f"{len(each):,}" for each in (theirs, theirs - ours, ours - theirs)]
+        cells += [f"{value:.3g}" for value in dataclasses.astuple(program.medians(REPOSITORY))]
+        lines.append(f"| {program.name} | {' | '.join(cells)} |")
+    for program in programs[1:]:
+        theirs = verdicts[program.name]
+        for text, names in (("not by imagegate", theirs - ours), ("only by imagegate", ours - theirs)):
+            if names:
+                print(f"{program.name}: {len(names)} {text}: {', '.join(sorted(names)[:10])} ...", file=sys.stderr)
+    return "\n".join(lines) + "\n"
+
+
+def _denials(programs: Sequence[Program], verdicts: Mapping[str, frozenset[str]], workloads: Path) -> str:
+    """The texts that a person reads for the first workload that all deny."""
+    name = min(frozenset.intersection(*verdicts.values())).partition("/")[2]
+    path = workloads / f"{int(name.rpartition('-')[2]):05}.yaml"
+    lines = ["", "One denial of these, as each shows it to a person:", ""]
+    for program in programs:
+        shown = program.shown(path).replace(f"{workloads}{os.sep}", "").replace(str(workloads.parent), "POLICIES")
+        lines += ["```", f"$ {program.name}", shown.strip(), "```", ""]
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def admissions_table(targets: dict[str, Target], versions: dict[str, str]) -> str:
@@ -130,7 +175,9 @@ def command_lines_table(programs: Sequence[Program]) -> str:
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for program in programs:
-        cells = [f"{value:.3g}" for count in (MANY, 1) for value in dataclasses.astuple(program.medians(count))]
+        cells = [
+            f"{value:.3g}" for count in (MANY, 1) for value in dataclasses.astuple(program.medians(f"{count} pods"))
+        ]
         lines.append(f"| {program.name} | {program.version} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -142,6 +189,8 @@ def _parser() -> argparse.ArgumentParser:
         default = [Path(path) for path in os.environ.get(variable, "").split(os.pathsep) if path]
         text = f"a binary; may be repeated (or {variable}, separated by {os.pathsep!r})"
         parser.add_argument(f"--{name}", type=Path, action="append", default=default, metavar="FILE", help=text)
+    parser.add_argument("--repository", type=Path, metavar="FOLDER", help="manifests of a public repository")
+    parser.add_argument("--repository-name", default="the repository", metavar="TEXT", help="its name in the table")
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (3)")
     parser.add_argument("--seconds", type=int, default=5, help="of load in a round (5)")
     parser.add_argument("--only-admissions", action="store_true", help="leave the command lines out")

@@ -176,7 +176,7 @@ def _before(load: Callable[[Documents], PolicySet], state: PolicyFolder | None) 
         _log.error("kept policies are set aside, the files are good: %s", error)
         state.forget()
     except (ConfigError, OSError) as error:
-        _log.warning("the files cannot be compared with the policies of before the start: %s", error)
+        _log.warning("the policies of before the start are not compared with the files, which are in force: %s", error)
     return None
 
 

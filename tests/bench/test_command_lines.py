@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench import command_lines, peers
+from bench import command_lines, peer_policies, peers, repository
 from bench.api_server import Target
 from bench.command_lines import ALLOWED_REGISTRIES, Program, Run
 from bench.figures import WrongAnswer
@@ -24,10 +24,11 @@ def test_every_second_pod_has_an_image_that_is_not_allowed(tmp_path: Path) -> No
 
 
 def test_our_own_command_line_denies_them(tmp_path: Path) -> None:
-    program = command_lines.imagegate(tmp_path)
+    program = peer_policies.imagegate(tmp_path)
     denied = command_lines.write_pods(tmp_path / "pods.yaml", 20)
-    program.measure(tmp_path / "pods.yaml", 20, denied)
-    took = program.medians(20)
+    found = program.measure(tmp_path / "pods.yaml", "20 pods", denied)
+    assert "Pod/pod-1" in found
+    took = program.medians("20 pods")
     assert took.cpu_s > 0
     assert took.wall_s > 0
     assert 1 < took.peak_mib < 1000
@@ -42,14 +43,14 @@ def test_our_own_command_line_denies_them(tmp_path: Path) -> None:
     ],
 )
 def test_a_program_that_counts_otherwise_is_not_measured(script: str, what: str, tmp_path: Path) -> None:
-    def denied(output: str) -> int:
+    def denied(output: str) -> frozenset[str]:
         if not output.strip().isdigit():
             raise WrongAnswer("counts nothing")
-        return int(output)
+        return frozenset(f"Pod/{number}" for number in range(int(output)))
 
     program = Program("other", "1", lambda pods: (sys.executable, "-c", script, pods), denied)
     with pytest.raises(WrongAnswer, match=what):
-        program.measure(tmp_path / "pods.yaml", 20, 10)
+        program.measure(tmp_path / "pods.yaml", "20 pods", 10)
     assert program.runs == {}
 
 
@@ -59,9 +60,10 @@ def test_the_version_is_read_from_the_binary(tmp_path: Path) -> None:
         b"\0path\tx\nmod\tgithub.com/open-policy-agent/gatekeeper/v3\tv3.9.1\th1:x=\n"
         b"dep\tgithub.com/kyverno/kyverno\tv1.2.3\th1:y=\n"
     )
-    assert command_lines.version_in(binary) == "v3.9.1"
-    assert command_lines.version_in(binary.rename(tmp_path / "kyverno")) == "v1.2.3"
-    assert command_lines.version_in(binary.parent.joinpath("kyverno").rename(tmp_path / "other")) == "unknown"
+    assert peer_policies.version_in(binary) == "v3.9.1"
+    assert peer_policies.version_in(binary.rename(tmp_path / "kyverno")) == "v1.2.3"
+    assert peer_policies.version_in(binary.parent.joinpath("kyverno").rename(tmp_path / "other")) == "(devel)"
+    assert peer_policies.version_in(binary.parent.joinpath("other").rename(tmp_path / "other-v1.18.2")) == "v1.18.2"
 
 
 def test_the_tables() -> None:
@@ -74,8 +76,40 @@ def test_the_tables() -> None:
         "| no webhook |  | 1000 | 1.00 | 10.0 | 20.0 | 0.00 | 1.10 |",
         "| imagegate | 0.2.0 | 900 | 0.90 | 10.0 | 20.0 | 0.20 | 1.10 |",
     ]
-    program = Program("gator test", "v3", lambda _pods: (), int)
-    program.runs = {peers.MANY: [Run(4.0, 5.0, 200.0)], 1: [Run(0.3, 0.1, 50.0)]}
+    program = Program("gator test", "v3", lambda _pods: (), lambda _output: frozenset())
+    program.runs = {
+        f"{peers.MANY} pods": [Run(4.0, 5.0, 200.0)],
+        "1 pods": [Run(0.3, 0.1, 50.0)],
+        peers.REPOSITORY: [Run(2.0, 3.0, 100.0)],
+    }
     table = peers.command_lines_table([program])
     assert table.splitlines()[-1] == "| gator test | v3 | 4 | 5 | 200 | 0.3 | 0.1 | 50 |"
     assert replaced(PAGE.read_text(encoding="utf-8"), "peers", table)
+    theirs = frozenset({"Pod/a-1", "Job/b-2"})
+    found = peers.repository_table([program], {"gator test": theirs}, "example 1.0", 2000)
+    assert found.splitlines()[1] == "The 2,000 workloads of example 1.0, each in a file of its own:"
+    assert found.splitlines()[-1] == "| gator test | 2 | 0 | 0 | 2 | 3 | 100 |"
+
+
+def test_of_a_repository_the_workloads_with_containers_are_kept(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    pod = {"spec": {"containers": [{"name": "a", "image": "quay.example/a"}]}}
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": pod}}
+    foreign = {**workload, "apiVersion": "example.org/v1"}
+    empty = {**workload, "spec": {"template": {"spec": {"containers": []}}}}
+    (source / "a.yaml").write_text(yaml.safe_dump_all([workload, foreign, empty, None, "text"]), encoding="utf-8")
+    (source / "b.yaml").write_text("{{ template }}: [", encoding="utf-8")
+    job = {
+        **workload,
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "spec": {"jobTemplate": {"spec": {"template": pod}}},
+    }
+    (source / "c.yml").write_text(yaml.safe_dump_all([job, {**pod, **workload, "kind": "Pod"}]), encoding="utf-8")
+    assert repository.gather(source, tmp_path / "kept") == 2
+    kept = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((tmp_path / "kept").iterdir())]
+    assert [(each["kind"], each["metadata"]["name"]) for each in kept] == [
+        ("Deployment", "web-1"),
+        ("CronJob", "web-2"),
+    ]
