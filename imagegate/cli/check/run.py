@@ -22,7 +22,8 @@ from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettl
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import quoted_word
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Denial
-from imagegate.core.admission.request import User
+from imagegate.core.admission.made_pod import makes_same_pod
+from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.admission.trace import Trace
 from imagegate.documents.foreign import TEMPLATE
 from imagegate.errors import InvalidInput
@@ -292,12 +293,21 @@ def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Res
     Raises:
         InvalidInput: an API server would not accept the object.
     """
+    manifest = made.manifest
+    uid = f"{manifest.file}:{manifest.line}"
+    request = creation(manifest.object, uid=uid, namespace=options.namespace, user=options.user)
+    return check_request(reviewer, made, request, options)
+
+
+def check_request(reviewer: Reviewer, made: Made, request: AdmissionRequest, options: CheckOptions) -> Result:
+    """Decide one request about an object.
+
+    Raises:
+        InvalidInput: an API server would not accept the object.
+    """
     started = time.perf_counter()
     manifest = made.manifest
     trace = Trace() if options.explain else None
-    request = creation(
-        manifest.object, uid=f"{manifest.file}:{manifest.line}", namespace=options.namespace, user=options.user
-    )
     both = review_manifest(reviewer, request, trace=trace)
     pods = judge_made_pods(reviewer, request) if options.templates else None
     nothing = both.finds_nothing
@@ -309,7 +319,7 @@ def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Res
     result = Result(
         file=manifest.file,
         line=manifest.line,
-        api_version=manifest.object["apiVersion"],
+        api_version=manifest.object.get("apiVersion") or "",
         kind=request.kind.kind,
         namespace=metadata.get("namespace") or "",
         name=request.name or metadata.get("generateName") or "",
@@ -324,9 +334,16 @@ def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Res
         rules=both.rules if pods is None else tuple(dict.fromkeys((*both.rules, *pods.result.rules))),
     )
     if result.verdict == NOT_COVERED:
-        why = why_not_covered(result.api_version, result.kind, templates=options.templates)
-        result = result._replace(reasons=(why,))
+        result = result._replace(reasons=(_why_not_covered(request, result, options),))
     return _with_doubts(result, unsettled(made)) if made.doubts else result
+
+
+def _why_not_covered(request: AdmissionRequest, result: Result, options: CheckOptions) -> str:
+    if request.operation == "DELETE":
+        return "policies decide about objects that are created or changed"
+    if options.templates and makes_same_pod(request):
+        return "the update leaves its pod template as it was"
+    return why_not_covered(result.api_version, result.kind, templates=options.templates)
 
 
 def _with_doubts(result: Result, doubts: Unsettled) -> Result:

@@ -16,7 +16,8 @@ from imagegate.cli.check.select import Patterns, walk
 from imagegate.cli.output import quoted_word, yaml_text
 from imagegate.cli.outputs import write_file
 from imagegate.cli.policy_tests.expectations import compared_rewrites
-from imagegate.cli.policy_tests.prepared import PreparedSuite, Resolve, prepare, read_bounded
+from imagegate.cli.policy_tests.inputs import read_bounded
+from imagegate.cli.policy_tests.prepared import PreparedSuite, Resolve, prepare
 from imagegate.cli.policy_tests.run import LOCK, locked_digests, run_case
 from imagegate.documents.policy_tests.read import InvalidSuite, read_suites
 from imagegate.documents.policy_tests.suite import API_VERSION, KIND, Place

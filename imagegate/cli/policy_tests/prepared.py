@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from imagegate.adapters.files.input import read_file
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
-from imagegate.cli.check.manifests import Manifest, read_objects
-from imagegate.cli.check.read import FILE_MAX_BYTES
+from imagegate.cli.check.manifests import read_objects
 from imagegate.cli.check.run import CheckOptions
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import yaml_text
+from imagegate.cli.policy_tests.inputs import Input, case_inputs, read_bounded
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.request import User
 from imagegate.core.enforcement.questions import ManifestDigest
@@ -37,10 +36,10 @@ Resolve = Callable[[Settings], Callable[[ManifestDigest, float], Lookup[str]]]
 
 
 class PreparedCase(NamedTuple):
-    """A case and the objects that it is about."""
+    """A case and its requests."""
 
     case: Case
-    objects: tuple[Manifest, ...]
+    inputs: tuple[Input, ...]
     options: CheckOptions
 
 
@@ -85,10 +84,16 @@ def prepare(suite: Suite, locked: Mapping[str, str], resolve: Resolve | None = N
     if not service.policies.current.plugins:
         raise InvalidSuite(f"{suite.file}:1: policy: the named files turn on no policy")
     templates = settings.profile is not Profile.OPENSHIFT_4
-    cases = tuple(_prepared_case(case, folder, templates) for case in suite.cases)
+    cases = tuple(
+        PreparedCase(case, case_inputs(case, folder), _check_options(case, templates=templates)) for case in suite.cases
+    )
     names = (settings.config, *settings.policies, str(chosen.settings_file or ""))
     policy = tuple(os.path.relpath(each) if each else "" for each in names)
     return PreparedSuite(suite, cases, service, evidence, policy)
+
+
+def _check_options(case: Case, *, templates: bool) -> CheckOptions:
+    return CheckOptions(namespace=case.namespace, user=User(name=case.user, groups=case.groups), templates=templates)
 
 
 def _options(suite: Suite, folder: Path) -> StartupOptions:
@@ -130,40 +135,6 @@ def _of_suite(line: str, suite: Suite, folder: str) -> str:
     return f"{suite.objects[int(name)].place}: {rest.partition(': ')[2]}" if name.isdecimal() else line
 
 
-def _prepared_case(case: Case, folder: Path, templates: bool) -> PreparedCase:
-    options = CheckOptions(namespace=case.namespace, user=User(name=case.user, groups=case.groups), templates=templates)
-    return PreparedCase(case, tuple(_objects(case, folder)), options)
-
-
-def _objects(case: Case, folder: Path) -> Iterator[Manifest]:
-    if case.object is not None:
-        yield Manifest(case.object.place.file, case.object.place.line, dict(case.object.object))
-    elif case.image:
-        yield Manifest(case.place.file, case.place.line, _pod(case))
-    else:
-        at = case.source
-        try:
-            text = read_bounded(folder / case.file, FILE_MAX_BYTES, at).decode("utf-8-sig")
-            found = [each for each in read_objects(text, str(folder / case.file)) if _is_selected(case, each)]
-        except (BadManifest, UnicodeDecodeError) as error:
-            raise InvalidSuite(f"{at}: {error}") from error
-        if not found:
-            raise InvalidSuite(f"{at}: {case.file} holds no object that kind and objectName select")
-        yield from found
-
-
-def _is_selected(case: Case, manifest: Manifest) -> bool:
-    metadata = manifest.object.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return case.kind in ("", manifest.object.get("kind")) and case.object_name in ("", name)
-
-
-def _pod(case: Case) -> dict[str, Any]:
-    containers = [{"name": "tested", "image": case.image}]
-    metadata = {"name": "tested", "namespace": case.namespace}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
-
-
 def _signed(signature: SignatureFixture, folder: Path) -> Signed:
     if signature.file:
         return Signed(blob=read_bounded(folder / signature.file, SIGNATURE_MAX_BYTES, _field(signature, "file")))
@@ -191,18 +162,3 @@ def _key_of_secret(content: bytes, at: Place) -> bytes:
 
 def _field(signature: SignatureFixture, name: str) -> Place:
     return signature.place._replace(path=f"{signature.place.path}.{name}")
-
-
-def read_bounded(path: Path, limit: int, at: Place) -> bytes:
-    """The content of a file that the suite names.
-
-    Raises:
-        InvalidSuite: it cannot be read, or is larger than ``limit`` bytes.
-    """
-    try:
-        content = read_file(path, limit)
-    except OSError as error:
-        raise InvalidSuite(f"{at}: {path}: cannot be read: {error.strerror or error}") from error
-    if len(content) > limit:
-        raise InvalidSuite(f"{at}: {path}: larger than {limit} bytes")
-    return content

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from imagegate.adapters.files.cluster import read_text
-from imagegate.cli.check.run import Result, check_manifest
-from imagegate.cli.check.templates import made_objects
+from imagegate.cli.check.run import Result
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import yaml_text
 from imagegate.cli.outputs import write_file
@@ -168,18 +167,13 @@ def run_case(suite: PreparedSuite, prepared: PreparedCase, reviewer: Reviewer) -
     failures: list[Failure] = []
     results: list[Result] = []
     try:
-        for result in _results(prepared, reviewer):
-            results.append(result)
-            failures += failures_of(case, result)
+        for given in prepared.inputs:
+            for result in given.results(reviewer, prepared.options):
+                results.append(result)
+                failures += failures_of(case, result)
     except (InvalidInput, BadManifest) as error:
         failures.append(Failure(case.place, f"not decided: {error}"))
     seconds = time.perf_counter() - started
     return CaseResult(
         suite.suite.name, case.place.file, case.place.line, case.name, tuple(failures), tuple(results), seconds
     )
-
-
-def _results(prepared: PreparedCase, reviewer: Reviewer) -> Iterator[Result]:
-    for manifest in prepared.objects:
-        for made in made_objects(manifest, {}, set()):
-            yield check_manifest(reviewer, made, prepared.options)

@@ -11,7 +11,10 @@ from imagegate.documents.image_policy_config import MODES
 from imagegate.documents.policy_tests.suite import (
     API_VERSION,
     KIND,
+    OPERATIONS,
+    REVIEW,
     VERDICTS,
+    Before,
     Case,
     Expectation,
     ExpectedDenial,
@@ -33,6 +36,8 @@ from imagegate.errors import ConfigError, InvalidDigest, InvalidReference
 
 SEVERITIES = tuple(severity.name.lower() for severity in Severity)
 _SOURCES = ("file", "object", "image")
+_OLD = ("oldFile", "oldObject", "oldImage")
+_OF_REQUEST = ("operation", *_OLD, "subresource", "namespace", "user", "groups")
 
 
 class InvalidSuite(ConfigError):
@@ -167,9 +172,9 @@ def _finding(fields: Fields) -> FindingFixture:
 
 
 def _case(fields: Fields) -> Case:
-    written = fields.node("object")
     place = _place(fields)
     named = next((name for name in _SOURCES if fields.has(name)), "")
+    before = _before(fields)
     case = Case(
         name=_required(fields, "name"),
         place=place,
@@ -177,13 +182,15 @@ def _case(fields: Fields) -> Case:
         file=fields.text("file"),
         kind=fields.text("kind"),
         object_name=fields.text("objectName"),
-        object=None
-        if written is None
-        else _object(written, Place(place.file, written.line, fields.at("object")), fields.report),
+        object=_written(fields, "object"),
         image=fields.text("image"),
+        operation=fields.choice("operation", OPERATIONS, "CREATE" if before is None else "UPDATE"),
+        before=before,
+        sub_resource=fields.text("subresource"),
         namespace=fields.text("namespace", "default"),
         user=fields.text("user"),
         groups=fields.texts("groups") or (),
+        of_request=tuple(name for name in _OF_REQUEST if fields.has(name)),
         expect=_expectation(fields.child("expect")),
     )
     if sum(fields.has(name) for name in _SOURCES) != 1:
@@ -191,7 +198,44 @@ def _case(fields: Fields) -> Case:
     for name in ("kind", "objectName"):
         if fields.has(name) and not case.file:
             fields.error(name, "selects objects of a file, and there is no file")
+    _check_request(fields, case)
     return case
+
+
+def _before(fields: Fields) -> Before | None:
+    named = [name for name in _OLD if fields.has(name)]
+    if len(named) > 1:
+        fields.error(named[1], f"{named[0]} is the old object already")
+    found = Before(
+        place=Place(fields.report.file, fields.line_of(named[0]), fields.at(named[0])) if named else _place(fields),
+        file=fields.text("oldFile"),
+        object=_written(fields, "oldObject"),
+        image=fields.text("oldImage"),
+    )
+    if found.image and not fields.has("image"):
+        fields.error("oldImage", "is the image of a Pod before it gets another, and there is no image")
+    return found if named else None
+
+
+def _check_request(fields: Fields, case: Case) -> None:
+    """Errors about an operation that no API server would ask for."""
+    if case.object is not None and case.object.object.get("kind") == REVIEW:
+        for name in case.of_request:
+            fields.error(name, f"an {REVIEW} says it itself")
+        return
+    if case.operation == "UPDATE" and case.before is None:
+        fields.error("operation", f"an update needs the old object: one of {', '.join(_OLD)}")
+    if case.operation != "UPDATE" and case.before is not None:
+        fields.error("operation", f"{case.operation} has no old object beside the one that is judged")
+    if case.sub_resource == "ephemeralcontainers" and case.operation != "UPDATE":
+        fields.error("subresource", f"ephemeral containers are added by updates: name {', '.join(_OLD[:2])}")
+
+
+def _written(fields: Fields, name: str) -> WrittenObject | None:
+    node = fields.node(name)
+    if node is None:
+        return None
+    return _object(node, Place(fields.report.file, node.line, fields.at(name)), fields.report)
 
 
 def _expectation(fields: Fields) -> Expectation:

@@ -10,6 +10,9 @@ API_VERSION = "imagegate.dev/v1alpha1"
 KIND = "PolicyTest"
 VERDICTS = ("allowed", "rewritten", "denied", "unknown", "not covered")
 """The words of ``imagegate check``."""
+OPERATIONS = ("CREATE", "UPDATE", "DELETE")
+REVIEW = "AdmissionReview"
+"""Kind of a document that is a whole request."""
 
 
 class Place(NamedTuple):
@@ -138,6 +141,18 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The stored objects that an update changes: one of three ways to name them."""
+
+    place: Place
+    file: str = ""
+    """Relative to the suite; holds an object of the same kind and name for each that is judged."""
+    object: WrittenObject | None = None
+    image: str = ""
+    """Image of the Pod before; the Pod after has ``Case.image``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One test: an object, objects of a file, or a Pod of one image, and the expected result."""
 
@@ -151,9 +166,16 @@ class Case:
     object_name: str = ""
     object: WrittenObject | None = None
     image: str = ""
+    operation: str = "CREATE"
+    """One of ``OPERATIONS``; with DELETE, the object is the one that is deleted."""
+    before: Before | None = None
+    """None unless the operation is UPDATE."""
+    sub_resource: str = ""
     namespace: str = "default"
     user: str = ""
     groups: tuple[str, ...] = ()
+    of_request: tuple[str, ...] = ()
+    """Fields of the case that say something an AdmissionReview says itself."""
     expect: Expectation
 
 

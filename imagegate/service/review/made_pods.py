@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from imagegate.core.admission.custom_resources import Template
 from imagegate.core.admission.decision import Denial
-from imagegate.core.admission.made_pod import made_pod
+from imagegate.core.admission.made_pod import made_pod, makes_same_pod
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import Trace
 from imagegate.core.admission.workload import InvalidObject
@@ -43,7 +43,9 @@ class PodResult(NamedTuple):
 
 
 def judge_made_pods(reviewer: Reviewer, request: AdmissionRequest, *, trace: Trace | None = None) -> PodResult | None:
-    """The result for the Pods of an object of a known kind; None if it makes none, or is a Pod itself.
+    """The result for the Pods of an object of a known kind.
+
+    None if it makes none, is a Pod itself, or if an update leaves the template as it was: then no Pod is made anew.
 
     Args:
         trace: gets the steps, with places as they are in the Pod.
@@ -51,8 +53,10 @@ def judge_made_pods(reviewer: Reviewer, request: AdmissionRequest, *, trace: Tra
     Raises:
         InvalidInput: the template is not a pod template; an API server would not accept the object.
     """
+    if request.sub_resource or request.object is None:
+        return None
     try:
-        made = made_pod(request)
+        made = None if makes_same_pod(request) else made_pod(request)
     except InvalidObject as error:
         raise InvalidInput(str(error)) from error
     if made is None:

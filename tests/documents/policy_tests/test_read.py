@@ -146,7 +146,11 @@ class TestLock:
 
 def test_the_example_of_the_page_is_a_suite() -> None:
     page = (Path(__file__).parents[3] / "docs/testing.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (suite,) = read_suites(example, "testing.md")
+    whole, *cases = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (suite,) = read_suites(whole, "testing.md")
     assert (len(suite.cases), len(suite.registry), len(suite.objects)) == (2, 1, 1)
-    jsonschema.validate(yaml.safe_load(example), SCHEMA)
+    jsonschema.validate(yaml.safe_load(whole), SCHEMA)
+    for each in cases:
+        more = f"{HEAD}cases:\n{each}"
+        assert read_suites(more, "testing.md")
+        jsonschema.validate(yaml.safe_load(more), SCHEMA)
