@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .NOTPARALLEL:
-.PHONY: help run check test cluster-test manifests image-check dev lint coverage conformance walkthrough bench bench-report bench-admissions bench-peers docs lock clean
+.PHONY: help run check test cluster-test manifests image-check dev lint coverage conformance walkthrough bench bench-report bench-admissions bench-peers docs pages single-file lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -82,6 +82,12 @@ bench-peers: $(VENV)/.installed-dev system-packages cluster-programs ## beside P
 
 docs: $(VENV)/.installed-dev ## the documentation as a site, in build/site; fails on a link that leads nowhere
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+pages: $(VENV)/.installed-test ## write the pages and manual pages that are made from the code
+	$(BIN)/python -m tests.distribution.man_pages
+
+single-file: $(VENV)/.installed-test ## dist/imagegate: everything but Python in one file that runs
+	$(BIN)/python -m tests.distribution.single_file dist/imagegate
 
 lock: $(VENV)/.installed-dev ## choose the newest allowed version of every dependency, and write it down with its hashes
 	$(LOCK) setup.cfg requirements/build.in --extra test --extra dev --extra granian --upgrade -o requirements/dev.txt

@@ -1,0 +1,1 @@
+"""What is handed out beside the package: manual pages, and everything in one file."""
