@@ -9,6 +9,8 @@ from typing import Any
 
 from imagegate.core.admission.access_review import AccessQuestion
 from imagegate.core.admission.lookup import Found, Lookup
+from imagegate.core.image_policy.marks import Marks
+from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams.stream import RegistryHosts
 from imagegate.core.image_streams.terms import DELETED
 from imagegate.core.import_gate.config import ImagePolicyBlock
@@ -30,8 +32,9 @@ from imagegate.service.imports.background import BackgroundWork
 from imagegate.service.imports.fetcher import ImportSettings
 from imagegate.service.imports.importer import Importer
 from imagegate.service.imports.scheduler import ScheduledImports, ScheduleSettings
-from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder
+from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder, PolicySet, Unavailable
 from imagegate.service.review.reviewer import Reviewer, labels_of
+from imagegate.wiring.templates import without_templates
 
 STOP_WITHIN_S = 4.0
 """How long a process that ends waits for an import that is under way."""
@@ -127,6 +130,7 @@ def image_service(
         access=lambda question: _ask_access(question, access),
         now=now,
         cluster=host,
+        marks=lambda: _marks(policies.current),
     )
     imports = ImportSettings(
         max_images_per_repository=block.max_images_bulk_imported_per_repository,
@@ -157,6 +161,16 @@ def _gate_in_force(policies: PolicyHolder, cluster: HostCluster, hosts: Registry
         if isinstance(configured.plugin, ImportGatePlugin):
             return GateInForce(configured.plugin.gate, _mode(configured.modes, cluster, namespace))
     return GateInForce(ImportGate(None, integrated_registry=hosts.internal))
+
+
+def _marks(current: PolicySet) -> Marks:
+    """Keys that the policies in force read; every key while they cannot be read."""
+    if isinstance(current, Unavailable):
+        return Marks(every=True)
+    plugins = (without_templates(each.plugin) for each in current.plugins)
+    return Marks.of(
+        rule for plugin in plugins if isinstance(plugin, ImagePolicyPlugin) for rule in plugin.config.execution_rules
+    )
 
 
 def _mode(modes: Modes, cluster: HostCluster, namespace: str) -> Mode:

@@ -142,6 +142,14 @@ class TestRights:
     ) -> None:
         mark = ("annotate", f"image/{imported}", "images.openshift.io/deny-execution=true")
         assert "cannot get resource" in image_api(*mark, f"--as={developer}", check=False)
+        verbs = "--verb=get,list,patch,update,delete"
+        plane.kubectl("create", "clusterrole", "editor", verbs, "--resource=images.image.openshift.io")
+        plane.kubectl("create", "clusterrolebinding", "editor", "--clusterrole=editor", "--user=eve")
+        plain = ("annotate", f"image/{imported}", "example.com/seen=true", "--as=eve", "--overwrite")
+        wait_until(lambda: "annotated" in image_api(*plain, check=False), "the role of eve")
+        said = image_api(*mark, "--as=eve", check=False)
+        assert 'User "eve" cannot mark resource "images" in API group "image.openshift.io" at the cluster scope' in said
+        assert "needed for annotation images.openshift.io/deny-execution" in said
         plane.kubectl("create", "clusterrolebinding", "auditor", "--clusterrole=imagegate-image-auditor", "--user=ann")
         wait_until(lambda: "annotated" in image_api(*mark, "--as=ann", check=False), "the role of ann")
         image_api("annotate", f"image/{imported}", "images.openshift.io/deny-execution-", "--as=ann")

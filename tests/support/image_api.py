@@ -24,6 +24,7 @@ from imagegate.core.admission.access_review import AccessQuestion, GrantedRules,
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.marks import Marks
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
 from imagegate.core.image_streams import questions as ask
 from imagegate.core.image_streams.stream import RegistryHosts
@@ -106,6 +107,7 @@ def make_api(
     hosts: RegistryHosts | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     access: str = "",
+    marks: Callable[[], Marks] = Marks,
 ) -> Api:
     """The API over a store at ``path``.
 
@@ -116,13 +118,16 @@ def make_api(
         hosts: of the integrated registry.
         now: the clock.
         access: a file of access rules; empty: none, so that only administrators have rights.
+        marks: keys of Images' metadata that rules read.
     """
     hosts = hosts or RegistryHosts(INTEGRATED)
     store = SqliteStore(Database(path), terms_of=terms_of, now=now)
     streams = StoredImageStreams(store, hosts)
     entries = None if rules is None else [AllowedRegistry(name, insecure) for name, insecure in rules]
     gate = GateInForce(ImportGate.configured(entries, integrated_registry=hosts.internal), mode)
-    objects = ImageObjects(store, hosts=lambda: hosts, gate=lambda _: gate, access=_access(access), now=now)
+    objects = ImageObjects(
+        store, hosts=lambda: hosts, gate=lambda _: gate, access=_access(access), now=now, marks=marks
+    )
     importer = None
     if registry is not None:
         fast = ImportSettings(requests_per_s=10_000, burst=10_000)

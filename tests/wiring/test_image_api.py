@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ import yaml
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.request import User
+from imagegate.core.image_policy.marks import DENY_ANNOTATION, Marks
 from imagegate.errors import InvalidSettings
 from imagegate.service.policies.policy_set import Mode
 from imagegate.wiring.choices import StartupOptions
@@ -29,8 +31,32 @@ MASTER_CONFIG = {
 }
 
 
-def made(tmp_path: Path, *, environ: dict[str, str] | None = None, **settings: object) -> Runtime:
-    (tmp_path / "master-config.yaml").write_text(yaml.safe_dump(MASTER_CONFIG), encoding="utf-8")
+EXECUTION_RULES = [
+    {
+        "name": "quarantine",
+        "reject": True,
+        "onResources": [{"resource": "pods"}],
+        "matchImageAnnotations": [{"key": "example.com/quarantine", "value": "true"}],
+    },
+    {
+        "name": "tiers",
+        "onResources": [{"resource": "pods"}],
+        "matchImageLabels": [{"matchExpressions": [{"key": "example.com/tier", "operator": "Exists"}]}],
+    },
+]
+POLICY = {"kind": "ImagePolicyConfig", "apiVersion": "v1", "executionRules": EXECUTION_RULES}
+
+
+def made(
+    tmp_path: Path, *, environ: dict[str, str] | None = None, policy: dict[str, Any] | None = None, **settings: object
+) -> Runtime:
+    config: dict[str, Any] = MASTER_CONFIG
+    if policy is not None:
+        config = {
+            **config,
+            "admissionConfig": {"pluginConfig": {"openshift.io/ImagePolicy": {"configuration": policy}}},
+        }
+    (tmp_path / "master-config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     path = tmp_path / "imagegate.yaml"
     path.write_text(yaml.safe_dump({"config": "master-config.yaml", **settings}), encoding="utf-8")
     return build(StartupOptions(settings_file=path, environ=environ or {}), keeps_images=True)
@@ -74,6 +100,13 @@ def test_documents_reach_the_image_api(tmp_path: Path) -> None:
     assert in_force.mode is Mode.WARN
     assert service.images.schedule.disabled
     assert not service.images.is_stopping()
+
+
+def test_rules_say_what_a_mark_is(tmp_path: Path) -> None:
+    service = made(tmp_path, policy=POLICY, store={"path": "images.db"})
+    assert service.images is not None
+    marks = service.images.api.objects.marks()
+    assert marks == Marks(frozenset({DENY_ANNOTATION, "example.com/quarantine"}), frozenset({"example.com/tier"}))
 
 
 def test_who_may_do_what(tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ class LabelSelector:
         """A selector from a mapping."""
         return cls(tuple(sorted(match_labels.items())), tuple(match_expressions))
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys that the selector reads."""
+        return frozenset((*(key for key, _ in self.match_labels), *(each.key for each in self.match_expressions)))
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         """True if ``labels`` meet the whole selector. Nothing matches a selector with a ``problem``."""
         return all(labels.get(key) == value for key, value in self.match_labels) and all(

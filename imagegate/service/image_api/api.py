@@ -104,8 +104,8 @@ class ImageApi:
         self.objects = objects
         store = objects.store
         self.streams = StoredObjects(store, STREAMS, StreamRules(objects), now=objects.now, cluster=objects.cluster)
-        self.images = StoredObjects(store, IMAGES, ImageRules(objects.now), now=objects.now)
-        signed_images = StoredObjects(store, IMAGES, ImageRules(objects.now, trusts_signatures=True), now=objects.now)
+        self.images = StoredObjects(store, IMAGES, ImageRules(objects), now=objects.now)
+        signed_images = StoredObjects(store, IMAGES, ImageRules(objects, trusts_signatures=True), now=objects.now)
         self._status_rules = StreamStatusRules(objects)
         self.imports = Imports(objects, importer)
         projects = Projects(objects, admit)

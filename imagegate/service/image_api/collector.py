@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
+from imagegate.core.admission.request import User
 from imagegate.core.image_api.resources import NAMESPACES
 from imagegate.core.kube.deletion import (
     BACKGROUND,
@@ -23,12 +24,15 @@ from imagegate.core.kube.deletion import (
     without_finalizer,
     without_owner,
 )
+from imagegate.core.kube.status import StatusError
 from imagegate.ports.image_store import Collection, ImageStore, ObjectChanged, ObjectKey, ObjectMissing
-from imagegate.service.image_api.request import JsonObject
+from imagegate.service.image_api.request import ApiRequest, JsonObject
 from imagegate.service.image_api.stored import StoredObjects
 
 Deleted = Callable[[str, str], Iterable[JsonObject]]
 """(group, resource) -> objects that were deleted and are held."""
+GARBAGE_COLLECTOR = User("system:serviceaccount:kube-system:generic-garbage-collector")
+"""The user as whom a cluster's collector deletes dependents."""
 _log = logging.getLogger(__name__)
 
 
@@ -98,13 +102,21 @@ class Collector:
         is_blocked = False
         for kind, found in self._dependents_of(namespace, uid):
             blocks = blocks_deletion(found, uid)
-            if not is_being_deleted(found):
+            if not is_being_deleted(found) and self._may_delete(kind, found):
                 with suppress(ObjectMissing):
                     held = kind.remove(_key_of(kind, found), found, FOREGROUND if blocks else BACKGROUND)
                     is_blocked |= blocks and held is not None
             else:
                 is_blocked |= blocks
         return is_blocked
+
+    def _may_delete(self, kind: StoredObjects, found: JsonObject) -> bool:
+        """True unless only a user with a right of his own may delete it, such as an Image with marks."""
+        try:
+            kind.rules.deleted(ApiRequest(GARBAGE_COLLECTOR), found)
+        except StatusError:
+            return False
+        return True
 
     def _remove_finalizer(self, kind: StoredObjects, found: JsonObject, finalizer: str) -> None:
         key, version = _key_of(kind, found), found["metadata"]["resourceVersion"]

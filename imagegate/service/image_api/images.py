@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.image_api.resources import SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
+from imagegate.core.admission.access_review import Access
+from imagegate.core.image_api.resources import IMAGES, SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
 from imagegate.core.image_api.signatures import kept_signature, new_signature_errors, signature_errors
 from imagegate.core.image_streams.events import with_event, with_tracking_tags
 from imagegate.core.image_streams.metadata_validation import (
@@ -39,12 +40,16 @@ from imagegate.core.kube.status import (
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
 from imagegate.errors import InvalidInput, InvalidReference, Malformed, TooLarge
 from imagegate.service.image_api.bodies import checked_body
+from imagegate.service.image_api.local import authorise
 from imagegate.service.image_api.request import ApiRequest, DeleteOptions, JsonObject, success
 from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects
 from imagegate.service.image_api.streams import ImageObjects, metadata_of
 
 BLOB_STORED = "image.openshift.io/manifestBlobStored"
 MANAGED = "openshift.io/image.managed"
+MARK = "mark"
+"""The verb that allows to change marks; it stands in roles beside ``update`` and ``patch``."""
+OWNERS = "ownerReferences"
 _SIGNATURES = "imageSignatures"
 """The original's name of the resource in messages."""
 _FREE = ("kind", "apiVersion", "metadata", "signatures", "dockerImageReference")
@@ -54,16 +59,19 @@ _FREE = ("kind", "apiVersion", "metadata", "signatures", "dockerImageReference")
 class ImageRules:
     """Rules for writing an Image.
 
+    Marks (``core.image_policy.marks``) need the verb ``mark`` beside that of the request, since they decide what runs.
+
     Args:
-        now: the clock, as Kubernetes writes times.
+        objects: clock, marks and access reviews.
         trusts_signatures: uid and time of signatures were set by this server, and are kept.
     """
 
     unconditional_updates = False
     named_late = False
 
-    def __init__(self, now: Callable[[], str], *, trusts_signatures: bool = False) -> None:
-        self._now = now
+    def __init__(self, objects: ImageObjects, *, trusts_signatures: bool = False) -> None:
+        self._objects = objects
+        self._now = objects.now
         self._trusts_signatures = trusts_signatures
 
     def shown(self, found: JsonObject) -> JsonObject:
@@ -76,6 +84,7 @@ class ImageRules:
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
         signatures = new_signature_errors(new.get("signatures") or (), ())
         _refuse_errors(new, [*errors, *_reference_errors(new), *signatures])
+        self._authorise_marks(request, new, self._objects.marks().changed({}, new["metadata"]))
         return _stored_form(self._with_own_metadata(request, new), ())
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
@@ -85,13 +94,37 @@ class ImageRules:
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
         errors = validate_metadata_update(metadata_of(changed), metadata_of(old))
         _refuse_errors(changed, [*errors, *_reference_errors(changed), *signatures])
+        self._authorise_marks(request, old, self._changed_marks(old["metadata"], changed["metadata"]))
         filled = self._with_own_metadata(request, self._with_contents(request, changed, new, old))
         return _stored_form(
             filled, filled.get("signatures") or () if self._trusts_signatures else old.get("signatures") or ()
         )
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
-        """Streams may still refer to it; reads of their tags then return 404 of images."""
+        """Check that the caller may remove its marks: the image could be imported anew without them.
+
+        Streams may still refer to it; reads of their tags then return 404 of images.
+        """
+        self._authorise_marks(request, old, self._objects.marks().changed(old["metadata"], {}))
+
+    def _changed_marks(self, old: JsonObject, new: JsonObject) -> list[str]:
+        """The changed marks; of a marked Image also its owners, since it is deleted with them."""
+        marks = self._objects.marks()
+        changed = marks.changed(old, new)
+        if old.get(OWNERS) != new.get(OWNERS) and marks.changed({}, old):
+            changed.append(f"{OWNERS} of a marked image")
+        return changed
+
+    def _authorise_marks(self, request: ApiRequest, image: JsonObject, changed: list[str]) -> None:
+        """Refuse a change of marks by a user who may not mark Images.
+
+        Raises:
+            StatusError: 403; 503 if it cannot be found out.
+        """
+        if changed:
+            name = image["metadata"].get("name") or ""
+            asked = Access(request.user, MARK, IMAGES.group, IMAGES.name, name=name)
+            authorise(self._objects, asked, needed_for=", ".join(changed))
 
     def _with_own_metadata(self, request: ApiRequest, image: JsonObject) -> JsonObject:
         """The Image with metadata from its manifest and configuration; without any if these cannot be read."""

@@ -68,8 +68,13 @@ def _covers(rule: GrantedRule, asked: Access) -> bool:
     )
 
 
-def authorise(objects: ImageObjects, asked: Access) -> None:
+def authorise(objects: ImageObjects, asked: Access, *, needed_for: str = "") -> None:
     """Refuse a request that its user has no right to. Message: k8s.io/apiserver, responsewriters.
+
+    Args:
+        objects: perform the access review.
+        asked: the right.
+        needed_for: added to the message, for a right that the request itself does not show.
 
     Raises:
         StatusError: 403; 503 if it cannot be found out.
@@ -83,6 +88,7 @@ def authorise(objects: ImageObjects, asked: Access) -> None:
         f"User {go_quote(asked.user.name)} cannot {asked.verb} resource {go_quote(resource)} in API group "
         f"{go_quote(asked.group)} {where}"
     )
+    why = f"{why}: needed for {needed_for}" if needed_for else why
     raise StatusError(forbidden(asked.resource, asked.name, _with_reason(why, refused), group=asked.group))
 
 

@@ -15,6 +15,7 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Answers, KnownAnswers, Question
 from imagegate.core.image_api.resources import STREAMS
 from imagegate.core.image_api.stored_forms import repaired
+from imagegate.core.image_policy.marks import Marks
 from imagegate.core.image_streams.events import with_histories
 from imagegate.core.image_streams.generations import (
     prepared_for_create,
@@ -57,6 +58,7 @@ class ImageObjects:
         access: performs access reviews.
         now: the clock.
         cluster: has the namespaces and the pull secrets; None: they are in the store.
+        marks: keys of Images' metadata that policies in force read, called on every use.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class ImageObjects:
         access: ReviewAccess,
         now: Callable[[], datetime],
         cluster: HostCluster | None = None,
+        marks: Callable[[], Marks] = Marks,
     ) -> None:
         self.store = store
+        self.marks = marks
         self.cluster = cluster or StoredCluster(store)
         self.hosts = hosts
         self.gate = gate

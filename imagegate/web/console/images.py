@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from imagegate.core.image_policy.marks import DENY_ANNOTATION
 from imagegate.ports.image_store import Collection, StoreError
 from imagegate.service.image_api.request import ApiRequest
 from imagegate.web.image_api.identity import LOCAL_ADMINISTRATOR
@@ -14,8 +15,6 @@ from imagegate.wiring.runtime import Runtime
 SHOWN = 200
 """Images, and streams, on one page."""
 GROUP = "image.openshift.io"
-DENY_ANNOTATION = "images.openshift.io/deny-execution"
-"""The annotation that the documented policies reject (OpenShift 3.11, "Managing Images")."""
 
 _log = logging.getLogger(__name__)
 

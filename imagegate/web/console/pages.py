@@ -10,6 +10,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.exceptions import Conflict, Forbidden, NotFound, RequestEntityTooLarge, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
+from imagegate.core.image_policy.marks import DENY_ANNOTATION
 from imagegate.core.kube.status import StatusError
 from imagegate.errors import InvalidInput, InvalidPolicy
 from imagegate.service.policies.rule_lines import RuleLine, rule_lines
@@ -198,7 +199,7 @@ def _add_images(pages: Blueprint, service: Runtime) -> None:
     @pages.get("/images/<name>/mark")
     def confirm(name: str) -> str:
         _may_mark(service)
-        return render_template("console/mark.html", image=_found(service, name), annotation=image_pages.DENY_ANNOTATION)
+        return render_template("console/mark.html", image=_found(service, name), annotation=DENY_ANNOTATION)
 
     @pages.post("/images/<name>/mark")
     def mark(name: str) -> AnyResponse:
