@@ -121,6 +121,12 @@ class Metrics:
         )
         self._with_rules: set[str] = set()
         """Plug-ins whose rules were shown: one that loses its documents must be set to 0, not stay as it was."""
+        self._pod_warnings = Counter(
+            "imagegate_pod_warnings",
+            "Warnings that the Pods of an admitted object would be denied or could not be judged, by the denial's code",
+            ["plugin", "kind", "code"],
+            registry=self._registry,
+        )
         self._cise = EnforcementMetrics(self._registry)
         self.cluster = ClusterMetrics(self._registry)
         self.leases = LeaseMetrics(self._registry)
@@ -155,6 +161,8 @@ class Metrics:
                 self._decisions.labels(result.plugin, word, rule).inc(len(seconds))
             if result.plugin == PLUGIN:
                 self._cise.count(kind.phase, result, len(seconds))
+        for labels in kind.pod_warnings:
+            self._pod_warnings.labels(*labels).inc(len(seconds))
 
     def looked_up(self, question: str, outcome: str) -> None:
         """Queue one look-up to be counted within ``FLUSH_EVERY_S``: counting takes a lock and writes to a file."""

@@ -32,6 +32,8 @@ def read_record(record: Mapping[str, Any]) -> Entry:
     allowed = record.get("allowed")
     if not isinstance(allowed, bool):
         raise InvalidInput("allowed: expected true or false")
+    if allowed and _objects(record, "podWarnings"):
+        return NotReplayable("decision log, allowed with a warning that its Pods would be denied")
     if allowed:
         return NotReplayable("decision log, allowed: the images of an allowed request are not in the log")
     reasons = tuple(_reasons(record))

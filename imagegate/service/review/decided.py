@@ -17,7 +17,7 @@ import orjson
 
 from imagegate.core.admission.decision import Decision, Denial, PatchOp, field_path
 from imagegate.service.policies.policy_set import Mode
-from imagegate.service.review.response import SOFTENED, Outcome, Verdict
+from imagegate.service.review.response import SOFTENED, Outcome, PodWarning, Verdict
 
 LISTED_MAX = 20
 """Longest list in a record: a line stays short however many images an object has."""
@@ -25,6 +25,8 @@ TEXT_MAX = 512
 """Longest string of a list, in characters."""
 PLACES_MAX_BYTES = 2000
 """Longest list of places in a record, encoded. Lines of several processes on one pipe stay whole up to 4096 bytes."""
+WARNINGS_MAX_BYTES = 1200
+"""Longest list of warnings about Pods in a record, encoded: beside a list of places a line still stays whole."""
 FIELD_MAX = 1024
 """Longest field of a request, in characters, where they are longer altogether. Kubernetes' names are shorter."""
 CACHED_MAX = 1024
@@ -69,12 +71,16 @@ class PluginResult(NamedTuple):
 class ReviewKind:
     """The fields that many reviews share. Compared by identity. Refers to no request and no decision."""
 
-    __slots__ = ("head", "phase", "results", "size", "tail")
+    __slots__ = ("head", "phase", "pod_warnings", "results", "size", "tail")
 
     def __init__(self, outcome: Outcome) -> None:
         request = outcome.request
         self.phase = request.phase
         self.results = tuple(map(_result, outcome.verdicts))
+        self.pod_warnings = tuple(
+            (each.plugin, str(request.kind), each.denial.code.value) for each in outcome.pod_warnings
+        )
+        """Plug-in, kind of the object and code of each warning about its Pods."""
         head = {
             "level": "info",
             "logger": "imagegate.decision",
@@ -93,6 +99,8 @@ class ReviewKind:
             tail["subResource"] = request.sub_resource[:FIELD_MAX]
         if outcome.patch and (digests := _digests(outcome)):
             tail["digests"] = digests
+        if outcome.pod_warnings:
+            tail["podWarnings"] = _first(map(_pod_warning_record, outcome.pod_warnings), WARNINGS_MAX_BYTES)
         self.head = encoded(head)[1:-1]
         """Members of the record's JSON object, without braces."""
         self.tail = encoded(tail)[1:-1]
@@ -139,6 +147,8 @@ class Kinds:
         return Decided(kind, now, seconds, uid, namespace, name, user, size + kind.size)
 
     def _kind(self, outcome: Outcome) -> ReviewKind:
+        if outcome.pod_warnings:  # rare, and not in the key
+            return ReviewKind(outcome)
         request, verdicts = outcome.request, outcome.verdicts
         key = (
             id(request.phase),  # the hash of an enumeration's member is a call in Python
@@ -208,19 +218,24 @@ def _denial_record(denial: Denial) -> dict[str, str]:
     return {key: text[:TEXT_MAX] for key, text in fields.items() if text}
 
 
+def _pod_warning_record(warning: PodWarning) -> dict[str, str]:
+    named = {"plugin": warning.plugin} if warning.plugin else {}
+    return named | _denial_record(warning.denial)
+
+
 def _rewrite_records(rewrites: Iterable[PatchOp]) -> Iterable[dict[str, str]]:
     for path, value in ((op.path, op.value) for op in rewrites):
         if isinstance(value, str) and path.startswith("/spec/"):
             yield {"at": field_path(path)[:TEXT_MAX], "to": value[:TEXT_MAX]}
 
 
-def _first(places: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """The first few that fit into ``PLACES_MAX_BYTES``."""
+def _first(places: Iterable[dict[str, str]], most_bytes: int = PLACES_MAX_BYTES) -> list[dict[str, str]]:
+    """The first few that fit into ``most_bytes``."""
     found: list[dict[str, str]] = []
     size = 0
     for place in itertools.islice(places, LISTED_MAX):
         size += len(encoded(place))
-        if size > PLACES_MAX_BYTES:
+        if size > most_bytes:
             break
         found.append(place)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Decision, Denial, DenialCode
@@ -11,10 +10,8 @@ from imagegate.core.admission.owners import controller_reference
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.workload import InvalidObject
 from imagegate.service.policies.policy_set import Mode
-from imagegate.service.review.response import capped
+from imagegate.service.review.response import PodWarning
 
-FIELD_MAX = 253
-"""Longest field of a log line; no name in Kubernetes is longer."""
 _NOT_JUDGED = LACK_OF_EVIDENCE | {DenialCode.INTERNAL_ERROR}
 
 
@@ -33,26 +30,22 @@ def warned_pod(request: AdmissionRequest) -> MadePod | None:
     return None if made is None else made._replace(request=replace(made.request, phase=Phase.MUTATE))
 
 
-def warnings_about_pod(pod: MadePod, kind: str, decision: Decision, mode: Mode) -> tuple[str, ...]:
+def warnings_about_pod(pod: MadePod, kind: str, decision: Decision, mode: Mode) -> tuple[PodWarning, ...]:
     """One warning for each image that a plug-in would deny, or could not judge, in the Pods of this ``kind``."""
     if mode is Mode.AUDIT:
         return ()
     return tuple(dict.fromkeys(_warning(pod, kind, decision.plugin, denial) for denial in decision.denials))
 
 
-def warned_record(request: AdmissionRequest, warnings: Sequence[str]) -> dict[str, object]:
-    """The fields of a log line about warnings: the object, and as many of them as an answer holds."""
-    return {
-        "uid": request.uid[:FIELD_MAX],
-        "kind": str(request.kind)[:FIELD_MAX],
-        "namespace": request.namespace[:FIELD_MAX],
-        "object": request.name[:FIELD_MAX],
-        "warnings": capped(warnings),
-    }
+def not_judged(request: AdmissionRequest, because: str) -> PodWarning:
+    """The warning that the Pods of an object could not be judged at all."""
+    denial = Denial(code=DenialCode.INTERNAL_ERROR, image="", at="", rule="", because=because)
+    return PodWarning("", denial, f"the Pods of this {request.kind.kind} could not be judged: {because}")
 
 
-def _warning(pod: MadePod, kind: str, plugin: str, denial: Denial) -> str:
+def _warning(pod: MadePod, kind: str, plugin: str, denial: Denial) -> PodWarning:
     verb = "could not judge" if denial.code in _NOT_JUDGED else "would deny"
     at = pod.template.field(denial.at) if denial.at else pod.template.place
     image = f"{denial.image}: " if denial.image.strip() and denial.image not in denial.because else ""
-    return f"{plugin} {verb} the Pods of this {kind}: {at}: {image}{denial.because}"
+    text = f"{plugin} {verb} the Pods of this {kind}: {at}: {image}{denial.because}"
+    return PodWarning(plugin, replace(denial, at=at), text)

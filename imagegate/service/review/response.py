@@ -43,6 +43,17 @@ class Verdict(NamedTuple):
         return "rewritten" if self.decision.rewrites and self.mode is Mode.ENFORCE else "allowed"
 
 
+class PodWarning(NamedTuple):
+    """A denial that awaits a Pod of an admitted object, or the reason why its Pods could not be judged."""
+
+    plugin: str
+    """Empty: no plug-in was asked."""
+    denial: Denial
+    """With its place in the object, not in the Pod."""
+    text: str
+    """The sentence for the user."""
+
+
 SOFTENED = {Mode.ENFORCE: "denied", Mode.WARN: "warned", Mode.AUDIT: "audited"}
 """The word for a denial in each mode."""
 
@@ -60,6 +71,8 @@ class Outcome:
     """Empty unless the mutating pass allowed the request."""
     notes: tuple[str, ...] = ()
     """Warnings of the service itself."""
+    pod_warnings: tuple[PodWarning, ...] = ()
+    """Warnings about the Pods that an admitted object makes."""
     trace: Trace | None = None
 
     @property
@@ -89,7 +102,7 @@ class Outcome:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for the user: those of the plug-ins, and denials in mode ``warn``."""
-        found = list(self.notes)
+        found = [*self.notes, *(each.text for each in self.pod_warnings)]
         for decision, mode in self.verdicts:
             unsaid = {each.text for each in decision.softened} if mode is Mode.AUDIT else ()
             found += (warning for warning in decision.warnings if warning not in unsaid)

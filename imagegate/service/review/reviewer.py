@@ -24,8 +24,8 @@ from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReview
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Deadline, LookUp, MemoryAnswers, Steps, finish
-from imagegate.service.review.pod_warnings import warned_pod, warned_record, warnings_about_pod
-from imagegate.service.review.response import Outcome, Verdict, review_json, status_json
+from imagegate.service.review.pod_warnings import not_judged, warned_pod, warnings_about_pod
+from imagegate.service.review.response import Outcome, PodWarning, Verdict, review_json, status_json
 
 DEFAULT_TIMEOUT_S = 10.0
 """The API server's own default."""
@@ -120,7 +120,7 @@ class Reviewer:
             frame = self._frame(timeout_s, arrived)
             outcome = yield from self._decide(frame, request, plugins, None)
             if outcome.allowed and request.kind != POD:
-                outcome.notes += yield from self._warnings_about_pods(frame, request, plugins)
+                outcome.pod_warnings = yield from self._warnings_about_pods(frame, request, plugins)
             answer = outcome.to_review()
         except InvalidReview:
             raise
@@ -199,12 +199,12 @@ class Reviewer:
 
     def _warnings_about_pods(
         self, frame: _Frame, request: AdmissionRequest, plugins: Collection[str] | None
-    ) -> Steps[tuple[str, ...]]:
+    ) -> Steps[tuple[PodWarning, ...]]:
         """Warnings that the Pods of an admitted object would be denied. Whatever goes wrong, the object is admitted."""
         asked = [each for each in frame.policy.chain(plugins) if request.phase in each.warns_in]
         if not asked or request.operation not in _CHANGES or request.sub_resource:
             return ()
-        found: list[str] = []
+        found: list[PodWarning] = []
         try:
             pod = warned_pod(request)
             if pod is None:
@@ -220,9 +220,7 @@ class Reviewer:
                 found += warnings_about_pod(pod, request.kind.kind, decision, mode)
         except Exception:  # noqa: BLE001 - a warning is no reason to deny
             _log.exception("Pods of an object could not be judged", extra={"uid": request.uid})
-            found.append(f"the Pods of this {request.kind.kind} could not be judged: {INTERNAL_ERROR}")
-        if found:
-            _log.info("an admitted object's Pods would be denied", extra=warned_record(request, found))
+            found.append(not_judged(request, INTERNAL_ERROR))
         return tuple(found)
 
     def _covers(self, plugin: Plugin, request: AdmissionRequest, trace: Trace | None) -> bool:

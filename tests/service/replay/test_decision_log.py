@@ -83,6 +83,13 @@ def test_an_allowed_request_cannot_be_replayed() -> None:
     assert found == NotReplayable("decision log, allowed: the images of an allowed request are not in the log")
 
 
+def test_warnings_about_pods_are_counted_apart() -> None:
+    warned = record_of(allowing()) | {"podWarnings": [{"plugin": "image-policy", "code": "no-rule-allows"}]}
+    assert read_record(warned) == NotReplayable("decision log, allowed with a warning that its Pods would be denied")
+    with pytest.raises(InvalidInput, match="podWarnings: expected a list of objects"):
+        read_record(warned | {"podWarnings": "some"})
+
+
 @pytest.mark.parametrize(
     "found, why",
     [

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import jsonschema
 import pytest
 
 from imagegate.core.admission.decision import Decision, PatchOp, Softened
@@ -13,8 +14,10 @@ from imagegate.service.review.decided import LISTED_MAX, PLACES_MAX_BYTES
 from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.recording import Recording
 from tests.service.plugins import NOW, allowing, denial, denying, review, reviewer, rewriting
+from tests.support.service import ROOT
 
 SECRET = "hunter2"
+SCHEMA = json.loads((ROOT / "docs/schemas/decision-log.schema.json").read_text(encoding="utf-8"))
 
 
 class Kept:
@@ -22,7 +25,10 @@ class Kept:
         self.records: list[dict[str, Any]] = []
 
     def append(self, lines: Sequence[bytes]) -> None:
-        self.records += map(json.loads, lines)
+        found = [json.loads(line) for line in lines]
+        for record in found:
+            jsonschema.validate(record, SCHEMA)
+        self.records += found
 
 
 def logging_to(kept: Kept) -> Recording:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import logging
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +18,14 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.service.policies.policy_set import ConfiguredPlugin, Mode, Modes, PolicyHolder, PolicySet
+from imagegate.service.review.decided import WARNINGS_MAX_BYTES
+from imagegate.service.review.decision_log import DecisionLog
 from imagegate.service.review.lookups import Answerer, LookUp
-from imagegate.service.review.reviewer import Reviewer
+from imagegate.service.review.recording import Recording
+from imagegate.service.review.reviewer import INTERNAL_ERROR, Reviewer
+from imagegate.web.metrics import MULTIPROCESS, Metrics
 from tests.service.plugins import NOW, Digest, Told, asker, denial, failing, invalid, reviewer
+from tests.service.review.test_decision_log import Kept
 
 ALWAYS = Modes()
 VALIDATING = frozenset({Phase.VALIDATE})
@@ -89,7 +94,6 @@ def no(_request: AdmissionRequest, _answers: Answers) -> Decision:
 
 
 AT = "spec.template.spec.containers[0].image"
-TEXT = f"image-policy would deny the Pods of this Deployment: {AT}: nginx: no rule allows it"
 
 
 @pytest.mark.parametrize("group, kind, path", KINDS, ids=[kind for _, kind, _ in KINDS])
@@ -264,10 +268,58 @@ def test_the_deadline_is_that_of_the_request() -> None:
     assert "0.4" in warning
 
 
-def test_the_log_names_the_object(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        reviewer(of_pods(no)).review(review(holder(), name="n" * 1000), Phase.VALIDATE)
-    (line,) = [each for each in caplog.records if "Pods would be denied" in each.getMessage()]
-    found = line.__dict__
-    assert (found["uid"], found["kind"], found["namespace"]) == ("u-1", "Deployment.apps", "default")
-    assert (len(found["object"]), found["warnings"]) == (253, [TEXT])
+def recorded(*plugins: ConfiguredPlugin, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], Metrics]:
+    """The records of two equal reviews, and what was counted."""
+    kept, metrics = Kept(), Metrics()
+    service = reviewer(*plugins, recorders=(Recording(NOW.timestamp, DecisionLog(kept), metrics),))
+    for _ in range(2):
+        service.review(asked, Phase.VALIDATE)
+    return kept.records, metrics
+
+
+def test_the_record_has_the_warnings_and_they_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS, raising=False)
+    records, metrics = recorded(of_pods(no), asked=review(holder()))
+    found = {
+        "plugin": "image-policy",
+        "at": AT,
+        "image": "nginx",
+        "code": "rejected-by-rule",
+        "because": "no rule allows it",
+    }
+    assert [(each["allowed"], each["decisions"], each["podWarnings"]) for each in records] == [(True, [], [found])] * 2
+    counted = b'imagegate_pod_warnings_total{code="rejected-by-rule",kind="Deployment.apps",plugin="image-policy"} 2.0'
+    assert counted in metrics.text()
+
+
+def test_a_review_without_warnings_has_none_in_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS, raising=False)
+    records, metrics = recorded(of_pods(lambda *_: Decision(plugin="image-policy")), asked=review(holder()))
+    assert ["podWarnings" in each for each in records] == [False, False]
+    assert b"imagegate_pod_warnings_total{" not in metrics.text()
+
+
+def test_many_warnings_leave_the_record_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MULTIPROCESS, raising=False)
+
+    def many(_request: AdmissionRequest, _answers: Answers) -> Decision:
+        denials = tuple(replace(denial("because " * 99), at=f"spec.containers[{index}].image") for index in range(500))
+        return Decision(plugin="image-policy", denials=denials, status=invalid("no"))
+
+    records, metrics = recorded(of_pods(many), asked=review(holder()))
+    assert len(json.dumps(records[0]["podWarnings"])) <= WARNINGS_MAX_BYTES + 100
+    assert b'plugin="image-policy"} 1000.0' in metrics.text()
+
+
+def test_pods_that_could_not_be_judged_are_in_the_record() -> None:
+    class Unreadable(Modes):
+        def strictest(self) -> Mode:
+            raise RuntimeError("x")
+
+    modes = Unreadable(Mode.ENFORCE, ((LabelSelector.of({"a": "b"}), Mode.WARN),))
+    kept = Kept()
+    service = reviewer(of_pods(no, modes=modes), recorders=(Recording(NOW.timestamp, DecisionLog(kept)),))
+    response = service.review(review(holder()), Phase.VALIDATE)["response"]
+    assert response["allowed"] is True
+    assert response["warnings"] == [f"the Pods of this Deployment could not be judged: {INTERNAL_ERROR}"]
+    assert kept.records[0]["podWarnings"] == [{"code": "internal-error", "because": INTERNAL_ERROR}]
