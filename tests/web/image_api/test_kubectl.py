@@ -14,6 +14,7 @@ from tests.support.image_api import INTEGRATED, Api, served
 from tests.support.image_objects import DIGEST_1, event, image, spec_tag
 from tests.support.kubectl import Kubectl
 from tests.support.programs import program
+from tests.walkthrough.document_004 import IMAGES_OF_PODS
 from tests.web.image_api.test_oc import put_stream
 
 STREAM = """\
@@ -171,7 +172,7 @@ def test_the_walk_through_of_pods(asked: Kubectl) -> None:
     )
     internal = f"{INTEGRATED}/test/app:latest"
     asked("create", "-f", "-", text_in=pod(internal))
-    assert f"openshift/app@{DIGEST_1}" in asked("get", "pods").stdout
+    assert f"openshift/app@{DIGEST_1}" in asked(*IMAGES_OF_PODS).stdout
     asked("annotate", f"images/{DIGEST_1}", "images.openshift.io/deny-execution=true")
     denied = asked("create", "-f", "-", text_in=pod(internal), check=False)
     assert denied.stderr.strip() == (
