@@ -84,6 +84,7 @@ docs: $(VENV)/.installed-dev ## the documentation as a site, in build/site; fail
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 pages: $(VENV)/.installed-test ## write the pages and manual pages that are made from the code
+	$(BIN)/python -m tests.reference_pages
 	$(BIN)/python -m tests.distribution.man_pages
 
 single-file: $(VENV)/.installed-test ## dist/imagegate: everything but Python in one file that runs

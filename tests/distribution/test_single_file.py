@@ -122,7 +122,18 @@ def test_a_wheel_has_manual_pages_and_names_for_kubectl_and_oc(tmp_path: Path) -
     single_file.wheel(tmp_path / "sources", tmp_path / "wheel")
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
     prefix = tmp_path / "prefix"
-    command = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--prefix", str(prefix), str(wheel)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "install",
+        "--ignore-installed",
+        "--no-deps",
+        "--prefix",
+        str(prefix),
+        str(wheel),
+    ]
     subprocess.run(command, check=True, timeout=100)
     assert {file.name for file in (prefix / "share/man/man1").iterdir()} == {
         file.name for file in (ROOT / "docs/man").iterdir()
