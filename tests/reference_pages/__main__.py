@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.reference_pages.pages import PAGES
+from tests.reference_pages.pages import files
 from tests.support.service import ROOT
 
-for name, document in PAGES.items():
-    (ROOT / "docs" / name).write_text(document(), encoding="utf-8")
+for name, text in files().items():
+    (ROOT / "docs" / name).write_text(text, encoding="utf-8")

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from imagegate.settings import reference_page as settings
-from tests.reference_pages import http_endpoints, metrics
+from tests.reference_pages import diagrams, http_endpoints, metrics
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings.document,
     "metrics.md": metrics.document,
     "http.md": http_endpoints.document,
 }
+
+
+def files() -> dict[str, str]:
+    """Path below ``docs`` -> contents, of every page and diagram that is made."""
+    made = {name: document() for name, document in PAGES.items()}
+    return made | {f"diagrams/{name}": drawing for name, drawing in diagrams.diagrams().items()}
