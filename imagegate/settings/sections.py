@@ -200,6 +200,11 @@ class ClusterSettings:
         "Watch `image.config.openshift.io/cluster` (OpenShift): allowed registries and names of the integrated "
         "registry, where `config` has none.",
     )
+    events: bool = flag(
+        False,
+        "Write an Event for the owner of a denied object, such as the ReplicaSet of a Pod, and for the workload above:"
+        " [Events](operating.md#events).",
+    )
     cache_s: float = seconds(
         10.0,
         "How long a Secret, a service account, an owner or an access review is cached.",

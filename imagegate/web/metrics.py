@@ -22,6 +22,7 @@ from imagegate.service.policies.policy_set import PolicySet, ReloadState
 from imagegate.service.review.decided import Decided, ReviewKind
 from imagegate.web.allocated_values import use_allocated_values
 from imagegate.web.cluster_metrics import ClusterMetrics
+from imagegate.web.denial_event_metrics import DenialEventMetrics
 from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
 from imagegate.web.lease_metrics import LeaseMetrics
 from imagegate.web.look_up_metrics import LookUpMetrics
@@ -129,6 +130,7 @@ class Metrics:
         )
         self._cise = EnforcementMetrics(self._registry)
         self.cluster = ClusterMetrics(self._registry)
+        self.denial_events = DenialEventMetrics(self._registry)
         self.leases = LeaseMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self.look_ups = LookUpMetrics(self._registry)

@@ -36,7 +36,10 @@ from imagegate.wiring.cluster_watch import Watch, never_synced, troubles, watch_
 from imagegate.wiring.guard import own_namespace
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore
+    from imagegate.service.denial_events.teller import DenialEvents
 
 SYNC_WITHIN_S = 5.0
 """A process that serves waits so long for the first lists, so that it denies nothing that another one allows."""
@@ -72,6 +75,7 @@ class Cluster:
         self._objects = FetchedObjects(fetcher)
         self._pods = ClusterPods(self.connection, ttl_s=chosen.cache_s)
         self._reviews = ClusterAccessReviews(self.connection, ttl_s=chosen.cache_s)
+        self._tells_events = chosen.events
         self.cache_s = chosen.cache_s
         """How long answers are cached."""
         self.policies = _policies(self.connection, settings) if chosen.policies else None
@@ -115,6 +119,15 @@ class Cluster:
             PathAccess: Answerer(self._reviews.access, cached=self._reviews.cached),
             RunningImages: Answerer(self._pods.images, cached=self._pods.cached),
         }
+
+    def denial_events(self, clock: Callable[[], datetime]) -> DenialEvents | None:
+        """Events for the owners of denied objects, if the settings want them."""
+        if not self._tells_events:
+            return None
+        from imagegate.adapters.kubernetes_api.events import ClusterEvents
+        from imagegate.service.denial_events.teller import DenialEvents
+
+        return DenialEvents(self._objects, ClusterEvents(self.connection), clock=clock)
 
     def snapshot(self) -> object:
         """Another object whenever a namespace has changed: see ``Answers.snapshot``."""

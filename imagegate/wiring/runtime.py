@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from imagegate.ports.content_trust import TrustStates
     from imagegate.service.certificates.follower import CertificateFollower
     from imagegate.service.certificates.served import Serving
+    from imagegate.service.denial_events.teller import DenialEvents
     from imagegate.service.guard.at_start import LockoutCheck
     from imagegate.service.policies.owner import PolicyOwner
     from imagegate.service.policies.sources import Beginning
@@ -80,6 +81,8 @@ class Runtime:
     """Circuit breakers of registries and other servers, where any are contacted."""
     cluster: Cluster | None = None
     """The cluster whose API is asked, if the settings name one."""
+    denial_events: DenialEvents | None = None
+    """Tells the owners of denied objects, if the settings want it."""
     certificate_follower: CertificateFollower | None = None
     """Brings the serving certificate from its Secret; None where it comes from files."""
     certificate: Serving | None = None
@@ -218,6 +221,8 @@ def build(
     recording = Recording(time.time, *sinks)
     if sinks:
         recorders = (recording, *recorders)
+    denial_events = cluster.denial_events(now) if cluster is not None and follows else None
+    recorders = recorders if denial_events is None else (*recorders, denial_events)
     reviewer = Reviewer(
         policies,
         look_up,
@@ -227,6 +232,7 @@ def build(
         denies_unconfigured=settings.server.unconfigured == "deny",
     )
     service = Runtime(settings, policies, look_up, reviewer, recording, recent, cluster=cluster)
+    service.denial_events = denial_events
     service.circuits = http.circuits if http is not None else None
     if cluster is not None and follows:
         service.checks += cluster.checks()

@@ -207,3 +207,25 @@ def test_wrong_values_are_refused(value: str, why: str) -> None:
 def test_helm_lint_has_nothing_to_say() -> None:
     command: list[str | Path] = [helm(), "lint", "--strict", "--kube-version", VERSION, CHART]
     subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    "values, wanted",
+    [
+        ("platform=kubernetes", True),
+        ("platform=openshift", True),
+        ("events.enabled=false", False),
+        ("settings.profile=openshift-4", False),
+        ("settings.profile=openshift-4,settings.cluster.events=true", True),
+        ("settings.cluster.events=false", False),
+    ],
+)
+def test_events_are_written_where_the_account_may_and_nobody_says_no(values: str, wanted: bool) -> None:
+    found = rendered("--set", values)
+    settings = yaml.safe_load(one(found, "ConfigMap")["data"]["imagegate.yaml"])
+    assert settings["cluster"].get("events", False) is wanted
+    kinds = {key[1] for key in found if key[3] == "imagegate-events"}
+    assert kinds == ({"ClusterRole", "ClusterRoleBinding"} if wanted else set())
+    configurations = [each for key, each in found.items() if key[1].endswith("WebhookConfiguration")]
+    effects = {webhook["sideEffects"] for each in configurations for webhook in each["webhooks"]}
+    assert effects == {"NoneOnDryRun" if wanted else "None"}

@@ -32,6 +32,16 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{ .Values.store.kind | default (and .Values.imageApi.enabled (not .Values.imageApi.claim) | ternary "kubernetes" "embedded") }}
 {{- end }}
 
+{{/* Whether Events are written: "true", or nothing. */}}
+{{- define "imagegate.events" -}}
+{{- $chosen := dig "cluster" "events" "" .Values.settings -}}
+{{- if kindIs "bool" $chosen -}}
+{{ if $chosen }}true{{ end }}
+{{- else if and .Values.events.enabled (ne (.Values.settings.profile | default "") "openshift-4") -}}
+true
+{{- end -}}
+{{- end }}
+
 {{/* What the chosen source of certificates must find on an object with a caBundle. */}}
 {{- define "imagegate.caAnnotations" -}}
 {{- $source := include "imagegate.certificates" . -}}
@@ -61,9 +71,14 @@ failurePolicy: {{ .Values.webhooks.failurePolicy }}
 {{ include "imagegate.asking" . }}
 {{- end }}
 
+{{/* Events are side effects, which reviews of a dry run do not have. */}}
+{{- define "imagegate.sideEffects" -}}
+sideEffects: {{ if include "imagegate.events" . }}NoneOnDryRun{{ else }}None{{ end }}
+{{- end }}
+
 {{- define "imagegate.asking" -}}
 matchPolicy: Equivalent
-sideEffects: None
+{{ include "imagegate.sideEffects" . }}
 timeoutSeconds: {{ .Values.webhooks.timeoutSeconds }}
 admissionReviewVersions: [v1]
 namespaceSelector:
