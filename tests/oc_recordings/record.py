@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from imagegate.web.image_api import protobuf
-from tests.oc_recordings.replay import decoded, write
+from tests.oc_recordings.replay import decoded, watch_events, write
 from tests.support.image_api import Api, served
 
 COMMANDS = Path(__file__).with_name("commands.yaml")
@@ -48,25 +48,35 @@ class Recorder:
             with self._lock:
                 self.exchanges.append(exchange)
 
-        def started(status: str, *rest: Any) -> Any:
+        content_type = ""
+
+        def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            nonlocal content_type
             exchange["status"] = int(status[:3])
-            return start_response(status, *rest)
+            content_type = dict(headers).get("Content-Type", "")
+            return start_response(status, headers, *rest)
 
         received = b""
         answer = self._application(environ, started)
         try:
             for piece in answer:
                 received += piece
-                self._note(exchange, received)
+                self._note(exchange, received, content_type)
                 yield piece
         finally:
             getattr(answer, "close", lambda: None)()
-            self._note(exchange, received)
+            self._note(exchange, received, content_type)
 
-    def _note(self, exchange: dict[str, Any], received: bytes) -> None:
-        """Note what was sent so far; a watch may go on for a while after its command has ended."""
-        if exchange["command"] == self.command:
-            exchange["response"] = _read(received, "watch=" in exchange["path"] and exchange["status"] == 200)
+    def _note(self, exchange: dict[str, Any], received: bytes, content_type: str) -> None:
+        """Note what was sent so far.
+
+        A watch may go on after its command has ended, and tell of later requests: these events are left out.
+        """
+        is_watch = "watch=" in exchange["path"] and exchange["status"] == 200
+        is_over = exchange["command"] != self.command or (is_watch and exchange is not self.exchanges[-1])
+        if is_over and "response" in exchange:
+            return
+        exchange["response"] = list(watch_events([received], content_type)) if is_watch else decoded(received)
 
 
 class _Content:
@@ -93,12 +103,6 @@ def _headers(environ: dict[str, Any]) -> dict[str, str]:
     given = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     given |= {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in HEADERS if name not in given}
     return {name: value for name, value in given.items() if value}
-
-
-def _read(received: bytes, is_watch: bool) -> Any:
-    if is_watch:
-        return [json.loads(line) for line in received.split(b"\n")[:-1] if line]
-    return decoded(received)
 
 
 def record(scenario: dict[str, Any], api: Api, oc: Path, home: Path) -> list[str]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from imagegate.web.image_api import protobuf
+from imagegate.web.image_api.messages import message_class
 from tests.support.image_api import Api
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "oc"
+FRAME_HEAD = 4
 _WATCH = re.compile(r"[?&]watch=(true|1)")
 
 
@@ -69,8 +71,10 @@ class Replay:
         answer = self._api.client.open(path, method=exchange["method"], data=content, headers=headers, buffered=False)
         with answer:
             if _WATCH.search(path) and answer.status_code == 200:
-                events = zip(_events(answer.iter_encoded()), exchange["response"], strict=False)
-                return answer.status_code, [event for event, _ in events]
+                events = zip(
+                    exchange["response"], watch_events(answer.iter_encoded(), answer.content_type), strict=False
+                )
+                return answer.status_code, [event for _, event in events]
             return answer.status_code, decoded(answer.get_data())
 
     def _compared(self, exchange: dict[str, Any], answer: tuple[int, Any]) -> Iterator[str]:
@@ -121,9 +125,26 @@ def decoded(content: bytes) -> Any:
         return content.decode("utf-8", "replace")
 
 
-def _events(pieces: Iterator[bytes]) -> Iterator[Any]:
-    """The events of a watch as they come."""
+def watch_events(pieces: Iterable[bytes], content_type: str) -> Iterator[Any]:
+    """The events of a watch as they come: lines of JSON, or protobuf after its length in four bytes."""
+    take = _frames if content_type.startswith(protobuf.MEDIA_TYPE) else _lines
     rest = b""
     for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (json.loads(line) for line in lines if line)
+        events, rest = take(rest + piece)
+        yield from events
+
+
+def _lines(content: bytes) -> tuple[list[Any], bytes]:
+    *lines, rest = content.split(b"\n")
+    return [json.loads(line) for line in lines if line], rest
+
+
+def _frames(content: bytes) -> tuple[list[Any], bytes]:
+    events = []
+    while len(content) >= FRAME_HEAD and len(content) >= (
+        end := FRAME_HEAD + int.from_bytes(content[:FRAME_HEAD], "big")
+    ):
+        event = message_class("WatchEvent").FromString(content[FRAME_HEAD:end])
+        events.append({"type": event.f1, "object": protobuf.decode(event.f2.f1)})
+        content = content[end:]
+    return events, content

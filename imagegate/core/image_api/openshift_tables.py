@@ -28,7 +28,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 def _deployment_config(found: JsonObject, now: datetime) -> Row:  # noqa: ARG001 - all rows are made alike
-    desired = str(field(found, 1, "spec", "replicas"))
+    desired = str(field(found, 0, "spec", "replicas"))
     return [
         name_of(found),
         field(found, 0, "status", "latestVersion"),

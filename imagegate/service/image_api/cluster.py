@@ -20,6 +20,7 @@ from imagegate.core.admission.decision import PatchOp
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import API_VERSIONS, Phase, User
 from imagegate.core.image_api.resources import NAMESPACES, RESOURCES, ApiResource
+from imagegate.core.image_api.workloads import as_served, with_stored_generation
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
     path_segment_errors,
@@ -182,10 +183,11 @@ class WorkloadRules(ClusterRules):
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Pods stay pending for ever."""
         request.warnings.append(DRY_CLUSTER)
-        if self._resource.kind != "Pod":
-            return new
-        condition = {"type": "PodScheduled", "status": "False", "reason": "DryCluster", "message": DRY_CLUSTER}
-        return {**new, "status": {"phase": "Pending", "conditions": [condition]}}
+        return as_served(new, None, DRY_CLUSTER)
+
+    def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
+        """The changed object; its status is not the sender's."""
+        return as_served(super().updated(request, with_stored_generation(new, old), old), old, DRY_CLUSTER)
 
 
 class NamespaceRules(ClusterRules):

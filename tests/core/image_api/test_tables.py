@@ -47,7 +47,7 @@ EMPTY_CELLS: dict[str, list[Any]] = {
     "CronJob": ["", "", "<none>", "False", 0, "<none>", "<unknown>", "", "", "<none>"],
     "DaemonSet": ["", 0, 0, 0, 0, 0, "<none>", "<unknown>", "", "", "<none>"],
     "Deployment": ["", "0/1", 0, 0, "<unknown>", "", "", ""],
-    "DeploymentConfig": ["", 0, "1", 0, ""],
+    "DeploymentConfig": ["", 0, "0", 0, ""],
     "Event": ["<unknown>", "", "", "", "", "", "", "<unknown>", 1, ""],
     "Job": ["", "Running", "0/1", "", "<unknown>", "", "", "<none>"],
     "LimitRange": ["", ""],

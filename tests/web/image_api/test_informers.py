@@ -54,7 +54,7 @@ def listed_by_a_watch(informer: Informer) -> bool:
     return request.startswith("GET ") and "watch=true" in request and "sendInitialEvents=true" in request
 
 
-@pytest.mark.parametrize("group, resource, count", [("", "namespaces", 2), ("", "pods", 0), ("apps", "deployments", 0)])
+@pytest.mark.parametrize("group, resource, count", [("", "namespaces", 3), ("", "pods", 0), ("apps", "deployments", 0)])
 def test_lists_of_few_objects_and_of_none(service: Service, group: str, resource: str, count: int) -> None:
     with informing(url_of(service), resource, group) as informer:
         assert informer.synced_s < 1
