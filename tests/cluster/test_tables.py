@@ -65,6 +65,7 @@ NEW: list[tuple[str, str, dict[str, Any]]] = [
     ("api/v1", "Service", {"spec": {"type": "ExternalName", "externalName": "a.example.com"}}),
     ("api/v1", "Event", {**EVENT, "count": 3, "source": {"component": "kubelet", "host": "node-1"}}),
     ("api/v1", "Event", {**EVENT, "reportingComponent": "example.com/own", "reportingInstance": "one"}),
+    ("api/v1", "ResourceQuota", {"spec": {"hard": {"pods": "2", "limits.cpu": "1"}}}),
     ("apis/apps/v1", "DaemonSet", {"spec": {"selector": SELECTOR, "template": template(nodeSelector={"a": "1"})}}),
     ("apis/apps/v1", "Deployment", {"spec": {"selector": SELECTOR, "template": template()}}),
     ("apis/apps/v1", "Deployment", {"spec": {"replicas": 3, "selector": SELECTOR, "template": template()}}),

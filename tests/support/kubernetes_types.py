@@ -27,7 +27,13 @@ SOURCES = {
     "template": (OPENSHIFT, "template/v1/types.go"),
 }
 ROOTS = {
-    "v1": ("core", "Namespace Pod PodTemplate Secret ConfigMap ServiceAccount Service ReplicationController Event"),
+    "v1": (
+        "core",
+        (
+            "Namespace Pod PodTemplate Secret ConfigMap ServiceAccount Service ReplicationController Event LimitRange "
+            "ResourceQuota"
+        ),
+    ),
     "apps/v1": ("apps", "Deployment ReplicaSet DaemonSet StatefulSet"),
     "batch/v1": ("batch", "Job CronJob"),
     "authentication.k8s.io/v1": ("authentication", "SelfSubjectReview"),

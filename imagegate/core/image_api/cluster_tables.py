@@ -107,6 +107,14 @@ def _event(found: JsonObject, now: datetime) -> Row:
     ]
 
 
+def _resource_quota(found: JsonObject, now: datetime) -> Row:
+    hard, used = branch(found, "status", "hard"), branch(found, "status", "used")
+    shown = {name: f"{name}: {used.get(name, '0')}/{amount}" for name, amount in sorted(hard.items())}
+    limits = [each for name, each in shown.items() if name.startswith("limits.")]
+    requests = [each for name, each in shown.items() if not name.startswith("limits.")]
+    return [name_of(found), ", ".join(requests), ", ".join(limits), age_of(found, now)]
+
+
 def _made(found: JsonObject, now: datetime) -> Row:  # noqa: ARG001 - all rows are made alike
     return [name_of(found), text(found, "metadata", "creationTimestamp")]
 
@@ -129,6 +137,10 @@ TABLES: Mapping[str, tuple[Sequence[Column], Cells]] = {
         _event,
     ),
     "Namespace": ((NAME, Column("Status", "The status of the namespace."), AGE), _namespace),
+    "ResourceQuota": (
+        (NAME, Column("Request", "Used and allowed amounts."), Column("Limit", "Used and allowed limits."), AGE),
+        _resource_quota,
+    ),
     "Secret": ((NAME, Column("Type", "Type of the secret."), Column("Data", "Number of entries."), AGE), _secret),
     "Service": (
         (

@@ -136,6 +136,8 @@ PROCESSED_TEMPLATES = ApiResource(
     "template.openshift.io", "v1", "processedtemplates", "Template", "processedtemplate", verbs=("create",)
 )
 EVENTS = ApiResource("", "v1", "events", "Event", "event", short_names=("ev",))
+LIMIT_RANGES = ApiResource("", "v1", "limitranges", "LimitRange", "limitrange", short_names=("limits",))
+RESOURCE_QUOTAS = ApiResource("", "v1", "resourcequotas", "ResourceQuota", "resourcequota", short_names=("quota",))
 _OTHERS = (
     ("", "v1", "configmaps", "ConfigMap", ("cm",)),
     ("", "v1", "podtemplates", "PodTemplate", ()),
@@ -190,6 +192,8 @@ RESOURCES: tuple[ApiResource, ...] = (
     SECRETS,
     EVENTS,
     SERVICE_ACCOUNTS,
+    LIMIT_RANGES,
+    RESOURCE_QUOTAS,
     *REVIEWS,
     PROJECTS,
     PROJECT_REQUESTS,

@@ -9,10 +9,12 @@ from imagegate.core.image_api.resources import (
     EVENTS,
     IMAGE_TAGS,
     IMAGES,
+    LIMIT_RANGES,
     NAMESPACES,
     PROCESSED_TEMPLATES,
     PROJECT_REQUESTS,
     PROJECTS,
+    RESOURCE_QUOTAS,
     RESOURCES,
     REVIEWS,
     SECRETS,
@@ -33,6 +35,7 @@ from imagegate.service.image_api.cluster import (
     DRY_CLUSTER,
     Admit,
     ClusterRules,
+    LimitRules,
     NamespaceObjects,
     NamespaceRules,
     PlainRules,
@@ -175,6 +178,8 @@ class ImageApi:
 
 
 def _rules_of(resource: ApiResource, admit: Admit) -> ClusterRules:
+    if resource in (LIMIT_RANGES, RESOURCE_QUOTAS):
+        return LimitRules(resource, admit)
     if resource.name in _PLAIN:
         return PlainRules(resource, admit)
     return WorkloadRules(resource, admit)

@@ -268,3 +268,12 @@ class PlainRules(ClusterRules):
     def name_errors(self, name: str, prefix: bool) -> list[str]:
         """Any name that a path can contain."""
         return path_segment_errors(name, prefix)
+
+
+class LimitRules(ClusterRules):
+    """Limit ranges and quotas: stored, with a warning that they limit nothing."""
+
+    def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:
+        """The object as it was sent."""
+        request.warnings.append(f"{self._resource.kind} limits nothing: {DRY_CLUSTER}")
+        return new

@@ -57,6 +57,7 @@ EMPTY_CELLS: dict[str, list[Any]] = {
     "Project": ["", "", ""],
     "ReplicaSet": ["", 1, 0, 0, "<unknown>", "", "", "<none>"],
     "ReplicationController": ["", 1, 0, 0, "<unknown>", "", "", "<none>"],
+    "ResourceQuota": ["", "", "", "<unknown>"],
     "Secret": ["", "Opaque", 0, "<unknown>"],
     "Service": ["", "ClusterIP", "<none>", "<none>", "<none>", "<unknown>", "<none>"],
     "ServiceAccount": ["", "<unknown>"],
