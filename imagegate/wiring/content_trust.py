@@ -16,7 +16,7 @@ from imagegate.adapters.registry.trust_server import NotaryServers
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.content_trust.question import TrustedDigest, TrustedImage
 from imagegate.errors import InvalidSettings
-from imagegate.ports.content_trust import TrustStates, TrustStoreError
+from imagegate.ports.content_trust import TrustServers, TrustStates, TrustStoreError
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.enforcement import CisePathSettings, PinningSettings
 from imagegate.settings.load import Settings
@@ -69,20 +69,46 @@ def trust_answerer(
     given = settings.cise or CisePathSettings()
 
     def make() -> TrustReader:
-        from imagegate.service.evidence.content_trust import TrustLimits, TrustReader
-
-        return TrustReader(
-            NotaryServers(http, TokenRealms.with_known(settings.registry.token_realms)),
-            states or MemoryTrustStates(),
-            _pinning(given.trust.pinning),
-            limits=TrustLimits() if given.cache else TrustLimits(accepted_s=0, refused_s=0),
-            first_use=first_use,
-        )
+        return trust_reader(settings, notary_servers(settings, http), states, first_use=first_use)
 
     reader = _ReaderOnDemand(make)
     if given.trust.pinning != PinningSettings():  # what is wrong with it is said at the start
         reader.made()
     return Answerer(reader.ask, cached=reader.cached, host=_host)
+
+
+def notary_servers(settings: Settings, http: HttpClient) -> NotaryServers:
+    """Trust servers over HTTP."""
+    return NotaryServers(http, TokenRealms.with_known(settings.registry.token_realms))
+
+
+def trust_reader(
+    settings: Settings,
+    servers: TrustServers,
+    states: TrustStates | None = None,
+    *,
+    first_use: Callable[[], None] = lambda: None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> TrustReader:
+    """Verifies the trust data that ``servers`` give, with the pins of the settings.
+
+    Args:
+        states: remembers what was trusted; None: the reader alone.
+
+    Raises:
+        InvalidSettings: a pinned CA cannot be used.
+    """
+    from imagegate.service.evidence.content_trust import TrustLimits, TrustReader
+
+    given = settings.cise or CisePathSettings()
+    return TrustReader(
+        servers,
+        states or MemoryTrustStates(),
+        _pinning(given.trust.pinning),
+        limits=TrustLimits() if given.cache else TrustLimits(accepted_s=0, refused_s=0),
+        first_use=first_use,
+        now=now,
+    )
 
 
 class _ReaderOnDemand:

@@ -26,7 +26,7 @@ _WITHIN_S = 300
 
 def gator_verdicts(program: Path, policy: Path, pods: Path, names: list[str]) -> str:
     """One letter for each Pod."""
-    templates = [each for each in sorted((POLICIES / "gatekeeper").glob("*.template.yaml"))]
+    templates = sorted((POLICIES / "gatekeeper").glob("*.template.yaml"))
     files = [argument for each in (*templates, policy, pods) for argument in ("-f", str(each))]
     ran = _run([str(program), "test", *files, "-o", "json"])
     denied = {each["violatingObject"]["metadata"]["name"] for each in json.loads(ran) or ()}

@@ -65,8 +65,9 @@ def write_suite(file: Path, paths: Sequence[Path], chosen: StartupOptions, resol
     (suite,) = read_suites(yaml_text(document), str(file))
     prepared = prepare(suite, locked_digests(file.parent / LOCK), resolve)
     cases = []
+    reviewer = prepared.reviewer()
     for case, each in zip(named, prepared.cases, strict=True):
-        result = run_case(prepared, each, prepared.service.reviewer)
+        result = run_case(prepared, each, reviewer)
         expected = list(map(_expectation, result.objects))
         if not expected or any(other != expected[0] for other in expected):
             why = "; ".join(failure.text for failure in result.failures) or "no object"

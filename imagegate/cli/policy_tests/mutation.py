@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from imagegate.cli.policy_tests.prepared import PreparedCase, PreparedSuite
 from imagegate.cli.policy_tests.run import TestReport, run_case
-from imagegate.service.policies.policy_set import PolicyHolder
-from imagegate.service.review.reviewer import Reviewer
 from imagegate.wiring.mutations import Mutant, mutants
-from imagegate.wiring.runtime import now
 
 
 def run_mutations(prepared: Sequence[PreparedSuite], report: TestReport) -> None:
@@ -32,16 +28,5 @@ def run_mutations(prepared: Sequence[PreparedSuite], report: TestReport) -> None
 
 
 def _is_noticed(suite: PreparedSuite, mutant: Mutant, cases: Sequence[PreparedCase]) -> bool:
-    reviewer = _reviewer(suite, mutant)
+    reviewer = suite.reviewer(mutant.plugins)
     return any(run_case(suite, case, reviewer).failures for case in cases)
-
-
-def _reviewer(suite: PreparedSuite, mutant: Mutant) -> Reviewer:
-    current = suite.service.policies.current
-    changed = replace(current, plugins=mutant.plugins, begins=lambda: None)
-    return Reviewer(
-        PolicyHolder(lambda: changed, now),
-        suite.service.look_up,
-        clock=now,
-        default_timeout_s=suite.service.settings.server.default_timeout_s,
-    )

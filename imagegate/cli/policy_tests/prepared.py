@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from imagegate.adapters.signing.openpgp import OpenPgpVerifier
-from imagegate.cli.check.manifests import read_objects
 from imagegate.cli.check.run import CheckOptions
-from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import yaml_text
-from imagegate.cli.policy_tests.inputs import Input, case_inputs, read_bounded
+from imagegate.cli.policy_tests.files import fixture_files
+from imagegate.cli.policy_tests.inputs import Input, case_inputs
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.request import User
+from imagegate.core.content_trust.question import TrustedDigest, TrustedImage
 from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.profile import Profile
-from imagegate.core.signing.key_ring import InvalidKeyRing, KeyRing
 from imagegate.documents.image_objects import API_VERSIONS
 from imagegate.documents.policy_tests.read import InvalidSuite
-from imagegate.documents.policy_tests.suite import Case, Place, SignatureFixture, Suite
+from imagegate.documents.policy_tests.suite import Case, Suite
 from imagegate.errors import ConfigError
-from imagegate.service.policy_tests.evidence import FixtureEvidence, Signed
+from imagegate.service.policies.policy_set import ConfiguredPlugin, PolicyHolder
+from imagegate.service.policy_tests.evidence import FixtureEvidence, FixtureFiles
+from imagegate.service.policy_tests.trust import OfflineTrustServers
+from imagegate.service.review.reviewer import Reviewer
 from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
+from imagegate.wiring.content_trust import trust_reader
 from imagegate.wiring.plugins import enforces_images
-from imagegate.wiring.runtime import Runtime, build
+from imagegate.wiring.runtime import Runtime, build, now
 
-SIGNATURE_MAX_BYTES = 4 * 1024 * 1024
+if TYPE_CHECKING:  # imports cryptography
+    from imagegate.service.evidence.content_trust import TrustReader
+
 Resolve = Callable[[Settings], Callable[[ManifestDigest, float], Lookup[str]]]
 """From the settings, what looks up digests in registries."""
 
@@ -53,6 +60,21 @@ class PreparedSuite:
     evidence: FixtureEvidence
     policy: tuple[str, ...]
     """Equal for suites that test the same files."""
+    clock: Callable[[], datetime]
+    """The time of its decisions."""
+
+    def reviewer(self, plugins: Sequence[ConfiguredPlugin] | None = None) -> Reviewer:
+        """Decides at the suite's time.
+
+        Args:
+            plugins: in the place of those of the policy.
+        """
+        current = self.service.policies.current
+        used = current if plugins is None else replace(current, plugins=tuple(plugins), begins=lambda: None)
+        timeout_s = self.service.settings.server.default_timeout_s
+        return Reviewer(
+            PolicyHolder(lambda: used, now), self.service.look_up, clock=self.clock, default_timeout_s=timeout_s
+        )
 
 
 def prepare(suite: Suite, locked: Mapping[str, str], resolve: Resolve | None = None) -> PreparedSuite:
@@ -68,10 +90,14 @@ def prepare(suite: Suite, locked: Mapping[str, str], resolve: Resolve | None = N
     folder = Path(suite.file).parent
     chosen = _options(suite, folder)
     settings = chosen.settings()
+    clock = _clock(suite)
+    files = fixture_files(suite, folder)
     evidence = FixtureEvidence(
         suite.registry,
-        OpenPgpVerifier(),
-        files={each: _signed(each, folder) for image in suite.registry for each in image.signatures},
+        OpenPgpVerifier(clock),
+        files=files,
+        trust=_trust(settings, files, clock),
+        now=clock,
         locked=locked,
         resolve=None if resolve is None else resolve(settings),
     )
@@ -89,7 +115,25 @@ def prepare(suite: Suite, locked: Mapping[str, str], resolve: Resolve | None = N
     )
     names = (settings.config, *settings.policies, str(chosen.settings_file or ""))
     policy = tuple(os.path.relpath(each) if each else "" for each in names)
-    return PreparedSuite(suite, cases, service, evidence, policy)
+    return PreparedSuite(suite, cases, service, evidence, policy, clock)
+
+
+def _clock(suite: Suite) -> Callable[[], datetime]:
+    fixed = suite.now
+    return now if fixed is None else lambda: fixed
+
+
+def _trust(
+    settings: Settings, files: FixtureFiles, clock: Callable[[], datetime]
+) -> Callable[[TrustedImage, float], Lookup[TrustedDigest]]:
+    """Verifies the trust data of the fixtures."""
+    servers = OfflineTrustServers(files.trust)
+
+    @cache
+    def reader() -> TrustReader:  # takes time to import
+        return trust_reader(settings, servers, now=clock)
+
+    return lambda question, deadline_s: reader().ask(question, deadline_s=deadline_s)
 
 
 def _check_options(case: Case, *, templates: bool) -> CheckOptions:
@@ -133,32 +177,3 @@ def _of_suite(line: str, suite: Suite, folder: str) -> str:
         return line
     name, _, rest = line.removeprefix(prefix).partition(".yaml:")
     return f"{suite.objects[int(name)].place}: {rest.partition(': ')[2]}" if name.isdecimal() else line
-
-
-def _signed(signature: SignatureFixture, folder: Path) -> Signed:
-    if signature.file:
-        return Signed(blob=read_bounded(folder / signature.file, SIGNATURE_MAX_BYTES, _field(signature, "file")))
-    at = _field(signature, "key")
-    content = read_bounded(folder / signature.key, SIGNATURE_MAX_BYTES, at)
-    is_armoured = any(line.startswith(b"-----BEGIN ") for line in content.splitlines())
-    try:
-        return Signed(key=KeyRing.parse(content if is_armoured else _key_of_secret(content, at)))
-    except InvalidKeyRing as error:
-        raise InvalidSuite(f"{at}: {signature.key}: {error}") from error
-
-
-def _key_of_secret(content: bytes, at: Place) -> bytes:
-    from imagegate.core.enforcement.questions import InvalidSecret, secret_item
-
-    try:
-        for manifest in read_objects(content.decode("utf-8-sig"), str(at)):
-            item = secret_item(manifest.object, "key")
-            if manifest.object.get("kind") == "Secret" and item is not None:
-                return item.content
-    except (BadManifest, UnicodeDecodeError, InvalidSecret) as error:
-        raise InvalidSuite(f"{at}: {error}") from error
-    raise InvalidSuite(f"{at}: neither an armoured public key nor a Secret with an item key")
-
-
-def _field(signature: SignatureFixture, name: str) -> Place:
-    return signature.place._replace(path=f"{signature.place.path}.{name}")

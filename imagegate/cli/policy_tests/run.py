@@ -149,8 +149,9 @@ def run_suites(prepared: Sequence[PreparedSuite], report: TestReport) -> None:
         counts = decided.setdefault(suite.policy, {})
         for name in rule_names(suite.service.policies.current.plugins):
             counts.setdefault(name, 0)
+        reviewer = suite.reviewer()
         for case in suite.cases:
-            result = run_case(suite, case, suite.service.reviewer)
+            result = run_case(suite, case, reviewer)
             report.cases.append(result)
             rules = {rule for each in result.objects for rule in each.rules}
             for name in counts:

@@ -63,7 +63,8 @@ def lists_to_policies(lists: ReadLists, group: PolicyGroup, *, allow_wider: bool
     documents = [
         policy_text(group, NAME, entries, namespace=namespace) for namespace, entries in allowed.entries.items()
     ]
-    return "---\n".join(documents), [*lists.losses, *allowed.losses]
+    losses = sorted(dict.fromkeys([*lists.losses, *allowed.losses]), key=lambda loss: (loss.file, loss.line))
+    return "---\n".join(documents), losses
 
 
 def _noter(losses: list[Loss], file: str, label: str) -> Note:

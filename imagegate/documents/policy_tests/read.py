@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
+from imagegate.core.kube.go_time import time_error
 from imagegate.core.references.docker import check_digest
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.vulnerabilities.report import Severity
@@ -75,6 +77,7 @@ def _suite(node: Node, report: Report) -> Suite:
         policy=_policy(fields.child("policy")),
         objects=_objects(fixtures, "objects"),
         registry=fixtures.each("registry", _image) or (),
+        now=_instant(fixtures, "now"),
         cases=fields.each("cases", _case) or (),
     )
     fixtures.finish()
@@ -129,7 +132,10 @@ def _image(fields: Fields) -> ImageFixture:
         trust=_trust(fields.child("trust")) if fields.has("trust") else None,
         advisor=fields.text("advisor"),
         vulnerabilities=fields.each("vulnerabilities", _finding),
+        reports=fields.texts("reports") or (),
     )
+    if found.reports and found.vulnerabilities is not None:
+        fields.error("reports", "vulnerabilities are the result of the reports already: one of the two")
     fields.ignore("trust")
     try:
         ImageReference.parse(found.image)
@@ -147,17 +153,23 @@ def _image(fields: Fields) -> ImageFixture:
 
 def _signature(fields: Fields) -> SignatureFixture:
     found = SignatureFixture(
-        place=_place(fields), key=fields.text("key"), identity=fields.text("identity"), file=fields.text("file")
+        place=_place(fields),
+        key=fields.text("key"),
+        identity=fields.text("identity"),
+        file=fields.text("file"),
+        folder=fields.text("folder"),
     )
-    if bool(found.key) == bool(found.file):
-        fields.report.error(fields.line, fields.path, "needs either key or file")
-    if found.file and found.identity:
-        fields.error("identity", "the signature of file says itself what it vouches for")
+    if sum(map(bool, (found.key, found.file, found.folder))) != 1:
+        fields.report.error(fields.line, fields.path, "needs one of key, file, folder")
+    if found.identity and not found.key:
+        fields.error("identity", "a signature in a file says itself what it vouches for")
     return found
 
 
 def _trust(fields: Fields) -> TrustFixture:
-    found = TrustFixture(signers=fields.texts("signers") or ())
+    found = TrustFixture(place=_place(fields), signers=fields.texts("signers") or (), folder=fields.text("folder"))
+    if found.folder and found.signers:
+        fields.error("signers", "the trust data in folder says itself who has signed")
     fields.finish()
     return found
 
@@ -280,6 +292,18 @@ def _warning(fields: Fields) -> ExpectedWarning:
     if bool(found.text) == bool(found.contains):
         fields.report.error(fields.line, fields.path, "needs either text or contains")
     return found
+
+
+def _instant(fields: Fields, name: str) -> datetime | None:
+    """A time in RFC 3339, with its zone."""
+    text = fields.text(name)
+    if not text:
+        return None
+    problem = time_error(text)
+    if problem:
+        fields.error(name, problem)
+        return None
+    return datetime.fromisoformat(text)
 
 
 def _required(fields: Fields, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 API_VERSION = "imagegate.dev/v1alpha1"
@@ -48,14 +49,19 @@ class SignatureFixture:
     """The ``docker-reference`` that it vouches for; empty: the image."""
     file: str = ""
     """The signature itself, which is verified as one from a store."""
+    folder: str = ""
+    """A lookaside store: ``REPOSITORY@sha256=HEX/signature-1`` and so on, which are verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustFixture:
     """Trust data (Notary v1) that vouches for an image's digest."""
 
+    place: Place
     signers: tuple[str, ...] = ()
     """Names of the signers that have signed, as their Secrets have them."""
+    folder: str = ""
+    """The repository's files as a server has them (``root.json``, ``targets/alice.json``), which are verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,8 @@ class ImageFixture:
     """Status of Vulnerability Advisor; empty: it does not answer."""
     vulnerabilities: tuple[FindingFixture, ...] | None = None
     """Findings of a scanner; None: there is no report."""
+    reports: tuple[str, ...] = ()
+    """Files of scanners' reports, which are read and judged as those of a folder."""
 
 
 class WrittenObject(NamedTuple):
@@ -189,4 +197,6 @@ class Suite:
     objects: tuple[WrittenObject, ...]
     """Namespaces, image streams, images, Secrets and owners that the cluster of the test has."""
     registry: tuple[ImageFixture, ...]
+    now: datetime | None
+    """The time of all decisions and verifications; None: when the suite runs."""
     cases: tuple[Case, ...]

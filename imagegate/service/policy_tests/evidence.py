@@ -5,7 +5,7 @@ A question that no fixture answers is ``Unknown``, and the text says what to add
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ from imagegate.core.signing.requirements import ImageSignatures, SignatureCheck,
 from imagegate.core.vulnerabilities.advisor import AdvisorStatus
 from imagegate.core.vulnerabilities.report import Finding, Severity
 from imagegate.core.vulnerabilities.rules import ImageScan
-from imagegate.core.vulnerabilities.verdict import Outcome, ScanVerdict
+from imagegate.core.vulnerabilities.verdict import Outcome, PlacedReport, PlatformImage, ScanVerdict, judge
 from imagegate.documents.policy_tests.suite import ImageFixture, SignatureFixture
 from imagegate.errors import InvalidReference
 from imagegate.ports.signatures import MessageVerifier
@@ -42,7 +42,21 @@ class Signed:
     """The contents of the files that a signature's fixture names."""
 
     key: KeyRing | None = None
-    blob: bytes = b""
+    blobs: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FixtureFiles:
+    """The contents of all files that fixtures name."""
+
+    signatures: Mapping[SignatureFixture, Signed] = field(default_factory=dict)
+    trust: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """By repository (``HOST/PATH``): trust data by name."""
+    reports: Mapping[str, tuple[PlacedReport, ...]] = field(default_factory=dict)
+    """By image, with Docker's defaults."""
+
+
+_NO_FILES = FixtureFiles()
 
 
 @dataclass(slots=True)
@@ -50,14 +64,20 @@ class FixtureEvidence:
     """Answers for one suite.
 
     Args:
-        files: contents for the signatures of the fixtures.
+        files: contents of the files of the fixtures.
+        trust: verifies the trust data among them.
+        now: the time of all verdicts.
         locked: image, with Docker's defaults -> digest.
         resolve: looks up in a registry what neither fixtures nor lock have; None: nobody is asked.
     """
 
     fixtures: Iterable[ImageFixture]
     verifier: MessageVerifier
-    files: Mapping[SignatureFixture, Signed] = field(default_factory=dict)
+    files: FixtureFiles = _NO_FILES
+    trust: Callable[[TrustedImage, float], Lookup[TrustedDigest]] = lambda question, _: Unknown(
+        f"trust data of {question.gun} cannot be verified here", retryable=False
+    )
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     locked: Mapping[str, str] = field(default_factory=dict)
     resolve: Callable[[ManifestDigest, float], Lookup[str]] | None = None
     used: dict[str, str] = field(default_factory=dict)
@@ -123,24 +143,28 @@ class FixtureEvidence:
                 self.verifier.check(ring)
         except InvalidKeyRing as error:
             return UnusableKeys(str(error), retryable=False)
-        return Found(tuple(self._check(found, each, keys) for each in found.signatures), SOURCE)
+        return Found(tuple(check for each in found.signatures for check in self._checks(found, each, keys)), SOURCE)
 
-    def _check(self, image: ImageFixture, signature: SignatureFixture, keys: tuple[KeyRing, ...]) -> SignatureCheck:
-        signed = self.files[signature]
-        if signed.key is None:
-            verified = {ring: self.verifier.verify(signed.blob, ring) for ring in keys}
-        else:
+    def _checks(
+        self, image: ImageFixture, signature: SignatureFixture, keys: tuple[KeyRing, ...]
+    ) -> Iterator[SignatureCheck]:
+        signed = self.files.signatures[signature]
+        place = str(signature.place)
+        if signed.key is not None:
             payload = _payload(signature.identity or full_name(image.image), image.digest)
-            verified = {ring: _claimed(payload, signed.key, ring) for ring in keys}
-        return SignatureCheck(str(signature.place), verified)
+            yield SignatureCheck(place, {ring: _claimed(payload, signed.key, ring) for ring in keys})
+        for blob in signed.blobs:
+            yield SignatureCheck(place, {ring: self.verifier.verify(blob, ring) for ring in keys})
 
-    def _trust(self, question: TrustedImage, /, *, deadline_s: float) -> Lookup[TrustedDigest]:  # noqa: ARG002
+    def _trust(self, question: TrustedImage, /, *, deadline_s: float) -> Lookup[TrustedDigest]:
         by_tag = self._by_name.get(full_name(f"{question.gun}:{question.tag}")) if question.tag else None
         found = by_tag or self._with_digest(question.gun, question.digest)
         if found is None:
             return self._unknown(f"{question.gun}:{question.tag}")
         if found.trust is None:
             return Absent(f"{question.server} does not have trust data for {question.gun}")
+        if found.trust.folder:
+            return self.trust(question, deadline_s)
         if question.digest and found.digest != question.digest:
             return TrustRefused(f"no trust data for digest {question.digest}")
         for signer in question.signers:
@@ -162,9 +186,14 @@ class FixtureEvidence:
         found = self._with_digest(question.repository, question.image.id)
         if found is None:
             return self._unknown(f"{question.repository}@{question.image.id}")
+        placed = self.files.reports.get(full_name(found.image))
+        if placed is not None:
+            images = (PlatformImage(question.image.id),)
+            verdict = judge(images, placed, (), question.rules, repository=question.repository, now=self.now())
+            return Found(verdict, SOURCE)
         if found.vulnerabilities is None:
             return Found(ScanVerdict(Outcome.UNKNOWN, problems=("there is no report about it",)), SOURCE)
-        rules, now = question.rules, datetime.now(UTC)
+        rules, now = question.rules, self.now()
         every = (
             Finding(each.id, Severity.of(each.severity), each.package, fixed=each.fixed)
             for each in found.vulnerabilities

@@ -118,7 +118,10 @@ def test_patterns(text: str, expected: Images | None) -> None:
         ("object.spec.containers.all(c, c.image != 'a/b:1')", Images(("a/b:1",), True)),
         ("object.spec.containers.all(c, c.image.startsWith('a/') && c.image.startsWith('b/'))", None),
         ("object.spec.containers.all(c, !c.image.startsWith('a/') || !c.image.startsWith('b/'))", None),
-        ("object.spec.containers.all(c, c.image.startsWith('a/') || c.image.contains('b'))", None),
+        ("object.spec.containers.all(c, c.image.startsWith('a/') || c.image.contains('b'))", Images(("a/*", "*b*"))),
+        ("object.spec.containers.all(c, !c.image.endsWith(':latest'))", Images(("*:latest",), True)),
+        ("object.spec.containers.all(c, c.image.startsWith('a/') || c.image.matches('b'))", None),
+        ("object.spec.containers.all(c, c.image.contains('a?'))", None),
         ("object.spec.containers.all(c, d.image.startsWith('a/'))", None),
         ("object.spec.containers.exists(c, c.image.startsWith('a/'))", None),
         ("object.spec.containers.all(c, c.image.startsWith('a*/'))", None),
@@ -232,6 +235,10 @@ def deny(key: str, operator: str, value: Any) -> dict[str, Any]:
 
 REGISTRIES = "{{ images.[containers, initContainers, ephemeralContainers].*.registry }}"
 FOREACH = {"list": "request.object.spec.[ephemeralContainers, initContainers, containers][]"}
+VARIABLES = [{"name": "allContainers", "expression": "object.spec.containers + object.spec.?initContainers.orValue([])"
+              " + (has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers : [])"}]  # fmt: skip
+WHOLE_CEL: dict[str, dict[str, Any]] = {"cel": {"variables": VARIABLES, "expressions": [
+    {"expression": "variables.allContainers.all(c, c.image.startsWith('a.io/'))"}]}}  # fmt: skip
 CEL = {"cel": {"expressions": [{"expression": "object.spec.containers.all(c, c.image.startsWith('a.io/'))"}]}}
 
 
@@ -257,12 +264,29 @@ CEL = {"cel": {"expressions": [{"expression": "object.spec.containers.all(c, c.i
         (kyverno(pattern("a.io/*"), preconditions={"all": []}), ONLY_A, NARROWER),
         (kyverno(deny(REGISTRIES, "AnyNotIn", ["a.io", "b.io"])), {"": ["a.io/*", "b.io/*"]}, set()),
         (kyverno(deny(REGISTRIES, "AnyNotIn", ["docker.io"])), {"": ["docker.io/*"]}, NARROWER),
-        (kyverno(deny("{{ images.containers.*.registry }}", "AnyIn", ["a.io"])), {"": ["!a.io/*", "*"]}, set()),
+        (kyverno(deny("{{ images.containers.*.registry }}", "AnyIn", ["a.io"])), {"": ["!a.io/*", "*"]},
+         NARROWER),
+        (kyverno(deny(REGISTRIES, "AllNotIn", ["a.io"])), ONLY_A, NARROWER),
+        (kyverno(deny(REGISTRIES, "NotEquals", "a.io")), {"": []}, NARROWER),
+        (kyverno(deny(REGISTRIES, "Equals", "a.io")), {"": []}, NARROWER),
+        (kyverno(pattern("a.io/* & !*:latest")), {"": ["!*:latest", "a.io/*"]}, set()),
+        (kyverno({"foreach": [{**FOREACH, "deny": {"conditions": {"all": [
+            {"key": "{{ element.image }}", "operator": "NotEquals", "value": "a.io/*"},
+            {"key": "{{element.image}}", "operator": "AnyNotIn", "value": ["b.io/*"]}]}}}]}),
+         {"": ["a.io/*", "b.io/*"]}, set()),
+        (kyverno({"foreach": [{"list": "request.object.spec.containers", "pattern": {"image": "a.io/*"}}]}), ONLY_A,
+         NARROWER),
         (kyverno(deny(REGISTRIES, "AnyIn", ["docker.io"])), {"": []}, NARROWER),
         (kyverno(deny(REGISTRIES, "AnyNotIn", "{{ cm.data.x }}")), {"": []}, NARROWER),
         (kyverno({"foreach": [{**FOREACH, "pattern": {"image": "a.io/*"}}]}), ONLY_A, set()),
         (kyverno({"foreach": [{**FOREACH, **deny("{{ element.image }}", "AnyNotIn", ["a.io/*"])}]}), ONLY_A, set()),
-        (kyverno(CEL), ONLY_A, set()),
+        (kyverno(CEL), ONLY_A, NARROWER),
+        (kyverno(WHOLE_CEL), ONLY_A, set()),
+        (kyverno(WHOLE_CEL, match={"any": [{"resources": {"kinds": ["Pod"], "operations": ["UPDATE", "CREATE"]}}]}),
+         ONLY_A, set()),
+        (kyverno(WHOLE_CEL, match={"any": [{"resources": {"kinds": ["Pod"], "operations": ["CREATE"]}}]}), ONLY_A,
+         NARROWER),
+        (kyverno({"cel": {**WHOLE_CEL["cel"], "variables": []}}), ONLY_A, NARROWER),
         (kyverno({"anyPattern": []}), {"": []}, NARROWER),
         (kyverno({"pattern": {"spec": {"containers": [{"image": "a.io/*", "imagePullPolicy": "Always"}],
          "initContainers": [{"image": "a.io/*"}], "ephemeralContainers": [{"image": "a.io/*"}]}}}), ONLY_A,
@@ -301,8 +325,9 @@ def test_validating_policies() -> None:
         "spec": {
             "validationActions": ["Deny"],
             "matchConstraints": {"resourceRules": [{"resources": ["pods"]}]},
+            "variables": VARIABLES,
             "validations": [
-                {"expression": "variables.containers.all(c, c.image.startsWith('a.io/') || c.image == 'b.io/x:1')"}
+                {"expression": "variables.allContainers.all(c, c.image.startsWith('a.io/') || c.image == 'b.io/x:1')"}
             ],
         },
     }

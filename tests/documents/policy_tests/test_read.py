@@ -86,7 +86,7 @@ def test_a_suite_without_cases_is_wrong(cases: str) -> None:
         (HEAD + "fixtures: {registry: [{image: 'A B', absent: true}]}\n" + CASE, "fixtures.registry[0].image:"),
         (
             HEAD + f"fixtures: {{registry: [{{image: a, digest: '{DIGEST}', signatures: [{{}}]}}]}}\n" + CASE,
-            "key or file",
+            "needs one of key, file, folder",
         ),
         (HEAD + "fixtures: {objects: [1]}\n" + CASE, "s.yaml:4: fixtures.objects[0]: expected a Kubernetes object"),
         (HEAD + "fixtures: {objects: [&a {kind: A}\n" + CASE, "s.yaml:"),

@@ -7,17 +7,27 @@ the beginnings of images. Everything else is not sayable.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from imagegate.documents.convert.allow_lists.restrictions import LISTS
 
 _CHARACTERS = r"[\w.()+?:\[\]\s]*?"
 _ALL = re.compile(
     rf"\s*{_CHARACTERS}[cC]ontainers?{_CHARACTERS}\.all\(\s*(?P<name>\w+)\s*,(?P<test>.*)\)\s*",
     re.DOTALL,
 )
+_STRING = r"""'[^'\\]*'|"[^"\\]*\""""
 _TEST = re.compile(
-    r"""\s*(?P<not>!\s*)?(?P<name>\w+)\.image(?:\.startsWith\(\s*(?P<prefix>'[^'\\]*'|"[^"\\]*")\s*\)"""
-    r"""|\s*(?P<operator>[!=]=)\s*(?P<exact>'[^'\\]*'|"[^"\\]*"))\s*"""
+    rf"""\s*(?P<not>!\s*)?(?P<name>\w+)\.image"""
+    rf"""(?:\.(?P<function>startsWith|endsWith|contains)\(\s*(?P<part>{_STRING})\s*\)"""
+    rf"""|\s*(?P<operator>[!=]=)\s*(?P<exact>{_STRING}))\s*"""
+)
+_GLOBS = {"startsWith": "{}*", "endsWith": "*{}", "contains": "*{}*"}
+_VARIABLE = re.compile(r"variables\.(\w+)")
+_TERM = re.compile(
+    r"object\.spec\.\??(?P<list>\w+)(?:\.orValue\(\[\]\))?"
+    r"|\(?has\(object\.spec\.(?P<tested>\w+)\)\?object\.spec\.(?P=tested):\[\]\)?"
 )
 _OPERATORS = re.compile(r"[<>]|^\d+-\d+$")
 
@@ -27,6 +37,15 @@ class Images(NamedTuple):
 
     globs: tuple[str, ...]
     are_denied: bool = False
+
+
+def read_patterns(text: str) -> tuple[Images, ...]:
+    """A string of a Kyverno ``pattern`` as lists that all count: ``a/* & !b/*``; empty if it cannot be read."""
+    whole = read_pattern(text)
+    if whole is not None:
+        return (whole,)
+    parts = [read_pattern(part) for part in text.split("&")] if "|" not in text else []
+    return tuple(part for part in parts if part is not None) if all(parts) else ()
 
 
 def read_pattern(text: str) -> Images | None:
@@ -58,8 +77,22 @@ def read_cel(text: str) -> Images | None:
     are_denied = negated.pop()
     if ("||" if are_denied else "&&") in test:
         return None
-    globs = tuple(_glob(each) for each in tests)
-    return None if any({"*", "?"} & set(glob[:-1]) for glob in globs) else Images(globs, are_denied)
+    if any({"*", "?"} & set(_literal(each)) for each in tests):
+        return None
+    return Images(tuple(_GLOBS.get(each["function"], "{}").format(_literal(each)) for each in tests), are_denied)
+
+
+def cel_lists(text: str, variables: Mapping[str, str]) -> frozenset[str]:
+    """The lists of containers that an expression which ``read_cel`` reads looks at; empty if that is not certain.
+
+    Args:
+        variables: expressions by name.
+    """
+    listed = "".join(text.partition(".all(")[0].split())
+    named = _VARIABLE.fullmatch(listed)
+    expression = "".join(variables.get(named[1], "").split()) if named is not None else listed
+    terms = [_TERM.fullmatch(term) for term in expression.split("+")]
+    return frozenset(term["list"] or term["tested"] for term in terms if term) if all(terms) else frozenset()
 
 
 def _closes_at_end(text: str) -> bool:
@@ -72,16 +105,22 @@ def _closes_at_end(text: str) -> bool:
     return False
 
 
-def _glob(found: re.Match[str]) -> str:
-    return f"{found['prefix'][1:-1]}*" if found["prefix"] is not None else found["exact"][1:-1]
+def _literal(found: re.Match[str]) -> str:
+    text: str = found["part"] or found["exact"]
+    return text[1:-1]
 
 
-_REGISTRIES = re.compile(r"\{\{\s*images\.(?:\w+|\[[\w\s,]+\])(?:\.\*|\[\])\.(?:\*\.)?registry(?:\[\])?\s*\}\}")
+_REGISTRIES = re.compile(r"\{\{\s*images\.(?P<lists>\w+|\[[\w\s,]+\])(?:\.\*|\[\])\.(?:\*\.)?registry(?:\[\])?\s*\}\}")
 
 
 def is_registries(key: str) -> bool:
     """True for a variable that stands for the registries of all images, Docker Hub filled in."""
     return _REGISTRIES.fullmatch(key.strip()) is not None
+
+
+def named_lists(text: str) -> frozenset[str]:
+    """The lists of containers that a variable or a path of Kyverno names."""
+    return frozenset(re.findall(r"\w+", text)) & frozenset(LISTS)
 
 
 def registry_globs(registries: Sequence[str]) -> tuple[str, ...]:

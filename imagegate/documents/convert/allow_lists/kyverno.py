@@ -7,26 +7,29 @@ A rule whose list of images cannot be read allows nothing, unless the caller all
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from imagegate.documents.convert.allow_lists.expressions import (
     Images,
+    cel_lists,
     is_registries,
+    named_lists,
     read_cel,
-    read_pattern,
+    read_patterns,
     registry_globs,
 )
-from imagegate.documents.convert.allow_lists.restrictions import Glob, Note, Restriction
+from imagegate.documents.convert.allow_lists.restrictions import LISTS, Glob, Note, Restriction, merged
 from imagegate.documents.convert.comments import Comments
 from imagegate.documents.convert.losses import Effect
 from imagegate.documents.yaml.nodes import Node
 
 GROUPS = ("kyverno.io", "policies.kyverno.io")
 KINDS = ("ClusterPolicy", "Policy", "ValidatingPolicy")
-_LISTS = ("containers", "initContainers", "ephemeralContainers")
 _ANCHOR = re.compile(r"[=^+X]?\((?P<key>[^()]*)\)")
 _NOT_IN, _IN = ("AnyNotIn", "NotIn", "AllNotIn", "NotEquals"), ("AnyIn", "In", "Equals")
+_OF_ONE = ("Equals", "NotEquals")
 _IMAGE = re.compile(r"\{\{\s*element\.image\s*\}\}")
+_CHANGES = frozenset({"CREATE", "UPDATE"})
 _CONTAINERS = re.compile(r"request\.object\.spec\.(?:\w*[cC]ontainers|\[[\w\s,]*[cC]ontainers[\w\s,]*\]\[\])")
 
 
@@ -62,11 +65,13 @@ class KyvernoReader:
             node_at(self._node, "spec", "matchConstraints"),
             ("namespaceSelector", "objectSelector", "excludeResourceRules"),
         )
+        self._read_resource_rules(items_at(self._node, "spec", "matchConstraints", "resourceRules"))
+        variables = _variables(node_at(self._node, "spec"))
         found = []
         for validation in items_at(self._node, "spec", "validations"):
             expression = node_at(validation, "expression")
-            found += self._expression(expression, validation.line) or []
-        return found
+            found += self._expression(expression, validation.line, variables)
+        return merged(found, self._note)
 
     def _rule(self, rule: Node) -> list[Restriction]:
         name = text_at(rule, "name")
@@ -78,7 +83,7 @@ class KyvernoReader:
             return []
         self._read_scope(rule, found)
         self._read_action(validate)
-        return found
+        return merged(found, self._note)
 
     def _validation(self, validate: Node, rule: str) -> list[Restriction] | None:
         """The restrictions of a rule; None if it is about something else."""
@@ -89,20 +94,20 @@ class KyvernoReader:
         if items_at(validate, "foreach"):
             return self._foreach(validate, rule)
         if items_at(validate, "cel", "expressions"):
-            expressions = items_at(validate, "cel", "expressions")
+            variables = _variables(node_at(validate, "cel"))
             return [
                 found
-                for each in expressions
-                for found in self._expression(node_at(each, "expression"), each.line, rule) or []
+                for each in items_at(validate, "cel", "expressions")
+                for found in self._expression(node_at(each, "expression"), each.line, variables, rule)
             ]
         return self._unsayable(validate.line, rule) if node_at(validate, "anyPattern") is not None else None
 
     def _pattern(self, pattern: Node, rule: str) -> list[Restriction] | None:
         """``spec: {containers: [{image: ...}]}``: every list of containers is a restriction of its own."""
         spec = keys_of(node_at(pattern, "spec"))
-        lists = {name: spec[name] for name in _LISTS if name in spec}
+        lists = {name: spec[name] for name in LISTS if name in spec}
         found: list[Restriction] = []
-        for containers in lists.values():
+        for name, containers in lists.items():
             entries = containers.value if isinstance(containers.value, list) else []
             for entry in entries:
                 image = entry.value.get("image") if isinstance(entry.value, dict) else None
@@ -110,29 +115,28 @@ class KyvernoReader:
                     return None  # "(image)" is a condition, not a requirement
                 if isinstance(entry.value, dict) and len(entry.value) > 1:
                     self._note(entry.line, "other fields than image are not converted", Effect.UNENFORCED)
-                found += self._images(image, rule)
-        if not lists:
-            return None
-        missing = [name for name in _LISTS if name not in lists]
-        if missing:
-            self._note(pattern.line, f"the result restricts {' and '.join(missing)} as well", Effect.NARROWER)
-        return found
+                found += self._images(image, rule, frozenset({name}))
+        return found if lists else None
 
-    def _images(self, image: Node, rule: str) -> list[Restriction]:
-        read = read_pattern(image.value) if isinstance(image.value, str) else None
-        return self._unsayable(image.line, rule) if read is None else [self._restriction(read, image.line, rule)]
+    def _images(self, image: Node, rule: str, lists: frozenset[str]) -> list[Restriction]:
+        read = read_patterns(image.value) if isinstance(image.value, str) else ()
+        if not read:
+            return self._unsayable(image.line, rule)
+        return [self._restriction(each, image.line, rule, lists) for each in read]
 
     def _foreach(self, validate: Node, rule: str) -> list[Restriction] | None:
         found: list[Restriction] = []
         for each in items_at(validate, "foreach"):
-            if _CONTAINERS.fullmatch(text_at(each, "list")) is None:
+            listed = text_at(each, "list")
+            if _CONTAINERS.fullmatch(listed) is None:
                 return None
+            lists = named_lists(listed)
             image, conditions = node_at(each, "pattern", "image"), node_at(each, "deny", "conditions")
             self._narrows(f"rule {rule}: ", each, ("preconditions",))
             if image is not None:
-                found += self._images(image, rule)
+                found += self._images(image, rule, lists)
             elif conditions is not None:
-                read = self._conditions(conditions, rule)
+                read = self._conditions(conditions, rule, lists)
                 if read is None:
                     return None
                 found += read
@@ -140,28 +144,44 @@ class KyvernoReader:
                 return None
         return found
 
-    def _conditions(self, conditions: Node, rule: str) -> list[Restriction] | None:
-        """``any`` or ``all`` of one condition on registries or images."""
+    def _conditions(self, conditions: Node, rule: str, lists: frozenset[str] = frozenset()) -> list[Restriction] | None:
+        """Conditions on registries or images: any of several, or all, each of which asks for another image.
+
+        Args:
+            lists: of containers, where the conditions are about one of them at a time.
+        """
         alternatives = items_at(conditions, "any"), items_at(conditions, "all")
         written = [*alternatives[0], *alternatives[1]]
         about = [each for each in written if self._about(each)]
         if not about:
             return None
+        read = [self._condition(each, is_one=bool(lists)) for each in written]
         if len(written) > 1 and alternatives[1]:
-            return self._unsayable(conditions.line, rule)
+            allowed = [each for each in read if each is not None and not each.are_denied]
+            if alternatives[0] or not lists or len(allowed) < len(written):
+                return self._unsayable(conditions.line, rule)
+            images = Images(tuple(glob for each in allowed for glob in each.globs))  # denied if it is none of them
+            return [self._restriction(images, conditions.line, rule, lists)]
         found: list[Restriction] = []
-        for condition in written:
-            read = self._condition(condition)
-            found += self._unsayable(condition.line, rule) if read is None else [
-                self._restriction(read, condition.line, rule)
-            ]  # fmt: skip
+        for condition, images_of in zip(written, read, strict=True):
+            at = condition.line
+            if images_of is None:
+                found += self._unsayable(at, rule)
+            else:
+                named = lists or named_lists(text_at(condition, "key"))
+                found.append(self._restriction(images_of, at, rule, named))
         return found
 
     def _about(self, condition: Node) -> bool:
         key = text_at(condition, "key")
         return is_registries(key) or _IMAGE.fullmatch(key) is not None
 
-    def _condition(self, condition: Node) -> Images | None:
+    def _condition(self, condition: Node, *, is_one: bool) -> Images | None:
+        """The images of a condition.
+
+        Args:
+            is_one: its key stands for one image, not for those of all containers.
+        """
         key, operator, value = text_at(condition, "key"), text_at(condition, "operator"), node_at(condition, "value")
         listed = [value] if value is not None and isinstance(value.value, str) else items_at(condition, "value")
         values = tuple(each.value for each in listed if isinstance(each.value, str))
@@ -170,6 +190,11 @@ class KyvernoReader:
         if operator not in (*_NOT_IN, *_IN):
             return None
         are_denied = operator in _IN
+        if not is_one and operator in _OF_ONE:
+            return None  # a list is never equal to a string: Kyverno denies all, or nothing
+        if not is_one and not operator.startswith("Any"):
+            text = f"{operator} is about all images of an object together: the result looks at each image"
+            self._note(condition.line, text, Effect.NARROWER)
         if not is_registries(key):
             return Images(values, are_denied)
         if are_denied and {"docker.io", "*"} & set(values):
@@ -179,17 +204,22 @@ class KyvernoReader:
             self._note(condition.line, text, Effect.NARROWER)
         return Images(registry_globs(values), are_denied)
 
-    def _expression(self, expression: Node | None, line: int, rule: str = "") -> list[Restriction] | None:
+    def _expression(
+        self, expression: Node | None, line: int, variables: Mapping[str, str], rule: str = ""
+    ) -> list[Restriction]:
         text = expression.value if expression is not None and isinstance(expression.value, str) else ""
         if ".image" not in text:
             self._note(line, "the expression is no list of allowed images: not converted", Effect.UNENFORCED)
-            return None
+            return []
         read = read_cel(text)
-        return self._unsayable(line, rule) if read is None else [self._restriction(read, line, rule)]
+        if read is None:
+            return self._unsayable(line, rule)
+        return [self._restriction(read, line, rule, cel_lists(text, variables))]
 
-    def _restriction(self, images: Images, line: int, rule: str) -> Restriction:
+    def _restriction(self, images: Images, line: int, rule: str, lists: frozenset[str]) -> Restriction:
         globs = [Glob(text, line, self._comments.at(line)) for text in images.globs]
         restriction = self._empty(line, rule)
+        restriction.lists = lists
         if images.are_denied:
             restriction.denied = globs
         else:
@@ -233,6 +263,15 @@ class KyvernoReader:
             if not other_excluded:
                 restriction.excluded = excluded
 
+    def _read_resource_rules(self, rules: Sequence[Node]) -> None:
+        resources = {item.value for rule in rules for item in items_at(rule, "resources")}
+        if rules and not {"pods", "*", "*/*"} & resources:
+            self._note(rules[0].line, "the result judges Pods as well", Effect.NARROWER)
+        for rule in rules:
+            if not _is_of_changes(rule):
+                self._note(rule.line, "operations: the result judges CREATE and UPDATE", Effect.NARROWER)
+            self._narrows("resourceRules.", rule, ("resourceNames",))
+
     def _narrows(self, prefix: str, node: Node | None, fields: Sequence[str]) -> None:
         for field in fields:
             found = node_at(node, field)
@@ -253,14 +292,27 @@ def _filters(node: Node | None) -> tuple[frozenset[str], bool]:
         named = [item.value for item in items_at(node_at(each, "resources"), "namespaces")]
         texts = {name for name in named if isinstance(name, str)}
         has_more |= any({"*", "?"} & set(name) for name in texts)
+        has_more |= not _is_of_changes(node_at(each, "resources"))
         has_more |= bool(
-            resources.keys() - {"kinds", "namespaces"} or keys_of(each).keys() - {"resources", "any", "all"}
+            resources.keys() - {"kinds", "namespaces", "operations"}
+            or keys_of(each).keys() - {"resources", "any", "all"}
         )
         kinds = {item.value for item in items_at(node_at(each, "resources"), "kinds")}
         has_more |= bool(kinds) and not kinds & {"Pod", "v1/Pod", "*"}
         without_names |= not texts
         names |= texts
     return (frozenset() if without_names else frozenset(names)), has_more
+
+
+def _is_of_changes(node: Node | None) -> bool:
+    """True if ``operations`` are those that admission of images is about, or not named."""
+    named = {item.value for item in items_at(node, "operations")}
+    return not named or "*" in named or named >= _CHANGES
+
+
+def _variables(node: Node | None) -> dict[str, str]:
+    """Expressions of CEL variables, by name."""
+    return {text_at(each, "name"): text_at(each, "expression") for each in items_at(node, "variables")}
 
 
 def node_at(node: Node | None, *path: str) -> Node | None:

@@ -6,7 +6,7 @@ one of its entries is enough: the entries are what all restrictions allow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from imagegate.core.enforcement.patterns import quality
@@ -17,6 +17,7 @@ from imagegate.documents.convert.losses import Effect, Loss
 from imagegate.documents.convert.made_policy import MadeEntry
 
 EVERYTHING = "*"
+LISTS = ("containers", "initContainers", "ephemeralContainers")
 _ANY_RUN = "\0"
 
 Note = Callable[[int, str, Effect], None]
@@ -45,6 +46,14 @@ class Restriction:
     namespaces: frozenset[str] = frozenset()
     """Empty: everywhere but in ``excluded``."""
     excluded: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset(LISTS)
+    """Lists of containers that the rule looks at; empty: not known. Entries are for all of them."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for rules that allow the same images in the same namespaces."""
+        allowed = None if self.allowed is None else tuple(each.text for each in self.allowed)
+        return allowed, tuple(each.text for each in self.denied), self.namespaces, self.excluded
 
     def applies(self, namespace: str) -> bool:
         """True if the rule looks at a namespace; the empty one is every namespace that no rule names."""
@@ -59,6 +68,22 @@ class Allowed:
 
     entries: dict[str, list[MadeEntry]] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
+
+
+def merged(restrictions: Iterable[Restriction], note: Note) -> list[Restriction]:
+    """One restriction where several say the same of other lists of containers; a note about lists that none names."""
+    found: dict[Hashable, Restriction] = {}
+    for each in restrictions:
+        known = found.setdefault(each.key, each)
+        if known is not each:
+            known.lists |= each.lists
+    for each in found.values():
+        missing = [name for name in LISTS if name not in each.lists]
+        if not each.lists:
+            note(each.line, "it is not certain which containers are meant: the result restricts all", Effect.NARROWER)
+        elif missing:
+            note(each.line, f"the result restricts {' and '.join(missing)} as well", Effect.NARROWER)
+    return list(found.values())
 
 
 def entries_of(restrictions: Sequence[Restriction], *, allow_wider: bool = False) -> Allowed:
@@ -151,7 +176,7 @@ class _Conversion:
                     found.append(one)
                 elif _covers(one[0].text, other[0].text):
                     found.append(other)
-                elif overlap(one[0].text, other[0].text):
+                elif overlap(one[0].text, other[0].text) and not (_is_in(one, others) or _is_in(other, ones)):
                     text = (
                         f"{go_quote(one[0].text)} and {go_quote(other[0].text)} of {other[1].label} are both required"
                     )
@@ -169,6 +194,11 @@ class _Conversion:
             text = f"{go_quote(glob.text)} is left out: {go_quote(stronger[0])} rejects some of its images"
             self._lose(restriction, glob.line, text, Effect.NARROWER)
         return not stronger
+
+
+def _is_in(one: tuple[Glob, Restriction], others: Iterable[tuple[Glob, Restriction]]) -> bool:
+    """True if ``others`` allow everything that ``one`` does."""
+    return any(_covers(other.text, one[0].text) for other, _ in others)
 
 
 def _any_tag(name: str) -> str:
