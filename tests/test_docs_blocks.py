@@ -22,7 +22,7 @@ from imagegate.documents.image_policies import read_policies
 from imagegate.documents.master_config import read_config
 from imagegate.settings.load import ENTRIES, load_settings
 from tests.documents.test_master_config import Files
-from tests.support.pages import Block, blocks
+from tests.support.pages import Block, blocks, files
 from tests.support.programs import program, run
 from tests.support.service import CONFIG, ROOT
 
@@ -78,7 +78,6 @@ NOT_RUN: Mapping[str, str] = {
 }
 """Beginning of a command -> why it is not run; its options must still be read without an error."""
 FRAGMENTS: Mapping[tuple[str, str], str] = {
-    ("docs/pipelines.md", "images:"): "GitLab's: tests/test_pipeline_examples.py",
     ("docs/pipelines.md", "# yaml-language-server: $schema=../docs/schemas/settings.schema.json"): "a comment",
     ("docs/recovery.md", "namespaceSelector:"): "part of a webhook of the chart",
     ("docs/testing.md", "- name: a debug container from Docker Hub"): "a case of the suite above it",
@@ -93,10 +92,18 @@ OTHER_KINDS = {
     "Config": "kubectl's",
     "Policy": "the API server's audit policy: tests/cluster/test_replay.py starts it with this one",
     "PolicyTest": "tests/documents/policy_tests/test_read.py",
-    "Task": "Tekton's: tests/test_pipeline_examples.py",
 }
 _SETTINGS = {entry.path[0] for entry in ENTRIES}
 _TOP_OF_MASTER_CONFIG = {"admissionConfig", "imagePolicyConfig"}
+
+
+def test_pages_of_whole_files_show_nothing_else() -> None:
+    """Their other blocks are commands with output, or one job that is checked like the files."""
+    for page in WHOLE_FILES:
+        shown = {
+            text for block in blocks() if block.page == page and block.language != "console" for text in [block.text]
+        }
+        assert shown == set(files(ROOT / page).values()), page
 
 
 def test_every_block_says_what_it_is() -> None:
@@ -110,11 +117,18 @@ def test_json_is_json() -> None:
         json.loads(block.text)
 
 
+SYSTEMS = ("argo-cd", "flux", "github-actions", "gitlab", "jenkins", "tekton")
+WHOLE_FILES = {"docs/tutorial.md": "tests/test_tutorial.py"} | {
+    f"docs/{system}.md": "tests/test_pipeline_examples.py" for system in SYSTEMS
+}
+"""Pages whose blocks are whole files -> the test that uses them."""
+
+
 def identified(block: Block) -> str:
     return f"{block.page}: {block.beginning[:50]}"
 
 
-@pytest.mark.parametrize("block", list(blocks("yaml")), ids=identified)
+@pytest.mark.parametrize("block", [block for block in blocks("yaml") if block.page not in WHOLE_FILES], ids=identified)
 def test_yaml_is_read_by_its_own_reader(block: Block, tmp_path: Path) -> None:
     documents = [each for each in yaml.safe_load_all(block.text) if each is not None]
     if (block.page, block.beginning) in FRAGMENTS:
@@ -146,7 +160,9 @@ def command_lines(block: Block) -> Iterator[str]:
             yield command
 
 
-COMMANDS = [(block.page, command) for block in blocks("sh") for command in command_lines(block)]
+COMMANDS = [
+    (block.page, command) for block in blocks("sh") if block.page not in WHOLE_FILES for command in command_lines(block)
+]
 OWN = [each for each in COMMANDS if each[1].rpartition("| ")[2].startswith("imagegate ")]
 
 
@@ -215,4 +231,5 @@ def test_a_text_is_what_a_test_compares() -> None:
 
 def test_reasons_name_tests_that_exist() -> None:
     reasons = " ".join([*OUTSIDE.values(), *NOT_RUN.values(), *FRAGMENTS.values(), *OTHER_KINDS.values()])
+    reasons += " ".join(WHOLE_FILES.values())
     assert [path for path in re.findall(r"tests/[a-z_/.]*[a-z]", reasons) if not (ROOT / path).exists()] == []

@@ -20,7 +20,11 @@ from tests.support.processes import free_port, started
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_COMMANDS = [page for page in PAGES if "```console\n" in page.read_text(encoding="utf-8")]
+ELSEWHERE = {"tutorial.md"}
+"""Run by ``test_tutorial``: its commands share a folder and a server of its own."""
+WITH_COMMANDS = [
+    page for page in PAGES if page.name not in ELSEWHERE and "```console\n" in page.read_text(encoding="utf-8")
+]
 DOCUMENTED = "127.0.0.1:8080"
 BIN = Path(sys.executable).parent
 ACTIVATE = ". .venv/bin/activate"

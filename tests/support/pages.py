@@ -12,6 +12,8 @@ from tests.support.service import ROOT
 
 PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
 """Pages for readers. ``docs/spec`` quotes the originals, and is for those who read the code."""
+FILE = re.compile(r"`([^`\n]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A file that the page shows whole: its name, a colon, and the block with its text."""
 _BLOCK = re.compile(r"^([ ]*)```([^\n]*)\n(.*?)^[ ]*```[ ]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -35,6 +37,11 @@ def blocks(*languages: str) -> Iterator[Block]:
         for _, language, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
             if not languages or language in languages:
                 yield Block(name(page), language, textwrap.dedent(text))
+
+
+def files(page: Path) -> dict[str, str]:
+    """Path -> text, of every file that the page shows whole."""
+    return dict(FILE.findall(page.read_text(encoding="utf-8")))
 
 
 def name(page: Path) -> str:
