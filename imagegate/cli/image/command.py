@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -94,9 +94,7 @@ def client_of(options: Options) -> ImageClient:
 @click.option(
     "--reference-policy",
     type=click.Choice(["source", "local"]),
-    default="source",
-    show_default=True,
-    help="Registry that pods pull from.",
+    help="Registry that pods pull from. [source; an existing tag keeps its policy]",
 )
 @click.option(
     "--import-mode",
@@ -113,7 +111,7 @@ def import_image(
     all_tags: bool,
     insecure: bool,
     scheduled: bool,
-    reference_policy: str,
+    reference_policy: str | None,
     import_mode: str,
     dry_run: bool,
     **options: Any,
@@ -123,14 +121,42 @@ def import_image(
     entry: dict[str, Any] = {
         "from": {"kind": _DOCKER, "name": source},
         "importPolicy": {"insecure": insecure, "scheduled": scheduled, "importMode": import_mode},
-        "referencePolicy": {"type": reference_policy.capitalize()},
+        "referencePolicy": {"type": (reference_policy or "source").capitalize()},
     }
-    wanted = {"repository": entry} if all_tags else {"images": [{**entry, "to": {"name": tag}}]}
+    if not all_tags:
+        entry["to"] = {"name": tag}
+    wanted = {"repository": entry} if all_tags else {"images": [entry]}
     body = {"metadata": {"name": stream}, "spec": {"import": not dry_run, **wanted}}
     client = client_of(_options(options))
     with ImportProgress() as progress:
         answer = _asked(lambda: client.run_import(options["namespace"], body, progress))
-    return _warned(client, 1 if answer is None else print_import(answer, stream))
+    if answer is None:
+        return _warned(client, 1)
+    code = print_import(answer, stream)
+    if reference_policy is not None and not _set_policies(client, options["namespace"], answer, entry):
+        code = 1
+    return _warned(client, code)
+
+
+def _set_policies(client: ImageClient, namespace: str, answer: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Give the imported tags the reference policy of ``entry``: the API keeps that of a tag that exists.
+
+    Returns:
+        False if one could not be changed.
+    """
+    policy, status = entry["referencePolicy"], answer.get("status") or {}
+    repository = status.get("repository") or {}
+    names = {each.get("tag") for each in repository.get("images") or () if each.get("image")}
+    names |= {entry["to"]["name"] for each in status.get("images") or () if each.get("image")}
+    stream = status.get("import") or {}
+    for tag in (stream.get("spec") or {}).get("tags") or ():
+        if tag["name"] not in names or tag.get("referencePolicy") == policy:
+            continue
+        place = f"{stream['metadata']['name']}:{tag['name']}"
+        change = partial(client.patch, STREAM_TAGS, namespace, place, {"tag": {"referencePolicy": policy}})
+        if _asked(change) is None:
+            return False
+    return True
 
 
 def _target(source: str, target: str | None) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -186,3 +187,29 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         progress(4, 5, "docker.io/a/b:5")
         assert progress._bar.tasks[0].completed == 4
         assert progress._bar.tasks[0].description == "docker.io/a/b:5"
+
+
+def test_a_reference_policy_in_words_counts_on_a_tag_that_exists(run: Run, pushed: str) -> None:
+    def policy() -> Any:
+        return json.loads(run("show", "app", "-o", "json")[1])["spec"]["tags"][0]["referencePolicy"]["type"]
+
+    said = [f"openshift/image-policy-check@{pushed}", "imagestream.image.openshift.io/app imported"]
+    for options, expected in (
+        (("--reference-policy", "local"), "Local"),
+        ((), "Local"),
+        (("--reference-policy", "source", "--dry-run"), "Local"),
+        (("--reference-policy", "source"), "Source"),
+        ((), "Source"),
+        (("--reference-policy", "local"), "Local"),
+    ):
+        code, out, err = run("import", IMAGE, "--to", "app:v1", *options)
+        assert (code, out.splitlines(), err) == (0, said[:1] if "--dry-run" in options else said, "")
+        assert policy() == expected
+    run("import", "openshift/image-policy-check", "--all", "--to", "app", "--reference-policy", "source")
+    policies = {each["name"]: each["referencePolicy"]["type"] for each in tags(run, "app")}
+    assert (policies["v1"], policies["latest"]) == ("Local", "Source")
+
+
+def tags(run: Run, stream: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run("show", stream, "-o", "json")[1])["spec"]["tags"]
+    return found
