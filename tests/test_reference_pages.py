@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from imagegate.core.admission.decision import DenialCode
+from tests.reference_pages import messages_page
 from tests.reference_pages.diagrams import FOLDER, contracts, diagrams, sources
 from tests.reference_pages.pages import PAGES
 from tests.support.service import ROOT
@@ -28,6 +30,12 @@ def test_the_pages_list_something() -> None:
 @pytest.mark.parametrize("name", diagrams())
 def test_the_diagram_is_made_from_its_text(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == diagrams()[name], "run: make pages"
+
+
+def test_every_code_has_an_example_or_a_reason() -> None:
+    said = {code for code, sentences in messages_page.examples().items() if sentences}
+    assert said | messages_page.WITHOUT_EXAMPLE.keys() == set(DenialCode)
+    assert not said & messages_page.WITHOUT_EXAMPLE.keys()
 
 
 def test_no_other_diagram_is_shipped() -> None:

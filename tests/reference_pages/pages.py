@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from imagegate.settings import reference_page as settings
-from tests.reference_pages import diagrams, fidelity, http_endpoints, metrics
+from tests.reference_pages import diagrams, fidelity, http_endpoints, messages_page, metrics
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings.document,
     "metrics.md": metrics.document,
     "http.md": http_endpoints.document,
     "fidelity.md": fidelity.document,
+    "messages.md": messages_page.document,
 }
 
 

@@ -1,0 +1,77 @@
+"""``docs/messages.md``: the codes of denials and of lint, and what imagegate says of the objects in ``messages/``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from imagegate.cli.policy_tests.run import TestReport, load_suites, run_suites
+from imagegate.cli.reports.rule_help import _FINDINGS, DENIALS
+from imagegate.core.admission.decision import DenialCode
+
+SUITES = Path(__file__).parent / "messages" / "suites.yaml"
+WITHOUT_EXAMPLE = {
+    DenialCode.CONFLICT: "two verified digests differ",
+    DenialCode.DEADLINE: "depends on time",
+    DenialCode.INTERNAL_ERROR: "an error of imagegate",
+    DenialCode.INVALID_POLICY: "needs a cluster with a broken object",
+    DenialCode.NOT_ALWAYS_PULLED: "needs a request that only the validating webhook gets",
+    DenialCode.NOT_CONFIGURED: "needs a webhook without its plug-in",
+    DenialCode.NO_PULL_SECRET: "needs a registry that asks for credentials",
+}
+"""Codes that no object alone brings about."""
+_HEAD = """# Messages
+
+Every denial has a code, which is stable, and a sentence for the person who asked. `check` and `explain` print the code
+in brackets behind the sentence; log, metrics and reports have it in a field: [all codes](exit-codes.md#denial-codes).
+
+The sentences below are what imagegate says about the objects in `tests/reference_pages/messages`. With
+`messages.style: upstream` those of the image policy are word for word the original's.
+
+"""
+_LINT = """
+## Findings of lint
+
+| code | meaning |
+|---|---|
+"""
+
+
+def document() -> str:
+    """The whole page.
+
+    Raises:
+        LookupError: a code has neither an example nor a reason why there is none.
+    """
+    said = examples()
+    parts = [_HEAD]
+    for code in DenialCode:
+        if not said[code] and code not in WITHOUT_EXAMPLE:
+            raise LookupError(code)
+        help_ = DENIALS[code]
+        parts.append(f"## {code.value}\n\n{help_.what}: {help_.remedy}.\n\n")
+        if said[code]:
+            parts.append("".join(f"> {sentence}\n>\n" for sentence in said[code]).removesuffix(">\n") + "\n")
+    findings = "".join(f"| `{code}` | {meaning} |\n" for code, meaning in sorted(_FINDINGS.items()))
+    return "".join(parts).rstrip("\n") + "\n" + _LINT + findings
+
+
+def examples() -> dict[str, list[str]]:
+    """Code -> the sentences of the denials with it, each once."""
+    report = TestReport()
+    prepared = load_suites([SUITES], report)
+    assert report.errors == []
+    run_suites(prepared, report)
+    said: dict[str, list[str]] = defaultdict(list)
+    for case in report.cases:
+        for result in case.objects:
+            for problem in result.problems:
+                sentence = _escaped(problem.because)
+                if sentence not in said[problem.code]:
+                    said[problem.code].append(sentence)
+    return said
+
+
+def _escaped(text: str) -> str:
+    """The text as Markdown shows it unchanged."""
+    return "".join(f"\\{letter}" if letter in "*_<>`\\" else letter for letter in " ".join(text.split()))
