@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -12,14 +11,13 @@ from imagegate.cli.colour import colour_option
 from imagegate.cli.options import FILE, FILE_OR_FOLDER, SharedOptions, chosen, chosen_options
 from imagegate.cli.outputs import Output, chosen_outputs, output_options, write_outputs
 from imagegate.cli.policy_tests.render import FORMATS
-from imagegate.core.admission.lookup import Lookup
-from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.words import counted
 from imagegate.settings.load import Settings
 from imagegate.wiring.choices import StartupOptions
 
 if TYPE_CHECKING:  # takes time to import
-    from imagegate.cli.policy_tests.prepared import Resolve
+    from imagegate.cli.policy_tests.prepared import Connect
+    from imagegate.service.policy_tests.locked import Servers
 
 _EXAMPLES = """\b
 Examples:
@@ -37,7 +35,7 @@ Examples:
 @chosen_options
 @click.option("--require-coverage", is_flag=True, help="Fail if a rule of a policy decided no test.")
 @click.option("--mutate", is_flag=True, help="Change one rule at a time; fail if no test notices.")
-@click.option("--update-lock", is_flag=True, help="Ask registries for digests, and write imagegate-test.lock.")
+@click.option("--update-lock", is_flag=True, help="Ask registries and other servers, and write imagegate-test.lock.")
 @output_options(FORMATS, "table")
 @colour_option
 @click.option("-q", "--quiet", is_flag=True, help="Show only what failed, in the table.")
@@ -55,8 +53,8 @@ def run_tests(
 ) -> int:
     """Run suites of policy tests, without a network.
 
-    With --init, SUITE names manifests. Images that no fixture of a suite describes have the digests of
-    imagegate-test.lock beside it.
+    With --init, SUITE names manifests. Images that no fixture of a suite describes have the digests, signatures and
+    trust data of imagegate-test.lock beside it.
 
     SUITE is a file, or a folder in which and below imagegate-test.yaml and *.imagegate-test.yaml are suites; by default
     the current folder. Exit code: 0 all passed, 1 a test failed, a rule decided nothing with --require-coverage, or no
@@ -70,7 +68,7 @@ def run_tests(
 
     choices = chosen(named)
     if init is not None:
-        return _init(init, suites, choices, _registries if update_lock else None)
+        return _init(init, suites, choices, _servers if update_lock else None)
     if choices != chosen(_NOTHING_NAMED):
         raise click.UsageError("--config, --policies, --images, --settings, --profile: for --init; suites name them")
     chosen_formats = chosen_outputs(outputs, output_file)
@@ -79,7 +77,7 @@ def run_tests(
     files = [each.path for each in met if isinstance(each, Document)]
     faults = [str(each) for each in met if not isinstance(each, Document | PassedOver)]
     report = TestReport(errors=faults, passed_over=passed_over)
-    prepared = load_suites(files, report, use_lock=not update_lock, resolve=_registries if update_lock else None)
+    prepared = load_suites(files, report, use_lock=not update_lock, connect=_servers if update_lock else None)
     run_suites(prepared, report)
     if mutate:
         from imagegate.cli.policy_tests.mutation import run_mutations
@@ -100,18 +98,17 @@ def run_tests(
     return report.exit_code(covers=require_coverage)
 
 
-def _registries(settings: Settings) -> Callable[[ManifestDigest, float], Lookup[str]]:
-    """Look-ups of digests as the service makes them."""
-    from imagegate.wiring.registries import evidence_answerers, http_client
+def _servers(settings: Settings) -> Servers:
+    """The servers, as the service asks them."""
+    from imagegate.wiring.lock_servers import lock_servers
 
-    ask = evidence_answerers(settings, http_client(settings))[ManifestDigest].ask
-    return lambda question, deadline_s: ask(question, deadline_s=deadline_s)
+    return lock_servers(settings)
 
 
 _NOTHING_NAMED = SharedOptions(config=None, policies=(), images=(), settings=None, profile=None)
 
 
-def _init(file: Path, paths: tuple[Path, ...], choices: StartupOptions, resolve: Resolve | None) -> int:
+def _init(file: Path, paths: tuple[Path, ...], choices: StartupOptions, connect: Connect | None) -> int:
     """Write a suite; 2 if a manifest is not in it."""
     from imagegate.cli.output import say, say_error
     from imagegate.cli.policy_tests.init import write_suite
@@ -119,10 +116,10 @@ def _init(file: Path, paths: tuple[Path, ...], choices: StartupOptions, resolve:
 
     if not paths:
         raise click.UsageError("--init needs manifests: name files or folders")
-    written = write_suite(file, paths, choices, resolve)
+    written = write_suite(file, paths, choices, connect)
     for error in written.errors:
         say_error(error)
-    if resolve is not None:
+    if connect is not None:
         for line in update_locks([written.prepared]):
             say(line, err=True)
     say(f"{file}: {counted(written.cases, 'test')}")

@@ -17,8 +17,8 @@ from imagegate.cli.output import quoted_word, yaml_text
 from imagegate.cli.outputs import write_file
 from imagegate.cli.policy_tests.expectations import compared_rewrites
 from imagegate.cli.policy_tests.inputs import read_bounded
-from imagegate.cli.policy_tests.prepared import PreparedSuite, Resolve, prepare
-from imagegate.cli.policy_tests.run import LOCK, locked_digests, run_case
+from imagegate.cli.policy_tests.prepared import Connect, PreparedSuite, prepare
+from imagegate.cli.policy_tests.run import LOCK, read_lock_file, run_case
 from imagegate.documents.policy_tests.read import InvalidSuite, read_suites
 from imagegate.documents.policy_tests.suite import API_VERSION, KIND, Place
 from imagegate.wiring.choices import StartupOptions
@@ -37,12 +37,12 @@ class Written(NamedTuple):
     prepared: PreparedSuite
 
 
-def write_suite(file: Path, paths: Sequence[Path], chosen: StartupOptions, resolve: Resolve | None) -> Written:
+def write_suite(file: Path, paths: Sequence[Path], chosen: StartupOptions, connect: Connect | None) -> Written:
     """Write a suite with a case for every object below ``paths``.
 
     Args:
         chosen: names the policy.
-        resolve: looks up digests in registries; None: nobody is asked.
+        connect: gives the servers to ask; None: nobody is asked.
 
     Raises:
         ConfigError: the file exists, the policy is wrong, or there is no object.
@@ -63,7 +63,7 @@ def write_suite(file: Path, paths: Sequence[Path], chosen: StartupOptions, resol
         "cases": [{**case, "expect": {"verdict": "allowed"}} for case in named],
     }
     (suite,) = read_suites(yaml_text(document), str(file))
-    prepared = prepare(suite, locked_digests(file.parent / LOCK), resolve)
+    prepared = prepare(suite, read_lock_file(file.parent / LOCK), connect)
     cases = []
     reviewer = prepared.reviewer()
     for case, each in zip(named, prepared.cases, strict=True):

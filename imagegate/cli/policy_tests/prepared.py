@@ -19,14 +19,15 @@ from imagegate.cli.policy_tests.inputs import Input, case_inputs
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.request import User
 from imagegate.core.content_trust.question import TrustedDigest, TrustedImage
-from imagegate.core.enforcement.questions import ManifestDigest
 from imagegate.core.profile import Profile
 from imagegate.documents.image_objects import API_VERSIONS
+from imagegate.documents.policy_tests.lock import Lock
 from imagegate.documents.policy_tests.read import InvalidSuite
 from imagegate.documents.policy_tests.suite import Case, Suite
 from imagegate.errors import ConfigError
 from imagegate.service.policies.policy_set import ConfiguredPlugin, PolicyHolder
 from imagegate.service.policy_tests.evidence import FixtureEvidence, FixtureFiles
+from imagegate.service.policy_tests.locked import LockedEvidence, Servers, Verify
 from imagegate.service.policy_tests.trust import OfflineTrustServers
 from imagegate.service.review.reviewer import Reviewer
 from imagegate.settings.load import Settings
@@ -38,8 +39,8 @@ from imagegate.wiring.runtime import Runtime, build, now
 if TYPE_CHECKING:  # imports cryptography
     from imagegate.service.evidence.content_trust import TrustReader
 
-Resolve = Callable[[Settings], Callable[[ManifestDigest, float], Lookup[str]]]
-"""From the settings, what looks up digests in registries."""
+Connect = Callable[[Settings], Servers]
+"""From the settings, the servers that a lock is made from."""
 
 
 class PreparedCase(NamedTuple):
@@ -63,6 +64,11 @@ class PreparedSuite:
     clock: Callable[[], datetime]
     """The time of its decisions."""
 
+    @property
+    def looked_up(self) -> Lock:
+        """What servers said."""
+        return Lock() if self.evidence.locked is None else self.evidence.locked.looked_up
+
     def reviewer(self, plugins: Sequence[ConfiguredPlugin] | None = None) -> Reviewer:
         """Decides at the suite's time.
 
@@ -77,12 +83,12 @@ class PreparedSuite:
         )
 
 
-def prepare(suite: Suite, locked: Mapping[str, str], resolve: Resolve | None = None) -> PreparedSuite:
+def prepare(suite: Suite, lock: Lock, connect: Connect | None = None) -> PreparedSuite:
     """Read everything that the suite names. No environment variable and no cluster counts.
 
     Args:
-        locked: digests of images, from the lock file.
-        resolve: asks registries for digests that neither fixtures nor lock have; None: nobody is asked.
+        lock: what no fixture describes; gets what servers say.
+        connect: gives the servers that are asked for what neither fixtures nor lock have; None: nobody is asked.
 
     Raises:
         ConfigError: a file that it names cannot be read, or is wrong.
@@ -98,8 +104,7 @@ def prepare(suite: Suite, locked: Mapping[str, str], resolve: Resolve | None = N
         files=files,
         trust=_trust(settings, files, clock),
         now=clock,
-        locked=locked,
-        resolve=None if resolve is None else resolve(settings),
+        locked=LockedEvidence(lock, _verify(settings), None if connect is None else connect(settings)),
     )
     with tempfile.TemporaryDirectory(prefix="imagegate-test-") as name:
         with_objects = _with_objects(suite, chosen, settings, Path(name))
@@ -134,6 +139,18 @@ def _trust(
         return trust_reader(settings, servers, now=clock)
 
     return lambda question, deadline_s: reader().ask(question, deadline_s=deadline_s)
+
+
+def _verify(settings: Settings) -> Verify:
+    """Verifies trust data of a lock as of the time at which it was fetched."""
+
+    def verify(
+        question: TrustedImage, files: Mapping[str, bytes], at: datetime, deadline_s: float
+    ) -> Lookup[TrustedDigest]:
+        reader = trust_reader(settings, OfflineTrustServers({question.gun: files}), now=lambda: at)
+        return reader.ask(question, deadline_s=deadline_s)
+
+    return verify
 
 
 def _check_options(case: Case, *, templates: bool) -> CheckOptions:

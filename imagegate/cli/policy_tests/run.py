@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import yaml_text
 from imagegate.cli.outputs import write_file
 from imagegate.cli.policy_tests.expectations import Failure, failures_of
-from imagegate.cli.policy_tests.prepared import PreparedCase, PreparedSuite, Resolve, prepare
+from imagegate.cli.policy_tests.prepared import Connect, PreparedCase, PreparedSuite, prepare
 from imagegate.core.words import counted
-from imagegate.documents.policy_tests.lock import lock_document, read_lock
+from imagegate.documents.policy_tests.lock import Lock, lock_document, read_lock
 from imagegate.documents.policy_tests.read import read_suites
 from imagegate.errors import ConfigError, InvalidInput
 from imagegate.service.review.reviewer import Reviewer
@@ -26,7 +26,7 @@ PATTERNS = ("imagegate-test.yaml", "imagegate-test.yml", "*.imagegate-test.yaml"
 """Files of a folder that are suites."""
 LOCK = "imagegate-test.lock"
 """Beside the suites of a folder."""
-LOCK_NOTE = "Digests for policy tests; imagegate test --update-lock looks them up anew."
+LOCK_NOTE = "For policy tests, as servers said it; imagegate test --update-lock asks them anew."
 
 
 class CaseResult(NamedTuple):
@@ -87,59 +87,75 @@ class TestReport:
 
 
 def load_suites(
-    files: Iterable[Path], report: TestReport, *, use_lock: bool = True, resolve: Resolve | None = None
+    files: Iterable[Path], report: TestReport, *, use_lock: bool = True, connect: Connect | None = None
 ) -> list[PreparedSuite]:
     """Every suite of the files; what is wrong goes to the errors of ``report``."""
     prepared: list[PreparedSuite] = []
-    locks: dict[Path, Mapping[str, str]] = {}
+    locks: dict[Path, Lock] = {}
     for file in files:
         try:
             folder = file.parent
             if folder not in locks:
-                locks[folder] = locked_digests(folder / LOCK) if use_lock else {}
+                locks[folder] = read_lock_file(folder / LOCK) if use_lock else Lock(str(folder / LOCK))
             suites = read_suites(read_text(file), str(file))
         except ConfigError as error:
             report.errors += error.lines
             continue
         for suite in suites:
             try:
-                prepared.append(prepare(suite, locks[folder], resolve))
+                prepared.append(prepare(suite, locks[folder], connect))
             except ConfigError as error:
                 report.errors += error.lines
     return prepared
 
 
-def locked_digests(path: Path) -> dict[str, str]:
-    """The digests of a lock file; none if there is no such file.
+def read_lock_file(path: Path) -> Lock:
+    """A lock file; an empty lock if there is no such file.
 
     Raises:
         ConfigError: it cannot be read, or is wrong.
     """
-    return read_lock(read_text(path), str(path)) if path.exists() else {}
+    return read_lock(read_text(path), str(path)) if path.exists() else Lock(str(path))
 
 
 def update_locks(prepared: Sequence[PreparedSuite]) -> list[str]:
-    """Write the lock files beside the suites with the digests that were looked up; a line about each.
+    """Write the lock files beside the suites with what was looked up; a line about each.
 
-    Digests of images that these suites did not ask for stay.
+    What these suites did not ask for stays, but for entries about digests that a tag has no more.
 
     Raises:
         ConfigError: the present lock file is wrong.
         CannotWrite: a file cannot be written.
     """
-    looked_up: dict[Path, dict[str, str]] = {}
+    looked_up: dict[Path, Lock] = {}
     for suite in prepared:
-        looked_up.setdefault(Path(suite.suite.file).parent, {}).update(suite.evidence.used)
+        looked_up.setdefault(Path(suite.suite.file).parent, Lock()).add(suite.looked_up)
     lines = []
-    for folder, images in looked_up.items():
+    for folder, found in looked_up.items():
         path = folder / LOCK
-        before = locked_digests(path)
-        after = before | images
-        if after != before:
-            write_file(path, f"# {LOCK_NOTE}\n{yaml_text(lock_document(after))}")
-        changed = sum(before.get(name) != digest for name, digest in images.items())
-        lines.append(f"{path}: {counted(len(after), 'image')}, {changed} new or changed")
+        after = read_lock_file(path)
+        before = lock_document(after)
+        changed = sum(after.images.get(name) != digest for name, digest in found.images.items())
+        after.add(found)
+        document = lock_document(after)
+        if document != before:
+            write_file(path, f"# {LOCK_NOTE}\n{yaml_text(document)}")
+        lines.append(f"{path}: {counted(len(after.images), 'image')}, {changed} new or changed{_evidence(found)}")
     return lines
+
+
+def _evidence(found: Lock) -> str:
+    """What else was looked up."""
+    parts = [
+        counted(number, what)
+        for number, what in (
+            (sum(len(each.blobs) for each in found.signatures.values()), "signature"),
+            (sum(bool(each.files) for each in found.trust.values()), "repository with trust data"),
+            (len(found.advisor), "status of Vulnerability Advisor"),
+        )
+        if number
+    ]
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def run_suites(prepared: Sequence[PreparedSuite], report: TestReport) -> None:

@@ -77,7 +77,7 @@ def _suite(node: Node, report: Report) -> Suite:
         policy=_policy(fields.child("policy")),
         objects=_objects(fixtures, "objects"),
         registry=fixtures.each("registry", _image) or (),
-        now=_instant(fixtures, "now"),
+        now=read_instant(fixtures, "now"),
         cases=fields.each("cases", _case) or (),
     )
     fixtures.finish()
@@ -294,7 +294,7 @@ def _warning(fields: Fields) -> ExpectedWarning:
     return found
 
 
-def _instant(fields: Fields, name: str) -> datetime | None:
+def read_instant(fields: Fields, name: str) -> datetime | None:
     """A time in RFC 3339, with its zone."""
     text = fields.text(name)
     if not text:

@@ -178,7 +178,7 @@ class SignatureReader:
     ) -> Lookup[tuple[SignatureCheck, ...]]:
         evidence.read = _Read(self._monotonic())
         own = self._registry.signatures(
-            _image_reference(question),
+            image_reference(question),
             question.digest,
             access=RegistryAccess(question.secrets, anonymous_first=True),
             deadline_s=until - time.monotonic(),
@@ -250,7 +250,7 @@ def _open(question: ImageSignatures, checks: tuple[SignatureCheck, ...]) -> tupl
     return still_open
 
 
-def _image_reference(question: ImageSignatures) -> ImageReference:
+def image_reference(question: ImageSignatures) -> ImageReference:
     """The repository and digest as the registry port expects them."""
     namespace, slash, name = question.image.path.partition("/")
     if not slash:

@@ -28,6 +28,7 @@ from imagegate.core.vulnerabilities.verdict import Outcome, PlacedReport, Platfo
 from imagegate.documents.policy_tests.suite import ImageFixture, SignatureFixture
 from imagegate.errors import InvalidReference
 from imagegate.ports.signatures import MessageVerifier
+from imagegate.service.policy_tests.locked import LockedEvidence
 from imagegate.service.review.lookups import Answerer, Asker
 
 SOURCE = "fixtures"
@@ -67,8 +68,7 @@ class FixtureEvidence:
         files: contents of the files of the fixtures.
         trust: verifies the trust data among them.
         now: the time of all verdicts.
-        locked: image, with Docker's defaults -> digest.
-        resolve: looks up in a registry what neither fixtures nor lock have; None: nobody is asked.
+        locked: what no fixture describes.
     """
 
     fixtures: Iterable[ImageFixture]
@@ -78,10 +78,7 @@ class FixtureEvidence:
         f"trust data of {question.gun} cannot be verified here", retryable=False
     )
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    locked: Mapping[str, str] = field(default_factory=dict)
-    resolve: Callable[[ManifestDigest, float], Lookup[str]] | None = None
-    used: dict[str, str] = field(default_factory=dict)
-    """Digests that were looked up: what the lock needs."""
+    locked: LockedEvidence | None = None
     missing: dict[str, None] = field(default_factory=dict)
     """Images that were asked for and nothing describes."""
     _by_name: dict[str, ImageFixture] = field(init=False, default_factory=dict)
@@ -90,7 +87,8 @@ class FixtureEvidence:
         for each in self.fixtures:
             name = full_name(each.image)
             known = each.digest or each.absent or each.unavailable
-            self._by_name[name] = each if known else replace(each, digest=self.locked.get(name, ""))
+            locked = "" if self.locked is None else self.locked.lock.images.get(name, "")
+            self._by_name[name] = each if known else replace(each, digest=locked)
 
     def answerers(self) -> dict[type[Question], Answerer]:
         """One for every question about an image."""
@@ -101,10 +99,8 @@ class FixtureEvidence:
             AdvisorStatus: self._advisor,
             ImageScan: self._scan,
         }
-        found = {question: Answerer(ask, immediate=True) for question, ask in asked.items()}
-        if self.resolve is not None:  # waits for a registry
-            found[ManifestDigest] = Answerer(self._digest)
-        return found
+        waits = self.locked is not None and self.locked.servers is not None
+        return {question: Answerer(ask, immediate=not waits) for question, ask in asked.items()}
 
     def _digest(self, question: ManifestDigest, /, *, deadline_s: float) -> Lookup[str]:
         name = full_name(question.image.exact)
@@ -113,17 +109,12 @@ class FixtureEvidence:
             return Absent(f"{name} not found")
         if found is not None and found.unavailable:
             return Unknown(found.unavailable)
-        digest = self.locked.get(name, "") if found is None else found.digest
-        if digest:
-            return Found(digest, SOURCE)
-        if self.resolve is None:
-            return self._unknown(name)
-        answer = self.resolve(question, deadline_s)
-        if isinstance(answer, Found):
-            self.used[name] = answer.value
-            if found is not None:
-                self._by_name[name] = replace(found, digest=answer.value)
-        return answer
+        if found is not None and found.digest:
+            return Found(found.digest, SOURCE)
+        answer = None if self.locked is None else self.locked.digest(name, question, deadline_s)
+        if isinstance(answer, Found) and found is not None:
+            self._by_name[name] = replace(found, digest=answer.value)
+        return self._unknown(name) if answer is None else answer
 
     def _unknown(self, image: str) -> Unknown:
         self.missing[image] = None
@@ -133,17 +124,31 @@ class FixtureEvidence:
         every = self._by_name.values()
         return next((each for each in every if digest and each.digest == digest and _path(each) == repository), None)
 
-    def _signatures(self, question: ImageSignatures, /, *, deadline_s: float) -> Lookup[tuple[SignatureCheck, ...]]:  # noqa: ARG002
-        found = self._with_digest(f"{question.image.domain}/{question.image.path}", question.digest)
-        if found is None:
-            return self._unknown(f"{question.image.domain}/{question.image.path}@{question.digest}")
+    def _signatures(self, question: ImageSignatures, /, *, deadline_s: float) -> Lookup[tuple[SignatureCheck, ...]]:
         keys = rings(question.requirements)
         try:
             for ring in keys:
                 self.verifier.check(ring)
         except InvalidKeyRing as error:
             return UnusableKeys(str(error), retryable=False)
+        found = self._with_digest(f"{question.image.domain}/{question.image.path}", question.digest)
+        if found is None:
+            return self._locked_signatures(question, keys, deadline_s)
         return Found(tuple(check for each in found.signatures for check in self._checks(found, each, keys)), SOURCE)
+
+    def _locked_signatures(
+        self, question: ImageSignatures, keys: tuple[KeyRing, ...], deadline_s: float
+    ) -> Lookup[tuple[SignatureCheck, ...]]:
+        if self.locked is None:
+            return self._unknown(f"{question.image.domain}/{question.image.path}@{question.digest}")
+        answer = self.locked.signatures(question, deadline_s)
+        if not isinstance(answer, Found):
+            return answer
+        checks = (
+            SignatureCheck(answer.source, {ring: self.verifier.verify(blob, ring) for ring in keys})
+            for blob in answer.value.blobs
+        )
+        return Found(tuple(checks), answer.source)
 
     def _checks(
         self, image: ImageFixture, signature: SignatureFixture, keys: tuple[KeyRing, ...]
@@ -159,6 +164,8 @@ class FixtureEvidence:
     def _trust(self, question: TrustedImage, /, *, deadline_s: float) -> Lookup[TrustedDigest]:
         by_tag = self._by_name.get(full_name(f"{question.gun}:{question.tag}")) if question.tag else None
         found = by_tag or self._with_digest(question.gun, question.digest)
+        if found is None and self.locked is not None:
+            return self.locked.trust(question, deadline_s)
         if found is None:
             return self._unknown(f"{question.gun}:{question.tag}")
         if found.trust is None:
@@ -176,8 +183,10 @@ class FixtureEvidence:
         anchor = Anchor(AnchorKind.FIRST_USE, (), _SINCE, 1)
         return Found(TrustedDigest(signed, anchor, timestamp_stored=False, verified_at=_SINCE), SOURCE)
 
-    def _advisor(self, question: AdvisorStatus, /, *, deadline_s: float) -> Lookup[str]:  # noqa: ARG002
+    def _advisor(self, question: AdvisorStatus, /, *, deadline_s: float) -> Lookup[str]:
         found = self._by_name.get(full_name(question.reference))
+        if found is None and self.locked is not None:
+            return self.locked.status(question, deadline_s)
         if found is None:
             return self._unknown(full_name(question.reference))
         return Found(found.advisor, SOURCE) if found.advisor else Unknown(f"{found.place}.advisor is not set")

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.content_trust.question import TrustedImage
+from imagegate.core.content_trust.roles import ROOT
 
 if TYPE_CHECKING:  # verifies with cryptography, which takes time and memory
     from imagegate.core.content_trust.fetches import Fetch
@@ -26,6 +28,9 @@ class TrustFiles:
     """
 
     files: Mapping[str, bytes]
+    server: str
+    """``HOST[:PORT]``."""
+    gun: str
     reached: bool = True
 
     def fetch(self, fetch: Fetch, *, until: float) -> Lookup[bytes]:  # noqa: ARG002 - the port's signature
@@ -33,7 +38,11 @@ class TrustFiles:
         content = self.files.get(fetch.name)
         if content is None:
             content = self.files.get(_BY_HASH.sub("", fetch.name))
-        return Absent(f"{fetch.name}: there is no such file") if content is None else Found(content)
+        if content is not None:
+            return Found(content)
+        if fetch.role == ROOT:
+            return Absent(f"{self.server} does not have trust data for {self.gun}")
+        return Absent(f"{fetch.role} trust data unavailable.  Has a notary repository been initialized?")
 
 
 @dataclass(slots=True)
@@ -45,7 +54,8 @@ class OfflineTrustServers:
 
     def sessions(self, question: TrustedImage) -> Iterator[TrustSession]:
         """See ``TrustServers``: one session, whoever asks."""
-        yield TrustFiles(self.repositories.get(question.gun, {}))
+        server = urlsplit(question.server).netloc.rpartition("@")[2] or question.server
+        yield TrustFiles(self.repositories.get(question.gun, {}), server, question.gun)
 
 
 @dataclass(slots=True)

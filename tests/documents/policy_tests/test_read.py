@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-from imagegate.documents.policy_tests.lock import lock_document, read_lock
-from imagegate.documents.policy_tests.read import InvalidSuite, read_suites
+from imagegate.documents.policy_tests.read import read_suites
 from imagegate.errors import ConfigError
 
 HEAD = "apiVersion: imagegate.dev/v1alpha1\nkind: PolicyTest\npolicy: {config: policy.yaml}\n"
@@ -123,25 +121,6 @@ def test_the_schema_says_the_same(more: str, is_right: bool) -> None:
         assert read_suites(text, "s.yaml")
     else:
         refused(text)
-
-
-class TestLock:
-    def test_what_is_written_is_read(self) -> None:
-        document = lock_document({"b": DIGEST, "a": DIGEST})
-        assert list(document["images"]) == ["a", "b"]  # type: ignore[call-overload]
-        assert read_lock(yaml.safe_dump(document), "l") == {"a": DIGEST, "b": DIGEST}
-
-    @pytest.mark.parametrize(
-        "change",
-        [{"kind": "Lock"}, {"images": {"a": "sha256:1"}}, {"images": []}, {"digests": {}}, {"images": {"a": 1}}],
-    )
-    def test_anything_else_is_refused(self, change: dict[str, Any]) -> None:
-        with pytest.raises(InvalidSuite, match=r"l:\d+: "):
-            read_lock(yaml.safe_dump(lock_document({}) | change), "l")
-
-    def test_an_empty_file_is_refused(self) -> None:
-        with pytest.raises(InvalidSuite):
-            read_lock("", "l")
 
 
 def test_the_example_of_the_page_is_a_suite() -> None:
