@@ -1,4 +1,7 @@
-"""Runs commands with a real ``oc``, and keeps what it sent and received."""
+"""Runs commands with a real ``oc``, and keeps what it sent and received.
+
+A scenario with ``tls`` is served over TLS, since ``oc`` sends its token over nothing else, and begins with no login.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,12 @@ import yaml
 
 from imagegate.web.image_api import protobuf
 from tests.oc_recordings.replay import decoded, watch_events, write
+from tests.support.certificates import Authority
 from tests.support.image_api import Api, served
 
 COMMANDS = Path(__file__).with_name("commands.yaml")
 HEADERS = ("Accept", "Content-Type", "Impersonate-User", "Impersonate-Group")
-_DISCOVERY = re.compile(r"/(version|openapi/.*|apis?|api/v1|apis/[^/]+|apis/[^/]+/v1)/?(\?.*)?")
+_DISCOVERY = re.compile(r"/(|version|openapi/.*|apis?|api/v1|apis/[^/]+|apis/[^/]+/v1)/?(\?.*)?")
 COMMAND_S = 30
 
 
@@ -112,8 +116,11 @@ def record(scenario: dict[str, Any], api: Api, oc: Path, home: Path) -> list[str
         (home / name).write_text(text if isinstance(text, str) else yaml.safe_dump(text), encoding="utf-8")
     recorder = Recorder(api.app.wsgi_app)
     api.app.wsgi_app = recorder  # type: ignore[method-assign]
-    with served(api.app) as url:
-        _log_in(home, url)
+    (home / "tls").mkdir()
+    authority = Authority(home / "tls") if scenario.get("tls") else None
+    with served(api.app, authority.server.server_context() if authority else None) as url:
+        if authority is None:
+            _log_in(home, url)
         for entry in scenario["commands"]:
             recorder.command = f"oc {entry['run']}"
             problems += _run(entry, oc, home, url)
@@ -130,6 +137,7 @@ def _run(entry: dict[str, Any], oc: Path, home: Path, server: str) -> list[str]:
         "EDITOR": entry.get("editor", "false"),
         "OC": str(oc),
         "SERVER": server,
+        "CA": str(home / "tls" / "trusted" / "ca.crt"),
     }
     command = f"{oc} {entry['run']}"
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ def make_api(
     api = ImageApi(objects, importer=importer, admit=Admission(_reviewer(streams, hosts, now)))
     api.ensure_namespaces()
     app = Flask("test")
+    app.register_error_handler(404, lambda _: ({"kind": "Status"}, 404))  # oc takes a page of HTML for a console
     app.register_blueprint(image_api(api, now=now))
     return Api(api, store, app.test_client(), app)
 
@@ -180,14 +182,14 @@ class _Handler(WSGIRequestHandler):
 
 
 @contextlib.contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """The API over HTTP on a free port; gives its URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Handler)
+def served(app: Flask, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The API over HTTP, or TLS, on a free port; gives its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Handler, ssl_context=tls)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
