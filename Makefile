@@ -80,7 +80,7 @@ bench-admissions: $(VENV)/.installed-dev system-packages cluster-programs ## pod
 bench-peers: $(VENV)/.installed-dev system-packages cluster-programs ## beside PORTIERIS, GATOR and KYVERNO, if given
 	$(BIN)/python -m bench.peers $(ARGS)
 
-docs: $(VENV)/.installed-dev ## the documentation as a site, in build/site; fails on a link that leads nowhere
+docs: $(VENV)/.installed-test ## the documentation as a site, in build/site; fails on a link that leads nowhere
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 pages: $(VENV)/.installed-test ## write the pages and manual pages that are made from the code
