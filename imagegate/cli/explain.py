@@ -104,7 +104,7 @@ def _found(image: str, namespace: str, both: TwoPassResult, trace: Trace, second
 
 
 def _denial(denial: Any) -> dict[str, str]:
-    return {"code": denial.code.value, "rule": denial.rule, "because": denial.because}
+    return {"code": denial.code.value, "rule": denial.rule, "because": denial.because, "hint": denial.hint}
 
 
 def _text(found: dict[str, Any], explained: Explanation, output: str) -> str:

@@ -101,6 +101,11 @@ class MessageSettings:
         "by profile",
     )
     list_rules: bool = flag(True, "Denied imports list the allowed registries, which may be internal host names.")
+    nearest_rule: bool = flag(
+        True,
+        "Denials name the nearest rule that would have allowed the image, and why it did not. Its registries and labels"
+        " are shown to everybody whose images are denied. Never in profile `openshift-4`, or with style `upstream`.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def image_policy_behaviour(settings: Settings, block: ImagePolicyBlock) -> Behav
     """The behaviour of the image policy."""
     given = settings.image_policy
     preset = openshift_4() if settings.profile is Profile.OPENSHIFT_4 else Behaviour()
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"names_nearest_rule": names_nearest_rule(settings)}
     if given.controller_owned is not None:
         changes["controller_owned"] = ControllerOwned(given.controller_owned)
     if settings.messages.style is not None:
@@ -59,6 +59,12 @@ def image_policy_behaviour(settings: Settings, block: ImagePolicyBlock) -> Behav
     )
 
 
+def names_nearest_rule(settings: Settings) -> bool:
+    """True if denials tell more than the originals' sentences."""
+    words = settings.messages
+    return words.nearest_rule and words.style != UPSTREAM and settings.profile is not Profile.OPENSHIFT_4
+
+
 def import_gate_behaviour(settings: Settings) -> GateBehaviour:
     """The behaviour of the import gate."""
     given = settings.import_gate
@@ -70,6 +76,7 @@ def import_gate_behaviour(settings: Settings) -> GateBehaviour:
         reviews_mappings=given.review_mappings,
         bypass_is_full=given.privileged_import_bypass == "full",
         lists_rules=settings.messages.list_rules,
+        names_nearest_rule=names_nearest_rule(settings),
         modern_words=settings.messages.style == MODERN,
     )
 

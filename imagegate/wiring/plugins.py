@@ -28,6 +28,7 @@ from imagegate.wiring.behaviours import (
     image_policy_behaviour,
     import_gate_behaviour,
     integrated_registries,
+    names_nearest_rule,
     plugin_modes,
 )
 from imagegate.wiring.guard import guard_beside, policy_guard
@@ -182,7 +183,9 @@ def _image_enforcement(
     from imagegate.core.enforcement.policy import IMAGE_POLICY
 
     behaviour = replace(
-        cise_behaviour(settings.cise or CisePathSettings(), settings.scanner), node_secrets=node_secrets
+        cise_behaviour(settings.cise or CisePathSettings(), settings.scanner),
+        node_secrets=node_secrets,
+        names_nearest_rule=names_nearest_rule(settings),
     )
     plugin = CisePlugin(
         _policy_set(policies, objects, behaviour, None), behaviour, record_key.key, key_lasts=record_key.lasts

@@ -173,7 +173,10 @@ def test_denial_as_the_api_server_gets_it(world: Setup) -> None:
     response = world.ask("/admit/trust", pod(image, "docker.io/x:1")).response
     assert response["allowed"] is False
     assert response["status"]["message"] == (
-        f'\n"{image}": {NO_SIGNATURE}\nDeny "docker.io/x:1", no matching repositories in the ImagePolicies'
+        f'\n"{image}": {NO_SIGNATURE}; decided by ImagePolicy team/signed repositories[1] {image}, which requires '
+        f'signatures\nDeny "docker.io/x:1", no matching repositories in the ImagePolicies; nearest rule: ImagePolicy '
+        f"team/signed repositories[0] {world.image('team/signed:1')} would allow it with signatures, but host "
+        f"docker.io does not match {world.registry.host}"
     )
     assert not {"code", "reason"} & response["status"].keys()
 
@@ -181,7 +184,8 @@ def test_denial_as_the_api_server_gets_it(world: Setup) -> None:
 def test_without_a_pull_secret(world: Setup) -> None:
     image = world.image("team/signed:1")
     message = world.ask("/admit", pod(image, secrets=())).response["status"]["message"]
-    assert message == f'\nDeny "{image}", no valid ImagePullSecret, 0 tried'
+    decided = f"decided by ImagePolicy team/signed repositories[0] {image}, which requires signatures"
+    assert message == f'\nDeny "{image}", no valid ImagePullSecret, 0 tried; {decided}'
 
 
 def test_only_the_endpoints_of_this_path_deny_what_is_no_workload(world: Setup) -> None:

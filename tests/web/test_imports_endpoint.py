@@ -29,6 +29,10 @@ imagePolicyConfig:
   - domainName: local.registry.corp:5000
 """
 LISTED = '"local.registry.corp:5000", "*.mydomain.com:80", "registry.access.redhat.com:443"'
+NEAREST = (
+    "nearest rule: allowedRegistriesForImport[2] local.registry.corp:5000 would allow it, "
+    'but port 443 does not match "5000"'
+)
 BAR = stream("bar", docker_tag("latest", "local.registry.corp/bar", reference=True))
 
 
@@ -101,9 +105,10 @@ def test_kubectl_prints_what_the_manual_prints(imagegate: AdmissionEndpoints, tm
     assert code == 1
     assert said == (
         'The ImageStream "bar" is invalid: \n'
-        f'* spec.tags[latest].from.name: Forbidden: registry "local.registry.corp" not allowed by whitelist: {LISTED}\n'
+        "* spec.tags[latest].from.name: Forbidden: "
+        f'registry "local.registry.corp" not allowed by whitelist: {LISTED}; {NEAREST}\n'
         "* status.tags[latest].items[0].dockerImageReference: Forbidden: "
-        f'registry "local.registry.corp" not allowed by whitelist: {LISTED}\n'
+        f'registry "local.registry.corp" not allowed by whitelist: {LISTED}; {NEAREST}\n'
     )
     assert WEBHOOK not in said
     assert _as_documented(said)
@@ -114,7 +119,7 @@ def test_kubectl_prints_one_cause_on_the_line(imagegate: AdmissionEndpoints, tmp
     assert code == 1
     assert said == (
         'The ImageStreamTag "bar:latest" is invalid: tag.from.name: Forbidden: '
-        f'registry "local.registry.corp" not allowed by whitelist: {LISTED}\n'
+        f'registry "local.registry.corp" not allowed by whitelist: {LISTED}; {NEAREST}\n'
     )
     assert _as_documented(said)
 

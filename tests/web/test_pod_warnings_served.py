@@ -13,7 +13,7 @@ from tests.support.service import CONFIG, serving
 WARNING = (
     "Warning: image-policy would deny the Pods of this Deployment: spec.template.spec.containers[0].image: "
     "quay.io/evil/tool:1: this image is prohibited by policy: no rule allows it (resource pods, registry "
-    '"quay.io")'
+    '"quay.io")…'
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,13 @@ from imagegate.core.kube.label_selector import LabelSelector
 from imagegate.documents.yaml.source import read_source
 from imagegate.service.policies.policy_set import Mode, Modes
 from imagegate.settings.load import Settings, load_settings, read_settings
-from imagegate.wiring.behaviours import cise_behaviour, image_policy_behaviour, import_gate_behaviour, plugin_modes
+from imagegate.wiring.behaviours import (
+    cise_behaviour,
+    image_policy_behaviour,
+    import_gate_behaviour,
+    names_nearest_rule,
+    plugin_modes,
+)
 
 NOTHING = ImagePolicyBlock()
 
@@ -26,9 +33,9 @@ def settings(text: str) -> Settings:
 
 
 def test_without_settings_the_profile_decides() -> None:
-    assert image_policy_behaviour(settings(""), NOTHING) == Behaviour()
+    assert image_policy_behaviour(settings(""), NOTHING) == Behaviour(names_nearest_rule=True)
     assert image_policy_behaviour(settings("profile: openshift-4"), NOTHING) == openshift_4()
-    assert import_gate_behaviour(settings("")) == DOCUMENTED
+    assert import_gate_behaviour(settings("")) == replace(DOCUMENTED, names_nearest_rule=True)
     assert import_gate_behaviour(settings("profile: openshift-4")) == OPENSHIFT_4
 
 
@@ -62,6 +69,23 @@ def test_what_is_set_counts_in_either_profile(profile: str) -> None:
     assert (gate.insecure_import_falls_back, gate.bypass_is_full, gate.reviews_mappings) == (True, True, True)
     assert not gate.lists_rules
     assert not gate.modern_words
+
+
+@pytest.mark.parametrize(
+    "text, named",
+    [
+        ("", True),
+        ("messages: {nearestRule: false}", False),
+        ("messages: {style: upstream}", False),
+        ("messages: {style: modern}", True),
+        ("profile: openshift-4", False),
+        ("profile: openshift-4\nmessages: {nearestRule: true, style: documented}", False),
+    ],
+)
+def test_the_nearest_rule_is_named_unless_texts_are_the_originals(text: str, named: bool) -> None:
+    assert image_policy_behaviour(settings(text), NOTHING).names_nearest_rule is named
+    assert import_gate_behaviour(settings(text)).names_nearest_rule is named
+    assert names_nearest_rule(settings(text)) is named
 
 
 def test_message_styles() -> None:

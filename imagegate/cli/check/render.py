@@ -95,7 +95,7 @@ def _sentence(problem: Problem) -> str:
     note = "" if problem.mode == ENFORCE else f" (mode {problem.mode}: not denied)"
     place = f"{problem.at}: " if problem.at else ""
     image = f"{problem.image}: " if problem.image else ""
-    return f"{place}{image}{problem.because} [{problem.plugin}: {problem.code}]{note}"
+    return f"{place}{image}{problem.text} [{problem.plugin}: {problem.code}]{note}"
 
 
 def as_json(result: Result) -> dict[str, Any]:

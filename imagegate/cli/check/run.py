@@ -57,6 +57,12 @@ class Problem(NamedTuple):
     at: str
     rule: str
     because: str
+    hint: str = ""
+
+    @property
+    def text(self) -> str:
+        """As ``Denial.text``."""
+        return f"{self.because}; {self.hint}" if self.hint else self.because
 
 
 class Rewrite(NamedTuple):
@@ -391,7 +397,7 @@ def _problems_of_pods(manifest: Manifest, pods: PodResult, known: set[tuple[str,
 def _problem(manifest: Manifest, plugin: str, mode: str, denial: Denial) -> Problem:
     line = manifest.line_of(denial.at)
     code = denial.code.value
-    return Problem(line, plugin, mode, code, denial.image, denial.at, denial.rule, denial.because)
+    return Problem(line, plugin, mode, code, denial.image, denial.at, denial.rule, denial.because, denial.hint)
 
 
 def _rewrites(manifest: Manifest, both: TwoPassResult) -> tuple[Rewrite, ...]:

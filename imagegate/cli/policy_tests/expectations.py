@@ -50,7 +50,7 @@ def denial_text(problem: Problem) -> str:
     """A denial as failures show it."""
     place = f"{problem.at}: " if problem.at else ""
     mode = "" if problem.mode == "enforce" else f" (mode {problem.mode})"
-    return f"{place}{problem.image}: {problem.because} [{problem.plugin}: {problem.code}]{mode}"
+    return f"{place}{problem.image}: {problem.text} [{problem.plugin}: {problem.code}]{mode}"
 
 
 def _denials(at: Place, wanted: Sequence[ExpectedDenial], got: Sequence[Problem]) -> Iterator[Failure]:
@@ -78,7 +78,7 @@ def _fits(wanted: ExpectedDenial, got: Problem) -> bool:
     return (
         wanted.mode == got.mode
         and all(not expected or expected == value for expected, value in pairs)
-        and wanted.contains in got.because
+        and wanted.contains in got.text
     )
 
 

@@ -91,7 +91,7 @@ class Tally:
             if len(self.groups) >= GROUPS_MAX:
                 self.left_out += 1
                 return
-            group = self.groups[key] = Group(key, problem.because, result, problem.at)
+            group = self.groups[key] = Group(key, problem.text, result, problem.at)
         group.objects += 1
         if result.namespace in group.namespaces or len(group.namespaces) < NAMESPACES_MAX:
             group.namespaces[result.namespace] += 1

@@ -50,11 +50,18 @@ class Denial:
     rule: str
     """The rule that decided: ``executionRules[2] no-docker-hub``; empty where no rule did."""
     because: str
-    """The sentence shown to the user for this place (the original's sentence first)."""
+    """The original's sentence."""
+    hint: str = ""
+    """The second sentence: the rule that comes nearest to allowing the image, and why it does not; may be empty."""
+
+    @property
+    def text(self) -> str:
+        """Everything that the user is told about this place."""
+        return f"{self.because}; {self.hint}" if self.hint else self.because
 
     def __str__(self) -> str:
         by = f" by {self.rule}" if self.rule else ""
-        return f"{self.at}: {self.image} denied{by}: {self.because} [{self.code}]"
+        return f"{self.at}: {self.image} denied{by}: {self.text} [{self.code}]"
 
 
 class Softened(NamedTuple):
@@ -69,7 +76,7 @@ class Softened(NamedTuple):
     @property
     def text(self) -> str:
         """The sentence for the user, or for the audit log."""
-        return f"{self.denial.at}: {self.denial.because}"
+        return f"{self.denial.at}: {self.denial.text}"
 
 
 class PatchOp(NamedTuple):

@@ -164,7 +164,7 @@ _SPEC, _IMAGE = "/spec/", "/spec/containers/0/image"
 def _status(request: AdmissionRequest, denials: Sequence[Denial]) -> Status:
     """403 with a cause for each place; 500, so that clients try again, if only look-ups failed."""
     kind, failed = request.kind, all(denial.code in LACK_OF_EVIDENCE for denial in denials)
-    told = "; ".join(f"{denial.at}: {denial.because}" if denial.at else denial.because for denial in denials)
+    told = "; ".join(f"{denial.at}: {denial.text}" if denial.at else denial.text for denial in denials)
     return Status(
         code=500 if failed else 403,
         reason="InternalError" if failed else "Forbidden",
@@ -172,6 +172,6 @@ def _status(request: AdmissionRequest, denials: Sequence[Denial]) -> Status:
         group=kind.group,
         kind=kind.kind,
         name=request.name,
-        causes=tuple(Cause("FieldValueForbidden", f"Forbidden: {each.because}", each.at) for each in denials),
+        causes=tuple(Cause("FieldValueForbidden", f"Forbidden: {each.text}", each.at) for each in denials),
         retry_after_s=RETRY_AFTER_S if failed else 0,
     )

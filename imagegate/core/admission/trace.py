@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+HINT = "hint"
+"""The step that tells the nearest rule: ``because`` is ``Denial.hint``, also where the denial leaves it out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

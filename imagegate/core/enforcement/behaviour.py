@@ -78,6 +78,11 @@ class CiseSettings:
     rewriting: Rewriting = Rewriting.ALL
     keep_tag: bool = False
     """Rewrite ``NAME:TAG`` to ``NAME:TAG@DIGEST`` instead of ``NAME@DIGEST``."""
+    names_nearest_rule: bool = False
+    """Denials also tell the entry that comes nearest to the image, or the one that decides it and what it requires.
+
+    Off here, where texts are the originals'; on by the setting ``messages.nearestRule``.
+    """
     advisor_account: str = ""
     """IBM Cloud account for entries that name none (docs/spec/enforcement.md 14.2)."""
     scan_rules: ScanRules | None = None

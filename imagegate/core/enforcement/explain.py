@@ -6,7 +6,8 @@ from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.admission.workload import ImageUse
 from imagegate.core.enforcement.evaluate import RequirementsResult
 from imagegate.core.enforcement.image import CiseImage
-from imagegate.core.enforcement.patterns import compare, compare_image_ref, quality
+from imagegate.core.enforcement.nearest import mismatch
+from imagegate.core.enforcement.patterns import compare_image_ref, quality
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Verified
 from imagegate.core.enforcement.selection import EffectivePolicy, PolicySet, Selected
@@ -29,7 +30,7 @@ def _entry_step(entry: Entry, spelling: str, best: Entry | None) -> Step:
     matches = matches or compare_image_ref(entry.name, spelling)
     detail = {"name": entry.name, "group": entry.source.group.value}
     if not matches:
-        return Step(ENTRY, entry.rule, "not-matched", _why_not(entry.name, spelling), detail)
+        return Step(ENTRY, entry.rule, "not-matched", mismatch(entry.name, spelling), detail)
     exact = entry.name == spelling and "*" not in entry.name
     detail["quality"] = "exact" if exact else str(quality(entry.name))
     if entry is best:
@@ -38,19 +39,6 @@ def _entry_step(entry: Entry, spelling: str, best: Entry | None) -> Step:
     if best is not None and not exact and quality(entry.name) == quality(best.name):
         because = f"as specific as {best.source}, which comes first"
     return Step(ENTRY, entry.rule, "matched", because, detail)
-
-
-def _why_not(name: str, image: str) -> str:
-    """The part of an image string that an entry's name does not match."""
-    host_pattern, slash, path_pattern = name.partition("/")
-    if not slash:
-        return f"{image} is not {name}" if "*" not in name else f"{image} does not match {name}"
-    host, slash, path = image.partition("/")
-    if not slash:
-        return f"{image} has no / and so no host part"
-    if not compare(host_pattern, host):
-        return f"host {host} does not match {host_pattern}"
-    return f"path {path} does not match {path_pattern}"
 
 
 def trace_policies(trace: Trace, policies: PolicySet, namespace: str) -> None:

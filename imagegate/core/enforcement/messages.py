@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from imagegate.core.kube.go_quote import go_quote
 
@@ -15,19 +16,31 @@ DOCUMENTED = (
 """Beginnings of the four CISE messages, printed on the API server's own line (docs/spec/enforcement.md 16.1)."""
 
 
-def status_message(sentences: Sequence[tuple[str, str]], *, one_image: bool = True) -> str:
+class Sentence(NamedTuple):
+    """What one denial tells."""
+
+    image: str
+    """Empty: it is about the whole object."""
+    text: str
+    """The original's sentence."""
+    hint: str = ""
+    """See ``Denial.hint``."""
+
+
+def status_message(sentences: Sequence[Sentence], *, one_image: bool = True) -> str:
     """All sentences, one on each line, in the order of the containers; each once for an image.
 
     As in Portieris the message begins with a newline, unless every sentence is one of the four CISE messages. Those
     stand alone, as documented, where the object has one image; every other sentence has its image in it or in front.
 
     Args:
-        sentences: image (empty: of the whole object) and the original's sentence.
+        sentences: those of all denials.
         one_image: the object has no other image.
     """
-    documented = all(text.startswith(DOCUMENTED) for _, text in sentences)
-    named = [text if documented and one_image else _with_image(image, text) for image, text in sentences]
-    message = "\n".join(dict.fromkeys(named))
+    documented = all(each.text.startswith(DOCUMENTED) for each in sentences)
+    named = [each.text if documented and one_image else _with_image(each.image, each.text) for each in sentences]
+    told = (f"{text}; {each.hint}" if each.hint else text for text, each in zip(named, sentences, strict=True))
+    message = "\n".join(dict.fromkeys(told))
     return message if documented else f"\n{message}"
 
 

@@ -17,13 +17,14 @@ from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.object_faults import fault_denials, faults
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.core.admission.trace import Step, Trace
+from imagegate.core.admission.trace import HINT, Step, Trace
 from imagegate.core.admission.workload import ImageUse, InvalidObject
 from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Rewriting
 from imagegate.core.enforcement.evaluate import RequirementsResult, evaluate_requirements
 from imagegate.core.enforcement.explain import trace_policies, trace_requirements, trace_selection
 from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
-from imagegate.core.enforcement.messages import broken_policy_text, status_message
+from imagegate.core.enforcement.messages import Sentence, broken_policy_text, status_message
+from imagegate.core.enforcement.nearest import failed_hint
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Check, PullSource, Refused
 from imagegate.core.enforcement.rewrite_record import Rewrite, RewriteRecords, record_place
@@ -241,7 +242,7 @@ class _Review:
         denials = tuple(denial for verdict in verdicts for denial in verdict.denials)
         rules = tuple(dict.fromkeys(v.result.entry.rule for v in verdicts if v.result is not None))
         if denials:
-            sentences = [(denial.image, denial.because) for denial in denials]
+            sentences = [Sentence(denial.image, denial.because, denial.hint) for denial in denials]
             status = Status(
                 code=0, reason="", message=status_message(sentences, one_image=len(self._workload.uses) == 1)
             )
@@ -271,7 +272,7 @@ class _Review:
             trace_selection(self._trace, use, self._plugin.policies, self._request.namespace, image.original)
         selected = select(self._plugin.policies, self._request.namespace, image.original, image, self._settings)
         if isinstance(selected, NoEntryReason):
-            return self._denied(use, "", self._no_entry(selected, use.name))
+            return self._denied(use, "", self._no_entry(selected, use.name), self._nearest_hint(selected, image))
         result = evaluate_requirements(
             selected.entry,
             self._plugin.applied,
@@ -292,9 +293,10 @@ class _Review:
             self._verdict_cache.add(key, CachedVerdict(image, result, tuple(self._reader.used or ())))
         if self._trace is not None:
             trace_requirements(self._trace, use, image, selected, result)
-        return _Verdict(
-            use, image, result, tuple(self._denial(use, result.entry.rule, refused) for refused in result.refused)
+        denials = tuple(
+            self._denial(use, result.entry.rule, refused, failed_hint(result, refused)) for refused in result.refused
         )
+        return _Verdict(use, image, result, denials)
 
     def _add_allowed(self, image: str, entry: Entry) -> None:
         effective = self._plugin.policies.effective(self._request.namespace)
@@ -316,12 +318,22 @@ class _Review:
         code = DenialCode.NO_POLICY if reason is NoEntryReason.NO_POLICIES else DenialCode.NO_MATCHING_REPOSITORY
         return Refused(code, no_entry_text(reason, self._request.namespace, image, self._settings))
 
-    def _denied(self, use: ImageUse, rule: str, refused: Refused) -> _Verdict:
-        self._note(use, "denied", refused.text)
-        return _Verdict(use, denials=(self._denial(use, rule, refused),))
+    def _nearest_hint(self, reason: NoEntryReason, image: CiseImage) -> str:
+        if reason not in (NoEntryReason.NO_MATCH_IN_CLUSTER, NoEntryReason.NO_MATCH_IN_NAMESPACE):
+            return ""
+        effective = self._plugin.policies.effective(self._request.namespace)
+        found = effective.nearest(image.original) if effective is not None else None
+        return found.hint if found is not None else ""
 
-    def _denial(self, use: ImageUse, rule: str, refused: Refused) -> Denial:
-        return Denial(code=refused.code, image=use.name, at=use.field, rule=rule, because=refused.text)
+    def _denied(self, use: ImageUse, rule: str, refused: Refused, hint: str = "") -> _Verdict:
+        self._note(use, "denied", refused.text)
+        return _Verdict(use, denials=(self._denial(use, rule, refused, hint),))
+
+    def _denial(self, use: ImageUse, rule: str, refused: Refused, hint: str) -> Denial:
+        if hint and self._trace is not None:
+            self._trace.add(use.field, Step(HINT, use.name, "told", hint))
+        told = hint if self._settings.names_nearest_rule else ""
+        return Denial(code=refused.code, image=use.name, at=use.field, rule=rule, because=refused.text, hint=told)
 
     def _note(self, use: ImageUse, outcome: str, because: str) -> None:
         if self._trace is not None:
@@ -421,7 +433,7 @@ def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:
 def _denied_faults(request: AdmissionRequest, error: InvalidObject) -> Decision:
     """The denial of an object that cannot be read, with all its faults."""
     found = faults(error, lambda document: read_workload(replace(request, object=document)), request.object or {})
-    message = status_message([("", str(each)) for each in found])
+    message = status_message([Sentence("", str(each)) for each in found])
     return Decision(plugin=NAME, denials=fault_denials(found), status=Status(code=0, reason="", message=message))
 
 
@@ -429,5 +441,5 @@ def _denied_object(code: DenialCode, text: str) -> Decision:
     """The denial of the object as a whole."""
     denial = Denial(code=code, image="", at="", rule="", because=text)
     return Decision(
-        plugin=NAME, denials=(denial,), status=Status(code=0, reason="", message=status_message([("", text)]))
+        plugin=NAME, denials=(denial,), status=Status(code=0, reason="", message=status_message([Sentence("", text)]))
     )

@@ -10,6 +10,7 @@ from imagegate.caching import BoundedCache
 from imagegate.core.enforcement.behaviour import CiseSettings, Dialect, Profile
 from imagegate.core.enforcement.entry_index import NameIndex
 from imagegate.core.enforcement.image import CiseImage
+from imagegate.core.enforcement.nearest import NearestEntries, NearestEntry
 from imagegate.core.enforcement.policy import (
     CLUSTER_IMAGE_POLICY,
     DEFAULT_GROUPS,
@@ -64,7 +65,7 @@ class AllowedImageCache(BoundedCache[str, str]):
 class EffectivePolicy:
     """All entries of one namespace or of the cluster, as one list."""
 
-    __slots__ = ("_index", "broken", "entries", "kind", "only_names")
+    __slots__ = ("_index", "_nearest", "broken", "entries", "kind", "only_names")
 
     def __init__(self, kind: str, entries: Sequence[Entry], broken: Sequence[str] = ()) -> None:
         self.kind = kind
@@ -73,6 +74,7 @@ class EffectivePolicy:
         self.entries = tuple(entries)
         self.only_names = not any(entry.requires for entry in self.entries)
         """True if no entry requires more than a matching name, so that nothing has to be looked up."""
+        self._nearest: NearestEntries | None = None
         self._index = None if len(self.entries) <= FEW_ENTRIES else self._build_index()
 
     def _build_index(self) -> NameIndex:
@@ -84,6 +86,12 @@ class EffectivePolicy:
             self._index = self._build_index()  # threads may build it at the same time; any of the results is right
         position = self._index.best(image)
         return None if position is None else self.entries[position]
+
+    def nearest(self, image: str) -> NearestEntry | None:
+        """The entry that comes nearest to an image string that none matches; None without entries."""
+        if self._nearest is None:
+            self._nearest = NearestEntries(self.entries)  # as for ``best``
+        return self._nearest.nearest(image)
 
 
 class PolicySet:

@@ -130,6 +130,11 @@ class Behaviour:
     """A container that ``kubectl debug`` adds is rewritten to a digest too, even in a controlled pod."""
     restores_pinned: bool = True
     """An immutable image keeps its stored digest where the tag still resolves to it."""
+    names_nearest_rule: bool = False
+    """A denial also tells the rule that comes nearest to allowing the image, and why it does not.
+
+    Off here, where texts are the original's; on by the setting ``messages.nearestRule``.
+    """
     upstream_messages: bool = False
     """Messages do not name the rule (docs/spec/image-policy.md 10.1, first table)."""
     go_type_names: bool = False

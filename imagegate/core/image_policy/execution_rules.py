@@ -18,6 +18,7 @@ from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule, folded
 from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.image_streams.docker_labels import NoConfig, UndecodableMetadata, docker_labels
+from imagegate.core.references.near_hosts import NearHosts
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference
 from imagegate.core.references.registry_hosts import DOCKER_HUB, all_places, broad_pattern, places, texts
 from imagegate.core.references.wildcard import Wildcard
@@ -66,7 +67,7 @@ class CompiledRule:
 class RuleList:
     """The rules for one group-resource, indexed by registry. Immutable."""
 
-    __slots__ = ("_behaviour", "_by_registry", "_general", "accepts_by_image", "default_accept", "rules")
+    __slots__ = ("_behaviour", "_by_registry", "_general", "_near", "accepts_by_image", "default_accept", "rules")
 
     def __init__(self, rules: Sequence[CompiledRule], behaviour: Behaviour) -> None:
         self._behaviour = behaviour
@@ -84,6 +85,7 @@ class RuleList:
                 general.append(rule)
         self._by_registry = {registry: tuple(found) for registry, found in by_registry.items()}
         self._general = tuple(general)
+        self._near: NearHosts[CompiledRule] | None = None
 
     def candidates(self, attributes: Attributes) -> Sequence[CompiledRule]:
         """Every rule that can match the image, in file order; all others name other registries."""
@@ -99,6 +101,20 @@ class RuleList:
             return self._general
         found.update((rule.index, rule) for rule in self._general)
         return [found[index] for index in sorted(found)]
+
+    def nearest_by_registry(self, registry: str) -> CompiledRule | None:
+        """The accept rule for the registry most like ``registry``; None if no accept rule names registries.
+
+        Only for the words of a denial. The index is built for the first one: threads may build it at the same time.
+        """
+        if self._near is None:
+            accepting = [each for each in self.rules if not each.rule.reject and not each.rule.invert_match]
+            self._near = NearHosts(
+                (named, each)
+                for each in accepting
+                for named in (*each.rule.match_registries, *each.rule.match_registry_patterns)
+            )
+        return self._near.nearest(registry)
 
     def decide(self, attributes: Attributes, excluded: Excluded) -> RuleResult:
         """The result for one image.
@@ -287,7 +303,7 @@ def image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behav
     if image is None:
         return False
     if rule.match_docker_image_labels:
-        labels = _labels(image, compiled, behaviour)
+        labels = image_labels(image, compiled, behaviour)
         if isinstance(labels, bool):
             return labels
         if not all(condition.holds(labels) for condition in rule.match_docker_image_labels):
@@ -300,7 +316,7 @@ def image_holds(compiled: CompiledRule, attributes: Attributes, behaviour: Behav
     return all(selector.matches(labels_of_image) for selector in rule.match_image_labels)
 
 
-def _labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behaviour) -> Mapping[str, str] | bool:
+def image_labels(image: Mapping[str, Any], compiled: CompiledRule, behaviour: Behaviour) -> Mapping[str, str] | bool:
     """The image's own labels; where they cannot be read, the value of all image conditions together.
 
     Source: docs/spec/image-policy.md 14 rows 15, 16.

@@ -26,7 +26,8 @@ from imagegate.core.image_policy.messages import (
 )
 from imagegate.core.image_policy.request import PolicyRequest
 from imagegate.core.image_policy.resolution import Attributes, Resolver, Unresolved
-from imagegate.core.image_policy.trace import trace_image, trace_request
+from imagegate.core.image_policy.trace import trace_hint, trace_image, trace_request
+from imagegate.core.image_policy.unmet import nearest_rule, rejection_hint
 from imagegate.core.image_policy.verdict_cache import Verdict, VerdictCache
 from imagegate.errors import InvalidReference
 
@@ -160,6 +161,24 @@ class ImagesReview:
         return verdict
 
     def _new_verdict(self, use: ImageUse, *, rewriting: bool) -> Verdict:
+        """The verdict, and what a denial tells of the rules."""
+        verdict = self._evaluated(use, rewriting=rewriting)
+        is_told = self._behaviour.names_nearest_rule or self._trace is not None
+        if not is_told or verdict.outcome is None or verdict.outcome.accepted or verdict.bad_name:
+            return verdict
+        return verdict._replace(hint=self._hint(verdict, verdict.outcome))
+
+    def _hint(self, verdict: Verdict, outcome: RuleResult) -> str:
+        """Why the reject rule matches, or the nearest accept rule does not, as the user sees the image."""
+        if outcome.rule is not None:
+            hidden = verdict.second_look  # of what imagegate alone sees only the rule is told
+            return "" if hidden else rejection_hint(outcome.rule, verdict.attributes, self._behaviour)
+        rules = self._plan.rules
+        assert rules is not None  # noqa: S101 - they denied
+        near = nearest_rule(rules, verdict.attributes, self._excluded, self._behaviour)
+        return near.hint if near is not None else ""
+
+    def _evaluated(self, use: ImageUse, *, rewriting: bool) -> Verdict:
         """Resolve, then apply the rules; look a second time where imagegate may see more than the user."""
         attributes, error = self._resolve(use)
         refused = self._resolver.was_refused
@@ -244,7 +263,7 @@ class ImagesReview:
             return True
         if earlier is None:
             return not self._mutating
-        self._deny(use, earlier.code, earlier.rule, earlier.because)
+        self._deny(use, earlier.code, earlier.rule, earlier.because, earlier.hint)
         return True
 
     def _resolve(self, use: ImageUse) -> tuple[Attributes, Unresolved | None]:
@@ -293,6 +312,7 @@ class ImagesReview:
                 self._behaviour,
                 second_look=verdict.second_look,
             )
+            trace_hint(self._trace, use, verdict.hint)
         for rule in outcome.softened:
             self._note_softened(use, rule)
         if outcome.rule is not None:
@@ -308,7 +328,7 @@ class ImagesReview:
         else:
             resource = str(self._request.request_resource)
             because = documented_detail(outcome.rule, verdict.attributes, self._told(verdict.error), resource)
-        return self._deny(use, code, label, because)
+        return self._deny(use, code, label, because, verdict.hint if self._behaviour.names_nearest_rule else "")
 
     def _told(self, error: Unresolved | None) -> Unresolved | None:
         """A failed resolution, unless nothing was looked up and no rule could have used the result."""
@@ -354,8 +374,8 @@ class ImagesReview:
         rule = "resolveImages" if self._plan.fatal else ""
         return self._deny(use, code, rule, because)
 
-    def _deny(self, use: ImageUse, code: DenialCode, rule: str, because: str) -> Denial:
-        denial = Denial(code=code, image=use.name, at=use.error_field, rule=rule, because=because)
+    def _deny(self, use: ImageUse, code: DenialCode, rule: str, because: str, hint: str = "") -> Denial:
+        denial = Denial(code=code, image=use.name, at=use.error_field, rule=rule, because=because, hint=hint)
         self._denials.append(replace(denial, because=f"{because} ({use.within})") if use.within else denial)
         return denial
 

@@ -80,7 +80,7 @@ def invalid_status(request: AdmissionRequest, denials: Sequence[Denial]) -> Stat
             causes=tuple(Cause("InternalError", denial.because, denial.at) for denial in denials),
             retry_after_s=RETRY_AFTER_S,
         )
-    errors = aggregate(f"{denial.at}: Forbidden: {denial.because}" for denial in denials)
+    errors = aggregate(f"{denial.at}: Forbidden: {denial.text}" for denial in denials)
     return Status(
         code=422,
         reason="Invalid",
@@ -88,7 +88,7 @@ def invalid_status(request: AdmissionRequest, denials: Sequence[Denial]) -> Stat
         group=kind.group,
         kind=kind.kind,
         name=request.name,
-        causes=tuple(Cause("FieldValueForbidden", f"Forbidden: {denial.because}", denial.at) for denial in denials),
+        causes=tuple(Cause("FieldValueForbidden", f"Forbidden: {denial.text}", denial.at) for denial in denials),
     )
 
 

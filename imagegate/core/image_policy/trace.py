@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagegate.core.admission.request import AdmissionRequest
-from imagegate.core.admission.trace import Step, Trace
+from imagegate.core.admission.trace import HINT, Step, Trace
 from imagegate.core.admission.workload import ImageUse
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.coverage import Plan
@@ -62,6 +62,12 @@ def trace_image(
     for rule in rules.rules if rules is not None else ():
         trace.add(at, _rule_step(rule, attributes, excluded, behaviour))
     trace.add(at, _verdict_step(use, outcome, rules))
+
+
+def trace_hint(trace: Trace, use: ImageUse, hint: str) -> None:
+    """Add what a denial tells of the rules."""
+    if hint:
+        trace.add(use.error_field, Step(HINT, use.name, "told", hint))
 
 
 def _resolution_step(use: ImageUse, attributes: Attributes, error: Unresolved | None) -> Step:

@@ -52,6 +52,8 @@ class Verdict(NamedTuple):
     """The reference that a rewrite would write; empty if none."""
     second_look: bool = False
     """The result follows from what imagegate itself sees, with its own rights."""
+    hint: str = ""
+    """The nearest rule, in words, where the rules deny."""
 
 
 class VerdictCache:

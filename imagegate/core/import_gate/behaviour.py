@@ -48,6 +48,11 @@ class GateBehaviour:
     """Users who skip the check of imports also skip that of the image stream (``privilegedImportBypass: full``)."""
     lists_rules: bool = True
     """Messages name the rules (``messages.listRules``)."""
+    names_nearest_rule: bool = False
+    """Messages also tell the entry that comes nearest to allowing the image, and which part of it differs.
+
+    Off here, where texts are the original's; on by the setting ``messages.nearestRule``.
+    """
     modern_words: bool = False
     """Messages say "list of allowed registries" for "whitelist" (``messages.style: modern``)."""
 

@@ -6,13 +6,13 @@ Nothing is decided here: the verdict is ``ImportGate.admit``'s in ``gate``, and 
 from __future__ import annotations
 
 from imagegate.core.admission.trace import Step, Trace
-from imagegate.core.import_gate.gate import ImportGate, hosts_to_try, repository_of
-from imagegate.core.import_gate.rules import PORTS_OF_NO_PORT, ImportRule, join_host_port
+from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.nearest import mismatches
+from imagegate.core.import_gate.rules import join_host_port
 from imagegate.core.import_gate.transport import Transport
 from imagegate.core.import_gate.validation import as_imported
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.openshift import ImageReference
-from imagegate.core.references.wildcard import Wildcard
 
 TAGGING = "oc tag"
 IMPORTING = "oc import-image"
@@ -57,11 +57,11 @@ def _explain_rules(
     gate: ImportGate, text: str, reference: ImageReference, transport: Transport, way: str, trace: Trace
 ) -> bool:
     """Record every rule and the verdict; True if the reference is admitted."""
-    host, port = gate.host_and_port(reference.registry, transport)
+    place = gate.place(reference, transport)
     for rule in gate.rules:
-        because = _mismatch_reason(gate, rule, host, port) or _other_repository(rule, reference)
-        if because:
-            trace.add(way, Step("import-rule", rule.name, "not-matched", because))
+        unmet = mismatches(rule, place, gate.folded)
+        if unmet:
+            trace.add(way, Step("import-rule", rule.name, "not-matched", unmet[0]))
         else:
             trace.add(way, Step("import-rule", rule.name, "matched", f"matches {go_quote(rule.label)}"))
     admission = gate.admit(reference, transport)
@@ -80,27 +80,3 @@ def _host_step(reference: ImageReference, host: str, port: str) -> str:
         return f"{host}: no port is written, and insecure transport is allowed beside secure"
     written = ":" in reference.registry
     return f"{join_host_port(host, port)}: the port {'as written' if written else 'of secure registries'}"
-
-
-def _mismatch_reason(gate: ImportGate, rule: ImportRule, host: str, port: str) -> str:
-    """The reason the rule does not admit the host at the port; empty if it does."""
-    pattern = Wildcard(gate.folded(rule.host))
-    if not any(pattern.matches(gate.folded(candidate)) for candidate in hosts_to_try(host)):
-        if "/" in rule.host:
-            return f"{go_quote(rule.host)} has a path or a scheme, only the registry's host is compared"
-        return f"host {go_quote(host)} does not match {go_quote(rule.host)}"
-    if not port:
-        if rule.port in PORTS_OF_NO_PORT:
-            return ""
-        return f"without a port only rules for port 80, 443 or * count, and this one is for {go_quote(rule.port)}"
-    if Wildcard(rule.port).matches(port):
-        return ""
-    return f"port {port} does not match {go_quote(rule.port)}"
-
-
-def _other_repository(rule: ImportRule, reference: ImageReference) -> str:
-    """The reason the rule does not admit the repository; empty if it does."""
-    repository = repository_of(reference)
-    if not rule.repository or Wildcard(rule.repository).matches(repository):
-        return ""
-    return f"repository {go_quote(repository)} does not match {go_quote(rule.repository)}"

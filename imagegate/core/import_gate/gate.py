@@ -13,6 +13,7 @@ from typing import NamedTuple
 from imagegate.core.import_gate import messages
 from imagegate.core.import_gate.behaviour import DOCUMENTED, GateBehaviour
 from imagegate.core.import_gate.checked_mirrors import CheckedMirrors
+from imagegate.core.import_gate.nearest import NearestEntries, Place
 from imagegate.core.import_gate.rules import (
     AllowedRegistry,
     ImportRule,
@@ -38,6 +39,13 @@ class Admission:
     """The original's message; empty if allowed."""
     rule: ImportRule | None = None
     """None if refused, if everything is allowed, or if the repository was allowed before."""
+    hint: str = ""
+    """The nearest entry, in words, where the list refuses it; see ``Denial.hint``."""
+
+    @property
+    def text(self) -> str:
+        """The message and the hint."""
+        return f"{self.error}; {self.hint}" if self.hint else self.error
 
 
 _ALLOWED = Admission(True)
@@ -51,6 +59,7 @@ class ImportGate:
         "_index",
         "_integrated",
         "_listed",
+        "_nearest",
         "behaviour",
         "integrated_registry",
         "mirrors",
@@ -84,6 +93,7 @@ class ImportGate:
         self._index = RuleIndex(parse_rules(entries or ()), fold_case=behaviour.fold_case)
         self._integrated = _integrated_rule(integrated_registry, self._index.rules, fold_case=behaviour.fold_case)
         self._listed = self._listed_rules()
+        self._nearest = NearestEntries(self.rules, self.folded)
 
     @classmethod
     def configured(
@@ -161,7 +171,14 @@ class ImportGate:
             rule = self._admitting_rule(candidate, port, repository)
             if rule is not None:
                 return Admission(True, rule=rule)
-        return Admission(False, self._refusal_message(registry, host, port))
+        place = Place(tuple(hosts_to_try(host)), port, repository)
+        return Admission(False, self._refusal_message(registry, host, port), hint=self._hint(place))
+
+    def _hint(self, place: Place) -> str:
+        if not (self.behaviour.names_nearest_rule and self.behaviour.lists_rules):
+            return ""
+        found = self._nearest.nearest(place)
+        return found.hint if found is not None else ""
 
     def admit_at(
         self,
@@ -187,6 +204,11 @@ class ImportGate:
         if not host and not registry:
             host = DOCKER_HUB
         return host, port
+
+    def place(self, reference: ImageReference, transport: Transport) -> Place:
+        """A reference as the rules compare it."""
+        host, port = self.host_and_port(reference.registry, transport)
+        return Place(tuple(hosts_to_try(host)), port, repository_of(reference))
 
     def folded(self, host: str) -> str:
         """The host as it is compared: in lower case, if case is folded."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imagegate.core.admission.decision import Decision, Denial, DenialCode
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.core.admission.trace import Step, Trace
+from imagegate.core.admission.trace import HINT, Step, Trace
 from imagegate.core.import_gate.gate import Asked, ImportGate, RecordingGate
 from imagegate.core.import_gate.messages import internal_error, not_read
 from imagegate.core.kube import status as api_status
@@ -90,6 +90,8 @@ class ImportGatePlugin:
         if trace is not None:
             for asked in gate.asked:
                 trace.add(asked.path, _trace_step(asked))
+                if asked.admission.hint:
+                    trace.add(asked.path, Step(HINT, RULE, "told", asked.admission.hint))
         if isinstance(verdict, Unanswered):
             return _unanswered_decision(verdict)
         if verdict is None:
@@ -116,10 +118,11 @@ def _refused_decision(refusal: Refusal) -> Decision:
             at=finding.error.field,
             rule=RULE if finding.refused else "",
             because=finding.error.detail if finding.error.type is ErrorType.FORBIDDEN else finding.error.body,
+            hint=finding.hint,
         )
         for finding in refusal.findings
     )
-    status = api_status.invalid(refusal.kind, refusal.name, [finding.error for finding in refusal.findings])
+    status = api_status.invalid(refusal.kind, refusal.name, [finding.told for finding in refusal.findings])
     return Decision(plugin=NAME, denials=denials, status=status, rules=(RULE,) if any(d.rule for d in denials) else ())
 
 

@@ -35,5 +35,5 @@ def outside_references(gate: ImportGate, stream: Mapping[str, Any]) -> Iterator[
                 found.metadata.name,
                 finding.error.field,
                 finding.image,
-                finding.error.detail,
+                finding.told.detail,
             )

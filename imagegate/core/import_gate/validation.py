@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from imagegate.core.image_streams.metadata_validation import (
@@ -52,13 +52,19 @@ _NOT_COMPARED = frozenset({"managedFields", "selfLink"})
 class Finding(NamedTuple):
     """One error and the image it is about, as written (empty: none).
 
-    ``refused``: the list refused the image. ``is_unknown``: a look-up failed.
+    ``refused``: the list refused the image. ``is_unknown``: a look-up failed. ``hint``: see ``Denial.hint``.
     """
 
     error: FieldError
     image: str = ""
     refused: bool = False
     is_unknown: bool = False
+    hint: str = ""
+
+    @property
+    def told(self) -> FieldError:
+        """The error with the hint."""
+        return replace(self.error, detail=f"{self.error.detail}; {self.hint}") if self.hint else self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +371,7 @@ def _check_list(
     gate: ImportGate, text: str, reference: ImageReference, path: str, transport: Transport, inherited: Inherited
 ) -> list[Finding]:
     admission = gate.admit_at(path, reference, transport, repositories=inherited.repositories)
-    return [] if admission.allowed else [Finding(forbidden(path, admission.error), text, True)]
+    return [] if admission.allowed else [Finding(forbidden(path, admission.error), text, True, hint=admission.hint)]
 
 
 def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Finding]:
@@ -382,7 +388,7 @@ def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Fi
     if admission.allowed:
         return []
     text = import_forbidden(asked.registry, admission.error)
-    return [Finding(forbidden(path, text), image.source.name, True)]
+    return [Finding(forbidden(path, text), image.source.name, True, hint=admission.hint)]
 
 
 def as_imported(reference: ImageReference, *, insecure: bool) -> ImageReference:

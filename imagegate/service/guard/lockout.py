@@ -60,7 +60,7 @@ class Lockout:
 
     def __str__(self) -> str:
         by = f" of {self.denial.rule}" if self.denial.rule else ""
-        return f"image {self.image} in namespace {self.namespace} is denied by {self.plugin}{by}: {self.denial.because}"
+        return f"image {self.image} in namespace {self.namespace} is denied by {self.plugin}{by}: {self.denial.text}"
 
 
 def lockouts(

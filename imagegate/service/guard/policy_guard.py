@@ -89,7 +89,7 @@ class PolicyGuard:
         else:
             found = self._judge(review, review.in_force, AnswerReader(answers, final=True), now)
         if trace is not None:
-            because = "; ".join(denial.because for denial in found.denials)
+            because = "; ".join(denial.text for denial in found.denials)
             trace.add("", Step("policy", request.name, "denied" if because else "allowed", because))
         return found
 

@@ -172,7 +172,7 @@ class _ControllerTarget(_Target):
                 return None
             repositories = kept.repositories
         admission = in_force.gate.admit(source.image, transport, repositories=repositories)
-        return None if admission.allowed else not_listed(admission.error)
+        return None if admission.allowed else not_listed(admission.text)
 
 
 def _version_of(stream: JsonObject) -> str:

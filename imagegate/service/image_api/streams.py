@@ -177,9 +177,9 @@ class ImageObjects:
         for finding in findings:
             if finding.refused and mode is not Mode.ENFORCE:
                 if mode is Mode.WARN:
-                    request.warnings.append(f"import-gate would deny: {finding.error}")
+                    request.warnings.append(f"import-gate would deny: {finding.told}")
                 continue
-            counting.append(finding.error)
+            counting.append(finding.told)
         if counting:
             raise StatusError(invalid(kind, name, counting))
 

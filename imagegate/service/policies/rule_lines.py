@@ -38,6 +38,7 @@ def rule_lines(plugin: Plugin) -> tuple[RuleLine, ...]:
 
 
 def _entries(plugin: Plugin) -> Iterator[RuleLine]:
+    from imagegate.core.enforcement.nearest import required
     from imagegate.core.enforcement.plugin import CisePlugin  # imports cryptography, which takes memory
 
     if not isinstance(plugin, CisePlugin):
@@ -47,16 +48,7 @@ def _entries(plugin: Plugin) -> Iterator[RuleLine]:
             place = f"{policy.kind} {f'{policy.namespace}/' if policy.namespace else ''}{policy.name}"
             yield RuleLine(place, place, "reject", policy.broken)
         for entry in policy.entries:
-            wanted = [
-                name
-                for name, is_wanted in (
-                    ("signatures", entry.simple.enabled),
-                    ("content trust", entry.trust.enabled),
-                    ("vulnerability reports", entry.vulnerability.enabled),
-                )
-                if is_wanted
-            ]
-            text = entry.broken or f"requires {' and '.join(wanted) or 'nothing'}"
+            text = entry.broken or f"requires {' and '.join(required(entry)) or 'nothing'}"
             yield RuleLine(entry.rule, entry.rule, "require" if entry.requires else "accept", text)
 
 

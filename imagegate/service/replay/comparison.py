@@ -74,7 +74,7 @@ def _word(both: TwoPassResult) -> Word:
 
 def _reasons(both: TwoPassResult) -> Iterator[Reason]:
     for plugin, denial in both.denials:
-        yield Reason(plugin, denial.code.value, denial.rule, denial.image, f"{denial.at}: {denial.because}")
+        yield Reason(plugin, denial.code.value, denial.rule, denial.image, f"{denial.at}: {denial.text}")
 
 
 def _with_images(request: AdmissionRequest, reasons: Sequence[Reason]) -> Iterator[Reason]:

@@ -49,7 +49,7 @@ class PluginRecord(TypedDict, total=False):
     softened: list[str]
     """Rules that matched in mode ``warn`` or ``audit``: ``RULE (MODE): IMAGE``."""
     denials: list[dict[str, str]]
-    """The first denials: ``at``, ``image``, ``rule``, ``code``, ``because``."""
+    """The first denials: ``at``, ``image``, ``rule``, ``code``, ``because``, ``hint``."""
     rewrites: list[dict[str, str]]
     """The first images that were written back: ``at`` and the image ``to`` which it was changed."""
 
@@ -214,6 +214,7 @@ def _denial_record(denial: Denial) -> dict[str, str]:
         "rule": denial.rule,
         "code": denial.code.value,
         "because": denial.because,
+        "hint": denial.hint,
     }
     return {key: text[:TEXT_MAX] for key, text in fields.items() if text}
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagegate.core.admission.decision import Denial, PatchOp, field_path, pointer
-from imagegate.core.admission.trace import Step
+from imagegate.core.admission.trace import HINT, Step
 from imagegate.service.review.both_passes import TwoPassResult
 from imagegate.service.review.response import Verdict
 from imagegate.service.review.step_sentences import sentence
 
 PLUG_IN = "plug-in"
-_RULES = ("rule", "policy-entry")
 
 
 @dataclass(slots=True)
@@ -35,8 +34,8 @@ class ImageExplanation:
     """Sentences of the denial."""
     rule: str = ""
     """The rule that denies it; empty where none does."""
-    nearest: str = ""
-    """The rule that comes nearest to allowing it, and why it does not."""
+    hint: str = ""
+    """The rule that comes nearest to allowing it, and why it does not: see ``Denial.hint``."""
     evidence: list[str] = field(default_factory=list)
     """Look-ups and rules that were tried, in order."""
 
@@ -91,7 +90,6 @@ def _grouped(steps: Sequence[tuple[str, Step]]) -> tuple[dict[str, PluginExplana
     silent: dict[str, None] = {}
     notes: list[str] = []
     part: PluginExplanation | None = None
-    candidates: dict[int, list[Step]] = {}
     for at, step in steps:
         if step.what == PLUG_IN:
             part = None
@@ -105,37 +103,11 @@ def _grouped(steps: Sequence[tuple[str, Step]]) -> tuple[dict[str, PluginExplana
             _append(part.about, sentence(step))
         else:
             image = _image(part, at)
-            _append(image.evidence, sentence(step))
-            if step.what in _RULES:
-                candidates.setdefault(id(image), []).append(step)
-    for part in parts.values():
-        for image in part.images:
-            image.nearest = nearest_rule(candidates.get(id(image), ()))
+            if step.what == HINT:
+                image.hint = step.because
+            else:
+                _append(image.evidence, sentence(step))
     return parts, [name for name in silent if name not in parts], notes
-
-
-def nearest_rule(steps: Iterable[Step]) -> str:
-    """The rule that comes nearest to allowing an image, as a sentence; empty where a rule decides or none could.
-
-    The fewest conditions that do not hold; of equals the first.
-    """
-    tried = list(steps)
-    if any(step.outcome in ("matched", "decides", "inherited") for step in tried):
-        return ""
-    missed = [
-        step
-        for step in tried
-        if step.outcome in ("not-matched", "skipped") and step.detail.get("effect", "accept") == "accept"
-    ]
-    if not missed:
-        return ""
-    nearest = min(missed, key=lambda step: len(_unmet(step)))
-    return f"{nearest.subject} would allow it, but {'; '.join(_unmet(nearest))}."
-
-
-def _unmet(step: Step) -> Sequence[str]:
-    unmet = step.detail.get("unmet")
-    return unmet if isinstance(unmet, list) else [step.because]
 
 
 def _image(part: PluginExplanation, at: str) -> ImageExplanation:
@@ -217,12 +189,16 @@ def _change(parts: Iterable[PluginExplanation], both: TwoPassResult) -> str:
 
 
 def _change_of(part: PluginExplanation, image: ImageExplanation) -> str:
-    if image.nearest:
-        return f"Nearest rule: {image.nearest}"
+    if image.hint and not image.rule:
+        return _as_sentence(image.hint)
     if not image.at:
         return f"Change the object so that {part.plugin} can judge it: {image.reasons[0]}"
     rule = image.rule or "the policy that denies it"
     return f"Use another image at {image.at}, or change {rule}."
+
+
+def _as_sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def lines(found: Explanation) -> Iterator[str]:
@@ -233,16 +209,18 @@ def lines(found: Explanation) -> Iterator[str]:
         yield f"{part.plugin}: {part.verdict}"
         yield from (f"  {text}" for text in part.about)
         for each in part.images:
-            yield from _image_lines(each)
+            yield from _image_lines(each, found.change)
     if found.silent:
         yield f"Nothing to say about such an object: {', '.join(found.silent)}"
     yield from found.notes
 
 
-def _image_lines(image: ImageExplanation) -> Iterator[str]:
+def _image_lines(image: ImageExplanation, change: str) -> Iterator[str]:
     what = ": ".join(filter(None, (image.at, image.image))) or "the object"
     yield f"  {what}: {image.verdict}"
     if image.runs:
         yield f"    runs as {image.runs}"
     yield from (f"    because {text}" for text in image.reasons)
+    if image.hint and _as_sentence(image.hint) != change:
+        yield f"    {_as_sentence(image.hint)}"
     yield from (f"    {text}" for text in image.evidence)

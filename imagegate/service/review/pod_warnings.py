@@ -47,5 +47,5 @@ def _warning(pod: MadePod, kind: str, plugin: str, denial: Denial) -> PodWarning
     verb = "could not judge" if denial.code in _NOT_JUDGED else "would deny"
     at = pod.template.field(denial.at) if denial.at else pod.template.place
     image = f"{denial.image}: " if denial.image.strip() and denial.image not in denial.because else ""
-    text = f"{plugin} {verb} the Pods of this {kind}: {at}: {image}{denial.because}"
+    text = f"{plugin} {verb} the Pods of this {kind}: {at}: {image}{denial.text}"
     return PodWarning(plugin, replace(denial, at=at), text)

@@ -219,8 +219,8 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _in_words(denial: Denial) -> str:
-    return f"{denial.at}: {denial.because}" if denial.at else denial.because
+    return f"{denial.at}: {denial.text}" if denial.at else denial.text
 
 
 def _cause(denial: Denial) -> Cause:
-    return Cause("FieldValueForbidden", f"Forbidden: {denial.because}", denial.at)
+    return Cause("FieldValueForbidden", f"Forbidden: {denial.text}", denial.at)

@@ -73,7 +73,8 @@ class TestVerdicts:
         reviewer = build(StartupOptions(settings_file=CONFIG / "imagegate.yaml")).reviewer
         (cause,) = reviewer.review(review, Phase.MUTATE)["response"]["status"]["details"]["causes"]
         (problem,) = result["problems"]
-        assert (problem["at"], f"Forbidden: {problem['because']}") == (cause["field"], cause["message"])
+        told = f"Forbidden: {problem['because']}; {problem['hint']}"
+        assert (problem["at"], told) == (cause["field"], cause["message"])
 
     def test_a_denial_is_shown_at_its_line(self, imagegate: Command, file: Path) -> None:
         file.write_text(f"{pod(GOOD)}---\n{pod(BAD, name='other')}")

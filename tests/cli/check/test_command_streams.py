@@ -23,6 +23,10 @@ imagePolicyConfig:
     insecure: true
   - domainName: local.registry.corp:5000
 """
+NEAREST = (
+    "nearest rule: allowedRegistriesForImport[0] registry.access.redhat.com:443 would allow it, "
+    'but host "quay.io" does not match "registry.access.redhat.com"'
+)
 INSIDE = stream("good", docker_tag("a", "registry.access.redhat.com/x"))
 OUTSIDE = stream("bad", docker_tag("a", "quay.io/x"), status={"tags": [history("a", "quay.io/x@sha256:" + "d" * 64)]})
 POD = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}}
@@ -46,7 +50,7 @@ def test_references_outside_the_list_are_listed_with_their_place(folder: Path) -
     path = folder / "streams.yaml"
     path.write_text(yaml.safe_dump(LIST), encoding="utf-8")
     result = run(folder, str(path))
-    refused = f'registry "quay.io" not allowed by whitelist: {MANUAL_LISTED}'
+    refused = f'registry "quay.io" not allowed by whitelist: {MANUAL_LISTED}; {NEAREST}'
     lines = path.read_text(encoding="utf-8").splitlines()
     assert result.return_value == 1
     first, second = result.stdout.splitlines()

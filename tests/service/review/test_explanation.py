@@ -10,10 +10,10 @@ import pytest
 import imagegate
 from imagegate.core.admission.decision import PatchOp
 from imagegate.core.admission.request import Phase
-from imagegate.core.admission.trace import Step
+from imagegate.core.admission.trace import HINT, Step
 from imagegate.core.enforcement.explain import ENTRY, EVIDENCE, REQUIREMENT
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
-from imagegate.service.review.explanation import Explanation, explanation, lines, nearest_rule
+from imagegate.service.review.explanation import Explanation, explanation, lines
 from imagegate.service.review.step_sentences import sentence
 from tests.service.plugins import Told, allowing, denying, reviewer, rewriting
 
@@ -46,6 +46,7 @@ def test_a_denial_comes_with_what_to_change_before_the_evidence() -> None:
         (AT, Step("look-up", "nginx", "absent", "there is none")),
         (AT, rule("two", "not-matched", "accept", "one thing", "another")),
         (AT, rule("one", "not-matched", "accept", "the registry is wrong")),
+        (AT, Step(HINT, "nginx", "told", "nearest rule: one would allow it, but the registry is wrong")),
         ("", Step("plug-in", "cise", "not-covered")),
     )
     found = explained(denying("image-policy", "no rule allows it"), steps=steps)
@@ -87,26 +88,6 @@ def test_without_a_trace_the_reasons_stand_alone() -> None:
         ["first [rejected-by-rule]", "second [rejected-by-rule]"]
     ]
     assert found.change == f"Use another image at {AT}, or change the policy that denies it."
-
-
-@pytest.mark.parametrize(
-    "steps, nearest",
-    [
-        ([rule("a", "not-matched", "accept", "x")], "a would allow it, but x."),
-        ([rule("a", "not-matched", "accept", "x"), rule("b", "matched")], ""),
-        ([rule("a", "not-matched", "reject", "x")], ""),
-        ([rule("a", "matched", "reject"), rule("b", "not-matched", "accept", "x", "y")], ""),
-        ([rule("a", "skipped"), rule("b", "not-matched", "accept", "x", "y")], "a would allow it, but because."),
-        (
-            [Step("policy-entry", "e", "not-matched", "host a does not match b")],
-            "e would allow it, but host a does not match b.",
-        ),
-        ([Step("policy-entry", "e", "decides")], ""),
-        ([], ""),
-    ],
-)
-def test_the_nearest_rule_has_the_fewest_conditions_that_do_not_hold(steps: list[Step], nearest: str) -> None:
-    assert nearest_rule(steps) == nearest
 
 
 STREAM = {
