@@ -35,7 +35,7 @@ class ImageExplanation:
     rule: str = ""
     """The rule that denies it; empty where none does."""
     hint: str = ""
-    """The rule that comes nearest to allowing it, and why it does not: see ``Denial.hint``."""
+    """The rule that comes nearest to allowing it, and why it does not: ``Denial.hint`` as a sentence."""
     evidence: list[str] = field(default_factory=list)
     """Look-ups and rules that were tried, in order."""
 
@@ -104,7 +104,7 @@ def _grouped(steps: Sequence[tuple[str, Step]]) -> tuple[dict[str, PluginExplana
         else:
             image = _image(part, at)
             if step.what == HINT:
-                image.hint = step.because
+                image.hint = _as_sentence(step.because)
             else:
                 _append(image.evidence, sentence(step))
     return parts, [name for name in silent if name not in parts], notes
@@ -190,7 +190,7 @@ def _change(parts: Iterable[PluginExplanation], both: TwoPassResult) -> str:
 
 def _change_of(part: PluginExplanation, image: ImageExplanation) -> str:
     if image.hint and not image.rule:
-        return _as_sentence(image.hint)
+        return image.hint
     if not image.at:
         return f"Change the object so that {part.plugin} can judge it: {image.reasons[0]}"
     rule = image.rule or "the policy that denies it"
@@ -221,6 +221,6 @@ def _image_lines(image: ImageExplanation, change: str) -> Iterator[str]:
     if image.runs:
         yield f"    runs as {image.runs}"
     yield from (f"    because {text}" for text in image.reasons)
-    if image.hint and _as_sentence(image.hint) != change:
-        yield f"    {_as_sentence(image.hint)}"
+    if image.hint and image.hint != change:
+        yield f"    {image.hint}"
     yield from (f"    {text}" for text in image.evidence)
