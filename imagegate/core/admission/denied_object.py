@@ -83,11 +83,11 @@ def named_owner(document: Mapping[str, object]) -> OwnerReference | None:
 
 
 def _sentence(denial: Denial) -> str:
-    """Place, image, reason and rule, each once."""
+    """Place, image, reason, rule and nearest rule, each once."""
     image = denial.image.strip()
-    parts = [denial.at, image if image not in denial.because else "", denial.because]
-    by = f" ({denial.rule})" if denial.rule and denial.rule not in denial.because else ""
-    return ": ".join(filter(None, parts)) + by
+    by = f" ({denial.rule})" if denial.rule and denial.rule not in denial.text else ""
+    because = "; ".join(filter(None, (f"{denial.because}{by}", denial.hint)))
+    return ": ".join(filter(None, (denial.at, image if image not in denial.because else "", because)))
 
 
 def _cut(text: str, end: str) -> str:
