@@ -23,7 +23,7 @@ def test_the_page_is_the_one_that_the_code_makes(name: str, monkeypatch: pytest.
 
 
 def test_the_pages_list_something() -> None:
-    for name in ("metrics.md", "http.md"):
+    for name in ("commands.md", "fidelity.md", "http.md", "metrics.md"):
         assert (ROOT / "docs" / name).read_text(encoding="utf-8").count("\n| `") > 20
 
 

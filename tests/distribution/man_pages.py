@@ -36,19 +36,19 @@ Something is denied only because it could not be looked up.
 
 def pages() -> dict[str, str]:
     """File name -> manual page, of the command and of each command below it."""
-    return {f"{context.command_path.replace(' ', '-')}.1": _page(context) for context in _contexts()}
+    return {f"{context.command_path.replace(' ', '-')}.1": _page(context) for context in contexts()}
 
 
-def _contexts() -> Iterator[click.Context]:
+def contexts() -> Iterator[click.Context]:
     waiting = [click.Context(cli, info_name="imagegate", **cli.context_settings)]
     while waiting:
         context = waiting.pop()
         yield context
-        for name, command in _commands(context).items():
+        for name, command in commands_of(context).items():
             waiting.append(click.Context(command, info_name=name, parent=context))
 
 
-def _commands(context: click.Context) -> dict[str, click.Command]:
+def commands_of(context: click.Context) -> dict[str, click.Command]:
     if not isinstance(context.command, click.Group):
         return {}
     found = {name: context.command.get_command(context, name) for name in context.command.list_commands(context)}
@@ -67,7 +67,7 @@ def _page(context: click.Context) -> str:
         if (record := parameter.get_help_record(context)) is not None and record[1]
     ]
     page.commands = [
-        (name, escaped(command.get_short_help_str(_SHORT_MAX))) for name, command in _commands(context).items()
+        (name, escaped(command.get_short_help_str(_SHORT_MAX))) for name, command in commands_of(context).items()
     ]
     name = context.command_path.replace(" ", "-")
     _, _, rest = str(page).partition("\n")
@@ -99,7 +99,7 @@ def _examples(epilog: str) -> str:
 
 
 def _see_also(context: click.Context) -> str:
-    related = [f"{context.command_path} {name}" for name in _commands(context)]
+    related = [f"{context.command_path} {name}" for name in commands_of(context)]
     if context.parent is not None:
         related.insert(0, context.parent.command_path)
     listed = ",\n".join(f"\\fB{each.replace(' ', '-')}\\fP(1)" for each in related)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from imagegate.settings import reference_page as settings
-from tests.reference_pages import diagrams, fidelity, http_endpoints, messages_page, metrics
+from tests.reference_pages import commands, diagrams, fidelity, http_endpoints, messages_page, metrics
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings.document,
     "metrics.md": metrics.document,
+    "commands.md": commands.document,
     "http.md": http_endpoints.document,
     "fidelity.md": fidelity.document,
     "messages.md": messages_page.document,
