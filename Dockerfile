@@ -8,9 +8,9 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 WORKDIR /src
 # Exact versions, checked against their hashes; a layer of their own, since they change seldom.
-COPY requirements/run.txt requirements/run.txt
+COPY requirements/image.txt requirements/image.txt
 RUN python -m venv /opt/imagegate \
- && /opt/imagegate/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/run.txt
+ && /opt/imagegate/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/image.txt
 COPY setup.cfg setup.py pyproject.toml README.md LICENSE ./
 COPY imagegate imagegate
 COPY config config

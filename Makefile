@@ -94,6 +94,7 @@ lock: $(VENV)/.installed-dev ## choose the newest allowed version of every depen
 	$(LOCK) setup.cfg requirements/build.in --extra test --extra dev --extra granian --upgrade -o requirements/dev.txt
 	$(LOCK) setup.cfg requirements/build.in --extra test -c requirements/dev.txt -o requirements/test.txt
 	$(LOCK) setup.cfg requirements/build.in -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) setup.cfg requirements/build.in --extra otel -c requirements/dev.txt -o requirements/image.txt
 
 dev: $(VENV)/.installed-dev ## a virtual environment with everything for working on imagegate
 

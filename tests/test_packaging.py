@@ -200,7 +200,9 @@ def wanted(section: str, key: str) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("name, extras", [("run", ()), ("test", ("test",)), ("dev", ("test", "dev", "granian"))])
+@pytest.mark.parametrize(
+    "name, extras", [("run", ()), ("image", ("otel",)), ("test", ("test",)), ("dev", ("test", "dev", "granian"))]
+)
 def test_pinned_versions_are_what_setup_cfg_allows(name: str, extras: tuple[str, ...]) -> None:
     versions = pinned(name)
     needed = wanted("options", "install_requires")
@@ -216,8 +218,8 @@ def canonical(name: str) -> str:
 
 
 def test_all_environments_have_the_same_versions() -> None:
-    run, test, dev = pinned("run"), pinned("test"), pinned("dev")
-    assert run.items() <= test.items() <= dev.items()
+    run, image, test, dev = (pinned(name) for name in ("run", "image", "test", "dev"))
+    assert run.items() <= image.items() <= test.items() <= dev.items()
 
 
 def test_only_pinned_versions_are_installed() -> None:

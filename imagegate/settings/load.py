@@ -38,6 +38,7 @@ from imagegate.settings.sections import (
     ServerSettings,
     StoreSettings,
 )
+from imagegate.settings.tracing import TracingSettings
 
 SETTINGS_VARIABLE = "IMAGEGATE_SETTINGS"
 """Variable with the path of the settings file."""
@@ -86,6 +87,7 @@ class Settings:
     image_api: ImageApiSettings = section(ImageApiSettings, key="imageApi")
     server: ServerSettings = section(ServerSettings, key="server")
     log: LogSettings = section(LogSettings, key="log")
+    tracing: TracingSettings = section(TracingSettings, key="tracing")
 
 
 ENTRIES: tuple[Entry, ...] = tuple(entries(Settings))

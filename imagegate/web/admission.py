@@ -85,6 +85,8 @@ class Received(NamedTuple):
     """When its first byte was received, on the monotonic clock; None: not known, the time limit runs from now."""
     certificate: bytes | None = None
     """The client's certificate, DER; None: it has shown none, or nobody asked."""
+    traceparent: str = ""
+    """The header of this name, where reviews are traced."""
 
 
 class Reply(NamedTuple):
@@ -121,6 +123,8 @@ class AdmissionEndpoints:
     ) -> None:
         self._callers = callers
         self._review = reviewer.review_in_steps
+        self.is_traced = reviewer.is_traced
+        """Requests are received with their ``traceparent``."""
         self.fallback = fallback
         self.body_max_bytes = body_max_bytes
 
@@ -147,7 +151,12 @@ class AdmissionEndpoints:
             check_head(received.method, received.content_type, received.content_encoding)
             document = decode_body(received.body)
             answer = yield from self._review(
-                document, endpoint.phase, endpoint.plugins, timeout_s(received.query), received.arrived
+                document,
+                endpoint.phase,
+                endpoint.plugins,
+                timeout_s(received.query),
+                received.arrived,
+                received.traceparent,
             )
             return Reply("200 OK", _encode(answer, document))
         except HttpError as error:
@@ -197,7 +206,8 @@ def _read_request(environ: Mapping[str, Any], max_bytes: int) -> Received:
     except MemoryError as error:
         raise HttpError("503 Service Unavailable", _NO_MEMORY) from error
     certificate = peer_certificate(environ)
-    return Received(method, media_type, encoding, environ.get("QUERY_STRING", ""), body, certificate=certificate)
+    query, traceparent = environ.get("QUERY_STRING", ""), environ.get("HTTP_TRACEPARENT", "")
+    return Received(method, media_type, encoding, query, body, certificate=certificate, traceparent=traceparent)
 
 
 def check_head(method: str, media_type: str, encoding: str) -> None:

@@ -77,6 +77,8 @@ class Application(AdmissionEndpoints):
             self._metrics.cluster.follow(cluster.watches, cluster.broken_policies)
         if self.service.images is not None:
             self._metrics.leases.follow(self.service.images.turn)
+        if self.service.tracer is not None:
+            self.service.tracer.start(self._metrics.traces.count)
         if self.service.denial_events is not None:
             self.service.denial_events.start(self._metrics.denial_events.count)
         self._metrics.start()

@@ -30,7 +30,7 @@ from imagegate.web.admission import (
 from imagegate.web.asgi_types import Receive, Scope, Send
 from imagegate.web.http_connection import ARRIVED
 from imagegate.web.peer_certificate import PEER_CERTIFICATE
-from imagegate.web.review_connection import BeginReview
+from imagegate.web.review_connection import TRACEPARENT, BeginReview
 from imagegate.web.wsgi_bridge import Bridge, WsgiApplication
 
 IN_LOOP_BYTES = 32 * 1024
@@ -91,6 +91,11 @@ class AsgiApplication:
         else:
             bridge = self._probes if scope["path"] in PROBES else self._others
             await bridge.answer(scope, body, receive, send)
+
+    @property
+    def is_traced(self) -> bool:
+        """True if ``Received.traceparent`` is of use."""
+        return self._admission is not None and self._admission.is_traced
 
     @property
     def begin_review(self) -> BeginReview | None:
@@ -173,15 +178,18 @@ async def _wait_for(wait: Wait) -> None:
 
 
 def _request_of(scope: Scope, body: bytes) -> Received:
-    media_type = encoding = ""
+    media_type = encoding = traceparent = ""
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = value.decode("latin-1")
         elif name == b"content-encoding":
             encoding = value.decode("latin-1")
+        elif name == TRACEPARENT:
+            traceparent = value.decode("latin-1")
     query = scope["query_string"].decode("latin-1")
     arrived, certificate = scope.get(ARRIVED), scope.get(PEER_CERTIFICATE)
-    return Received(scope["method"], media_type, encoding or "identity", query, body, arrived, certificate)
+    encoding = encoding or "identity"
+    return Received(scope["method"], media_type, encoding, query, body, arrived, certificate, traceparent)
 
 
 async def _read(scope: Scope, receive: Receive, max_bytes: int | None) -> bytes | None:

@@ -27,6 +27,7 @@ from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
 from imagegate.web.lease_metrics import LeaseMetrics
 from imagegate.web.look_up_metrics import LookUpMetrics
 from imagegate.web.serving_metrics import ServingMetrics
+from imagegate.web.trace_metrics import TraceMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -132,6 +133,7 @@ class Metrics:
         self.cluster = ClusterMetrics(self._registry)
         self.denial_events = DenialEventMetrics(self._registry)
         self.leases = LeaseMetrics(self._registry)
+        self.traces = TraceMetrics(self._registry)
         self.serving = ServingMetrics(self._registry)
         self.look_ups = LookUpMetrics(self._registry)
         self._looked_up: deque[tuple[str, str]] = deque()

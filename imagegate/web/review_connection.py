@@ -23,6 +23,8 @@ Rest: TypeAlias = Callable[[Scope, Receive, Send], Any]
 BeginReview: TypeAlias = Callable[[Endpoint, Received], Reply | Rest]
 """Answers a review, or returns what will answer it later."""
 
+TRACEPARENT = b"traceparent"
+"""Header with the trace that a request belongs to (W3C Trace Context)."""
 AT_ONCE_MAX = 16
 """Reviews of one packet that are answered in one turn of the loop; others' connections wait meanwhile."""
 _ENDPOINTS = {path.encode(): endpoint for path, endpoint in ENDPOINTS.items()}
@@ -36,6 +38,7 @@ class ReviewConnection(Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._begin_review: BeginReview | None = getattr(self.app, "begin_review", None)
+        self._is_traced: bool = getattr(self.app, "is_traced", False)
         self._endpoint: Endpoint | None = None
         """Of the review that is being received; None: it is another request, or there is none."""
         self._query = b""
@@ -104,6 +107,7 @@ class ReviewConnection(Connection):
             pieces[0] if len(pieces) == 1 else b"".join(pieces),
             self.since,
             self.peer_certificate,
+            self._traceparent() if self._is_traced else "",
         )
         try:
             begun = self._begin_review(endpoint, received)
@@ -119,6 +123,11 @@ class ReviewConnection(Connection):
             return
         self._is_complete()
         self._write(begun)
+
+    def _traceparent(self) -> str:
+        """The only header of this name; empty if there is none, or several."""
+        found = [value for name, value in self.headers if name == TRACEPARENT]
+        return found[0].decode("latin-1") if len(found) == 1 else ""
 
     def _write(self, reply: Reply) -> None:
         """Write a whole answer, and wait for the next request."""

@@ -67,6 +67,7 @@ def http_client(
             proxies=proxy_rules(given.proxy, os.environ),
             limits=HttpLimits(attempts=given.attempts, connect_timeout_s=given.connect_timeout_s),
             circuits=circuits or Circuits(circuit_limits(settings)),
+            told_hosts=frozenset(host.lower() for host in settings.tracing.propagate_to),
         )
     except OSError as error:  # an ssl.SSLError is one
         raise InvalidSettings(f"{', '.join(ca_files)}: cannot be used as CA certificates: {error}") from error

@@ -31,11 +31,13 @@ from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.documents import PolicyDocuments
 from imagegate.wiring.guard import lockout_check
 from imagegate.wiring.plugins import enforces_images
+from imagegate.wiring.tracing import tracer
 from imagegate.wiring.turns import turn_checks
 
 if TYPE_CHECKING:
     from imagegate.adapters.http.circuits import Circuits
     from imagegate.adapters.http.client import HttpClient
+    from imagegate.adapters.otel.tracer import OtelTracer
     from imagegate.ports.content_trust import TrustStates
     from imagegate.service.certificates.follower import CertificateFollower
     from imagegate.service.certificates.served import Serving
@@ -83,6 +85,8 @@ class Runtime:
     """The cluster whose API is asked, if the settings name one."""
     denial_events: DenialEvents | None = None
     """Tells the owners of denied objects, if the settings want it."""
+    tracer: OtelTracer | None = None
+    """Traces reviews, if the settings want it."""
     certificate_follower: CertificateFollower | None = None
     """Brings the serving certificate from its Secret; None where it comes from files."""
     certificate: Serving | None = None
@@ -223,6 +227,7 @@ def build(
         recorders = (recording, *recorders)
     denial_events = cluster.denial_events(now) if cluster is not None and follows else None
     recorders = recorders if denial_events is None else (*recorders, denial_events)
+    traces = tracer(settings.tracing) if follows else None
     reviewer = Reviewer(
         policies,
         look_up,
@@ -230,9 +235,10 @@ def build(
         recorders=recorders,
         default_timeout_s=settings.server.default_timeout_s,
         denies_unconfigured=settings.server.unconfigured == "deny",
+        tracer=traces,
     )
     service = Runtime(settings, policies, look_up, reviewer, recording, recent, cluster=cluster)
-    service.denial_events = denial_events
+    service.denial_events, service.tracer = denial_events, traces
     service.circuits = http.circuits if http is not None else None
     if cluster is not None and follows:
         service.checks += cluster.checks()

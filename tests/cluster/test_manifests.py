@@ -194,6 +194,7 @@ def test_replicas_share_image_streams_unless_there_is_a_volume(values: str, kind
         ("imageApi.enabled=true,imageApi.claim=streams", "set replicas to 1"),
         ("imageApi.enabled=true,imageApi.claim=streams,store.kind=kubernetes", "remove one of them"),
         ("store.kind=etcd", "store"),
+        ("tracing.endpoint=collector:4317", "endpoint"),
         ("webhooks.failurePolicy=Sometimes", "Fail"),
     ],
 )
@@ -229,3 +230,13 @@ def test_events_are_written_where_the_account_may_and_nobody_says_no(values: str
     configurations = [each for key, each in found.items() if key[1].endswith("WebhookConfiguration")]
     effects = {webhook["sideEffects"] for each in configurations for webhook in each["webhooks"]}
     assert effects == {"NoneOnDryRun" if wanted else "None"}
+
+
+def test_traces_are_off_until_they_are_asked_for() -> None:
+    def settings(*options: str) -> Any:
+        return yaml.safe_load(one(rendered(*options), "ConfigMap")["data"]["imagegate.yaml"])
+
+    assert "tracing" not in settings()
+    endpoint = "http://collector.observability.svc:4318"
+    asked = settings("--set", "tracing.enabled=true", "--set", f"tracing.endpoint={endpoint}")
+    assert asked["tracing"] == {"enabled": True, "endpoint": endpoint}

@@ -174,6 +174,8 @@ def test_the_patience_reaches_the_look_ups() -> None:
     given: list[float | None] = []
 
     class Noting(Reviewer):
+        is_traced = False
+
         def __init__(self) -> None:
             pass
 
@@ -184,6 +186,7 @@ def test_the_patience_reaches_the_look_ups() -> None:
             plugins: object = None,
             timeout_s: float | None = None,
             arrived: float | None = None,
+            traceparent: str = "",
         ) -> Steps[dict[str, Any]]:
             given.append(timeout_s)
             yield from ()
@@ -233,6 +236,8 @@ def test_the_largest_body_is_a_setting() -> None:
 
 def test_memory_that_runs_out_is_a_denial_with_the_uid_or_no_answer() -> None:
     class Full(Reviewer):
+        is_traced = False
+
         def __init__(self) -> None:
             pass
 

@@ -48,6 +48,7 @@ from imagegate.core.registry.error_text import secrets_of
 from imagegate.core.registry.proxies import ProxyRules
 from imagegate.core.registry.special_addresses import Address
 from imagegate.errors import Refused, TooLarge, Unreachable
+from imagegate.ports.tracing import request_to
 
 _PIECE_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -103,6 +104,7 @@ class HttpClient:
         sleep: waits between attempts; replaced in tests.
         resolver: from names to addresses; replaced in tests.
         circuits: of the servers that are asked; clients that ask the same ones share them.
+        told_hosts: servers (``host[:port]``) that are told which trace a request belongs to; no others are.
     """
 
     def __init__(
@@ -116,8 +118,10 @@ class HttpClient:
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = resolve,
         circuits: Circuits | None = None,
+        told_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self.circuits = circuits or Circuits()
+        self._told_hosts = told_hosts
         self._addresses = addresses or AddressPolicy()
         self._limits = limits or HttpLimits()
         self._sleep = sleep
@@ -267,13 +271,27 @@ class HttpClient:
         began = time.monotonic()
         met: list[frozenset[Address]] = []
         try:
-            answer = self._sent(hop, met, until=until, max_bytes=max_bytes, verify=verify)
+            answer = self._traced(hop, met, until=until, max_bytes=max_bytes, verify=verify)
         except BaseException as error:
             _note_failure(permit, error, seconds=time.monotonic() - began, connected=bool(met))
             raise
         permit.answered(answer.status)
         secrets = secrets_of(hop.headers.get("Authorization", ""), hop.form)
         return replace(answer, server=Sender(origin, met[-1]), secrets=secrets)
+
+    def _traced(
+        self, hop: _Hop, met: list[frozenset[Address]], *, until: float, max_bytes: int, verify: bool
+    ) -> HttpAnswer:
+        """As ``_sent``, as a step of the look-up that it is for."""
+        origin = hop.target.origin
+        about = {"imagegate.subject": hop.subject} if hop.subject else {}
+        with request_to(hop.method, origin.host, origin.port, about) as span:
+            if span is not None and _server(hop) in self._told_hosts:
+                hop = replace(hop, headers={**hop.headers, "traceparent": span.traceparent})
+            answer = self._sent(hop, met, until=until, max_bytes=max_bytes, verify=verify)
+            if span is not None:
+                span.set({"http.response.status_code": answer.status})
+            return answer
 
     def _sent(
         self, hop: _Hop, met: list[frozenset[Address]], *, until: float, max_bytes: int, verify: bool

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import urllib3
@@ -18,6 +19,7 @@ from kubernetes.config.config_exception import ConfigException
 
 from imagegate import __version__
 from imagegate.errors import ConfigError, ImagegateError
+from imagegate.ports.tracing import Span, request_to
 
 JsonObject = dict[str, Any]
 
@@ -96,6 +98,8 @@ class Connection:
         chosen.retries = 0  # who asks decides whether to ask again
         chosen.connection_pool_maxsize = CONNECTIONS_MAX
         chosen.socket_options = list(KEEP_ALIVE)
+        server = urlsplit(str(chosen.host))
+        self._place = (server.hostname or "", server.port)
         self._api = client.ApiClient(chosen)
         self._api.set_default_header("User-Agent", USER_AGENT)  # type: ignore[no-untyped-call]
 
@@ -194,8 +198,13 @@ class Connection:
         content_type: str = "",
     ) -> JsonObject:
         until = time.monotonic() + deadline_s
-        with self._answer(method, path, query, body, deadline_s, content_type) as answer:
+        with (
+            request_to(method, *self._place, {"imagegate.server": "kubernetes"}) as span,
+            self._answer(method, path, query, body, deadline_s, content_type, span) as answer,
+        ):
             content = _read(answer, most, until)
+            if span is not None:
+                span.set({"http.response.status_code": answer.status})
         return _decoded(content, path)
 
     @contextlib.contextmanager
@@ -207,6 +216,7 @@ class Connection:
         body: JsonObject | list[JsonObject] | None,
         read_s: float,
         content_type: str = "",
+        span: Span | None = None,
     ) -> Iterator[Any]:
         """A good answer whose body is not read yet."""
         try:
@@ -217,6 +227,7 @@ class Connection:
                 header_params={
                     "Accept": "application/json",
                     "Content-Type": content_type or _content_type(method, body),
+                    **({} if span is None else {"traceparent": span.traceparent}),
                 },
                 body=body,
                 auth_settings=["BearerToken"],

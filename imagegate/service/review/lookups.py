@@ -10,12 +10,15 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, wait
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from imagegate.caching import Flight, SingleFlight
-from imagegate.core.admission.lookup import DeadlineExceeded, Found, Lookup, Unknown
+from imagegate.core.admission.lookup import DeadlineExceeded, Lookup, Unknown
 from imagegate.core.admission.plugin import Answers, KnownAnswers, Plugin, Question
 from imagegate.core.admission.request import AdmissionRequest
+from imagegate.ports.tracing import Span, within
+from imagegate.service.review.look_up_spans import end_look_up, look_up_span, outcome_of
 from imagegate.service.review.lookup_shares import HostShares, Place, Shares
 
 T = TypeVar("T")
@@ -117,7 +120,7 @@ class MemoryAnswers:
     fetched: then its decision does not count, and its questions are looked up first.
     """
 
-    __slots__ = ("_known", "_look_up", "answerers", "missed", "snapshot")
+    __slots__ = ("_known", "_look_up", "answerers", "missed", "snapshot", "span")
 
     def __init__(self, look_up: LookUp, snapshot: object | None, answerers: Mapping[type[Question], Answerer]) -> None:
         self._known: dict[Question, Lookup[Any]] = {}
@@ -125,6 +128,8 @@ class MemoryAnswers:
         self.answerers = answerers
         """Adapters of this review: the same from first to last, whatever policies are put in force meanwhile."""
         self.missed = False
+        self.span: Span | None = None
+        """The step of a traced review that asks now."""
         self.snapshot = snapshot
         """See ``Answers.snapshot``."""
 
@@ -203,12 +208,15 @@ class LookUp:
         An answer that does not come by ``deadline``, or within six rounds, is ``Unknown`` or missing; plug-ins treat
         both alike.
         """
-        answerers = known.answerers if isinstance(known, MemoryAnswers) else self._answerers
+        answerers: Mapping[type[Question], Answerer] = self._answerers
+        span: Span | None = None
+        if isinstance(known, MemoryAnswers):
+            answerers, span = known.answerers, known.span
         for _ in range(ROUNDS_MAX):
             asked = [question for question in plugin.questions(request, known) if known.get(question) is None]
             if not asked:
                 break
-            yield from self._ask_all(asked, known, deadline, answerers)
+            yield from self._ask_all(asked, known, deadline, answerers, span)
 
     def on_demand(
         self,
@@ -244,11 +252,16 @@ class LookUp:
         return finish(self.look_up_in_steps(question, deadline))
 
     def look_up_in_steps(
-        self, question: Question, deadline: Deadline, answerers: Mapping[type[Question], Answerer] | None = None
+        self,
+        question: Question,
+        deadline: Deadline,
+        answerers: Mapping[type[Question], Answerer] | None = None,
+        span: Span | None = None,
     ) -> Steps[Lookup[Any]]:
-        """The answer to a single question; ``answerers`` as in ``MemoryAnswers``."""
+        """The answer to a single question; ``answerers`` and ``span`` as in ``MemoryAnswers``."""
         known = KnownAnswers()
-        yield from self._ask_all((question,), known, deadline, self._answerers if answerers is None else answerers)
+        asked = self._answerers if answerers is None else answerers
+        yield from self._ask_all((question,), known, deadline, asked, span)
         return known[question]
 
     def waiting(self) -> int:
@@ -269,6 +282,7 @@ class LookUp:
         known: _Collected,
         deadline: Deadline,
         answerers: Mapping[type[Question], Answerer],
+        span: Span | None,
     ) -> Steps[None]:
         to_fetch: dict[Question, Answerer] = {}
         at_once: list[tuple[Question, Answerer]] = []
@@ -281,7 +295,7 @@ class LookUp:
             else:
                 to_fetch[question] = answerer
         # Fetching begins first, so that it goes on while memory is read.
-        flights = {question: self._start(question, answerer, deadline) for question, answerer in to_fetch.items()}
+        flights = {question: self._start(question, answerer, deadline, span) for question, answerer in to_fetch.items()}
         for question, answerer in at_once:
             if known.get(question) is None:
                 known[question] = self._call(question, answerer, deadline.left_s())
@@ -292,13 +306,20 @@ class LookUp:
             again: dict[Question, Flight[Lookup[Any]]] = {}
             for question, flight in flights.items():
                 if _was_cut_short(flight, deadline):
-                    again[question] = self._start(question, to_fetch[question], deadline)
+                    again[question] = self._start(question, to_fetch[question], deadline, span)
                 else:
                     known[question] = _result(flight, deadline)
             flights = again
 
-    def _start(self, question: Question, answerer: Answerer, deadline: Deadline) -> Flight[Lookup[Any]]:
+    def _start(
+        self, question: Question, answerer: Answerer, deadline: Deadline, span: Span | None
+    ) -> Flight[Lookup[Any]]:
         flight, is_own = self._flights.join(question, until=deadline.at)
+        step = None
+        if span is not None:
+            host = "" if answerer.host is None else answerer.host(question)
+            step = look_up_span(span, question, host, is_own=is_own)
+            flight.future.add_done_callback(partial(end_look_up, step))
         if not is_own:
             return flight
         why = answerer.refusal(question) if answerer.refusal is not None else ""
@@ -308,7 +329,7 @@ class LookUp:
         kind = type(question).__name__
         place = Place(kind if answerer.host is None else answerer.host(question), kind)
         try:
-            why = self._shares.submit(place, lambda: self._run(question, answerer, flight))
+            why = self._shares.submit(place, lambda: self._run(question, answerer, flight, step))
         except RuntimeError as error:  # no thread can be started, or the service is stopping
             self._refuse(question, flight, f"could not be looked up: {error}", NO_THREAD)
         else:
@@ -324,7 +345,9 @@ class LookUp:
         self._report(question, Unknown(why))
         self._flights.finish(question, flight, Unknown(why))
 
-    def _run(self, question: Question, answerer: Answerer, flight: Flight[Lookup[Any]]) -> bool | None:
+    def _run(
+        self, question: Question, answerer: Answerer, flight: Flight[Lookup[Any]], step: Span | None
+    ) -> bool | None:
         """Look up in this thread. Says whether the host answered, as far as that can be told."""
         # Work that waited for a thread gets the latest deadline of all reviews that joined meanwhile.
         flight.worked_until = flight.until
@@ -332,7 +355,8 @@ class LookUp:
         if left_s <= 0:
             answer: Lookup[Any] = DeadlineExceeded("not looked up: the deadline had passed")
         else:
-            answer = self._call(question, answerer, left_s)
+            with within(step):
+                answer = self._call(question, answerer, left_s)
         self._flights.finish(question, flight, answer)
         if not isinstance(answer, Unknown):
             return True
@@ -349,7 +373,7 @@ class LookUp:
 
     def _report(self, question: Question, answer: Lookup[Any]) -> None:
         if self._count is not None:
-            self._count(type(question).__name__, _outcome(answer))
+            self._count(type(question).__name__, outcome_of(answer))
 
 
 def _result(flight: Flight[Lookup[Any]], deadline: Deadline) -> Lookup[Any]:
@@ -363,9 +387,3 @@ def _was_cut_short(flight: Flight[Lookup[Any]], deadline: Deadline) -> bool:
     answer = _result(flight, deadline)
     failed = flight.future.done() and isinstance(answer, Unknown) and answer.retryable
     return failed and flight.worked_until < deadline.at and deadline.left_s() > 0
-
-
-def _outcome(answer: Lookup[Any]) -> str:
-    if isinstance(answer, Found):
-        return "found"
-    return "unknown" if isinstance(answer, Unknown) else "absent"

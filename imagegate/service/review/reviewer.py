@@ -22,10 +22,12 @@ from imagegate.core.admission.workload import POD
 from imagegate.core.image_streams.questions import Namespace
 from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidReview
+from imagegate.ports.tracing import Span, Tracer
 from imagegate.service.policies.policy_set import Mode, Modes, PolicyHolder, PolicySet
 from imagegate.service.review.lookups import Deadline, LookUp, MemoryAnswers, Steps, finish
 from imagegate.service.review.pod_warnings import not_judged, warned_pod, warnings_about_pod
 from imagegate.service.review.response import Outcome, PodWarning, Verdict, review_json, status_json
+from imagegate.service.review.spans import describe_review, end_plugin, plugin_span
 
 DEFAULT_TIMEOUT_S = 10.0
 """The API server's own default."""
@@ -50,6 +52,8 @@ class _Frame(NamedTuple):
     deadline: Deadline
     now: datetime
     known: MemoryAnswers
+    span: Span | None
+    """Of the review, if it is traced."""
 
 
 class Reviewer:
@@ -64,6 +68,7 @@ class Reviewer:
         recorders: Sequence[Recorder] = (),
         default_timeout_s: float = DEFAULT_TIMEOUT_S,
         denies_unconfigured: bool = True,
+        tracer: Tracer | None = None,
     ) -> None:
         self._policies = policies
         self._look_up = look_up
@@ -71,6 +76,12 @@ class Reviewer:
         self._recorders = tuple(recorders)
         self._default_timeout_s = default_timeout_s
         self._denies_unconfigured = denies_unconfigured
+        self._tracer = tracer
+
+    @property
+    def is_traced(self) -> bool:
+        """True if the ``traceparent`` of a request is of use."""
+        return self._tracer is not None
 
     def validating(self, mutating: Outcome) -> frozenset[str]:
         """Plug-ins that the validating pass must run after ``mutating``.
@@ -101,6 +112,7 @@ class Reviewer:
         plugins: Collection[str] | None = None,
         timeout_s: float | None = None,
         arrived: float | None = None,
+        traceparent: str = "",
     ) -> Steps[dict[str, Any]]:
         """Answer a decoded AdmissionReview. Stops nowhere if memory answers all its questions.
 
@@ -110,23 +122,34 @@ class Reviewer:
             plugins: names of the plug-ins to run; None means all that are configured.
             timeout_s: how long the caller waits altogether.
             arrived: when its first byte arrived, on the monotonic clock: the caller's time runs from there. None: now.
+            traceparent: the header of the request, if it has one.
 
         Raises:
             InvalidReview: ``document`` cannot be answered at all.
         """
         started = time.perf_counter()
+        span = None
+        if self._tracer is not None:
+            span = self._tracer.review(f"review {phase.value}", traceparent=traceparent, arrived=arrived)
         try:
             request = AdmissionRequest.parse(document, phase)
-            frame = self._frame(timeout_s, arrived)
+            frame = self._frame(timeout_s, arrived, span)
             outcome = yield from self._decide(frame, request, plugins, None)
             if outcome.allowed and request.kind != POD:
                 outcome.pod_warnings = yield from self._warnings_about_pods(frame, request, plugins)
             answer = outcome.to_review()
+            if span is not None:
+                describe_review(span, outcome)
         except InvalidReview:
             raise
         except Exception:  # noqa: BLE001 - fail closed, with the traceback in the log
             _log.exception("review failed unexpectedly", extra={"uid": uid_of(document)})
+            if span is not None:
+                span.fail("internal error")
             return internal_error(document)
+        finally:
+            if span is not None:
+                span.end()
         self._record(outcome, time.perf_counter() - started)
         return answer
 
@@ -156,15 +179,17 @@ class Reviewer:
         """
         return (yield from self._decide(self._frame(timeout_s, arrived), request, plugins, trace))
 
-    def _frame(self, timeout_s: float | None, arrived: float | None) -> _Frame:
+    def _frame(self, timeout_s: float | None, arrived: float | None, span: Span | None = None) -> _Frame:
         policy = self._policies.current
         deadline = Deadline.after((timeout_s or self._default_timeout_s) * SHARE_OF_TIMEOUT, arrived)
-        return _Frame(policy, deadline, self._clock(), self._look_up.on_demand(policy.memory, policy.snapshot))
+        known = self._look_up.on_demand(policy.memory, policy.snapshot)
+        known.span = span
+        return _Frame(policy, deadline, self._clock(), known, span)
 
     def _decide(
         self, frame: _Frame, request: AdmissionRequest, plugins: Collection[str] | None, trace: Trace | None
     ) -> Steps[Outcome]:
-        policy, deadline, now, known = frame
+        policy, deadline, now, known, span = frame
         verdicts: list[Verdict] = []
         patch: tuple[PatchOp, ...] = ()
         seen, applied = request, 0
@@ -174,7 +199,12 @@ class Reviewer:
                 continue
             if applied < len(patch):  # only where another plug-in follows
                 seen, applied = replace(seen, object=apply_patch(seen.object or {}, patch[applied:])), len(patch)
+            if span is not None:
+                known.span = plugin_span(span, plugin.name)
             decision = yield from self._ask(plugin, seen, deadline, known, now, trace)
+            if span is not None and known.span is not None:
+                end_plugin(known.span, decision)
+                known.span = span
             mode = yield from self._mode(configured.modes, request.namespace, known, deadline)
             if decision.rewrites and mode is Mode.ENFORCE and request.phase is Phase.MUTATE:
                 if fits(seen.object, decision.rewrites):
@@ -262,7 +292,8 @@ class Reviewer:
         question = Namespace(namespace)
         answer = known.get(question)
         if answer is None:
-            answer = known[question] = yield from self._look_up.look_up_in_steps(question, deadline, known.answerers)
+            steps = self._look_up.look_up_in_steps(question, deadline, known.answerers, known.span)
+            answer = known[question] = yield from steps
         if isinstance(answer, Found):
             return modes.for_labels(labels_of(answer.value))
         # Absent: a source of all namespaces says so. Nobody's namespace is Unlisted, and may have any labels.
