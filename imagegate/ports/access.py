@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagegate.core.admission.access_review import Access, AccessAnswer, GrantedRule, GrantedRules
+from imagegate.core.admission.access_review import (
+    Access,
+    AccessAnswer,
+    AccessHolders,
+    GrantedRule,
+    GrantedRules,
+    Grantees,
+)
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.request import User
 
@@ -21,6 +28,13 @@ class GrantedRights(Protocol):
 
     def rules(self, question: GrantedRules, *, deadline_s: float) -> Lookup[tuple[GrantedRule, ...]]:
         """``Found`` with the rules, or ``Unknown`` if the look-up fails within ``deadline_s`` seconds."""
+
+
+class RightHolders(Protocol):
+    """The users and groups that have a right. Safe for threads; never raises for errors outside."""
+
+    def holders(self, question: Grantees, *, deadline_s: float) -> Lookup[AccessHolders]:
+        """``Found`` with them, or ``Unknown`` if the look-up fails within ``deadline_s`` seconds."""
 
 
 class TokenReviews(Protocol):

@@ -14,7 +14,7 @@ from imagegate.adapters.files.access_rules import AccessRule, FileAccessReviews,
 from imagegate.adapters.files.config import load_config
 from imagegate.adapters.files.documents import DiskDocuments, listed
 from imagegate.adapters.files.image_streams import ImageStreamsFromObjects, load_image_streams
-from imagegate.core.admission.access_review import Access, GrantedRules
+from imagegate.core.admission.access_review import Access, GrantedRules, Grantees
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_streams import questions as ask
@@ -132,6 +132,7 @@ class PolicyDocuments:
             **_image_methods(settings, streams),
             Access: reviews.access,
             GrantedRules: reviews.rules,
+            Grantees: reviews.holders,
         }
         mirrors = mirror_source(settings, self._cluster, documents)
         plugins = configured_plugins(settings, config, mirrors=mirrors)

@@ -21,7 +21,7 @@ from imagegate.adapters.files.config import load_config
 from imagegate.adapters.store_sqlite.database import Database
 from imagegate.adapters.store_sqlite.image_streams import StoredImageStreams
 from imagegate.adapters.store_sqlite.objects import SqliteStore
-from imagegate.core.admission.access_review import AccessQuestion, GrantedRules, PathAccess
+from imagegate.core.admission.access_review import AccessQuestion, GrantedRules, Grantees, PathAccess
 from imagegate.core.admission.lookup import Lookup
 from imagegate.core.admission.plugin import Question
 from imagegate.core.image_policy.behaviour import Behaviour
@@ -149,6 +149,8 @@ def _access(text: str) -> Callable[[AccessQuestion], Lookup[Any]]:
     def review(asked: AccessQuestion) -> Lookup[Any]:
         if is_administrator(asked) or isinstance(asked, PathAccess):
             return local_access(asked)
+        if isinstance(asked, Grantees):
+            return reviews.holders(asked, deadline_s=1)
         if isinstance(asked, GrantedRules):
             return reviews.rules(asked, deadline_s=1)
         return reviews.access(asked, deadline_s=1)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from imagegate.core.admission.access_review import Access
+from imagegate.core.admission.access_review import Access, AccessHolders
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.request import User
 from imagegate.core.image_policy.marks import DENY_ANNOTATION, Marks
 from imagegate.errors import InvalidSettings
+from imagegate.service.image_api.local import holders_of
 from imagegate.service.policies.policy_set import Mode
 from imagegate.wiring.choices import StartupOptions
 from imagegate.wiring.runtime import Runtime, build
@@ -128,3 +129,7 @@ def test_who_may_do_what(tmp_path: Path) -> None:
     assert may(User("alice"))
     assert not may(User("bob"))
     assert may(User("root", "", ("system:masters",)))
+    asked = Access(User(""), "get", "image.openshift.io", "imagestreams", "layers", "other")
+    found = holders_of(service.images.api.objects, asked)
+    assert isinstance(found, Found)
+    assert found.value == AccessHolders(frozenset({"alice"}), frozenset({"system:masters"}))

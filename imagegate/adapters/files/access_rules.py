@@ -22,13 +22,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagegate.adapters.files.documents import DiskDocuments
-from imagegate.core.admission.access_review import Access, AccessAnswer, GrantedRule, GrantedRules
+from imagegate.core.admission.access_review import (
+    Access,
+    AccessAnswer,
+    AccessHolders,
+    GrantedRule,
+    GrantedRules,
+    Grantees,
+)
 from imagegate.core.admission.lookup import Found, Lookup
 from imagegate.core.admission.request import User
 from imagegate.documents.yaml.fields import Fields, Report
 from imagegate.documents.yaml.source import decode_utf8, read_source
 from imagegate.errors import ConfigError, InvalidPolicy
-from imagegate.ports.access import AccessReviews, GrantedRights
+from imagegate.ports.access import AccessReviews, GrantedRights, RightHolders
 from imagegate.ports.documents import Documents
 
 _ANY = "*"
@@ -51,9 +58,12 @@ class AccessRule:
 
     def allows(self, asked: Access) -> bool:
         """True if this rule permits the access."""
+        return self.is_for(asked.user) and self.covers(asked)
+
+    def covers(self, asked: Access) -> bool:
+        """True if this rule permits the access to its users."""
         return (
-            self.is_for(asked.user)
-            and _holds(self.verbs, asked.verb)
+            _holds(self.verbs, asked.verb)
             and _holds(self.api_groups, asked.group)
             and self._covers_resource(asked)
             and (self.namespaces is None or asked.namespace in self.namespaces)
@@ -102,6 +112,12 @@ class FileAccessReviews:
         found = (rule for rule in self._rules if rule.is_for(question.user))
         here = (rule for rule in found if rule.namespaces is None or question.namespace in rule.namespaces)
         return Found(tuple(rule.granted() for rule in here), "access rules")
+
+    def holders(self, question: Grantees, *, deadline_s: float) -> Lookup[AccessHolders]:  # noqa: ARG002
+        """See ``ports.access.RightHolders``."""
+        found = [rule for rule in self._rules if rule.covers(question.access)]
+        users, groups = (frozenset().union(*(getattr(rule, key) for rule in found)) for key in ("users", "groups"))
+        return Found(AccessHolders(users, groups), "access rules")
 
 
 def load_access_rules(path: Path, documents: Documents | None = None) -> tuple[AccessRule, ...]:
@@ -165,4 +181,8 @@ def _optional(fields: Fields, name: str) -> frozenset[str] | None:
 
 
 if TYPE_CHECKING:  # mypy checks each adapter against its port
-    _: tuple[type[AccessReviews], type[GrantedRights]] = (FileAccessReviews, FileAccessReviews)
+    _: tuple[type[AccessReviews], type[GrantedRights], type[RightHolders]] = (
+        FileAccessReviews,
+        FileAccessReviews,
+        FileAccessReviews,
+    )

@@ -46,7 +46,14 @@ class GrantedRules(Question):
     namespace: str
 
 
-AccessQuestion: TypeAlias = Access | PathAccess | GrantedRules
+@dataclass(frozen=True, slots=True)
+class Grantees(Question):
+    """Who has the right ``access``, whose user is ignored. The answer is ``Found(AccessHolders)`` or ``Unknown``."""
+
+    access: Access
+
+
+AccessQuestion: TypeAlias = Access | PathAccess | GrantedRules | Grantees
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,14 @@ class GrantedRule:
     api_groups: tuple[str, ...]
     resources: tuple[str, ...]
     names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccessHolders:
+    """Users and groups that have a right."""
+
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,27 @@ ACCESS_REVIEWS = _review("authorization", "subjectaccessreviews", "SubjectAccess
 LOCAL_ACCESS_REVIEWS = _review(
     "authorization", "localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True
 )
-REVIEWS = (SELF_REVIEWS, SELF_ACCESS_REVIEWS, SELF_RULES_REVIEWS, ACCESS_REVIEWS, LOCAL_ACCESS_REVIEWS)
+RESOURCE_REVIEWS, LOCAL_RESOURCE_REVIEWS = (
+    ApiResource(
+        "authorization.openshift.io",
+        "v1",
+        f"{kind.lower()}s",
+        kind,
+        kind.lower(),
+        namespaced=namespaced,
+        verbs=("create",),
+    )
+    for kind, namespaced in (("ResourceAccessReview", False), ("LocalResourceAccessReview", True))
+)
+REVIEWS = (
+    SELF_REVIEWS,
+    SELF_ACCESS_REVIEWS,
+    SELF_RULES_REVIEWS,
+    ACCESS_REVIEWS,
+    LOCAL_ACCESS_REVIEWS,
+    RESOURCE_REVIEWS,
+    LOCAL_RESOURCE_REVIEWS,
+)
 
 
 def _project(name: str, kind: str, verbs: tuple[str, ...]) -> ApiResource:

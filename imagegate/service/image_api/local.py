@@ -7,9 +7,11 @@ from typing import Any
 from imagegate.core.admission.access_review import (
     Access,
     AccessAnswer,
+    AccessHolders,
     AccessQuestion,
     GrantedRule,
     GrantedRules,
+    Grantees,
     PathAccess,
     is_granted,
     refusal,
@@ -34,11 +36,13 @@ EVERYTHING = GrantedRule(("*",), ("*",), ("*",))
 
 def is_administrator(question: AccessQuestion) -> bool:
     """True if the user may do everything, regardless of the rules, as in Kubernetes."""
-    return ADMINISTRATORS in question.user.groups
+    return not isinstance(question, Grantees) and ADMINISTRATORS in question.user.groups
 
 
 def local_access(question: AccessQuestion) -> Lookup[Any]:
     """The result without configured access rules."""
+    if isinstance(question, Grantees):
+        return Found(AccessHolders(), "local")
     administers = is_administrator(question)
     if isinstance(question, GrantedRules):
         return Found((EVERYTHING,) if administers else (), "local")
@@ -56,6 +60,16 @@ def access_of(objects: ImageObjects, asked: Access | PathAccess) -> Lookup[Acces
     ):
         return Found(AccessAnswer(True, "every user may"), "local")
     return objects.answers((asked,))[asked]
+
+
+def holders_of(objects: ImageObjects, asked: Access) -> Lookup[AccessHolders]:
+    """The users and groups that have a right, also by rights that need no rule."""
+    question = Grantees(asked)
+    found: Lookup[AccessHolders] = objects.answers((question,))[question]
+    if not isinstance(found, Found):
+        return found
+    basic = {AUTHENTICATED} if any(_covers(each, asked) for each in BASIC_RULES) else set()
+    return Found(AccessHolders(found.value.users, found.value.groups | {ADMINISTRATORS} | basic), found.source)
 
 
 def _covers(rule: GrantedRule, asked: Access) -> bool:

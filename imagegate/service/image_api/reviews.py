@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagegate.core.admission.access_review import Access, GrantedRule, GrantedRules, PathAccess, refusal
+from imagegate.core.admission.access_review import Access, AccessHolders, GrantedRule, GrantedRules, PathAccess, refusal
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.request import User
 from imagegate.core.image_api.resources import (
     LOCAL_ACCESS_REVIEWS,
+    LOCAL_RESOURCE_REVIEWS,
+    RESOURCE_REVIEWS,
     SELF_ACCESS_REVIEWS,
     SELF_REVIEWS,
     SELF_RULES_REVIEWS,
@@ -21,19 +23,26 @@ from imagegate.core.image_api.resources import (
 from imagegate.core.kube import field_errors
 from imagegate.core.kube.field_errors import FieldError
 from imagegate.core.kube.status import StatusError, bad_request, invalid
-from imagegate.service.image_api.local import AUTHENTICATED, BASIC_RULES, access_of
+from imagegate.service.image_api.local import AUTHENTICATED, BASIC_RULES, access_of, holders_of
 from imagegate.service.image_api.request import ApiRequest, JsonObject
 from imagegate.service.image_api.streams import ImageObjects
 
 _RESOURCE, _PATH = "resourceAttributes", "nonResourceAttributes"
+_ACTION_FIELDS = ("verb", "resource", "resourceAPIGroup", "resourceName", "namespace")
 _LABEL_FIELDS = ("apiVersion", "kind", "metadata", "spec")
 
 
-def review_of(resource: ApiResource, objects: ImageObjects) -> SelfReviews | AccessReviews | RulesReviews:
+def review_of(
+    resource: ApiResource, objects: ImageObjects
+) -> SelfReviews | AccessReviews | RulesReviews | ResourceReviews:
     """The object that serves a kind of review."""
     if resource is SELF_REVIEWS:
         return SelfReviews(resource, objects)
-    return (RulesReviews if resource is SELF_RULES_REVIEWS else AccessReviews)(resource, objects)
+    if resource is SELF_RULES_REVIEWS:
+        return RulesReviews(resource, objects)
+    if resource in (RESOURCE_REVIEWS, LOCAL_RESOURCE_REVIEWS):
+        return ResourceReviews(resource, objects)
+    return AccessReviews(resource, objects)
 
 
 class SelfReviews:
@@ -157,6 +166,55 @@ class RulesReviews:
         if not isinstance(answer, Found):
             status["evaluationError"] = answer.why
         return {**review, "status": status}
+
+
+class ResourceReviews:
+    """``resourceaccessreviews`` of OpenShift, and those of one namespace: who may do something (``oc policy who-can``).
+
+    Source: openshift-apiserver, ``pkg/authorization/apiserver/registry/resourceaccessreview``.
+    """
+
+    def __init__(self, resource: ApiResource, objects: ImageObjects) -> None:
+        self._resource = resource
+        self._objects = objects
+
+    def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
+        """The users and groups that have the right.
+
+        Raises:
+            StatusError: 400, it asks for nothing, for a path, or for another namespace than its own.
+        """
+        _checked(self._resource, body)
+        verb, resource, group, name, namespace = (_text(body, key) for key in _ACTION_FIELDS)
+        if not verb or not resource or body.get("isNonResourceURL"):
+            raise StatusError(bad_request("verb and resource are required, and paths cannot be asked for"))
+        if self._resource is LOCAL_RESOURCE_REVIEWS and namespace not in ("", request.namespace):
+            raise StatusError(bad_request(f"namespace must match namespace: {request.namespace}"))
+        namespace = namespace or request.namespace
+        resource, _, sub_resource = resource.partition("/")
+        asked = Access(User(""), verb, group, resource, sub_resource, namespace, name)
+        answer = holders_of(self._objects, asked)
+        holders = answer.value if isinstance(answer, Found) else AccessHolders()
+        return {
+            "kind": "ResourceAccessReviewResponse",
+            "apiVersion": self._resource.api_version,
+            "namespace": namespace,
+            "users": sorted(holders.users),
+            "groups": sorted(holders.groups),
+            "evalutionError": "" if isinstance(answer, Found) else answer.why,
+        }
+
+
+def _text(body: JsonObject, key: str) -> str:
+    """A string of the body; empty if there is none.
+
+    Raises:
+        StatusError: 400, it is of another type.
+    """
+    value = body.get(key) or ""
+    if not isinstance(value, str):
+        raise StatusError(bad_request(f"{key}: expected a string"))
+    return value
 
 
 def _rule(rule: GrantedRule) -> JsonObject:

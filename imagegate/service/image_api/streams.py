@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from imagegate.core.admission.access_review import Access, AccessQuestion, GrantedRules, PathAccess
+from imagegate.core.admission.access_review import Access, AccessQuestion, GrantedRules, Grantees, PathAccess
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import Answers, KnownAnswers, Question
 from imagegate.core.image_api.resources import STREAMS
@@ -116,7 +116,7 @@ class ImageObjects:
 
     def _answer(self, question: Question) -> Lookup[Any]:
         match question:
-            case Access() | PathAccess() | GrantedRules():
+            case Access() | PathAccess() | GrantedRules() | Grantees():
                 return self._access(question)
             case Stream(namespace, name):
                 found = self.stream(namespace, name)

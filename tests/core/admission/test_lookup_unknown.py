@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.admission.access_review import Access, AccessAnswer, GrantedRules, PathAccess
+from imagegate.core.admission.access_review import Access, AccessAnswer, GrantedRules, Grantees, PathAccess
 from imagegate.core.admission.lookup import Absent, Ambiguous, DeadlineExceeded, Found, Lookup, Unknown
 from imagegate.core.admission.owners import Owner
 from imagegate.core.admission.plugin import Plugin, Question
@@ -57,7 +57,7 @@ TRIED = {
     ServiceAccount, ManifestDigest, TrustedImage, AdvisorStatus, ImageScan,
 }  # fmt: skip
 """Every question of a plug-in that judges images; the tests below ask all of them."""
-ASKED_ELSEWHERE = {RunningImages, PathAccess, GrantedRules}
+ASKED_ELSEWHERE = {RunningImages, PathAccess, GrantedRules, Grantees}
 """Asked by the guard of policies (service/guard) and by the image API."""
 
 Answer = Callable[[Question], Lookup[Any]]

@@ -297,3 +297,79 @@ def test_the_right_to_tags_is_none_to_mark_images(api: Api) -> None:
     assert refused.status_code == 403
     assert refused.json is not None
     assert 'cannot patch resource "images"' in refused.json["message"]
+
+
+class TestWhoCan:
+    """``oc adm policy who-can``."""
+
+    GROUP = "/apis/authorization.openshift.io/v1"
+
+    def ask(self, api: Api, place: str, fields: dict[str, Any], code: int = 201) -> Any:
+        body = {"resourceAPIGroup": "image.openshift.io", "resource": "imagestreams", "verb": "get", **fields}
+        local = f"/namespaces/{place}/localresourceaccessreviews" if place else "/resourceaccessreviews"
+        return api.post(f"{self.GROUP}{local}", body, code)
+
+    @pytest.mark.parametrize(
+        "namespace, fields, users, groups",
+        [
+            ("test", {}, ["dev"], ["system:masters"]),
+            ("test", {"verb": "delete"}, [], ["system:masters"]),
+            ("test", {"resource": "imagestreams/layers"}, ["dev"], ["system:masters"]),
+            ("test", {"resource": "imagestreams/secrets"}, [], ["system:masters"]),
+            ("other", {}, [], ["system:masters"]),
+            ("", {}, [], ["system:masters"]),
+            ("", {"namespace": "test"}, ["dev"], ["system:masters"]),
+            (
+                "",
+                {"resourceAPIGroup": "project.openshift.io", "resource": "projectrequests", "verb": "create"},
+                [],
+                ["founders", "system:masters"],
+            ),
+            (
+                "",
+                {"resourceAPIGroup": "project.openshift.io", "resource": "projects", "verb": "list"},
+                [],
+                ["system:authenticated", "system:masters"],
+            ),
+            (
+                "test",
+                {"resourceAPIGroup": "project.openshift.io", "resource": "projects", "resourceName": "test"},
+                ["dev"],
+                ["system:masters"],
+            ),
+        ],
+    )
+    def test_users_and_groups(
+        self, api: Api, namespace: str, fields: dict[str, str], users: list[str], groups: list[str]
+    ) -> None:
+        assert self.ask(api, namespace, fields) == {
+            "kind": "ResourceAccessReviewResponse",
+            "apiVersion": "authorization.openshift.io/v1",
+            "namespace": namespace or fields.get("namespace", ""),
+            "users": users,
+            "groups": groups,
+            "evalutionError": "",
+        }
+
+    @pytest.mark.parametrize(
+        "fields, message",
+        [
+            ({"verb": ""}, "verb and resource are required"),
+            ({"resource": None}, "verb and resource are required"),
+            ({"isNonResourceURL": True}, "paths cannot be asked for"),
+            ({"verb": 7}, "verb: expected a string"),
+            ({"resource": ["imagestreams"]}, "resource: expected a string"),
+            ({"namespace": "other"}, "namespace must match namespace: test"),
+            ({"kind": "Pod"}, "cannot be handled as a LocalResourceAccessReview"),
+        ],
+    )
+    def test_what_cannot_be_asked(self, api: Api, fields: dict[str, Any], message: str) -> None:
+        assert message in self.ask(api, "test", fields, 400)["message"]
+
+    def test_it_needs_a_right(self, api: Api) -> None:
+        path = f"{self.GROUP}/namespaces/test/localresourceaccessreviews"
+        assert api.ask("POST", path, {"verb": "get", "resource": "pods"}, user="dev").status_code == 403
+
+    def test_without_rules(self, tmp_path: Path) -> None:
+        found = self.ask(make_api(tmp_path / "other.db"), "", {})
+        assert (found["users"], found["groups"]) == ([], ["system:masters"])
