@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from imagegate.cli.lint.start import IMPORT_ONLY
-from imagegate.core.admission.request import GroupKind
+from imagegate.core.admission.made_pod import makes_same_pod
+from imagegate.core.admission.request import AdmissionRequest, GroupKind
 from imagegate.core.admission.workload import BUILDS, POD, WORKLOADS
 from imagegate.core.openshift_templates.processing import GROUP as TEMPLATE_GROUP
 from imagegate.core.words import counted
@@ -28,7 +29,21 @@ def unjudged(objects: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield f"{counted(count, 'object')} with Pods: {IMPORT_ONLY}"
 
 
-def why_not_covered(api_version: str, kind: str, *, templates: bool) -> str:
+def why_not_covered(request: AdmissionRequest, api_version: str, *, templates: bool) -> str:
+    """The reason why nothing is decided about a request.
+
+    Args:
+        api_version: of its object.
+        templates: the Pods that objects make were judged, too.
+    """
+    if request.operation == "DELETE":
+        return "policies decide about objects that are created or changed"
+    if templates and makes_same_pod(request):
+        return "the update leaves its pod template as it was"
+    return why_kind_not_covered(api_version, request.kind.kind, templates=templates)
+
+
+def why_kind_not_covered(api_version: str, kind: str, *, templates: bool) -> str:
     """The reason for an object of ``kind``.
 
     Args:

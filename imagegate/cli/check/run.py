@@ -5,26 +5,26 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from imagegate.adapters.files.walk import in_chart
 from imagegate.cli.check.manifests import Manifest, read_manifests
 from imagegate.cli.check.not_covered import unjudged, why_not_covered
 from imagegate.cli.check.pieces import Piece, batches, first_pieces, pieces_of
+from imagegate.cli.check.processes import in_processes
 from imagegate.cli.check.read import passed_over, read_text
 from imagegate.cli.check.select import Patterns, walk
 from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettled
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import quoted_word
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Denial
-from imagegate.core.admission.made_pod import makes_same_pod
 from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.admission.trace import Trace
+from imagegate.core.admission.workload import run_images
 from imagegate.documents.foreign import TEMPLATE
 from imagegate.errors import InvalidInput
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
@@ -32,15 +32,10 @@ from imagegate.service.review.explanation import explanation, lines
 from imagegate.service.review.made_pods import PodResult, judge_made_pods
 from imagegate.service.review.reviewer import Reviewer
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 ALLOWED, REWRITTEN, DENIED, UNKNOWN, NOT_COVERED = "allowed", "rewritten", "denied", "unknown", "not covered"
 NOT_LOOKED_INTO = "not looked into"
 """An object of a Template of which too little is known."""
 NOT_JUDGED = (NOT_COVERED, NOT_LOOKED_INTO)
-_JOBS_AHEAD = 8
-"""Jobs of a process that wait for it: what is read ahead of the results takes memory."""
 
 
 _ALL_FILES = Patterns()
@@ -97,6 +92,8 @@ class Result(NamedTuple):
     """How long it took to decide."""
     reasons: tuple[str, ...] = ()
     """Why it is not covered, or not looked into."""
+    images: tuple[tuple[str, str], ...] = ()
+    """Field path and name of each image, with ``CheckOptions.images``."""
     rules: tuple[str, ...] = ()
     """Names of the rules that decided about the object or the Pods that it makes."""
 
@@ -155,6 +152,8 @@ class CheckOptions:
     """A plug-in that looks at the images of Pods is configured; without one, Pods that nothing judges are an error."""
     explain: bool = False
     rewrite: bool = False
+    images: bool = False
+    """List the images of each object."""
     templates: bool = True
     """Judge the Pods that objects make, too."""
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -172,7 +171,8 @@ def run_check(reviewer: Reviewer, paths: Iterable[Path], options: CheckOptions, 
     pieces = pieces_of(walk(paths, options.patterns), processes, report)
     first, is_large = first_pieces(pieces, jobs)
     if processes > 1 and is_large:
-        parts = _in_processes(reviewer, chain(first, pieces), options, processes)
+        batches_of = batches(chain(first, pieces))
+        parts = in_processes(lambda batch: _check_batch(reviewer, batch, options), batches_of, processes)
     else:
         parts = _in_this_process(reviewer, chain(first, pieces), options)
     for part in parts:
@@ -202,39 +202,7 @@ def _in_this_process(reviewer: Reviewer, pieces: Iterable[Piece], options: Check
             gc.enable()
 
 
-_shared: tuple[Reviewer, CheckOptions] | None = None
-"""Inherited by forked processes: documents are compiled once, in the parent."""
-
-
-def _in_processes(
-    reviewer: Reviewer, pieces: Iterable[Piece], options: CheckOptions, processes: int
-) -> Iterator[Report]:
-    import multiprocessing  # imported when used: a check of a few files starts no process
-    from concurrent.futures import ProcessPoolExecutor
-
-    global _shared
-    _shared = (reviewer, options)
-    gc.collect()
-    gc.freeze()
-    try:
-        context = multiprocessing.get_context("fork")  # documents are compiled once, here
-        with ProcessPoolExecutor(processes, mp_context=context, initializer=gc.disable) as pool:
-            waiting: deque[Future[Report]] = deque()
-            for batch in batches(pieces):
-                waiting.append(pool.submit(_check_batch, batch))
-                if len(waiting) > processes * _JOBS_AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-    finally:
-        gc.unfreeze()
-        _shared = None
-
-
-def _check_batch(pieces: Sequence[Piece]) -> Report:
-    if _shared is None:
-        raise RuntimeError("not a process of run_check")
-    reviewer, options = _shared
+def _check_batch(reviewer: Reviewer, pieces: Sequence[Piece], options: CheckOptions) -> Report:
     report = Report()
     for piece in pieces:
         report.add(_check_piece(reviewer, piece, options))
@@ -337,19 +305,12 @@ def check_request(reviewer: Reviewer, made: Made, request: AdmissionRequest, opt
         explained=() if trace is None else tuple(lines(explanation(both, trace.steps))),
         stored=both.validating.object if options.rewrite and both.allowed else None,
         seconds=time.perf_counter() - started,
+        images=run_images(request) if options.images else (),
         rules=both.rules if pods is None else tuple(dict.fromkeys((*both.rules, *pods.result.rules))),
     )
     if result.verdict == NOT_COVERED:
-        result = result._replace(reasons=(_why_not_covered(request, result, options),))
+        result = result._replace(reasons=(why_not_covered(request, result.api_version, templates=options.templates),))
     return _with_doubts(result, unsettled(made)) if made.doubts else result
-
-
-def _why_not_covered(request: AdmissionRequest, result: Result, options: CheckOptions) -> str:
-    if request.operation == "DELETE":
-        return "policies decide about objects that are created or changed"
-    if options.templates and makes_same_pod(request):
-        return "the update leaves its pod template as it was"
-    return why_not_covered(result.api_version, result.kind, templates=options.templates)
 
 
 def _with_doubts(result: Result, doubts: Unsettled) -> Result:

@@ -21,11 +21,12 @@ if TYPE_CHECKING:  # what takes time to import is imported when it is used
 
 DEFAULT_NAMESPACE = "default"
 """Of objects in files that name none."""
-FORMATS = ("table", "json", "yaml", "policyreport")
+FORMATS = ("table", "images", "json", "yaml", "policyreport")
 
 _EXAMPLES = """\b
 Examples:
   imagegate scan --settings imagegate.yaml                       the cluster of the settings
+  imagegate scan --settings imagegate.yaml -o images             every image: trust, security status, verdict
   imagegate scan --settings imagegate.yaml -n shop -o policyreport | kubectl apply -f -
   kubectl get pods,deployments -A -o yaml | imagegate scan --config master-config.yaml -
 """
@@ -56,6 +57,7 @@ def scan(
     read, 3 denied only because evidence was not available.
     """
     from imagegate.cli.output import say, say_error
+    from imagegate.cli.scan.images import ImageRows
     from imagegate.cli.scan.render import render, summary
     from imagegate.cli.scan.tally import Tally
     from imagegate.wiring.runtime import build
@@ -64,7 +66,10 @@ def scan(
     service = build(replace(chosen(named), manifests=True))
     if not service.policies.current.plugins:
         raise ConfigError("no policy to scan with: name one with --config, --policies or --settings")
-    tally = Tally(keeps_results=any(each.format == "policyreport" for each in chosen_formats))
+    formats = {each.format for each in chosen_formats}
+    tally = Tally(
+        keeps_results="policyreport" in formats, images=ImageRows() if formats & {"images", "json", "yaml"} else None
+    )
     if paths:
         _scan_files(service, paths, include, exclude, namespaces, tally)
     else:
@@ -88,7 +93,7 @@ def _scan_files(
     from imagegate.cli.check.run import run_check
     from imagegate.cli.check.select import Patterns
 
-    report = run_check(service.reviewer, paths, _options(service, patterns=Patterns.of(include, exclude)))
+    report = run_check(service.reviewer, paths, _options(service, tally, patterns=Patterns.of(include, exclude)))
     for found in report.results:
         result = found._replace(namespace=found.namespace or DEFAULT_NAMESPACE)
         if not namespaces or result.namespace in namespaces:
@@ -105,7 +110,7 @@ def _scan_cluster(service: Runtime, namespaces: tuple[str, ...], tally: Tally) -
     from imagegate.cli.check.templates import Made
     from imagegate.wiring.live_objects import each_live_object
 
-    options = _options(service)
+    options = _options(service, tally)
 
     def judge(document: dict[str, Any]) -> None:
         try:
@@ -120,7 +125,9 @@ def _scan_cluster(service: Runtime, namespaces: tuple[str, ...], tally: Tally) -
         tally.errors.append("nothing was scanned: the cluster runs nothing there")
 
 
-def _options(service: Runtime, **more: Any) -> CheckOptions:
+def _options(service: Runtime, tally: Tally, **more: Any) -> CheckOptions:
     from imagegate.cli.check.run import CheckOptions
 
-    return CheckOptions(templates=service.settings.profile is not Profile.OPENSHIFT_4, **more)
+    lists_images = tally.images is not None
+    templates = service.settings.profile is not Profile.OPENSHIFT_4
+    return CheckOptions(templates=templates, explain=lists_images, images=lists_images, **more)

@@ -11,6 +11,7 @@ import click
 from imagegate.cli.check.render import policy_report_entries
 from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, NOT_LOOKED_INTO, REWRITTEN, UNKNOWN
 from imagegate.cli.output import json_text, safe_line, yaml_text
+from imagegate.cli.scan.images import ImageRows, image_table
 from imagegate.cli.scan.tally import Group, Tally
 from imagegate.core.words import counted
 
@@ -25,6 +26,9 @@ def render(tally: Tally, output: str, *, colour: bool = False) -> str:
     """The results in the format called ``output``."""
     if output == "table":
         return "".join(f"{line}\n" for line in _table(tally, colour=colour))
+    if output == "images" and tally.images is not None:
+        lines = (*image_table(tally.images, colour=colour), summary(tally))
+        return "".join(f"{line}\n" for line in lines)
     return _FORMATS[output](tally)
 
 
@@ -55,10 +59,13 @@ def _where(group: Group) -> str:
 
 
 def _document(tally: Tally) -> dict[str, Any]:
+    rows = tally.images or ImageRows()
     return {
         "summary": {word: tally.verdicts[word] for word in VERDICTS},
         "problems": [_group_json(group) for group in tally.sorted_groups()],
         "leftOut": tally.left_out,
+        "images": [row.to_json() for row in rows.ordered()],
+        "imagesLeftOut": rows.left_out,
         "errors": tally.errors,
         "notes": tally.notes,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from imagegate.cli.check.run import ALLOWED, DENIED, NOT_COVERED, REWRITTEN, UNKNOWN, Problem, Result
+from imagegate.cli.scan.images import ImageRows
 
 GROUPS_MAX = 10_000
 """Groups that are kept; objects of further ones are counted."""
@@ -48,9 +49,11 @@ class Tally:
 
     Args:
         keeps_results: keep results for PolicyReports, at most ``REPORTED_MAX`` of a namespace.
+        images: gets the images of all objects; None: they are not listed.
     """
 
     keeps_results: bool = False
+    images: ImageRows | None = None
     verdicts: Counter[str] = field(default_factory=Counter)
     groups: dict[Key, Group] = field(default_factory=dict)
     left_out: int = 0
@@ -76,6 +79,9 @@ class Tally:
     def add(self, result: Result) -> None:
         """Count the result for one object."""
         self.verdicts[result.verdict] += 1
+        if self.images is not None:
+            self.images.add(result)
+            result = result._replace(steps=(), explained=())
         seen: set[Key] = set()
         for problem in result.problems:
             key = _key(result, problem)

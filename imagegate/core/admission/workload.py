@@ -220,6 +220,19 @@ def pod_images(spec: Mapping[str, Any], path: str, extent: Extent) -> Iterator[I
         yield from _image_volumes(spec["volumes"], f"{path}.volumes")
 
 
+def run_images(request: AdmissionRequest) -> tuple[tuple[str, str], ...]:
+    """Field path and name of each image that the Pods of an object run; none where it cannot be read."""
+    shape = WORKLOADS.get(request.kind)
+    if shape is None or request.object is None:
+        return ()
+    try:
+        spec = dig(request.object, shape.pod_spec)
+        uses = () if spec is None else tuple(pod_images(spec, ".".join(shape.pod_spec), EVERYTHING))
+    except InvalidObject:
+        return ()
+    return tuple((use.field, use.name) for use in uses)
+
+
 def deployer_images(document: Mapping[str, Any]) -> Iterator[ImageUse]:
     """The image of a deployment config's custom deployer, if it names one.
 

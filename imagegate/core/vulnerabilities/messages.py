@@ -77,5 +77,6 @@ def verdict_detail(verdict: ScanVerdict) -> tuple[tuple[str, str], ...]:
     }
     return (
         ("outcome", verdict.outcome.value),
+        *((("issues", str(verdict.count)),) if verdict.count else ()),
         *((name, "; ".join(lines[:EXPLAINED])) for name, lines in found.items() if lines),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegate.cli.check.not_covered import why_not_covered
+from imagegate.cli.check.not_covered import why_kind_not_covered
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,10 @@ from imagegate.cli.check.not_covered import why_not_covered
     ],
 )
 def test_reason(api_version: str, kind: str, expected: str) -> None:
-    assert why_not_covered(api_version, kind, templates=True).startswith(expected)
+    assert why_kind_not_covered(api_version, kind, templates=True).startswith(expected)
 
 
 def test_without_templates_their_pods_come_later() -> None:
-    assert why_not_covered("batch/v1", "Job", templates=False) == (
+    assert why_kind_not_covered("batch/v1", "Job", templates=False) == (
         "its Pods are judged when they are created; --templates judges them here"
     )

@@ -106,6 +106,7 @@ def test_explain_shows_the_reports() -> None:
     facts = [(step.subject, step.outcome, step.because) for _, step in trace.steps if step.what == "evidence"]
     assert facts == [
         ("vulnerability", "outcome", "vulnerable"),
+        ("vulnerability", "issues", "1"),
         ("vulnerability", "vulnerabilities", "CVE-1 CRITICAL in openssl 1 (fixed in 2)"),
     ]
 
