@@ -24,14 +24,22 @@ from tests.support.image_api import Api, served
 COMMANDS = Path(__file__).with_name("commands.yaml")
 HEADERS = ("Accept", "Content-Type", "Impersonate-User", "Impersonate-Group")
 _DISCOVERY = re.compile(r"/(|version|openapi/.*|apis?|api/v1|apis/[^/]+|apis/[^/]+/v1)/?(\?.*)?")
+"""Every command repeats these requests."""
+_SERVER = re.compile(r"/(|version|openapi/.*)(\?.*)?")
 COMMAND_S = 30
 
 
 class Recorder:
-    """A WSGI application that keeps what passes through it. Discovery is left out: every command repeats it."""
+    """A WSGI application that keeps what passes through it.
 
-    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+    Args:
+        application: answers.
+        left_out: paths that are not kept.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], left_out: re.Pattern[str]) -> None:
         self._application = application
+        self._left_out = left_out
         self._lock = threading.Lock()
         self.exchanges: list[dict[str, Any]] = []
         self.command = ""
@@ -48,7 +56,7 @@ class Recorder:
             "headers": _headers(environ),
             **_body(content),
         }
-        if _DISCOVERY.fullmatch(path) is None and "HTTP_UPGRADE" not in environ:  # oc tries again without
+        if self._left_out.fullmatch(path) is None and "HTTP_UPGRADE" not in environ:  # oc tries again without
             with self._lock:
                 self.exchanges.append(exchange)
 
@@ -114,7 +122,7 @@ def record(scenario: dict[str, Any], api: Api, oc: Path, home: Path) -> list[str
     problems = []
     for name, text in (scenario.get("files") or {}).items():
         (home / name).write_text(text if isinstance(text, str) else yaml.safe_dump(text), encoding="utf-8")
-    recorder = Recorder(api.app.wsgi_app)
+    recorder = Recorder(api.app.wsgi_app, _SERVER if scenario.get("discovery") else _DISCOVERY)
     api.app.wsgi_app = recorder  # type: ignore[method-assign]
     (home / "tls").mkdir()
     authority = Authority(home / "tls") if scenario.get("tls") else None
