@@ -26,7 +26,7 @@ Every denial has a code, which is stable, and a sentence for the person who aske
 in brackets behind the sentence; log, metrics and reports have it in a field: [all codes](exit-codes.md#denial-codes).
 
 The sentences below are what imagegate says about the objects in `tests/reference_pages/messages`. With
-`messages.style: upstream` those of the image policy are word for word the original's.
+`messages.style: upstream` those of the image policy are word for word the original's, and nothing follows them.
 
 """
 _LINT = """
@@ -66,7 +66,7 @@ def examples() -> dict[str, list[str]]:
     for case in report.cases:
         for result in case.objects:
             for problem in result.problems:
-                sentence = _escaped(problem.because)
+                sentence = _escaped(problem.text)
                 if sentence not in said[problem.code]:
                     said[problem.code].append(sentence)
     return said

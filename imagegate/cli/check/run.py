@@ -22,6 +22,7 @@ from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettl
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import quoted_word
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Denial
+from imagegate.core.admission.hint import told
 from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.admission.trace import Trace
 from imagegate.core.admission.workload import run_images
@@ -57,7 +58,7 @@ class Problem(NamedTuple):
     @property
     def text(self) -> str:
         """As ``Denial.text``."""
-        return f"{self.because}; {self.hint}" if self.hint else self.because
+        return told(self.because, self.hint)
 
 
 class Rewrite(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from imagegate.core.admission.hint import told
 from imagegate.core.kube.status import Status
 
 
@@ -57,7 +58,7 @@ class Denial:
     @property
     def text(self) -> str:
         """Everything that the user is told about this place."""
-        return f"{self.because}; {self.hint}" if self.hint else self.because
+        return told(self.because, self.hint)
 
     def __str__(self) -> str:
         by = f" by {self.rule}" if self.rule else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from imagegate.core.admission.decision import LACK_OF_EVIDENCE, Denial, DenialCode
+from imagegate.core.admission.hint import told
 from imagegate.core.admission.owners import controller_reference
 from imagegate.core.admission.request import AdmissionRequest
 
@@ -86,7 +87,7 @@ def _sentence(denial: Denial) -> str:
     """Place, image, reason, rule and nearest rule, each once."""
     image = denial.image.strip()
     by = f" ({denial.rule})" if denial.rule and denial.rule not in denial.text else ""
-    because = "; ".join(filter(None, (f"{denial.because}{by}", denial.hint)))
+    because = told(f"{denial.because}{by}", denial.hint)
     return ": ".join(filter(None, (denial.at, image if image not in denial.because else "", because)))
 
 

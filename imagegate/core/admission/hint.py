@@ -33,9 +33,21 @@ def rejected_hint(met: Iterable[str]) -> str:
     return short(f"it rejects this image because {' and '.join(met)}", HINT_MAX)
 
 
-def required_hint(rule: str, requirements: Sequence[str]) -> str:
-    """``decided by RULE, which requires WHAT``: the requirements that do not hold."""
-    return short(f"decided by {short(rule)}, which requires {' and '.join(requirements)}", HINT_MAX)
+def decided_hint(rule: str, what: str) -> str:
+    """``decided by RULE, which requires signatures``: what the rule does that refuses the image."""
+    return short(f"decided by {short(rule)}, which {what}", HINT_MAX)
+
+
+def told(because: str, hint: str) -> str:
+    """The original's sentence, and the hint after it."""
+    if not hint:
+        return because
+    return f"{because} {as_sentence(hint)}" if because.endswith(".") else f"{because}; {hint}"
+
+
+def as_sentence(text: str) -> str:
+    """A clause as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def some(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from imagegate.core.admission.hint import told
 from imagegate.core.kube.go_quote import go_quote
 
 DOCUMENTED = (
@@ -39,8 +40,8 @@ def status_message(sentences: Sequence[Sentence], *, one_image: bool = True) -> 
     """
     documented = all(each.text.startswith(DOCUMENTED) for each in sentences)
     named = [each.text if documented and one_image else _with_image(each.image, each.text) for each in sentences]
-    told = (f"{text}; {each.hint}" if each.hint else text for text, each in zip(named, sentences, strict=True))
-    message = "\n".join(dict.fromkeys(told))
+    lines = (told(text, each.hint) for text, each in zip(named, sentences, strict=True))
+    message = "\n".join(dict.fromkeys(lines))
     return message if documented else f"\n{message}"
 
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from imagegate.core.admission.hint import nearest_rule_hint, required_hint, short
+from imagegate.core.admission.hint import decided_hint, nearest_rule_hint, short
 from imagegate.core.enforcement.evaluate import RequirementsResult
 from imagegate.core.enforcement.patterns import compare
-from imagegate.core.enforcement.policy import Entry
+from imagegate.core.enforcement.policy import Entry, RequirementType
 from imagegate.core.enforcement.requirement import Refused
 from imagegate.core.references.near_hosts import NearHosts, host_of
 
 TRIED_MAX = 64
 """Entries for one host that are tried, and entries with ``*`` in the host."""
 SIGNATURES, TRUST, REPORTS = "signatures", "content trust", "vulnerability reports"
-_OF_KIND = {"simple": SIGNATURES, "trust": TRUST, "vulnerability": REPORTS}
+_SIMPLE = "simple"
+_OF_KIND = {_SIMPLE: SIGNATURES, "trust": TRUST, "vulnerability": REPORTS}
 """Kind of a check -> what it requires."""
 
 
@@ -88,5 +89,10 @@ def mismatch(name: str, image: str) -> str:
 
 def failed_hint(result: RequirementsResult, refused: Refused) -> str:
     """The entry that decides an image, and the requirement that refuses it."""
-    failed = [_OF_KIND[kind] for kind, outcome in result.tried if outcome is refused and kind in _OF_KIND]
-    return required_hint(result.entry.rule, failed) if failed else ""
+    failed = next((kind for kind, outcome in result.tried if outcome is refused and kind in _OF_KIND), "")
+    if not failed:
+        return ""
+    requirements = result.entry.simple.requirements if failed == _SIMPLE else ()
+    if any(each.type == RequirementType.REJECT for each in requirements):
+        return decided_hint(result.entry.rule, "rejects every image that it matches")
+    return decided_hint(result.entry.rule, f"requires {_OF_KIND[failed]}")

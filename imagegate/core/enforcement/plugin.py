@@ -294,7 +294,8 @@ class _Review:
         if self._trace is not None:
             trace_requirements(self._trace, use, image, selected, result)
         denials = tuple(
-            self._denial(use, result.entry.rule, refused, failed_hint(result, refused)) for refused in result.refused
+            self._denial(use, result.entry.rule, refused, failed_hint(result, refused) if self._tells else "")
+            for refused in result.refused
         )
         return _Verdict(use, image, result, denials)
 
@@ -318,8 +319,13 @@ class _Review:
         code = DenialCode.NO_POLICY if reason is NoEntryReason.NO_POLICIES else DenialCode.NO_MATCHING_REPOSITORY
         return Refused(code, no_entry_text(reason, self._request.namespace, image, self._settings))
 
+    @property
+    def _tells(self) -> bool:
+        """True if somebody is told more than the original's sentence."""
+        return self._settings.names_nearest_rule or self._trace is not None
+
     def _nearest_hint(self, reason: NoEntryReason, image: CiseImage) -> str:
-        if reason not in (NoEntryReason.NO_MATCH_IN_CLUSTER, NoEntryReason.NO_MATCH_IN_NAMESPACE):
+        if reason not in (NoEntryReason.NO_MATCH_IN_CLUSTER, NoEntryReason.NO_MATCH_IN_NAMESPACE) or not self._tells:
             return ""
         effective = self._plugin.policies.effective(self._request.namespace)
         found = effective.nearest(image.original) if effective is not None else None

@@ -166,15 +166,16 @@ class ImagesReview:
         is_told = self._behaviour.names_nearest_rule or self._trace is not None
         if not is_told or verdict.outcome is None or verdict.outcome.accepted or verdict.bad_name:
             return verdict
-        return verdict._replace(hint=self._hint(verdict, verdict.outcome))
+        return verdict._replace(hint=self._hint(use, verdict, verdict.outcome))
 
-    def _hint(self, verdict: Verdict, outcome: RuleResult) -> str:
+    def _hint(self, use: ImageUse, verdict: Verdict, outcome: RuleResult) -> str:
         """Why the reject rule matches, or the nearest accept rule does not, as the user sees the image."""
         if outcome.rule is not None:
             hidden = verdict.second_look  # of what imagegate alone sees only the rule is told
             return "" if hidden else rejection_hint(outcome.rule, verdict.attributes, self._behaviour)
         rules = self._plan.rules
-        assert rules is not None  # noqa: S101 - they denied
+        if rules is None or self._bad_name(use):  # no registry is known of what is no reference
+            return ""
         near = nearest_rule(rules, verdict.attributes, self._excluded, self._behaviour)
         return near.hint if near is not None else ""
 

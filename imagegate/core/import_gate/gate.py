@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from imagegate.core.admission.hint import told
 from imagegate.core.import_gate import messages
 from imagegate.core.import_gate.behaviour import DOCUMENTED, GateBehaviour
 from imagegate.core.import_gate.checked_mirrors import CheckedMirrors
@@ -45,7 +46,7 @@ class Admission:
     @property
     def text(self) -> str:
         """The message and the hint."""
-        return f"{self.error}; {self.hint}" if self.hint else self.error
+        return told(self.error, self.hint)
 
 
 _ALLOWED = Admission(True)
@@ -93,7 +94,7 @@ class ImportGate:
         self._index = RuleIndex(parse_rules(entries or ()), fold_case=behaviour.fold_case)
         self._integrated = _integrated_rule(integrated_registry, self._index.rules, fold_case=behaviour.fold_case)
         self._listed = self._listed_rules()
-        self._nearest = NearestEntries(self.rules, self.folded)
+        self._nearest = NearestEntries((*self._index.rules, *self._integrated_rules()), self.folded)
 
     @classmethod
     def configured(

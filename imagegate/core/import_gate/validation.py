@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from imagegate.core.admission.hint import told
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
     path_segment_errors,
@@ -64,7 +65,7 @@ class Finding(NamedTuple):
     @property
     def told(self) -> FieldError:
         """The error with the hint."""
-        return replace(self.error, detail=f"{self.error.detail}; {self.hint}") if self.hint else self.error
+        return replace(self.error, detail=told(self.error.detail, self.hint)) if self.hint else self.error
 
 
 @dataclass(frozen=True, slots=True)

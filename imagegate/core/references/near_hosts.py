@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
 from imagegate.caching import BoundedCache
 
-ALIKE_MAX = 32
+TRIED_MAX = 256
+"""Hosts that are looked at for one that is spelled alike."""
+ALIKE_MAX = 8
 """Hosts that are compared letter by letter."""
 LIKENESS = 0.6
 CACHED_MAX = 1024
@@ -58,9 +61,18 @@ class NearHosts(Generic[T]):
         for domain in _domains(host):
             if domain in self._by_domain:
                 return self._by_domain[domain]
-        names = [name for name, _ in zip(self._by_host, range(ALIKE_MAX), strict=False)]
-        alike = get_close_matches(host, names, n=1, cutoff=LIKENESS) if host else []
+        alike = get_close_matches(host, self._perhaps_misspelt(host), n=1, cutoff=LIKENESS) if host else []
         return self._by_host[alike[0]] if alike else self._first
+
+    def _perhaps_misspelt(self, host: str) -> list[str]:
+        """The first few hosts about as long as this one that begin or end like it: the rest costs too much."""
+        names = itertools.islice(self._by_host, TRIED_MAX)
+        likely = (
+            name
+            for name in names
+            if abs(len(name) - len(host)) <= 2 and (name[:2] == host[:2] or name[-4:] == host[-4:])
+        )
+        return list(itertools.islice(likely, ALIKE_MAX))
 
 
 def host_of(registry: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagegate.core.admission.decision import Denial, PatchOp, field_path, pointer
+from imagegate.core.admission.hint import as_sentence
 from imagegate.core.admission.trace import HINT, Step
 from imagegate.service.review.both_passes import TwoPassResult
 from imagegate.service.review.response import Verdict
@@ -104,7 +105,7 @@ def _grouped(steps: Sequence[tuple[str, Step]]) -> tuple[dict[str, PluginExplana
         else:
             image = _image(part, at)
             if step.what == HINT:
-                image.hint = _as_sentence(step.because)
+                image.hint = as_sentence(step.because)
             else:
                 _append(image.evidence, sentence(step))
     return parts, [name for name in silent if name not in parts], notes
@@ -195,10 +196,6 @@ def _change_of(part: PluginExplanation, image: ImageExplanation) -> str:
         return f"Change the object so that {part.plugin} can judge it: {image.reasons[0]}"
     rule = image.rule or "the policy that denies it"
     return f"Use another image at {image.at}, or change {rule}."
-
-
-def _as_sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def lines(found: Explanation) -> Iterator[str]:
