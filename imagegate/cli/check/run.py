@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from imagegate.adapters.files.walk import in_chart
+from imagegate.cli.check.explained import all_steps, explained_lines
 from imagegate.cli.check.manifests import Manifest, read_manifests
 from imagegate.cli.check.not_covered import unjudged, why_not_covered
 from imagegate.cli.check.pieces import Piece, batches, first_pieces, pieces_of
 from imagegate.cli.check.processes import in_processes
 from imagegate.cli.check.read import passed_over, read_text
 from imagegate.cli.check.select import Patterns, walk
+from imagegate.cli.check.template_secrets import secrets_of
 from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettled
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import quoted_word
@@ -26,10 +28,10 @@ from imagegate.core.admission.hint import told
 from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.admission.trace import Trace
 from imagegate.core.admission.workload import run_images
+from imagegate.core.openshift_templates.secret_values import Secrets
 from imagegate.documents.foreign import TEMPLATE
 from imagegate.errors import InvalidInput
 from imagegate.service.review.both_passes import TwoPassResult, creation, review_manifest
-from imagegate.service.review.explanation import explanation, lines
 from imagegate.service.review.made_pods import PodResult, judge_made_pods
 from imagegate.service.review.reviewer import Reviewer
 
@@ -217,9 +219,10 @@ def _check_piece(reviewer: Reviewer, piece: Piece, options: CheckOptions) -> Rep
     except BadManifest as error:
         report.errors.append(str(error))
         return report
+    secrets = secrets_of(text, piece, options.namespace)
     for found in read_manifests(text, piece.file, first_line=piece.first_line):
         if isinstance(found, Manifest):
-            _check_made(reviewer, found, options, report)
+            _check_made(reviewer, found, options, report, secrets)
         elif remark := passed_over(found, skip_unknown=options.skip_unknown):
             report.passed_over.append(remark)
         else:
@@ -227,10 +230,12 @@ def _check_piece(reviewer: Reviewer, piece: Piece, options: CheckOptions) -> Rep
     return report
 
 
-def _check_made(reviewer: Reviewer, manifest: Manifest, options: CheckOptions, report: Report) -> None:
+def _check_made(
+    reviewer: Reviewer, manifest: Manifest, options: CheckOptions, report: Report, secrets: Secrets
+) -> None:
     """Decide one object, or those that it makes as a Template; results and errors are added to ``report``."""
     try:
-        for made in made_objects(manifest, options.parameters, report.parameters):
+        for made in made_objects(manifest, options.parameters, report.parameters, secrets):
             place = f"{made.manifest.file}:{made.manifest.line}"
             unknown = [doubt.why for doubt in made.doubts if not doubt.has_no_value]
             if options.rewrite and unknown:
@@ -270,7 +275,7 @@ def check_manifest(reviewer: Reviewer, made: Made, options: CheckOptions) -> Res
     """
     manifest = made.manifest
     uid = f"{manifest.file}:{manifest.line}"
-    request = creation(manifest.object, uid=uid, namespace=options.namespace, user=options.user)
+    request = creation(manifest.object, uid=uid, namespace=made.namespace or options.namespace, user=options.user)
     return check_request(reviewer, made, request, options)
 
 
@@ -282,9 +287,9 @@ def check_request(reviewer: Reviewer, made: Made, request: AdmissionRequest, opt
     """
     started = time.perf_counter()
     manifest = made.manifest
-    trace = Trace() if options.explain else None
+    trace, of_pods = (Trace(), Trace()) if options.explain else (None, None)
     both = review_manifest(reviewer, request, trace=trace)
-    pods = judge_made_pods(reviewer, request) if options.templates else None
+    pods = judge_made_pods(reviewer, request, trace=of_pods) if options.templates else None
     nothing = both.finds_nothing
     problems = () if nothing else _problems(manifest, both)
     if pods is not None and not pods.result.finds_nothing:
@@ -302,8 +307,8 @@ def check_request(reviewer: Reviewer, made: Made, request: AdmissionRequest, opt
         problems=problems,
         warnings=() if nothing else _warnings(both, pods),
         rewrites=_rewrites(manifest, both) if both.mutating.patch else (),
-        steps=() if trace is None else tuple(trace.to_json()),
-        explained=() if trace is None else tuple(lines(explanation(both, trace.steps))),
+        steps=() if trace is None else tuple(all_steps(trace, pods, of_pods)),
+        explained=() if trace is None else tuple(explained_lines(both, trace, pods, of_pods)),
         stored=both.validating.object if options.rewrite and both.allowed else None,
         seconds=time.perf_counter() - started,
         images=run_images(request) if options.images else (),

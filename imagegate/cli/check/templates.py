@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -12,7 +12,8 @@ from imagegate.cli.check.json_text import JsonPiece, item_pieces
 from imagegate.cli.check.manifests import Manifest
 from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.core.openshift_templates.parameters import BadTemplate
-from imagegate.core.openshift_templates.processing import Processing, TemplateObject, is_template
+from imagegate.core.openshift_templates.processing import NO_SECRETS, Processing, TemplateObject, is_template
+from imagegate.core.openshift_templates.secret_values import Secrets
 from imagegate.core.openshift_templates.settled import IDENTITY, is_settled
 from imagegate.core.openshift_templates.substitution import Doubt, Path
 
@@ -23,14 +24,19 @@ class Made(NamedTuple):
     manifest: Manifest
     doubts: tuple[Doubt, ...] = ()
     """Places whose content is not known before the Template is processed in the cluster."""
+    namespace: str = ""
+    """Where it is created unless it says otherwise: the namespace of its TemplateInstance. Empty: not known."""
 
 
-def made_objects(manifest: Manifest, given: Mapping[str, str], defined: set[str]) -> Iterator[Made]:
+def made_objects(
+    manifest: Manifest, given: Mapping[str, str], defined: set[str], secrets: Secrets = NO_SECRETS
+) -> Iterator[Made]:
     """The objects that a Template makes; every other object as it is, and a Template that makes none.
 
     Args:
         given: values of parameters.
         defined: gets the names of the Template's parameters.
+        secrets: Secrets that a TemplateInstance may name.
 
     Raises:
         BadManifest: the Template cannot be processed; ``str()`` begins with ``file:line:``.
@@ -38,13 +44,13 @@ def made_objects(manifest: Manifest, given: Mapping[str, str], defined: set[str]
     if not is_template(manifest.object):
         yield Made(manifest)
         return
-    processing = Processing(given)
+    processing, namespace = Processing(given, secrets), _namespace(manifest.object)
     pieces = _pieces(manifest)
     makes_none = True
     try:
         for made in processing.objects(manifest.object):
             makes_none = False
-            yield Made(_placed(manifest, made, pieces), made.doubts)
+            yield Made(_placed(manifest, made, pieces), made.doubts, namespace)
     except BadTemplate as error:
         line = manifest.line_of(error.field)
         raise BadManifest(manifest.file, line, f"{manifest.object['kind']}: {error}") from error
@@ -52,6 +58,12 @@ def made_objects(manifest: Manifest, given: Mapping[str, str], defined: set[str]
         defined |= processing.defined
     if makes_none:
         yield Made(manifest)
+
+
+def _namespace(document: Mapping[str, Any]) -> str:
+    metadata = document.get("metadata") if document.get("kind") == "TemplateInstance" else None
+    namespace = metadata.get("namespace") if isinstance(metadata, Mapping) else None
+    return namespace if isinstance(namespace, str) else ""
 
 
 def _pieces(manifest: Manifest) -> list[JsonPiece] | None:

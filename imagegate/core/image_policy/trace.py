@@ -11,6 +11,7 @@ from imagegate.core.image_policy.execution_rules import CompiledRule, RuleList, 
 from imagegate.core.image_policy.request import Exclusions
 from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.image_policy.unmet import unmet_conditions
+from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.words import counted
 
 SECOND_LOOK = "rules were also evaluated on the image looked up with imagegate's own rights"
@@ -103,7 +104,8 @@ def _facts_of(compiled: CompiledRule, attributes: Attributes) -> str:
     if rule.match_integrated_registry:
         facts.append(f"integrated registry: {'yes' if attributes.integrated else 'no'}")
     if rule.match_registries or rule.match_registry_patterns:
-        facts.append(f"registry is {attributes.name.registry or 'not written'!r}")
+        registry = attributes.name.registry
+        facts.append(f"its registry is {go_quote(registry)}" if registry else "no registry is written")
     if attributes.doubt is not None:
         facts.append(f"not known: {attributes.doubt.because}")
     elif rule.needs_image and attributes.image is None:

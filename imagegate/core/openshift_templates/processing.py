@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from imagegate.core.openshift_templates.parameters import BadTemplate, Parameter, read_parameters
+from imagegate.core.openshift_templates.secret_values import Secrets
 from imagegate.core.openshift_templates.substitution import Budget, Doubt, Path, Substitution, has_reference
 
 GROUP = "template.openshift.io"
+NO_SECRETS = Secrets()
 NESTED_MAX = 8
 """Templates inside a Template inside a Template: levels that are processed."""
 
@@ -36,13 +38,15 @@ def is_template(document: Mapping[str, Any]) -> bool:
 class Processing:
     """Processes the Templates of one document."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
+    def __init__(self, given: Mapping[str, str], secrets: Secrets = NO_SECRETS) -> None:
         """Prepare.
 
         Args:
-            given: values of parameters, which come before those that the Templates name.
+            given: values of parameters, which come before all others.
+            secrets: Secrets that TemplateInstances may name.
         """
         self._given = given
+        self._secrets = secrets
         self._budget = Budget()
         self.defined: set[str] = set()
         """Names of all parameters that were met."""
@@ -61,14 +65,15 @@ class Processing:
         """The objects of a Template at ``place``; ``outer``: doubts about the Template itself."""
         if level > NESTED_MAX:
             raise BadTemplate(place.rstrip("."), f"Templates are nested deeper than {NESTED_MAX} levels")
-        secret = False
+        given, missing = self._given, ""
         if document.get("kind") == "TemplateInstance":
-            document, secret = _instantiated(document, place)
+            given, missing = self._values_of(document, place)
+            document = _instantiated(document, place)
             place, outer = f"{place}spec.template.", _inside(outer, ("spec", "template"))
-        parameters = read_parameters(document, self._given, place)
+        parameters = read_parameters(document, given, place)
         self.defined.update(parameters)
-        if secret:
-            parameters = {name: self._from_secret(each) for name, each in parameters.items()}
+        if missing:
+            parameters = {name: self._from_missing(each, missing) for name, each in parameters.items()}
         substitution = Substitution(parameters, self._budget)
         for index, found in enumerate(_entries(document, substitution, place)):
             doubts = (*found.doubts, *_inside(outer, ("objects", index)))
@@ -91,11 +96,24 @@ class Processing:
         else:
             yield TemplateObject(made, at, doubts)
 
-    def _from_secret(self, parameter: Parameter) -> Parameter:
-        """A parameter of a TemplateInstance, whose Secret may have another value."""
+    def _values_of(self, instance: Mapping[str, Any], place: str) -> tuple[Mapping[str, str], str]:
+        """Values for the parameters of a TemplateInstance, and the name of its Secret if that is not known here."""
+        spec = instance.get("spec")
+        reference = spec.get("secret") if isinstance(spec, Mapping) else None
+        if reference is None:
+            return self._given, ""
+        name = reference.get("name") if isinstance(reference, Mapping) else None
+        if not isinstance(name, str) or not name:
+            raise BadTemplate(f"{place}spec.secret.name", "expected the name of a Secret")
+        values = self._secrets.values(instance, name)
+        return (self._given, name) if values is None else ({**values, **self._given}, "")
+
+    def _from_missing(self, parameter: Parameter, secret: str) -> Parameter:
+        """A parameter of a TemplateInstance, whose Secret is not here and may have another value."""
         if parameter.name in self._given:
             return parameter
-        return parameter._replace(value=None, why=f"parameter {parameter.name} may come from the Secret of spec.secret")
+        why = f"parameter {parameter.name} may come from Secret {secret}, which is not in the files"
+        return parameter._replace(value=None, why=why)
 
 
 def processed_objects(template: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
@@ -119,13 +137,13 @@ def _entries(template: Mapping[str, Any], substitution: Substitution, place: str
         yield TemplateObject(_labelled(made, labels), at, (*doubts, *about_labels))
 
 
-def _instantiated(document: Mapping[str, Any], place: str) -> tuple[Mapping[str, Any], bool]:
-    """The Template of a TemplateInstance, and whether a Secret has values for it."""
+def _instantiated(document: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    """The Template of a TemplateInstance."""
     spec = document.get("spec")
     template = spec.get("template") if isinstance(spec, Mapping) else None
     if not isinstance(spec, Mapping) or not isinstance(template, Mapping):
         raise BadTemplate(f"{place}spec.template", "expected a Template")
-    return template, spec.get("secret") is not None
+    return template
 
 
 def _inside(doubts: tuple[Doubt, ...], prefix: Path) -> tuple[Doubt, ...]:

@@ -105,6 +105,17 @@ def test_no_way_to_write_an_image_hides_it(check: Check, name: str, option: str,
     assert (ran.code, set(verdicts(ran)) <= {"allowed", "rewritten"}) == (0, True)
 
 
+def test_objects_of_an_instance_are_judged_in_its_namespace(check: Check) -> None:
+    policy = POLICY.replace("kind: ClusterImagePolicy", "kind: ImagePolicy").replace(
+        "metadata: {", "metadata: {namespace: shop, "
+    )
+    instance = {**TRICKS["instance"], "metadata": {"namespace": "shop"}}
+    assert verdicts(check(instance, "-o", "json", option="--policies", policy=policy)) == ["denied"]
+    elsewhere = {**TRICKS["instance"], "metadata": {"namespace": "other"}}
+    ran = check(elsewhere, "-o", "json", option="--policies", policy=policy)
+    assert "no image policies" in ran.out
+
+
 # Templates of which too little is known: never allowed.
 UNKNOWN = {
     "required": template(pod("${IMAGE}"), IMAGE={"required": True}),

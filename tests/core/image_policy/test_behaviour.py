@@ -17,6 +17,7 @@ OPT_IN = {
     "require_known_repository",
     "exempt_namespaces",
     "exempt_service_accounts",
+    "names_nearest_rule",
 }
 """Chosen by settings alone, the same in both profiles."""
 

@@ -51,8 +51,8 @@ def test_every_rule_says_why() -> None:
         "there is no Image object and skipOnResolutionFailure is set",
     )
     assert steps["rule executionRules[1] own"] == ("not-matched", "integrated registry: no")
-    assert steps["rule executionRules[2] hub"] == ("matched", "registry is 'docker.io'")
-    assert steps["rule executionRules[3] anything-else"] == ("not-matched", "registry is 'docker.io'; inverted")
+    assert steps["rule executionRules[2] hub"] == ("matched", 'its registry is "docker.io"')
+    assert steps["rule executionRules[3] anything-else"] == ("not-matched", 'its registry is "docker.io"; inverted')
     assert steps["rule executionRules[4] ignored"] == ("skipped", "the namespace's annotation switches it off")
     assert steps["verdict docker.io/library/x"] == ("accepted", "by executionRules[2] hub")
 
