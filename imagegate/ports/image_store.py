@@ -164,6 +164,9 @@ class ImageStore(Protocol):
     ) -> Page:
         """Objects of a collection that match, at most ``limit`` of them (0: all), continuing ``after`` a name."""
 
+    def count_after(self, collection: Collection, after: tuple[str, str]) -> int:
+        """Number of objects of a collection after a namespace and name. Reads no objects."""
+
     def kinds(self) -> list[tuple[str, str]]:
         """Group and resource of all objects, in order."""
 

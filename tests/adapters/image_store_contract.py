@@ -107,6 +107,10 @@ class ImageStoreContract:
         assert listed(collection=STREAMS._replace(namespace="none")) == []
         page = store.list_objects(STREAMS, limit=3)
         assert page.after == ("b", "1")
+        assert store.count_after(STREAMS, ("b", "1")) == 1
+        assert store.count_after(STREAMS, ("a", "10")) == 3
+        assert store.count_after(STREAMS._replace(namespace="a"), ("a", "10")) == 1
+        assert store.count_after(STREAMS, ("c", "3")) == 0
         assert listed(collection=STREAMS, limit=3, after=page.after) == ["c/3"]
         assert store.list_objects(STREAMS, limit=1, after=page.after).after is None
         assert listed(collection=STREAMS, matches=lambda found: found["metadata"]["name"] > "15") == ["a/2", "c/3"]

@@ -82,7 +82,10 @@ class Api:
         return self._checked(self.ask("POST", path, body, **options), code)
 
     def put(self, path: str, body: Any, code: int = 200, **options: str) -> Any:
-        """PUT, decoded."""
+        """PUT, decoded. An object gets the name in the path, without which none is replaced."""
+        if isinstance(body, dict):
+            name = path.partition("?")[0].removesuffix("/status").rpartition("/")[2]
+            body = {**body, "metadata": {"name": name, **(body.get("metadata") or {})}}
         return self._checked(self.ask("PUT", path, body, **options), code)
 
     def patch(self, path: str, body: Any, code: int = 200, kind: str = "merge-patch", **options: str) -> Any:

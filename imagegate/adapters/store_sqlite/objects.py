@@ -195,6 +195,13 @@ class SqliteStore:
                 items.append(found)
         return Page(tuple(items), str(version), None)
 
+    def count_after(self, collection: Collection, after: tuple[str, str]) -> int:
+        """See the port."""
+        where, values = _selection(collection, after)
+        with self.database.reading() as connection:
+            count = f"SELECT count(*) FROM objects {where}"  # noqa: S608 - values are bound
+            return int(connection.execute(count, values).fetchone()[0])
+
     def changes(self, since: str, collection: Collection | None = None, *, limit: int) -> Changes:
         """See the port."""
         after = _version_number(since)
@@ -352,18 +359,25 @@ def _objects(
     connection: sqlite3.Connection, collection: Collection, after: tuple[str, str] | None, at_once: int
 ) -> Iterator[dict[str, Any]]:
     """Objects in order of namespace and name, fetched in chunks."""
-    select = "SELECT version, body FROM objects WHERE kind = ?"
-    values = [kind_column(collection.group, collection.resource)]
-    if collection.namespace is not None:
-        select += " AND namespace = ?"
-        values.append(collection.namespace)
-    if after is not None:
-        select += " AND (namespace, name) > (?, ?)"
-        values.extend(after)
-    cursor = connection.execute(f"{select} ORDER BY namespace, name", values)
+    where, values = _selection(collection, after)
+    select = f"SELECT version, body FROM objects {where} ORDER BY namespace, name"  # noqa: S608 - values are bound
+    cursor = connection.execute(select, values)
     while rows := cursor.fetchmany(at_once):
         for version, body in rows:
             yield _decoded(body, version)
+
+
+def _selection(collection: Collection, after: tuple[str, str] | None) -> tuple[str, list[str]]:
+    """The ``WHERE`` of a collection, and its values."""
+    where = "WHERE kind = ?"
+    values = [kind_column(collection.group, collection.resource)]
+    if collection.namespace is not None:
+        where += " AND namespace = ?"
+        values.append(collection.namespace)
+    if after is not None:
+        where += " AND (namespace, name) > (?, ?)"
+        values.extend(after)
+    return where, values
 
 
 def data_version(connection: sqlite3.Connection, path: Path) -> int:

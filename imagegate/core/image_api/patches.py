@@ -118,6 +118,8 @@ def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
         for operation in patch:
             if isinstance(operation, dict) and operation.get("op") == "copy":
                 operation, room = _written_out(operation, patched, room)
+            elif isinstance(operation, dict) and operation.get("op") == "replace":
+                operation = _replacement(operation, patched)
             patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, *_MALFORMED) as error:
         what = f"the server rejected our request due to an error in our request: {error!s:.500}"
@@ -125,6 +127,12 @@ def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
     if not isinstance(patched, dict):
         raise InvalidInput("the patched document is not an object")
     return patched
+
+
+def _replacement(operation: Mapping[str, Any], document: Json) -> Mapping[str, Any]:
+    """A ``replace``; of a member that an object does not have an ``add``, as the original's library does it."""
+    parent, name = jsonpointer.JsonPointer(operation["path"]).to_last(document)
+    return {**operation, "op": "add"} if isinstance(parent, dict) and name not in parent else operation
 
 
 class _Copied:

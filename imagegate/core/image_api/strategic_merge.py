@@ -2,21 +2,21 @@
 
 Source: k8s.io/apimachinery 0.34, ``pkg/util/strategicpatch``, which produced the test vectors. Directives:
 
-    $patch: replace | delete | merge      of an object or, beside its merge key, of a list's entry
+    $patch: replace | delete              of an object or, beside its merge key, of a list's entry
     $retainKeys: [FIELD, ...]             every other field of the object is removed
     $setElementOrder/LIST: [...]          the order of a list's entries
     $deleteFromPrimitiveList/LIST: [...]  values that are removed
 
-Here ``$patch: merge`` has no effect, and a directive never ends up in the result; the original refuses the
-first and leaves the second to decoding.
+Here a directive never ends up in the result; the original leaves that to decoding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from imagegate.core.image_api.patch_types import PatchField, patch_field
+from imagegate.core.kube.go_value import go_value
 from imagegate.errors import InvalidInput
 
 Json: TypeAlias = Any
@@ -30,6 +30,14 @@ Identity: TypeAlias = tuple[type, Json]
 _NO_KEY: Identity = (type(None), None)
 
 
+class Unprocessable(InvalidInput):
+    """The patch can be read, and makes no sense: 422 in the original."""
+
+
+class UnknownFailure(InvalidInput):
+    """The original's library stops with an error that its API server does not know, and answers with 500."""
+
+
 def strategic_merge(target: Mapping[str, Any], patch: Mapping[str, Any], type_: str) -> dict[str, Any]:
     """Apply a patch to ``target``, which does not change.
 
@@ -41,13 +49,13 @@ def strategic_merge(target: Mapping[str, Any], patch: Mapping[str, Any], type_: 
     Raises:
         InvalidInput: the patch is malformed or does not fit the object.
     """
-    directive = patch.get(_DIRECTIVE, "merge")
+    directive = patch.get(_DIRECTIVE)
     if directive == "replace":
         return _added_fields(patch)
     if directive == "delete":
         return {}
-    if directive != "merge":
-        raise InvalidInput(f"unknown patch type: {directive!s:.80} in map: its fields are {_names(patch)}")
+    if _DIRECTIVE in patch:
+        raise UnknownFailure(f"unknown patch type: {go_value(directive)} in map: {go_value(patch)}")
     merged = _retained_fields(target, patch)
     for key, value in patch.items():
         if not key.startswith("$"):
@@ -60,10 +68,6 @@ def strategic_merge(target: Mapping[str, Any], patch: Mapping[str, Any], type_: 
     return merged
 
 
-def _names(found: Iterable[str]) -> str:
-    return f"{', '.join(sorted(found)):.200}"
-
-
 def _retained_fields(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of ``target`` that ``$retainKeys`` leaves; all, without it."""
     if _RETAIN not in patch:
@@ -71,8 +75,10 @@ def _retained_fields(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dic
     given = patch[_RETAIN]
     names = {name for name in given if isinstance(name, str)} if isinstance(given, list) else set()
     set_here = {key for key, value in patch.items() if value is not None and not key.startswith("$")}
-    if not isinstance(given, list) or not set_here <= names:
+    if not isinstance(given, list):
         raise InvalidInput("invalid patch format of retainKeys")
+    if not set_here <= names:
+        raise Unprocessable("patch content doesn't match retainKeys list")
     return {key: value for key, value in target.items() if key in names}
 
 
@@ -124,9 +130,9 @@ def value_identity(item: Json) -> Identity:
         InvalidInput: it is not a plain value.
     """
     if isinstance(item, list):
-        raise InvalidInput("lists of lists are not supported")
+        raise Unprocessable("lists of lists are not supported")
     if isinstance(item, dict) or item is None:
-        raise InvalidInput("list element types are not identical")
+        raise UnknownFailure("list element types are not identical")
     return type(item), item
 
 
@@ -140,7 +146,7 @@ def identity(item: Json, merge_key: str) -> Identity:
         raise InvalidInput(f"an entry of a list that is merged by {merge_key} is not an object")
     value = item.get(merge_key)
     if value is None or isinstance(value, (dict, list)):
-        raise InvalidInput(f"map: with the fields {_names(item)} does not contain declared merge key: {merge_key}")
+        raise UnknownFailure(f"map: {go_value(item)} does not contain declared merge key: {merge_key}")
     return type(value), value
 
 
@@ -154,14 +160,16 @@ def _merge_entries(before: list[Json], patch: list[Json], field: PatchField, ord
     """A list of objects, merged by their key."""
     named = _entry_key(field)
     if not all(isinstance(item, dict) for item in (*before, *patch)):
-        raise InvalidInput("list element types are not identical")
-    by_directive: dict[str, list[Json]] = {"merge": [], "delete": [], "replace": []}
+        raise UnknownFailure("list element types are not identical")
+    by_directive: dict[str, list[Json]] = {"": [], "delete": [], "replace": []}
     for item in patch:
-        directive = item.get(_DIRECTIVE, "merge")
+        directive = item.get(_DIRECTIVE, "")
+        if directive == "merge":
+            raise UnknownFailure("merging lists cannot yet be specified in the patch")
         if not isinstance(directive, str) or directive not in by_directive:
-            raise InvalidInput(f"unknown patch type: {directive!s:.80} in map: its fields are {_names(item)}")
+            raise UnknownFailure(f"unknown patch type: {go_value(directive)} in map: {go_value(item)}")
         by_directive[directive].append(item)
-    changes = by_directive["merge"]
+    changes = by_directive[""]
     gone = {named(item) for item in by_directive["delete"]}
     base = [] if by_directive["replace"] else [item for item in before if _name_of(item, named) not in gone]
     merged = _changed_entries(base, changes, field)
@@ -200,7 +208,9 @@ def _check_order(patch: list[Json], wanted: list[Json], named: Callable[[Json], 
         return
     names = iter([named(item) for item in wanted])
     if any(named(item) not in names for item in patch):
-        raise InvalidInput("The order in patch list doesn't match $setElementOrder list")
+        raise UnknownFailure(
+            f"The order in patch list:\n{go_value(patch)}\n doesn't match $setElementOrder list:\n{go_value(wanted)}\n"
+        )
 
 
 def _in_order(

@@ -165,6 +165,26 @@ class _Object(dict[str, Any]):
     again: Counter[str]
 
 
+class _Number(float):
+    """A number that is printed as it was written."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def literal_numbers(content: bytes) -> Any:
+    """The value of a valid JSON text, with numbers that print as they were written, for messages about them."""
+
+    def number(text: str) -> _Number:
+        made = _Number(text)
+        made.text = text
+        return made
+
+    return json.loads(content, parse_float=number)
+
+
 def repeated_fields(content: bytes) -> dict[str, int]:
     """Paths of fields that a JSON text writes more than once, and how often again.
 

@@ -36,11 +36,13 @@ def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, n
             raise StatusError(bad_request(what))
         metadata["namespace"] = request.namespace
     if name:
-        given = metadata.get("name") or name
+        given = metadata.get("name")
+        if not given:
+            what = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            raise StatusError(bad_request(what))
         if given != name:
             what = f"the name of the object ({given}) does not match the name on the URL ({name})"
             raise StatusError(bad_request(what))
-        metadata["name"] = name
     return {**body, "kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
 
 

@@ -92,7 +92,7 @@ class ImageRules:
         kept = {key: value for key, value in old.items() if key not in _FREE}
         changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
-        errors = validate_metadata_update(metadata_of(changed), metadata_of(old))
+        errors = validate_metadata_update(metadata_of(changed), metadata_of(old)) * 2  # checked twice in the original
         _refuse_errors(changed, [*errors, *_reference_errors(changed), *signatures])
         self._authorise_marks(request, old, self._changed_marks(old["metadata"], changed["metadata"]))
         filled = self._with_own_metadata(request, self._with_contents(request, changed, new, old))

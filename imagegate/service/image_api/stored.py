@@ -151,7 +151,11 @@ class StoredObjects:
         )
         items = [self.shown(item) for item in page.items]
         version = options.version or page.version
-        more = {"continue": continue_token(version, page.after)} if page.after is not None else {}
+        more: JsonObject = {}
+        if page.after is not None:
+            more["continue"] = continue_token(version, page.after)
+            if options.selects_all:
+                more["remainingItemCount"] = self._store.count_after(self.collection(request), page.after)
         return list_of(self.resource.kind, self.resource.api_version, items, version, **more)
 
     def watched(self, request: ApiRequest, options: ListOptions) -> WatchedObjects:
@@ -245,7 +249,7 @@ class StoredObjects:
         new = {**new, "metadata": kept_deletion(metadata, before)}
         errors = new_finalizer_errors(new, old)
         if errors:
-            raise StatusError(invalid(self.resource.kind, name, errors, group=self.resource.group))
+            raise StatusError(invalid(self.resource.kind, name, errors * 2, group=self.resource.group))
         kept = rules.updated(request, new, old)
         shown = {**kept, "metadata": {**kept["metadata"], "resourceVersion": version}}
         if request.dry_run:

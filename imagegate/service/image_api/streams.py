@@ -133,9 +133,10 @@ class ImageObjects:
             StatusError: 422 with every cause, 500 if a look-up failed.
         """
         in_force = self.gate(request.namespace)
-        self.refuse(request, write.verdict(in_force.gate, self._look_up(write, in_force.gate)), in_force.mode)
+        verdict = write.verdict(in_force.gate, self._look_up(write, in_force.gate))
+        self.refuse(request, verdict, in_force.mode, is_update=isinstance(write, StatusWrite))
 
-    def checked_stream(self, request: ApiRequest, write: StreamWrite) -> StreamObject:
+    def checked_stream(self, request: ApiRequest, write: StreamWrite, *, is_update: bool) -> StreamObject:
         """The stream with its derived events, validated: exactly this object is to be stored.
 
         Raises:
@@ -143,7 +144,7 @@ class ImageObjects:
         """
         in_force = self.gate(request.namespace)
         derived = write.derive(in_force.gate, self._look_up(write, in_force.gate))
-        self.refuse(request, write.validate(in_force.gate, derived), in_force.mode)
+        self.refuse(request, write.validate(in_force.gate, derived), in_force.mode, is_update=is_update)
         return derived.stream
 
     def _look_up(self, write: Write, gate: ImportGate) -> Answers:
@@ -153,7 +154,7 @@ class ImageObjects:
             answers.update(self.answers(missing))
         return answers
 
-    def refuse(self, request: ApiRequest, verdict: Verdict, mode: Mode) -> None:
+    def refuse(self, request: ApiRequest, verdict: Verdict, mode: Mode, *, is_update: bool = False) -> None:
         """Raise the errors of a verdict; in mode warn, a refusal by the list alone becomes a warning."""
         if isinstance(verdict, Unanswered):
             raise StatusError(
@@ -162,7 +163,8 @@ class ImageObjects:
                 )
             )
         if isinstance(verdict, Refusal):
-            self.refuse_findings(request, verdict.kind, verdict.name, verdict.findings, mode)
+            findings = in_update(verdict.findings) if is_update else verdict.findings
+            self.refuse_findings(request, verdict.kind, verdict.name, findings, mode)
 
     def refuse_findings(
         self, request: ApiRequest, kind: str, name: str, findings: Iterable[Finding], mode: Mode | None = None
@@ -182,6 +184,15 @@ class ImageObjects:
             counting.append(finding.told)
         if counting:
             raise StatusError(invalid(kind, name, counting))
+
+
+def in_update(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings of an update as an API server lists them.
+
+    It checks metadata itself, and the kind's own rules do so once more: each error is a cause twice.
+    """
+    listed = list(findings)
+    return [*(each for each in listed if each.error.field.startswith("metadata.")), *listed]
 
 
 def metadata_of(found: JsonObject) -> Metadata:
@@ -222,7 +233,9 @@ class StreamRules:
     def _checked(self, request: ApiRequest, stream: JsonObject, old: JsonObject | None) -> JsonObject:
         before = read_stream(old) if old is not None else None
         write = StreamWrite(_read_stream(stream), before, request.user, now=self._objects.now())
-        return with_histories(stream, self._objects.checked_stream(request, write).status_tags)
+        return with_histories(
+            stream, self._objects.checked_stream(request, write, is_update=old is not None).status_tags
+        )
 
 
 class StreamStatusRules(StreamRules):

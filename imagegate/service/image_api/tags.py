@@ -48,12 +48,11 @@ from imagegate.service.image_api.request import (
     JsonObject,
     ListOptions,
     attempts,
-    continue_token,
     list_of,
     success,
 )
 from imagegate.service.image_api.stored import StoredObjects
-from imagegate.service.image_api.streams import ImageObjects
+from imagegate.service.image_api.streams import ImageObjects, in_update
 
 
 class Written(NamedTuple):
@@ -114,20 +113,21 @@ class TagObjects(ABC):
             raise StatusError(bad_request(why)) from error
 
     def list_objects(self, request: ApiRequest, options: ListOptions) -> JsonObject:
-        """Tags of all streams, by namespace and name; labels are those of the stream."""
+        """Tags of all streams, by namespace and name; labels are those of the stream.
+
+        As in the original, the options are those of the streams first: ``limit`` counts streams and there is no token
+        for the rest, and a name that is selected must be that of stream and tag, which none is.
+        """
         page = self._objects.store.list_objects(
-            Collection(self.resource.group, "imagestreams", request.namespace or None)
+            Collection(self.resource.group, "imagestreams", request.namespace or None),
+            limit=options.limit,
+            after=options.after,
+            matches=None if options.selects_all else options.matches,
         )
         views = [view for stream in page.items for view in tolerant(self._views, "ImageStream", stream)]
         found = sorted((view for view in views if options.matches(view)), key=_sort_key)
-        if options.after is not None:
-            found = [view for view in found if _sort_key(view) > options.after]
-        version, more = options.version or page.version, {}
-        if options.limit and len(found) > options.limit:
-            found = found[: options.limit]
-            more = {"continue": continue_token(version, _sort_key(found[-1]))}
-        shown = list_of(self.resource.kind, self.resource.api_version, found, version, **more)
-        return {**shown, "metadata": more}  # as in the original: the list is made of many objects, and has no version
+        shown = list_of(self.resource.kind, self.resource.api_version, found, page.version)
+        return {**shown, "metadata": {}}  # as in the original: the list is made of many objects, and has no version
 
     def _views(self, stream: JsonObject) -> list[JsonObject]:
         return self.views(self._streams.rules.shown(stream))
@@ -163,8 +163,6 @@ class TagObjects(ABC):
         stream_name, tag = self._split(name)
         for _ in attempts():
             stored = self._objects.stream(request.namespace, stream_name)
-            if stored is None and is_patch:
-                raise StatusError(not_found(self.resource.name, stream_name))
             stream = stored or _new_stream(request.namespace, stream_name)
             old = self.view(stream, tag, allow_empty=True)
             given = checked_body(self.resource, request, change(old), name)
@@ -173,6 +171,8 @@ class TagObjects(ABC):
                 self._with_missing_metadata(given, old, stored, name), old if stored is not None else None
             )
             findings = self.findings(request, new, old if stored is not None else None)
+            if stored is not None:
+                findings = in_update(findings)
             self._objects.refuse_findings(request, self.resource.kind, name, findings)
             is_new = spec_tag(stream, tag) is None
             try:
@@ -207,14 +207,15 @@ class TagObjects(ABC):
         return {**given, "metadata": metadata}
 
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:
-        """Remove spec and status tag. The Image stays."""
+        """Remove spec and status tag. The Image stays.
+
+        As in the original, only the uid counts as a precondition: the tag has the version of the whole stream.
+        """
         stream_name, tag = self._split(name)
         for _ in attempts():
             stream = self._objects.required_stream(request.namespace, stream_name, asked=self.resource.name)
             if options.uid is not None and options.uid != stream["metadata"].get("uid"):
                 raise StatusError(conflict(self.resource.name, name, "the UID precondition was not met"))
-            if options.version is not None and options.version != stream["metadata"]["resourceVersion"]:
-                raise StatusError(conflict(self.resource.name, name, "the ResourceVersion precondition was not met"))
             if spec_tag(stream, tag) is None and status_tag(stream, tag) is None:
                 raise StatusError(not_found(self.resource.name, name))
             without = with_status_tag(with_spec_tag(stream, tag, None), tag, None)

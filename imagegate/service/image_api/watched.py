@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from imagegate.core.image_streams.shown_images import with_shown_metadata
 from imagegate.ports.image_store import Change, Changes, ChangeType, Collection, ImageStore, Page
 from imagegate.service.image_api.request import JsonObject, ListOptions
 
+_BOOKMARKS: Mapping[str, JsonObject] = {
+    "ImageStream": {
+        "metadata": {"namespace": "default"},
+        "spec": {"lookupPolicy": {"local": False}},
+        "status": {"dockerImageRepository": ""},
+    },
+    "Image": with_shown_metadata({}),
+}
+"""Fields of the empty object that the original makes a bookmark of, by kind."""
 AT_ONCE = 20
 """Objects read at once for one watch, each at most as large as a request: they wait in memory until they are sent."""
+
+
+def bookmark_object(kind: str, api_version: str, metadata: JsonObject) -> JsonObject:
+    """The object of a bookmark: a version, and no object of the collection."""
+    empty = _BOOKMARKS.get(kind, {})
+    return {**empty, "kind": kind, "apiVersion": api_version, "metadata": {**empty.get("metadata", {}), **metadata}}
 
 
 @dataclass(frozen=True, slots=True)

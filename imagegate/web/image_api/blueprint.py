@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -44,7 +43,6 @@ from imagegate.web.streams import Places, quiet_s
 BODY_MAX_BYTES = 3 * 1024 * 1024
 """Largest body of a write, as in the original."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
-_COMMAND_LINE = re.compile(r"(kubectl|oc)(\.exe)?/v?[0-9]")
 _PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2"
 
 
@@ -71,10 +69,11 @@ def image_api(
     requests = _Requests(api, now, places or Places(), stopping)
 
     @pages.before_request
-    def who_calls() -> None:
-        g.user = identify(request)  # for every path: discovery and OpenAPI are not public either
-        if is_aggregated:
+    def who_calls() -> Response | None:
+        refused = _identified(identify)
+        if refused is None and is_aggregated:
             _check_aggregated(api)
+        return refused
 
     @pages.get("/api")
     @pages.get("/apis")
@@ -137,6 +136,15 @@ def _new_blueprint() -> Blueprint:
     return pages
 
 
+def _identified(identify: Identify) -> Response | None:
+    """Note the user of the request, for every path: discovery and OpenAPI are not public either."""
+    try:
+        g.user = identify(request)
+    except StatusError as error:
+        return _refused(error.status)
+    return None
+
+
 def _check_aggregated(api: ImageApi) -> None:
     """Check a request behind an API server: other groups are not served, and paths need rights as resources do.
 
@@ -156,15 +164,12 @@ def _publishes_only_own() -> bool:
 
 
 def _media_type() -> str:
-    """The body's media type; where kubectl and oc send none, it is JSON.
+    """The body's media type; without one it is JSON, as in an API server.
 
-    kubectl 1.20, Debian's, sends some bodies without one. A web page could do so as well, without asking (a Blob
-    without type), but not under this name: ``User-Agent`` is no CORS-safelisted header, so the browser asks first
-    (a preflight), which is not answered.
+    A web page can send such a body without asking first (a Blob without type). Its request has an Origin, and is
+    refused for that, whatever is in it.
     """
-    if request.mimetype or _COMMAND_LINE.match(request.headers.get("User-Agent", "")) is None:
-        return request.mimetype
-    return "application/json"
+    return request.mimetype or "application/json"
 
 
 def _found(document: JsonObject | None) -> Response:
@@ -178,6 +183,13 @@ def _discovered(document: JsonObject | None) -> Response:
     if document is not None:
         return answer(document)
     response = Response("404 page not found\n", status=404, content_type="text/plain; charset=utf-8")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _refused(status: Status) -> Response:
+    """A refusal by what stands before the resources: with the header that an API server sends with those."""
+    response = status_answer(status)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -210,10 +222,7 @@ class _Requests:
         try:
             self._authorise(user, verb, target)
         except StatusError as error:
-            refused = status_answer(error.status)
-            if error.status.code == 403:
-                refused.headers["X-Content-Type-Options"] = "nosniff"
-            return refused
+            return _refused(error.status) if error.status.code == 403 else status_answer(error.status)
         form = accepted_form(request.headers.get("Accept", ""))
         options = read_write_options(request.method, request.args, request.mimetype)
         call = ApiRequest(user, target.namespace, options.dry_run)
@@ -273,7 +282,7 @@ class _Requests:
             return self._delete(call, target, endpoint), 200
         if verb == "deletecollection" and isinstance(endpoint, StoredObjects):
             selected = read_list_options(target, request.args)
-            return endpoint.delete_collection(call, selected, self._delete_options(call, target)), 200
+            return endpoint.delete_collection(call, selected, self._delete_options(call)), 200
         raise StatusError(NO_METHOD)
 
     def _create(self, call: ApiRequest, target: Target, endpoint: Creates, options: WriteOptions) -> JsonObject:
@@ -303,11 +312,11 @@ class _Requests:
         return checked_object(call, target.resource, body, options.field_validation)
 
     def _delete(self, call: ApiRequest, target: Target, endpoint: Deletes) -> JsonObject:
-        return endpoint.delete(call, target.name, self._delete_options(call, target))
+        return endpoint.delete(call, target.name, self._delete_options(call))
 
-    def _delete_options(self, call: ApiRequest, target: Target) -> DeleteOptions:
+    def _delete_options(self, call: ApiRequest) -> DeleteOptions:
         """The options of a delete. It is a dry run if the parameters or the body say so."""
-        options, dry_run = read_delete_options(request.get_data(), _media_type(), target.resource, request.args)
+        options, dry_run = read_delete_options(request.get_data(), _media_type(), request.args)
         call.dry_run = call.dry_run or dry_run
         return options
 

@@ -26,7 +26,8 @@ PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 _UNREADABLE = "couldn't get version/kind; json parse error: "
 _HEAD_TYPE = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 _SUMMARY_MAX = 30
-_PATCH_FORMS = {JSON_PATCH: "[]handlers.jsonPatchOp"}
+_MERGE_FORM: tuple[type, str] = (dict, "map[string]interface {}")
+_PATCH_FORMS: Mapping[str, tuple[type, str]] = {JSON_PATCH: (list, "[]handlers.jsonPatchOp")}
 
 
 class Body(NamedTuple):
@@ -35,6 +36,8 @@ class Body(NamedTuple):
     value: JsonObject
     repeated: Mapping[str, int]
     """Paths of fields that were written more than once, and how often again."""
+    text: bytes = b""
+    """The body, if it is JSON."""
 
 
 def read_body(content: bytes, media_type: str, kind: str) -> Body:
@@ -49,15 +52,21 @@ def read_body(content: bytes, media_type: str, kind: str) -> Body:
         StatusError: 400 or 415.
     """
     try:
-        value = decode(content, media_type)
+        value = decode(content, media_type, kind)
     except InvalidInput as error:
         raise StatusError(bad_request(_unrecognized(kind, str(error), content))) from error
-    repeated = repeated_fields(content) if media_type == "application/json" else {}
-    return Body(value, repeated)
+    if media_type != "application/json":
+        return Body(value, {})
+    return Body(value, repeated_fields(content), content)
 
 
-def decode(content: bytes, media_type: str) -> JsonObject:
+def decode(content: bytes, media_type: str, kind: str) -> JsonObject:
     """The object in a body; null is an empty one.
+
+    Args:
+        content: as sent.
+        media_type: of it.
+        kind: of an object in protobuf whose envelope names none.
 
     Raises:
         StatusError: 400 or 415.
@@ -66,7 +75,7 @@ def decode(content: bytes, media_type: str) -> JsonObject:
     if media_type in ("application/yaml", "application/x-yaml"):
         value = _decoded_yaml(content)
     elif media_type == protobuf.MEDIA_TYPE:
-        value = _decoded_protobuf(content)
+        value = _decoded_protobuf(content, kind)
     else:
         _check_media_type(media_type)
         value = _decoded_json(content)
@@ -86,23 +95,24 @@ def read_patch(content: bytes, media_type: str) -> object:
         raise StatusError(_unsupported(why))
     if media_type not in PATCH_TYPES:
         raise StatusError(replace(_unsupported("415: Unsupported Media Type"), has_details=True))
+    begin = "" if media_type == STRATEGIC_MERGE_PATCH else "error decoding patch: "
     try:
         patch = _decoded_json(content)
     except InvalidInput as error:
-        why = str(error).removeprefix(_UNREADABLE)
-        raise StatusError(bad_request(f"error decoding patch: {why}")) from error
-    if isinstance(patch, list) is not (media_type == JSON_PATCH):
-        wanted = _PATCH_FORMS.get(media_type, "map[string]interface {}")
+        raise StatusError(bad_request(f"{begin}{str(error).removeprefix(_UNREADABLE)}")) from error
+    form, wanted = _PATCH_FORMS.get(media_type, _MERGE_FORM)
+    if patch is None:
+        if media_type == MERGE_PATCH:
+            raise StatusError(bad_request("Invalid JSON Patch"))
+        return form()
+    if not isinstance(patch, form):
         why = f"json: cannot unmarshal {_go_kind(patch)} into Go value of type {wanted}"
-        raise StatusError(bad_request(f"error decoding patch: {why}"))
+        raise StatusError(bad_request(f"{begin}{why}"))
     return patch
 
 
 def _check_media_type(media_type: str) -> None:
     accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
-    if not media_type:
-        why = f"the body of the request has no media type: send Content-Type, one of {accepted}"
-        raise StatusError(_unsupported(why))
     if media_type != "application/json":
         why = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise StatusError(_unsupported(why))
@@ -142,9 +152,9 @@ def _decoded_yaml(content: bytes) -> object:
     return plain(documents[0])
 
 
-def _decoded_protobuf(content: bytes) -> object:
+def _decoded_protobuf(content: bytes, kind: str) -> object:
     try:
-        return protobuf.decode(content)
+        return protobuf.decode(content, kind)
     except InvalidInput as error:
         raise StatusError(_unsupported(f"the object provided cannot be read: {error}")) from error
 

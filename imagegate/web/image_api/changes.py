@@ -12,7 +12,9 @@ from imagegate.core.image_api import patches as api_patches
 from imagegate.core.image_api.patched_text import patch_text, patched_text
 from imagegate.core.image_api.resources import ApiResource
 from imagegate.core.image_api.schema import TYPES, field_problems
+from imagegate.core.image_api.strategic_merge import UnknownFailure, Unprocessable
 from imagegate.core.kube.field_errors import invalid as invalid_field
+from imagegate.core.kube.go_json import literal_numbers, repeated_fields
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid, too_large
 from imagegate.errors import InvalidInput
 from imagegate.service.image_api.bodies import BadBody, decoded_body, read_object, unreadable
@@ -40,7 +42,12 @@ def checked_object(call: ApiRequest, resource: ApiResource, body: Body, how: str
         StatusError: 400, the types of fields are wrong, or Strict finds a field that is unknown or repeated.
     """
     _check_types(resource, body.value)
-    decoded_body(resource, body.value)
+    try:
+        decoded_body(resource, body.value)
+    except StatusError:
+        if body.text:
+            decoded_body(resource, literal_numbers(body.text))  # the same error, with numbers as they were written
+        raise
     problems = _field_problems(resource, body.value, body.repeated, how)
     if problems and how == STRICT:
         what = f"strict decoding error: {', '.join(problems)}"
@@ -63,10 +70,13 @@ def patch_change(call: ApiRequest, resource: ApiResource, content: bytes, media_
         StatusError: 400 or 415, the patch cannot be read. Applying it raises 413 and 422.
     """
     patch = read_patch(content, media_type)
+    again = repeated_fields(content) if how != IGNORE and resource.group == IMAGE_GROUP else {}
+    begin = "json patch " if media_type == api_patches.JSON_PATCH else ""
+    repeated = [f'{begin}duplicate field "{path}"' for path, count in again.items() for _ in range(count)]
 
     def change(found: JsonObject) -> JsonObject:
         patched = _applied(media_type, found, patch)
-        _check_patched(call, resource, media_type, patch, patched, how)
+        _check_patched(call, resource, media_type, patch, patched, how, repeated)
         return patched
 
     return change
@@ -77,6 +87,10 @@ def _applied(media_type: str, found: JsonObject, patch: object) -> JsonObject:
         return api_patches.apply(media_type, found, patch)
     except api_patches.TooLarge as error:
         raise StatusError(too_large(str(error))) from error
+    except UnknownFailure as error:
+        raise StatusError(Status(code=500, reason="", message=str(error))) from error
+    except Unprocessable as error:
+        raise StatusError(Status(code=422, reason="Invalid", message=str(error), has_details=True)) from error
     except InvalidInput as error:
         if media_type == api_patches.JSON_PATCH:
             status = Status(code=422, reason="Invalid", message=_REJECTED, has_details=True)
@@ -85,9 +99,18 @@ def _applied(media_type: str, found: JsonObject, patch: object) -> JsonObject:
 
 
 def _check_patched(
-    call: ApiRequest, resource: ApiResource, media_type: str, patch: object, patched: JsonObject, how: str
+    call: ApiRequest,
+    resource: ApiResource,
+    media_type: str,
+    patch: object,
+    patched: JsonObject,
+    how: str,
+    repeated: list[str],
 ) -> None:
     """Check the form of the result; what is wrong with it is said of the patch.
+
+    Args:
+        repeated: what is said of fields that the patch itself has more than once.
 
     Raises:
         StatusError: 422.
@@ -99,7 +122,7 @@ def _check_patched(
         read_object(resource, patched)
     except BadBody as error:
         raise _invalid_patch(resource, media_type, patch, patched, (str(error),)) from error
-    problems = _field_problems(resource, patched, {}, how)
+    problems = [*repeated, *_field_problems(resource, patched, {}, how)]
     if problems and how == STRICT:
         what = f"strict decoding error: {', '.join(problems)}"
         raise _invalid_patch(resource, media_type, patch, patched, (what,))

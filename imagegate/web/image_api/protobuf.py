@@ -34,8 +34,12 @@ _ONE_PLACE = ("time", "quantity", "int-or-string", "raw", "strings", "unknown")
 """Messages that are one value in JSON."""
 
 
-def decode(body: bytes) -> dict[str, Any]:
+def decode(body: bytes, default_kind: str = "") -> dict[str, Any]:
     """The object as JSON.
+
+    Args:
+        body: as sent.
+        default_kind: of an envelope that names none.
 
     Raises:
         InvalidInput: not such a body, or of a kind or with a field that is not known here.
@@ -43,7 +47,7 @@ def decode(body: bytes) -> dict[str, Any]:
     if not body.startswith(MAGIC):
         raise InvalidInput("the body does not begin as Kubernetes' protobuf does")
     envelope = _parsed(ENVELOPE, body[len(MAGIC) :])
-    version, kind = envelope.f1.f1, envelope.f1.f2
+    version, kind = envelope.f1.f1, envelope.f1.f2 or default_kind
     if envelope.f3:
         raise InvalidInput("the object is encoded in a way that is not supported")
     message = _message_of(version, kind)

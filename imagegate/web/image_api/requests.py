@@ -20,6 +20,12 @@ _IN_ONE_NAMESPACE = ("create", "deletecollection")
 """Verbs that always apply to one namespace."""
 _ONE, _MANY = ("get", "update", "patch", "delete"), ("create", "list", "deletecollection")
 _DELETE_OPTIONS, _META = "DeleteOptions", "meta.k8s.io/v1"
+_OTHER_META_KINDS = frozenset(
+    {
+        *("CreateOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions"),
+        *("APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status", "WatchEvent"),
+    }
+)
 _OF_NAMESPACES = ("status", "finalize")
 _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
@@ -153,6 +159,8 @@ def read_list_options(target: Target, query: Mapping[str, str]) -> ListOptions:
         fields = parse_field_selector(f"metadata.name={target.name}")
     limit = max(read_number(query, "limit"), 0)
     token = query.get("continue", "")
+    if query.get("resourceVersion") == "0" and not token:
+        limit = 0  # any version: from its cache, the original lists everything
     version, after = read_continue_token(token) if token else ("", None)
     return ListOptions(labels, fields, limit, after, version)
 
@@ -183,26 +191,21 @@ def read_number(query: Mapping[str, str], name: str, default: int = 0) -> int:
     return int(text)
 
 
-def read_delete_options(
-    content: bytes, media_type: str, resource: ApiResource, query: Mapping[str, str]
-) -> tuple[DeleteOptions, bool]:
+def read_delete_options(content: bytes, media_type: str, query: Mapping[str, str]) -> tuple[DeleteOptions, bool]:
     """How a delete is meant, and whether it is only tried. Nothing is deleted by options that cannot be read.
 
     Args:
         content: the body; without one, the parameters have the options.
         media_type: of the body.
-        resource: what is deleted.
         query: the parameters.
 
     Raises:
         StatusError: 400 or 415, the options cannot be read; 422, they make no sense.
     """
     given = _Options(_options_of_body(content, media_type) if content.strip() else _options_of_query(query))
-    kind, version = given.text("kind") or _DELETE_OPTIONS, given.text("apiVersion") or _META
-    if kind != _DELETE_OPTIONS or version not in ("v1", _META, resource.api_version):
-        scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
-        why = f"no kind {go_quote(kind)} is registered for version {go_quote(version)} in scheme {go_quote(scheme)}"
-        raise StatusError(Status(code=500, reason="", message=why))
+    problem = _kind_problem(given.text("kind") or _DELETE_OPTIONS, given.text("apiVersion") or _META)
+    if problem:
+        raise StatusError(Status(code=500, reason="", message=problem))
     propagation, orphan = given.text("propagationPolicy"), given.value("orphanDependents", bool, "a boolean")
     dry_run = given.value("dryRun", list, "a list") or []
     if not all(isinstance(each, str) for each in dry_run):
@@ -222,9 +225,21 @@ def read_delete_options(
     return options, bool(dry_run)
 
 
+def _kind_problem(kind: str, version: str) -> str:
+    """Why an object is not the options of a delete; those of any version are, as in the original."""
+    if version.count("/") > 1:
+        return f"unexpected GroupVersion string: {version}"
+    if kind == _DELETE_OPTIONS:
+        return ""
+    if kind in _OTHER_META_KINDS and version in ("v1", _META):
+        return f"converting (v1.{kind}) to (v1.{_DELETE_OPTIONS}): unknown conversion"
+    scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
+    return f"no kind {go_quote(kind)} is registered for version {go_quote(version)} in scheme {go_quote(scheme)}"
+
+
 def _options_of_body(content: bytes, media_type: str) -> JsonObject:
     try:
-        return decode(content, media_type)
+        return decode(content, media_type, _DELETE_OPTIONS)
     except InvalidInput as error:
         raise StatusError(Status(code=500, reason="", message=str(error))) from error
 
@@ -269,7 +284,7 @@ def _options_of_query(query: Mapping[str, str]) -> JsonObject:
     if query.get("gracePeriodSeconds"):
         text = query["gracePeriodSeconds"]
         if re.fullmatch(r"[+-]?[0-9]{1,18}", text) is None:
-            raise StatusError(bad_request(f"gracePeriodSeconds: expected a number, got {go_quote(text)}"))
+            raise StatusError(bad_request(f"strconv.ParseInt: parsing {go_quote(text)}: invalid syntax"))
         options["gracePeriodSeconds"] = int(text)
     if query.get("orphanDependents"):
         text = query["orphanDependents"]

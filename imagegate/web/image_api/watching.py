@@ -16,7 +16,7 @@ from flask import Response
 from imagegate.core.kube.status import Status, StatusError, too_large_version
 from imagegate.ports.image_store import Change, ChangesExpired, ChangeType, ImageStore, StoreError
 from imagegate.service.image_api.request import JsonObject
-from imagegate.service.image_api.watched import WatchedObjects
+from imagegate.service.image_api.watched import WatchedObjects, bookmark_object
 from imagegate.web.feed import Feed, Item
 from imagegate.web.image_api import protobuf
 from imagegate.web.image_api.accepting import Form
@@ -29,6 +29,8 @@ PIECE_BYTES = 64 * 1024
 """About as much is sent at once: more would only wait in memory for a client that reads slowly."""
 READ_AT_ONCE = 200
 END_OF_LIST = "k8s.io/initial-events-end"
+SHORT_S = 5.0
+"""A watch of this length gets no bookmark at its end, as in the original: nobody continues it."""
 _RANDOM = random.Random()  # noqa: S311 - spreads bookmarks over time, hides nothing
 
 
@@ -200,7 +202,7 @@ class Watch:
 
     def _sign_of_life(self) -> bytes:
         """A bookmark; a blank between JSON values at the very beginning, and if there must be no bookmark."""
-        if self._options.bookmarks and self._quiet_until and self._list is None:
+        if self._options.bookmarks and self._quiet_until and self._list is None and self._options.timeout_s > SHORT_S:
             return self._bookmark()
         return b"" if self._in_protobuf else b"\n"
 
@@ -262,8 +264,7 @@ class Watch:
 
     def _bookmark(self, more: JsonObject | None = None) -> bytes:
         metadata = {"resourceVersion": str(self.position), **(more or {})}
-        found = {"kind": self._view.kind, "apiVersion": self._view.api_version, "metadata": metadata}
-        return self._line("BOOKMARK", found)
+        return self._line("BOOKMARK", bookmark_object(self._view.kind, self._view.api_version, metadata))
 
     def _fail(self, status: Status) -> None:
         self._has_ended = True

@@ -35,8 +35,9 @@ BAD: list[tuple[Any, int, str]] = [
     (b"[]", 500, "json: cannot unmarshal array"),
     (b'"DeleteOptions"', 500, "json: cannot unmarshal string"),
     ({"kind": "Foo"}, 500, 'no kind "Foo" is registered for version "meta.k8s.io/v1"'),
-    ({"kind": "Status", "apiVersion": "v1"}, 500, 'no kind "Status" is registered for version "v1"'),
-    ({"kind": "DeleteOptions", "apiVersion": "apps/v9"}, 500, 'is registered for version "apps/v9"'),
+    ({"kind": "Status", "apiVersion": "v1"}, 500, "converting (v1.Status) to (v1.DeleteOptions): unknown conversion"),
+    ({"kind": "Status", "apiVersion": "apps/v9"}, 500, 'no kind "Status" is registered for version "apps/v9"'),
+    ({"kind": "DeleteOptions", "apiVersion": "a/b/c"}, 500, "unexpected GroupVersion string: a/b/c"),
     ({"kind": 7}, 400, "kind: expected a string"),
     ({"propagationPolicy": "Bad"}, 422, 'propagationPolicy: Unsupported value: "Bad": supported values: "Foreground"'),
     ({"propagationPolicy": "orphan"}, 422, 'Unsupported value: "orphan"'),
@@ -54,7 +55,6 @@ BAD: list[tuple[Any, int, str]] = [
     ({"preconditions": {"uid": 1}}, 400, "preconditions.uid: expected a string"),
     ({"preconditions": {"uid": "other"}}, 409, "UID"),
     ({"preconditions": {"uid": ""}}, 409, "UID"),
-    ({"preconditions": {"resourceVersion": "1"}}, 409, "ResourceVersion"),
 ]
 
 
@@ -67,6 +67,19 @@ def test_options_that_cannot_be_meant_delete_nothing(
     answer = stream.delete(path, code, body)
     assert message in answer["message"]
     assert stream.get(f"{STREAMS}/app") == before
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_options_of_any_version(stream: Api, path: str) -> None:
+    stream.delete(path, body={"kind": "DeleteOptions", "apiVersion": "apps/v9", "dryRun": ["All"]})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_version_that_must_be_met(stream: Api, path: str) -> None:
+    """Of tags only the uid is: as in the original, since their version is that of the whole stream."""
+    is_tag = ":" in path
+    answer = stream.delete(path, 200 if is_tag else 409, {"preconditions": {"resourceVersion": "1"}})
+    assert is_tag or "the ResourceVersion in the precondition (1)" in answer["message"]
 
 
 @pytest.mark.parametrize(

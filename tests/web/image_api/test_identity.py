@@ -62,9 +62,9 @@ class TestImpersonation:
     def test_nothing_but_a_user_is_impersonated(self, api: Api, header: str, user: str | None) -> None:
         named = {} if user is None else {"Impersonate-User": user}
         refused = api.client.get("/apis", headers={f"Impersonate-{header}": "devs", **named})
-        assert refused.status_code == 403
+        assert (refused.status_code, refused.headers["X-Content-Type-Options"]) == (400, "nosniff")
         assert refused.json is not None
-        assert f"Impersonate-{header} without Impersonate-User" in refused.json["message"]
+        assert refused.json["message"].endswith("without impersonating a user name")
         together = {f"Impersonate-{header}": "devs", "Impersonate-User": "dev"}
         assert api.client.get("/apis", headers=together).status_code == 200
 
@@ -140,21 +140,19 @@ class TestPages:
         assert answer.status_code == code
 
     @pytest.mark.parametrize(
-        "agent, code",
+        "origin, code",
         [
-            ("", 415),
-            ("Mozilla/5.0 (X11; Linux x86_64) Chrome/120", 415),
-            ("Mozilla/5.0 kubectl/v1.20", 415),
-            ("kubectl", 415),
-            ("kubectl/v1.20.2 (linux/amd64) kubernetes/faecb19", 201),
-            ("oc/4.15.0 (linux/amd64) kubernetes/3f9dc8a", 201),
-            ("oc/v3.11.0+0cbc58b (linux/amd64) kubernetes/d4cacc0", 201),
-            ("kubectl.exe/v1.20.2 (windows/amd64) kubernetes/faecb19", 201),
+            ({}, 201),
+            ({"Origin": "https://evil.example"}, 403),
+            ({"Origin": "null"}, 403),
+            ({"Sec-Fetch-Site": "cross-site"}, 403),
+            ({"Sec-Fetch-Site": "same-site"}, 403),
         ],
     )
-    def test_a_body_without_a_media_type(self, api: Api, agent: str, code: int) -> None:
-        answer = api.ask("POST", "images", b'{"metadata":{"name":"%s"},"dockerImageReference":"a/b"}' % DIGEST.encode(),
-                         Content_Type="", User_Agent=agent)  # fmt: skip
+    def test_a_body_without_a_media_type(self, api: Api, origin: dict[str, str], code: int) -> None:
+        """It is JSON, as in an API server; a page, which may send one unasked, cannot hide that it is one."""
+        body = b'{"metadata":{"name":"%s"},"dockerImageReference":"a/b"}' % DIGEST.encode()
+        answer = api.client.post(f"{BASE}/images", data=body, headers=origin)
         assert answer.status_code == code, answer.get_data(as_text=True)
 
     @pytest.mark.parametrize(

@@ -155,8 +155,10 @@ def test_oc_apply_of_a_changed_build_config(api: Api) -> None:
 
 def test_a_tag_without_its_name_changes_nothing(stream: Api) -> None:
     before = tags_of(stream)
-    answer = stream.patch(f"{STREAMS}/sm", {"spec": {"tags": [{"from": source("x")}]}}, 400, kind=STRATEGIC)
-    assert answer["message"] == "map: with the fields from does not contain declared merge key: name"
+    answer = stream.patch(f"{STREAMS}/sm", {"spec": {"tags": [{"from": source("x")}]}}, 500, kind=STRATEGIC)
+    assert answer["message"] == (
+        "map: map[from:map[kind:DockerImage name:x]] does not contain declared merge key: name"
+    )
     assert tags_of(stream) == before
 
 

@@ -63,7 +63,7 @@ class TestErrors:
             (b"[]", "application/json", 400, "json: cannot unmarshal array"),
             (b"{}", "application/vnd.kubernetes.protobuf", 415, "does not begin as"),
             (b"{}", "text/plain", 415, "unknown format"),
-            (b"{}", "", 415, "has no media type"),
+            (b"[]", "", 400, "json: cannot unmarshal array"),
             (b'{"metadata":7}', "application/json", 400, "metadata"),
             (
                 b'{"metadata":{"name":"x"},"spec":{"tags":{}}}',
@@ -189,13 +189,14 @@ class TestStored:
         assert "continue" not in third["metadata"]
 
     def test_limit_of_tags(self, api: Api) -> None:
+        """It counts streams, and there is no token for the rest: as in the original."""
         history = [event(DIGEST_1, f"quay.io/a/b@{DIGEST_1}")]
-        put_stream(api, "test", "app", {"a": history, "b": history, "c": history})
-        first = api.get(f"{B}/imagestreamtags?limit=2")
+        for name in ("app", "other"):
+            put_stream(api, "test", name, {"a": history, "b": history})
+        first = api.get(f"{B}/imagestreamtags?limit=1")
         assert [item["metadata"]["name"] for item in first["items"]] == ["app:a", "app:b"]
-        rest = api.get(f"{B}/imagestreamtags?limit=2&continue={first['metadata']['continue']}")
-        assert [item["metadata"]["name"] for item in rest["items"]] == ["app:c"]
-        assert len(api.get("imagestreamtags")["items"]) == 3
+        assert first["metadata"] == {}
+        assert len(api.get("imagestreamtags")["items"]) == 4
 
     def test_delete_collection(self, api: Api) -> None:
         for name, labels in (("a", {"x": "1"}), ("b", {})):
@@ -231,7 +232,10 @@ class TestPatches:
                 "cannot unmarshal object into Go value",
             ),
             ("merge-patch", [1], 400, "json: cannot unmarshal array"),
-            ("merge-patch", {"metadata": None}, 200, ""),
+            ("merge-patch", {"metadata": None}, 400, "(app based on URL) was undeterminable: name must be provided"),
+            ("merge-patch", None, 400, "Invalid JSON Patch"),
+            ("merge-patch", "x", 400, "error decoding patch: json: cannot unmarshal string"),
+            ("strategic-merge-patch", [], 400, "json: cannot unmarshal array into Go value of type map"),
             ("merge-patch", {"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
             ("merge-patch", {"metadata": {"name": "other"}}, 400, "does not match the name on the URL"),
             ("merge-patch", {"spec": {"lookupPolicy": {"local": "yes"}}}, 422, "of type bool"),
@@ -240,8 +244,6 @@ class TestPatches:
     )
     def test_what_cannot_be_applied(self, api: Api, kind: str, body: Any, code: int, message: str) -> None:
         api.post(STREAMS, new_stream())
-        if code == 200:  # a patch that removes metadata cannot be written without a version
-            code, message = 422, "must be specified for an update"
         assert message in api.patch(f"{STREAMS}/app", body, code, kind=kind)["message"]
 
     def test_server_side_apply_is_refused_by_name(self, api: Api) -> None:
@@ -621,7 +623,7 @@ class TestWatch:
         assert [line["type"] for line in entering] == ["ADDED", "DELETED"]
         named = f"{query}&fieldSelector=metadata.name=b&allowWatchBookmarks=true"
         one = self.lines(api, named)
-        assert [line["type"] for line in one] == ["ADDED", "BOOKMARK"]
+        assert [line["type"] for line in one] == ["ADDED"]
 
     def test_from_nothing_begins_with_all(self, api: Api) -> None:
         api.post(STREAMS, new_stream("a"))

@@ -69,7 +69,7 @@ def test_a_watch_ends_in_time(two_workers: Service) -> None:
     with watching(two_workers.running.port, 2, query) as clients:
         clients.read_until(lambda client: client.is_whole, "the end", 10)
         assert time.monotonic() - began >= 0.9
-        assert {client.events[-1]["type"] for client in clients} == {"BOOKMARK"}
+        assert not any(client.events for client in clients)
 
 
 def test_kubectl_watches_and_waits(two_workers: Service, tmp_path: Path) -> None:

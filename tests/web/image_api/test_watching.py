@@ -124,7 +124,9 @@ class TestObjectsFirst:
         assert found[-1]["object"] == {
             "kind": "ImageStream",
             "apiVersion": "image.openshift.io/v1",
-            "metadata": {"resourceVersion": version, "annotations": END},
+            "metadata": {"namespace": "default", "resourceVersion": version, "annotations": END},
+            "spec": {"lookupPolicy": {"local": False}},
+            "status": {"dockerImageRepository": ""},
         }
         post(api, "c")
         api.delete(f"{PATH}/a")
@@ -135,7 +137,7 @@ class TestObjectsFirst:
         version = api.store.version()
         lines = Lines(api, f"{LIST_FIRST}&resourceVersion={version}")
         (only,) = lines.to_end_of_list()
-        assert only["object"]["metadata"] == {"resourceVersion": version, "annotations": END}
+        assert only["object"]["metadata"] == {"namespace": "default", "resourceVersion": version, "annotations": END}
         lines.answer.close()
 
     def test_without_bookmarks_there_is_none(self, api: Api) -> None:
@@ -215,7 +217,7 @@ class TestBookmarks:
         lines = Lines(api, f"watch=1&allowWatchBookmarks=true&resourceVersion={version}")
         first = next(lines)
         assert names([first]) == [("BOOKMARK", "")]
-        assert first["object"]["metadata"] == {"resourceVersion": version}
+        assert first["object"]["metadata"] == {"namespace": "default", "resourceVersion": version}
         api.post("/api/v1/namespaces/test/configmaps", {"metadata": {"name": "other"}})
         later = api.store.version()
         while first["object"]["metadata"]["resourceVersion"] != later:
@@ -223,9 +225,11 @@ class TestBookmarks:
             assert names([first]) == [("BOOKMARK", "")]
         lines.answer.close()
 
-    def test_at_the_end(self, api: Api) -> None:
+    def test_at_the_end_of_a_long_one(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         post(api, "a")
         query = "watch=1&timeoutSeconds=1&allowWatchBookmarks=true"
+        assert names(list(Lines(api, query))) == [("ADDED", "a")]
+        monkeypatch.setattr(watching, "SHORT_S", 0.5)
         assert names(list(Lines(api, query))) == [("ADDED", "a"), ("BOOKMARK", "")]
         assert names(list(Lines(api, "watch=1&timeoutSeconds=1"))) == [("ADDED", "a")]
 

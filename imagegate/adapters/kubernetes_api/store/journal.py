@@ -217,18 +217,20 @@ class Journal:
 
     def select(self, collection: Collection, after: Place | None, most: int = 0) -> list[Entry]:
         """Objects of a collection by namespace and name, after one of them, at most so many (0: all)."""
-        kind = (collection.group, collection.resource)
         with self._moved:
-            places = self._places.get(kind, [])
-            first = bisect_right(places, (*after, _LAST_NAME)) if after is not None else 0
-            last = len(places)
-            if collection.namespace is not None:
-                first = max(first, bisect_left(places, (collection.namespace, "", "")))
-                last = bisect_left(places, (f"{collection.namespace}\0", "", ""))
+            places = self._places.get((collection.group, collection.resource), [])
+            first, last = _bounds(places, collection.namespace, after)
             if most:
                 last = min(last, first + most)
             found = (self._known[name] for _, _, name in islice(places, first, last))
             return [each for each in found if isinstance(each, Entry)]
+
+    def count(self, collection: Collection, after: Place) -> int:
+        """Number of objects of a collection after one of them."""
+        with self._moved:
+            places = self._places.get((collection.group, collection.resource), [])
+            first, last = _bounds(places, collection.namespace, after)
+            return max(last - first, 0)
 
     def kinds(self) -> list[Kind]:
         """Group and resource of all objects, in order."""
@@ -252,6 +254,15 @@ class Journal:
             found = list(islice((each for each in later if _is_in(each.entry.key, collection)), limit))
             version = found[-1].version if len(found) == limit else self.complete
         return Changes(tuple(record.change() for record in found), version)
+
+
+def _bounds(places: list[tuple[str, str, str]], namespace: str | None, after: Place | None) -> tuple[int, int]:
+    """The first index and the one after the last of the places of a namespace, after a namespace and name."""
+    first = bisect_right(places, (*after, _LAST_NAME)) if after is not None else 0
+    if namespace is None:
+        return first, len(places)
+    first = max(first, bisect_left(places, (namespace, "", "")))
+    return first, bisect_left(places, (f"{namespace}\0", "", ""))
 
 
 def _is_in(key: ObjectKey, collection: Collection | None) -> bool:

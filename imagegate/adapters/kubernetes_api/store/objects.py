@@ -162,6 +162,13 @@ class KubernetesStore:
             items.append(body)
         return Page(tuple(items), version, None)
 
+    def count_after(self, collection: Collection, after: tuple[str, str]) -> int:
+        """See the port. Without a watch, all objects are listed for it."""
+        if not self.watch.follows:
+            return len(self._listed(collection, after)[0])
+        self._catch_up()
+        return self.journal.count(collection, after)
+
     def kinds(self) -> list[tuple[str, str]]:
         """See the port. What imagegate keeps for itself is no object of the image API."""
         self._catch_up()
