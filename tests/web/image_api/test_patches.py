@@ -157,7 +157,7 @@ def test_a_tag_without_its_name_changes_nothing(stream: Api) -> None:
     before = tags_of(stream)
     answer = stream.patch(f"{STREAMS}/sm", {"spec": {"tags": [{"from": source("x")}]}}, 500, kind=STRATEGIC)
     assert answer["message"] == (
-        "map: map[from:map[kind:DockerImage name:x]] does not contain declared merge key: name"
+        "map: map[from:map[kind:DockerImage name:quay.io/a/x:1]] does not contain declared merge key: name"
     )
     assert tags_of(stream) == before
 

@@ -233,7 +233,7 @@ class TestPatches:
             ),
             ("merge-patch", [1], 400, "json: cannot unmarshal array"),
             ("merge-patch", {"metadata": None}, 400, "(app based on URL) was undeterminable: name must be provided"),
-            ("merge-patch", None, 400, "Invalid JSON Patch"),
+            ("merge-patch", b"null", 400, "Invalid JSON Patch"),
             ("merge-patch", "x", 400, "error decoding patch: json: cannot unmarshal string"),
             ("strategic-merge-patch", [], 400, "json: cannot unmarshal array into Go value of type map"),
             ("merge-patch", {"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
