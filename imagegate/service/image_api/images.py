@@ -105,7 +105,13 @@ class ImageRules:
 
         Streams may still refer to it; reads of their tags then return 404 of images.
         """
-        self._authorise_marks(request, old, self._objects.marks().changed(old["metadata"], {}))
+        marks = self._objects.marks().changed(old["metadata"], {})
+        self._authorise_marks(request, old, marks)
+        if marks:
+            request.warnings.append(
+                f"image {old['metadata'].get('name') or ''} has marks ({', '.join(marks)}): without its Image they are "
+                "lost, and an image that is imported again has none"
+            )
 
     def _changed_marks(self, old: JsonObject, new: JsonObject) -> list[str]:
         """The changed marks; of a marked Image also its owners, since it is deleted with them."""

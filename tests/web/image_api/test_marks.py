@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
+from imagegate.core.admission.lookup import Unknown
+from imagegate.core.admission.request import User
 from imagegate.core.image_policy.marks import DENY_ANNOTATION, Marks
 from imagegate.core.image_streams.terms import DELETED
+from imagegate.core.kube.status import StatusError
 from imagegate.service.image_api.collector import Collector
+from imagegate.service.image_api.images import ImageRules
+from imagegate.service.image_api.request import ApiRequest
+from imagegate.service.image_api.streams import ImageObjects
 from imagegate.web.image_api import protobuf
 from tests.support.image_api import Api, make_api
 from tests.web.image_api.conftest import with_project
@@ -151,12 +159,15 @@ def test_deletion(world: Api, query: str) -> None:
     refused(world.ask("DELETE", f"{PATH}{query}", user="editor"), DENIED)
     refused(world.ask("DELETE", f"images{query}", user="editor"), DENIED)
     world.get(PATH)
-    assert world.ask("DELETE", f"{PATH}{query}", user="marker").status_code == 200
+    answer = world.ask("DELETE", f"{PATH}{query}", user="marker")
+    assert answer.status_code == 200
+    assert f"has marks ({DENIED}): without its Image they are lost" in answer.headers["Warning"]
 
 
 def test_deletion_of_an_image_without_marks(world: Api) -> None:
     world.post("images", image())
-    assert world.ask("DELETE", PATH, user="editor").status_code == 200
+    answer = world.ask("DELETE", PATH, user="editor")
+    assert (answer.status_code, answer.headers.get("Warning")) == (200, None)
 
 
 @pytest.mark.parametrize("query", ["", "?dryRun=All"])
@@ -235,3 +246,27 @@ def test_who_may_mark_can_be_asked(world: Api, user: str, allowed: bool) -> None
     review = {"spec": {"user": user, "resourceAttributes": asked}}
     found = world.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
     assert found["status"]["allowed"] is allowed
+
+
+def test_a_right_that_cannot_be_looked_up(world: Api) -> None:
+    """Neither the mark nor its removal passes."""
+    objects = ImageObjects(
+        world.store,
+        hosts=world.api.objects.hosts,
+        gate=world.api.objects.gate,
+        access=lambda _: Unknown("SubjectAccessReview: timed out"),
+        now=lambda: datetime(2018, 6, 1, tzinfo=UTC),
+    )
+    rules, request = ImageRules(objects), ApiRequest(User("editor"))
+    with_mark, without = image({DENY_ANNOTATION: "true"}, resourceVersion="1"), image(resourceVersion="1")
+    changes: list[Callable[[], object]] = [
+        lambda: rules.created(request, marked()),
+        lambda: rules.updated(request, without, with_mark),
+        lambda: rules.deleted(request, with_mark),
+    ]
+    for change in changes:
+        with pytest.raises(StatusError) as refused:
+            change()
+        assert (refused.value.status.code, refused.value.status.retry_after_s) == (503, 1)
+        assert "SubjectAccessReview: timed out" in refused.value.status.message
+    rules.updated(request, with_mark, with_mark)
