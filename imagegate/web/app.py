@@ -89,6 +89,11 @@ class Application(AdmissionEndpoints):
         if self.service.images is not None:
             self.service.images.start_imports()
 
+    def stop_worker(self) -> None:
+        """Give up the turn of background work, in a process that has answered what it had begun."""
+        if self.service.images is not None:
+            self.service.images.stop_imports()
+
 
 def callers_of(server: ServerSettings) -> Callers | None:
     """Clients that may send reviews; None: every client.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from multiprocessing.util import Finalize
 
 from imagegate.errors import InvalidSettings
 from imagegate.web.addresses import Address, parse_address
@@ -60,11 +61,16 @@ def _address(bind: tuple[str, ...]) -> Address:
 
 
 def _loader(app: Application) -> Callable[[], Application]:
-    """The function that granian calls in every new worker: its only hook after the fork."""
+    """The function that granian calls in every new worker: its only hook after the fork.
+
+    It has none for the end of a worker, which is a process of ``multiprocessing``: such a process ends with
+    ``os._exit``, after its finalizers.
+    """
 
     def load() -> Application:
         app.service.before_fork()
         app.start_worker()
+        Finalize(None, app.stop_worker, exitpriority=0)
         return app
 
     return load

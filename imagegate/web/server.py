@@ -365,9 +365,8 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Give up the turn of background work, in a worker that has answered what it had begun."""
-    images = None if worker.wsgi is None else worker.wsgi.service.images
-    if images is not None:
-        images.stop_imports()
+    if worker.wsgi is not None:
+        worker.wsgi.stop_worker()
 
 
 def on_reload(server: Any) -> None:

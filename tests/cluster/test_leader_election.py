@@ -65,11 +65,13 @@ class Replica:
     image: str
     _stack: contextlib.ExitStack
     running: list[Running] = field(default_factory=list)
+    options: tuple[str, ...] = ()
 
     def start(self) -> None:
         port = free_port()
         bind = f"127.0.0.1:{port}"
         command = [str(IMAGEGATE), "serve", "--bind", bind, "--workers", "2", "--settings", str(self.settings)]
+        command += self.options
         log = self.directory / f"serve-{len(self.running)}.log"
         environment = {**os.environ, "XDG_STATE_HOME": str(self.directory / "state")}
         self.running.append(
@@ -218,6 +220,23 @@ class TestReplicas:
         wait_until(other.holds, "the other one to take over")
         assert time.monotonic() - ended < LEASE_S / 2
         wait_until(lambda: other.has_imported("one"), "the other one to import")
+        assert terms_that_overlap(two) == []
+
+    def test_a_leader_under_granian_hands_over_at_once_too(self, two: Two) -> None:
+        first = two.leader()
+        granian = two.other(first)
+        granian.running[-1].process.terminate()
+        granian.running[-1].process.wait(30)
+        granian.options = ("--server", "granian")
+        granian.start()
+        first.running[-1].process.terminate()
+        wait_until(granian.holds, "granian to take over", timeout_s=2 * LEASE_S)
+        first.start()
+        ended = time.monotonic()
+        granian.running[-1].process.terminate()
+        wait_until(first.holds, "the first one to take over again")
+        assert time.monotonic() - ended < LEASE_S / 2
+        assert granian.running[-1].process.wait(30) == 0
         assert terms_that_overlap(two) == []
 
     def test_a_leader_that_is_killed_is_followed_within_the_time_of_the_lease(self, two: Two) -> None:
