@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from imagegate.cli.check.yaml_text import BadManifest
 from imagegate.cli.output import yaml_text
 from imagegate.cli.outputs import write_file
 from imagegate.cli.policy_tests.expectations import Failure, failures_of
+from imagegate.cli.policy_tests.inputs import read_bounded
 from imagegate.cli.policy_tests.prepared import Connect, PreparedCase, PreparedSuite, prepare
 from imagegate.core.words import counted
 from imagegate.documents.policy_tests.lock import Lock, lock_document, read_lock
 from imagegate.documents.policy_tests.read import read_suites
+from imagegate.documents.policy_tests.suite import Place
+from imagegate.documents.yaml.source import DOCUMENT_MAX_BYTES, decode_utf8
 from imagegate.errors import ConfigError, InvalidInput
 from imagegate.service.review.reviewer import Reviewer
 from imagegate.wiring.rules_in_force import RuleName, rule_names
@@ -115,7 +119,10 @@ def read_lock_file(path: Path) -> Lock:
     Raises:
         ConfigError: it cannot be read, or is wrong.
     """
-    return read_lock(read_text(path), str(path)) if path.exists() else Lock(str(path))
+    if not os.path.lexists(path):
+        return Lock(str(path))
+    content = read_bounded(path, DOCUMENT_MAX_BYTES, Place(str(path), 1, "lock file"))
+    return read_lock(decode_utf8(content, str(path)), str(path))
 
 
 def update_locks(prepared: Sequence[PreparedSuite]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,28 @@ class TestTrust:
         vouched.change(lambda document: document["trust"][0].update(server="https://other.example"))
         said = run(vouched, code=1)
         assert f"{vouched.lock}: trust: no entry for {vouched.registry.host}/{NAME} from {vouched.trust.url}" in said
+
+
+class TestHostileFiles:
+    @pytest.mark.parametrize(
+        "make, said",
+        [
+            (os.mkfifo, "it is a pipe, not a file"),
+            (lambda path: path.mkdir(), ""),
+            (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a file"),
+            (lambda path: path.symlink_to("/nonexistent"), "No such file"),
+            (lambda path: path.write_bytes(b"\xff\xfe"), ""),
+            (lambda path: path.write_bytes(b"#" * (16 * 1024 * 1024 + 1)), "larger than 16777216 bytes"),
+        ],
+    )
+    def test_a_lock_that_is_no_file(
+        self, imagegate: Command, tmp_path: Path, make: Callable[[Path], object], said: str
+    ) -> None:
+        suites = Suites(imagegate, tmp_path)
+        suites.write(case("quay.io/evil/x:1", "denied"))
+        assert suites().code == 0
+        make(tmp_path / "imagegate-test.lock")
+        ran = suites()
+        assert ran.code == 2
+        assert f"{tmp_path}/imagegate-test.lock" in ran.err
+        assert said in ran.err
