@@ -164,7 +164,7 @@ def test_every_way_of_asking_has_the_same_answer(
     explained = imagegate("check", *SETTINGS, "--explain", manifest).out
     page = by_console(service, pod(image))
     assert f"{found.word} Pod default/web" in page
-    clauses = [part for text in found.reasons for part in re.split(r"; nearest rule: ", text)]
+    clauses = [clause for text in found.reasons for clause in text.split("; ")]
     for text in (*clauses, *([found.runs] if found.runs else [])):
-        assert text in page
-        assert text in explained
+        assert text.lower() in page.lower()  # there the hint is a sentence of its own
+        assert text.lower() in explained.lower()

@@ -184,7 +184,10 @@ def test_denial_as_the_api_server_gets_it(world: Setup) -> None:
 def test_without_a_pull_secret(world: Setup) -> None:
     image = world.image("team/signed:1")
     message = world.ask("/admit", pod(image, secrets=())).response["status"]["message"]
-    decided = f"decided by ImagePolicy team/signed repositories[0] {image}, which requires signatures"
+    decided = (
+        f"decided by ImagePolicy team/signed repositories[0] {image}, which requires signatures; the registry wants "
+        "credentials: name a Secret for its host in imagePullSecrets"
+    )
     assert message == f'\nDeny "{image}", no valid ImagePullSecret, 0 tried; {decided}'
 
 

@@ -53,7 +53,10 @@ class Denial:
     because: str
     """The original's sentence."""
     hint: str = ""
-    """The second sentence: the rule that comes nearest to allowing the image, and why it does not; may be empty."""
+    """The second sentence: the rule that comes nearest to allowing the image, and why it does not, or what to do.
+
+    May be empty.
+    """
 
     @property
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""The second sentence of a denial: the rule that comes nearest to allowing the image, and why it does not.
+"""The second sentence of a denial: the rule that comes nearest to allowing the image, and why it does not; or advice.
 
 The one wording for all who show denials. It names a rule of a policy that is in force for the object, with its
 conditions; never a file, a Secret, or a policy of another namespace.

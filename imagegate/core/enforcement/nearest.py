@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from imagegate.core.admission.decision import DenialCode
 from imagegate.core.admission.hint import decided_hint, nearest_rule_hint, short
 from imagegate.core.enforcement.evaluate import RequirementsResult
 from imagegate.core.enforcement.patterns import compare
@@ -89,10 +90,24 @@ def mismatch(name: str, image: str) -> str:
 
 def failed_hint(result: RequirementsResult, refused: Refused) -> str:
     """The entry that decides an image, and the requirement that refuses it."""
+    if refused.code is DenialCode.CONFLICT:
+        return decided_hint(result.entry.rule, "accepts one digest only: sign the digest that is used")
     failed = next((kind for kind, outcome in result.tried if outcome is refused and kind in _OF_KIND), "")
     if not failed:
         return ""
     requirements = result.entry.simple.requirements if failed == _SIMPLE else ()
     if any(each.type == RequirementType.REJECT for each in requirements):
         return decided_hint(result.entry.rule, "rejects every image that it matches")
-    return decided_hint(result.entry.rule, f"requires {_OF_KIND[failed]}")
+    return decided_hint(result.entry.rule, f"requires {_OF_KIND[failed]}{_ADVICE.get(refused.code, '')}")
+
+
+def no_policy_hint(namespace: str) -> str:
+    """What to do where no policy is in force."""
+    return f"create an ImagePolicy in namespace {short(namespace)}, or a ClusterImagePolicy, that covers the image"
+
+
+_ADVICE = {
+    DenialCode.LOOK_UP_FAILED: "; a look-up for it failed: try again",
+    DenialCode.DEADLINE: "; looking it up took too long: try again",
+    DenialCode.NO_PULL_SECRET: "; the registry wants credentials: name a Secret for its host in imagePullSecrets",
+}

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
+from imagegate.core.admission.hint import short
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.object_faults import fault_denials, faults
 from imagegate.core.admission.plugin import Answers, Question
@@ -24,7 +25,7 @@ from imagegate.core.enforcement.evaluate import RequirementsResult, evaluate_req
 from imagegate.core.enforcement.explain import trace_policies, trace_requirements, trace_selection
 from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
 from imagegate.core.enforcement.messages import Sentence, broken_policy_text, status_message
-from imagegate.core.enforcement.nearest import failed_hint
+from imagegate.core.enforcement.nearest import failed_hint, no_policy_hint
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Check, PullSource, Refused
 from imagegate.core.enforcement.rewrite_record import Rewrite, RewriteRecords, record_place
@@ -267,7 +268,7 @@ class _Review:
         except InvalidReference as error:
             text = invalid_image_text(use.name)
             self._note(use, "invalid", str(error))
-            return self._denied(use, "", Refused(DenialCode.INVALID_IMAGE_NAME, text))
+            return self._denied(use, "", Refused(DenialCode.INVALID_IMAGE_NAME, text), short(str(error)))
         if self._trace is not None:
             trace_selection(self._trace, use, self._plugin.policies, self._request.namespace, image.original)
         selected = select(self._plugin.policies, self._request.namespace, image.original, image, self._settings)
@@ -307,7 +308,8 @@ class _Review:
     def _blank(self, use: ImageUse) -> _Verdict:
         """The result for a blank image, which an image trigger or a later webhook may fill in until a Pod is final."""
         if self._workload.is_pod and self._request.phase is Phase.VALIDATE:
-            return self._denied(use, "", Refused(DenialCode.INVALID_IMAGE_NAME, invalid_image_text(use.name)))
+            refused = Refused(DenialCode.INVALID_IMAGE_NAME, invalid_image_text(use.name))
+            return self._denied(use, "", refused, "it is empty, and nothing has filled it in")
         return _Verdict(use)
 
     def _no_entry(self, reason: NoEntryReason, image: str) -> Refused:
@@ -325,6 +327,8 @@ class _Review:
         return self._settings.names_nearest_rule or self._trace is not None
 
     def _nearest_hint(self, reason: NoEntryReason, image: CiseImage) -> str:
+        if reason is NoEntryReason.NO_POLICIES:
+            return no_policy_hint(self._request.namespace)
         if reason not in (NoEntryReason.NO_MATCH_IN_CLUSTER, NoEntryReason.NO_MATCH_IN_NAMESPACE) or not self._tells:
             return ""
         effective = self._plugin.policies.effective(self._request.namespace)

@@ -22,6 +22,7 @@ from imagegate.core.image_policy.messages import (
     invalid_status,
     unknown_detail,
     unresolved_detail,
+    unresolved_hint,
     upstream_detail,
 )
 from imagegate.core.image_policy.request import PolicyRequest
@@ -373,7 +374,8 @@ class ImagesReview:
             seen = verdict.attributes
             trace_image(self._trace, use, seen, error, None, self._excluded, RuleResult(False), self._behaviour)
         rule = "resolveImages" if self._plan.fatal else ""
-        return self._deny(use, code, rule, because)
+        hint = unresolved_hint(error) if self._behaviour.names_nearest_rule else ""
+        return self._deny(use, code, rule, because, hint)
 
     def _deny(self, use: ImageUse, code: DenialCode, rule: str, because: str, hint: str = "") -> Denial:
         denial = Denial(code=code, image=use.name, at=use.error_field, rule=rule, because=because, hint=hint)

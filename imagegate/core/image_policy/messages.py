@@ -52,6 +52,13 @@ def unresolved_detail(error: Unresolved) -> str:
     return f"{PROHIBITED}: image could not be resolved: {error.because}"
 
 
+def unresolved_hint(error: Unresolved) -> str:
+    """What to do about a failed resolution."""
+    if error.failed:
+        return "a rule depends on it: try again"
+    return "only images that are known here may run (resolveImages): import it, or name an image that was imported"
+
+
 def unknown_detail(because: str) -> str:
     """The message where the image of a build cannot be known before the build runs."""
     return f"{PROHIBITED}: the image cannot be known before the build: {because}"
@@ -69,7 +76,7 @@ def invalid_status(request: AdmissionRequest, denials: Sequence[Denial]) -> Stat
     """422 Invalid with one cause for each place; 500 with a retry hint if every denial is a failed look-up."""
     kind = request.kind
     if all(denial.code is DenialCode.LOOK_UP_FAILED for denial in denials):
-        text = aggregate(f"{denial.at}: {denial.because}" for denial in denials)
+        text = aggregate(f"{denial.at}: {denial.text}" for denial in denials)
         return Status(
             code=500,
             reason="InternalError",
@@ -77,7 +84,7 @@ def invalid_status(request: AdmissionRequest, denials: Sequence[Denial]) -> Stat
             group=kind.group,
             kind=kind.kind,
             name=request.name,
-            causes=tuple(Cause("InternalError", denial.because, denial.at) for denial in denials),
+            causes=tuple(Cause("InternalError", denial.text, denial.at) for denial in denials),
             retry_after_s=RETRY_AFTER_S,
         )
     errors = aggregate(f"{denial.at}: Forbidden: {denial.text}" for denial in denials)

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegate.core.enforcement.nearest import NearestEntries, mismatch
+from imagegate.core.admission.decision import DenialCode
+from imagegate.core.admission.plugin import KnownAnswers
+from imagegate.core.enforcement.behaviour import CiseSettings
+from imagegate.core.enforcement.evaluate import RequirementsResult
+from imagegate.core.enforcement.nearest import NearestEntries, failed_hint, mismatch
 from imagegate.core.enforcement.patterns import compare_image_ref
-from imagegate.core.enforcement.policy import CLUSTER_IMAGE_POLICY, Entry, EntrySource, PolicyGroup
+from imagegate.core.enforcement.plugin import CisePlugin
+from imagegate.core.enforcement.policy import (
+    CLUSTER_IMAGE_POLICY,
+    IMAGE_POLICY,
+    Entry,
+    EntrySource,
+    ImagePolicyObject,
+    PolicyGroup,
+    RequirementType,
+    SimplePolicy,
+    SimpleRequirement,
+)
+from imagegate.core.enforcement.requirement import Refused
+from imagegate.core.enforcement.selection import PolicySet
+from imagegate.service.review.both_passes import creation
 
 NAMES = st.builds(
     "{}{}".format,
@@ -68,3 +89,72 @@ def test_the_host_first_then_the_likest_path(image: str, name: str, unmet: str) 
 
 def test_without_entries_nothing_is_near() -> None:
     assert NearestEntries([]).nearest("quay.io/a/b") is None
+
+
+SIGNED = Entry(
+    name="r.io/*",
+    source=EntrySource(PolicyGroup.PORTIERIS, CLUSTER_IMAGE_POLICY, "", "default", 0),
+    simple=SimplePolicy(requirements=(SimpleRequirement(type=RequirementType.SIGNED_BY, key_secret="team-key"),)),
+)
+REJECTING = replace(SIGNED, simple=SimplePolicy(requirements=(SimpleRequirement(type=RequirementType.REJECT),)))
+BY = "decided by ClusterImagePolicy default repositories[0] r.io/*, which "
+
+
+@pytest.mark.parametrize(
+    "decided, kind, code, said",
+    [
+        (SIGNED, "simple", DenialCode.SIGNATURE, "requires signatures"),
+        (SIGNED, "trust", DenialCode.TRUST, "requires content trust"),
+        (SIGNED, "vulnerability", DenialCode.VULNERABILITY, "requires vulnerability reports"),
+        (REJECTING, "simple", DenialCode.SIGNATURE, "rejects every image that it matches"),
+        (SIGNED, "simple", DenialCode.LOOK_UP_FAILED, "requires signatures; a look-up for it failed: try again"),
+        (SIGNED, "trust", DenialCode.DEADLINE, "requires content trust; looking it up took too long: try again"),
+        (
+            SIGNED,
+            "simple",
+            DenialCode.NO_PULL_SECRET,
+            "requires signatures; the registry wants credentials: name a Secret for its host in imagePullSecrets",
+        ),
+    ],
+)
+def test_the_requirement_that_fails_is_named_and_no_secret(
+    decided: Entry, kind: str, code: DenialCode, said: str
+) -> None:
+    refused = Refused(code, "no")
+    result = RequirementsResult(decided, "", (refused,), ((kind, refused),))
+    assert failed_hint(result, refused) == BY + said
+    assert "team-key" not in failed_hint(result, refused)
+
+
+def test_a_conflict_and_a_policy_that_cannot_be_read() -> None:
+    conflict, broken = Refused(DenialCode.CONFLICT, "no"), Refused(DenialCode.INVALID_POLICY, "no")
+    assert failed_hint(RequirementsResult(SIGNED, "", (conflict,)), conflict) == (
+        f"{BY}accepts one digest only: sign the digest that is used"
+    )
+    assert failed_hint(RequirementsResult(SIGNED, "", (broken,), (("policy", broken),)), broken) == ""
+
+
+def test_policies_of_other_namespaces_are_never_named() -> None:
+    def policy(kind: str, namespace: str) -> ImagePolicyObject:
+        source = EntrySource(PolicyGroup.PORTIERIS, kind, namespace, "secretive", 0)
+        named = Entry(name=f"{namespace or 'cluster'}.corp/*", source=source)
+        return ImagePolicyObject(
+            group=PolicyGroup.PORTIERIS, kind=kind, name="secretive", namespace=namespace, entries=(named,)
+        )
+
+    policies = PolicySet(
+        [policy(IMAGE_POLICY, "shop"), policy(IMAGE_POLICY, "other"), policy(CLUSTER_IMAGE_POLICY, "")]
+    )
+    plugin = CisePlugin(policies, replace(CiseSettings(), names_nearest_rule=True))
+    for namespace, near in (("shop", "shop.corp"), ("other", "other.corp"), ("third", "cluster.corp")):
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "p", "namespace": namespace},
+            "spec": {"containers": [{"name": "a", "image": "x.other.corp/a:1"}]},
+        }
+        decision = plugin.decide(creation(pod, uid="u"), KnownAnswers(), now=datetime(2026, 1, 1, tzinfo=UTC))
+        (denial,) = decision.denials
+        assert near in denial.hint
+        for hidden in {"shop.corp", "other.corp", "cluster.corp"} - {near}:
+            assert hidden not in denial.hint.replace("x.other.corp", "")
