@@ -68,11 +68,12 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane(directory: Path, *audited: dict[str, Any]) -> Iterator[ControlPlane]:
+def control_plane(directory: Path, *audited: dict[str, Any], options: Sequence[str] = ()) -> Iterator[ControlPlane]:
     """Run one until the block is left.
 
     Args:
         audited: further rules of the audit policy.
+        options: further ones of the API server.
 
     Raises:
         AssertionError: the programs were not built, or one of them ended; with its output.
@@ -85,7 +86,9 @@ def control_plane(directory: Path, *audited: dict[str, Any]) -> Iterator[Control
     admin = ca.issue("admin", organizations=("system:masters",))
     with contextlib.ExitStack() as stack:
         etcd = stack.enter_context(_etcd(directory))
-        api_server = stack.enter_context(_api_server(directory, ca, front_proxy, service_accounts, etcd.port, audited))
+        api_server = stack.enter_context(
+            _api_server(directory, ca, front_proxy, service_accounts, etcd.port, audited, options)
+        )
         plane = ControlPlane(directory, ca, front_proxy, admin, api_server, Kubectl(_made(directory / "kubectl")), etcd)
         _use(plane.kubectl.configuration, plane.url, ca, admin)
         wait_until(lambda: plane.answers("/readyz"), "kube-apiserver to be ready", timeout_s=READY_S)
@@ -121,6 +124,7 @@ def _api_server(
     service_accounts: Path,
     etcd_port: int,
     audited: Sequence[dict[str, Any]],
+    options: Sequence[str],
 ) -> contextlib.AbstractContextManager[Running]:
     server = ca.issue("kube-apiserver", addresses=("127.0.0.1", "10.96.0.1"))
     proxy = front_proxy.issue("front-proxy-client")
@@ -151,6 +155,7 @@ def _api_server(
             f"--admission-control-config-file={_webhook_client(directory, ca)}",
             f"--audit-policy-file={_audit_policy(directory, audited)}",
             f"--audit-log-path={directory / AUDIT_LOG}",
+            *options,
         ],
         port=port,
         log=directory / "kube-apiserver.log",
