@@ -60,6 +60,48 @@ def test_other_shells_have_a_script(imagegate: Command, shell: str, sign: str) -
     assert sign in ran.out
 
 
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    "line, offered",
+    [
+        ("imagegate che", ["check", "check-streams"]),
+        ("imagegate check --rewr", ["--rewrite"]),
+        ("imagegate completion ", ["bash", "fish", "zsh"]),
+        ("imagegate explain -o y", ["yaml"]),
+    ],
+)
+def test_fish_completes(line: str, offered: list[str], environment: dict[str, str]) -> None:
+    script = 'imagegate completion fish | source; complete -C "$LINE"'
+    done = run([program("fish"), "--no-config", "-c", script], env={**environment, "LINE": line})
+    found = [each.partition("\t")[0] for each in done.stdout.splitlines()]
+    assert sorted(filter(None, found)) == offered
+
+
+ZSH = """
+autoload -U compinit; compinit -u -D
+_describe() { print -rl -- "${(@P)3%%:*}" }   # outside of the line editor nothing can be offered: print it
+compadd() { print -rl -- "${(@P)5}" }
+eval "$(imagegate completion zsh)"
+words=("$@"); CURRENT=$#
+_imagegate_completion
+"""
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    "words, offered",
+    [
+        (["imagegate", "che"], ["check", "check-streams"]),
+        (["imagegate", "check", "--rewr"], ["--rewrite"]),
+        (["imagegate", "completion", ""], ["bash", "zsh", "fish"]),
+        (["imagegate", "explain", "-o", "y"], ["yaml"]),
+    ],
+)
+def test_zsh_completes(words: list[str], offered: list[str], environment: dict[str, str]) -> None:
+    done = run([program("zsh"), "-f", "-c", ZSH, "zsh", *words], env=environment)
+    assert done.stdout.split() == offered, done.stderr
+
+
 def test_another_shell_is_refused(imagegate: Command) -> None:
     ran = imagegate("completion", "tcsh")
     assert ran.code == 2
