@@ -70,7 +70,15 @@ class EvidenceError(ImagegateError):
 
 
 class Unreachable(EvidenceError):
-    """No connection, no answer in time, or a server error."""
+    """No connection, no answer in time, or a server error.
+
+    Attributes:
+        in_go: the cause in the words of Go's client; empty if they are not known.
+    """
+
+    def __init__(self, message: str, *, in_go: str = "") -> None:
+        super().__init__(message)
+        self.in_go = in_go
 
 
 class Refused(EvidenceError):

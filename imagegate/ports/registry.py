@@ -37,6 +37,9 @@ class RegistryUnknown(Unknown):
     """An ``Unknown`` that names the kind of failure."""
 
     error_kind: RegistryErrorKind = RegistryErrorKind.UNREACHABLE
+    in_go: str = ""
+    """The failure in the words of Go's client, with its URL, as OpenShift's API server passes it on; empty if they are
+    not known. For answers that clients know from there; ``why`` says more."""
 
 
 @dataclass(frozen=True, slots=True)

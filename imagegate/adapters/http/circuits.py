@@ -120,6 +120,8 @@ class _Server:
     subjects: set[str] = field(default_factory=set)
     last_call: object = None
     why: Failure = Failure.CONNECTION
+    in_go: str = ""
+    """The last failure to connect, in the words of Go's client."""
     is_down: bool = False
     """True if failures of the server itself opened the circuit: then any sign of life closes it."""
     since: float = 0.0
@@ -149,9 +151,9 @@ class Permit:
             return
         self._circuits.alive(self._server, is_answer=bool(self._subject) and status not in {401, 429})
 
-    def failed(self, why: Failure, *, connected: bool = True) -> None:
-        """The server has not answered; ``connected``: it was reached."""
-        self._circuits.failed(self._server, why, self._subject if connected else "", self)
+    def failed(self, why: Failure, *, connected: bool = True, in_go: str = "") -> None:
+        """The server has not answered; ``connected``: it was reached; ``in_go``: see ``Unreachable``."""
+        self._circuits.failed(self._server, why, self._subject if connected else "", self, in_go=in_go)
 
     def timed_out(self, after_s: float, *, connected: bool) -> None:
         """There was no answer, or no end of one, within ``after_s``; that may have been too short."""
@@ -255,7 +257,7 @@ class Circuits:
             _log.warning("registry or server answers again", extra={"server": server})
             self._listener(State.CLOSED, number)
 
-    def failed(self, server: str, why: Failure, subject: str, permit: Permit) -> None:
+    def failed(self, server: str, why: Failure, subject: str, permit: Permit, *, in_go: str = "") -> None:
         """The server has not answered; for ``Permit``."""
         if not self._limits.failures:
             return
@@ -280,6 +282,7 @@ class Circuits:
                     return
                 kept.is_down = not subject
                 kept.since = self._clock()
+            kept.in_go = in_go
             self._open(kept, why)
             shown, number = self._shown(kept), self._unclosed()
         _log.warning("registry or server does not answer", extra={"server": server, "circuit": str(shown)})
@@ -327,7 +330,7 @@ class Circuits:
         """
         with self._lock:
             if not self._may_ask(kept, subject):
-                raise CircuitOpen(str(self._shown(kept)))
+                raise CircuitOpen(str(self._shown(kept)), in_go=kept.in_go)
             if kept.state is State.CLOSED:
                 return False
             is_new = kept.state is State.OPEN

@@ -347,7 +347,7 @@ def _note_failure(permit: Permit, error: BaseException, *, seconds: float, conne
     if not isinstance(error, Unreachable) or isinstance(error, (NotTls, CertificateRefused, NameUnresolved)) or is_ours:
         permit.unclear()
     elif not any(isinstance(cause, TimeoutError) for cause in causes):
-        permit.failed(Failure.CONNECTION, connected=connected)
+        permit.failed(Failure.CONNECTION, connected=connected, in_go=error.in_go)
     else:
         permit.timed_out(seconds, connected=connected)
 

@@ -28,6 +28,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
 
+from imagegate.adapters.http.go_words import dialed
 from imagegate.adapters.http.name_resolver import NameResolver
 from imagegate.adapters.http.tls import TlsContexts
 from imagegate.adapters.http.tunnel import TunnelFailed, open_tunnel
@@ -172,6 +173,7 @@ def _permitted(route: Route, host: str, port: int, resolve: Resolver) -> list[Ad
 
 def _connect_to(addresses: list[Address], host: str, port: int, timeout_s: float | None) -> socket.socket:
     trouble: OSError | None = None
+    in_go = ""
     for address in addresses:
         sock = _DeadlineSocket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
         try:
@@ -180,10 +182,10 @@ def _connect_to(addresses: list[Address], host: str, port: int, timeout_s: float
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             sock.close()
-            trouble = error
+            trouble, in_go = error, dialed(join_host_port(str(address), port), error)
         else:
             return sock
-    raise Unreachable(f"cannot connect to {host}:{port}: {trouble}") from trouble
+    raise Unreachable(f"cannot connect to {host}:{port}: {trouble}", in_go=in_go) from trouble
 
 
 class _CheckedPoolManager(PoolManager):

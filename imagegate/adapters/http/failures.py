@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import requests
 from urllib3.exceptions import HTTPError
 
+from imagegate.adapters.http.go_words import HTTP_TO_HTTPS, verified
 from imagegate.core.kube.printable import printable
 from imagegate.core.registry.egress import shown_url
 from imagegate.errors import Malformed, Unreachable
@@ -54,9 +55,10 @@ def _trouble(url: str, error: BaseException) -> Exception:
     causes = list(chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateRefused(f"{shown}: certificate refused: {printable(cause.verify_message)}")
+            why = f"{shown}: certificate refused: {printable(cause.verify_message)}"
+            return CertificateRefused(why, in_go=verified(cause.verify_code))
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
-            return NotTls(f"{shown} does not speak TLS")
+            return NotTls(f"{shown} does not speak TLS", in_go=HTTP_TO_HTTPS)
         if isinstance(cause, ssl.SSLError) and (cause.reason or "").endswith(_CLIENT_REFUSED):
             alert = (cause.reason or "").partition("_ALERT_")[2].replace("_", " ").lower()
             return CertificateRefused(f"{shown} refuses the client ({alert}); see registry.certificates")

@@ -23,6 +23,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from imagegate.adapters.http.go_words import looked_up
 from imagegate.caching import TimedCache
 from imagegate.core.registry.host_owner import registrable
 from imagegate.core.registry.special_addresses import Address
@@ -99,7 +100,7 @@ class NameResolver:
         except FutureTimeoutError as error:
             raise NameUnresolved(f"no answer in time for the name {host}") from error
         except (OSError, UnicodeError) as error:
-            raise NameUnresolved(f"cannot resolve {host}: {error}") from error
+            raise NameUnresolved(f"cannot resolve {host}: {error}", in_go=looked_up(host, error)) from error
 
     def _joined_or_started(self, host: str, until: float | None) -> _Running:
         with self._changed:

@@ -29,6 +29,7 @@ from imagegate.adapters.registry.endpoints import (
     Endpoint,
     Endpoints,
     Opening,
+    RegistryFailure,
     challenges_of,
 )
 from imagegate.adapters.registry.failures import NotFound, error_kind_of, is_retryable, raise_status, unauthorized_text
@@ -296,7 +297,18 @@ def _outcome(question: Callable[[Place], Found[T]], place: Place) -> Found[T] | 
             why = unauthorized_text(place.shown, sent=place.credential is not None, wrong=True)
         elif error_kind is RegistryErrorKind.HTTP_ONLY:
             why = f"the repository {place.image.repository_name} is HTTP only and requires the insecure flag to import"
-        return RegistryUnknown(printable(why), retryable=is_retryable(error), error_kind=error_kind)
+        return RegistryUnknown(
+            printable(why), retryable=is_retryable(error), error_kind=error_kind, in_go=_in_go(error, place)
+        )
+
+
+def _in_go(error: EvidenceError, place: Place) -> str:
+    """The failure in the words of Go's client, which asks for ``/v2/`` first; without TLS if it may and TLS fails."""
+    if not isinstance(error, (Unreachable, RegistryFailure)) or not error.in_go:
+        return ""
+    words = printable(error.in_go)
+    scheme = "http" if place.insecure else "https"
+    return words if words.startswith("Get ") else f'Get "{scheme}://{place.host}/v2/": {words}'
 
 
 def _worth_a_token(answer: HttpAnswer, endpoint: Endpoint, sent: Authorization) -> bool:

