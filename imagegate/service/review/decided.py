@@ -100,7 +100,10 @@ class ReviewKind:
         if outcome.patch and (digests := _digests(outcome)):
             tail["digests"] = digests
         if outcome.pod_warnings:
-            tail["podWarnings"] = _first(map(_pod_warning_record, outcome.pod_warnings), WARNINGS_MAX_BYTES)
+            told = _first(map(_pod_warning_record, outcome.pod_warnings), WARNINGS_MAX_BYTES)
+            tail["podWarnings"] = told
+            if left_out := len(outcome.pod_warnings) - len(told):
+                tail["podWarningsLeftOut"] = left_out
         self.head = encoded(head)[1:-1]
         """Members of the record's JSON object, without braces."""
         self.tail = encoded(tail)[1:-1]

@@ -15,8 +15,9 @@ class DecisionLog:
     A record has the members ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message`` (``allowed`` or ``denied``),
     ``uid``, ``namespace``, ``name``, ``user``, ``milliseconds`` (of the answer), ``phase``, ``operation``,
     ``resource``, ``dryRun``, ``allowed``, ``decisions`` (a ``PluginRecord`` each), ``policyVersion`` (12 characters),
-    and where there are any, ``subResource``, ``digests`` (those that images were rewritten to) and ``podWarnings`` (the
-    first warnings about the Pods of an admitted object). ``docs/schemas/decision-log.schema.json`` describes them.
+    and where there are any, ``subResource``, ``digests`` (those that images were rewritten to), ``podWarnings`` (the
+    first warnings about the Pods of an admitted object) and ``podWarningsLeftOut`` (the number of further ones).
+    ``docs/schemas/decision-log.schema.json`` describes them.
     """
 
     def __init__(self, *audits: Audit) -> None:

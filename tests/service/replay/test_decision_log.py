@@ -83,11 +83,41 @@ def test_an_allowed_request_cannot_be_replayed() -> None:
     assert found == NotReplayable("decision log, allowed: the images of an allowed request are not in the log")
 
 
-def test_warnings_about_pods_are_counted_apart() -> None:
-    warned = record_of(allowing()) | {"podWarnings": [{"plugin": "image-policy", "code": "no-rule-allows"}]}
-    assert read_record(warned) == NotReplayable("decision log, allowed with a warning that its Pods would be denied")
-    with pytest.raises(InvalidInput, match="podWarnings: expected a list of objects"):
-        read_record(warned | {"podWarnings": "some"})
+def test_a_warning_is_replayed_as_the_pod_that_it_is_about() -> None:
+    told = {"plugin": "image-policy", "code": "no-rule-allows", "rule": "", "image": "quay.io/a:1", "because": "why"}
+    found = read_record(record_of(allowing()) | {"podWarnings": [told, {**told, "image": "quay.io/b:1"}]})
+    assert isinstance(found, Recorded)
+    assert (str(found.request.kind), found.request.operation, found.then.word) == ("Pod", "CREATE", Word.DENIED)
+    assert found.request.object is not None
+    assert [each["image"] for each in found.request.object["spec"]["containers"]] == ["quay.io/a:1", "quay.io/b:1"]
+    assert [(each.plugin, each.code) for each in found.then.reasons] == [("image-policy", "no-rule-allows")] * 2
+
+
+def test_a_warning_that_something_could_not_be_judged_is_not_known() -> None:
+    told = {"plugin": "cise", "code": "look-up-failed", "image": "quay.io/a:1"}
+    found = read_record(record_of(allowing()) | {"podWarnings": [told]})
+    assert isinstance(found, Recorded)
+    assert found.then.word is Word.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "more, why",
+    [
+        ({"podWarnings": [{"code": "internal-error"}]}, "names no image"),
+        ({"podWarnings": [{"image": "a"}], "podWarningsLeftOut": 3}, "does not hold all of them"),
+        ({"podWarnings": [{"image": "a" * 512}]}, "does not hold all images"),
+    ],
+)
+def test_warnings_that_do_not_tell_all(more: dict[str, Any], why: str) -> None:
+    found = read_record(record_of(allowing()) | more)
+    assert isinstance(found, NotReplayable)
+    assert why in found.why
+
+
+@pytest.mark.parametrize("wrong", ["some", [1], [{"image": 1}]])
+def test_warnings_of_the_wrong_type(wrong: Any) -> None:
+    with pytest.raises(InvalidInput):
+        read_record(record_of(allowing()) | {"podWarnings": wrong})
 
 
 @pytest.mark.parametrize(

@@ -308,6 +308,7 @@ def test_many_warnings_leave_the_record_short(monkeypatch: pytest.MonkeyPatch) -
 
     records, metrics = recorded(of_pods(many), asked=review(holder()))
     assert len(json.dumps(records[0]["podWarnings"])) <= WARNINGS_MAX_BYTES + 100
+    assert records[0]["podWarningsLeftOut"] == 500 - len(records[0]["podWarnings"])
     assert b'plugin="image-policy"} 1000.0' in metrics.text()
 
 
