@@ -65,7 +65,7 @@ image-check: $(VENV)/.installed-test ## build and run the Dockerfile without an 
 	@sh tests/system-packages.sh tests/container/system-packages.txt
 	$(BIN)/python -m tests.container
 
-walkthrough: $(VENV)/.installed-test system-packages ## the documented examples with real peers, in real time
+walkthrough: $(VENV)/.installed-test system-packages cluster-programs ## the documented examples with real peers, in real time
 	$(BIN)/python -m tests.walkthrough $(ARGS)
 
 bench: $(VENV)/.installed-dev system-packages ## all figures, side by side with their references

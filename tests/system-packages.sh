@@ -5,10 +5,17 @@
 # started nor enabled: the tests start the programs themselves.
 set -eu
 
+there() {
+    case "$1" in
+        *.so.*) /sbin/ldconfig -p | grep -q "^[[:space:]]*$1 " ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
 missing() {
     sed 's/#.*//' "$1" | while read -r package commands; do
         for command in $commands; do
-            command -v "$command" >/dev/null 2>&1 || { printf '%s ' "$package"; break; }
+            there "$command" || { printf '%s ' "$package"; break; }
         done
     done
 }

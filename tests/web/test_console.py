@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.processes import wait_until
-from tests.support.service import Answer, Service, sample_review, serving
+from tests.support.service import Answer, Service, sample_config, sample_review, serving
 
 ELSEWHERE = "different-registry/openshift/image-policy-check:latest"
 
@@ -135,7 +135,15 @@ def test_policies_are_shown_with_the_decisions_of_each_rule(service: Service) ->
     assert "executionRules[2] allow-images-from-dockerhub accept pods, builds: from docker.io" in text
     assert "allowedRegistriesForImport[0] docker.io:443 accept imports from docker.io:443" in text
     assert "ImagePolicy signed-demo/signed-only repositories[0] * require requires signatures" in text
-    assert "imagePolicy.namespaces[0].selector: matches no namespace" in text  # lint's finding
+    assert "lint has no finding." in text
+
+
+def test_findings_of_lint_are_shown_with_the_policies(tmp_path: Path, face: str) -> None:
+    folder = sample_config(tmp_path)
+    (folder / "examples/images/namespaces.yaml").unlink()
+    with serving(tmp_path, "--worker", face, "--settings", folder / "imagegate.yaml") as service:
+        text = words(page(service, "/console/policies"))
+    assert "imagePolicy.namespaces[0].selector: matches no namespace" in text
 
 
 def _denied_without_rule(service: Service) -> int:
