@@ -17,6 +17,10 @@ from tests.cluster.webhooks import LABEL, Hooked, hooked, make_namespace
 from tests.support.processes import wait_until
 from tests.support.service import CONFIG
 
+NEAREST = (
+    "nearest rule: executionRules[1] allow-images-from-internal-registry would allow it, "
+    "but it is for images of the integrated registry"
+)
 PODS = CONFIG / "examples" / "pods"
 DIGEST = "sha256:09ce3d8b5b63595ffca6636c7daefb1a615a7c0e3f8ea68e5db044a9340d6ba8"
 ALLOWED, FORBIDDEN = "docker.io/library/nginx:1", "quay.io/evil/tool:1"
@@ -54,7 +58,7 @@ def refused(image: str, place: str, *, name: str) -> str:
     registry, _, _ = image.partition("/")
     return (
         f'The Pod "{name}" is invalid: {place}: Forbidden: this image is prohibited by policy: no rule allows it '
-        f'(resource pods, registry "{registry}")\n'
+        f'(resource pods, registry "{registry}"); {NEAREST}\n'
     )
 
 
@@ -69,7 +73,7 @@ class TestVerdicts:
         said = {path.stem[:6]: policy("create", "-f", path, check=False) for path in PODS.iterdir()}
         assert said["step-3"] == (
             'The Pod "" is invalid: spec.containers[0].image: Forbidden: this image is prohibited by policy: no rule '
-            'allows it (resource pods, registry "")\n'
+            f'allows it (resource pods, registry ""); {NEAREST}\n'
         )
         for step in ("step-2", "step-4", "step-5"):
             assert said[step].endswith(" created\n"), said

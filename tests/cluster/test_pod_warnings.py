@@ -47,8 +47,8 @@ def enforcement(plane: ControlPlane) -> Iterator[Hooked]:
 def warning(kind: str, place: str = "spec.template.spec") -> str:
     return (
         f"Warning: image-policy would deny the Pods of this {kind}: {place}.containers[0].image: {FORBIDDEN}: this "
-        'image is prohibited by policy: no rule allows it (resource pods, registry "quay.io")'
-    )
+        'image is prohibited by policy: no rule allows it (resource pods, registry "quay.io")…'
+    )  # the nearest rule does not fit
 
 
 def workload(kind: str, api_version: str, name: str, image: str, **spec: Any) -> dict[str, Any]:
