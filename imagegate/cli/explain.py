@@ -140,6 +140,7 @@ def _explain_files(
         explain=True,
         templates=service.settings.profile is not Profile.OPENSHIFT_4,
         parameters=parameter_values(parameters),
+        rule_places=service.policies.current.rule_places,
     )
     report = explain_objects(service.reviewer, files, wanted, options)
     for line in (*report.passed_over, *report.errors):

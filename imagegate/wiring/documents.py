@@ -179,6 +179,7 @@ class PolicyDocuments:
             weaker_after_s=settings.documents.weaker_after_s,
             ending=settings.documents.ending,
             outdated=lambda: image_config is not None and image_config.now() is not seen,
+            rule_places=_rule_places(config),
         )
         return found if renewal is None else renewal.first(found)
 
@@ -285,6 +286,13 @@ def _documents(chosen: StartupOptions, settings: Settings, config: MasterConfig)
     yield from map(Path, settings.policies)
     if settings.access_rules:
         yield Path(settings.access_rules)
+
+
+def _rule_places(config: MasterConfig) -> dict[str, str]:
+    """File and line of each rule of a configuration."""
+    lines = enumerate(config.import_policy.allowed_registry_lines)
+    imports = {f"allowedRegistriesForImport[{index}]": f"{config.file}:{line}" for index, line in lines}
+    return imports | {place: f"{file}:{line}" for place, (file, line) in config.places.items()}
 
 
 def _version(

@@ -106,6 +106,7 @@ def check(
         explain=explain,
         rewrite=rewrite,
         parameters=parameter_values(parameters),
+        rule_places=service.policies.current.rule_places,
     )
     report = run_check(service.reviewer, paths, options, jobs=jobs)
     for line in (*report.passed_over, *report.errors):

@@ -95,7 +95,8 @@ def _sentence(problem: Problem) -> str:
     note = "" if problem.mode == ENFORCE else f" (mode {problem.mode}: not denied)"
     place = f"{problem.at}: " if problem.at else ""
     image = f"{problem.image}: " if problem.image else ""
-    return f"{place}{image}{problem.text} [{problem.plugin}: {problem.code}]{note}"
+    rule = f" (rule at {problem.rule_at})" if problem.rule_at else ""
+    return f"{place}{image}{problem.text} [{problem.plugin}: {problem.code}]{rule}{note}"
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "namespace": result.namespace,
         "name": result.name,
         "verdict": result.verdict,
-        "problems": [problem._asdict() for problem in result.problems],
+        "problems": list(map(_problem_json, result.problems)),
         "rewrites": [rewrite._asdict() for rewrite in result.rewrites],
         "warnings": list(result.warnings),
     }
@@ -116,6 +117,12 @@ def as_json(result: Result) -> dict[str, Any]:
         found["reasons"] = list(result.reasons)
     if result.steps:
         found["steps"] = list(result.steps)
+    return found
+
+
+def _problem_json(problem: Problem) -> dict[str, Any]:
+    found = problem._asdict()
+    found["ruleAt"] = found.pop("rule_at")
     return found
 
 

@@ -18,6 +18,7 @@ from imagegate.cli.check.not_covered import unjudged, why_not_covered
 from imagegate.cli.check.pieces import Piece, batches, first_pieces, pieces_of
 from imagegate.cli.check.processes import in_processes
 from imagegate.cli.check.read import passed_over, read_text
+from imagegate.cli.check.rule_places import rule_at
 from imagegate.cli.check.select import Patterns, walk
 from imagegate.cli.check.template_secrets import secrets_of
 from imagegate.cli.check.templates import Made, Unsettled, made_objects, unsettled
@@ -56,6 +57,8 @@ class Problem(NamedTuple):
     rule: str
     because: str
     hint: str = ""
+    rule_at: str = ""
+    """``FILE:LINE`` of the rule that denies, or that the hint names; empty where it is not in a file."""
 
     @property
     def text(self) -> str:
@@ -159,6 +162,8 @@ class CheckOptions:
     """List the images of each object."""
     templates: bool = True
     """Judge the Pods that objects make, too."""
+    rule_places: Mapping[str, str] = field(default_factory=dict)
+    """See ``PolicySet.rule_places``."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Values for parameters of Templates."""
 
@@ -295,6 +300,9 @@ def check_request(reviewer: Reviewer, made: Made, request: AdmissionRequest, opt
     if pods is not None and not pods.result.finds_nothing:
         problems += _problems_of_pods(manifest, pods, {(each.plugin, each.at) for each in problems})
         nothing = False
+    if options.rule_places:
+        at = options.rule_places
+        problems = tuple(each._replace(rule_at=rule_at(each.rule, each.hint, at)) for each in problems)
     metadata = manifest.object.get("metadata") or {}
     result = Result(
         file=manifest.file,

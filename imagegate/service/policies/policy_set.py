@@ -140,6 +140,8 @@ class PolicySet:
     """Makes the same policies with a cluster's policy objects as they are now; the same set if none has changed."""
     outdated: Callable[[], bool] = lambda: False
     """True if something else than documents and policy objects has changed, so that they must be read again."""
+    rule_places: Mapping[str, str] = field(default_factory=dict)
+    """``FILE:LINE`` of ``executionRules[0]`` and the like, for commands that read the files; never in an answer."""
     objects: object = None
     """The policy objects in it, for ``renewal``."""
 
