@@ -114,10 +114,10 @@ def prepare(suite: Suite, lock: Lock, connect: Connect | None = None) -> Prepare
             raise InvalidSuite(*(_of_suite(line, suite, name) for line in error.lines)) from error
     if not service.policies.current.plugins:
         raise InvalidSuite(f"{suite.file}:1: policy: the named files turn on no policy")
-    templates = settings.profile is not Profile.OPENSHIFT_4
-    cases = tuple(
-        PreparedCase(case, case_inputs(case, folder), _check_options(case, templates=templates)) for case in suite.cases
+    shared = CheckOptions(
+        templates=settings.profile is not Profile.OPENSHIFT_4, rule_places=service.policies.current.rule_places
     )
+    cases = tuple(PreparedCase(case, case_inputs(case, folder), _check_options(case, shared)) for case in suite.cases)
     names = (settings.config, *settings.policies, str(chosen.settings_file or ""))
     policy = tuple(os.path.relpath(each) if each else "" for each in names)
     return PreparedSuite(suite, cases, service, evidence, policy, clock)
@@ -153,8 +153,8 @@ def _verify(settings: Settings) -> Verify:
     return verify
 
 
-def _check_options(case: Case, *, templates: bool) -> CheckOptions:
-    return CheckOptions(namespace=case.namespace, user=User(name=case.user, groups=case.groups), templates=templates)
+def _check_options(case: Case, shared: CheckOptions) -> CheckOptions:
+    return replace(shared, namespace=case.namespace, user=User(name=case.user, groups=case.groups))
 
 
 def _options(suite: Suite, folder: Path) -> StartupOptions:
