@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
+from imagegate.core.admission.hint import told
 from imagegate.core.admission.object_faults import fault_denials, faults
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupResource, Phase
@@ -29,6 +30,7 @@ EPHEMERAL_CONTAINERS = "ephemeralcontainers"
 PODS = GroupResource("", "pods")
 POD = GroupKind("", "Pod")
 _EXTENT = Extent()
+ADVICE = "AlwaysPullImages is on: set imagePullPolicy: Always, or use the mutating webhook too, which sets it"
 
 
 class _Place(NamedTuple):
@@ -40,9 +42,16 @@ class _Place(NamedTuple):
 
 
 class AlwaysPullPlugin:
-    """The plug-in. It has no configuration beyond being on."""
+    """The plug-in. It has no configuration beyond being on.
 
-    __slots__ = ()
+    Args:
+        advises: denials also tell what to do; off: the original's sentence alone.
+    """
+
+    __slots__ = ("_advice",)
+
+    def __init__(self, *, advises: bool = False) -> None:
+        self._advice = ADVICE if advises else ""
 
     @property
     def name(self) -> str:
@@ -94,20 +103,25 @@ class AlwaysPullPlugin:
             return Decision(
                 plugin=NAME, rewrites=tuple(PatchOp("add", pointer(place.field), ALWAYS) for place in places)
             )
-        return _validated(request, places)
+        return _validated(request, places, self._advice)
 
 
-def _validated(request: AdmissionRequest, places: list[_Place]) -> Decision:
+def _validated(request: AdmissionRequest, places: list[_Place], advice: str) -> Decision:
     if not places:
         return Decision(plugin=NAME)
     denials, texts = [], []
     for place in places:
         written = place.policy if isinstance(place.policy, str) else ""
         error = not_supported(place.field, written, [ALWAYS])
-        texts.append(str(error))
+        texts.append(told(str(error), advice))
         denials.append(
             Denial(
-                code=DenialCode.NOT_ALWAYS_PULLED, image=place.use.name, at=place.field, rule=NAME, because=error.body
+                code=DenialCode.NOT_ALWAYS_PULLED,
+                image=place.use.name,
+                at=place.field,
+                rule=NAME,
+                because=error.body,
+                hint=advice,
             )
         )
     return Decision(plugin=NAME, denials=tuple(denials), status=_status(request, texts))

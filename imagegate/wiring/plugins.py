@@ -259,7 +259,7 @@ def _plugins(settings: Settings, config: MasterConfig, mirrors: MirrorSource) ->
     policy = config.image_policy
     yield None if policy is None else ImagePolicyPlugin(policy, image_policy_behaviour(settings, block))
     if config.always_pull:
-        yield AlwaysPullPlugin()
+        yield AlwaysPullPlugin(advises=names_nearest_rule(settings))
     if block.unavailable or block.allowed_registries_for_import is not None:
         gate = ImportGate.configured(
             block.allowed_registries_for_import,

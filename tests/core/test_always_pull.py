@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from imagegate.core.admission.decision import Decision, DenialCode, PatchOp
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import AdmissionRequest, Phase
-from imagegate.core.always_pull import AlwaysPullPlugin
+from imagegate.core.always_pull import ADVICE, AlwaysPullPlugin
 from tests.support.image_policy_setup import NOW, request_for, review_of
 
 PLUGIN = AlwaysPullPlugin()
@@ -129,3 +130,13 @@ def test_a_malformed_pod_is_refused_not_passed() -> None:
     decision = decide(request_for({**POD, "spec": {"containers": {"image": "x"}}}))
     assert [denial.code for denial in decision.denials] == [DenialCode.INVALID_OBJECT]
     assert decide(review_of(request_for(POD), {**POD, "spec": None}, Phase.MUTATE)).allowed
+
+
+def test_a_denial_tells_what_to_do_after_the_originals_sentence() -> None:
+    request = replace(request_for({**POD, "spec": {"containers": [{"name": "c", "image": "b"}]}}), phase=Phase.VALIDATE)
+    plain = PLUGIN.decide(request, KnownAnswers(), now=NOW)
+    advising = AlwaysPullPlugin(advises=True).decide(request, KnownAnswers(), now=NOW)
+    assert plain.status is not None
+    assert advising.status is not None
+    assert advising.status.message == f"{plain.status.message}; {ADVICE}"
+    assert [each.because for each in advising.denials] == [each.because for each in plain.denials]
