@@ -189,9 +189,13 @@ def argo_cd_plugin(checkout: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.programs
 def test_argo_cd_gets_digests_and_nothing_that_is_denied(checkout: Path) -> None:
     shutil.copy(REWRITTEN, checkout / "deploy")
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}, "data": {"level": "1e3"}}
+    (checkout / "deploy" / "other.yaml").write_text(yaml.safe_dump(other), encoding="utf-8")
     done = argo_cd_plugin(checkout)
     assert done.returncode == 0, done.stderr
-    images = [each["spec"]["containers"][0]["image"] for each in yaml.safe_load_all(done.stdout)]
+    rendered = list(yaml.safe_load_all(done.stdout))
+    assert other in rendered, "what is not printed would be pruned"
+    images = [each["spec"]["containers"][0]["image"] for each in rendered if each["kind"] == "Pod"]
     assert len(images) == 2
     assert any("@sha256:" in image for image in images)
     shutil.copy(DENIED, checkout / "deploy")
