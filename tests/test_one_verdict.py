@@ -80,8 +80,8 @@ def review_of(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def by_webhook(service: Service, image: str) -> Verdict:
-    answer = service.post("/mutate", review_of(pod(image)))
+def by_webhook(service: Service, review: dict[str, Any]) -> Verdict:
+    answer = service.post("/mutate", review)
     if not answer.response["allowed"]:
         causes = answer.response["status"].get("details", {}).get("causes", ())
         return Verdict("denied", frozenset(cause["message"].removeprefix("Forbidden: ") for cause in causes))
@@ -112,6 +112,11 @@ def by_explain(imagegate: Command, image: str) -> Verdict:
     return Verdict(found["verdict"], reasons, found["runs"] if found["runs"] != image else "")
 
 
+def by_explained_file(imagegate: Command, file: Path) -> Verdict:
+    (found,) = json.loads(imagegate("explain", *SETTINGS, "-f", file, "-o", "json").out)["objects"]
+    return of_check(found)
+
+
 def by_replay(imagegate: Command, file: Path) -> Verdict:
     found = json.loads(imagegate("replay", *SETTINGS, "-o", "json", file).out)
     (word,) = (word for word, number in found["verdicts"].items() if number)
@@ -122,7 +127,17 @@ def by_replay(imagegate: Command, file: Path) -> Verdict:
 def by_scan(imagegate: Command, file: Path) -> Verdict:
     found = json.loads(imagegate("scan", *SETTINGS, "-o", "json", file).out)
     (word,) = (word for word, number in found["summary"].items() if number)
+    (row,) = found["images"]
+    assert row["verdict"] == word
     return Verdict(word, frozenset(each["because"] for each in found["problems"]))
+
+
+def by_test(imagegate: Command, suite: Path, cases: list[dict[str, Any]]) -> list[Verdict]:
+    kind = {"apiVersion": "imagegate.dev/v1alpha1", "kind": "PolicyTest", "metadata": {"name": "one"}}
+    suite.write_text(yaml.safe_dump({**kind, "policy": {"settings": SETTINGS[1]}, "cases": cases}))
+    tested = imagegate("test", "-o", "json", suite)
+    assert tested.code == 0, tested.out + tested.err
+    return [of_check(each["objects"][0]) for each in json.loads(tested.out)["tests"]]
 
 
 def by_console(service: Service, document: dict[str, Any]) -> str:
@@ -146,20 +161,17 @@ def test_every_way_of_asking_has_the_same_answer(
     assert found.word == IMAGES[image]
     assert bool(found.reasons) == (found.word == "denied")
     assert found.runs == (PINNED if found.word == "rewritten" else "")
-    assert by_webhook(service, image) == found
+    assert by_webhook(service, review_of(pod(image))) == found
     assert by_explain(imagegate, image) == found
+    assert by_explained_file(imagegate, manifest) == found
     assert by_replay(imagegate, review) == found._replace(runs="")
 
     assert by_scan(imagegate, manifest) == found._replace(runs="")
 
     expected: dict[str, Any] = {"verdict": found.word, "denials": [{"text": text} for text in sorted(found.reasons)]}
     expected["rewrites"] = [{"at": "/spec/containers/0/image", "to": found.runs}] if found.runs else []
-    case = {"name": "the same", "file": "pod.yaml", "expect": expected}
-    kind = {"apiVersion": "imagegate.dev/v1alpha1", "kind": "PolicyTest", "metadata": {"name": "one"}}
-    suite.write_text(yaml.safe_dump({**kind, "policy": {"settings": SETTINGS[1]}, "cases": [case]}))
-    tested = imagegate("test", "-o", "json", suite)
-    assert tested.code == 0, tested.out + tested.err
-    assert of_check(json.loads(tested.out)["tests"][0]["objects"][0]) == found
+    cases = [{"name": name, "file": name, "expect": expected} for name in ("pod.yaml", "review.jsonl")]
+    assert by_test(imagegate, suite, cases) == [found, found]
 
     explained = imagegate("check", *SETTINGS, "--explain", manifest).out
     page = by_console(service, pod(image))
@@ -168,3 +180,20 @@ def test_every_way_of_asking_has_the_same_answer(
     for text in (*clauses, *([found.runs] if found.runs else [])):
         assert text.lower() in page.lower()  # there the hint is a sentence of its own
         assert text.lower() in explained.lower()
+
+
+@pytest.mark.parametrize("before", IMAGES)
+@pytest.mark.parametrize("after", IMAGES)
+def test_an_update_has_the_same_answer_too(
+    service: Service, imagegate: Command, tmp_path: Path, before: str, after: str
+) -> None:
+    asked = review_of(pod(after))
+    asked["request"] |= {"operation": "UPDATE", "oldObject": pod(before)}
+    (tmp_path / "review.jsonl").write_text(json.dumps(asked) + "\n")
+    found = by_webhook(service, asked)
+    assert found.word == ("allowed" if before == after else IMAGES[after])
+    assert by_replay(imagegate, tmp_path / "review.jsonl") == found._replace(runs="")
+    expected: dict[str, Any] = {"verdict": found.word, "denials": [{"text": text} for text in sorted(found.reasons)]}
+    update = {"name": "update", "object": pod(after), "oldObject": pod(before), "expect": expected}
+    review = {"name": "review", "file": "review.jsonl", "expect": expected}
+    assert by_test(imagegate, tmp_path / "imagegate-test.yaml", [update, review]) == [found, found]
