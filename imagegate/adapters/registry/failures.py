@@ -54,7 +54,7 @@ def raise_status(answer: HttpAnswer, shown: str, *, sent: bool) -> NoReturn:
         wrong = answer.status == 401 and sent and not _insufficient_scope(answer)
         error_kind = RegistryErrorKind.UNAUTHORIZED if sent else RegistryErrorKind.NO_CREDENTIALS
         text = unauthorized_text(shown, sent=sent, wrong=wrong)
-        in_go = f'Get "{answer.url}": {_in_go(answer, sent=sent)}'
+        in_go = f'Get "{answer.url.partition("?")[0]}": {_in_go(answer, sent=sent)}'
         raise RegistryFailure(RegistryErrorKind.BAD_CREDENTIALS if wrong else error_kind, text, in_go=in_go)
     retryable = answer.status >= 500 or answer.status == 429
     said = answer.sentence
