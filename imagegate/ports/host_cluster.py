@@ -17,3 +17,6 @@ class HostCluster(Protocol):
         self, namespace: str, types: tuple[str, ...], *, deadline_s: float
     ) -> Lookup[tuple[dict[str, Any], ...]]:
         """All Secrets of these types in the namespace, by name; perhaps none. ``Unknown`` if some are missing."""
+
+    def limit_ranges(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[dict[str, Any], ...]]:
+        """The LimitRanges of a namespace."""

@@ -15,6 +15,7 @@ from imagegate.ports.image_streams import Namespaces
 SOURCE = "cluster"
 SECRETS_MAX = 500
 """Pull secrets of one type in a namespace."""
+LIMIT_RANGES_MAX = 500
 
 
 class ClusterHost:
@@ -49,6 +50,20 @@ class ClusterHost:
                 return Unknown(f"the list of pull secrets of namespace {namespace!r} has something else in it")
             found += items
         return Found(tuple(sorted(found, key=_name)), SOURCE)
+
+    def limit_ranges(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[JsonObject, ...]]:
+        """See ``HostCluster``."""
+        path, query = f"/api/v1/namespaces/{quote(namespace, safe='')}/limitranges", {"limit": str(LIMIT_RANGES_MAX)}
+        try:
+            page = self._connection().get(path, deadline_s=deadline_s, query=query)
+        except ApiError as error:
+            return Unknown(f"the LimitRanges of namespace {namespace!r} cannot be listed: {error}")
+        items, metadata = page.get("items"), page.get("metadata")
+        if not isinstance(items, list) or not isinstance(metadata, dict) or metadata.get("continue"):
+            return Unknown(f"the list of LimitRanges of namespace {namespace!r} is damaged or too long")
+        if not all(isinstance(each, dict) and isinstance(each.get("spec"), dict) for each in items):
+            return Unknown(f"the list of LimitRanges of namespace {namespace!r} has something else in it")
+        return Found(tuple(items), SOURCE)
 
 
 def _is_secret(found: object, namespace: str, type_: str) -> bool:

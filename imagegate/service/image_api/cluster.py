@@ -21,6 +21,7 @@ from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import API_VERSIONS, Phase, User
 from imagegate.core.image_api.resources import NAMESPACES, RESOURCES, ApiResource
 from imagegate.core.image_api.workloads import as_served, with_stored_generation
+from imagegate.core.image_streams.limits import limits_images_only
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
     path_segment_errors,
@@ -28,7 +29,8 @@ from imagegate.core.image_streams.metadata_validation import (
     validate_metadata_update,
 )
 from imagegate.core.kube.deletion import BACKGROUND, finalizers_of, marked_for_deletion
-from imagegate.core.kube.status import Cause, Status, StatusError, forbidden, invalid
+from imagegate.core.kube.status import Cause, Status, StatusError, bad_request, forbidden, invalid
+from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.namespaces import NAMESPACES_AT_START, create_accounts
 from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
@@ -271,9 +273,24 @@ class PlainRules(ClusterRules):
 
 
 class LimitRules(ClusterRules):
-    """Limit ranges and quotas: stored, with a warning that they limit nothing."""
+    """Limit ranges and quotas: stored, with a warning that they limit nothing but images and streams."""
 
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:
-        """The object as it was sent."""
-        request.warnings.append(f"{self._resource.kind} limits nothing: {DRY_CLUSTER}")
+        """The object as it was sent.
+
+        Raises:
+            StatusError: 400, a limit for images is no quantity.
+        """
+        try:
+            limits_others = not limits_images_only(new)
+        except InvalidInput as error:
+            kind = self._resource.kind
+            what = f'{kind} in version "v1" cannot be handled as a {kind}: {error}'
+            raise StatusError(bad_request(what)) from error
+        if limits_others:
+            request.warnings.append(f"{self._resource.kind} limits nothing: {DRY_CLUSTER}")
         return new
+
+    def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
+        """The changed object."""
+        return self.begun(request, super().updated(request, new, old))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
-from imagegate.core.image_api.resources import NAMESPACES, SECRETS, ApiResource
+from imagegate.core.image_api.resources import LIMIT_RANGES, NAMESPACES, SECRETS, ApiResource
 from imagegate.core.kube.deletion import is_being_deleted
 from imagegate.core.kube.status import Cause, Status, StatusError, forbidden, not_found
 from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
@@ -39,9 +40,17 @@ class StoredCluster:
         deadline_s: float,  # noqa: ARG002
     ) -> Lookup[tuple[JsonObject, ...]]:
         """See ``HostCluster``."""
-        collection = Collection(SECRETS.group, SECRETS.name, namespace)
+        return self._listed(SECRETS, namespace, lambda secret: secret.get("type") in types)
+
+    def limit_ranges(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[JsonObject, ...]]:  # noqa: ARG002
+        """See ``HostCluster``."""
+        return self._listed(LIMIT_RANGES, namespace, None)
+
+    def _listed(
+        self, resource: ApiResource, namespace: str, matches: Callable[[JsonObject], bool] | None
+    ) -> Lookup[tuple[JsonObject, ...]]:
         try:
-            page = self._store.list_objects(collection, matches=lambda secret: secret.get("type") in types)
+            page = self._store.list_objects(Collection(resource.group, resource.name, namespace), matches=matches)
         except StoreError as error:
             return Unknown(str(error), retryable=isinstance(error, StoreBusy))
         return Found(page.items, "store")

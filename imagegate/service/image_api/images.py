@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -280,6 +281,7 @@ class Mappings:
         The gate decides first, so that a refused push leaves no Image behind.
         """
         new = self._prepared(request, checked_body(self.resource, request, body))
+        self._check_size(request, new)
         self._objects.refuse_findings(
             request, self.resource.kind, new["metadata"].get("name") or "", validate_mapping(read_mapping(new))
         )
@@ -294,6 +296,18 @@ class Mappings:
             self._create_image(request, image)
         self._put_event(request, stream["metadata"]["name"], tag, event)
         return {**success(), "code": 201}
+
+    def _check_size(self, request: ApiRequest, new: JsonObject) -> None:
+        """Check the image's size against the limits of the namespace.
+
+        Raises:
+            StatusError: 403, it is larger; 503, the limits cannot be looked up.
+        """
+        image, name = new["image"], new["metadata"].get("name") or ""
+        if holds_manifest(image):
+            with suppress(Malformed, TooLarge):  # its manifest is not its own: only the size that was sent is known
+                image = with_metadata(image, now=datetime.fromisoformat(self._objects.now()))
+        self._objects.check_image_limits(self.resource.name, request, name, image)
 
     def _create_image(self, request: ApiRequest, image: JsonObject) -> None:
         try:

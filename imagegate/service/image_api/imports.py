@@ -157,6 +157,7 @@ class _Target(StoredTarget):
             versioned = {**stream, "metadata": {**stream["metadata"], "resourceVersion": _version_of(old)}}
             findings = validate_stream_update(in_force.gate, read_stream(versioned), read_stream(old))
         self._objects.refuse_findings(self._request, "ImageStream", read.metadata.name, findings, in_force.mode)
+        self._objects.check_limits(stream, old)
 
 
 class _TrialTarget(_Target):

@@ -22,6 +22,7 @@ from imagegate.core.image_streams.generations import (
     prepared_for_status_update,
     prepared_for_update,
 )
+from imagegate.core.image_streams.limits import grows, image_excess, stream_excess
 from imagegate.core.image_streams.objects import Metadata, StreamObject, read_stream
 from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.image_streams.stream import RegistryHosts, with_computed_status
@@ -29,11 +30,12 @@ from imagegate.core.image_streams.views import layers
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import Finding
 from imagegate.core.import_gate.writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
-from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid, not_found
+from imagegate.core.kube import field_errors
+from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, forbidden, invalid, not_found
 from imagegate.errors import InvalidInput
 from imagegate.ports.host_cluster import HostCluster
 from imagegate.ports.image_store import ImageStore, ObjectKey
-from imagegate.service.image_api.host_cluster import StoredCluster, pull_secrets_of
+from imagegate.service.image_api.host_cluster import LOOK_UP_S, StoredCluster, pull_secrets_of
 from imagegate.service.image_api.request import ApiRequest, JsonObject, list_of
 from imagegate.service.policies.policy_set import Mode
 
@@ -154,6 +156,43 @@ class ImageObjects:
             answers.update(self.answers(missing))
         return answers
 
+    def limit_ranges(self, namespace: str) -> tuple[JsonObject, ...]:
+        """The LimitRanges of a namespace.
+
+        Raises:
+            StatusError: 503, they cannot be listed.
+        """
+        found = self.cluster.limit_ranges(namespace, deadline_s=LOOK_UP_S)
+        if isinstance(found, Found):
+            return tuple(found.value)
+        why = f"the limits for images in namespace {namespace!r} cannot be looked up: {found.why}"
+        raise StatusError(Status(code=503, reason="ServiceUnavailable", message=why, retry_after_s=1))
+
+    def check_limits(self, stream: JsonObject, old: JsonObject | None, *, is_status: bool = False) -> None:
+        """Check a stream, as it would be stored, against the limits of its namespace.
+
+        Raises:
+            StatusError: 422, it exceeds one and has more than before; 503, they cannot be looked up.
+        """
+        if not grows(stream, old):
+            return
+        name = stream["metadata"]["name"]
+        excess = _read_limit(stream_excess, stream, self.limit_ranges(stream["metadata"]["namespace"]))
+        if excess:
+            why = forbidden("ImageStream", name, excess).message
+            error = field_errors.forbidden("imageStream", why) if is_status else field_errors.internal_error("[]", why)
+            raise StatusError(invalid("ImageStream", name, [error]))
+
+    def check_image_limits(self, resource: str, request: ApiRequest, name: str, image: JsonObject) -> None:
+        """Check the size of a pushed image against the limits of the namespace, before anything else.
+
+        Raises:
+            StatusError: 403, it is larger; 503, they cannot be looked up.
+        """
+        excess = _read_limit(image_excess, image, self.limit_ranges(request.namespace))
+        if excess:
+            raise StatusError(forbidden(resource, name, excess))
+
     def refuse(self, request: ApiRequest, verdict: Verdict, mode: Mode, *, is_update: bool = False) -> None:
         """Raise the errors of a verdict; in mode warn, a refusal by the list alone becomes a warning."""
         if isinstance(verdict, Unanswered):
@@ -184,6 +223,16 @@ class ImageObjects:
             counting.append(finding.told)
         if counting:
             raise StatusError(invalid(kind, name, counting))
+
+
+def _read_limit(
+    excess_of: Callable[[JsonObject, Iterable[JsonObject]], str], found: JsonObject, limit_ranges: Iterable[JsonObject]
+) -> str:
+    """``excess_of``; a limit that cannot be read is exceeded."""
+    try:
+        return excess_of(found, limit_ranges)
+    except InvalidInput as error:
+        return f"a LimitRange of the namespace cannot be read: {error}"
 
 
 def in_update(findings: Iterable[Finding]) -> list[Finding]:
@@ -233,9 +282,10 @@ class StreamRules:
     def _checked(self, request: ApiRequest, stream: JsonObject, old: JsonObject | None) -> JsonObject:
         before = read_stream(old) if old is not None else None
         write = StreamWrite(_read_stream(stream), before, request.user, now=self._objects.now())
-        return with_histories(
-            stream, self._objects.checked_stream(request, write, is_update=old is not None).status_tags
-        )
+        checked = self._objects.checked_stream(request, write, is_update=old is not None)
+        stored = with_histories(stream, checked.status_tags)
+        self._objects.check_limits(stored, old)
+        return stored
 
 
 class StreamStatusRules(StreamRules):
@@ -258,6 +308,7 @@ class StreamStatusRules(StreamRules):
         """The changed status with the old spec; new references must pass the gate."""
         stream = prepared_for_status_update(new, old)
         self._objects.check_write(request, StatusWrite(_read_stream(stream), read_stream(old)))
+        self._objects.check_limits(stream, old, is_status=True)
         return stream
 
 
