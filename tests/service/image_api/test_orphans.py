@@ -33,6 +33,9 @@ class Cluster:
     ) -> Lookup[tuple[dict[str, Any], ...]]:
         return Found(())
 
+    def limit_ranges(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[dict[str, Any], ...]]:
+        return Found(())
+
 
 @pytest.fixture
 def api(tmp_path: Path) -> Api:
