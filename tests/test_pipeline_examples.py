@@ -189,7 +189,7 @@ def argo_cd_plugin(checkout: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.programs
 def test_argo_cd_gets_digests_and_nothing_that_is_denied(checkout: Path) -> None:
     shutil.copy(REWRITTEN, checkout / "deploy")
-    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}, "data": {"level": "1e3"}}
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}, "data": {"level": "high"}}
     (checkout / "deploy" / "other.yaml").write_text(yaml.safe_dump(other), encoding="utf-8")
     done = argo_cd_plugin(checkout)
     assert done.returncode == 0, done.stderr
