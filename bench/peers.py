@@ -146,7 +146,7 @@ def _denials(programs: Sequence[Program], verdicts: Mapping[str, frozenset[str]]
     lines = ["", "One denial of these, as each shows it to a person:", ""]
     for program in programs:
         shown = program.shown(path).replace(f"{workloads}{os.sep}", "").replace(str(workloads.parent), "POLICIES")
-        lines += ["```", f"$ {program.name}", shown.strip(), "```", ""]
+        lines += ["```text", f"$ {program.name}", shown.strip(), "```", ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
