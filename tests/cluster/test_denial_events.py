@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.custom_kinds import define
 from tests.cluster.test_image_policy import ALLOWED, FORBIDDEN, deployment, images_of, pod
 from tests.cluster.test_pod_warnings import JOB_TEMPLATE, workload
 from tests.cluster.webhooks import Hooked, hooked
@@ -130,6 +131,48 @@ def test_every_kind_of_owner(told: Hooked) -> None:
     (of_cron,) = events(told, "CronJob", "nightly")
     assert of_cron["note"].startswith("Pod of Job tonight was denied by image-policy: ")
     assert events(told, "StatefulSet", "store")[0]["note"].startswith("Pod of StatefulSet store was denied")
+
+
+def test_the_pod_of_a_daemon_set(told: Hooked) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "told-node"}}
+    document = deployment("agent", FORBIDDEN)
+    spec = {name: value for name, value in document["spec"].items() if name != "replicas"}
+    told.plane.kubectl("apply", "-f", "-", text_in=yaml.safe_dump(node))
+    try:
+        told.apply({**document, "kind": "DaemonSet", "spec": spec})
+        wait_until(lambda: bool(events(told, "DaemonSet", "agent")), "the event of the DaemonSet")
+        assert events(told, "DaemonSet", "agent")[0]["note"].startswith("Pod of DaemonSet agent was denied")
+    finally:
+        told("delete", "daemonset", "agent")
+        told.plane.kubectl("delete", "node", "told-node")
+
+
+@pytest.fixture
+def builds(plane: ControlPlane) -> Iterator[None]:
+    """OpenShift's kinds of builds, as custom resources."""
+    kinds = (("Build", "builds"), ("BuildConfig", "buildconfigs"))
+    names = [define(plane, "build.openshift.io", "v1", *each, namespaced=True) for each in kinds]
+    yield
+    plane.kubectl("delete", "crd", *names)
+
+
+@pytest.mark.usefixtures("builds")
+def test_the_pod_of_a_build_and_its_build_config(told: Hooked) -> None:
+    version = {"apiVersion": "build.openshift.io/v1"}
+    told.apply({**version, "kind": "BuildConfig", "metadata": {"name": "app"}})
+    above = owner_of(told, "buildconfigs.build.openshift.io", "app")
+    told.apply({**version, "kind": "Build", "metadata": {"name": "app-1", "ownerReferences": [above]}})
+    document = pod("app-1-build", FORBIDDEN)
+    document["metadata"]["ownerReferences"] = [owner_of(told, "builds.build.openshift.io", "app-1")]
+    assert "Forbidden" in told.apply(document, check=False)
+    wait_until(lambda: bool(events(told, "BuildConfig", "app")), "the event of the BuildConfig")
+    assert events(told, "Build", "app-1")[0]["related"]["name"] == "app"
+
+
+def owner_of(told: Hooked, resource: str, name: str) -> dict[str, Any]:
+    found = told.json("get", resource, name)
+    named = {"name": name, "uid": found["metadata"]["uid"], "controller": True}
+    return {"apiVersion": found["apiVersion"], "kind": found["kind"], **named}
 
 
 def test_a_repaired_deployment_and_its_pods_get_none(told: Hooked) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
+import re
 import socket
 import threading
 import time
@@ -16,7 +18,7 @@ from opentelemetry.sdk.environment_variables import OTEL_SERVICE_NAME, OTEL_TRAC
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Span as OpenSpan
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace import Tracer as OpenTracer
@@ -32,6 +34,8 @@ TEXT_MAX = 256
 END_S = 2.0
 """How long the end of a process waits for the last spans."""
 MILLION = 1_000_000
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.{0,256})?")
+"""W3C Trace Context, ``traceparent``; later versions may go on after the flags."""
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 
@@ -85,6 +89,7 @@ class OtelTracer:
     def __init__(self, endpoint: str = "", *, per_million: int) -> None:
         self._endpoint = endpoint
         self._per_million = per_million
+        self._samples_by_environment = bool(os.environ.get(OTEL_TRACES_SAMPLER))
         self._tracer: OpenTracer | None = None
         self._provider: TracerProvider | None = None
 
@@ -96,7 +101,7 @@ class OtelTracer:
         """
         provider = TracerProvider(
             resource=_resource(),
-            sampler=self._sampler(),
+            sampler=None if self._samples_by_environment else ALWAYS_ON,
             shutdown_on_exit=False,
             span_limits=SpanLimits(max_span_attribute_length=TEXT_MAX),
         )
@@ -111,7 +116,10 @@ class OtelTracer:
         """See ``ports.tracing.Tracer``."""
         if self._tracer is None:
             return None
-        parent = _TRACE_CONTEXT.extract({"traceparent": traceparent}, Context()) if traceparent else Context()
+        sent = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+        if self._is_left_out(sent):
+            return None
+        parent = Context() if sent is None else _TRACE_CONTEXT.extract({"traceparent": traceparent}, Context())
         started = None if arrived is None else time.time_ns() - int((time.monotonic() - arrived) * 1e9)
         span = self._tracer.start_span(name, parent, SpanKind.SERVER, start_time=started)
         return OtelSpan(self._tracer, span) if span.is_recording() else None
@@ -124,11 +132,13 @@ class OtelTracer:
             ending.start()
             ending.join(END_S)
 
-    def _sampler(self) -> Sampler | None:
-        """None: as the environment says."""
-        if os.environ.get(OTEL_TRACES_SAMPLER):
-            return None
-        return ParentBased(TraceIdRatioBased(self._per_million / MILLION))
+    def _is_left_out(self, sent: re.Match[str] | None) -> bool:
+        """True if a review is not traced. Decided before OpenTelemetry makes anything, which costs much more."""
+        if self._samples_by_environment:
+            return False  # it decides by itself
+        if sent is None:
+            return random.random() * MILLION >= self._per_million  # noqa: S311 - no secret
+        return not int(sent[1], 16) & 1  # the flag "sampled"
 
 
 class _Counted:

@@ -94,6 +94,14 @@ def test_a_header_that_cannot_be_read_begins_a_trace(collector: Collector, sent:
     assert TRACE not in own
 
 
+def test_a_share_of_the_reviews_that_belong_to_no_trace(collector: Collector) -> None:
+    tracing = Tracing(collector.url, 200_000)
+    found = sum(bool(tracing.one()) for _ in range(2000))
+    assert 250 < found < 550
+    found = sum(bool(tracing.one("unreadable")) for _ in range(2000))
+    assert 250 < found < 550
+
+
 def test_the_environment_comes_first(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "gate")
