@@ -99,9 +99,10 @@ def _is_known(kind: str, api_version: object) -> bool:
 
 
 def _checked(kind: str, value: dict[str, Any], node: Node, name: str, namespace: str) -> WrittenObject:
-    from imagegate.core.image_api.schema import type_problems  # imported when there are objects: takes time
+    from imagegate.core.image_api.field_checks import type_problems  # imported when there are objects: takes time
+    from imagegate.core.image_api.resources import type_named
 
-    for problem in type_problems(kind, value):
+    for problem in type_problems(type_named(kind), value):
         line = _line_of(node, problem.path)
         raise InvalidObject(f"{_where(name, line)}: {kind}: {problem}")
     metadata = value.get("metadata") or {}

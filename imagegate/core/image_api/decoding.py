@@ -1,24 +1,27 @@
 """Decoding and encoding of objects as the original does: unknown fields dropped, defaults and zero values in place.
 
 A request's object is brought into this form before any rule looks at it, so that a field that is not there, null, and
-the zero value mean the same. Sources: sigs.k8s.io/json and Go's encoding/json for the messages; the tags ``omitempty``
-of openshift/api, image/v1, which the table in ``schema`` shows as defaults.
+the zero value mean the same. Sources: sigs.k8s.io/json and Go's encoding/json for the messages; the tags of the Go
+types, which the table in ``schema`` has.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from imagegate.core.image_api.schema import SCALARS, TYPES, Field
+from imagegate.core.image_api.field_checks import is_scalar
+from imagegate.core.image_api.schema import ANY_FORM, SCALARS, TYPES, Field, go_type, short_name
 from imagegate.core.kube.go_time import time_error
 from imagegate.errors import InvalidInput
 
-_GO_SCALARS = {"string": "string", "boolean": "bool", "integer": "int64", "bytes": "[]uint8", "time": "string"}
-_INT64 = range(-(2**63), 2**63)
+_INTEGERS = {"int32": range(-(2**31), 2**31), "int64": range(-(2**63), 2**63)}
 _KIND = ("kind", "apiVersion")
+_QUANTITY = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?", re.ASCII)
+_NO_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
 
 class WrongType(InvalidInput):
@@ -36,7 +39,7 @@ def decoded(type_: str, value: object) -> dict[str, Any]:
         WrongType: a field has the wrong type.
     """
     if not isinstance(value, dict):
-        raise WrongType(f"json: cannot unmarshal {_go_kind(value)} into Go value of type v1.{type_}")
+        raise WrongType(f"json: cannot unmarshal {_go_kind(value)} into Go value of type {go_type(type_)}")
     head = {key: value[key] for key in _KIND if value.get(key)}
     return {**head, **_struct(type_, value, "")}
 
@@ -54,62 +57,81 @@ def _struct(type_: str, value: Mapping[str, Any], path: str) -> dict[str, Any]:
         found = given.get(name)
         if name in _KIND and "metadata" in fields:  # of objects; references name others
             continue
-        if found or (found is not None and _is_written(field, found)):
+        if found or (found is not None and _keeps_zero(field, found)):
             kept[name] = found
+        elif not field.is_written:
+            continue
         elif field.default is not None:
             kept[name] = _struct(field.type, {}, "") if field.default == {} else field.default
-        elif field.required or field.is_nullable:
+        else:
             kept[name] = found if found == [] and field.required else None
     return kept
 
 
-def _is_written(field: Field, found: Any) -> bool:
-    """True if a zero value is written: of pointers, and of raw objects."""
-    return field.is_nullable or (found == {} and (field.type[0].isupper() or field.type == "raw"))
+def _keeps_zero(field: Field, found: Any) -> bool:
+    """True if a zero value is written: of pointers, and of objects."""
+    return field.is_nullable or field.is_pointer or (found == {} and (field.type in TYPES or field.type in ANY_FORM))
 
 
 def _value(type_: str, value: Any, path: str, struct: str, field: Field) -> Any:
     if type_[0] == "[":
-        return _list(type_[1:-1], value, path, struct, field)
+        if not isinstance(value, list):
+            raise _wrong(value, struct, path, field.go_type)
+        return [_entry(type_[1:-1], entry, path, struct, field) for entry in value]
     if type_[0] == "{":
         if not isinstance(value, dict):
-            raise _wrong(value, struct, path, _go_type(field, type_))
+            raise _wrong(value, struct, path, field.go_type)
         return {key: _entry(type_[1:-1], entry, path, struct, field) for key, entry in value.items()}
+    if type_ in ANY_FORM:
+        return value
     if type_ in SCALARS:
         return _scalar(type_, value, path, struct, field)
-    if type_ in ("object", "raw", "any"):
-        return value
     if not isinstance(value, dict):
-        raise _wrong(value, struct, path, _go_type(field, type_))
+        raise _wrong(value, struct, path, field.go_type)
     return _struct(type_, value, path)
-
-
-def _list(item: str, value: Any, path: str, struct: str, field: Field) -> list[Any]:
-    if not isinstance(value, list):
-        raise _wrong(value, struct, path, _go_type(field, field.type))
-    return [_entry(item, entry, path, struct, field) for entry in value]
 
 
 def _entry(type_: str, value: Any, path: str, struct: str, field: Field) -> Any:
     if value is not None:
-        return _value(type_, value, path, struct, field._replace(type=type_, go_type=""))
+        container, _, item = field.go_type.partition("]")
+        named = item if container.startswith(("[", "map[")) else go_type(type_)
+        return _value(type_, value, path, struct, field._replace(type=type_, go_type=named))
     return "" if type_ == "string" else _struct(type_, {}, path) if type_ in TYPES else value
 
 
 def _scalar(type_: str, value: Any, path: str, struct: str, field: Field) -> Any:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if type_ == "integer" and is_number:
-        if isinstance(value, float) or value not in _INT64:
-            raise _wrong(value, struct, path, "int64", number=str(value))
+    if type_ in _INTEGERS and is_number:
+        if isinstance(value, float) or value not in _INTEGERS[type_]:
+            raise _wrong(value, struct, path, field.go_type, number=str(value))
         return value
-    if not isinstance(value, SCALARS[type_]) or (isinstance(value, bool) and type_ != "boolean"):
-        raise _wrong(value, struct, path, _go_type(field, type_))
-    if type_ == "time":
+    if type_ == "quantity":
+        return _quantity(value)
+    if type_ == "int-or-string":
+        return _int_or_string(value)
+    if not is_scalar(type_, value):
+        raise _wrong(value, struct, path, "string" if type_ in ("time", "micro-time") else field.go_type)
+    if type_ in ("time", "micro-time"):
         problem = time_error(str(value))
         if problem:
             raise WrongType(problem)
     if type_ == "bytes":
         _check_base64(str(value))
+    return value
+
+
+def _quantity(value: Any) -> str:
+    """A quantity; numbers become strings. They keep the unit that they were written with."""
+    text = str(value) if is_scalar("quantity", value) else ""
+    if not text or _QUANTITY.fullmatch(text) is None:
+        raise WrongType(_NO_QUANTITY)
+    return text
+
+
+def _int_or_string(value: Any) -> Any:
+    if not is_scalar("int-or-string", value) or (isinstance(value, int) and value not in _INTEGERS["int32"]):
+        what = f"number {value}" if isinstance(value, (int, float)) and not isinstance(value, bool) else _go_kind(value)
+        raise WrongType(f"json: cannot unmarshal {what} into Go value of type int32")
     return value
 
 
@@ -123,19 +145,11 @@ def _check_base64(text: str) -> None:
         raise WrongType(f"illegal base64 data at input byte {at}") from error
 
 
-def _go_type(field: Field, type_: str) -> str:
-    if field.go_type:
-        return field.go_type
-    if type_[0] == "[":
-        return f"[]{_go_type(field._replace(go_type=''), type_[1:-1])}"
-    if type_[0] == "{":
-        return f"map[string]{_go_type(field._replace(go_type=''), type_[1:-1])}"
-    return _GO_SCALARS.get(type_) or f"v1.{type_}"
-
-
-def _wrong(value: Any, struct: str, path: str, go_type: str, *, number: str = "") -> WrongType:
+def _wrong(value: Any, struct: str, path: str, go_name: str, *, number: str = "") -> WrongType:
     what = f"number {number}" if number else _go_kind(value)
-    return WrongType(f"json: cannot unmarshal {what} into Go struct field {struct}.{path} of type {go_type}")
+    return WrongType(
+        f"json: cannot unmarshal {what} into Go struct field {short_name(struct)}.{path} of type {go_name}"
+    )
 
 
 def _go_kind(value: object) -> str:

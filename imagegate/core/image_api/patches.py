@@ -13,7 +13,7 @@ import jsonpatch
 import jsonpointer
 import orjson
 
-from imagegate.core.image_api.patch_types import patch_type
+from imagegate.core.image_api.schema import TYPES
 from imagegate.core.image_api.strategic_merge import strategic_merge
 from imagegate.errors import InvalidInput
 
@@ -56,7 +56,7 @@ def apply(patch_type_: str, target: Mapping[str, Any], patch: Json) -> dict[str,
     elif patch_type_ == MERGE_PATCH:
         patched = dict(merge(target, patch))
     else:
-        type_ = patch_type(str(target.get("apiVersion")), str(target.get("kind")))
+        type_ = TYPES.kind(str(target.get("apiVersion")), str(target.get("kind")))
         patched = strategic_merge(target, patch, type_)
     _check_size(patched, target)
     return patched

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from imagegate.core.image_api.schema import TYPES
 from imagegate.core.kube.status import IMAGE_GROUP
 
 STORED_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -48,6 +49,11 @@ class ApiResource:
     def api_version(self) -> str:
         """``GROUP/VERSION``, or the version alone in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def type(self) -> str:
+        """The type of its objects in the table."""
+        return TYPES.kind(self.api_version, self.kind)
 
     def sub_resource(self, name: str) -> SubResource | None:
         """The sub-resource of this name."""
@@ -238,6 +244,15 @@ RESOURCES: tuple[ApiResource, ...] = (
 _BY_NAME: Mapping[tuple[str, str, str], ApiResource] = {
     (resource.group, resource.version, resource.name): resource for resource in RESOURCES
 }
+
+
+_BY_KIND: Mapping[str, ApiResource] = {resource.kind: resource for resource in RESOURCES}
+
+
+def type_named(kind: str) -> str:
+    """The type of a kind that is served, whose API version is known; empty for others."""
+    found = _BY_KIND.get(kind)
+    return "" if found is None else found.type
 
 
 def find_resource(group: str, version: str, name: str) -> ApiResource | None:

@@ -1,11 +1,10 @@
-"""The types of image.openshift.io/v1 as data: ``types.json``.
+"""The table of types: every kind that is served, with the fields of all that it holds.
 
-Source: the OpenAPI document of openshift-apiserver, and for ObjectMeta and the like that of Kubernetes 1.34. One table
-serves every reader: checks of objects from files and requests, decoding, field validation, and the OpenAPI documents
-that ``kubectl explain`` reads.
+Validation, decoding, pruning, defaults, merge keys, protobuf messages and the OpenAPI documents are made from it.
+``types.json`` and ``descriptions.json`` are generated from the Go types that Kubernetes and OpenShift publish; a type
+has its name of their OpenAPI documents.
 
-A type is ``string``, ``boolean``, ``integer``, ``time``, ``bytes`` (base64), ``raw`` (an object of any form),
-``object`` (anything with keys), ``any``, the name of another entry, or one of these in ``[...]`` (a list) or ``{...}``
+A field's type is a word of ``SCALARS``, the name of another type, or one of these in ``[...]`` (a list) or ``{...}``
 (a map from strings).
 """
 
@@ -18,189 +17,198 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
+SCALARS: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "time": (str,),
+    "micro-time": (str,),
+    "bytes": (str,),
+    "int32": (int,),
+    "int64": (int,),
+    "float64": (int, float),
+    "boolean": (bool,),
+    "quantity": (str, int, float),
+    "int-or-string": (int, str),
+    "raw": (object,),
+    "fields": (object,),
+}
+"""Types that are one value in JSON, with those of Python. ``raw`` and ``fields`` are of any form, ``bytes`` base64."""
+ANY_FORM = ("raw", "fields")
+_GO_NAMES = {"boolean": "bool", "bytes": "[]uint8"}
+
 
 class Field(NamedTuple):
     """One field of a type."""
 
+    name: str
+    """In JSON; empty: the fields of its type stand there in its place."""
     type: str
-    description: str
+    number: int = 0
+    """In protobuf; 0: it is not there."""
+    message: str = ""
+    """Its type in protobuf: that of JSON, or a list or map that is a message of its own there."""
     required: bool = False
     default: Any = None
-    """Written where an object has no value: such a field is never left out. None: it is."""
     is_nullable: bool = False
-    """Written as null where an object has no value."""
+    """Written as null where an object has no value, although it is not required."""
+    is_pointer: bool = False
+    """Left out where an object has no value, but not for false, 0 or an empty string."""
+    omits_zero: bool = False
+    """Left out where it has no value, although it is required or its default is one."""
     go_type: str = ""
-    """The type's name in messages, where it is not derived from ``type``."""
+    """Its type in the messages of Go's decoder."""
     merge_key: str = ""
     patch_strategy: str = ""
+    list_type: str = ""
+    list_keys: tuple[str, ...] = ()
+    is_atomic: bool = False
+
+    @property
+    def is_written(self) -> bool:
+        """True if an object always has the field."""
+        return self.is_nullable or (not self.omits_zero and (self.required or self.default is not None))
+
+    @property
+    def is_set(self) -> bool:
+        """True for a list of plain values to which a strategic merge patch adds."""
+        return not self.merge_key and "merge" in self.patch_strategy.split(",") and self.type[0] == "["
+
+    @property
+    def is_replaced(self) -> bool:
+        """True for an object that a strategic merge patch replaces as a whole."""
+        return "replace" in self.patch_strategy.split(",")
+
+    @property
+    def item(self) -> str:
+        """Type of the entries of a list or a map."""
+        return self.type[1:-1]
 
 
 Fields: TypeAlias = Mapping[str, Field]
 
 
+OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
+
+
+def go_type(word: str) -> str:
+    """The type as Go's ``reflect`` prints it, if it has no name of its own."""
+    if word[0] == "[":
+        return f"[]{go_type(word[1:-1])}"
+    if word[0] == "{":
+        return f"map[string]{go_type(word[1:-1])}"
+    return _GO_NAMES.get(word) or (word if word in SCALARS else f"v1.{short_name(word)}")
+
+
+def short_name(type_: str) -> str:
+    """The name of a type in Go, without its package."""
+    return type_.rpartition(".")[2]
+
+
 class _Types(Mapping[str, Fields]):
-    """The table, read on first use."""
+    """The table. The file is read on first use, and a type is made when somebody asks for it."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, dict[str, Field]] = {}
+        self._parts: dict[str, tuple[Field, ...]] = {}
 
     @cached_property
     def _document(self) -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(resources.files(__package__).joinpath("types.json").read_bytes())
         return found
 
-    @cached_property
-    def _types(self) -> dict[str, Fields]:
-        return {
-            name: {field: _field(entry) for field, entry in type_["fields"].items()}
-            for name, type_ in self._document.items()
-        }
+    def parts(self, name: str) -> tuple[Field, ...]:
+        """The fields of a type as Go declares them: structs inside others are one field without a name."""
+        if name not in self._parts:
+            entry = self._document["types"][name]
+            if "items" in entry:
+                self._parts[name] = (Field("items", entry["items"], 1, entry["items"]),)
+            else:
+                self._parts[name] = tuple(self._field(field) for field in entry["fields"])
+        return self._parts[name]
 
-    def description(self, name: str) -> str:
-        """Description of a type; empty if it has none."""
-        return str(self._document[name].get("description") or "")
+    def _field(self, entry: Mapping[str, Any]) -> Field:
+        word = entry["type"]
+        return Field(
+            entry.get("name", ""),
+            self._in_json(word),
+            entry.get("number", 0),
+            word,
+            required=entry.get("required", False),
+            default=entry.get("default"),
+            is_nullable=entry.get("null", False),
+            is_pointer=entry.get("pointer", False),
+            omits_zero=entry.get("omitsZero", False),
+            go_type=entry.get("goType") or go_type(word),
+            merge_key=entry.get("mergeKey", ""),
+            patch_strategy=entry.get("patchStrategy", ""),
+            list_type=entry.get("listType", ""),
+            list_keys=tuple(entry.get("listKeys", ())),
+            is_atomic=entry.get("isAtomic", False),
+        )
+
+    def _in_json(self, word: str) -> str:
+        bare = word.strip("[]{}")
+        items = self._document["types"].get(bare, {}).get("items")
+        return word.replace(bare, items) if items else word
+
+    def kind(self, api_version: str, kind: str) -> str:
+        """The type of a kind or of a list of it; empty: it is not in the table."""
+        return str(self._document["kinds"].get(f"{api_version} {kind}", ""))
+
+    def kinds(self) -> Mapping[str, str]:
+        """The type of every kind, by ``VERSION KIND``."""
+        found: Mapping[str, str] = self._document["kinds"]
+        return found
+
+    def names(self) -> Iterator[str]:
+        """All types, also those that are plain lists or maps in JSON."""
+        yield from self._document["types"]
+
+    def is_plain(self, name: str) -> bool:
+        """True for a message whose only field ``items`` is a plain list or map in JSON."""
+        return "items" in self._document["types"].get(name, ())
+
+    def is_atomic(self, name: str) -> bool:
+        """True if objects of the type have one owner as a whole."""
+        return bool(self._document["types"][name].get("isAtomic"))
 
     def __getitem__(self, name: str) -> Fields:
-        return self._types[name]
+        made = self._made.get(name)
+        if made is None:
+            if name not in self:
+                raise KeyError(name)
+            made = self._made[name] = {}
+            for part in self.parts(name):
+                made.update({part.name: part} if part.name else self[part.type])
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._made or "fields" in self._document["types"].get(name, ())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._types)
+        return (name for name, entry in self._document["types"].items() if "fields" in entry)
 
     def __len__(self) -> int:
-        return len(self._types)
-
-
-def _field(entry: Mapping[str, Any]) -> Field:
-    return Field(
-        entry["type"],
-        entry["description"],
-        required=bool(entry.get("required")),
-        default=entry.get("default"),
-        is_nullable=bool(entry.get("null")),
-        go_type=entry.get("goType") or "",
-        merge_key=entry.get("mergeKey") or "",
-        patch_strategy=entry.get("patchStrategy") or "",
-    )
+        return sum(1 for _ in self)
 
 
 TYPES = _Types()
 
 
-class TypeProblem(NamedTuple):
-    """A value of the wrong JSON type."""
+def type_of(api_version: str, kind: str) -> str:
+    """The type of a kind that is known to be in the table.
 
-    path: str
-    expected: str
-    value: Any
-
-    def __str__(self) -> str:
-        expected = _ARTICLES.get(self.expected, self.expected)
-        return f"{self.path or 'document'}: expected {expected}, got {_named_type(self.value)}"
-
-
-_ARTICLES = {
-    "object": "an object",
-    "list": "a list",
-    "string": "a string",
-    "boolean": "a boolean",
-    "integer": "an integer",
-}
-SCALARS: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "time": (str,),
-    "bytes": (str,),
-    "integer": (int,),
-    "boolean": (bool,),
-}
-
-
-def _named_type(value: object) -> str:
-    if isinstance(value, dict):
-        return "an object"
-    return "a list" if isinstance(value, list) else repr(value)[:80]
-
-
-def type_problems(type_: str, value: object, path: str = "") -> Iterator[TypeProblem]:
-    """Every place in ``value`` whose JSON type differs from the table's. A null counts as absent."""
-    if value is None or type_ == "any":
-        return
-    if type_[0] == "[":
-        yield from _list_problems(type_[1:-1], value, path)
-    elif type_[0] == "{":
-        yield from _map_problems(type_[1:-1], value, path)
-    elif type_ in SCALARS:
-        is_wrong = not isinstance(value, SCALARS[type_]) or (type_ == "integer" and isinstance(value, bool))
-        if is_wrong:
-            yield TypeProblem(path, "string" if type_ in ("time", "bytes") else type_, value)
-    elif not isinstance(value, dict):
-        yield TypeProblem(path, "object", value)
-    elif type_ not in ("object", "raw"):
-        for name, field in TYPES[type_].items():
-            if name in value:
-                yield from type_problems(field.type, value[name], f"{path}.{name}" if path else name)
-
-
-def _list_problems(item: str, value: object, path: str) -> Iterator[TypeProblem]:
-    if not isinstance(value, list):
-        yield TypeProblem(path, "list", value)
-        return
-    for index, entry in enumerate(value):
-        if entry is None:
-            yield TypeProblem(f"{path}[{index}]", "object" if item[0].isupper() else item, entry)
-        yield from type_problems(item, entry, f"{path}[{index}]")
-
-
-def _map_problems(item: str, value: object, path: str) -> Iterator[TypeProblem]:
-    if not isinstance(value, dict):
-        yield TypeProblem(path, "object", value)
-        return
-    for key, entry in value.items():
-        if entry is None:
-            continue
-        yield from type_problems(item, entry, f"{path}[{key}]")
-
-
-def unknown_fields(type_: str, value: object, path: str = "") -> Iterator[str]:
-    """The path of every field that the type does not have."""
-    for problem in field_problems(type_, value, {}, path):
-        yield problem.path
-
-
-class FieldProblem(NamedTuple):
-    """A field that strict field validation refuses; ``what`` is ``unknown`` or ``duplicate``."""
-
-    what: str
-    path: str
-
-    def __str__(self) -> str:
-        return f'{self.what} field "{self.path}"'
-
-
-def field_problems(type_: str, value: object, repeated: Mapping[str, int], path: str = "") -> Iterator[FieldProblem]:
-    """Every field that the type does not have, or that was written more than once, in the order of the document.
-
-    Args:
-        type_: of ``value``.
-        value: as it was sent.
-        repeated: paths of fields that were written more than once, and how often again.
-        path: of ``value``.
+    Raises:
+        KeyError: it is not.
     """
-    if type_[0] in "[{":
-        for entry, at in _entries(type_, value, path):
-            for _ in range(repeated.get(at, 0) if type_[0] == "{" else 0):
-                yield FieldProblem("duplicate", at)
-            yield from field_problems(type_[1:-1], entry, repeated, at)
-    elif type_ in TYPES and isinstance(value, dict):
-        fields = TYPES[type_]
-        for name, entry in value.items():
-            at = f"{path}.{name}" if path else name
-            if name not in fields:
-                yield FieldProblem("unknown", at)
-                continue
-            for _ in range(repeated.get(at, 0)):
-                yield FieldProblem("duplicate", at)
-            yield from field_problems(fields[name].type, entry, repeated, at)
+    found = TYPES.kind(api_version, kind)
+    if not found:
+        raise KeyError(f"{api_version} {kind}")
+    return found
 
 
-def _entries(type_: str, value: object, path: str) -> Iterator[tuple[object, str]]:
-    if type_[0] == "[" and isinstance(value, list):
-        yield from ((entry, f"{path}[{index}]") for index, entry in enumerate(value))
-    elif type_[0] == "{" and isinstance(value, dict):
-        yield from ((entry, f"{path}.{key}") for key, entry in value.items())
+def read_descriptions() -> Mapping[str, Mapping[str, str]]:
+    """The first sentence about each type (under an empty name) and its fields, by type. Not kept: it is large."""
+    found: Mapping[str, Mapping[str, str]]
+    found = orjson.loads(resources.files(__package__).joinpath("descriptions.json").read_bytes())
+    return found

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from imagegate.core.image_api.schema import TYPES, type_problems
+from imagegate.core.image_api.field_checks import type_problems
+from imagegate.core.image_api.resources import type_named
+from imagegate.core.image_api.schema import OBJECT_META, TYPES
+from imagegate.core.kube.go_time import time_error
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -25,11 +28,12 @@ def well_typed(kind: str, found: Mapping[str, Any]) -> JsonObject:
         kind: of the object.
         found: as it is stored.
     """
-    type_ = kind if kind in TYPES else "Namespace"
-    kept = _well_typed(type_, dict(found))
-    if kind not in TYPES:
-        kept = {key: value for key, value in kept.items() if key in ("kind", "apiVersion", "metadata")}
-    return kept if isinstance(kept, dict) else {}
+    type_ = type_named(kind)
+    if type_:
+        return _well_typed(type_, dict(found)) or {}
+    named = {key: found[key] for key in ("kind", "apiVersion") if isinstance(found.get(key), str)}
+    metadata = _well_typed(OBJECT_META, found.get("metadata"))
+    return {**named, "metadata": metadata} if metadata is not None else named
 
 
 def _well_typed(type_: str, value: Any) -> Any:
@@ -41,6 +45,8 @@ def _well_typed(type_: str, value: Any) -> Any:
         if not isinstance(value, dict):
             return None
         return {key: entry for key, entry in value.items() if _well_typed(type_[1:-1], entry) is not None}
+    if type_ in ("time", "micro-time") and isinstance(value, str) and time_error(value):
+        return None
     if type_ not in TYPES:
         return None if value is None or next(type_problems(type_, value), None) else value
     if not isinstance(value, dict):
@@ -56,7 +62,8 @@ def _well_typed(type_: str, value: Any) -> Any:
 
 def repaired(kind: str, found: JsonObject) -> JsonObject:
     """The object itself if all types are right, else ``well_typed``."""
-    return found if kind not in TYPES or next(type_problems(kind, found), None) is None else well_typed(kind, found)
+    type_ = type_named(kind)
+    return found if not type_ or next(type_problems(type_, found), None) is None else well_typed(kind, found)
 
 
 def tolerant(make: Callable[[JsonObject], T], kind: str, found: JsonObject) -> T:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from imagegate.core.image_api.patch_types import PatchField, patch_field
+from imagegate.core.image_api.schema import TYPES, Field
 from imagegate.core.kube.go_value import go_value
 from imagegate.errors import InvalidInput
 
@@ -38,13 +38,21 @@ class UnknownFailure(InvalidInput):
     """The original's library stops with an error that its API server does not know, and answers with 500."""
 
 
+_OTHER = Field("", "raw")
+
+
+def _field(type_: str, name: str) -> Field:
+    """The field of a type; of a type that is not in the table, one without a strategy."""
+    return TYPES.get(type_, {}).get(name, _OTHER)
+
+
 def strategic_merge(target: Mapping[str, Any], patch: Mapping[str, Any], type_: str) -> dict[str, Any]:
     """Apply a patch to ``target``, which does not change.
 
     Args:
         target: the current object.
         patch: decoded from JSON.
-        type_: of the object, from ``api_patch_types``; empty: its lists have no strategies, so they are replaced.
+        type_: of the object, from the table; empty: its lists have no strategies, so they are replaced.
 
     Raises:
         InvalidInput: the patch is malformed or does not fit the object.
@@ -59,7 +67,7 @@ def strategic_merge(target: Mapping[str, Any], patch: Mapping[str, Any], type_: 
     merged = _retained_fields(target, patch)
     for key, value in patch.items():
         if not key.startswith("$"):
-            _merge_field(merged, key, value, patch_field(type_, key), patch.get(f"{_ORDER}{key}"))
+            _merge_field(merged, key, value, _field(type_, key), patch.get(f"{_ORDER}{key}"))
     for key, value in patch.items():
         if key.startswith(_ORDER):
             _order_alone(merged, key, value, patch, type_)
@@ -82,7 +90,7 @@ def _retained_fields(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dic
     return {key: value for key, value in target.items() if key in names}
 
 
-def _merge_field(merged: dict[str, Any], key: str, value: Json, field: PatchField, order: Json) -> None:
+def _merge_field(merged: dict[str, Any], key: str, value: Json, field: Field, order: Json) -> None:
     before = merged.get(key)
     if value is None:
         merged.pop(key, None)
@@ -119,7 +127,7 @@ def _added_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entry_key(field: PatchField) -> Callable[[Json], Identity]:
+def _entry_key(field: Field) -> Callable[[Json], Identity]:
     return (lambda item: identity(item, field.merge_key)) if field.merge_key else value_identity
 
 
@@ -156,7 +164,7 @@ def _order_list(order: Json) -> list[Json]:
     return order
 
 
-def _merge_entries(before: list[Json], patch: list[Json], field: PatchField, order: Json) -> list[Json]:
+def _merge_entries(before: list[Json], patch: list[Json], field: Field, order: Json) -> list[Json]:
     """A list of objects, merged by their key."""
     named = _entry_key(field)
     if not all(isinstance(item, dict) for item in (*before, *patch)):
@@ -179,7 +187,7 @@ def _merge_entries(before: list[Json], patch: list[Json], field: PatchField, ord
     return _in_order(merged, base, changes, named)
 
 
-def _changed_entries(base: list[Json], changes: list[Json], field: PatchField) -> list[Json]:
+def _changed_entries(base: list[Json], changes: list[Json], field: Field) -> list[Json]:
     """The entries with their changes; what is new comes last. Of several with one key, the first is changed."""
     named = _entry_key(field)
     merged = list(base)
@@ -187,7 +195,7 @@ def _changed_entries(base: list[Json], changes: list[Json], field: PatchField) -
     for item in changes:
         name = named(item)
         if name in places:
-            merged[places[name]] = strategic_merge(merged[places[name]], item, field.type)
+            merged[places[name]] = strategic_merge(merged[places[name]], item, field.item)
         else:
             places[name] = len(merged)
             merged.append(_added_fields(item))
@@ -265,7 +273,7 @@ def _first_places(items: list[Json], named: Callable[[Json], Identity]) -> dict[
 def _order_alone(merged: dict[str, Any], key: str, order: Json, patch: Mapping[str, Any], type_: str) -> None:
     """``$setElementOrder`` for a list that the patch does not change otherwise."""
     name = key.removeprefix(_ORDER)
-    field, before = patch_field(type_, name), merged.get(name)
+    field, before = _field(type_, name), merged.get(name)
     wanted = _order_list(order)
     if name in patch or not isinstance(before, list) or not (field.merge_key or field.is_set):
         return

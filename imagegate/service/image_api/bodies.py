@@ -10,7 +10,7 @@ from imagegate.core.image_api.schema import TYPES
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request
 from imagegate.errors import InvalidInput
-from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
+from imagegate.service.image_api.request import ApiRequest, JsonObject
 
 _DROPPED = ("managedFields", "selfLink")
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
@@ -47,7 +47,7 @@ def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, n
 
 
 def decoded_body(resource: ApiResource, body: JsonObject) -> JsonObject:
-    """The object with its unknown fields dropped, if its fields are known here.
+    """The object with its unknown fields dropped.
 
     Raises:
         StatusError: 400.
@@ -73,13 +73,10 @@ def read_object(resource: ApiResource, body: JsonObject) -> JsonObject:
         BadBody: the object is of another kind, or a field has the wrong type.
     """
     _check_kind(resource, body)
-    if resource.group != IMAGE_GROUP:
-        check_types("ObjectMeta", body.get("metadata"), "metadata")
-        return body
     try:
-        return decoded(resource.kind, body)
+        return decoded(resource.type, body)
     except WrongType as error:
-        raise BadBody(str(error), unreadable(resource.kind, "v1", resource.kind, str(error))) from error
+        raise BadBody(str(error), unreadable(resource.kind, resource.version, resource.kind, str(error))) from error
 
 
 def unreadable(kind: str, version: str, wanted: str, why: str) -> str:
@@ -103,7 +100,7 @@ def _check_kind(resource: ApiResource, body: JsonObject) -> None:
     if not isinstance(kind, str) or not isinstance(version, str):
         what = "kind and apiVersion of the object must be strings"
         raise BadBody(what, what)
-    if resource.group == IMAGE_GROUP and version == _LEGACY and kind in TYPES:
+    if resource.group == IMAGE_GROUP and version == _LEGACY and TYPES.kind(f"{IMAGE_GROUP}/v1", kind):
         what = f"the API version in the data ({version}) does not match the expected API version"
         raise BadBody(what, f"{what} ({resource.api_version})")
     short = version.rpartition("/")[2]

@@ -33,7 +33,7 @@ from imagegate.core.kube.status import Cause, Status, StatusError, bad_request, 
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
 from imagegate.service.image_api.namespaces import NAMESPACES_AT_START, create_accounts
-from imagegate.service.image_api.request import ApiRequest, JsonObject, check_types
+from imagegate.service.image_api.request import ApiRequest, JsonObject
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import metadata_of
 from imagegate.service.review.reviewer import Reviewer
@@ -142,7 +142,6 @@ class ClusterRules:
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Admission first, as in an API server; then the name."""
-        self._check_form(new)
         new = self._admit(request, "CREATE", self._resource, new, None)
         namespaced = self._resource.namespaced
         metadata = metadata_of(new)
@@ -158,7 +157,6 @@ class ClusterRules:
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """Admission, then checks of immutable fields."""
-        self._check_form(new)
         new = self._admit(request, "UPDATE", self._resource, new, old)
         self._refuse(new, validate_metadata_update(metadata_of(new), metadata_of(old)))
         return new
@@ -169,9 +167,6 @@ class ClusterRules:
     def name_errors(self, name: str, prefix: bool) -> list[str]:
         """Errors of ``name`` as the name of such an object."""
         return subdomain_errors(name, prefix)
-
-    def _check_form(self, new: JsonObject) -> None:
-        check_types("ObjectMeta", new.get("metadata") or {})
 
     def _refuse(self, new: JsonObject, errors: list[Any]) -> None:
         if errors:

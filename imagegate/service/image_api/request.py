@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import orjson
 
 from imagegate.core.admission.request import User
-from imagegate.core.image_api.schema import type_problems
 from imagegate.core.image_api.selectors import FieldSelector
 from imagegate.core.kube.go_json import syntax_error
 from imagegate.core.kube.label_selector import LabelSelector
@@ -123,18 +122,3 @@ def success(**details: str) -> JsonObject:
     status: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
     shown = {key: value for key, value in details.items() if value}
     return {**status, "details": shown} if shown else status
-
-
-def check_types(kind: str, body: object, path: str = "") -> None:
-    """Refuse an object with fields of the wrong type, as an API server's decoder does.
-
-    Args:
-        kind: the type of ``body``.
-        body: as sent.
-        path: place of ``body`` in the object.
-
-    Raises:
-        StatusError: 400.
-    """
-    for problem in type_problems(kind, body, path):
-        raise StatusError(bad_request(f'{kind} in version "v1" cannot be handled as a {kind}: {problem}'))

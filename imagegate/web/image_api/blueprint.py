@@ -107,7 +107,7 @@ def image_api(
     def openapi_v2() -> Response:
         if _PROTOBUF_V2 in request.headers.get("Accept", "").partition(",")[0]:
             return Response(openapi.openapi_v2_protobuf(), content_type=f"{_PROTOBUF_V2}.v1.0+protobuf")
-        return answer(openapi.openapi_v2(only_own=_publishes_only_own()))
+        return _found(openapi.openapi_v2(only_own=_publishes_only_own()))
 
     @pages.get("/openapi/v3")
     def openapi_v3_index() -> Response:
@@ -172,10 +172,11 @@ def _media_type() -> str:
     return request.mimetype or "application/json"
 
 
-def _found(document: JsonObject | None) -> Response:
+def _found(document: bytes | None) -> Response:
+    """An OpenAPI document."""
     if document is None:
         raise StatusError(NO_RESOURCE)
-    return answer(document)
+    return Response(document, content_type="application/json")
 
 
 def _discovered(document: JsonObject | None) -> Response:

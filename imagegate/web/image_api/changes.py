@@ -9,18 +9,17 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from imagegate.core.image_api import patches as api_patches
+from imagegate.core.image_api.field_checks import field_problems
 from imagegate.core.image_api.patched_text import patch_text, patched_text
 from imagegate.core.image_api.resources import ApiResource
-from imagegate.core.image_api.schema import TYPES, field_problems
 from imagegate.core.image_api.strategic_merge import UnknownFailure, Unprocessable
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.go_json import literal_numbers, repeated_fields
-from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, invalid, too_large
+from imagegate.core.kube.status import Status, StatusError, bad_request, invalid, too_large
 from imagegate.errors import InvalidInput
 from imagegate.service.image_api.bodies import BadBody, decoded_body, read_object, unreadable
 from imagegate.service.image_api.request import ApiRequest, Change, JsonObject
 from imagegate.web.image_api.bodies import Body, read_patch
-from imagegate.web.image_api.kubernetes_types import type_problem
 from imagegate.web.image_api.write_options import IGNORE, STRICT
 
 UNKNOWN_FIELDS_MAX = 100
@@ -41,7 +40,6 @@ def checked_object(call: ApiRequest, resource: ApiResource, body: Body, how: str
     Raises:
         StatusError: 400, the types of fields are wrong, or Strict finds a field that is unknown or repeated.
     """
-    _check_types(resource, body.value)
     try:
         decoded_body(resource, body.value)
     except StatusError:
@@ -57,9 +55,9 @@ def checked_object(call: ApiRequest, resource: ApiResource, body: Body, how: str
 
 
 def _field_problems(resource: ApiResource, value: JsonObject, repeated: Mapping[str, int], how: str) -> list[str]:
-    if how == IGNORE or resource.kind not in TYPES or resource.group != IMAGE_GROUP:
+    if how == IGNORE:
         return []
-    found = islice(field_problems(resource.kind, value, repeated), UNKNOWN_FIELDS_MAX)
+    found = islice(field_problems(resource.type, value, repeated), UNKNOWN_FIELDS_MAX)
     return [str(problem._replace(path=f"{problem.path:.{UNKNOWN_FIELD_MAX_LENGTH}}")) for problem in found]
 
 
@@ -70,7 +68,7 @@ def patch_change(call: ApiRequest, resource: ApiResource, content: bytes, media_
         StatusError: 400 or 415, the patch cannot be read. Applying it raises 413 and 422.
     """
     patch = read_patch(content, media_type)
-    again = repeated_fields(content) if how != IGNORE and resource.group == IMAGE_GROUP else {}
+    again = repeated_fields(content) if how != IGNORE else {}
     begin = "json patch " if media_type == api_patches.JSON_PATCH else ""
     repeated = [f'{begin}duplicate field "{path}"' for path, count in again.items() for _ in range(count)]
 
@@ -115,9 +113,6 @@ def _check_patched(
     Raises:
         StatusError: 422.
     """
-    if resource.group != IMAGE_GROUP:
-        _check_types(resource, patched)
-        return
     try:
         read_object(resource, patched)
     except BadBody as error:
@@ -135,16 +130,5 @@ def _invalid_patch(
     if media_type == api_patches.STRATEGIC_MERGE_PATCH:
         text = patch_text(patch)
     else:
-        text = patched_text(resource.kind, patched, patch)
+        text = patched_text(resource.type, patched, patch)
     return StatusError(invalid("", "", [invalid_field("patch", text, why) for why in problems], group=""))
-
-
-def _check_types(resource: ApiResource, body: JsonObject) -> None:
-    """The types of the fields of Kubernetes' own kinds.
-
-    Raises:
-        StatusError: 400.
-    """
-    problem = "" if resource.group == IMAGE_GROUP else type_problem(resource.api_version, resource.kind, body)
-    if problem:
-        raise StatusError(bad_request(unreadable(resource.kind, resource.version, resource.kind, problem)))

@@ -1,84 +1,51 @@
-"""Protobuf messages of Kubernetes' and OpenShift's kinds, made from ``kubernetes_messages.json``.
+"""Protobuf messages of Kubernetes' and OpenShift's kinds, made from the table of types.
 
-Google's library reads and writes the bytes; here are only the descriptors and what each field is in JSON. Field numbers
-and types are those of the published ``types.go``; the envelope is k8s.io/apimachinery's ``runtime.Unknown``.
+Google's library reads and writes the bytes; here are only the descriptors. The envelope is k8s.io/apimachinery's
+``runtime.Unknown``.
 """
 
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
+from imagegate.core.image_api.schema import TYPES, Field
 
 PACKAGE = "kubernetes"
 ENVELOPE = "Unknown"
-_WORDS: dict[str, list[tuple[int, str]]] = {
-    "Time": [(1, "int"), (2, "int")],
+SCALARS = {"string": 9, "boolean": 8, "int32": 3, "int64": 3, "float64": 1, "bytes": 12}
+"""Types of ``FieldDescriptorProto``. A negative number takes ten bytes, whatever its size."""
+ONE_VALUE = {
+    "time": "Time",
+    "micro-time": "Time",
+    "quantity": "Quantity",
+    "int-or-string": "IntOrString",
+    "raw": "Raw",
+    "fields": "Raw",
+}
+"""Messages that are one value in JSON, by the table's words."""
+_FIXED: dict[str, list[tuple[int, str]]] = {
+    "Time": [(1, "int64"), (2, "int32")],
     "Quantity": [(1, "string")],
-    "IntOrString": [(1, "int"), (2, "int"), (3, "string")],
+    "IntOrString": [(1, "int64"), (2, "int32"), (3, "string")],
     "Raw": [(1, "bytes")],
-    "Strings": [(1, "[string]")],
-    "Unreadable": [],
     "TypeMeta": [(1, "string"), (2, "string")],
     ENVELOPE: [(1, "TypeMeta"), (2, "bytes"), (3, "string"), (4, "string")],
     "WatchEvent": [(1, "string"), (2, "Raw")],
 }
-"""Messages that are no objects in JSON."""
-_MESSAGE_OF = {
-    "time": "Time",
-    "quantity": "Quantity",
-    "int-or-string": "IntOrString",
-    "raw": "Raw",
-    "strings": "Strings",
-    "unknown": "Unreadable",
-}
-_SCALARS = {"string": 9, "bool": 8, "int": 3, "bytes": 12}
-"""Types of ``FieldDescriptorProto``."""
+"""Messages that are not in the table."""
 _OPTIONAL, _REPEATED, _MESSAGE = 1, 3, 11
-
-
-class Field(NamedTuple):
-    """One field of a message."""
-
-    name: str
-    """In JSON; empty: its own fields stand there in its place."""
-    word: str
-    """Its type: a scalar, a message, ``[T]`` or ``{T}``."""
-    omits_zero: bool = False
-    """True if a zero value is left out in JSON."""
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, Any]:
-    file = resources.files("imagegate.web.image_api").joinpath("kubernetes_messages.json")
-    found: dict[str, Any] = orjson.loads(file.read_bytes())
-    return found
-
-
-@lru_cache(maxsize=1)
-def _roots() -> dict[str, str]:
-    roots: dict[str, str] = dict(_table()["roots"])
-    return {**{f"{kind}List": f"{message}List" for kind, message in roots.items()}, **roots}
 
 
 def message_of(api_version: str, kind: str) -> str | None:
     """The message of a kind or of a list of it; None: it has none here."""
-    return _roots().get(f"{api_version} {kind}")
+    return TYPES.kind(api_version, kind) or None
 
 
-@lru_cache(maxsize=1)
-def fields_of() -> dict[str, dict[int, Field]]:
-    """The fields of each message of an object, by number."""
-    found = {
-        message: {int(number): Field(name, word, bool(flags)) for number, (name, word, *flags) in fields.items()}
-        for message, fields in _table()["messages"].items()
-    }
-    for message in _table()["roots"].values():
-        items = {1: Field("metadata", "meta.ListMeta"), 2: Field("items", f"[{message}]")}
-        found.setdefault(f"{message}List", items)
-    return found
+@cache
+def fields_of(message: str) -> dict[int, Field]:
+    """The fields of an object's message, by number."""
+    return {part.number: part for part in TYPES.parts(message) if part.number}
 
 
 @lru_cache(maxsize=1)
@@ -89,10 +56,10 @@ def _pool() -> Any:
     file = descriptor_pb2.FileDescriptorProto(
         name="kubernetes.proto", package=PACKAGE, syntax="editions", edition=descriptor_pb2.EDITION_2023
     )
-    for name, words in _WORDS.items():
+    for name, words in _FIXED.items():
         _add_message(file, name, words)
-    for name, fields in fields_of().items():
-        _add_message(file, name, [(number, field.word) for number, field in fields.items()])
+    for name in TYPES.names():
+        _add_message(file, name, [(part.number, part.message) for part in TYPES.parts(name) if part.number])
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return pool
@@ -115,9 +82,9 @@ def _add_message(file: Any, name: str, fields: list[tuple[int, str]]) -> None:
 def _add_field(message: Any, name: str, number: int, word: str) -> None:
     label = _REPEATED if word[0] == "[" else _OPTIONAL
     word = word.strip("[]")
-    field = message.field.add(name=name, number=number, type=_SCALARS.get(word, _MESSAGE), label=label)
-    if word not in _SCALARS:
-        field.type_name = f".{PACKAGE}.{_identifier(_MESSAGE_OF.get(word, word))}"
+    field = message.field.add(name=name, number=number, type=SCALARS.get(word, _MESSAGE), label=label)
+    if word not in SCALARS:
+        field.type_name = f".{PACKAGE}.{_identifier(ONE_VALUE.get(word, word))}"
 
 
 def _identifier(message: str) -> str:

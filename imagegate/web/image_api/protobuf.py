@@ -16,22 +16,19 @@ import orjson
 
 from imagegate.core.image_api.columns import parse_time
 from imagegate.core.image_api.patches import RESULT_MAX_DEPTH, is_deep
+from imagegate.core.image_api.schema import OBJECT_META, TYPES, Field
 from imagegate.core.kube.status import Status
 from imagegate.errors import InvalidInput
-from imagegate.web.image_api.messages import ENVELOPE, Field, fields_of, message_class, message_of
+from imagegate.web.image_api.messages import ENVELOPE, ONE_VALUE, SCALARS, fields_of, message_class, message_of
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
-_METADATA = "meta.ObjectMeta"
 _META_KINDS = (
     *("CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions"),
     "Status",
 )
 """Sent in any version: options in that of the object that they are for."""
 _ZERO_TIME_S = -62135596800
-_SCALARS = ("string", "bool", "int", "bytes")
-_ONE_PLACE = ("time", "quantity", "int-or-string", "raw", "strings", "unknown")
-"""Messages that are one value in JSON."""
 
 
 def decode(body: bytes, default_kind: str = "") -> dict[str, Any]:
@@ -74,43 +71,50 @@ def _to_json(message: str, found: Any, path: str) -> dict[str, Any]:
 
     for unknown in UnknownFieldSet(found):
         raise InvalidInput(f"{path}: field {unknown.field_number} is not known here: send JSON")
-    known = fields_of()[message]
+    known = fields_of(message)
     made: dict[str, Any] = {}
     for descriptor, value in found.ListFields():
         field = known[descriptor.number]
         at = f"{path}.{field.name}" if field.name else path
         if not field.name:
-            made.update(_to_json(field.word, value, at))
-        elif field.word[0] == "[":
-            made[field.name] = [_value(field.word[1:-1], each, at) for each in value]
-        elif field.word[0] == "{":
-            made[field.name] = {key: _value(field.word[1:-1], each, at) for key, each in sorted(value.items())}
+            made.update(_to_json(field.message, value, at))
+        elif field.message[0] == "[":
+            made[field.name] = [_value(field.message[1:-1], each, at) for each in value]
+        elif field.message[0] == "{":
+            made[field.name] = {key: _value(field.message[1:-1], each, at) for key, each in sorted(value.items())}
         else:
-            read = _value(field.word, value, at)
-            if read not in (None, "") and (read or not (field.omits_zero or message == _METADATA)):
+            read = _value(field.message, value, at)
+            if read not in (None, "") and (read or not (_omits_zero(field) or message == OBJECT_META)):
                 made[field.name] = read
     return made
 
 
+def _omits_zero(field: Field) -> bool:
+    """True if JSON has no zero value of the field, although Go writes it to protobuf."""
+    return field.message in ("string", "boolean", "int32", "int64") and not field.is_pointer and not field.is_written
+
+
 def _value(word: str, value: Any, path: str) -> Any:
     match word:
-        case "string" | "bool" | "int":
+        case "string" | "boolean" | "int32" | "int64" | "float64":
             return value
         case "bytes":
             return base64.b64encode(value).decode("ascii")
-        case "time":
-            return _time(value)
+        case "time" | "micro-time":
+            return _time(value, is_micro=word == "micro-time")
         case "quantity":
             return value.f1
         case "int-or-string":
             return value.f3 if value.f1 else value.f2
-        case "strings":
-            return list(value.f1)
-        case "raw":
+        case "raw" | "fields":
             return _raw(value.f1, path)
-        case "unknown":
-            raise InvalidInput(f"{path}: is not read as protobuf: send JSON")
-    return _to_json(word, value, path)
+    read = _to_json(word, value, path)
+    return read.get("items") or _empty(word) if TYPES.is_plain(word) else read
+
+
+def _empty(word: str) -> Any:
+    """The value of a message without entries."""
+    return [] if fields_of(word)[1].message[0] == "[" else {}
 
 
 def _raw(content: bytes, path: str) -> Any:
@@ -124,14 +128,15 @@ def _raw(content: bytes, path: str) -> Any:
     return value
 
 
-def _time(found: Any) -> str | None:
-    """RFC 3339, in whole seconds; None for the zero time."""
+def _time(found: Any, *, is_micro: bool) -> str | None:
+    """RFC 3339, in whole seconds or microseconds; None for the zero time."""
     if not found.ListFields() or found.f1 <= _ZERO_TIME_S:
         return None
     try:
-        return datetime.fromtimestamp(found.f1, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        text = datetime.fromtimestamp(found.f1, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidInput(f"malformed protobuf: {found.f1} is no time") from error
+    return f"{text}.{found.f2 // 1000 % 1_000_000:06}Z" if is_micro else f"{text}Z"
 
 
 def encode(found: Mapping[str, Any]) -> bytes | None:
@@ -169,10 +174,10 @@ def watch_event(type_: str, found: Mapping[str, Any]) -> bytes:
 
 def _from_json(message: str, found: Mapping[str, Any], path: str) -> Any:
     made = message_class(message)()
-    for number, field in fields_of()[message].items():
+    for number, field in fields_of(message).items():
         target = f"f{number}"
         if not field.name:
-            inner = _from_json(field.word, found, path)
+            inner = _from_json(field.message, found, path)
             if inner.ListFields():
                 getattr(made, target).CopyFrom(inner)
         elif found.get(field.name) is not None:
@@ -184,16 +189,16 @@ def _from_json(message: str, found: Mapping[str, Any], path: str) -> Any:
 
 
 def _set(made: Any, target: str, field: Field, value: Any, path: str) -> None:
-    word = field.word.strip("[]{}")
-    if field.word[0] == "[":
+    word = field.message.strip("[]{}")
+    if field.message[0] == "[":
         getattr(made, target).extend(_written(word, each, path) for each in value)
-    elif field.word[0] == "{":
+    elif field.message[0] == "{":
         for key, each in value.items():
-            if word in _SCALARS:
+            if word in SCALARS:
                 getattr(made, target)[key] = _written(word, each, path)
             else:
                 getattr(made, target)[key].CopyFrom(_written(word, each, path))
-    elif word in _SCALARS:
+    elif word in SCALARS:
         setattr(made, target, _written(word, value, path))
     else:
         getattr(made, target).CopyFrom(_written(word, value, path))
@@ -203,22 +208,26 @@ def _written(word: str, value: Any, path: str) -> Any:
     """A value as the library takes it."""
     if word == "bytes":
         return _bytes(value)
-    if word in ("string", "bool", "int"):
+    if word in SCALARS:
         return value
-    if word not in _ONE_PLACE:
+    if TYPES.is_plain(word):
+        return _from_json(word, {"items": value}, path)
+    if word not in ONE_VALUE:
         return _from_json(word, value, path)
-    if word == "time":
-        return message_class("Time")(f1=int(parse_time(value).timestamp()))
+    if word in ("time", "micro-time"):
+        return _written_time(value, is_micro=word == "micro-time")
     if word == "quantity":
         return message_class("Quantity")(f1=str(value))
     if word == "int-or-string":
         is_text = isinstance(value, str)
         return message_class("IntOrString")(**({"f1": 1, "f3": value} if is_text else {"f1": 0, "f2": value}))
-    if word == "strings":
-        return message_class("Strings")(f1=value)
-    if word == "raw":
-        return message_class("Raw")(f1=orjson.dumps(value))
-    raise ValueError("it has a form of its own")
+    return message_class("Raw")(f1=orjson.dumps(value))
+
+
+def _written_time(value: str, *, is_micro: bool) -> Any:
+    found = parse_time(value)
+    seconds = int(found.replace(microsecond=0).timestamp())
+    return message_class("Time")(f1=seconds, **({"f2": found.microsecond * 1000} if is_micro else {}))
 
 
 def _bytes(value: str) -> bytes:

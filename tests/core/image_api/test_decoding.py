@@ -8,6 +8,7 @@ import pytest
 
 from imagegate.core.image_api.decoding import WrongType, decoded
 from imagegate.core.image_api.patched_text import patch_text, patched_text
+from imagegate.core.image_api.resources import type_named
 
 
 def test_zero_values_and_unknown_fields() -> None:
@@ -16,7 +17,7 @@ def test_zero_values_and_unknown_fields() -> None:
         "metadata": {"name": "a", "labels": {}, "annotations": {"k": None}, "foo": 1},
         "spec": {"bogus": 1, "tags": [None, {"name": "t", "from": {"kind": "DockerImage", "d": 1}, "generation": 0}]},
     }
-    assert decoded("ImageStream", sent) == {
+    assert decoded(type_named("ImageStream"), sent) == {
         "kind": "ImageStream",
         "metadata": {"name": "a", "annotations": {"k": ""}},
         "spec": {
@@ -72,7 +73,7 @@ def test_zero_values_and_unknown_fields() -> None:
 )
 def test_wrong_types(type_: str, value: Any, message: str) -> None:
     with pytest.raises(WrongType) as error:
-        decoded(type_, value)
+        decoded(type_named(type_), value)
     assert message in str(error.value)
 
 
@@ -84,6 +85,8 @@ def test_a_patched_object_is_printed_as_the_original_prints_it() -> None:
         "metadata": {"name": "a", "b": 1},
     }
     expected = '{"apiVersion":"v","kind":"ImageStream","metadata":{"name":"a","b":1},"spec":{"bogus":1,"tags":[]}}'
-    assert patched_text("ImageStream", found, {"spec": {"bogus": 1}}) == expected
-    assert patched_text("ImageStream", found, [{"op": "add", "path": "/spec/bogus", "value": 1}]) == expected
+    assert patched_text(type_named("ImageStream"), found, {"spec": {"bogus": 1}}) == expected
+    assert (
+        patched_text(type_named("ImageStream"), found, [{"op": "add", "path": "/spec/bogus", "value": 1}]) == expected
+    )
     assert patch_text({"spec": {"b": [1, None, True], "a": "x"}}) == "map[spec:map[a:x b:[1 <nil> true]]]"

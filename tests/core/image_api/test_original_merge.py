@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.image_api.patch_types import PATCH_TYPES, PatchField, patch_type
 from imagegate.core.image_api.resources import RESOURCES
+from imagegate.core.image_api.schema import TYPES, Field
 from imagegate.core.image_api.strategic_merge import strategic_merge
 from imagegate.errors import InvalidInput
 from tests.support.go_clients import Merger, merging
@@ -37,7 +38,7 @@ def kubernetes() -> Iterator[Merger]:
 def strategies_of(type_: str, path: str = "", outer: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     if type_ in outer:
         return
-    for name, field in PATCH_TYPES.get(type_, {}).items():
+    for name, field in TYPES.get(type_, {}).items():
         below = f"{path}.{name}".lstrip(".")
         if field.merge_key:
             yield below, f"merge:{field.merge_key}"
@@ -45,7 +46,8 @@ def strategies_of(type_: str, path: str = "", outer: tuple[str, ...] = ()) -> It
             yield below, "merge"
         elif field.is_replaced:
             yield below, "replace"
-        yield from strategies_of(field.type, below, (*outer, type_))
+        if field.type[0] != "[" or field.merge_key:
+            yield from strategies_of(field.type.strip("[]{}"), below, (*outer, type_))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,32 +58,49 @@ def test_the_table_is_that_of_the_published_types(kubernetes: Merger, kind: str)
         for path, strategy in kubernetes.strategies[kind].items()
         if strategy != "retainKeys"
     }
-    assert dict(strategies_of(patch_type(*kind.split()))) == published
+    assert dict(strategies_of(TYPES.kind(*kind.split()))) == published
+
+
+@cache
+def strategic_fields(type_: str) -> dict[str, Field]:
+    """The fields of a type that have a strategy, or have one below."""
+    return {
+        name: field
+        for name, field in TYPES.get(type_, {}).items()
+        if field.merge_key
+        or field.is_set
+        or field.is_replaced
+        or (field.type in TYPES and strategic_fields(field.type))
+    }
+
+
+def item(field: Field) -> str:
+    return field.item if field.merge_key else field.type
 
 
 def objects(type_: str, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
-    fields = {name: values(field, depth) for name, field in PATCH_TYPES.get(type_, {}).items()}
+    fields = {name: values(field, depth) for name, field in strategic_fields(type_).items()}
     extra = {"plain": PLAIN, "other": PLAIN}
     return st.fixed_dictionaries({}, optional={**fields, **extra})
 
 
-def values(field: PatchField, depth: int) -> st.SearchStrategy[Any]:
+def values(field: Field, depth: int) -> st.SearchStrategy[Any]:
     if field.is_set:
         return st.lists(NAMES, unique=True, max_size=4)
-    inner = objects(field.type if depth < DEPTH_MAX else "", depth + 1)
+    inner = objects(item(field) if depth < DEPTH_MAX else "", depth + 1)
     if not field.merge_key:
         return inner
     return st.lists(entries(field, inner), unique_by=lambda entry: entry[field.merge_key], max_size=4)
 
 
-def entries(field: PatchField, inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+def entries(field: Field, inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda name, fields: {**fields, field.merge_key: name}, NAMES, inner)
 
 
 @st.composite
 def patches(draw: st.DrawFn, type_: str, depth: int = 0) -> dict[str, Any]:
     patch: dict[str, Any] = {}
-    for name, field in PATCH_TYPES.get(type_, {}).items():
+    for name, field in strategic_fields(type_).items():
         if draw(st.booleans()):
             patch.update(draw(changes(name, field, depth)))
     for name in ("plain", "other"):
@@ -97,7 +116,7 @@ def patches(draw: st.DrawFn, type_: str, depth: int = 0) -> dict[str, Any]:
 
 
 @st.composite
-def changes(draw: st.DrawFn, name: str, field: PatchField, depth: int) -> dict[str, Any]:
+def changes(draw: st.DrawFn, name: str, field: Field, depth: int) -> dict[str, Any]:
     """What a patch says of one field: its value, and directives beside it."""
     if draw(st.integers(0, 9)) == 0:
         return {name: None}
@@ -105,7 +124,7 @@ def changes(draw: st.DrawFn, name: str, field: PatchField, depth: int) -> dict[s
         return {name: draw(objects(""))}
     if field.is_set:
         return draw(set_changes(name))
-    inner = patches(field.type if depth < DEPTH_MAX else "", depth + 1)
+    inner = patches(item(field) if depth < DEPTH_MAX else "", depth + 1)
     return draw(entry_changes(name, field, inner)) if field.merge_key else {name: draw(inner)}
 
 
@@ -128,9 +147,7 @@ def set_changes(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 
 @st.composite
-def entry_changes(
-    draw: st.DrawFn, name: str, field: PatchField, inner: st.SearchStrategy[dict[str, Any]]
-) -> dict[str, Any]:
+def entry_changes(draw: st.DrawFn, name: str, field: Field, inner: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
     key, order = field.merge_key, draw(orders())
     items = draw(st.lists(entries(field, inner), unique_by=lambda entry: entry[key], max_size=4))
     items = [{field: value for field, value in item.items() if value != "replace"} for item in items]
@@ -160,7 +177,7 @@ def is_value(found: Any) -> bool:
 @settings(max_examples=40)
 @given(data=st.data())
 def test_as_the_library_merges(kubernetes: Merger, kind: str, data: st.DataObject) -> None:
-    type_ = patch_type(*kind.split())
+    type_ = TYPES.kind(*kind.split())
     original, patch = data.draw(objects(type_)), data.draw(patches(type_))
     kept = copy.deepcopy((original, patch))
     wanted = kubernetes.merge(kind, original, patch)

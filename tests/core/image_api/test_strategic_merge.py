@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegate.core.image_api.patch_types import PATCH_TYPES, patch_type
-from imagegate.core.image_api.resources import IMAGE_TAGS, RESOURCES, SIGNATURES
+from imagegate.core.image_api.resources import RESOURCES, SIGNATURES
+from imagegate.core.image_api.schema import OBJECT_META, TYPES, type_of
 from imagegate.core.image_api.strategic_merge import UnknownFailure, strategic_merge
 from imagegate.errors import InvalidInput
 
 CASES = Path(__file__).parents[2] / "data" / "patches" / "strategic.jsonl"
-STREAM = patch_type("image.openshift.io/v1", "ImageStream")
+STREAM = type_of("image.openshift.io/v1", "ImageStream")
 
 
 def cases() -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def cases() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case["kind"])
 def test_as_the_original_merges(case: dict[str, Any]) -> None:
     kept = copy.deepcopy(case)
-    type_ = patch_type(*case["kind"].split())
+    type_ = type_of(*case["kind"].split())
     if "error" in case:
         with pytest.raises(InvalidInput, match="The order in patch list"):
             strategic_merge(case["original"], case["patch"], type_)
@@ -41,10 +41,8 @@ def test_as_the_original_merges(case: dict[str, Any]) -> None:
 def test_every_kind_that_can_be_patched_has_its_lists_known() -> None:
     for resource in RESOURCES:
         if "patch" in resource.verbs:
-            assert patch_type(resource.api_version, resource.kind) in PATCH_TYPES, resource.name
-    assert patch_type(IMAGE_TAGS.api_version, SIGNATURES.kind) in PATCH_TYPES
-    named = {field.type for fields in PATCH_TYPES.values() for field in fields.values() if field.type}
-    assert named <= PATCH_TYPES.keys()
+            assert TYPES[resource.type]["metadata"].type == OBJECT_META, resource.name
+    assert TYPES[SIGNATURES.type]["conditions"].merge_key == "type"
 
 
 NAMES = st.sampled_from("abcdef")
@@ -141,9 +139,9 @@ def test_a_secret_of_a_build_is_replaced_and_one_of_a_service_account_merged() -
     """Which lists have a key depends on the type they are in, not on their name."""
     build = {"spec": {"source": {"secrets": [{"destinationDir": "x", "secret": {"name": "a"}}]}}}
     changed = {"spec": {"source": {"secrets": [{"destinationDir": "y", "secret": {"name": "a"}}]}}}
-    assert strategic_merge(build, changed, patch_type("build.openshift.io/v1", "BuildConfig")) == changed
+    assert strategic_merge(build, changed, type_of("build.openshift.io/v1", "BuildConfig")) == changed
     account = {"secrets": [{"name": "a"}]}
-    merged = strategic_merge(account, {"secrets": [{"name": "b"}]}, patch_type("v1", "ServiceAccount"))
+    merged = strategic_merge(account, {"secrets": [{"name": "b"}]}, type_of("v1", "ServiceAccount"))
     assert merged == {"secrets": [{"name": "b"}, {"name": "a"}]}
 
 
@@ -166,5 +164,5 @@ def test_no_directive_is_ever_stored() -> None:
     new = {"spec": {"$retainKeys": ["tags"], "tags": [{"name": "a", "from": {"$patch": "replace", "name": "x"}}]}}
     assert strategic_merge({}, new, STREAM) == {"spec": {"tags": [{"name": "a"}]}}
     nested = {"spec": {"template": {"spec": {"containers": [{"name": "c", "$setElementOrder/env": [], "env": []}]}}}}
-    patched = strategic_merge({"spec": {}}, nested, patch_type("apps/v1", "Deployment"))
+    patched = strategic_merge({"spec": {}}, nested, type_of("apps/v1", "Deployment"))
     assert "$" not in json.dumps(patched)

@@ -54,7 +54,8 @@ def of_type(type_: str, depth: int = 0) -> st.SearchStrategy[Any]:
     else:
         scalars: dict[str, st.SearchStrategy[Any]] = {
             "boolean": st.booleans(),
-            "integer": st.integers(-1, 3),
+            "int64": st.integers(-1, 3),
+            "int32": st.integers(-1, 3),
             "string": WORDS,
             "time": WORDS,
         }

@@ -102,11 +102,13 @@ def test_dry_run(asked: Kubectl) -> None:
 
 
 def test_explain(asked: Kubectl) -> None:
-    assert "Tags and the source of each." in asked("explain", "is.spec").stdout
+    assert "tags map arbitrary string values" in asked("explain", "is.spec").stdout
     assert "-required-" in asked("explain", "imagestreams.spec.tags").stdout
     assert "FIELDS:" in asked("explain", "istag").stdout
     assert "dockerImageReference" in asked("explain", "images").stdout
     assert "KIND:       Pod" in asked("explain", "pods").stdout
+    assert "<[]ContainerPort>" in asked("explain", "deployment.spec.template.spec.containers").stdout
+    assert "dockerStrategy" in asked("explain", "bc.spec.strategy").stdout
 
 
 def test_delete(asked: Kubectl) -> None:
