@@ -47,6 +47,9 @@ SHOWN_BY: Mapping[str, tuple[str, str]] = {
     "docs/signing.md: STORE_URL/": ("signature-1", "tests/service/test_signed_images.py"),
     "docs/vulnerabilities.md: Deny": ("vulnerabilities of severity", "tests/core/vulnerabilities/test_verdict.py"),
     "docs/walkthrough.md: # 1. Import": ("test-pod", "tests/test_walkthrough.py"),
+    "docs/performance.md: $ imagegate check": ("imagegate check", "bench/peer_policies.py"),
+    "docs/performance.md: $ gator test": ("gator test", "bench/peer_policies.py"),
+    "docs/performance.md: $ kyverno apply": ("kyverno apply", "bench/peer_policies.py"),
 }
 """A block of text: a part of it, and the test that compares this part with what the program answers."""
 OUTSIDE: Mapping[str, str] = {
