@@ -189,7 +189,24 @@ def test_the_typed_clients_of_openshift_and_kubernetes(importing: Api, pushed: s
     assert pod["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
     assert pod["status"]["phase"] == "Pending"
     importing.get("/api/v1/namespaces/test/pods/typed", 404)
+    check_others(seen["others"])
     assert all(kinds.endswith((MEDIA_TYPE, f"{MEDIA_TYPE};stream=watch")) for kinds in seen["types"])
+
+
+def check_others(seen: dict[str, Any]) -> None:
+    """Kinds of OpenShift's other groups, with the lists and maps that are messages of their own."""
+    deployed, built = seen["deploymentConfig"], seen["buildConfig"]
+    assert [each["type"] for each in deployed["triggers"]] == ["ConfigChange", "ImageChange"]
+    assert deployed["triggers"][1]["imageChangeParams"]["from"] == {"kind": "ImageStreamTag", "name": "typed:v1"}
+    assert deployed["template"]["spec"]["containers"][0]["image"] == "docker.io/library/busybox:1"
+    assert built["nodeSelector"] == {"zone": "a"}
+    assert built["source"]["git"] == {"uri": "https://git.example.com/a.git"}
+    assert built["strategy"]["dockerStrategy"]["from"]["name"] == "docker.io/library/busybox:1"
+    assert (seen["build"]["phase"], seen["build"]["duration"]) == ("New", 10**9)
+    (held,) = seen["template"]["objects"]
+    assert held == {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "${NAME}"}}
+    assert seen["template"]["message"] == "made"
+    assert seen["template"]["parameters"] == [{"name": "NAME", "value": "a"}]
 
 
 def test_objects_go_there_and_back(api: Api) -> None:

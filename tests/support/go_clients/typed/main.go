@@ -12,11 +12,18 @@ import (
 	"os"
 	"time"
 
+	openshiftapps "github.com/openshift/api/apps/v1"
+	build "github.com/openshift/api/build/v1"
 	image "github.com/openshift/api/image/v1"
+	template "github.com/openshift/api/template/v1"
+	appsclient "github.com/openshift/client-go/apps/clientset/versioned/typed/apps/v1"
+	buildclient "github.com/openshift/client-go/build/clientset/versioned/typed/build/v1"
 	imageclient "github.com/openshift/client-go/image/clientset/versioned/typed/image/v1"
+	templateclient "github.com/openshift/client-go/template/clientset/versioned/typed/template/v1"
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -48,6 +55,68 @@ func done(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// others creates, changes, lists and deletes a DeploymentConfig, a BuildConfig, a Build and a Template, and returns them
+// as they were at last.
+func others(ctx context.Context, config *rest.Config, namespace string) map[string]any {
+	seen := map[string]any{}
+	pods := &core.PodTemplateSpec{ObjectMeta: meta.ObjectMeta{Labels: map[string]string{"app": "typed"}}, Spec: core.PodSpec{
+		Containers: []core.Container{{Name: "c", Image: "docker.io/library/busybox:1"}},
+	}}
+	configs := must(appsclient.NewForConfig(config)).DeploymentConfigs(namespace)
+	deployed := must(configs.Create(ctx, &openshiftapps.DeploymentConfig{
+		ObjectMeta: meta.ObjectMeta{Name: "typed"},
+		Spec: openshiftapps.DeploymentConfigSpec{
+			Replicas: 1, Template: pods, Selector: map[string]string{"app": "typed"},
+			Triggers: openshiftapps.DeploymentTriggerPolicies{{Type: openshiftapps.DeploymentTriggerOnConfigChange}},
+		},
+	}, meta.CreateOptions{}))
+	deployed.Spec.Triggers = append(deployed.Spec.Triggers, openshiftapps.DeploymentTriggerPolicy{
+		Type: openshiftapps.DeploymentTriggerOnImageChange,
+		ImageChangeParams: &openshiftapps.DeploymentTriggerImageChangeParams{
+			ContainerNames: []string{"c"}, From: core.ObjectReference{Kind: "ImageStreamTag", Name: "typed:v1"},
+		},
+	})
+	must(configs.Update(ctx, deployed, meta.UpdateOptions{}))
+	seen["deploymentConfig"] = must(configs.List(ctx, meta.ListOptions{})).Items[0].Spec
+
+	builder := must(buildclient.NewForConfig(config))
+	spec := build.CommonSpec{
+		Source:       build.BuildSource{Git: &build.GitBuildSource{URI: "https://git.example.com/a.git"}},
+		NodeSelector: build.OptionalNodeSelector{},
+		Strategy: build.BuildStrategy{DockerStrategy: &build.DockerBuildStrategy{
+			From: &core.ObjectReference{Kind: "DockerImage", Name: "docker.io/library/busybox:1"},
+		}},
+	}
+	changed := must(builder.BuildConfigs(namespace).Create(ctx, &build.BuildConfig{
+		ObjectMeta: meta.ObjectMeta{Name: "typed"}, Spec: build.BuildConfigSpec{CommonSpec: spec, RunPolicy: build.BuildRunPolicySerial},
+	}, meta.CreateOptions{}))
+	changed.Spec.NodeSelector = build.OptionalNodeSelector{"zone": "a"}
+	must(builder.BuildConfigs(namespace).Update(ctx, changed, meta.UpdateOptions{}))
+	seen["buildConfig"] = must(builder.BuildConfigs(namespace).Get(ctx, "typed", meta.GetOptions{})).Spec
+	must(builder.Builds(namespace).Create(ctx, &build.Build{
+		ObjectMeta: meta.ObjectMeta{Name: "typed-1"}, Spec: build.BuildSpec{CommonSpec: spec},
+		Status: build.BuildStatus{Phase: build.BuildPhaseNew, Duration: time.Second},
+	}, meta.CreateOptions{}))
+	seen["build"] = must(builder.Builds(namespace).List(ctx, meta.ListOptions{})).Items[0].Status
+
+	templates := must(templateclient.NewForConfig(config)).Templates(namespace)
+	held := runtime.RawExtension{Raw: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"${NAME}"}}`)}
+	made := must(templates.Create(ctx, &template.Template{
+		ObjectMeta: meta.ObjectMeta{Name: "typed"}, Objects: []runtime.RawExtension{held},
+		Parameters: []template.Parameter{{Name: "NAME", Value: "a"}},
+	}, meta.CreateOptions{}))
+	made.Message = "made"
+	must(templates.Update(ctx, made, meta.UpdateOptions{}))
+	found := must(templates.Get(ctx, "typed", meta.GetOptions{}))
+	seen["template"] = map[string]any{"message": found.Message, "objects": found.Objects, "parameters": found.Parameters}
+
+	done(configs.Delete(ctx, "typed", meta.DeleteOptions{}))
+	done(builder.BuildConfigs(namespace).Delete(ctx, "typed", meta.DeleteOptions{}))
+	done(builder.Builds(namespace).Delete(ctx, "typed-1", meta.DeleteOptions{}))
+	done(templates.Delete(ctx, "typed", meta.DeleteOptions{}))
+	return seen
 }
 
 func main() {
@@ -134,6 +203,8 @@ func main() {
 	seen["pods"] = must(cluster.CoreV1().Pods(*namespace).List(ctx, meta.ListOptions{})).Items
 	now := int64(0)
 	done(cluster.CoreV1().Pods(*namespace).Delete(ctx, "typed", meta.DeleteOptions{GracePeriodSeconds: &now}))
+
+	seen["others"] = others(ctx, config, *namespace)
 
 	seen["types"] = asked.types
 	json.NewEncoder(os.Stdout).Encode(seen)
