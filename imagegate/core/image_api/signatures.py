@@ -14,6 +14,16 @@ MANAGED_SIGNATURE = "image.openshift.io/managed-signature"
 _HEAD = ("kind", "apiVersion")
 _SAID = ("type", "content")
 _IDENTITY = ("uid", "creationTimestamp")
+_TOGETHER = ("Trusted", "ForImage")
+_CONDITION: Sequence[tuple[str, str, str | None]] = (
+    ("Type", "type", ""),
+    ("Status", "status", ""),
+    ("LastProbeTime", "lastProbeTime", None),
+    ("LastTransitionTime", "lastTransitionTime", None),
+    ("Reason", "reason", ""),
+    ("Message", "message", ""),
+)
+"""Fields of a condition as the original prints them: name in Go, in JSON, and value if absent."""
 
 
 def kept_signature(given: Mapping[str, Any], old: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -42,10 +52,24 @@ def signature_errors(given: Mapping[str, Any], path: str = "") -> list[FieldErro
     if set(metadata.get("annotations") or ()) - {MANAGED_SIGNATURE}:
         errors.append(forbidden(f"{at}metadata.annotations", "signature annotations cannot be set"))
     image, found, own = name.partition("@")
+    if not name:
+        errors.append(required(f"{at}metadata.name", "name or generateName is required"))
     if not (image and found and own) or "@" in own:
         errors.append(invalid(f"{at}metadata.name", name, "name must be of format <imageName>@<signatureName>"))
     errors.extend(required(f"{at}{key}") for key in _SAID if not given.get(key))
     return errors
+
+
+def _condition_errors(conditions: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
+    """A signature is trusted, or is for its image, only if both are said."""
+    types = {condition.get("type") for condition in conditions} & set(_TOGETHER)
+    if len(types) != 1:
+        return []
+    (missing,) = set(_TOGETHER) - types
+    shown = [
+        {go_name: condition.get(name) or default for go_name, name, default in _CONDITION} for condition in conditions
+    ]
+    return [invalid(path, shown, f'missing "{missing}" condition type')]
 
 
 def new_signature_errors(given: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[FieldError]:
@@ -55,5 +79,8 @@ def new_signature_errors(given: Sequence[Mapping[str, Any]], old: Sequence[Mappi
         error
         for index, each in enumerate(given)
         if kept_signature(each) not in before
-        for error in signature_errors(each, f"signatures[{index}]")
+        for error in (
+            *signature_errors(each, f"signatures[{index}]"),
+            *_condition_errors(each.get("conditions") or (), f"signatures[{index}].conditions"),
+        )
     ]

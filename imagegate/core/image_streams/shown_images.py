@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagegate.core.image_streams.stream import JsonObject
+from imagegate.core.kube.go_quote import go_quote
 
 METADATA, VERSION = "dockerImageMetadata", "dockerImageMetadataVersion"
 _EMPTY: Mapping[str, Any] = {
@@ -20,6 +21,7 @@ _EMPTY: Mapping[str, Any] = {
     "ContainerConfig": {},
 }
 _VERSION = "1.0"
+_VERSIONS = (_VERSION, "pre012")
 _HEAD = ("kind", "apiVersion")
 
 
@@ -28,6 +30,16 @@ def with_shown_metadata(image: JsonObject) -> JsonObject:
     if image.get(METADATA):
         return image
     return {**image, METADATA: dict(_EMPTY), VERSION: image.get(VERSION) or _VERSION}
+
+
+def version_problem(image: JsonObject) -> str:
+    """Why the version of an Image's metadata is none; empty if it is one."""
+    version = image.get(VERSION) or _VERSION
+    if version in _VERSIONS:
+        return ""
+    scheme = "pkg/image/apis/image/v1/conversion.go:22"
+    named = go_quote(f"image.openshift.io/{version}")
+    return f'no kind "DockerImage" is registered for version {named} in scheme {go_quote(scheme)}'
 
 
 def without_shown_metadata(image: JsonObject) -> JsonObject:

@@ -6,7 +6,6 @@ imagesignature and imagestreammapping.
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +27,7 @@ from imagegate.core.image_streams.stream import latest_event, split_stream_image
 from imagegate.core.image_streams.views import image_stream_image
 from imagegate.core.import_gate.validation import validate_mapping
 from imagegate.core.imports.image_content import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata
+from imagegate.core.imports.outcome import internal_error
 from imagegate.core.kube.field_errors import FieldError, required
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.status import (
@@ -217,8 +217,8 @@ class Signatures:
         new = checked_body(self.resource, request, body)
         name = new["metadata"].get("name") or ""
         image = name.partition("@")[0]
-        if name.endswith("@"):
-            name = f"{name}{secrets.token_hex(16)}"
+        if not name and new["metadata"].get("generateName"):
+            raise StatusError(internal_error("metadata.name was not generated"))
         new = {**new, "metadata": {**new["metadata"], "name": name}}
         errors = signature_errors(new) if name else [required("metadata.name", "name or generateName is required")]
         if errors:

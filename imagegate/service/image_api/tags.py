@@ -141,6 +141,8 @@ class TagObjects(ABC):
         if not colon:
             what = f"{go_quote(name)} must be of the form <stream_name>:<tag>"
             raise StatusError(Status(code=500, reason="", message=what))
+        if not stream_name:
+            raise StatusError(bad_request("Name parameter required."))
         tag = tag or DEFAULT_TAG
         for _ in attempts():
             stored = self._objects.stream(request.namespace, stream_name)

@@ -11,8 +11,9 @@ from itertools import islice
 from imagegate.core.image_api import patches as api_patches
 from imagegate.core.image_api.field_checks import field_problems
 from imagegate.core.image_api.patched_text import patch_text, patched_text
-from imagegate.core.image_api.resources import ApiResource
+from imagegate.core.image_api.resources import IMAGES, ApiResource
 from imagegate.core.image_api.strategic_merge import UnknownFailure, Unprocessable
+from imagegate.core.image_streams.shown_images import version_problem
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.go_json import literal_numbers, repeated_fields
 from imagegate.core.kube.status import Status, StatusError, bad_request, invalid, too_large
@@ -46,6 +47,9 @@ def checked_object(call: ApiRequest, resource: ApiResource, body: Body, how: str
         if body.text:
             decoded_body(resource, literal_numbers(body.text))  # the same error, with numbers as they were written
         raise
+    problem = version_problem(body.value) if resource == IMAGES else ""
+    if problem:
+        raise StatusError(Status(code=500, reason="", message=problem))
     problems = _field_problems(resource, body.value, body.repeated, how)
     if problems and how == STRICT:
         what = f"strict decoding error: {', '.join(problems)}"
@@ -117,6 +121,9 @@ def _check_patched(
         read_object(resource, patched)
     except BadBody as error:
         raise _invalid_patch(resource, media_type, patch, patched, (str(error),)) from error
+    problem = version_problem(patched) if resource == IMAGES else ""
+    if problem:
+        raise _invalid_patch(resource, media_type, patch, patched, (problem,))
     problems = [*repeated, *_field_problems(resource, patched, {}, how)]
     if problems and how == STRICT:
         what = f"strict decoding error: {', '.join(problems)}"

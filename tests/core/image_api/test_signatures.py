@@ -32,7 +32,7 @@ def test_a_sender_cannot_claim_a_verification() -> None:
         ({"metadata": {"name": "sha256:1@one", "labels": {"a": "b"}}}, ["metadata.labels"]),
         ({"metadata": {"name": "one"}}, ["metadata.name"]),
         ({"metadata": {"name": "a@b@c"}}, ["metadata.name"]),
-        ({"metadata": None}, ["metadata.name"]),
+        ({"metadata": None}, ["metadata.name", "metadata.name"]),
         ({"type": ""}, ["type"]),
         ({"content": None}, ["content"]),
     ],
@@ -45,3 +45,14 @@ def test_stored_signatures_are_not_checked_again() -> None:
     odd = {**GOOD, "metadata": {"name": "odd"}}
     assert not new_signature_errors([odd], [odd])
     assert [error.field for error in new_signature_errors([odd, GOOD], [GOOD])] == ["signatures[0].metadata.name"]
+
+
+@pytest.mark.parametrize(
+    "types, missing",
+    [(["Trusted"], "ForImage"), (["ForImage"], "Trusted"), (["Trusted", "ForImage"], ""), (["Odd"], "")],
+)
+def test_conditions_that_belong_together(types: list[str], missing: str) -> None:
+    odd = {**GOOD, "metadata": {"name": "a@new"}, "conditions": [{"type": each, "status": "True"} for each in types]}
+    assert [error.detail for error in new_signature_errors([odd], [])] == (
+        [f'missing "{missing}" condition type'] if missing else []
+    )
