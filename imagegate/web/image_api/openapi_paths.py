@@ -127,8 +127,9 @@ def _operation_word(place: _Place) -> str:
     resource = place.resource
     group = "".join(part.capitalize() for part in (resource.group.removesuffix(".k8s.io") or "core").split("."))
     scope = "Namespaced" if resource.namespaced and not place.is_everywhere else ""
+    kind = resource.kind if resource.kind.lower() == resource.singular else resource.singular.capitalize()
     sub = place.sub_resource.name.capitalize() if place.sub_resource is not None else ""
-    return f"{group}{resource.version.capitalize()}{scope}{resource.kind}{sub}"
+    return f"{group}{resource.version.capitalize()}{scope}{kind}{sub}"
 
 
 def _operation(place: _Place, verb: str, style: Style) -> dict[str, Any]:
