@@ -105,7 +105,7 @@ def _merge_field(merged: dict[str, Any], key: str, value: Json, field: Field, or
     else:
         added = _added_value(value)
         if isinstance(added, list) and order is not None and (field.merge_key or field.is_set):
-            _check_order(added, _order_list(order), _entry_key(field))
+            _check_order(value, _order_list(order), _entry_key(field))
             added = _in_order(added, [], order, _entry_key(field))
         merged[key] = added
 
@@ -182,7 +182,7 @@ def _merge_entries(before: list[Json], patch: list[Json], field: Field, order: J
     base = [] if by_directive["replace"] else [item for item in before if _name_of(item, named) not in gone]
     merged = _changed_entries(base, changes, field)
     if order is not None:
-        _check_order(changes, _order_list(order), named)
+        _check_order(patch, _order_list(order), named)
         return _in_order(merged, base, order, named)
     return _in_order(merged, base, changes, named)
 
@@ -211,14 +211,28 @@ def _merge_values(before: list[Json], patch: list[Json], order: Json) -> list[Js
 
 
 def _check_order(patch: list[Json], wanted: list[Json], named: Callable[[Json], Identity]) -> None:
-    """``$setElementOrder`` has every entry of the patch, in the same order."""
-    if not wanted:
-        return
-    names = iter([named(item) for item in wanted])
-    if any(named(item) not in names for item in patch):
+    """``$setElementOrder`` has every entry of the patch, in the same order.
+
+    A ``$patch: replace`` is passed over only while names are left to compare: behind the last of them it is refused, as
+    in the original.
+    """
+    entries = [item for item in patch if _directive(item) != "delete"]
+    names = [named(item) for item in wanted]
+    at, place = 0, 0
+    while at < len(entries) and place < len(names):
+        if _directive(entries[at]) is not None:
+            at += 1
+            continue
+        at += named(entries[at]) == names[place]
+        place += 1
+    if wanted and at < len(entries):
         raise UnknownFailure(
             f"The order in patch list:\n{go_value(patch)}\n doesn't match $setElementOrder list:\n{go_value(wanted)}\n"
         )
+
+
+def _directive(item: Json) -> Json:
+    return item.get(_DIRECTIVE) if isinstance(item, dict) else None
 
 
 def _in_order(

@@ -26,6 +26,17 @@ def cases() -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize("old", [{}, {"tags": [{"name": "b"}]}])
+def test_a_list_that_is_replaced_may_say_so_only_before_its_last_entry(old: dict[str, Any]) -> None:
+    """So the original has it: ``$patch: replace`` is passed over while names of the order are left to compare."""
+    order, replace, tag = [{"name": "a"}], {"$patch": "replace"}, {"name": "a"}
+    first = {"spec": {"$setElementOrder/tags": order, "tags": [replace, tag]}}
+    assert strategic_merge({"spec": old}, first, STREAM)["spec"]["tags"] == [tag]
+    last = {"spec": {"$setElementOrder/tags": order, "tags": [tag, replace]}}
+    with pytest.raises(UnknownFailure, match="The order in patch list"):
+        strategic_merge({"spec": old}, last, STREAM)
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case["kind"])
 def test_as_the_original_merges(case: dict[str, Any]) -> None:
     kept = copy.deepcopy(case)
