@@ -26,7 +26,7 @@ def is_object(api_version: object, kind: object) -> bool:
 
 
 def foreign(name: str, api_version: object, kind: object) -> str:
-    """What a document is if it is known and no object of an API; empty if it is an object, or nothing known.
+    """The kind of a document that is known and no object of an API; empty if it is an object, or nothing known.
 
     Only the content makes something an object: an object in a file with one of these names counts.
 

@@ -43,11 +43,11 @@ class TrustServers(Protocol):
 
 
 class TrustStoreError(EvidenceError):
-    """What was trusted cannot be read or stored."""
+    """The memory of trust data cannot be read or written."""
 
 
 class RememberedTrust(NamedTuple):
-    """What is remembered of one repository."""
+    """The memory of one repository."""
 
     server: str
     gun: str
@@ -55,7 +55,7 @@ class RememberedTrust(NamedTuple):
 
 
 class TrustStates(Protocol):
-    """What is remembered of each repository, shared by all processes of the service. Safe for threads."""
+    """The memory of each repository, shared by all processes of the service. Safe for threads."""
 
     def get(self, server: str, gun: str) -> bytes | None:
         """As it was stored; None: nothing ever was.

@@ -42,7 +42,7 @@ class Documents(Protocol):
         """
 
     def identity(self, path: Path) -> str:
-        """What is the same for all names of a file.
+        """The identity of a file, the same for all its names.
 
         Raises:
             OSError: it cannot be looked at.
@@ -52,7 +52,7 @@ class Documents(Protocol):
         """Remember something that is not read: ``PATH: passed over: WHY``."""
 
     def passed_over(self) -> tuple[str, ...]:
-        """What was not read up to now, and why."""
+        """Entries that were not read up to now, each with the reason."""
 
 
 class Entry(NamedTuple):
@@ -75,7 +75,7 @@ class Index:
     kinds: Mapping[str, str] = field(default_factory=dict)
     """``file``, ``folder`` or empty, by path."""
     identities: Mapping[str, str] = field(default_factory=dict)
-    """What is the same for all names of a file, by path, where it was asked for."""
+    """The identities of files by path, where it was asked for."""
 
 
 class Recorded(Documents, Protocol):

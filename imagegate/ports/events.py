@@ -21,7 +21,7 @@ class ObjectReference(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What is told about one object. The same event may be told again and again: then only its count rises."""
+    """The news about one object. The same event may be told again and again: then only its count rises."""
 
     regarding: ObjectReference
     related: ObjectReference | None

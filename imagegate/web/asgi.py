@@ -99,7 +99,7 @@ class AsgiApplication:
 
     @property
     def begin_review(self) -> BeginReview | None:
-        """What answers a review at once, for connections that need no messages; None if the application has none."""
+        """Answers a review at once, for connections that need no messages; None if the application cannot."""
         return None if self._admission is None else self._begin
 
     def _begin(self, endpoint: Endpoint, received: Received) -> Reply | RestOfReview:
@@ -113,7 +113,7 @@ class AsgiApplication:
 
 
 class RestOfReview:
-    """What is left to do for one review; an ASGI application that sends its answer.
+    """The rest of the work for one review; an ASGI application that sends its answer.
 
     Args:
         wait: what it must wait for first.

@@ -55,12 +55,12 @@ class Entry(Generic[T]):
 
     item: Item[T]
     encoded: dict[object, bytes] = field(default_factory=dict)
-    """What was made of it to be sent, by its form: streams that want the same share it. Only for the loop's thread, or
+    """Texts made of it to be sent, by its form: streams that want the same share it. Only for the loop's thread, or
     where making it twice does no harm."""
 
 
 class _State(NamedTuple, Generic[T]):
-    """What is in memory. Replaced as a whole, so that readers need no lock."""
+    """Changes in memory. Replaced as a whole, so that readers need no lock."""
 
     first: int
     """All items after this number, up to ``last``, are in memory."""

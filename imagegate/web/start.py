@@ -1,4 +1,4 @@
-"""What a server does with its settings before it serves, without anything that is opened."""
+"""A server's checks of its settings before it serves; nothing is opened."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _LOOK_S = 1.0
 
 
 class Stream(Protocol):
-    """What one client is sent. Methods are called by one thread at a time."""
+    """The part of the changes that one client is sent. Methods are called by one thread at a time."""
 
     feed: Feed[Any]
     """Has what is sent next."""
@@ -41,7 +41,7 @@ class Stream(Protocol):
         """Read what is not in the feed's memory. May wait for a disk, so the loop calls it in a thread."""
 
     def read(self) -> bytes | None:
-        """What can be sent now, empty if there is nothing; None: the stream has ended. Never waits."""
+        """Bytes that can be sent now, empty if there is nothing; None: the stream has ended. Never waits."""
 
     def due(self) -> float:
         """When ``read`` has something without a new item, on the monotonic clock."""

@@ -178,7 +178,7 @@ class Certificates:
             raise InvalidCertificate(f"TLS certificate {files.certificate}: {error}") from error
 
     def _made(self, pair: bytes) -> _Loaded:
-        """What serves with the certificates and the key in ``pair``."""
+        """The TLS context that serves with the certificates and the key in ``pair``."""
         try:
             more_cas = self._more_cas()
             return _Loaded(_context(pair, self._files, more_cas), read_served(pair), pair, more_cas)

@@ -41,7 +41,7 @@ class _Answer:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
     stream: Stream | None = None
-    """What comes in place of ``body``."""
+    """The iterable that replaces ``body``."""
     close: Callable[[], None] | None = None
     """To be called when ``stream`` has ended."""
 

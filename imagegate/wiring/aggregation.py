@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """What authenticates callers of the image API."""
+    """Authentication of callers of the image API."""
 
     authentication: FollowedAuthentication
     tokens: TokenReviews
@@ -45,7 +45,7 @@ class Aggregation:
 
 
 def aggregation(settings: Settings, cluster: Cluster | None) -> Aggregation:
-    """What authenticates callers, as the settings say.
+    """The authentication of callers that the settings ask for.
 
     Raises:
         InvalidSettings: something that it needs is not set, or the cluster serves this API itself.
@@ -91,7 +91,7 @@ def _check_not_served(cluster: Cluster) -> None:
 
 
 def _read_files(chosen: AggregationSettings) -> Lookup[DelegatedAuthentication]:
-    """What the settings and their files say now."""
+    """The present content of the settings and their files."""
     headers = chosen.request_header
     names = RequestHeaders(
         headers.allowed_names,

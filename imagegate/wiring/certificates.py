@@ -54,7 +54,7 @@ def first_pair(shared: Path) -> Path:
 
 
 def follower(settings: Settings, shared: Path, *, clock: Callable[[], datetime]) -> CertificateFollower:
-    """What brings the certificate from its Secret to the processes of this service."""
+    """The thread that brings the certificate from its Secret to the processes of this service."""
     certificate, namespace = settings.server.certificate, namespace_of(settings)
     maintains = certificate.source == SELF
     connection = _connection(settings.cluster or ClusterSettings())

@@ -57,7 +57,7 @@ def own_namespace(given: GuardSettings, file: Path = _NAMESPACE_FILE) -> str:
 
 
 def lockout_check(cluster: Cluster | None, *, clock: Callable[[], datetime]) -> LockoutCheck:
-    """What judges policies from files before they are in force."""
+    """The guard of policies from files, before they are in force."""
     answerers = {} if cluster is None else cluster.answerers()
 
     def look_up(question: Question, deadline_s: float) -> Lookup[Any]:

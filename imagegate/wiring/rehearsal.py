@@ -43,7 +43,7 @@ def rehearse(settings_file: Path) -> PolicySet:
 
 
 def not_checked(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What a rehearsal leaves out: the setting, and why."""
+    """Settings that a rehearsal leaves out, each with the reason."""
     if settings.cluster is not None:
         yield "cluster", "the cluster is not contacted: whether it answers, and its objects"
     if settings.store.path:

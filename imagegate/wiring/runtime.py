@@ -293,7 +293,7 @@ def _aggregation(settings: Settings, cluster: Cluster | None) -> Aggregation | N
 
 
 def _trust_states(settings: Settings, store: OpenedStore | None, *, keeps: bool) -> TrustStates | None:
-    """What remembers the roots and versions of trust data; None: each process for itself, until it ends."""
+    """The memory of the roots and versions of trust data; None: each process for itself, until it ends."""
     if not keeps:  # a command decides once
         return None
     folder = settings.cise.trust.store if settings.cise is not None else ""

@@ -75,7 +75,7 @@ class AccessRule:
         return user.name in self.users or not self.groups.isdisjoint(user.groups)
 
     def granted(self) -> GrantedRule:
-        """What it allows, as a SelfSubjectRulesReview lists it."""
+        """The rights that it gives, as a SelfSubjectRulesReview lists it."""
         return GrantedRule(
             verbs=tuple(sorted(self.verbs)),
             api_groups=tuple(sorted(self.api_groups)),

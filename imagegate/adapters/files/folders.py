@@ -119,7 +119,7 @@ def entries(top: Path, choice: Choice, *, at_most: int | None = None) -> Iterato
 
 
 def _inside(folder: _Folder, descent: _Descent) -> tuple[list[Entry], list[_Folder]]:
-    """What is in a folder: real entries, and the folders to look into. Links are put off."""
+    """The content of a folder: real entries, and the folders to look into. Links are put off."""
     descent.visited[folder.real] = folder.place.path
     try:
         with os.scandir(folder.place.path) as listed:
@@ -162,7 +162,7 @@ def _real(child: os.DirEntry[str], place: Place, real: str, descent: _Descent) -
 
 
 def _behind(place: Place, descent: _Descent) -> Entry:
-    """What a link leads to."""
+    """The target of a link."""
     try:
         status = Path(place.path).stat()
     except OSError as error:

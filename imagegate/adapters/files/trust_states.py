@@ -1,4 +1,4 @@
-"""What was trusted of each repository, as files in a folder that replicas share."""
+"""The trusted state of each repository, as files in a folder that replicas share."""
 
 from __future__ import annotations
 

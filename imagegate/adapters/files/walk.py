@@ -171,7 +171,7 @@ def in_chart(path: Path) -> bool:
 
 
 def identity(path: Path) -> str:
-    """What is the same for all names of a file."""
+    """The identity of a file, the same for all its names."""
     status = path.stat()
     is_shared = stat.S_ISREG(status.st_mode) and status.st_nlink > 1
     return f"{status.st_dev}:{status.st_ino}" if is_shared else os.path.realpath(path)
@@ -185,7 +185,7 @@ def _missing(path: Path, error: OSError) -> str:
 
 
 def _link(path: Path) -> str:
-    """What is wrong with a link."""
+    """The fault of a link."""
     try:
         path.stat()
     except OSError as error:

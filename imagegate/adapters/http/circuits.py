@@ -109,7 +109,7 @@ Listener = Callable[[State, int], None]
 
 @dataclass(slots=True, eq=False)
 class _Server:
-    """What is remembered of one server. Guarded by the lock of ``Circuits``."""
+    """The memory of one server. Guarded by the lock of ``Circuits``."""
 
     name: str
     state: State = State.CLOSED

@@ -180,7 +180,7 @@ class Lease:
         return self._connection().put(self._path, self._lease(metadata, spec), deadline_s=self._deadline_s)
 
     def _metadata_of(self, found: JsonObject) -> JsonObject:
-        """What was found, owner and labels included, without what only the API server writes."""
+        """The Lease as it was found, owner and labels included, without what only the API server writes."""
         return {name: value for name, value in _part(found, "metadata").items() if name != "managedFields"}
 
     def _lease(self, metadata: JsonObject, spec: JsonObject) -> JsonObject:

@@ -1,4 +1,4 @@
-"""What was trusted of each repository, in the store that all processes share."""
+"""The trusted state of each repository, in the store that all processes share."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Report:
     errors: list[str] = field(default_factory=list)
     """Files that are not manifests (``file:line: why``), and paths that cannot be read (``path: why``)."""
     passed_over: list[str] = field(default_factory=list)
-    """What was not read, or is not judged: ``path: passed over: why``."""
+    """Files and objects that were not read, or are not judged: ``path: passed over: why``."""
     parameters: set[str] = field(default_factory=set)
     """Names of the parameters of all Templates that were read."""
 

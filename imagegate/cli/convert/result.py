@@ -1,4 +1,4 @@
-"""What a conversion made: files by name, and what they cannot say."""
+"""The result of a conversion: files by name, and what they cannot say."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from imagegate.ports.documents import Documents
 
 
 class Language(enum.Enum):
-    """What a file is written in."""
+    """The language that a file is written in."""
 
     CONFIG = "a master-config.yaml or ImagePolicyConfig"
     FOREIGN = "policies of Kyverno or Gatekeeper"

@@ -74,7 +74,7 @@ def _config(text: str, file: Path, profile: Profile) -> MasterConfig:
 
 
 def _of_config(text: str, file: Path, profile: Profile) -> object:
-    """What a configuration decides: rules without repeated registries, the rules of the import list."""
+    """The decisions of a configuration: rules without repeated registries, the rules of the import list."""
     config = _config(text, file, profile)
     policy, block = config.image_policy, config.import_policy
     rules = None if policy is None else [_without_repetition(rule) for rule in policy.execution_rules]
@@ -95,7 +95,7 @@ def _lint_policies(text: str, name: str) -> list[Finding]:
 
 
 def _of_policies(text: str, name: str) -> object:
-    """What policies decide: their entries without those that never do."""
+    """The decisions of policies: their entries without those that never do."""
     loaded = read_policies(text, name)
     shadowed = {(each.line, each.path) for each in lint_cise(loaded) if each.code == "shadowed"}
     return [

@@ -17,7 +17,7 @@ IMPORT_ONLY = (
 
 
 def start_findings(file: Path, root: Node) -> Iterator[Finding]:
-    """What ``serve`` would refuse, what was not checked, and whether anything judges Pods.
+    """Faults that ``serve`` would refuse, what was not checked, and whether anything judges Pods.
 
     Args:
         file: the settings file.

@@ -66,7 +66,7 @@ class PreparedSuite:
 
     @property
     def looked_up(self) -> Lock:
-        """What servers said."""
+        """Answers of servers."""
         return Lock() if self.evidence.locked is None else self.evidence.locked.looked_up
 
     def reviewer(self, plugins: Sequence[ConfiguredPlugin] | None = None) -> Reviewer:

@@ -152,7 +152,7 @@ def update_locks(prepared: Sequence[PreparedSuite]) -> list[str]:
 
 
 def _evidence(found: Lock) -> str:
-    """What else was looked up."""
+    """Other look-ups of the run."""
     parts = [
         counted(number, what)
         for number, what in (

@@ -101,7 +101,7 @@ class ImageRows:
 
 
 def _add_state(row: ImageRow, result: Result, place: str) -> None:
-    """What the decision at one place says; of several places and objects, the worst counts."""
+    """The verdict at one place; of several places and objects, the worst counts."""
     problem = next((each for each in result.problems if each.at == place and each.mode == "enforce"), None)
     verdict = _verdict(result, place, problem)
     if _WORST.index(verdict) < _WORST.index(row.verdict):

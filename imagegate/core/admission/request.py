@@ -56,7 +56,7 @@ class User(NamedTuple):
     uid: str = ""
     groups: tuple[str, ...] = ()
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """What the authenticator adds; some authorizers grant less because of it (scopes of OpenShift's tokens)."""
+    """Attributes of the authenticator; some authorizers grant less because of them (scopes of OpenShift's tokens)."""
 
 
 @dataclass(slots=True, kw_only=True)

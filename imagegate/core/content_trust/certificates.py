@@ -34,7 +34,7 @@ class InvalidCertificate(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What this room asks of a certificate, read once."""
+    """The parts of a certificate that count here, read once."""
 
     common_name: str | None
     """None where the subject has none or several."""

@@ -28,7 +28,7 @@ _MAX_ROLE_NAME = 255
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What all roles have."""
+    """The fields that all roles have."""
 
     role: str
     version: int

@@ -76,7 +76,7 @@ class TargetsRole:
         return self.evidence.name
 
     def target(self, tag: str) -> FileMeta | None:
-        """What the role has signed for a tag; None: nothing, or the tag is outside its paths."""
+        """The target that the role has signed for a tag; None: nothing, or the tag is outside its paths."""
         return self.targets.get(tag) if tag.startswith(self.paths) else None
 
     @cached_property

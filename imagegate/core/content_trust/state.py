@@ -1,4 +1,4 @@
-"""What has to be remembered of a repository between updates: the trusted root and the versions seen."""
+"""The memory of a repository between updates: the trusted root and the versions seen."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class _Update:
         self.is_first_use = False
 
     def learned(self, *, complete: bool = False) -> TrustState | None:
-        """What to remember. A first root counts only with a complete repository below it."""
+        """The state to remember. A first root counts only with a complete repository below it."""
         if self._trusted is None or (self._state is None and not complete):
             return self._state
         root, anchor = self._trusted

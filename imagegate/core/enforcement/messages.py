@@ -18,7 +18,7 @@ DOCUMENTED = (
 
 
 class Sentence(NamedTuple):
-    """What one denial tells."""
+    """The text of one denial."""
 
     image: str
     """Empty: it is about the whole object."""

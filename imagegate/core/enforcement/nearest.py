@@ -25,7 +25,7 @@ _OF_KIND = {_SIMPLE: SIGNATURES, "trust": TRUST, "vulnerability": REPORTS}
 
 
 def required(entry: Entry) -> list[str]:
-    """What an entry requires of an image that it matches, in words."""
+    """The requirements of an entry on images that it matches, in words."""
     wanted = ((SIGNATURES, entry.simple), (TRUST, entry.trust), (REPORTS, entry.vulnerability))
     return [word for word, policy in wanted if policy.enabled]
 
@@ -102,7 +102,7 @@ def failed_hint(result: RequirementsResult, refused: Refused) -> str:
 
 
 def no_policy_hint(namespace: str) -> str:
-    """What to do where no policy is in force."""
+    """The advice where no policy is in force."""
     return f"create an ImagePolicy in namespace {short(namespace)}, or a ClusterImagePolicy, that covers the image"
 
 

@@ -53,7 +53,7 @@ def unresolved_detail(error: Unresolved) -> str:
 
 
 def unresolved_hint(error: Unresolved) -> str:
-    """What to do about a failed resolution."""
+    """The advice about a failed resolution."""
     if error.failed:
         return "a rule depends on it: try again"
     return "only images that are known here may run (resolveImages): import it, or name an image that was imported"

@@ -72,7 +72,7 @@ def read_cyclonedx(document: Mapping[str, Any]) -> Report:
 
 
 def _digests(subject: Mapping[str, Any], properties: list[Mapping[str, Any]]) -> Iterator[str]:
-    """What the described component says of itself: package URL, version, hash, Trivy's property."""
+    """The names that the described component has: package URL, version, hash, Trivy's property."""
     yield from filter(None, (purl_digest(text(subject, key)) for key in ("purl", "bom-ref")))
     if is_strict_digest(text(subject, "version")):
         yield text(subject, "version")

@@ -1,4 +1,4 @@
-"""What a scanned image must meet, as the ``scanner`` settings say, and the question that names it."""
+"""The requirements on a scanned image, as the ``scanner`` settings say, and the question that names it."""
 
 from __future__ import annotations
 

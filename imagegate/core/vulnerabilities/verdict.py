@@ -104,7 +104,7 @@ class ScanVerdict:
 
 @dataclass(slots=True)
 class _Collected:
-    """What the images of all platforms add up to."""
+    """The verdict over the images of all platforms."""
 
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
     suppressed: dict[tuple[str, str, str], Suppressed] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from imagegate.documents.yaml.fields import Remark
 
 
 class Effect(enum.StrEnum):
-    """What a difference does to verdicts."""
+    """The effect of a difference on verdicts."""
 
     NOTE = "note"
     """Nothing, or nothing in the policies that were converted."""

@@ -164,7 +164,7 @@ class _Conversion:
     def _without(
         self, accepted: list[_Accepted], compiled: CompiledRule, rejected: dict[str, CompiledRule]
     ) -> list[_Accepted]:
-        """What a reject rule leaves."""
+        """The images that a reject rule leaves."""
         hit = [found for found in accepted if self._may_reject(compiled, found)]
         if not hit:
             return accepted

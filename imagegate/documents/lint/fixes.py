@@ -33,7 +33,7 @@ class Fixed:
 
 
 Meaning = Callable[[str], object]
-"""What decisions come from a text; raises ``ConfigError`` where it does not load."""
+"""The decisions that come from a text; raises ``ConfigError`` where it does not load."""
 
 
 def fixed(text: str, name: str, findings: Iterable[Finding], meaning: Meaning) -> Fixed:

@@ -76,7 +76,7 @@ class FindingFixture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFixture:
-    """What registries, signature stores, trust servers and scanners say of one image."""
+    """The answers of registries, signature stores, trust servers and scanners about one image."""
 
     place: Place
     image: str

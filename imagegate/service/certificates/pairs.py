@@ -42,7 +42,7 @@ class Pair:
 
     @property
     def served(self) -> Served:
-        """What clients look at."""
+        """The parts that clients look at."""
         return served(self.certificate)
 
 

@@ -78,7 +78,7 @@ def read_served(chain: bytes) -> Served:
 
 
 def served(leaf: x509.Certificate) -> Served:
-    """What clients look at in a certificate.
+    """The parts of a certificate that clients look at.
 
     Raises:
         InvalidCertificate: an extension cannot be decoded.

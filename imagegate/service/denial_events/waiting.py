@@ -76,7 +76,7 @@ class Waiting:
         return bool(self._waiting)
 
     def take(self, now: float) -> list[Due]:
-        """What may be told now, and is no longer waiting; one of each namespace, then a second one, and so on.
+        """Take the denials that may be told now; one of each namespace, then a second one, and so on.
 
         Args:
             now: on the monotonic clock.

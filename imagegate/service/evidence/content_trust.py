@@ -207,7 +207,7 @@ class TrustReader:
         return found
 
     def _updated(self, question: TrustedImage, until: float) -> _Read | Absent | Unknown:
-        """What the first session that is let in finds."""
+        """The finding of the first session that is let in."""
         why = "no credentials"
         for session in self._servers.sessions(question):
             try:

@@ -32,7 +32,7 @@ class MigrationIncomplete(ImagegateError):
 
 @dataclass(slots=True)
 class KindPlan:
-    """What is to be done with the objects of one resource."""
+    """The steps for the objects of one resource."""
 
     kind: Kind
     missing: list[Place] = field(default_factory=list)
@@ -52,7 +52,7 @@ class KindPlan:
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done."""
+    """The steps of a migration."""
 
     kinds: list[KindPlan]
     trust_missing: list[RememberedTrust]

@@ -128,7 +128,7 @@ def _user_of(spec: Mapping[str, Any]) -> User:
 
 
 def _question(user: User, spec: Mapping[str, Any]) -> Access | PathAccess:
-    """What a review asks. Selectors of its attributes are left out: the result is that for all objects."""
+    """The question of a review. Selectors of its attributes are left out: the result is that for all objects."""
     path = spec.get(_PATH)
     if path is not None:
         return PathAccess(user, path.get("verb") or "", path.get("path") or "")

@@ -32,7 +32,7 @@ def note_of(state: ReloadState) -> dict[str, Any]:
 
 
 def state_of(note: Mapping[str, Any]) -> ReloadState:
-    """What ``note_of`` was made from."""
+    """The source of ``note_of``."""
     waiting = note["held"]
     return ReloadState(
         datetime.fromisoformat(note["at"]),

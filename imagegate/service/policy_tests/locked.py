@@ -62,7 +62,7 @@ class LockedEvidence:
     verify: Verify
     servers: Servers | None = None
     looked_up: Lock = field(default_factory=Lock)
-    """What servers said in this run."""
+    """Answers of servers in this run."""
 
     def digest(self, name: str, question: ManifestDigest, deadline_s: float) -> Lookup[str] | None:
         """The digest of ``name``; None if it is not locked and nobody may be asked."""

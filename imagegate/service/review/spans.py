@@ -1,4 +1,4 @@
-"""What the spans of a review tell: names, places and results; never objects, users or secrets."""
+"""Attributes of a review's spans: names, places and results; never objects, users or secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LISTED_MAX = 20
 
 
 def describe_review(span: Span, outcome: Outcome) -> None:
-    """What was asked for, and the verdict. The uid leads to the line of the log."""
+    """The question and the verdict. The uid leads to the line of the log."""
     request = outcome.request
     span.set(
         {

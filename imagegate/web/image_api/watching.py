@@ -55,7 +55,7 @@ class StoreChanges:
 
 
 class View(NamedTuple):
-    """What a watch shows of its objects."""
+    """The form in which a watch shows its objects."""
 
     kind: str
     api_version: str

@@ -237,7 +237,7 @@ class KubernetesStore:
         """See the port. Each process has a connection of its own."""
 
     def _kept(self, found: JsonObject) -> Known | None:
-        """What the journal keeps of a custom resource; None of the clock."""
+        """The journal's entry of a custom resource; None of the clock."""
         return None if found["metadata"]["name"] == CLOCK else read(found, self._terms_of)
 
     def _readable(self, found: JsonObject, key: ObjectKey) -> Entry:
@@ -282,7 +282,7 @@ class KubernetesStore:
         return sorted(entries, key=lambda entry: entry.key), listed.version
 
     def _shown(self, found: JsonObject, key: ObjectKey) -> dict[str, Any]:
-        """What was written, once the journal of this process has it."""
+        """The object that was written, once the journal of this process has it."""
         entry = self._readable(found, key)
         self._written.raise_to(entry.version)
         if self.watch.follows:

@@ -1,4 +1,4 @@
-"""What was trusted of each repository, in the store that all replicas share: one object for each."""
+"""The trusted state of each repository, in the store that all replicas share: one object for each."""
 
 from __future__ import annotations
 

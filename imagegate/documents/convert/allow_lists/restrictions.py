@@ -168,7 +168,7 @@ class _Conversion:
     def _common(
         self, ones: list[tuple[Glob, Restriction]], others: list[tuple[Glob, Restriction]]
     ) -> list[tuple[Glob, Restriction]]:
-        """What both allow; globs that only overlap have nothing in common that an entry could say."""
+        """The images that both allow; globs that only overlap have nothing in common that an entry could say."""
         found = []
         for one in ones:
             for other in others:
