@@ -43,6 +43,7 @@ def contexts() -> Iterator[click.Context]:
     waiting = [click.Context(cli, info_name="imagegate", **cli.context_settings)]
     while waiting:
         context = waiting.pop()
+        context.command._help_option = None  # click keeps the one of a command's first context
         yield context
         for name, command in commands_of(context).items():
             waiting.append(click.Context(command, info_name=name, parent=context))
