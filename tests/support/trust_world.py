@@ -67,7 +67,7 @@ class TrustWorld:
         workers: int = 1,
         more: Mapping[str, Any] | None = None,
     ) -> Iterator[TrustService]:
-        """The service with these policies and Secrets.
+        """The service with these policies and Secrets. Its denials are the originals' sentences alone.
 
         Args:
             trust: settings ``cise.trust``.
@@ -90,6 +90,7 @@ class TrustWorld:
                 "attempts": 1,
                 **(registry or {}),
             },
+            "messages": {"nearestRule": False},
             **(more or {}),
         }
         (directory / "imagegate.yaml").write_text(yaml.safe_dump(settings))

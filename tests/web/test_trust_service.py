@@ -196,6 +196,15 @@ def test_the_console_shows_who_vouches(world: TrustWorld, service: TrustService,
         assert text in page
 
 
+def test_a_denial_names_the_policy_that_requires_trust(world: TrustWorld, signed: Signed) -> None:
+    image, policies = world.gun("team/app:v4"), [trust_policy("team", world.notary.url)]
+    with world.serve(policies, more={"messages": {"nearestRule": True}}) as running:
+        assert running.message(image) == (
+            f'{DENIED} "{image}", {CAUSE} No valid trust data for v4;'
+            " decided by ImagePolicy team/trust repositories[0] *, which requires content trust"
+        )
+
+
 def test_without_first_use_only_a_pinned_root_is_trusted(world: TrustWorld, signed: Signed) -> None:
     image, server, gun = world.gun("team/app:v2"), world.notary.url, world.gun("team/app")
     with world.serve([trust_policy("team", server)], trust={"pinning": {"tofu": False}}) as running:
