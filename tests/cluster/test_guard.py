@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.control_plane import ControlPlane, control_plane
 from tests.cluster.test_image_policy import deployment, pod
 from tests.support.enforcement_setup import policy
 from tests.support.processes import free_port, wait_until
@@ -102,6 +102,13 @@ class Guarded:
             "webhooks": [webhook],
         }
         self.plane.kubectl("apply", "-f", "-", text_in=yaml.safe_dump_all([shipped, pods]))
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """A cluster of these tests alone: the namespace of an installation has a fixed name, and other tests use it."""
+    with tempfile.TemporaryDirectory(prefix="plane-") as name, control_plane(Path(name)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
