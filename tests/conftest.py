@@ -7,6 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.cluster import binaries
 from tests.support.loopback import forbid_outside_network
 
 pytest_plugins = ["tests.support.fixtures"]
@@ -16,6 +17,7 @@ for _name in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name.upper(), None)
 
 forbid_outside_network()
+os.environ["PATH"] = f"{binaries.folder()}{os.pathsep}{os.environ['PATH']}"  # kubectl, for the documentation's commands
 
 settings.register_profile("imagegate", deadline=None, derandomize=True)  # nothing is timed; the same cases every run
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=20)  # make check

@@ -240,6 +240,9 @@ UNUSED_HERE = {
     ("", "replicationcontrollers", "get"),  # owners of pods
     ("apps", "replicasets", "get"), ("apps", "deployments", "get"), ("apps", "statefulsets", "get"),
     ("apps", "daemonsets", "get"), ("batch", "jobs", "get"), ("batch", "cronjobs", "get"),
+    ("apps.openshift.io", "deploymentconfigs", "get"), ("build.openshift.io", "builds", "get"),
+    ("build.openshift.io", "buildconfigs", "get"),
+    ("events.k8s.io", "events", "create"), ("events.k8s.io", "events", "patch"), ("events.k8s.io", "events", "get"),
     ("authorization.k8s.io", "subjectaccessreviews", "create"),  # image streams of other namespaces
     ("apiregistration.k8s.io", "apiservices", "get"), ("apiregistration.k8s.io", "apiservices", "patch"),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "patch"),

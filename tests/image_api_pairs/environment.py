@@ -62,6 +62,9 @@ _ACCESS_RULES: dict[str, Any] = {
     ],
 }
 
+_SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""Python has the filter since 3.11.4; Debian 12 has 3.11.2."""
+
 
 @contextlib.contextmanager
 def only_run() -> Iterator[None]:
@@ -77,7 +80,7 @@ def registries(directory: Path) -> Iterator[Authority]:
     trusted, unknown = (Authority(_folder(directory / name)) for name in ("trusted", "unknown"))
     storage = directory / "storage"
     with tarfile.open(VECTORS / "registry-storage.tar.gz") as archive:
-        archive.extractall(storage, filter="data")
+        archive.extractall(storage, **_SAFELY)
     lines = run([program("htpasswd"), "-Bbn", _USER, _PASSWORD]).stdout
     (directory / "htpasswd").write_text(lines, encoding="utf-8")
     with contextlib.ExitStack() as running:

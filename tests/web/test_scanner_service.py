@@ -142,6 +142,7 @@ def write_settings(directory: Path, registry: Registry, ca: Authority) -> Path:
             ],
         },
         "registry": {"caFile": str(ca.bundle), "allowPrivateAddresses": ["127.0.0.0/8"]},
+        "messages": {"nearestRule": False},
     }
     (directory / "imagegate.yaml").write_text(yaml.safe_dump(settings))
     return directory / "imagegate.yaml"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.cli.commands import SETTINGS, Command, pod
-from tests.support.service import IMAGEGATE
+from tests.support.service import IMAGEGATE, sample_config
 
 BAD, GOOD = pod("quay.io/x/y:1"), pod("docker.io/library/nginx:1")
 
@@ -32,9 +32,12 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder of a user to whom permissions apply."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    folder.chmod(0o755)
+    """A folder of a user to whom permissions apply; beside it the samples, since the checkout may be root's alone."""
+    parent = Path(tempfile.mkdtemp(dir="/tmp"))
+    parent.chmod(0o755)
+    sample_config(parent)
+    folder = parent / "manifests"
+    folder.mkdir(mode=0o755)
     user = os.geteuid()
     if user == 0:
         os.chown(folder, 65534, 65534)
@@ -43,7 +46,7 @@ def unprivileged() -> Iterator[Path]:
         yield folder
     finally:
         os.seteuid(user)
-        shutil.rmtree(folder)
+        shutil.rmtree(parent)
 
 
 class TestPassedOver:
@@ -205,6 +208,7 @@ class TestWhatCannotBeRead:
             assert f"imagegate: {tmp_path / name}: {why}" in ran.err
 
     def test_a_folder_that_may_not_be_read(self, imagegate: Command, unprivileged: Path) -> None:
+        settings = ("--settings", unprivileged.parent / "config" / "imagegate.yaml")
         for name in ("open", "closed"):
             (unprivileged / name).mkdir()
             (unprivileged / name / "bad.yaml").write_text(BAD)
@@ -212,8 +216,8 @@ class TestWhatCannotBeRead:
         (unprivileged / "file.yaml").chmod(0)
         (unprivileged / "closed").chmod(0)
         try:
-            ran = imagegate("check", *SETTINGS, unprivileged)
-            named = imagegate("check", *SETTINGS, unprivileged / "closed/bad.yaml")
+            ran = imagegate("check", *settings, unprivileged)
+            named = imagegate("check", *settings, unprivileged / "closed/bad.yaml")
         finally:
             (unprivileged / "closed").chmod(0o700)
         assert ran.code == 2
