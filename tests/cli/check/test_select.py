@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.cli.commands import SETTINGS, Command, pod
-from tests.support.service import IMAGEGATE, sample_config
+from tests.support.service import CONFIG, IMAGEGATE, sample_config
 
 BAD, GOOD = pod("quay.io/x/y:1"), pod("docker.io/library/nginx:1")
 
@@ -31,8 +31,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def unprivileged() -> Iterator[Path]:
+def unprivileged(imagegate: Command) -> Iterator[Path]:
     """A folder of a user to whom permissions apply; beside it the samples, since the checkout may be root's alone."""
+    imagegate("check", *SETTINGS, CONFIG / "examples/pods")  # imports what another user could not read
     parent = Path(tempfile.mkdtemp(dir="/tmp"))
     parent.chmod(0o755)
     sample_config(parent)

@@ -318,9 +318,12 @@ class KubernetesStore:
         if self.journal.wait_for(written, SHOWN_S):
             return
         newest = self._requests.newest_version()
-        if newest >= written:
+        if newest < written:
+            self._written.set_back_to(newest)  # etcd was restored
+            return
+        # A restored etcd may have passed ``written`` by changes of other kinds, which this watch is not told.
+        if not self.journal.wait_for(self._requests.touch_clock(), SHOWN_S):
             raise StoreTimeout(f"the store is behind the Kubernetes API: {self.watch.state.failure or 'no word'}")
-        self._written.set_back_to(newest)  # etcd was restored
 
     def _list(self) -> None:
         self.watch.list_once()
