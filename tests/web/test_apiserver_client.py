@@ -122,7 +122,8 @@ def test_no_call_fails_while_workers_change(event_loop: Setup, apiserver_client:
     assert calls.answered > 100
     assert calls.protocol == {"HTTP/1.1": calls.answered}
     # one a caller, and again whenever its worker goes: three times, or more where the next one goes as well
-    assert CLIENTS <= calls.dialled <= 10 * CLIENTS
+    # (of the connections that carried a call: Go dials spare ones beside them while it waits)
+    assert CLIENTS <= calls.answered - calls.reused <= 10 * CLIENTS
     assert calls.reused >= calls.answered - calls.dialled
 
 

@@ -79,6 +79,12 @@ class Api(MisbehavingApi):
             return status(409, "changed")
         return self._store(name, given)
 
+    def _patch(self, name: str, given: dict[str, Any]) -> Response:
+        if name not in self.there:
+            return self._get(name, None)
+        merged = {**self.there[name], "metadata": {**self.there[name]["metadata"], **given["metadata"]}}
+        return self._store(name, merged)
+
     def _delete(self, name: str, given: dict[str, Any]) -> Response:
         if name not in self.there:
             return self._get(name, None)
