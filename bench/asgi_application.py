@@ -31,7 +31,7 @@ class Late:
 
 
 def for_granian() -> Late:
-    """What granian calls in its worker."""
+    """The application that granian calls in its worker."""
     application = Late()
     application.start_worker()
     return application

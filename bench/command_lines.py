@@ -30,7 +30,7 @@ Denied = Callable[[str], frozenset[str]]
 
 @dataclass(slots=True)
 class Run:
-    """What one run took."""
+    """Time, processor time and memory of one run."""
 
     wall_s: float
     cpu_s: float

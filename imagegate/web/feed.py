@@ -37,7 +37,7 @@ class Item(NamedTuple, Generic[T]):
 
 
 class Source(Protocol[T]):
-    """Where a feed reads. Methods raise ``ImagegateError`` if it cannot be read."""
+    """The store that a feed reads. Methods raise ``ImagegateError`` if it cannot be read."""
 
     def position(self) -> int:
         """The number of the newest item."""

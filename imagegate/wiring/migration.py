@@ -28,7 +28,7 @@ WRITERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a store is: ``kubernetes``, ``embedded``, or the path of a file."""
+    """The place of a store: ``kubernetes``, ``embedded``, or the path of a file."""
 
     name: str
     settings: Path | None = None

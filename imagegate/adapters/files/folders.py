@@ -26,7 +26,7 @@ _VOLUME_LINKS = frozenset({_VOLUME_LINK, "..data_tmp"})
 
 
 class Place(NamedTuple):
-    """Where something is."""
+    """A file's or folder's place."""
 
     path: str
     """As it is shown."""

@@ -48,7 +48,7 @@ _NOT_IN_TIME = "the status was not read in time"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvisorSettings:
-    """Where Vulnerability Advisor is, and its API version (``v3``, ``v4``). Empty ``base_url``: the image's host."""
+    """Address of Vulnerability Advisor, and its API version (``v3``, ``v4``). Empty ``base_url``: the image's host."""
 
     api_version: str = "v4"
     base_url: str = ""

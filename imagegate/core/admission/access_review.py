@@ -48,7 +48,7 @@ class GrantedRules(Question):
 
 @dataclass(frozen=True, slots=True)
 class Grantees(Question):
-    """Who has the right ``access``, whose user is ignored. The answer is ``Found(AccessHolders)`` or ``Unknown``."""
+    """Holders of the right ``access`` (its user is ignored): answered with ``Found(AccessHolders)`` or ``Unknown``."""
 
     access: Access
 

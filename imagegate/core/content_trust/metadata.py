@@ -72,7 +72,7 @@ class FileMeta:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """Which keys sign which role."""
+    """Keys and threshold of each role."""
 
     header: Header
     roles: Mapping[str, SigningRole]

@@ -161,7 +161,7 @@ def _refused(subject: ImageUnderPolicy, server: str, answer: Absent | Impossible
 
 
 def _chain(server: str, trusted: TrustedDigest) -> tuple[tuple[str, str], ...]:
-    """Who vouches for the digest: each file with its version, expiry and signatures, then each signer."""
+    """The chain that vouches for the digest: each file with its version, expiry and signatures, then each signer."""
     signed, anchor = trusted.signed, trusted.anchor
     began = f"{_ANCHORS[anchor.kind]} on {anchor.at:%Y-%m-%d}, root version {anchor.root_version}"
     lines = [("server", server), ("tag", signed.tag), ("released by", signed.released_by.name)]

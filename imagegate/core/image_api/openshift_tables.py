@@ -64,7 +64,7 @@ def _strategy(found: JsonObject) -> str:
 
 
 def _source(found: JsonObject) -> str:
-    """Where a build's source is from: ``Git@abcdef0``."""
+    """The origin of a build's source: ``Git@abcdef0``."""
     source = branch(found, "spec", "source")
     if source.get("binary") is not None:
         kind = "Binary"

@@ -40,7 +40,7 @@ Note = Callable[[str, str, Effect], None]
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Where nodes find the public keys of Secrets."""
+    """Paths at which nodes find the public keys of Secrets."""
 
     secrets: Mapping[tuple[str, str], bytes]
     """The item ``key`` by namespace and name of the Secret; written into the file."""

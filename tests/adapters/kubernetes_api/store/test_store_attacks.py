@@ -14,6 +14,7 @@ from imagegate.adapters.kubernetes_api.store import objects as stores
 from imagegate.adapters.kubernetes_api.store import requests as asking
 from imagegate.adapters.kubernetes_api.store.image_streams import StoredImageStreams
 from imagegate.adapters.kubernetes_api.store.objects import KubernetesStore
+from imagegate.adapters.kubernetes_api.store.requests import CLOCK
 from imagegate.adapters.kubernetes_api.store.stored_form import document_of, name_of
 from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.image_streams.questions import Image, Namespace, PullSpecHolders, StreamTag
@@ -231,6 +232,13 @@ class TestRefusals:
             store.list_objects(STREAMS)
 
 
+def told_of_the_clock(api: Api) -> Iterator[bytes]:
+    """A watch that tells of the clock once it is there, and of nothing else."""
+    while CLOCK not in api.there and not api.stopping.wait(0.01):
+        yield b"\n"
+    yield from api.held_open(event("ADDED", api.there[CLOCK]))
+
+
 class TestTheWatch:
     @pytest.fixture
     def followed(self, api: Api, store: KubernetesStore) -> Iterator[KubernetesStore]:
@@ -267,6 +275,19 @@ class TestTheWatch:
         api.lists = [page(version=api.version)]
         with pytest.raises(StoreTimeout, match="behind the Kubernetes API"):
             followed.list_objects(STREAMS)
+
+    def test_a_restored_etcd_that_has_passed_the_writes_of_this_replica(
+        self, api: Api, followed: KubernetesStore
+    ) -> None:
+        """It did so by changes of other kinds, which this watch is not told: a touch of the clock is."""
+        api.watches = [told_of_the_clock(api)]
+        followed.watch.start()
+        assert followed.watch.wait(5)
+        followed.create(key(), body())
+        api.version = 100
+        api.lists = [page(version=100)]
+        assert followed.list_objects(STREAMS).version == str(api.version)
+        assert CLOCK in api.there
 
     def test_after_a_restore_of_etcd_lists_go_on(self, api: Api, followed: KubernetesStore) -> None:
         """The version that this replica has written is one that the API server no longer knows."""
