@@ -16,7 +16,8 @@ from imagegate.core.admission.access_review import Access, is_granted
 from imagegate.core.admission.lookup import Absent, Found, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, User
-from imagegate.core.image_streams.events import Derived, add_event, derive, follow, tag_questions, track
+from imagegate.core.image_streams.events import Derived, derive, tag_questions
+from imagegate.core.image_streams.histories import add_event
 from imagegate.core.image_streams.objects import (
     DOCKER_IMAGE,
     Event,
@@ -35,6 +36,7 @@ from imagegate.core.image_streams.objects import (
     read_stream_tag,
 )
 from imagegate.core.image_streams.questions import Image, Stream
+from imagegate.core.image_streams.tracking import follow, track
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import (
     Finding,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from imagegate.core.image_streams.events import with_event, with_followed_tags
+from imagegate.core.image_streams.histories import with_event
 from imagegate.core.image_streams.objects import LEGACY, Event, ImportObject, ImportSource, tag_of
 from imagegate.core.image_streams.stream import (
     DOCKER_IMAGE,
@@ -22,6 +22,7 @@ from imagegate.core.image_streams.stream import (
     with_spec_tag,
     with_status_tag,
 )
+from imagegate.core.image_streams.tracking import with_followed_tags
 from imagegate.core.imports.image_object import JsonObject
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.status import Cause, Status, bad_request, forbidden, invalid, not_found

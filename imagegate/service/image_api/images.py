@@ -15,7 +15,7 @@ from typing import Any
 from imagegate.core.admission.access_review import Access
 from imagegate.core.image_api.resources import IMAGES, SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
 from imagegate.core.image_api.signatures import kept_signature, new_signature_errors, signature_errors
-from imagegate.core.image_streams.events import with_event, with_tracking_tags
+from imagegate.core.image_streams.histories import with_event
 from imagegate.core.image_streams.metadata_validation import (
     path_segment_errors,
     validate_metadata,
@@ -24,6 +24,7 @@ from imagegate.core.image_streams.metadata_validation import (
 from imagegate.core.image_streams.objects import Event, read_mapping
 from imagegate.core.image_streams.shown_images import nested, with_shown_metadata, without_shown_metadata
 from imagegate.core.image_streams.stream import latest_event, split_stream_image
+from imagegate.core.image_streams.tracking import with_tracking_tags
 from imagegate.core.image_streams.views import image_stream_image
 from imagegate.core.import_gate.validation import validate_mapping
 from imagegate.core.imports.image_content import CONFIG, MANIFEST, holds_manifest, with_metadata, without_metadata

@@ -16,12 +16,12 @@ from imagegate.core.admission.plugin import Answers, KnownAnswers, Question
 from imagegate.core.image_api.resources import STREAMS
 from imagegate.core.image_api.stored_forms import repaired
 from imagegate.core.image_policy.marks import Marks
-from imagegate.core.image_streams.events import with_histories
 from imagegate.core.image_streams.generations import (
     prepared_for_create,
     prepared_for_status_update,
     prepared_for_update,
 )
+from imagegate.core.image_streams.histories import with_histories
 from imagegate.core.image_streams.limits import grows, image_excess, stream_excess
 from imagegate.core.image_streams.objects import Metadata, StreamObject, read_stream
 from imagegate.core.image_streams.questions import Image, Stream

@@ -11,7 +11,8 @@ from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import User
-from imagegate.core.image_streams.events import Derived, add_event, derive, is_changed, tag_questions
+from imagegate.core.image_streams.events import Derived, derive, is_changed, tag_questions
+from imagegate.core.image_streams.histories import add_event
 from imagegate.core.image_streams.objects import Event, ImportPolicy, Source, SpecTag, read_stream
 from imagegate.core.image_streams.questions import Stream
 from tests.support.import_gate_setup import docker_tag, history, stream

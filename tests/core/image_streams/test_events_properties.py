@@ -11,8 +11,9 @@ from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Absent, Found, Lookup
 from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.request import User
-from imagegate.core.image_streams.events import Derived, derive, with_histories
+from imagegate.core.image_streams.events import Derived, derive
 from imagegate.core.image_streams.generations import prepared_for_create, prepared_for_update
+from imagegate.core.image_streams.histories import with_histories
 from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.image_streams.questions import Stream
 from imagegate.core.image_streams.stream import RegistryHosts, status_tags

@@ -11,17 +11,12 @@ from imagegate.core.admission.access_review import Access, AccessAnswer
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.plugin import KnownAnswers
 from imagegate.core.admission.request import User
-from imagegate.core.image_streams.events import (
-    derive,
-    is_changed,
-    with_event,
-    with_followed_tags,
-    with_histories,
-    with_tracking_tags,
-)
+from imagegate.core.image_streams.events import derive, is_changed
+from imagegate.core.image_streams.histories import with_event, with_histories
 from imagegate.core.image_streams.objects import Event, read_history, read_spec_tag, read_stream
 from imagegate.core.image_streams.questions import Stream
 from imagegate.core.image_streams.stream import latest_event, status_tag, status_tags
+from imagegate.core.image_streams.tracking import with_followed_tags, with_tracking_tags
 from imagegate.core.kube.status import IMAGE_GROUP
 from tests.support.image_objects import CREATED, DIGEST_1, DIGEST_2, event, spec_tag, stream
 
