@@ -21,7 +21,7 @@ from imagegate.core.kube.status import IMAGE_GROUP
 from imagegate.errors import InvalidInput
 
 if TYPE_CHECKING:  # imported when an image-stream object is written: reading pods must start quickly
-    from imagegate.core.import_gate.writes import Refusal, Unanswered, Write
+    from imagegate.core.import_gate.write_parts import Refusal, Unanswered, Write
 
 NAME = "import-gate"
 RULE = "allowedRegistriesForImport"
@@ -78,7 +78,7 @@ class ImportGatePlugin:
         trace: Trace | None = None,
     ) -> Decision:
         """Check every reference that the write would add to an image stream against the list."""
-        from imagegate.core.import_gate.writes import Unanswered
+        from imagegate.core.import_gate.write_parts import Unanswered
 
         gate = RecordingGate(self.gate)
         try:

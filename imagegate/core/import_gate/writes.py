@@ -8,43 +8,35 @@ registry/imagestream, imagestreamtag, imagetag, imagestreamimport and imagestrea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from imagegate.core.admission.access_review import Access, is_granted
-from imagegate.core.admission.lookup import Absent, Found, Unknown
+from imagegate.core.admission.lookup import Found, Unknown
 from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest, User
 from imagegate.core.image_streams.events import Derived, derive, tag_questions
 from imagegate.core.image_streams.histories import add_event
 from imagegate.core.image_streams.objects import (
-    DOCKER_IMAGE,
     Event,
-    ImportObject,
-    ImportSource,
     MappingObject,
     Metadata,
-    Source,
-    SpecTag,
     StreamObject,
     TagObject,
     read_image_tag,
-    read_import,
     read_mapping,
     read_stream,
     read_stream_tag,
 )
 from imagegate.core.image_streams.questions import Image, Stream
-from imagegate.core.image_streams.tracking import follow, track
+from imagegate.core.image_streams.tracking import track
 from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.import_write import ImportWrite
 from imagegate.core.import_gate.validation import (
     Finding,
     split_tag_name,
     validate_image_tag,
     validate_image_tag_update,
-    validate_import,
-    validate_import_registries,
     validate_mapping,
     validate_stream,
     validate_stream_status_update,
@@ -52,42 +44,20 @@ from imagegate.core.import_gate.validation import (
     validate_stream_tag_update,
     validate_stream_update,
 )
-from imagegate.core.kube.status import IMAGE_GROUP
+from imagegate.core.import_gate.write_parts import (
+    NOT_IN_TIME,
+    Unanswered,
+    Verdict,
+    Write,
+    completed_metadata,
+    new_stream,
+    refusal_of,
+    stored_stream,
+)
 from imagegate.core.references.openshift import ImageReference
 from imagegate.errors import InvalidInput, InvalidReference
 
-NOT_IN_TIME = "it was not looked up in time"
-EVERY_TAG = "*"
-"""Represents the tags of a repository import, which are not known before they are listed."""
 _MANAGED_ANNOTATION = "openshift.io/image.managed"
-
-
-class Refusal(NamedTuple):
-    """The errors of one object."""
-
-    kind: str
-    name: str
-    findings: tuple[Finding, ...]
-
-
-class Unanswered(NamedTuple):
-    """A look-up that the verdict needs failed."""
-
-    what: str
-    why: str
-
-
-Verdict = Refusal | Unanswered | None
-
-
-class Write(Protocol):
-    """The writes of one request. Call ``questions`` until all are answered, then ``verdict``."""
-
-    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:
-        """Look-ups still needed, given these answers."""
-
-    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
-        """The errors of the request, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +103,7 @@ class StreamWrite:
         else:
             histories = _with_sent(stream.status_tags, self.sent_status, self.old)
             findings += validate_stream_update(gate, replace(stream, status_tags=histories), self.old)
-        return _refusal_of("ImageStream", stream.metadata, findings)
+        return refusal_of("ImageStream", stream.metadata, findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +120,7 @@ class StatusWrite:
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:  # noqa: ARG002
         """Check references that are new in the status."""
         stream = replace(self.stream, spec_tags=self.old.spec_tags, repository=self.old.repository)
-        return _refusal_of("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, self.old))
+        return refusal_of("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, self.old))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +144,7 @@ class TagWrite:
 
     def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
         """The tag's own errors first; if there are none, those of the stream."""
-        refusal = _refusal_of(self.kind, self.tag.metadata, self._own_findings(gate))
+        refusal = refusal_of(self.kind, self.tag.metadata, self._own_findings(gate))
         if refusal is not None or self._stream is None:
             return refusal
         written = self._written(answers)
@@ -199,81 +169,15 @@ class TagWrite:
     def _written(self, answers: Answers) -> StreamWrite | Unanswered | None:
         """The stream as it will be written; None if it is not known yet, or will not be written."""
         name, tag = split_tag_name(self.tag.metadata.name)
-        stored = _stored_stream(answers, Stream(self.tag.metadata.namespace, name))
+        stored = stored_stream(answers, Stream(self.tag.metadata.namespace, name))
         if isinstance(stored, Unanswered) or self.tag.tag is None:
             return stored if isinstance(stored, Unanswered) else None
         if self.old is None and stored is not None and tag in stored.spec_tags:
             return None  # the server answers 409
-        stream = stored or _new_stream(self.tag.metadata.namespace, name)
+        stream = stored or new_stream(self.tag.metadata.namespace, name)
         tags = {**stream.spec_tags, tag: self.tag.tag._replace(name=tag)}
         metadata = replace(stream.metadata, generation=stream.metadata.generation + 1)  # as the server will set it
         return StreamWrite(replace(stream, metadata=metadata, spec_tags=tags), stored, self.user)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportWrite:
-    """An ImageStreamImport, and the image stream that it creates or updates."""
-
-    import_: ImportObject
-    request: AdmissionRequest
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any], request: AdmissionRequest) -> ImportWrite:
-        """Read the import that a request creates.
-
-        Raises:
-            InvalidInput: a field has the wrong type.
-        """
-        import_ = read_import(document)
-        return cls(replace(import_, metadata=_completed_metadata(import_.metadata, request)), request)
-
-    def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
-        """The user's privileges, where they matter, and the stream."""
-        import_ = self.import_
-        if validate_import_registries(gate, import_):
-            yield from self._access_reviews(gate)
-        if import_.does_import:
-            yield Stream(import_.metadata.namespace, import_.metadata.name)
-
-    def verdict(self, gate: ImportGate, answers: Answers) -> Verdict:
-        """The import's own errors; then its registries, for users without privileges; then the stream's."""
-        import_ = self.import_
-        metadata = import_.metadata
-        refusal = _refusal_of("ImageStreamImport", metadata, validate_import(gate, import_))
-        if refusal is not None:
-            return refusal
-        findings = validate_import_registries(gate, import_)
-        if findings:
-            reviews = [answers.get(review) for review in self._access_reviews(gate)]
-            if not any(is_granted(answer) for answer in reviews):
-                unknown = any(not isinstance(answer, Found) for answer in reviews)
-                return _refusal_of(
-                    "ImageStreamImport", metadata, [finding._replace(is_unknown=unknown) for finding in findings]
-                )
-            if gate.behaviour.bypass_is_full:
-                return None
-        if not import_.does_import:
-            return None
-        stored = _stored_stream(answers, Stream(metadata.namespace, metadata.name))
-        if isinstance(stored, Unanswered):
-            return stored
-        stream = _imported_stream(
-            stored or _new_stream(metadata.namespace, metadata.name), stored, _import_targets(import_)
-        )
-        if stored is None:
-            return _refusal_of("ImageStream", stream.metadata, validate_stream(gate, stream))
-        return _refusal_of("ImageStream", stream.metadata, validate_stream_update(gate, stream, stored))
-
-    def _access_reviews(self, gate: ImportGate) -> list[Access]:
-        """The rights that let a user import from anywhere (docs/spec/import-gate.md 3.3 step 1)."""
-        user = self.request.user
-        reviews = [
-            Access(user, "create", IMAGE_GROUP, "images"),
-            Access(user, "create", IMAGE_GROUP, "imagestreammapping"),
-        ]
-        if gate.behaviour.reviews_mappings:
-            reviews.append(Access(user, "create", IMAGE_GROUP, "imagestreammappings", namespace=self.request.namespace))
-        return reviews
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +194,7 @@ class MappingWrite:
             InvalidInput: a field has the wrong type.
         """
         mapping = read_mapping(document)
-        return cls(replace(mapping, metadata=_completed_metadata(mapping.metadata, request)))
+        return cls(replace(mapping, metadata=completed_metadata(mapping.metadata, request)))
 
     def questions(self, gate: ImportGate, answers: Answers) -> Iterable[Question]:  # noqa: ARG002
         """The stream, and the image if it may exist already."""
@@ -307,10 +211,10 @@ class MappingWrite:
                 gate.integrated_registry, mapping.metadata.namespace, mapping.metadata.name, id=mapping.image.name
             )
             mapping = replace(mapping, image_reference=own.exact)
-        refusal = _refusal_of("ImageStreamMapping", mapping.metadata, validate_mapping(mapping))
+        refusal = refusal_of("ImageStreamMapping", mapping.metadata, validate_mapping(mapping))
         if refusal is not None:
             return refusal
-        stored = _stored_stream(answers, Stream(mapping.metadata.namespace, mapping.metadata.name))
+        stored = stored_stream(answers, Stream(mapping.metadata.namespace, mapping.metadata.name))
         if isinstance(stored, Unanswered) or stored is None:
             return stored  # without a stream the server answers 404
         reference = mapping.image_reference
@@ -327,7 +231,7 @@ class MappingWrite:
         if histories[mapping.tag] is not before:
             track(stored, mapping.tag, event, histories)
         stream = replace(stored, status_tags=histories)
-        return _refusal_of("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, stored))
+        return refusal_of("ImageStream", stream.metadata, validate_stream_status_update(gate, stream, stored))
 
 
 def read_write(request: AdmissionRequest) -> Write:
@@ -346,7 +250,7 @@ def read_write(request: AdmissionRequest) -> Write:
     resource = request.resource.resource
     if resource == "imagestreams":
         stream = read_stream(document)
-        stream = replace(stream, metadata=_completed_metadata(stream.metadata, request))
+        stream = replace(stream, metadata=completed_metadata(stream.metadata, request))
         old_stream = read_stream(old) if old is not None and is_update else None
         if request.sub_resource and old_stream is not None:
             return StatusWrite(stream, old_stream)
@@ -362,41 +266,8 @@ def read_write(request: AdmissionRequest) -> Write:
     return MappingWrite.of(document, request)
 
 
-def _refusal_of(kind: str, metadata: Metadata, findings: list[Finding]) -> Refusal | None:
-    return Refusal(kind, metadata.name, tuple(findings)) if findings else None
-
-
-def _stored_stream(answers: Answers, question: Stream) -> StreamObject | Unanswered | None:
-    """The stored stream; None if it does not exist."""
-    answer = answers.get(question)
-    what = f"image stream {question.namespace}/{question.name}"
-    if isinstance(answer, Absent):
-        return None
-    if not isinstance(answer, Found):
-        return Unanswered(what, answer.why if answer is not None else NOT_IN_TIME)
-    try:
-        return read_stream(answer.value)
-    except InvalidInput as error:
-        return Unanswered(what, str(error))
-
-
-def _new_stream(namespace: str, name: str) -> StreamObject:
-    raw = {"name": name, "namespace": namespace}
-    metadata = Metadata(name=name, namespace=namespace, annotations={}, raw=raw)
-    return StreamObject(metadata=metadata, spec_tags={}, status_tags={})
-
-
-def _completed_metadata(metadata: Metadata, request: AdmissionRequest) -> Metadata:
-    """The metadata with what the API server fills in: the namespace, and a name for ``generateName``."""
-    prefix = metadata.raw.get("generateName")
-    name = metadata.name
-    if not name and isinstance(prefix, str) and prefix:
-        name = f"{prefix}00000"
-    return replace(metadata, namespace=metadata.namespace or request.namespace, name=name)
-
-
 def _prepared_tag(tag: TagObject, request: AdmissionRequest) -> TagObject:
-    metadata = _completed_metadata(tag.metadata, request)
+    metadata = completed_metadata(tag.metadata, request)
     spec = tag.tag
     if request.operation == "CREATE" and spec is not None and not spec.name:
         spec = spec._replace(name=split_tag_name(metadata.name)[1])
@@ -416,49 +287,6 @@ def _with_sent(
     known.update(event.reference for items in histories.values() for event in items)
     extra = {tag: items for tag, items in sent.items() if any(event.reference not in known for event in items)}
     return {**histories, **extra} if extra else histories
-
-
-class _Target(NamedTuple):
-    """A tag that an import writes."""
-
-    tag: str
-    entry: ImportSource
-
-
-def _import_targets(import_: ImportObject) -> Iterator[_Target]:
-    """Tags in the order in which an import writes them; images without a target are fetched and not stored."""
-    if import_.repository is not None:
-        yield _Target(EVERY_TAG, import_.repository)
-    for image in import_.images:
-        if image.to:
-            yield _Target(image.to, image)
-
-
-def _imported_stream(stream: StreamObject, old: StreamObject | None, targets: Iterable[_Target]) -> StreamObject:
-    """The stream as an import writes it if everything is found. The digest is not known, its repository is."""
-    tags, histories = dict(stream.spec_tags), dict(stream.status_tags)
-    for name, entry in targets:
-        before = tags.get(name)
-        policy = before.reference_policy if before is not None else entry.reference_policy
-        tags[name] = SpecTag(
-            name,
-            Source(DOCKER_IMAGE, entry.source.name),
-            import_policy=entry.import_policy,
-            reference_policy=policy,
-            annotations=before.annotations if before is not None else None,
-        )
-        event = Event(_repository_of(entry.source.name), f"to be imported from {entry.source.name}")
-        histories[name] = add_event(histories.get(name, ()), event)
-    written = replace(stream, spec_tags=tags)
-    follow(written, old, histories)
-    return replace(written, status_tags=histories)
-
-
-def _repository_of(text: str) -> str:
-    try:
-        return ImageReference.parse(text).as_repository().exact or text
-    except InvalidReference:
-        return text
 
 
 def _is_managed(image: Metadata) -> bool:

@@ -14,6 +14,7 @@ from imagegate.core.admission.request import AdmissionRequest, GroupKind, GroupR
 from imagegate.core.image_api.resources import STREAM_IMPORTS, STREAMS
 from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.image_streams.shown_images import nested
+from imagegate.core.import_gate.import_write import ImportWrite
 from imagegate.core.import_gate.transport import Transport
 from imagegate.core.import_gate.validation import (
     NOTHING_INHERITED,
@@ -21,7 +22,6 @@ from imagegate.core.import_gate.validation import (
     validate_stream,
     validate_stream_update,
 )
-from imagegate.core.import_gate.writes import ImportWrite
 from imagegate.core.imports.outcome import Fetch, not_listed
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError

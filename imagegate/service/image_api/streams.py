@@ -29,7 +29,8 @@ from imagegate.core.image_streams.stream import RegistryHosts, with_computed_sta
 from imagegate.core.image_streams.views import layers
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.validation import Finding
-from imagegate.core.import_gate.writes import Refusal, StatusWrite, StreamWrite, Unanswered, Verdict, Write
+from imagegate.core.import_gate.write_parts import Refusal, Unanswered, Verdict, Write
+from imagegate.core.import_gate.writes import StatusWrite, StreamWrite
 from imagegate.core.kube import field_errors
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, forbidden, invalid, not_found
 from imagegate.errors import InvalidInput

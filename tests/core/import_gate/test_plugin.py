@@ -17,7 +17,8 @@ from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.import_gate.behaviour import DOCUMENTED, OPENSHIFT_4, GateBehaviour, Grandfather
 from imagegate.core.import_gate.gate import RecordingGate
 from imagegate.core.import_gate.rules import AllowedRegistry
-from imagegate.core.import_gate.writes import Refusal, read_write
+from imagegate.core.import_gate.write_parts import Refusal
+from imagegate.core.import_gate.writes import read_write
 from tests.support.import_gate_setup import (
     MANUAL_LISTED,
     NOW,

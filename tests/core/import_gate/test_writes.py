@@ -11,18 +11,10 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.import_write import ImportWrite
 from imagegate.core.import_gate.rules import AllowedRegistry
-from imagegate.core.import_gate.writes import (
-    ImportWrite,
-    MappingWrite,
-    Refusal,
-    StatusWrite,
-    StreamWrite,
-    TagWrite,
-    Unanswered,
-    Write,
-    read_write,
-)
+from imagegate.core.import_gate.write_parts import Refusal, Unanswered, Write
+from imagegate.core.import_gate.writes import MappingWrite, StatusWrite, StreamWrite, TagWrite, read_write
 from imagegate.errors import InvalidInput
 from tests.support.image_objects import DIGEST_1, DIGEST_2, event, image, spec_tag, stream
 from tests.support.import_gate_setup import request_of, stream_import, stream_tag
