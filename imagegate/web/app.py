@@ -70,8 +70,8 @@ class Application(AdmissionEndpoints):
         logs.write_in_thread(self._metrics.serving.lines_dropped)
         self.service.recording.start(self._metrics.serving.reviews_not_recorded)
         policies = self.service.policies
-        policies.listen(lambda state: self._metrics.policies(policies.current, state))
-        self._metrics.policies(policies.current, policies.state)
+        policies.listen(lambda state: self._metrics.policies.show(policies.current, state))
+        self._metrics.policies.show(policies.current, policies.state)
         cluster = self.service.cluster
         if cluster is not None:
             self._metrics.cluster.follow(cluster.watches, cluster.broken_policies)
@@ -82,7 +82,7 @@ class Application(AdmissionEndpoints):
         if self.service.denial_events is not None:
             self.service.denial_events.start(self._metrics.denial_events.count)
         self._metrics.start()
-        self.service.start_worker(self._metrics.watch)
+        self.service.start_worker(self._metrics.policies.watch)
         self.service.recent.start()
         if self.service.circuits is not None:
             self.service.circuits.listen(self._metrics.look_ups.circuit_changed)

@@ -12,13 +12,12 @@ import time
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from imagegate.core.admission.request import Phase
-from imagegate.service.policies.policy_set import PolicySet, ReloadState
 from imagegate.service.review.decided import Decided, ReviewKind
 from imagegate.web.allocated_values import use_allocated_values
 from imagegate.web.cluster_metrics import ClusterMetrics
@@ -26,6 +25,7 @@ from imagegate.web.denial_event_metrics import DenialEventMetrics
 from imagegate.web.enforcement_metrics import PLUGIN, EnforcementMetrics
 from imagegate.web.lease_metrics import LeaseMetrics
 from imagegate.web.look_up_metrics import LookUpMetrics
+from imagegate.web.policy_metrics import PolicyMetrics
 from imagegate.web.serving_metrics import ServingMetrics
 from imagegate.web.trace_metrics import TraceMetrics
 
@@ -50,7 +50,7 @@ class BatchHistogram(Histogram):
 
 
 class Metrics:
-    """A ``Sink`` of ``service.review.recording`` that counts, and gauges of the policies."""
+    """A ``Sink`` of ``service.review.recording`` that counts, and what other parts of the service count."""
 
     def __init__(self) -> None:
         use_allocated_values()
@@ -76,13 +76,6 @@ class Metrics:
         self._look_ups = Counter(
             "imagegate_look_ups", "Look-ups by kind and outcome", ["question", "outcome"], registry=self._registry
         )
-        self._reload_failed = Gauge(
-            "imagegate_policy_reload_failed",
-            "1 while the documents cannot be read and the last good policies are in force",
-            registry=self._registry,
-            multiprocess_mode="livemax",
-        )
-        self._reload_failed.set(0)
         self._store_unreadable = Gauge(
             "imagegate_store_unreadable",
             "1 while the store cannot be read: images that need a look-up are denied",
@@ -90,39 +83,6 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._store_unreadable.set(0)
-        self._held = Gauge(
-            "imagegate_policy_reload_held",
-            "1 while changed documents wait for a confirmation, since the change looks like an accident",
-            registry=self._registry,
-            multiprocess_mode="livemax",
-        )
-        self._restored = Gauge(
-            "imagegate_policy_restored",
-            "1 while the policies stored before the start are in force, since the files are wrong",
-            registry=self._registry,
-            multiprocess_mode="livemax",
-        )
-        self._rules = Gauge(
-            "imagegate_policy_rules",
-            "Rules of a plug-in: in force, and in documents that wait for a confirmation",
-            ["plugin", "state"],
-            registry=self._registry,
-            multiprocess_mode="livemostrecent",
-        )
-        self._generation = Gauge(
-            "imagegate_policy_generation",
-            "Number of the policies in force in each process; it grows with every change",
-            registry=self._registry,
-            multiprocess_mode="liveall",
-        )
-        self._watch_failed = Gauge(
-            "imagegate_policy_watch_failed",
-            "1 while the policy files are not read, or a process does not look for newer policies",
-            registry=self._registry,
-            multiprocess_mode="livemax",
-        )
-        self._with_rules: set[str] = set()
-        """Plug-ins whose rules were shown: one that loses its documents must be set to 0, not stay as it was."""
         self._pod_warnings = Counter(
             "imagegate_pod_warnings",
             "Warnings that the Pods of an admitted object would be denied or could not be judged, by the denial's code",
@@ -130,6 +90,7 @@ class Metrics:
             registry=self._registry,
         )
         self._cise = EnforcementMetrics(self._registry)
+        self.policies = PolicyMetrics(self._registry)
         self.cluster = ClusterMetrics(self._registry)
         self.denial_events = DenialEventMetrics(self._registry)
         self.leases = LeaseMetrics(self._registry)
@@ -198,23 +159,6 @@ class Metrics:
                 refreshed = time.monotonic()
                 self.cluster.refresh()
                 self.leases.refresh()
-
-    def policies(self, current: PolicySet, state: ReloadState) -> None:
-        """Show the policies in force, and how the last attempt to read the documents ended."""
-        self._reload_failed.set(1 if state.error else 0)
-        self._held.set(1 if state.held is not None else 0)
-        self._restored.set(1 if state.restored else 0)
-        in_force = {plugin.name: plugin.rules_in_force for plugin in current.every}
-        waiting: Mapping[str, int] = state.held.counts if state.held is not None else in_force
-        for plugin in {*in_force, *waiting, *self._with_rules}:
-            self._rules.labels(plugin, "in-force").set(in_force.get(plugin, 0))
-            self._rules.labels(plugin, "held").set(waiting.get(plugin, 0) if state.held is not None else 0)
-        self._with_rules |= in_force.keys() | waiting.keys()
-
-    def watch(self, generation: int, problem: str) -> None:
-        """Show the number of the policies in force, and that the files are not followed if there is a ``problem``."""
-        self._generation.set(generation)
-        self._watch_failed.set(1 if problem else 0)
 
     def store_read(self, trouble: str) -> None:
         """Show that the store cannot be read; ``trouble`` is empty if it can."""

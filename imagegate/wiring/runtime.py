@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec
 
 from imagegate.adapters.records.json_lines import JsonLines, lines_on
 from imagegate.adapters.records.recent_records import RecentRecords
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from imagegate.service.guard.at_start import LockoutCheck
     from imagegate.service.policies.owner import PolicyOwner
     from imagegate.service.policies.sources import Beginning
+    from imagegate.service.review.lookup_shares import Shares
     from imagegate.wiring.aggregation import Aggregation
     from imagegate.wiring.cluster import Cluster
     from imagegate.wiring.image_api import ImageService
@@ -204,20 +205,13 @@ def build(
     answerers = inputs.answerers()
     if cluster is not None:
         answerers |= cluster.answerers()
-    http = shares = None
+    servers = None
     if evidence is not None:
         answerers |= evidence
     elif keeps_images or enforces_images(settings):
-        from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
-
-        http, shares = http_client(settings), look_up_shares(settings)
-        answerers |= evidence_answerers(
-            settings,
-            http,
-            _trust_states(settings, store, keeps=keeps_images),
-            first_use=first_use,
-            mirrors=inputs.mirrors,  # those of the documents in force
-        )
+        servers = _servers(settings, inputs, _trust_states(settings, store, keeps=keeps_images), first_use)
+        answerers |= servers.answerers
+    shares = None if servers is None else servers.shares
     look_up = LookUp(answerers, shares=shares, count=count, refused=refused, snapshot=inputs.snapshot)
     recent = RecentRecords(shared)
     if log_decisions:
@@ -239,7 +233,7 @@ def build(
     )
     service = Runtime(settings, policies, look_up, reviewer, recording, recent, cluster=cluster)
     service.denial_events, service.tracer = denial_events, traces
-    service.circuits = http.circuits if http is not None else None
+    service.circuits = None if servers is None else servers.http.circuits
     if cluster is not None and follows:
         service.checks += cluster.checks()
     if shared is not None and settings.server.certificate.source != FILES:
@@ -251,12 +245,31 @@ def build(
         service.aggregation = _aggregation(settings, cluster)
     if service.aggregation is not None:
         service.checks += service.aggregation.checks()
-    if store is not None and http is not None:
-        service.images = _images(service, inputs, store, http, shared)
+    if store is not None and servers is not None:
+        service.images = _images(service, inputs, store, servers.http, shared)
         # It does not stop: without the store what must be looked up is denied; with no service ready, every pod is.
         service.checks.append(Check(STORE, service.store_trouble))
         service.checks += turn_checks(service.images.turn)
     return service
+
+
+class _Servers(NamedTuple):
+    """Registries and the other servers that are asked about images."""
+
+    http: HttpClient
+    shares: Shares
+    answerers: Mapping[type[Question], Answerer]
+
+
+def _servers(
+    settings: Settings, inputs: PolicyDocuments, trust: TrustStates | None, first_use: Callable[[], None]
+) -> _Servers:
+    from imagegate.wiring.registries import evidence_answerers, http_client, look_up_shares  # when used: takes time
+
+    http = http_client(settings)
+    mirrors = inputs.mirrors  # those of the documents in force
+    answerers = evidence_answerers(settings, http, trust, first_use=first_use, mirrors=mirrors)
+    return _Servers(http, look_up_shares(settings), answerers)
 
 
 def _store(chosen: StartupOptions, settings: Settings, cluster: Cluster | None) -> OpenedStore | None:

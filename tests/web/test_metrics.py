@@ -83,11 +83,11 @@ def test_no_look_up_of_any_thread_is_lost() -> None:
 def test_gauges_follow_the_store_and_the_files() -> None:
     metrics = Metrics()
     metrics.store_read("disk I/O error")
-    metrics.watch(7, "cannot read")
+    metrics.policies.watch(7, "cannot read")
     names = ("imagegate_store_unreadable", "imagegate_policy_generation", "imagegate_policy_watch_failed")
     assert [value(metrics, name) for name in names] == [1, 7, 1]
     metrics.store_read("")
-    metrics.watch(8, "")
+    metrics.policies.watch(8, "")
     assert [value(metrics, name) for name in names] == [0, 8, 0]
 
 

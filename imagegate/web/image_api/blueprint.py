@@ -103,6 +103,11 @@ def image_api(
     def resources(group: str, version: str, rest: str) -> Response:
         return requests.answer(group, version, rest)
 
+    _add_openapi(pages)
+    return pages
+
+
+def _add_openapi(pages: Blueprint) -> None:
     @pages.get("/openapi/v2")
     def openapi_v2() -> Response:
         if _PROTOBUF_V2 in request.headers.get("Accept", "").partition(",")[0]:
@@ -117,8 +122,6 @@ def image_api(
     @pages.get("/openapi/v3/apis/<group>/<version>")
     def openapi_v3(group: str, version: str) -> Response:
         return _found(openapi.openapi_v3(group, version, only_own=_publishes_only_own()))
-
-    return pages
 
 
 def _new_blueprint() -> Blueprint:
