@@ -26,7 +26,8 @@ def tracer(settings: TracingSettings) -> OtelTracer | None:
         from imagegate.adapters.otel.tracer import OtelTracer
     except ImportError as error:
         raise InvalidSettings(
-            f"tracing.enabled: needs packages that are not installed ({error.name}): pip install 'imagegate[otel]'"
+            f"tracing.enabled: needs packages that are not installed ({error.name}); "
+            "in a checkout: pip install '.[otel]'"
         ) from error
     return OtelTracer(settings.endpoint, per_million=settings.sampling_rate_per_million)
 

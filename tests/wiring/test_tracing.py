@@ -27,7 +27,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     absent: Any = None
     monkeypatch.setitem(sys.modules, "opentelemetry.context", absent)
     monkeypatch.delitem(sys.modules, "imagegate.adapters.otel.tracer", raising=False)
-    with pytest.raises(InvalidSettings, match=r"pip install 'imagegate\[otel\]'"):
+    with pytest.raises(InvalidSettings, match=r"in a checkout: pip install '\.\[otel\]'"):
         tracer(TracingSettings(enabled=True))
 
 
