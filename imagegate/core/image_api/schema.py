@@ -105,7 +105,7 @@ def short_name(type_: str) -> str:
 
 
 class _Types(Mapping[str, Fields]):
-    """The table. The file is read on first use, and a type is made when somebody asks for it."""
+    """The table. The file is read on first use, and a type is made when somebody asks for it. Safe for threads."""
 
     def __init__(self) -> None:
         self._made: dict[str, dict[str, Field]] = {}
@@ -177,9 +177,12 @@ class _Types(Mapping[str, Fields]):
         if made is None:
             if name not in self:
                 raise KeyError(name)
-            made = self._made[name] = {}
+            made = {}
             for part in self.parts(name):
                 made.update({part.name: part} if part.name else self[part.type])
+            self._made[name] = (
+                made  # whole: another thread that met half of a type would drop the other half as unknown
+            )
         return made
 
     def __contains__(self, name: object) -> bool:

@@ -6,6 +6,7 @@ Google's library reads and writes the bytes; here are only the descriptors. The 
 
 from __future__ import annotations
 
+import threading
 from functools import cache, lru_cache
 from typing import Any
 
@@ -35,6 +36,7 @@ _FIXED: dict[str, list[tuple[int, str]]] = {
 }
 """Messages that are not in the table."""
 _OPTIONAL, _REPEATED, _MESSAGE = 1, 3, 11
+_making = threading.Lock()
 
 
 def message_of(api_version: str, kind: str) -> str | None:
@@ -48,9 +50,14 @@ def fields_of(message: str) -> dict[int, Field]:
     return {part.number: part for part in TYPES.parts(message) if part.number}
 
 
-@lru_cache(maxsize=1)
 def _pool() -> Any:
-    """The descriptors of all messages."""
+    """The descriptors of all messages. There is one: a message takes no part whose class is of another pool."""
+    with _making:
+        return _new_pool()
+
+
+@lru_cache(maxsize=1)
+def _new_pool() -> Any:
     from google.protobuf import descriptor_pb2, descriptor_pool  # takes time and memory: only for who sends protobuf
 
     file = descriptor_pb2.FileDescriptorProto(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from imagegate.core.image_api import schema
 from imagegate.core.image_api.resources import RESOURCES
 from imagegate.core.image_api.schema import SCALARS, TYPES, Field, read_descriptions, short_name, type_of
 from tests.support import api_types
@@ -107,3 +110,25 @@ def read(published: dict[str, Any]) -> dict[str, Any]:
         "keys": published.get("x-kubernetes-list-map-keys", []),
         "form": FORMS.get((form, published.get("format", "")), form),
     }
+
+
+def test_no_thread_meets_half_of_a_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fields that are not there yet would count as unknown, and be dropped from what a client sends."""
+    types, begun, go_on = schema._Types(), threading.Event(), threading.Event()
+    whole = types.parts
+
+    def slow(name: str) -> tuple[Field, ...]:
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            assert go_on.wait(30)
+        return whole(name)
+
+    monkeypatch.setattr(types, "parts", slow)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(types.__getitem__, schema.OBJECT_META)
+        assert begun.wait(30)
+        try:
+            assert "name" in types[schema.OBJECT_META]
+        finally:
+            go_on.set()
+        assert first.result() == types[schema.OBJECT_META]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,22 @@ def varint(value: int) -> bytes:
 
 def sent(kind: str, raw: bytes, version: str = "v1") -> bytes:
     return MAGIC + field(1, field(1, version) + field(2, kind)) + field(2, raw) + field(3, "") + field(4, "")
+
+
+def test_threads_that_begin_at_once_share_the_messages() -> None:
+    """Messages of two pools do not go into each other: later answers of the process would end with an error."""
+    code = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from imagegate.web.image_api.messages import message_class
+together = threading.Barrier(8)
+def first(number):
+    together.wait()
+    return message_class(("Raw", "Time", "WatchEvent", "Unknown")[number % 4]).DESCRIPTOR.file.pool
+with ThreadPoolExecutor(8) as pool:
+    print(len(set(map(id, pool.map(first, range(8))))))
+"""
+    assert run([sys.executable, "-c", code]).stdout == "1\n"
 
 
 def test_a_pod() -> None:
