@@ -28,13 +28,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 
-def completed(words: list[str], environment: dict[str, str]) -> list[str]:
-    """What bash offers for the last of ``words``."""
-    script = COMPLETE.format(words=" ".join(words), last=len(words) - 1)
-    return run([program("bash"), "-c", script], env=environment).stdout.split()
-
-
-@pytest.mark.parametrize(
+OFFERED = pytest.mark.parametrize(
     "words, offered",
     [
         (["imagegate", "che"], ["check", "check-streams"]),
@@ -43,6 +37,15 @@ def completed(words: list[str], environment: dict[str, str]) -> list[str]:
         (["imagegate", "explain", "-o", "y"], ["yaml"]),
     ],
 )
+
+
+def completed(words: list[str], environment: dict[str, str]) -> list[str]:
+    """What bash offers for the last of ``words``."""
+    script = COMPLETE.format(words=" ".join(words), last=len(words) - 1)
+    return run([program("bash"), "-c", script], env=environment).stdout.split()
+
+
+@OFFERED
 def test_bash_completes(words: list[str], offered: list[str], environment: dict[str, str]) -> None:
     assert completed(words, environment) == offered
 
@@ -88,15 +91,7 @@ _imagegate_completion
 
 
 @pytest.mark.programs
-@pytest.mark.parametrize(
-    "words, offered",
-    [
-        (["imagegate", "che"], ["check", "check-streams"]),
-        (["imagegate", "check", "--rewr"], ["--rewrite"]),
-        (["imagegate", "completion", ""], ["bash", "zsh", "fish"]),
-        (["imagegate", "explain", "-o", "y"], ["yaml"]),
-    ],
-)
+@OFFERED
 def test_zsh_completes(words: list[str], offered: list[str], environment: dict[str, str]) -> None:
     done = run([program("zsh"), "-f", "-c", ZSH, "zsh", *words], env=environment)
     assert done.stdout.split() == offered, done.stderr
