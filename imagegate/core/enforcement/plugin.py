@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from imagegate.core.admission.answer_reader import AnswerReader
-from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp, pointer
+from imagegate.core.admission.decision import Decision, Denial, DenialCode, PatchOp
 from imagegate.core.admission.hint import short
 from imagegate.core.admission.lookup import Found
 from imagegate.core.admission.object_faults import fault_denials, faults
@@ -21,20 +21,20 @@ from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import HINT, Step, Trace
 from imagegate.core.admission.workload import ImageUse, InvalidObject
 from imagegate.core.enforcement.behaviour import CiseSettings, Parents, Rewriting
-from imagegate.core.enforcement.evaluate import RequirementsResult, evaluate_requirements
+from imagegate.core.enforcement.evaluate import evaluate_requirements
 from imagegate.core.enforcement.explain import trace_policies, trace_requirements, trace_selection
 from imagegate.core.enforcement.image import CiseImage, invalid_image_text, parse_image
 from imagegate.core.enforcement.messages import Sentence, broken_policy_text, status_message
 from imagegate.core.enforcement.nearest import failed_hint, no_policy_hint
 from imagegate.core.enforcement.policy import Entry
 from imagegate.core.enforcement.requirement import Check, PullSource, Refused
-from imagegate.core.enforcement.rewrite_record import Rewrite, RewriteRecords, record_place
+from imagegate.core.enforcement.rewrite_record import RewriteRecords
+from imagegate.core.enforcement.rewriting import ImageVerdict, Rewriter, metadata_paths
 from imagegate.core.enforcement.selection import (
     AllowedImageCache,
     EffectivePolicy,
     NoEntryReason,
     PolicySet,
-    Selected,
     no_entry_text,
     select,
 )
@@ -203,17 +203,6 @@ class CisePlugin:
         return isinstance(answer, Found) and parent_vouches(answer.value, document, workload)
 
 
-@dataclass(slots=True)
-class _Verdict:
-    """The result for one image."""
-
-    use: ImageUse
-    image: CiseImage | None = None
-    """None for a blank image that is filled in later."""
-    result: RequirementsResult | None = None
-    denials: tuple[Denial, ...] = ()
-
-
 class _Review:
     """One request under one set of policies."""
 
@@ -231,8 +220,9 @@ class _Review:
         self._workload = workload
         self._reader = reader
         self._trace = trace
-        self._metadata_paths = _metadata_paths(workload)
-        self._resolved = plugin.rewrite_records.resolved(request.object or {}, request.namespace, self._metadata_paths)
+        self._resolved = plugin.rewrite_records.resolved(
+            request.object or {}, request.namespace, metadata_paths(workload)
+        )
         self._pulls = PullSource(request.namespace, workload.spec, workload.is_pod, plugin.settings.node_secrets)
         self._verdict_cache = plugin.verdict_cache if trace is None and reader.final else None
         self._cache_key = self._pulls.cache_key if self._verdict_cache is not None else ()
@@ -248,10 +238,9 @@ class _Review:
                 code=0, reason="", message=status_message(sentences, one_image=len(self._workload.uses) == 1)
             )
             return Decision(plugin=NAME, denials=denials, status=status, rules=rules)
-        rewrites, warnings = self._rewrites(verdicts)
-        return _allowed(rules, tuple(rewrites), tuple(warnings))
+        return _allowed(rules, *self._rewriter.rewrites(verdicts))
 
-    def decide_image(self, use: ImageUse) -> _Verdict | None:
+    def decide_image(self, use: ImageUse) -> ImageVerdict | None:
         """The result for one image; None while answers are awaited."""
         if not use.name.strip():
             return self._blank(use)
@@ -260,7 +249,7 @@ class _Review:
         if self._verdict_cache is not None:
             cached = self._verdict_cache.get(key, self._reader.answers)
             if cached is not None:
-                return _Verdict(use, cached.image, cached.result)
+                return ImageVerdict(use, cached.image, cached.result)
             self._reader.used = []
         try:
             written = parse_image(use.name)
@@ -298,19 +287,19 @@ class _Review:
             self._denial(use, result.entry.rule, refused, failed_hint(result, refused) if self._tells else "")
             for refused in result.refused
         )
-        return _Verdict(use, image, result, denials)
+        return ImageVerdict(use, image, result, denials)
 
     def _add_allowed(self, image: str, entry: Entry) -> None:
         effective = self._plugin.policies.effective(self._request.namespace)
         if effective is not None:
             self._plugin.allowed_images(effective).add(image, entry.rule)
 
-    def _blank(self, use: ImageUse) -> _Verdict:
+    def _blank(self, use: ImageUse) -> ImageVerdict:
         """The result for a blank image, which an image trigger or a later webhook may fill in until a Pod is final."""
         if self._workload.is_pod and self._request.phase is Phase.VALIDATE:
             refused = Refused(DenialCode.INVALID_IMAGE_NAME, invalid_image_text(use.name))
             return self._denied(use, "", refused, "it is empty, and nothing has filled it in")
-        return _Verdict(use)
+        return ImageVerdict(use)
 
     def _no_entry(self, reason: NoEntryReason, image: str) -> Refused:
         if reason is NoEntryReason.UNAVAILABLE:
@@ -335,9 +324,9 @@ class _Review:
         found = effective.nearest(image.original) if effective is not None else None
         return found.hint if found is not None else ""
 
-    def _denied(self, use: ImageUse, rule: str, refused: Refused, hint: str = "") -> _Verdict:
+    def _denied(self, use: ImageUse, rule: str, refused: Refused, hint: str = "") -> ImageVerdict:
         self._note(use, "denied", refused.text)
-        return _Verdict(use, denials=(self._denial(use, rule, refused, hint),))
+        return ImageVerdict(use, denials=(self._denial(use, rule, refused, hint),))
 
     def _denial(self, use: ImageUse, rule: str, refused: Refused, hint: str) -> Denial:
         if hint and self._trace is not None:
@@ -349,40 +338,17 @@ class _Review:
         if self._trace is not None:
             self._trace.add(use.field, Step("image", use.name, outcome, because))
 
-    def _rewrites(self, verdicts: Sequence[_Verdict]) -> tuple[list[PatchOp], list[str]]:
-        """The patch, and warnings about images that keep their tag."""
-        operations: list[PatchOp] = []
-        warnings: list[str] = []
-        records: dict[str, Rewrite] = {}
-        for verdict in verdicts:
-            result, image, use = verdict.result, verdict.image, verdict.use
-            if result is None or image is None:
-                continue
-            if result.entry.mutate_image is False and result.entry.trust.enabled:
-                warnings.append(f"imagegate: image {use.name} admitted without digest (mutateImage: false)")
-            if not result.digest or not result.entry.rewrites:
-                continue
-            if use.field.endswith(".reference"):  # an image volume
-                warnings += _volume_warning(use, image, result.digest)
-                continue
-            if not self._may_rewrite:
-                continue
-            keeps_records = self._keeps_records
-            now = image.at_digest(result.digest, keep_tag=self._settings.keep_tag and keeps_records)
-            if now == image.original:
-                continue
-            if keeps_records:
-                records[record_place(use)] = Rewrite(image.original, now)
-            elif not self._finds_again(now, result.entry):
-                warnings.append(f"imagegate: image {use.name} admitted without digest: {result.entry.name} names a tag")
-                continue
-            if now != use.name:
-                operations.append(PatchOp("replace", pointer(use.field), now))
-        document = self._request.object or {}
-        operations += self._plugin.rewrite_records.patch(
-            document, self._metadata_paths, records, self._request.namespace
+    @property
+    def _rewriter(self) -> Rewriter:
+        return Rewriter(
+            self._request,
+            self._workload,
+            self._plugin.policies,
+            self._settings,
+            self._plugin.rewrite_records,
+            may_rewrite=self._may_rewrite,
+            keeps_records=self._keeps_records,
         )
-        return operations, warnings
 
     @property
     def _keeps_records(self) -> bool:
@@ -395,12 +361,6 @@ class _Review:
         return (
             bool(plugin.record_key) and not self._request.sub_resource and (self._workload.is_pod or plugin.key_lasts)
         )
-
-    def _finds_again(self, rewritten: str, entry: Entry) -> bool:
-        """True if a second look at a rewritten image, without a record, would select the same entry."""
-        image = parse_image(rewritten)
-        found = select(self._plugin.policies, self._request.namespace, rewritten, image, self._settings)
-        return isinstance(found, Selected) and found.entry is entry
 
     @property
     def _may_rewrite(self) -> bool:
@@ -422,22 +382,6 @@ def _allowed(rules: tuple[str, ...], rewrites: tuple[PatchOp, ...] = (), warning
 @lru_cache(maxsize=1024)
 def _allowed_once(rules: tuple[str, ...], rewrites: tuple[PatchOp, ...], warnings: tuple[str, ...]) -> Decision:
     return Decision(plugin=NAME, rewrites=rewrites, warnings=warnings, rules=rules)
-
-
-def _metadata_paths(workload: Workload) -> tuple[tuple[str, ...], ...]:
-    """Places of a workload's record: its own metadata, and that of its pod template."""
-    return (("metadata",),) if workload.is_pod else (("metadata",), (*workload.spec_path[:-1], "metadata"))
-
-
-def _volume_warning(use: ImageUse, image: CiseImage, digest: str) -> list[str]:
-    """The warning for a volume's image, which is never rewritten: a node mounts what its tag then resolves to.
-
-    Source: docs/spec/enforcement.md 10.2.
-    """
-    if image.digest:
-        return []
-    seen = f"imagegate: image {use.name} of volume {use.owner} was verified as sha256:{digest}, but is not rewritten"
-    return [f"{seen}: the node mounts what the tag then resolves to; name the digest in the volume's reference"]
 
 
 def _denied_faults(request: AdmissionRequest, error: InvalidObject) -> Decision:
