@@ -13,13 +13,12 @@ from imagegate.core.image_streams.objects import (
     read_stream_tag,
 )
 from imagegate.core.import_gate.behaviour import OPENSHIFT_4
+from imagegate.core.import_gate.findings import Finding
 from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.import_validation import validate_import, validate_import_registries
 from imagegate.core.import_gate.validation import (
-    Finding,
     validate_image_tag,
     validate_image_tag_update,
-    validate_import,
-    validate_import_registries,
     validate_mapping,
     validate_stream,
     validate_stream_status_update,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from imagegate.core.admission.trace import Step, Trace
 from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.import_validation import as_imported
 from imagegate.core.import_gate.nearest import mismatches
 from imagegate.core.import_gate.rules import join_host_port
 from imagegate.core.import_gate.transport import Transport
-from imagegate.core.import_gate.validation import as_imported
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.openshift import ImageReference
 

@@ -27,12 +27,8 @@ from imagegate.core.image_streams.objects import (
 from imagegate.core.image_streams.questions import Stream
 from imagegate.core.image_streams.tracking import follow
 from imagegate.core.import_gate.gate import ImportGate
-from imagegate.core.import_gate.validation import (
-    validate_import,
-    validate_import_registries,
-    validate_stream,
-    validate_stream_update,
-)
+from imagegate.core.import_gate.import_validation import validate_import, validate_import_registries
+from imagegate.core.import_gate.validation import validate_stream, validate_stream_update
 from imagegate.core.import_gate.write_parts import (
     Unanswered,
     Verdict,

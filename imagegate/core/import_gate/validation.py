@@ -7,12 +7,10 @@ over a map, in random order, errors are sorted by the tag's name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from imagegate.core.admission.hint import told
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
     path_segment_errors,
@@ -23,9 +21,6 @@ from imagegate.core.image_streams.objects import (
     DOCKER_IMAGE,
     STREAM_IMAGE,
     STREAM_TAG,
-    ImportObject,
-    ImportPolicy,
-    ImportSource,
     MappingObject,
     Metadata,
     SpecTag,
@@ -33,39 +28,23 @@ from imagegate.core.image_streams.objects import (
     TagObject,
 )
 from imagegate.core.import_gate.behaviour import Grandfather
+from imagegate.core.import_gate.findings import (
+    Finding,
+    import_mode_errors,
+    reference_errors,
+    stream_name_errors,
+    without_refusal,
+)
 from imagegate.core.import_gate.gate import ImportGate, canonical_repositories
-from imagegate.core.import_gate.messages import import_forbidden
-from imagegate.core.import_gate.rules import join_host_port
 from imagegate.core.import_gate.transport import Transport
-from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
-from imagegate.core.kube.go_quote import go_quote
+from imagegate.core.kube.field_errors import forbidden, invalid, required
 from imagegate.core.references.openshift import DEFAULT_TAG, NAME_MAX_LENGTH, ImageReference
 from imagegate.errors import InvalidReference
 
-_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
-_IMPORT_MODES = ("", "Legacy", "PreserveOriginal")
 _REFERENCE_POLICIES = ("Source", "Local")
 _KINDS_TEXT = "valid values are 'DockerImage', 'ImageStreamImage', 'ImageStreamTag'"
 _NOT_COMPARED = frozenset({"managedFields", "selfLink"})
 """Metadata fields that the API server manages and users cannot change."""
-
-
-class Finding(NamedTuple):
-    """One error and the image it is about, as written (empty: none).
-
-    ``refused``: the list refused the image. ``is_unknown``: a look-up failed. ``hint``: see ``Denial.hint``.
-    """
-
-    error: FieldError
-    image: str = ""
-    refused: bool = False
-    is_unknown: bool = False
-    hint: str = ""
-
-    @property
-    def told(self) -> FieldError:
-        """The error with the hint."""
-        return replace(self.error, detail=told(self.error.detail, self.hint)) if self.hint else self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +71,10 @@ def inherited(gate: ImportGate, references: Iterable[str]) -> Inherited:
     return Inherited(frozenset(repositories.values()), texts)
 
 
-def stream_name_errors(name: str, prefix: bool = False) -> list[str]:
-    """Errors of ``name`` as the name of an image stream."""
-    errors = path_segment_errors(name, prefix)
-    if not errors and _NAME.fullmatch(name) is None:
-        errors.append(f"must match {go_quote(_NAME.pattern)}")
-    return errors
-
-
 def validate_stream(gate: ImportGate, stream: StreamObject, inherited: Inherited = NOTHING_INHERITED) -> list[Finding]:
     """Errors of a new ImageStream, with the status it will have."""
     metadata = stream.metadata
-    findings = _without_refusal(validate_metadata(metadata, stream_name_errors, namespaced=True, path="metadata"))
+    findings = without_refusal(validate_metadata(metadata, stream_name_errors, namespaced=True, path="metadata"))
     if len(f"{metadata.namespace}/{metadata.name}".encode("utf-8", "surrogatepass")) > NAME_MAX_LENGTH:
         text = f"'namespace/name' cannot be longer than {NAME_MAX_LENGTH} characters"
         findings.append(Finding(invalid("metadata.name", metadata.name, text)))
@@ -149,13 +120,13 @@ def validate_stream_status_update(gate: ImportGate, stream: StreamObject, old: S
 
 def validate_stream_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
     """Errors of a new ImageStreamTag."""
-    findings = _without_refusal(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
+    findings = without_refusal(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
     return [*findings, *_validate_stream_tag_spec(gate, tag, NOTHING_INHERITED)]
 
 
 def validate_stream_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
     """Errors of an update of an ImageStreamTag: only annotations and ``tag`` may change."""
-    findings = _without_refusal(validate_metadata_update(tag.metadata, old.metadata))
+    findings = without_refusal(validate_metadata_update(tag.metadata, old.metadata))
     findings += _validate_stream_tag_spec(gate, tag, _inherited_from_tag(gate, old))
     if _fixed_part(tag.raw) != _fixed_part(old.raw):
         findings.append(Finding(invalid("metadata", "", "may not update fields other than metadata.annotations")))
@@ -164,7 +135,7 @@ def validate_stream_tag_update(gate: ImportGate, tag: TagObject, old: TagObject)
 
 def validate_image_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
     """Errors of a new ImageTag."""
-    findings = _without_refusal(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
+    findings = without_refusal(validate_metadata(tag.metadata, path_segment_errors, namespaced=True, path="metadata"))
     if tag.tag is None:
         findings.append(Finding(required("spec", "spec is a required field during creation")))
         return findings
@@ -173,7 +144,7 @@ def validate_image_tag(gate: ImportGate, tag: TagObject) -> list[Finding]:
 
 def validate_image_tag_update(gate: ImportGate, tag: TagObject, old: TagObject) -> list[Finding]:
     """Errors of an update of an ImageTag: only ``spec`` may change; without one the spec tag is removed."""
-    findings = _without_refusal(validate_metadata_update(tag.metadata, old.metadata))
+    findings = without_refusal(validate_metadata_update(tag.metadata, old.metadata))
     if tag.tag is not None:
         findings += _validate_image_tag_spec(gate, tag, tag.tag, _inherited_from_tag(gate, old))
     if _metadata_part(tag.raw) != _metadata_part(old.raw):
@@ -187,7 +158,7 @@ def validate_mapping(mapping: MappingObject) -> list[Finding]:
     """Errors of an ImageStreamMapping. The list is checked later, when the stream's status is updated."""
     errors = validate_metadata(mapping.metadata, path_segment_errors, namespaced=True, path="metadata")
     if mapping.repository:
-        errors += _reference_errors("dockerImageRepository", mapping.repository)
+        errors += reference_errors("dockerImageRepository", mapping.repository)
     elif not mapping.metadata.name:
         errors += [required("name"), required("dockerImageRepository")]
     namespace = mapping.metadata.namespace
@@ -198,38 +169,10 @@ def validate_mapping(mapping: MappingObject) -> list[Finding]:
         errors.append(required("tag"))
     errors += validate_metadata(mapping.image, path_segment_errors, namespaced=False, path="image.metadata")
     if mapping.image_reference:
-        errors += _reference_errors("image.dockerImageReference", mapping.image_reference)
+        errors += reference_errors("image.dockerImageReference", mapping.image_reference)
     else:
         errors.append(required("image.dockerImageReference"))
-    return _without_refusal(errors)
-
-
-def validate_import(gate: ImportGate, import_: ImportObject) -> list[Finding]:
-    """Errors of an ImageStreamImport, without those of the list (see ``validate_import_registries``)."""
-    errors: list[FieldError] = []
-    for index, image in enumerate(import_.images):
-        errors += _import_image_errors(image, f"spec.images[{index}]", star=gate.behaviour.imports_star)
-    if import_.repository is not None:
-        errors += _import_repository_errors(import_.repository, "spec.repository")
-    if not import_.images and import_.repository is None:
-        errors.append(invalid("spec.images", None, "you must specify at least one image or a repository import"))
-    errors += validate_metadata(import_.metadata, stream_name_errors, namespaced=True, path="metadata")
-    return _without_refusal(errors)
-
-
-def validate_import_registries(gate: ImportGate, import_: ImportObject) -> list[Finding]:
-    """Errors of an import's registries against the list, for a user without privileges.
-
-    Source: docs/spec/import-gate.md 3.3 step 2.
-
-    The port is filled in first, so that an insecure import needs a rule for port 80 even where 443 is listed.
-    """
-    findings: list[Finding] = []
-    if import_.repository is not None and import_.repository.source.kind == DOCKER_IMAGE:
-        findings += _check_registry(gate, import_.repository, "spec.repository.from.name")
-    for index, image in enumerate(import_.images):
-        findings += _check_registry(gate, image, f"spec.images[{index}].from.name")
-    return findings
+    return without_refusal(errors)
 
 
 def validate_spec_tag(
@@ -255,12 +198,12 @@ def validate_spec_tag(
     if tag.reference_policy not in _REFERENCE_POLICIES:
         text = 'valid values are "Source", "Local"'
         findings.append(Finding(invalid(f"{path}.referencePolicy.type", tag.reference_policy, text)))
-    return [*findings, *_without_refusal(_import_mode_errors(tag.import_policy, f"{path}.importPolicy"))]
+    return [*findings, *without_refusal(import_mode_errors(tag.import_policy, f"{path}.importPolicy"))]
 
 
 def _validate_repository(gate: ImportGate, stream: StreamObject, inherited: Inherited) -> list[Finding]:
     path, text = "spec.dockerImageRepository", stream.repository
-    errors = _reference_errors(path, text)
+    errors = reference_errors(path, text)
     if not errors:
         reference = ImageReference.parse(text)
         if reference.tag:
@@ -268,7 +211,7 @@ def _validate_repository(gate: ImportGate, stream: StreamObject, inherited: Inhe
         if reference.id:
             errors.append(invalid(path, text, "the repository name may not contain an ID"))
     if errors:
-        return _without_refusal(errors)
+        return without_refusal(errors)
     return _check_image(gate, text, path, _transport_of(stream.metadata.is_insecure), inherited)
 
 
@@ -308,55 +251,6 @@ def _inherited_from_tag(gate: ImportGate, old: TagObject) -> Inherited:
     return inherited(gate, [source.name])
 
 
-def _import_image_errors(image: ImportSource, path: str, *, star: bool) -> list[FieldError]:
-    name = image.source.name
-    errors: list[FieldError] = []
-    if image.source.kind != DOCKER_IMAGE:
-        errors.append(invalid(f"{path}.from.kind", image.source.kind, "only DockerImage is supported"))
-    else:
-        if image.to == "":
-            errors.append(invalid(f"{path}.to.name", "", "the name of the target tag must be specified"))
-        if not name:
-            errors.append(required(f"{path}.from.name"))
-        elif name == "*" and star:
-            return errors  # as the original, which then stops
-        else:
-            errors += _reference_errors(f"{path}.from.name", name)
-    return [*errors, *_import_mode_errors(image.import_policy, f"{path}.importPolicy")]
-
-
-def _import_repository_errors(repository: ImportSource, path: str) -> list[FieldError]:
-    name = repository.source.name
-    errors: list[FieldError] = []
-    if repository.source.kind != DOCKER_IMAGE:
-        errors.append(invalid(f"{path}.from.kind", repository.source.kind, "only DockerImage is supported"))
-    elif not name:
-        errors.append(required(f"{path}.from.name", "container image references require a name"))
-    else:
-        errors += _reference_errors(f"{path}.from.name", name)
-        if not errors:
-            reference = ImageReference.parse(name)
-            if reference.tag or reference.id:
-                text = "you must specify an image repository, not a tag or ID"
-                errors.append(invalid(f"{path}.from.name", name, text))
-    return [*errors, *_import_mode_errors(repository.import_policy, f"{path}.importPolicy")]
-
-
-def _import_mode_errors(policy: ImportPolicy, path: str) -> list[FieldError]:
-    if policy.import_mode in _IMPORT_MODES:
-        return []
-    text = "invalid import mode, valid modes are '', 'Legacy', 'PreserveOriginal'"
-    return [invalid(f"{path}.importMode", policy.import_mode, text)]
-
-
-def _reference_errors(path: str, text: str) -> list[FieldError]:
-    try:
-        ImageReference.parse(text)
-    except InvalidReference as error:
-        return [invalid(path, text, str(error))]
-    return []
-
-
 def _check_image(gate: ImportGate, text: str, path: str, transport: Transport, inherited: Inherited) -> list[Finding]:
     """Errors of ``text`` as a reference that the list must allow."""
     if text in inherited.texts:
@@ -375,30 +269,6 @@ def _check_list(
     return [] if admission.allowed else [Finding(forbidden(path, admission.error), text, True, hint=admission.hint)]
 
 
-def _check_registry(gate: ImportGate, image: ImportSource, path: str) -> list[Finding]:
-    try:
-        reference = ImageReference.parse(image.source.name)
-    except InvalidReference:
-        reference = ImageReference()
-    insecure = image.import_policy.insecure
-    asked = as_imported(reference, insecure=insecure)
-    admission = gate.admit_at(path, asked, Transport.SECURE)
-    if not admission.allowed and insecure and gate.behaviour.insecure_import_falls_back:
-        secure = gate.admit_at(path, as_imported(reference, insecure=False), Transport.SECURE)
-        admission = secure if secure.allowed else admission
-    if admission.allowed:
-        return []
-    text = import_forbidden(asked.registry, admission.error)
-    return [Finding(forbidden(path, text), image.source.name, True, hint=admission.hint)]
-
-
-def as_imported(reference: ImageReference, *, insecure: bool) -> ImageReference:
-    """The reference of an import as the list checks it: with host and port filled in."""
-    defaults = reference.with_docker_defaults()
-    registry = join_host_port(*reference.host_and_port(insecure=insecure))
-    return ImageReference(registry, defaults.namespace, defaults.name)
-
-
 def _is_insecure(stream: StreamObject, tag: str) -> bool:
     spec_tag = stream.spec_tags.get(tag)
     return stream.metadata.is_insecure or (spec_tag is not None and spec_tag.import_policy.insecure)
@@ -410,11 +280,7 @@ def _transport_of(insecure: bool) -> Transport:
 
 def _metadata_update(new: Metadata, old: Metadata) -> list[Finding]:
     """No errors if the metadata is the stored object's own: the write is composed here, and files have no version."""
-    return [] if new is old else _without_refusal(validate_metadata_update(new, old))
-
-
-def _without_refusal(errors: Iterable[FieldError]) -> list[Finding]:
-    return [Finding(error) for error in errors]
+    return [] if new is old else without_refusal(validate_metadata_update(new, old))
 
 
 def _fixed_part(raw: Mapping[str, Any]) -> Any:

@@ -11,8 +11,8 @@ from imagegate.core.admission.plugin import Answers, Question
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.image_streams.objects import Metadata, StreamObject, read_stream
 from imagegate.core.image_streams.questions import Stream
+from imagegate.core.import_gate.findings import Finding
 from imagegate.core.import_gate.gate import ImportGate
-from imagegate.core.import_gate.validation import Finding
 from imagegate.errors import InvalidInput
 
 NOT_IN_TIME = "it was not looked up in time"

@@ -30,10 +30,10 @@ from imagegate.core.image_streams.objects import (
 )
 from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.image_streams.tracking import track
+from imagegate.core.import_gate.findings import Finding
 from imagegate.core.import_gate.gate import ImportGate
 from imagegate.core.import_gate.import_write import ImportWrite
 from imagegate.core.import_gate.validation import (
-    Finding,
     split_tag_name,
     validate_image_tag,
     validate_image_tag_update,

@@ -16,12 +16,7 @@ from imagegate.core.image_streams.objects import read_stream
 from imagegate.core.image_streams.shown_images import nested
 from imagegate.core.import_gate.import_write import ImportWrite
 from imagegate.core.import_gate.transport import Transport
-from imagegate.core.import_gate.validation import (
-    NOTHING_INHERITED,
-    inherited,
-    validate_stream,
-    validate_stream_update,
-)
+from imagegate.core.import_gate.validation import NOTHING_INHERITED, inherited, validate_stream, validate_stream_update
 from imagegate.core.imports.outcome import Fetch, not_listed
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError

@@ -27,8 +27,8 @@ from imagegate.core.image_streams.objects import Metadata, StreamObject, read_st
 from imagegate.core.image_streams.questions import Image, Stream
 from imagegate.core.image_streams.stream import RegistryHosts, with_computed_status
 from imagegate.core.image_streams.views import layers
+from imagegate.core.import_gate.findings import Finding
 from imagegate.core.import_gate.gate import ImportGate
-from imagegate.core.import_gate.validation import Finding
 from imagegate.core.import_gate.write_parts import Refusal, Unanswered, Verdict, Write
 from imagegate.core.import_gate.writes import StatusWrite, StreamWrite
 from imagegate.core.kube import field_errors

@@ -20,8 +20,8 @@ from imagegate.core.image_streams.stream import (
     with_status_tag,
 )
 from imagegate.core.image_streams.views import image_stream_tag, image_stream_tags, image_tag, image_tags
+from imagegate.core.import_gate.findings import Finding
 from imagegate.core.import_gate.validation import (
-    Finding,
     validate_image_tag,
     validate_image_tag_update,
     validate_stream_tag,

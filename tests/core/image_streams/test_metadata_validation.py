@@ -13,7 +13,7 @@ from imagegate.core.image_streams.metadata_validation import (
     validate_metadata_update,
 )
 from imagegate.core.image_streams.objects import Metadata
-from imagegate.core.import_gate.validation import stream_name_errors
+from imagegate.core.import_gate.findings import stream_name_errors
 
 
 def metadata(**fields: Any) -> Metadata:

@@ -14,15 +14,14 @@ from imagegate.core.image_streams.objects import (
     read_stream_tag,
 )
 from imagegate.core.import_gate.behaviour import GateBehaviour, Grandfather
+from imagegate.core.import_gate.findings import stream_name_errors
 from imagegate.core.import_gate.gate import ImportGate
+from imagegate.core.import_gate.import_validation import validate_import, validate_import_registries
 from imagegate.core.import_gate.rules import AllowedRegistry
 from imagegate.core.import_gate.validation import (
     inherited,
     split_tag_name,
-    stream_name_errors,
     validate_image_tag,
-    validate_import,
-    validate_import_registries,
     validate_mapping,
     validate_stream,
     validate_stream_status_update,

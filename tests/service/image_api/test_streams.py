@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 
 from imagegate.core.image_streams.objects import StreamObject, read_stream
 from imagegate.core.import_gate import writes
+from imagegate.core.import_gate.findings import Finding
 from imagegate.core.import_gate.gate import ImportGate
-from imagegate.core.import_gate.validation import Finding
 from imagegate.ports.image_store import ObjectKey, ObjectMissing
 from tests.core.image_streams.test_events_properties import streams
 from tests.support.image_api import Api, make_api
