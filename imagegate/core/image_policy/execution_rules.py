@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from imagegate.core.admission.request import GroupResource
 from imagegate.core.admission.workload import holds_images
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule, folded
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.image_streams.docker_labels import NoConfig, UndecodableMetadata, docker_labels
 from imagegate.core.references.near_hosts import NearHosts
 from imagegate.core.references.openshift import DOCKER_HUB_HOSTS, ImageReference

@@ -12,6 +12,7 @@ from imagegate.core.admission.decision import Decision, Denial, DenialCode, Patc
 from imagegate.core.admission.request import AdmissionRequest, Phase
 from imagegate.core.admission.trace import Trace
 from imagegate.core.admission.workload import DOCKER_IMAGE, ImageUse
+from imagegate.core.image_policy.attributes import Attributes, Unresolved
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.coverage import Plan
 from imagegate.core.image_policy.execution_rules import CompiledRule, RuleList, RuleResult
@@ -26,7 +27,7 @@ from imagegate.core.image_policy.messages import (
     upstream_detail,
 )
 from imagegate.core.image_policy.request import PolicyRequest
-from imagegate.core.image_policy.resolution import Attributes, Resolver, Unresolved
+from imagegate.core.image_policy.resolution import Resolver
 from imagegate.core.image_policy.trace import trace_hint, trace_image, trace_request
 from imagegate.core.image_policy.unmet import nearest_rule, rejection_hint
 from imagegate.core.image_policy.verdict_cache import Verdict, VerdictCache

@@ -11,9 +11,9 @@ from typing import Any
 from imagegate.core.admission.decision import Denial, DenialCode
 from imagegate.core.admission.request import AdmissionRequest, GroupKind
 from imagegate.core.admission.workload import ImageUse
+from imagegate.core.image_policy.attributes import Attributes, Unresolved
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.execution_rules import CompiledRule
-from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.kube.field_errors import aggregate
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Cause, Status

@@ -7,19 +7,19 @@ Source: docs/spec/image-policy.md 5; openshift/apiserver-library-go, pkg/admissi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 from imagegate.core.admission.access_review import Access
 from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Lookup, Unknown
 from imagegate.core.admission.request import User
 from imagegate.core.admission.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
+from imagegate.core.image_policy.attributes import Attributes, Doubt, Unresolved
 from imagegate.core.image_policy.behaviour import Behaviour
+from imagegate.core.image_policy.integrated_registry import is_integrated, may_be_integrated
 from imagegate.core.image_streams.questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
 from imagegate.core.references.openshift import DEFAULT_TAG, ImageReference
-from imagegate.core.references.registry_hosts import WELL_KNOWN_INTEGRATED, all_places, places, spelled
 from imagegate.errors import InvalidReference
 
 IMAGE_GROUP = "image.openshift.io"
@@ -28,45 +28,6 @@ NO_LOCAL_NAMES = (
 )
 
 EMPTY = ImageReference()
-
-
-class Doubt(NamedTuple):
-    """The facts about an image that are not known because a look-up failed."""
-
-    because: str
-    name: bool = False
-    """The name may resolve to another one."""
-    image: bool = False
-    """There may be an Image object, with any labels and annotations."""
-    integrated: bool = False
-    """It may be in the integrated registry even if ``Attributes.integrated`` is false."""
-
-
-class Attributes(NamedTuple):
-    """The known facts about one image: the input of the execution rules."""
-
-    name: ImageReference
-    image: Mapping[str, Any] | None = None
-    """The Image object whose labels and annotations count; None if the image could not be resolved."""
-    integrated: bool = False
-    local_rewrite: bool = False
-    doubt: Doubt | None = None
-    """Facts that are not known: a rule that depends on them gives no certain result."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """The reason why an image could not be resolved; ``because`` is the original's sentence."""
-
-    because: str
-    not_found: bool = False
-    """The API answered 404, whose message the original loses."""
-    failed: bool = False
-    """A look-up failed (time-out, 5xx): neither a no nor a permission."""
-    integrated: bool = False
-    """The reference certainly names the integrated registry."""
-    elsewhere: bool = False
-    """A tag of another registry, about which nothing is known here and nothing was looked up."""
 
 
 class _Failed(Exception):  # never leaves this module
@@ -170,14 +131,9 @@ class Resolver:
 
     def names_integrated(self, reference: ImageReference) -> bool:
         """True if the registry part is one of the integrated registry's names."""
-        behaviour, registry = self._behaviour, reference.registry
-        if not registry or not behaviour.integrated_registries:
-            return False
-        if not behaviour.canonical_integrated:
-            return registry in behaviour.integrated_registries
-        if self._own:
-            return _may_be_integrated(registry, behaviour)
-        return spelled(registry) in _spellings(behaviour.integrated_registries)
+        if self._own and self._behaviour.canonical_integrated:
+            return may_be_integrated(reference.registry, self._behaviour)
+        return is_integrated(reference.registry, self._behaviour)
 
     def needs_second_look(self, use: ImageUse) -> bool:
         """True if imagegate itself may see more of the image resolved last than the user did.
@@ -192,7 +148,7 @@ class Resolver:
             reference = self.parse(use.name)
         except InvalidReference:
             return False
-        return not self.names_integrated(reference) and _may_be_integrated(reference.registry, self._behaviour)
+        return not self.names_integrated(reference) and may_be_integrated(reference.registry, self._behaviour)
 
     def _docker_image(self, text: str) -> Attributes | None:
         try:
@@ -404,24 +360,6 @@ _HOLDERS_TRIED = 8
 """Namespaces asked about, because each costs access reviews; those after them do not credit."""
 _NOT_READ = Absent("")
 """Used in the place of an answer that the result does not depend on."""
-
-
-@lru_cache(maxsize=16)
-def _spellings(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(spelled(name) for name in names)
-
-
-def _may_be_integrated(registry: str, behaviour: Behaviour) -> bool:
-    """True if a node may find the integrated registry by this name: any of its names, in any spelling."""
-    names = behaviour.integrated_registries
-    if not registry or not names:
-        return False
-    return not places(registry).isdisjoint(_places(names, behaviour.external_registries))
-
-
-@lru_cache(maxsize=16)
-def _places(names: tuple[str, ...], external: tuple[str, ...]) -> frozenset[str]:
-    return all_places((*names, *external, *WELL_KNOWN_INTEGRATED))
 
 
 def _as_name(reference: ImageReference, text: str) -> ImageReference:

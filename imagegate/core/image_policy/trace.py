@@ -5,11 +5,11 @@ from __future__ import annotations
 from imagegate.core.admission.request import AdmissionRequest
 from imagegate.core.admission.trace import HINT, Step, Trace
 from imagegate.core.admission.workload import ImageUse
+from imagegate.core.image_policy.attributes import Attributes, Unresolved
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.coverage import Plan
 from imagegate.core.image_policy.execution_rules import CompiledRule, RuleList, RuleResult, may_match
 from imagegate.core.image_policy.request import Exclusions
-from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.image_policy.unmet import unmet_conditions
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.words import counted

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from imagegate.core.admission.hint import nearest_rule_hint, rejected_hint, some
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ValueCondition
 from imagegate.core.image_policy.execution_rules import (
@@ -18,7 +19,6 @@ from imagegate.core.image_policy.execution_rules import (
     registry_holds,
 )
 from imagegate.core.image_policy.request import Exclusions
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.near_hosts import host_of
 

@@ -13,9 +13,9 @@ from imagegate.core.admission.answer_reader import AnswerReader
 from imagegate.core.admission.decision import Decision
 from imagegate.core.admission.request import AdmissionRequest, GroupResource
 from imagegate.core.admission.workload import ImageUse
+from imagegate.core.image_policy.attributes import Attributes, Unresolved
 from imagegate.core.image_policy.execution_rules import RuleResult
 from imagegate.core.image_policy.request import Exclusions, PolicyRequest
-from imagegate.core.image_policy.resolution import Attributes, Unresolved
 
 VERDICTS_MAX = 4096
 DECISIONS_MAX = 1024

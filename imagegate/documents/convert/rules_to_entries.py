@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from imagegate.core.admission.request import GroupResource
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import PODS, fails, rewrites
 from imagegate.core.image_policy.execution_rules import CompiledRule, compile_rule, covers, registry_holds
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.references.overlap import overlap

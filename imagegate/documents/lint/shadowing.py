@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule
 from imagegate.core.image_policy.execution_rules import (
@@ -19,7 +20,6 @@ from imagegate.core.image_policy.execution_rules import (
     covers,
     registry_holds,
 )
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.references.wildcard import Wildcard
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.request import GroupResource
+from imagegate.core.image_policy.attributes import Attributes, Doubt
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from imagegate.core.image_policy.config import ExecutionRule, ValueCondition
 from imagegate.core.image_policy.execution_rules import RuleList, RuleResult, Rules, UpstreamPanic, covers
-from imagegate.core.image_policy.resolution import Attributes, Doubt
 from imagegate.core.references.openshift import ImageReference
 
 PODS = GroupResource("", "pods")

@@ -6,6 +6,7 @@ import pytest
 
 from imagegate.core.admission.decision import Denial, DenialCode
 from imagegate.core.admission.request import GroupKind
+from imagegate.core.image_policy.attributes import Attributes, Unresolved
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from imagegate.core.image_policy.config import ExecutionRule
 from imagegate.core.image_policy.execution_rules import compile_rule
@@ -20,7 +21,6 @@ from imagegate.core.image_policy.messages import (
     types_differ,
     upstream_detail,
 )
-from imagegate.core.image_policy.resolution import Attributes, Unresolved
 from imagegate.core.references.openshift import ImageReference
 from tests.core.image_policy.test_plugin import pod
 from tests.support.image_policy_setup import PolicySetup, request_for

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegate.core.admission.hint import HINT_MAX
+from imagegate.core.image_policy.attributes import Attributes, Doubt
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import PODS, ExecutionRule, ValueCondition
 from imagegate.core.image_policy.execution_rules import RuleList, Rules, matches
 from imagegate.core.image_policy.request import Exclusions
-from imagegate.core.image_policy.resolution import Attributes, Doubt
 from imagegate.core.image_policy.unmet import nearest_rule, rejection_hint, unmet_conditions
 from imagegate.core.references.openshift import ImageReference
 

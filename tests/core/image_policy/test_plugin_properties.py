@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagegate.core.admission.request import AdmissionRequest, Phase
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule, ImagePolicyConfig
 from imagegate.core.image_policy.plugin import ImagePolicyPlugin
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.image_policy_config import load_image_policy
 from tests.support.image_policy_setup import PolicySetup, request_for, review_of

@@ -12,8 +12,9 @@ from imagegate.core.admission.lookup import Absent, Ambiguous, Found, Lookup, Un
 from imagegate.core.admission.plugin import KnownAnswers, Question
 from imagegate.core.admission.request import User
 from imagegate.core.admission.workload import DOCKER_IMAGE, IMAGE_STREAM_IMAGE, IMAGE_STREAM_TAG, ImageUse
+from imagegate.core.image_policy.attributes import Attributes, Doubt, Unresolved
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
-from imagegate.core.image_policy.resolution import NO_LOCAL_NAMES, Attributes, Doubt, Resolver, Unresolved
+from imagegate.core.image_policy.resolution import NO_LOCAL_NAMES, Resolver
 from imagegate.core.image_streams.questions import Image, PullSpecHolders, Stream, StreamImage, StreamTag
 
 DIGEST = "sha256:" + "1" * 64

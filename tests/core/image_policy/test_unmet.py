@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from imagegate.core.admission.hint import NAMED_MAX
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import ExecutionRule, ValueCondition
 from imagegate.core.image_policy.execution_rules import compile_rule, matches
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.image_policy.unmet import unmet_conditions
 from imagegate.core.references.openshift import ImageReference
 

@@ -13,10 +13,10 @@ from imagegate.core.enforcement.behaviour import CiseSettings, Profile
 from imagegate.core.enforcement.image import parse_image
 from imagegate.core.enforcement.policy import PolicyGroup
 from imagegate.core.enforcement.selection import PolicySet, Selected, select
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour
 from imagegate.core.image_policy.config import PODS
 from imagegate.core.image_policy.execution_rules import Rules
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.profile import Profile as ConfigProfile
 from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.convert.losses import Effect, is_exact

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagegate.core.admission.request import GroupResource
+from imagegate.core.image_policy.attributes import Attributes
 from imagegate.core.image_policy.behaviour import Behaviour, openshift_4
 from imagegate.core.image_policy.config import PODS, ExecutionRule, ValueCondition
 from imagegate.core.image_policy.execution_rules import CompiledRule, RuleResult, Rules
-from imagegate.core.image_policy.resolution import Attributes
 from imagegate.core.references.openshift import ImageReference
 from imagegate.core.references.wildcard import Wildcard
 from imagegate.documents.lint.shadowing import described, pattern_covers, shadowed_rules
