@@ -18,7 +18,7 @@ _PATTERNS = {
     "<uid>": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "<uuid>": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "<rv>": r"\d+",
-    ",<managedFields>,": r"\},",
+    ",<managedFields>,": r',\\+"managedFields\\+":\[.*\]\},',
     "<hash>": r"[0-9A-Fa-f]+",
     "<age>": r"(?:Less than a|About an?|\d+) \w+ ago|(?:\d+[smhdy])+",
     "<continue>": r".+",

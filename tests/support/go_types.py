@@ -82,11 +82,12 @@ def read_go_file(path: Path) -> GoFile:
 def _comment(lines: list[str]) -> Comment:
     markers: dict[str, list[str]] = {}
     text: list[str] = []
+    is_published = True
     for line in lines:
         if marker := _MARKER.match(line):
             markers.setdefault(marker[1], []).append(marker[2] or "")
-        elif line.startswith("---"):
-            break
-        elif not line.startswith("+"):
+        elif line.startswith("---"):  # notes for developers follow, and markers
+            is_published = False
+        elif is_published and not line.startswith("+"):
             text.append(line)
     return Comment("\n".join(text).strip(), markers)

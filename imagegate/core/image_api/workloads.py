@@ -54,8 +54,14 @@ def as_served(new: JsonObject, old: JsonObject | None, why: str) -> JsonObject:
     if kind not in _STATUS:
         return new
     if kind in _DEFAULTS:
-        new = _with_generation({**new, "spec": _with_defaults(kind, new.get("spec"))}, old)
+        new = _with_generation(with_defaults(new), old)
     return {**new, "status": _STATUS[kind](new, old, why)}
+
+
+def with_defaults(found: JsonObject) -> JsonObject:
+    """The object with the defaults of its kind."""
+    kind = found.get("kind") or ""
+    return {**found, "spec": _with_defaults(kind, found.get("spec"))} if kind in _DEFAULTS else found
 
 
 def _with_defaults(kind: str, spec: Any) -> Any:

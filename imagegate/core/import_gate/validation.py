@@ -43,8 +43,8 @@ from imagegate.errors import InvalidReference
 
 _REFERENCE_POLICIES = ("Source", "Local")
 _KINDS_TEXT = "valid values are 'DockerImage', 'ImageStreamImage', 'ImageStreamTag'"
-_NOT_COMPARED = frozenset({"managedFields", "selfLink"})
-"""Metadata fields that the API server manages and users cannot change."""
+_NOT_COMPARED = frozenset({"selfLink"})
+"""Metadata fields that users cannot change. Owners of fields are compared, as in the original."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from imagegate.core.image_api.resources import (
 )
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError
+from imagegate.service.image_api.applying import MayCreate, applied_object
 from imagegate.service.image_api.cluster import (
     DRY_CLUSTER,
     Admit,
@@ -41,12 +42,13 @@ from imagegate.service.image_api.cluster import (
     PlainRules,
     WorkloadRules,
 )
+from imagegate.service.image_api.field_owners import Configuration
 from imagegate.service.image_api.images import ImageRules, Mappings, Signatures, StreamImages
 from imagegate.service.image_api.imports import Imports
 from imagegate.service.image_api.namespaces import create_first_namespaces
 from imagegate.service.image_api.processed_templates import ProcessedTemplates
 from imagegate.service.image_api.projects import ProjectRequests, Projects, Users
-from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject, ListOptions
+from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject, ListOptions, Written
 from imagegate.service.image_api.reviews import review_of
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import (
@@ -56,7 +58,7 @@ from imagegate.service.image_api.streams import (
     pull_secrets,
     stream_layers,
 )
-from imagegate.service.image_api.tags import ImageTags, StreamTags
+from imagegate.service.image_api.tags import ImageTags, StreamTags, TagObjects
 from imagegate.service.imports.importer import Importer
 
 _PLAIN = frozenset({"configmaps", "serviceaccounts", "services", SECRETS.name, EVENTS.name, TEMPLATES.name})
@@ -109,7 +111,7 @@ class ImageApi:
         self.streams = StoredObjects(store, STREAMS, StreamRules(objects), now=objects.now, cluster=objects.cluster)
         self.images = StoredObjects(store, IMAGES, ImageRules(objects), now=objects.now)
         signed_images = StoredObjects(store, IMAGES, ImageRules(objects, trusts_signatures=True), now=objects.now)
-        self._status_rules = StreamStatusRules(objects)
+        self._status = StoredObjects(store, STREAMS, StreamStatusRules(objects), now=objects.now, subresource="status")
         self.imports = Imports(objects, importer)
         projects = Projects(objects, admit)
         self.endpoints: Mapping[ApiResource, object] = {
@@ -173,8 +175,35 @@ class ImageApi:
         self, request: ApiRequest, name: str, change: Change, *, is_patch: bool = True
     ) -> JsonObject:
         """Change ``imagestreams/NAME/status``."""
-        status = StoredObjects(self.objects.store, STREAMS, self._status_rules, now=self.objects.now)
-        return status.update(request, name, change, is_patch=is_patch)
+        return self._status.update(request, name, change, is_patch=is_patch)
+
+    def applied(
+        self,
+        request: ApiRequest,
+        resource: ApiResource,
+        name: str,
+        sub_resource: str,
+        asked: Configuration,
+        may_create: MayCreate,
+    ) -> Written | None:
+        """Write what a configuration makes of an object; None: the resource has no patches.
+
+        Args:
+            request: names the manager.
+            resource: of the object.
+            name: of the object.
+            sub_resource: ``status`` of a stream; empty: the object itself.
+            asked: the configuration.
+            may_create: called before an object is made.
+        """
+        endpoint = self.endpoints[resource]
+        if sub_resource:
+            return applied_object(self._status, request, name, asked, None)
+        if isinstance(endpoint, TagObjects):
+            return endpoint.apply(request, name, asked)
+        if isinstance(endpoint, StoredObjects):
+            return applied_object(endpoint, request, name, asked, may_create)
+        return None
 
 
 def _rules_of(resource: ApiResource, admit: Admit) -> ClusterRules:

@@ -12,12 +12,15 @@ from imagegate.core.kube.status import IMAGE_GROUP, StatusError, bad_request
 from imagegate.errors import InvalidInput
 from imagegate.service.image_api.request import ApiRequest, JsonObject
 
-_DROPPED = ("managedFields", "selfLink")
+_OWNERS = "managedFields"
+_DROPPED = (_OWNERS, "selfLink")
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 _LEGACY = "v1"
 
 
-def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, name: str = "") -> JsonObject:
+def checked_body(
+    resource: ApiResource, request: ApiRequest, body: JsonObject, name: str = "", *, keeps_owners: bool = False
+) -> JsonObject:
     """The object as rules look at it: decoded, with kind, API version and namespace filled in.
 
     Args:
@@ -25,11 +28,16 @@ def checked_body(resource: ApiResource, request: ApiRequest, body: JsonObject, n
         request: has the namespace.
         body: as sent.
         name: from the path; empty if the path has none.
+        keeps_owners: leave ``managedFields`` in it, also an empty list, which resets them.
 
     Raises:
         StatusError: 400, the object is not of the request's kind, namespace or name, or a field has the wrong type.
     """
+    sent = body
     metadata = _metadata(body := decoded_body(resource, body))
+    owners = (sent.get("metadata") or {}).get(_OWNERS)
+    if keeps_owners and owners is not None:
+        metadata[_OWNERS] = owners
     if resource.namespaced:
         if (metadata.get("namespace") or request.namespace) != request.namespace:
             what = "the namespace of the provided object does not match the namespace sent on the request"

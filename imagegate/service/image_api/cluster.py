@@ -20,7 +20,7 @@ from imagegate.core.admission.decision import PatchOp
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import API_VERSIONS, Phase, User
 from imagegate.core.image_api.resources import NAMESPACES, RESOURCES, ApiResource
-from imagegate.core.image_api.workloads import as_served, with_stored_generation
+from imagegate.core.image_api.workloads import as_served, with_defaults, with_stored_generation
 from imagegate.core.image_streams.limits import limits_images_only
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
@@ -140,6 +140,10 @@ class ClusterRules:
         """The object as it is stored."""
         return found
 
+    def defaulted(self, found: JsonObject) -> JsonObject:
+        """The object with its kind's defaults."""
+        return found
+
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Admission first, as in an API server; then the name."""
         new = self._admit(request, "CREATE", self._resource, new, None)
@@ -176,6 +180,10 @@ class ClusterRules:
 
 class WorkloadRules(ClusterRules):
     """Pods and everything that has pods or builds in it."""
+
+    def defaulted(self, found: JsonObject) -> JsonObject:
+        """The object with the defaults of workloads."""
+        return with_defaults(found)
 
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Pods stay pending for ever."""

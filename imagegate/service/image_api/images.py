@@ -80,6 +80,10 @@ class ImageRules:
         """The Image as it is stored, with empty metadata if it has none."""
         return with_shown_metadata(found)
 
+    def defaulted(self, found: JsonObject) -> JsonObject:
+        """The Image itself."""
+        return found
+
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new Image with metadata from its manifest, and without the manifest if the registry stores it."""
         new = without_shown_metadata(new)
@@ -232,7 +236,7 @@ class Signatures:
                 raise StatusError(already_exists(_SIGNATURES, name))
             return {**found, "signatures": [*(found.get("signatures") or ()), new]}
 
-        self._images.update(request, image, add, is_patch=True)
+        self._images.update(request.unrecorded(), image, add, is_patch=True)
         return new
 
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:  # noqa: ARG002
@@ -248,7 +252,7 @@ class Signatures:
                 raise StatusError(not_found(_SIGNATURES, name))
             return {**found, "signatures": kept}
 
-        self._images.update(request, image, remove, is_patch=True)
+        self._images.update(request.unrecorded(), image, remove, is_patch=True)
         return success()
 
 
@@ -312,7 +316,7 @@ class Mappings:
 
     def _create_image(self, request: ApiRequest, image: JsonObject) -> None:
         try:
-            self._images.create(request, image)
+            self._images.create(request.unrecorded(), image)
         except StatusError as error:
             if error.status.reason != "AlreadyExists":
                 raise
@@ -356,7 +360,7 @@ class Mappings:
             changed, is_changed = with_event(found, tag, dated)
             return with_tracking_tags(changed, tag, dated) if is_changed else found
 
-        self._update_status(request, name, add)
+        self._update_status(request.unrecorded(), name, add)
 
 
 def _is_other(now: JsonObject | None, before: JsonObject | None) -> bool:

@@ -6,8 +6,8 @@ import base64
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -35,6 +35,13 @@ def attempts() -> Iterator[int]:
         yield number
 
 
+class Written(NamedTuple):
+    """An object after a write; ``is_new`` if it was created (201)."""
+
+    object: JsonObject
+    is_new: bool
+
+
 @dataclass(slots=True)
 class ApiRequest:
     """The caller, the namespace, and the mode of a request. ``warnings`` are returned to the user with any result."""
@@ -43,6 +50,12 @@ class ApiRequest:
     namespace: str = ""
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    manager: str | None = None
+    """Owner of the fields that the request writes; None: no owner is recorded."""
+
+    def unrecorded(self) -> ApiRequest:
+        """The request, for writes that it causes in other objects."""
+        return replace(self, manager=None)
 
 
 @dataclass(frozen=True, slots=True)

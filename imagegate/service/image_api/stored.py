@@ -39,6 +39,7 @@ from imagegate.ports.image_store import (
     ObjectMissing,
 )
 from imagegate.service.image_api.bodies import checked_body
+from imagegate.service.image_api.field_owners import FieldOwners, with_kept_times
 from imagegate.service.image_api.host_cluster import StoredCluster, check_namespace
 from imagegate.service.image_api.request import (
     ApiRequest,
@@ -82,6 +83,9 @@ class Rules(Protocol):
     def shown(self, found: JsonObject) -> JsonObject:
         """The object as it is read."""
 
+    def defaulted(self, found: JsonObject) -> JsonObject:
+        """The object with the defaults that it gets before anything is compared. It may be malformed."""
+
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new object as it is stored. Its name may still be missing (``generateName``)."""
 
@@ -103,9 +107,11 @@ class StoredObjects:
         *,
         now: Callable[[], str] | None = None,
         cluster: HostCluster | None = None,
+        subresource: str = "",
     ) -> None:
         self._cluster = cluster or StoredCluster(store)
         self._now = now or _now
+        self.owners = FieldOwners(resource, self._now, rules.defaulted, subresource)
         self.resource = resource
         self.rules = rules
         self._store = store
@@ -125,6 +131,10 @@ class StoredObjects:
         if found is None:
             raise StatusError(not_found(self.resource.name, name, group=self.resource.group))
         return repaired(self.resource.kind, found)
+
+    def exists(self, request: ApiRequest, name: str) -> bool:
+        """True if there is such an object."""
+        return self._store.get(self.key(request, name)) is not None
 
     def shown(self, found: JsonObject) -> JsonObject:
         """The object as it is read, even if its stored form is not valid."""
@@ -164,7 +174,7 @@ class StoredObjects:
 
     def create(self, request: ApiRequest, body: JsonObject) -> JsonObject:
         """Store a new object."""
-        new = checked_body(self.resource, request, body)
+        new = self.owners.created(request, checked_body(self.resource, request, body, keeps_owners=True))
         if self.resource.namespaced:
             check_namespace(self._cluster, self.resource, request.namespace, new["metadata"].get("name") or "")
         if new["metadata"].get("resourceVersion"):
@@ -216,8 +226,10 @@ class StoredObjects:
         """Change an object. A patch, or an update without a version, is retried after a conflict."""
         for _ in attempts():
             old = self.stored(request, name)
-            given = change(self.rules.shown(old)) if is_patch else change(old)
-            new = checked_body(self.resource, request, given, name)
+            shown = self.rules.shown(old)
+            given = change(shown) if is_patch else change(old)
+            new = checked_body(self.resource, request, given, name, keeps_owners=True)
+            new = self.owners.updated(request, new, shown)
             if not is_patch:
                 self._check_uid(new["metadata"], old)
             try:
@@ -250,7 +262,7 @@ class StoredObjects:
         errors = new_finalizer_errors(new, old)
         if errors:
             raise StatusError(invalid(self.resource.kind, name, errors * 2, group=self.resource.group))
-        kept = rules.updated(request, new, old)
+        kept = with_kept_times(rules.updated(request, new, old), old)
         shown = {**kept, "metadata": {**kept["metadata"], "resourceVersion": version}}
         if request.dry_run:
             return shown

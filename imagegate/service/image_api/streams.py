@@ -17,6 +17,7 @@ from imagegate.core.image_api.resources import STREAMS
 from imagegate.core.image_api.stored_forms import repaired
 from imagegate.core.image_policy.marks import Marks
 from imagegate.core.image_streams.generations import (
+    normalized,
     prepared_for_create,
     prepared_for_status_update,
     prepared_for_update,
@@ -269,6 +270,10 @@ class StreamRules:
         """The stream with its computed status."""
         return with_computed_status(found, self._objects.hosts())
 
+    def defaulted(self, found: JsonObject) -> JsonObject:
+        """The stream as it is written, with the defaults of its tags."""
+        return normalized(found)
+
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new stream: the sent status is dropped, and every tag has generation 1."""
         return self._checked(request, prepared_for_create(new, self._objects.hosts()), None)
@@ -293,12 +298,8 @@ class StreamStatusRules(StreamRules):
     """Rules for writing ``imagestreams/status``."""
 
     def shown(self, found: JsonObject) -> JsonObject:
-        """The stream with the status that was sent, without the repositories that are computed on a read."""
-        status = dict(found.get("status") or {})
-        computed = with_computed_status(found, self._objects.hosts())["status"]
-        for key in ("dockerImageRepository", "publicDockerImageRepository"):
-            if status.get(key) and status[key] == computed.get(key):
-                del status[key]
+        """The stream with the status that was stored, without the repositories that are computed on a read."""
+        status = found.get("status") or {}
         return {**found, "status": {**status, "dockerImageRepository": status.get("dockerImageRepository") or ""}}
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:

@@ -6,7 +6,6 @@ Rule: docs/spec/import-gate.md 6.3 and 7. Source: openshift-apiserver, registry/
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 from imagegate.core.image_api.resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
 from imagegate.core.image_api.stored_forms import tolerant
@@ -41,25 +40,20 @@ from imagegate.core.references.openshift import DEFAULT_TAG
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectMissing
 from imagegate.service.image_api.bodies import checked_body
+from imagegate.service.image_api.field_owners import Configuration, FieldOwners
 from imagegate.service.image_api.request import (
     ApiRequest,
     Change,
     DeleteOptions,
     JsonObject,
     ListOptions,
+    Written,
     attempts,
     list_of,
     success,
 )
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import ImageObjects, in_update
-
-
-class Written(NamedTuple):
-    """The tag after a write; ``is_new`` if its spec tag was created (201)."""
-
-    object: JsonObject
-    is_new: bool
 
 
 class TagObjects(ABC):
@@ -72,6 +66,7 @@ class TagObjects(ABC):
     def __init__(self, objects: ImageObjects, streams: StoredObjects) -> None:
         self._objects = objects
         self._streams = streams
+        self.owners = FieldOwners(self.resource, objects.now, lambda found: found)
 
     @abstractmethod
     def view(self, stream: JsonObject, tag: str, *, allow_empty: bool) -> JsonObject:
@@ -167,7 +162,8 @@ class TagObjects(ABC):
             stored = self._objects.stream(request.namespace, stream_name)
             stream = stored or _new_stream(request.namespace, stream_name)
             old = self.view(stream, tag, allow_empty=True)
-            given = checked_body(self.resource, request, change(old), name)
+            given = checked_body(self.resource, request, change(old), name, keeps_owners=True)
+            given = self.owners.updated(request, given, old)
             can_retry = is_patch or not given["metadata"].get("resourceVersion")
             new = self.prepared(
                 self._with_missing_metadata(given, old, stored, name), old if stored is not None else None
@@ -185,6 +181,19 @@ class TagObjects(ABC):
                 raise StatusError(conflict(self.resource.name, name, str(error))) from error
             return Written(self.view(written, tag, allow_empty=True), is_new)
         raise StatusError(server_timeout(self.resource.name, "update"))
+
+    def apply(self, request: ApiRequest, name: str, configuration: Configuration) -> Written:
+        """Merge a configuration into a tag.
+
+        As in the original only a tag that makes its stream can be applied: any other gets owners by it, which are
+        metadata, and metadata of a tag cannot be changed.
+        """
+        return self.update(
+            request.unrecorded(),
+            name,
+            lambda live: self.owners.applied(request, configuration, live),
+            is_patch=True,
+        )
 
     def _with_missing_metadata(
         self, given: JsonObject, old: JsonObject, stored: JsonObject | None, name: str
@@ -241,7 +250,7 @@ class TagObjects(ABC):
         """
         if stored is None:
             try:
-                return self._streams.create(request, stream)
+                return self._streams.create(request.unrecorded(), stream)
             except StatusError as error:
                 if error.status.reason == "AlreadyExists":
                     raise ObjectChanged(str(error)) from error

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from imagegate.core.admission.access_review import Access, PathAccess
 from imagegate.core.admission.request import User
+from imagegate.core.image_api.patches import APPLY_PATCH
 from imagegate.core.image_api.resources import NAMESPACES, PROJECTS
 from imagegate.core.kube.status import IMAGE_GROUP, Status, StatusError, bad_request, too_large
 from imagegate.errors import InvalidInput
@@ -24,6 +25,7 @@ from imagegate.web.image_api.accepting import Form, accepted_form
 from imagegate.web.image_api.answers import answer, negotiated, shaped, status_answer
 from imagegate.web.image_api.bodies import read_body
 from imagegate.web.image_api.changes import checked_object, patch_change
+from imagegate.web.image_api.configurations import read_configuration
 from imagegate.web.image_api.identity import Identify, local_user
 from imagegate.web.image_api.requests import (
     NO_METHOD,
@@ -228,8 +230,9 @@ class _Requests:
         except StatusError as error:
             return _refused(error.status) if error.status.code == 403 else status_answer(error.status)
         form = accepted_form(request.headers.get("Accept", ""))
-        options = read_write_options(request.method, request.args, request.mimetype)
-        call = ApiRequest(user, target.namespace, options.dry_run)
+        agent = request.headers.get("User-Agent", "")
+        options = read_write_options(request.method, request.args, request.mimetype, agent)
+        call = ApiRequest(user, target.namespace, options.dry_run, manager=options.manager)
         if (request.content_length or 0) > BODY_MAX_BYTES:
             raise StatusError(too_large(f"limit is {BODY_MAX_BYTES}"))
         try:
@@ -280,6 +283,8 @@ class _Requests:
             return endpoint.list_objects(call, read_list_options(target, request.args)), 200
         if verb == "create" and isinstance(endpoint, Creates):
             return self._create(call, target, endpoint, options), 201
+        if verb == "patch" and request.mimetype == APPLY_PATCH:
+            return self._apply(call, target, options)
         if verb in ("update", "patch"):
             return self._change(verb, call, target, endpoint, options)
         if verb == "delete" and isinstance(endpoint, Deletes):
@@ -309,6 +314,22 @@ class _Requests:
         if isinstance(endpoint, StoredObjects):
             return endpoint.update(call, target.name, change, is_patch=is_patch), 200
         raise StatusError(NO_METHOD)
+
+    def _apply(self, call: ApiRequest, target: Target, options: WriteOptions) -> tuple[JsonObject, int]:
+        """Server-side apply. Without the object, the caller needs the right to create it."""
+        resource = target.resource
+        where = (resource.group, resource.name, target.sub_resource, target.namespace, target.name)
+        asked = Access(call.user, "create", *where)
+
+        def may_create() -> None:
+            if not is_administrator(asked):
+                authorise(self._api.objects, asked)
+
+        configuration = read_configuration(call, request.get_data(), options)
+        written = self._api.applied(call, resource, target.name, target.sub_resource, configuration, may_create)
+        if written is None:
+            raise StatusError(NO_METHOD)
+        return written.object, 201 if written.is_new else 200
 
     def _object(self, call: ApiRequest, target: Target, options: WriteOptions) -> JsonObject:
         """The object in the body."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import orjson
 
-from imagegate.core.image_api.patches import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from imagegate.core.image_api.patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from imagegate.core.kube.go_json import repeated_fields, syntax_error
 from imagegate.core.kube.status import Status, StatusError, bad_request
 from imagegate.documents.yaml.nodes import plain
@@ -88,11 +88,8 @@ def read_patch(content: bytes, media_type: str) -> object:
     """The patch in a body.
 
     Raises:
-        StatusError: 400 or 415; server-side apply is refused by name.
+        StatusError: 400 or 415.
     """
-    if media_type == APPLY_PATCH:
-        why = "server-side apply is not supported by this server: use kubectl apply without --server-side"
-        raise StatusError(_unsupported(why))
     if media_type not in PATCH_TYPES:
         raise StatusError(replace(_unsupported("415: Unsupported Media Type"), has_details=True))
     begin = "" if media_type == STRATEGIC_MERGE_PATCH else "error decoding patch: "

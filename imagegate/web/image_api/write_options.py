@@ -1,6 +1,6 @@
-"""Options of requests that write: ``dryRun``, ``fieldManager``, ``fieldValidation``.
+"""Options of requests that write: ``dryRun``, ``fieldManager``, ``fieldValidation``, ``force``.
 
-Source: k8s.io/apimachinery ``pkg/apis/meta/v1/validation`` (0.34).
+Sources: k8s.io/apimachinery ``pkg/apis/meta/v1/validation``; k8s.io/apiserver ``pkg/endpoints/handlers`` (0.34).
 """
 
 from __future__ import annotations
@@ -24,15 +24,20 @@ class WriteOptions(NamedTuple):
 
     dry_run: bool = False
     field_validation: str = WARN
+    manager: str = ""
+    """Owner of the fields that are written."""
+    force: bool = False
+    """An apply takes fields of other managers."""
 
 
-def read_write_options(method: str, query: MultiDict[str, str], media_type: str) -> WriteOptions:
+def read_write_options(method: str, query: MultiDict[str, str], media_type: str, user_agent: str = "") -> WriteOptions:
     """The options in the parameters of a request.
 
     Args:
         method: of the request.
         query: the parameters.
         media_type: of the body: server-side apply has rules of its own.
+        user_agent: of the client; its first word is the manager if no other is named.
 
     Raises:
         StatusError: 422, one has a value that means nothing.
@@ -55,7 +60,14 @@ def read_write_options(method: str, query: MultiDict[str, str], media_type: str)
         errors.append(not_supported("fieldValidation", validation, ("", IGNORE, STRICT, WARN)))
     if errors:
         raise StatusError(invalid_status(kind, "", errors, group="meta.k8s.io"))
-    return WriteOptions(bool(dry_run), validation or WARN)
+    force = "force" in query and query["force"].lower() not in ("false", "0")
+    return WriteOptions(bool(dry_run), validation or WARN, manager or _program(user_agent), force)
+
+
+def _program(user_agent: str) -> str:
+    """The name of a client's program, without its version."""
+    name = "".join(letter for letter in user_agent.partition("/")[0] if letter.isprintable())
+    return name.encode("utf-8", "replace")[:_MANAGER_MAX_BYTES].decode("utf-8", "ignore")
 
 
 def _manager_errors(manager: str) -> list[FieldError]:
