@@ -28,8 +28,14 @@ _ANY = ("<uid>", "<rv>")
 _PLACEHOLDER = re.compile("|".join(map(re.escape, _PATTERNS)))
 
 
-def differences(pair: Pair, got: Got) -> list[str]:
-    """Every difference as ``PLACE: expected ..., got ...``; empty if the answers agree."""
+def differences(pair: Pair, got: Got, *, with_owners: bool = False) -> list[str]:
+    """Every difference as ``PLACE: expected ..., got ...``; empty if the answers agree.
+
+    Args:
+        pair: the request with the original's answer.
+        got: the own answer.
+        with_owners: compare ``managedFields``; most recordings have none.
+    """
     found = []
     if pair.status != got.status:
         found.append(f"status: expected {pair.status}, got {got.status}")
@@ -37,7 +43,10 @@ def differences(pair: Pair, got: Got) -> list[str]:
         expected, own = pair.response_headers.get(name, ""), got.headers.get(name, "")
         if not _same_text(expected, own):
             found.append(f"{name}: expected {expected!r}, got {own!r}")
-    return [*found, *_compared("", _in_order(_without_length(pair.response)), _in_order(body_of(got)))]
+    own_body = body_of(got)
+    shown = _with_sorted_owners(own_body) if with_owners else _without_owners(own_body)
+    expected = _with_sorted_owners(_without_length(pair.response))
+    return [*found, *_compared("", _in_order(expected), _in_order(shown))]
 
 
 def _without_length(body: Any) -> Any:
@@ -54,21 +63,20 @@ def body_of(got: Got) -> Any:
         return {"binary": "bytes", "prefix": prefix if prefix == _MAGIC else ""}
     text = got.content.decode("utf-8", "replace")
     try:
-        return _shown(json.loads(text))
+        return json.loads(text)
     except ValueError:
         pass
     try:
-        lines = [_shown(json.loads(line)) for line in text.splitlines() if line.strip()]
+        lines = [json.loads(line) for line in text.splitlines() if line.strip()]
     except ValueError:
         return text
     return {"events": lines} if len(lines) > 1 else lines[0] if lines else ""
 
 
-def _shown(value: Any) -> Any:
-    """The value without managed fields, which differ by design."""
+def _without_owners(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _shown(each) for key, each in value.items() if key != "managedFields"}
-    return [_shown(each) for each in value] if isinstance(value, list) else value
+        return {key: _without_owners(each) for key, each in value.items() if key != "managedFields"}
+    return [_without_owners(each) for each in value] if isinstance(value, list) else value
 
 
 def _in_order(body: Any) -> Any:
@@ -82,6 +90,24 @@ def _in_order(body: Any) -> Any:
     start, bracket, listed = str(body.get("message") or "").partition(": [")
     message = f"{start}{bracket}{sorted(listed.removesuffix(']').split(', '))}"
     return {**body, "message": message, "details": {**body["details"], "causes": ordered}}
+
+
+def _with_sorted_owners(value: Any) -> Any:
+    """The value with owners in an order that does not depend on the second in which each wrote."""
+    if isinstance(value, list):
+        return [_with_sorted_owners(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: sorted(each, key=_owner)
+        if key == "managedFields" and isinstance(each, list)
+        else _with_sorted_owners(each)
+        for key, each in value.items()
+    }
+
+
+def _owner(entry: Mapping[str, Any]) -> str:
+    return json.dumps([entry.get(key) for key in ("manager", "operation", "subresource")])
 
 
 def _compared(path: str, expected: Any, got: Any) -> Iterator[str]:

@@ -22,7 +22,7 @@ from tests.support.certificates import Authority
 from tests.support.image_api import Api, served
 
 COMMANDS = Path(__file__).with_name("commands.yaml")
-HEADERS = ("Accept", "Content-Type", "Impersonate-User", "Impersonate-Group")
+HEADERS = ("Accept", "Content-Type", "Impersonate-User", "Impersonate-Group", "User-Agent")
 _DISCOVERY = re.compile(r"/(|version|openapi/.*|apis?|api/v1|apis/[^/]+|apis/[^/]+/v1)/?(\?.*)?")
 """Every command repeats these requests."""
 _SERVER = re.compile(r"/(|version|openapi/.*)(\?.*)?")

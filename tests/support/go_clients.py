@@ -128,6 +128,46 @@ class Merger:
         return found
 
 
+class FieldManager:
+    """Kubernetes' own field manager, in a running program.
+
+    Args:
+        process: the program.
+        schemas: of an OpenAPI v3 document.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], schemas: dict[str, Any]) -> None:
+        self._process = process
+        self._send({"schemas": schemas})
+
+    def _send(self, line: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{json.dumps(line)}\n")
+        self._process.stdin.flush()
+
+    def update(self, live: dict[str, Any], new: dict[str, Any], manager: str) -> dict[str, Any]:
+        """The new object with its ``managedFields``: ``{"result": ...}`` or ``{"error": ...}``."""
+        self._send({"live": live, "object": new, "manager": manager})
+        found: dict[str, Any] = _line(self._process)
+        return found
+
+    def apply(self, live: dict[str, Any], applied: dict[str, Any], manager: str, *, force: bool) -> dict[str, Any]:
+        """The merged object with its ``managedFields``: ``{"result": ...}`` or ``{"error": ...}``."""
+        self._send({"live": live, "object": applied, "manager": manager, "apply": True, "force": force})
+        found: dict[str, Any] = _line(self._process)
+        return found
+
+
+@contextmanager
+def managing_fields(schemas: dict[str, Any]) -> Iterator[FieldManager]:
+    """A field manager for the kinds in these schemas while the block runs."""
+    with subprocess.Popen([go_client("owners")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield FieldManager(process, schemas)
+        finally:
+            process.kill()
+
+
 @contextmanager
 def merging() -> Iterator[Merger]:
     """A program that merges while the block runs."""

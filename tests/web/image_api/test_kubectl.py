@@ -88,11 +88,30 @@ def test_apply(asked: Kubectl) -> None:
     assert "unchanged" in asked("apply", "-f", "-", text_in=STREAM.format(label="1")).stdout
     assert "configured" in asked("apply", "-f", "-", text_in=STREAM.format(label="2")).stdout
     assert asked.json("get", "is/two")["metadata"]["labels"] == {"x": "2"}
-    refused = asked("apply", "--server-side", "-f", "-", text_in=STREAM.format(label="3"), check=False)
-    assert "server-side apply is not supported by this server" in refused.stderr
     misspelt = STREAM.format(label="1").replace("lookupPolicy", "lookupPolcy").replace("two", "three")
     refused = asked("apply", "-f", "-", text_in=misspelt, check=False)
     assert 'unknown field "spec.lookupPolcy"' in refused.stderr
+
+
+def test_server_side_apply(asked: Kubectl) -> None:
+    def apply(label: str, *options: str, check: bool = True, text: str = STREAM) -> str:
+        done = asked("apply", "--server-side", *options, "-f", "-", text_in=text.format(label=label), check=check)
+        return done.stdout if check else done.stderr
+
+    assert "serverside-applied" in apply("1")
+    version = asked.json("get", "is/two")["metadata"]["resourceVersion"]
+    assert "serverside-applied" in apply("1")
+    assert asked.json("get", "is/two")["metadata"]["resourceVersion"] == version
+    assert "serverside-applied" in apply("2")
+    assert 'conflict with "kubectl": .metadata.labels.x' in apply("3", "--field-manager=other", check=False)
+    assert "serverside-applied" in apply("3", "--field-manager=other", "--force-conflicts")
+    assert asked.json("get", "is/two")["metadata"]["labels"] == {"x": "3"}
+    assert "serverside-applied" in apply("", text=STREAM.replace("labels", "annotations"))
+    found = asked.json("get", "is/two", "--show-managed-fields")["metadata"]
+    assert found["labels"] == {"x": "3"}
+    assert [entry["manager"] for entry in found["managedFields"]] == ["kubectl", "other"]
+    assert "serverside-applied" in apply("", "--field-manager=other", text=STREAM.replace("labels", "annotations"))
+    assert "labels" not in asked.json("get", "is/two")["metadata"]
 
 
 def test_dry_run(asked: Kubectl) -> None:

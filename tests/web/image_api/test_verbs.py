@@ -246,13 +246,6 @@ class TestPatches:
         api.post(STREAMS, new_stream())
         assert message in api.patch(f"{STREAMS}/app", body, code, kind=kind)["message"]
 
-    def test_server_side_apply_is_refused_by_name(self, api: Api) -> None:
-        api.post(STREAMS, new_stream())
-        answer = api.ask("PATCH", f"{STREAMS}/app?fieldManager=m", b"{}", Content_Type="application/apply-patch+yaml")
-        assert answer.status_code == 415
-        assert answer.json is not None
-        assert "server-side apply is not supported" in answer.json["message"]
-
     def test_a_users_patch_of_status_through_the_stream_does_nothing(self, api: Api) -> None:
         api.post(STREAMS, new_stream())
         forged = {"status": {"tags": [{"tag": "t", "items": [event(DIGEST_1, "quay.io/a/b")]}]}}
