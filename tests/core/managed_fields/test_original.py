@@ -175,11 +175,11 @@ def check(kubernetes: FieldManager, kind: str, sequence: list[tuple[str, bool, b
             theirs = kubernetes.apply(live, given, manager, force=force)
         else:
             theirs = kubernetes.update(live, given, manager)
-        try:
-            own = own_answer(kind, live, (manager, applies, force, given))
-        except NoElement as error:
-            assert str(error) in theirs["error"]
+        if "element 0: associative list with keys has an element" in theirs.get("error", "") and not applies:
+            with pytest.raises(NoElement, match="omits all key fields"):
+                own_answer(kind, live, (manager, applies, force, given))
             continue
+        own = own_answer(kind, live, (manager, applies, force, given))
         assert own.get("error") == theirs.get("error")
         if "error" in theirs:
             continue
