@@ -425,6 +425,16 @@ def next_name(watch: Any) -> str:
 
 
 class TestWatches:
+    def test_kubectl_prints_changes(self, image_api: Hooked, plane: ControlPlane, tmp_path: Path) -> None:
+        command = [program("kubectl"), "-n", image_api.namespace, "get", "is", "-w", "--output-watch-events"]
+        environment = {**os.environ, "KUBECONFIG": str(plane.kubectl.configuration), "HOME": str(tmp_path)}
+        log = tmp_path / "watch.log"
+        is_listed = lambda: b"ADDED" in log.read_bytes()  # noqa: E731 - a condition
+        image_api.apply(stream("listed"))  # kubectl prints what it lists before it watches
+        with started(command, port=0, log=log, env=environment, ready=is_listed) as watching:
+            image_api.apply(stream("printed"))
+            wait_until(lambda: "printed" in watching.output(), "the change")
+
     def test_stay_open_and_end_with_the_service(self, image_api: Hooked, plane: ControlPlane) -> None:
         path = f"{GROUP}/namespaces/{image_api.namespace}/imagestreams"
         version = json.loads(image_api("get", "--raw", path))["metadata"]["resourceVersion"]
@@ -439,12 +449,3 @@ class TestWatches:
             assert watch.read().strip() == b""
         wait_until(lambda: image_api.service.get("/readyz").status == 200, "the new workers")
         assert "first-seen" in image_api("get", "is")
-
-    def test_kubectl_prints_changes(self, image_api: Hooked, plane: ControlPlane, tmp_path: Path) -> None:
-        command = [program("kubectl"), "-n", image_api.namespace, "get", "is", "-w", "--output-watch-events"]
-        environment = {**os.environ, "KUBECONFIG": str(plane.kubectl.configuration), "HOME": str(tmp_path)}
-        log = tmp_path / "watch.log"
-        is_listed = lambda: b"ADDED" in log.read_bytes()  # noqa: E731 - a condition
-        with started(command, port=0, log=log, env=environment, ready=is_listed) as watching:
-            image_api.apply(stream("printed"))
-            wait_until(lambda: "printed" in watching.output(), "the change")
