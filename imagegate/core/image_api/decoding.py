@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from imagegate.core.image_api.field_checks import is_scalar
 from imagegate.core.image_api.schema import ANY_FORM, SCALARS, TYPES, Field, go_type, short_name
 from imagegate.core.kube.go_time import time_error
+from imagegate.core.kube.quantity import Quantity
 from imagegate.errors import InvalidInput
 
 _INTEGERS = {"int32": range(-(2**31), 2**31), "int64": range(-(2**63), 2**63)}
 _KIND = ("kind", "apiVersion")
-_QUANTITY = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?", re.ASCII)
-_NO_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
 
 class WrongType(InvalidInput):
@@ -116,16 +114,20 @@ def _scalar(type_: str, value: Any, path: str, struct: str, field: Field) -> Any
         if problem:
             raise WrongType(problem)
     if type_ == "bytes":
-        _check_base64(str(value))
+        return _base64(str(value))
     return value
 
 
 def _quantity(value: Any) -> str:
-    """A quantity; numbers become strings. They keep the unit that they were written with."""
-    text = str(value) if is_scalar("quantity", value) else ""
-    if not text or _QUANTITY.fullmatch(text) is None:
-        raise WrongType(_NO_QUANTITY)
-    return text
+    """A quantity in its canonical form.
+
+    Raises:
+        WrongType: it is none.
+    """
+    try:
+        return str(Quantity.parse(value))
+    except InvalidInput as error:
+        raise WrongType(str(error)) from error
 
 
 def _int_or_string(value: Any) -> Any:
@@ -135,10 +137,11 @@ def _int_or_string(value: Any) -> Any:
     return value
 
 
-def _check_base64(text: str) -> None:
+def _base64(text: str) -> str:
+    """The bytes, encoded anew: a text may have line breaks."""
     plain = text.replace("\r", "").replace("\n", "")
     try:
-        base64.b64decode(plain, validate=True)
+        return base64.b64encode(base64.b64decode(plain, validate=True)).decode("ascii")
     except (binascii.Error, ValueError) as error:
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
         at = next((index for index, letter in enumerate(text) if letter not in alphabet), len(text))

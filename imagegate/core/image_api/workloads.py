@@ -1,4 +1,4 @@
-"""Defaults, generation and status of workloads, where no controller runs.
+"""Generation and status of workloads, where no controller runs.
 
 An API server and its controllers set these, and clients rely on them: ``oc status`` reads ``replicas``, ``oc rollout
 status`` the strategy and the conditions. The status says at once what it would say when the time of a rollout is over.
@@ -12,38 +12,18 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 
-_ROLLING = {"type": "RollingUpdate"}
-_DEFAULTS: Mapping[str, JsonObject] = {
-    "CronJob": {
-        "concurrencyPolicy": "Allow",
-        "suspend": False,
-        "successfulJobsHistoryLimit": 3,
-        "failedJobsHistoryLimit": 1,
-    },
-    "DaemonSet": {"updateStrategy": _ROLLING, "revisionHistoryLimit": 10},
-    "Deployment": {
-        "replicas": 1,
-        "strategy": _ROLLING,
-        "revisionHistoryLimit": 10,
-        "progressDeadlineSeconds": 600,
-    },
-    "DeploymentConfig": {"replicas": 0},
-    "Job": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "suspend": False},
-    "ReplicaSet": {"replicas": 1},
-    "ReplicationController": {"replicas": 1},
-    "StatefulSet": {
-        "replicas": 1,
-        "podManagementPolicy": "OrderedReady",
-        "updateStrategy": {**_ROLLING, "rollingUpdate": {"partition": 0}},
-        "revisionHistoryLimit": 10,
-    },
+_COUNTED: Mapping[str, str] = {
+    **dict.fromkeys(("CronJob", "DaemonSet", "Deployment", "DeploymentConfig", "Job", "Pod"), "spec"),
+    **dict.fromkeys(("ReplicaSet", "ReplicationController", "StatefulSet"), "spec"),
+    "PodTemplate": "template",
 }
-"""Fields of ``spec``; of a strategy only the type, since nothing rolls."""
+"""The field whose changes the generation of a kind counts."""
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _FAILED_ROLLOUT = "ProgressDeadlineExceeded"
 
 
 def as_served(new: JsonObject, old: JsonObject | None, why: str) -> JsonObject:
-    """A workload as an API server stores it: with defaults, generation, and a status that is not the sender's.
+    """A workload as an API server stores it: with its generation, and a status that is not the sender's.
 
     Args:
         new: the object as it was sent and admitted.
@@ -51,45 +31,31 @@ def as_served(new: JsonObject, old: JsonObject | None, why: str) -> JsonObject:
         why: the message of conditions: nothing runs.
     """
     kind = new.get("kind") or ""
-    if kind not in _STATUS:
-        return new
-    if kind in _DEFAULTS:
-        new = _with_generation(with_defaults(new), old)
-    return {**new, "status": _STATUS[kind](new, old, why)}
+    if kind in _COUNTED:
+        new = _with_generation(new, old, _COUNTED[kind])
+    if kind == "DaemonSet":
+        new = _with_template_generation(new, old)
+    return {**new, "status": _STATUS[kind](new, old, why)} if kind in _STATUS else new
 
 
-def with_defaults(found: JsonObject) -> JsonObject:
-    """The object with the defaults of its kind."""
-    kind = found.get("kind") or ""
-    return {**found, "spec": _with_defaults(kind, found.get("spec"))} if kind in _DEFAULTS else found
-
-
-def _with_defaults(kind: str, spec: Any) -> Any:
-    if not isinstance(spec, dict):
-        return spec
-    defaults = _DEFAULTS[kind]
-    if kind == "Job" and spec.get("parallelism") is not None:
-        defaults = {key: value for key, value in defaults.items() if key != "completions"}
-    return _filled(spec, defaults)
-
-
-def _filled(given: JsonObject, defaults: JsonObject) -> JsonObject:
-    """``given`` with what it lacks; a strategy of another type has no defaults."""
-    filled = {**given}
-    for key, value in defaults.items():
-        if filled.get(key) is None:
-            filled[key] = value
-        elif isinstance(value, dict) and isinstance(filled[key], dict) and not filled[key].get("type"):
-            filled[key] = _filled(filled[key], value)
-    return filled
-
-
-def _with_generation(new: JsonObject, old: JsonObject | None) -> JsonObject:
-    """The generation counts the changes of ``spec``."""
+def _with_generation(new: JsonObject, old: JsonObject | None, counted: str) -> JsonObject:
+    """The generation counts the changes of a field."""
     before = 0 if old is None else (old.get("metadata") or {}).get("generation") or 0
-    is_changed = old is None or old.get("spec") != new.get("spec")
+    is_changed = old is None or old.get(counted) != new.get(counted)
     metadata = new.get("metadata") or {}
     return {**new, "metadata": {**metadata, "generation": before + 1 if is_changed or not before else before}}
+
+
+def _with_template_generation(new: JsonObject, old: JsonObject | None) -> JsonObject:
+    """An annotation of daemon sets counts the changes of the template."""
+    metadata = new.get("metadata") or {}
+    count = 1
+    if old is not None:
+        before = ((old.get("metadata") or {}).get("annotations") or {}).get(_TEMPLATE_GENERATION, "")
+        is_changed = (old.get("spec") or {}).get("template") != (new.get("spec") or {}).get("template")
+        count = (int(before) if before.isdecimal() else 0) + is_changed
+    annotations = {**(metadata.get("annotations") or {}), _TEMPLATE_GENERATION: str(count or 1)}
+    return {**new, "metadata": {**metadata, "annotations": annotations}}
 
 
 def with_stored_generation(new: JsonObject, old: JsonObject) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from imagegate.core.cluster_kinds.defaults import with_defaults
 from imagegate.core.image_api.decoding import WrongType, decoded
 from imagegate.core.image_api.resources import RESOURCES, ApiResource
 from imagegate.core.image_api.schema import TYPES
@@ -21,7 +22,7 @@ _LEGACY = "v1"
 def checked_body(
     resource: ApiResource, request: ApiRequest, body: JsonObject, name: str = "", *, keeps_owners: bool = False
 ) -> JsonObject:
-    """The object as rules look at it: decoded, with kind, API version and namespace filled in.
+    """The object as rules look at it: decoded, with defaults, kind, API version and namespace filled in.
 
     Args:
         resource: the expected kind.
@@ -34,7 +35,8 @@ def checked_body(
         StatusError: 400, the object is not of the request's kind, namespace or name, or a field has the wrong type.
     """
     sent = body
-    metadata = _metadata(body := decoded_body(resource, body))
+    body = with_defaults(resource.type, decoded_body(resource, body))
+    metadata = _metadata(body)
     owners = (sent.get("metadata") or {}).get(_OWNERS)
     if keeps_owners and owners is not None:
         metadata[_OWNERS] = owners

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -19,8 +19,12 @@ import orjson
 from imagegate.core.admission.decision import PatchOp
 from imagegate.core.admission.patch import apply_patch
 from imagegate.core.admission.request import API_VERSIONS, Phase, User
+from imagegate.core.cluster_kinds.defaults import with_defaults
+from imagegate.core.cluster_kinds.new_objects import before_admission, before_storage
+from imagegate.core.cluster_kinds.validation import object_errors
+from imagegate.core.image_api.decoding import decoded
 from imagegate.core.image_api.resources import NAMESPACES, RESOURCES, ApiResource
-from imagegate.core.image_api.workloads import as_served, with_defaults, with_stored_generation
+from imagegate.core.image_api.workloads import as_served, with_stored_generation
 from imagegate.core.image_streams.limits import limits_images_only
 from imagegate.core.image_streams.metadata_validation import (
     namespace_name_errors,
@@ -29,6 +33,7 @@ from imagegate.core.image_streams.metadata_validation import (
     validate_metadata_update,
 )
 from imagegate.core.kube.deletion import BACKGROUND, finalizers_of, marked_for_deletion
+from imagegate.core.kube.field_errors import FieldError
 from imagegate.core.kube.status import Cause, Status, StatusError, bad_request, forbidden, invalid
 from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectKey, ObjectMissing
@@ -142,18 +147,18 @@ class ClusterRules:
 
     def defaulted(self, found: JsonObject) -> JsonObject:
         """The object with its kind's defaults."""
-        return found
+        return with_defaults(self._resource.type, decoded(self._resource.type, found))
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Admission first, as in an API server; then the name."""
-        new = self._admit(request, "CREATE", self._resource, new, None)
+        new = self._admitted(request, "CREATE", before_admission(self._resource.kind, new), None)
         namespaced = self._resource.namespaced
         metadata = metadata_of(new)
         if not metadata.name and metadata.raw.get("generateName"):
             metadata = replace(metadata, name=f"{metadata.raw['generateName']}x")  # the name comes next
         errors = validate_metadata(metadata, self.name_errors, namespaced=namespaced, path="metadata")
-        self._refuse(new, errors)
-        return self.begun(request, new)
+        self._refuse(new, [*errors, *object_errors(self._resource.kind, new)])
+        return self.begun(request, before_storage(self._resource.kind, new, str(uuid.uuid4())))
 
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:  # noqa: ARG002
         """The object with the initial state of its kind."""
@@ -161,9 +166,14 @@ class ClusterRules:
 
     def updated(self, request: ApiRequest, new: JsonObject, old: JsonObject) -> JsonObject:
         """Admission, then checks of immutable fields."""
-        new = self._admit(request, "UPDATE", self._resource, new, old)
-        self._refuse(new, validate_metadata_update(metadata_of(new), metadata_of(old)))
+        new = self._admitted(request, "UPDATE", new, old)
+        errors = validate_metadata_update(metadata_of(new), metadata_of(old))
+        self._refuse(new, [*errors, *object_errors(self._resource.kind, new, old)])
         return new
+
+    def _admitted(self, request: ApiRequest, operation: str, new: JsonObject, old: JsonObject | None) -> JsonObject:
+        """The object as admission leaves it, with defaults for what a plug-in has added."""
+        return with_defaults(self._resource.type, self._admit(request, operation, self._resource, new, old))
 
     def deleted(self, request: ApiRequest, old: JsonObject) -> None:
         """Nothing depends on it."""
@@ -172,7 +182,7 @@ class ClusterRules:
         """Errors of ``name`` as the name of such an object."""
         return subdomain_errors(name, prefix)
 
-    def _refuse(self, new: JsonObject, errors: list[Any]) -> None:
+    def _refuse(self, new: JsonObject, errors: Sequence[FieldError]) -> None:
         if errors:
             name = (new.get("metadata") or {}).get("name") or ""
             raise StatusError(invalid(self._resource.kind, name, errors, group=self._resource.group))
@@ -180,10 +190,6 @@ class ClusterRules:
 
 class WorkloadRules(ClusterRules):
     """Pods and everything that has pods or builds in it."""
-
-    def defaulted(self, found: JsonObject) -> JsonObject:
-        """The object with the defaults of workloads."""
-        return with_defaults(found)
 
     def begun(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """Pods stay pending for ever."""

@@ -211,7 +211,7 @@ class StoredObjects:
         if self._store.get(key) is not None:
             raise ObjectExists(key.name)
         given = {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
-        return {**new, "metadata": {**new["metadata"], **given}}
+        return {**new, "metadata": {**given, **new["metadata"]}}
 
     def _named(self, new: JsonObject) -> JsonObject:
         metadata = new["metadata"]

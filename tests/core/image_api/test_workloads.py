@@ -1,4 +1,4 @@
-"""Defaults, generation and status of workloads in a cluster without controllers."""
+"""Generation and status of workloads in a cluster without controllers."""
 
 from __future__ import annotations
 
@@ -17,47 +17,6 @@ FAILED = [
 
 def made(kind: str, old: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
     return as_served({"kind": kind, "metadata": {"name": "a"}, "spec": {}, **fields}, old, WHY)
-
-
-@pytest.mark.parametrize(
-    "kind, given, filled",
-    [
-        ("ReplicaSet", {}, {"replicas": 1}),
-        ("ReplicationController", {"replicas": None}, {"replicas": 1}),
-        ("ReplicaSet", {"replicas": 0}, {"replicas": 0}),
-        ("DeploymentConfig", {}, {"replicas": 0}),
-        (
-            "Deployment",
-            {"strategy": {"rollingUpdate": {"maxSurge": 1}}, "paused": True},
-            {
-                "replicas": 1,
-                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
-                "revisionHistoryLimit": 10,
-                "progressDeadlineSeconds": 600,
-                "paused": True,
-            },
-        ),
-        (
-            "StatefulSet",
-            {"updateStrategy": {"type": "OnDelete"}},
-            {
-                "replicas": 1,
-                "updateStrategy": {"type": "OnDelete"},
-                "podManagementPolicy": "OrderedReady",
-                "revisionHistoryLimit": 10,
-            },
-        ),
-        ("Job", {"parallelism": 2}, {"parallelism": 2, "backoffLimit": 6, "suspend": False}),
-        ("Job", {"completions": 2}, {"completions": 2, "parallelism": 1, "backoffLimit": 6, "suspend": False}),
-        ("Job", {}, {"completions": 1, "parallelism": 1, "backoffLimit": 6, "suspend": False}),
-        ("Pod", {}, {}),
-        ("BuildConfig", {}, {}),
-    ],
-)
-def test_defaults(kind: str, given: dict[str, Any], filled: dict[str, Any]) -> None:
-    before = dict(given)
-    assert made(kind, spec=given)["spec"] == filled
-    assert given == before
 
 
 def test_the_generation_counts_changes_of_the_spec() -> None:

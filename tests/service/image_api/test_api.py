@@ -170,7 +170,8 @@ def test_pull_secrets_that_cannot_be_read_are_left_out(api: Api) -> None:
     good = {".dockerconfigjson": "eyJhdXRocyI6eyJxdWF5LmlvIjp7InVzZXJuYW1lIjoiYSIsInBhc3N3b3JkIjoiYiJ9fX0="}
     kind = "kubernetes.io/dockerconfigjson"
     api.post(path, {"metadata": {"name": "good"}, "type": kind, "data": good})
-    api.post(path, {"metadata": {"name": "bad"}, "type": kind, "data": {".dockerconfigjson": "IQ=="}})
+    older = {"metadata": {"name": "bad", "namespace": "test"}, "type": kind, "data": {".dockerconfigjson": "IQ=="}}
+    api.store.create(ObjectKey("", "secrets", "test", "bad"), older)
     answer = PullSecretsOf(StoredCluster(api.store)).pull_secrets("test", deadline_s=1)
     assert isinstance(answer, Found)
     assert [secret.name for secret in answer.value] == ["good"]

@@ -214,7 +214,11 @@ def check_others(seen: dict[str, Any]) -> None:
     """Kinds of OpenShift's other groups, with the lists and maps that are messages of their own."""
     deployed, built = seen["deploymentConfig"], seen["buildConfig"]
     assert [each["type"] for each in deployed["triggers"]] == ["ConfigChange", "ImageChange"]
-    assert deployed["triggers"][1]["imageChangeParams"]["from"] == {"kind": "ImageStreamTag", "name": "typed:v1"}
+    assert deployed["triggers"][1]["imageChangeParams"]["from"] == {
+        "kind": "ImageStreamTag",
+        "name": "typed:v1",
+        "namespace": "test",
+    }
     assert deployed["template"]["spec"]["containers"][0]["image"] == "docker.io/library/busybox:1"
     assert built["nodeSelector"] == {"zone": "a"}
     assert built["source"]["git"] == {"uri": "https://git.example.com/a.git"}

@@ -423,7 +423,8 @@ class TestImages:
             ("other", "Opaque", {}),
         ):
             metadata = {"name": name, "annotations": marks}
-            api.post("/api/v1/namespaces/test/secrets", {"metadata": metadata, "type": kind})
+            data = {".dockerconfigjson": "e30=", ".dockercfg": "e30="}
+            api.post("/api/v1/namespaces/test/secrets", {"metadata": metadata, "type": kind, "data": data})
         listed = api.get(f"{STREAMS}/whatever/secrets")
         assert listed["kind"] == "SecretList"
         assert [secret["metadata"]["name"] for secret in listed["items"]] == ["old", "pull"]

@@ -37,7 +37,8 @@ def loop(tmp_path: Path) -> Iterator[Service]:
 
 
 def create(service: Service, name: str, size: int = 1) -> None:
-    body = json.dumps({"metadata": {"name": name}, "data": {"a": "x" * size}})
+    text = "\x01" * max(size // 6, 1)  # six bytes each in JSON: before encoding, config maps hold no more than 1 MiB
+    body = json.dumps({"metadata": {"name": name}, "data": {"a": text}})
     assert service.ask("POST", MAPS, body, JSON).status == 201
 
 

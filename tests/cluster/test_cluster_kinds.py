@@ -1,0 +1,112 @@
+"""New objects of the dry cluster beside those of a real API server: what is stored, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.manifests import ACCEPTED, REFUSED, JsonObject, Manifest
+from tests.support.image_api import Api, make_api
+
+NAMESPACE = "compared"
+
+
+@pytest.fixture(scope="module")
+def dry(tmp_path_factory: pytest.TempPathFactory) -> Api:
+    api = make_api(tmp_path_factory.mktemp("compared") / "images.db")
+    api.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    return api
+
+
+@pytest.fixture(scope="module")
+def real(plane: ControlPlane) -> Iterator[ControlPlane]:
+    plane.kubectl("create", "namespace", NAMESPACE)
+    plane.kubectl("create", "serviceaccount", "default", "-n", NAMESPACE, check=False)
+    yield plane
+    plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+@pytest.mark.parametrize("manifest", ACCEPTED, ids=lambda each: each.name)
+def test_accepted(real: ControlPlane, dry: Api, manifest: Manifest) -> None:
+    expected_code, expected = created(real, manifest)
+    assert expected_code == 201, expected
+    answer = dry.ask("POST", manifest.path, manifest.body)
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    assert answer.json is not None
+    assert list(differences(comparable(answer.json), comparable(expected))) == []
+
+
+@pytest.mark.parametrize("manifest", REFUSED, ids=lambda each: each.name)
+def test_refused(real: ControlPlane, dry: Api, manifest: Manifest) -> None:
+    expected_code, expected = created(real, manifest)
+    answer = dry.ask("POST", manifest.path, manifest.body)
+    assert answer.json is not None
+    assert (answer.status_code, sorted_status(answer.json)) == (expected_code, sorted_status(expected))
+
+
+def sorted_status(status: JsonObject) -> JsonObject:
+    """A Status with its causes sorted: the original reads maps in any order."""
+    assert status["kind"] == "Status", status
+    details = status.get("details", {})
+    causes = sorted(details.get("causes", ()), key=str)
+    if len(causes) > 1:
+        status = {**status, "message": sorted(status["message"].strip("]").split(", "))}
+    return {**status, "details": {**details, "causes": causes}}
+
+
+def created(plane: ControlPlane, manifest: Manifest) -> tuple[int, JsonObject]:
+    """Code and body of the real server's answer."""
+    body = json.dumps(manifest.body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{plane.url}{manifest.path}", body, headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, context=plane.context(), timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
+    """Every place where two values differ: ``PATH: FOUND, expected EXPECTED``."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in {**found, **expected}:
+            yield from differences(found.get(key), expected.get(key), f"{path}.{key}")
+    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        for index, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
+            yield from differences(mine, theirs, f"{path}[{index}]")
+    elif found != expected:
+        yield f"{path}: {found!r}, expected {expected!r}"
+
+
+def comparable(found: JsonObject) -> JsonObject:
+    """An object without what differs from one creation to the next, and what only a running cluster has.
+
+    These are the status, the volume with a pod's token, and addresses of services.
+    """
+    uid = found["metadata"].get("uid", "")
+    found = json.loads(json.dumps(found).replace(uid, "UID"))
+    found.pop("status", None)
+    for name in ("creationTimestamp", "managedFields", "resourceVersion", "uid"):
+        found["metadata"].pop(name, None)
+    spec = found.get("spec", {})
+    if found["kind"] == "Service" and spec.get("clusterIP") != "None":
+        spec.pop("clusterIP", None)
+        spec.pop("clusterIPs", None)
+    if found["kind"] == "Pod":
+        _drop_token(spec, "volumes")
+        for container in (*spec["containers"], *spec.get("initContainers", ())):
+            _drop_token(container, "volumeMounts")
+    return dict(found)
+
+
+def _drop_token(holder: JsonObject, field: str) -> None:
+    kept = [each for each in holder.get(field, ()) if not each["name"].startswith("kube-api-access-")]
+    holder.pop(field, None)
+    if kept:
+        holder[field] = kept
