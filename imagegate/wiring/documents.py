@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagegate.adapters.files.access_rules import AccessRule, FileAccessReviews, load_access_rules
 from imagegate.adapters.files.config import load_config
@@ -29,7 +30,7 @@ from imagegate.ports.documents import Documents
 from imagegate.ports.image_streams import ImageStreams
 from imagegate.service.evidence.joint_snapshot import JointSnapshot
 from imagegate.service.evidence.layered_image_streams import Layer, LayeredImageStreams
-from imagegate.service.policies.policy_set import PolicySet
+from imagegate.service.policies.policy_set import ConfiguredPlugin, PolicySet
 from imagegate.service.review.lookups import Answerer
 from imagegate.settings.load import Settings
 from imagegate.wiring.behaviours import integrated_registries, plugin_modes
@@ -50,6 +51,28 @@ if TYPE_CHECKING:
     from imagegate.wiring.stores import OpenedStore
 
 _log = logging.getLogger(__name__)
+
+
+class _Configured(NamedTuple):
+    """Settings and configuration, as read."""
+
+    settings: Settings
+    config: MasterConfig
+    image_config: ImageConfigNow | None
+    """The cluster's own; None where it is not asked."""
+    files: tuple[Path, ...]
+    """That hold settings and policy."""
+    images: tuple[Path, ...]
+    """Files and folders of image streams."""
+
+
+class _Judging(NamedTuple):
+    """The plug-ins, and what only they need."""
+
+    plugins: tuple[ConfiguredPlugin, ...]
+    warnings: tuple[str, ...] = ()
+    look_ups: Mapping[type[Question], Any] = MappingProxyType({})
+    renewal: Renewal | None = None
 
 
 class PolicyDocuments:
@@ -112,56 +135,24 @@ class PolicyDocuments:
             raise InvalidPolicy(f"{error.filename}: cannot be read: {error.strerror or error}") from error
 
     def _load(self, documents: Documents, before: tuple[Path, ...]) -> PolicySet:
-        settings = self._chosen.settings(documents)
-        images = tuple(map(Path, settings.images))
-        known = _documents(self._chosen, settings, MasterConfig())
-        self._files = tuple(dict.fromkeys((*known, *images, *before)))
-        image_config = None if self._cluster is None else self._cluster.image_config
-        seen = None if image_config is None else image_config.now()
-        config = _config(settings, documents, seen)
-        listed = tuple(_documents(self._chosen, settings, config))
-        key_file = settings.cise.record_key_file if settings.cise is not None else ""
-        others = tuple(map(Path, (*settings.registry.node_credentials, *settings.registry.mirror_sets)))
-        watched = (*listed, *images, *others, *([Path(key_file)] if key_file else ()))
-        self._files = tuple(dict.fromkeys((*watched, *map(checksum_file, watched))))
+        read = self._configured(documents, before)
+        settings, config = read.settings, read.config
         hosts = _hosts(settings, config)
-        files = load_image_streams(images, hosts=hosts, documents=documents)
+        files = load_image_streams(read.images, hosts=hosts, documents=documents)
         streams = self._image_streams(files, hosts)
-        reviews = FileAccessReviews(_access_rules(settings, documents))
-        methods = {
-            **_image_methods(settings, streams),
-            Access: reviews.access,
-            GrantedRules: reviews.rules,
-            Grantees: reviews.holders,
-        }
         mirrors = mirror_source(settings, self._cluster, documents)
-        plugins = configured_plugins(settings, config, mirrors=mirrors)
         secrets = node_secrets(settings, documents)
-        warnings = tuple(map(str, config.warnings))
-        renewal: Renewal | None = None
-        if self._whole and self._cluster is None:
-            objects = None if self._store is None else self._store.objects
-            warnings += tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, objects)))
-        if self._whole or enforces_images(settings):
-            cluster = _cluster_files(settings, documents)
-            methods |= _cluster_methods(cluster)
-            warnings += tuple(map(str, cluster.policies.warnings))
-            key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
-            plugins = configured_plugins(settings, config, cluster.policies, key, mirrors, node_secrets=secrets)
-            if self._cluster is not None and self._cluster.policies is not None:
-                renewal = Renewal(cluster.policies, self._cluster.policies)
-        version = _version(settings, listed, documents, seen)
+        judging = self._judging(read, files, mirrors, secrets, documents)
+        methods = {**self._look_ups(settings, streams, documents), **judging.look_ups}
+        version = _version(settings, read.files, documents, read.image_config)
         authorities = Path(config.import_policy.additional_trusted_ca)  # PEM has an end of its own
-        check_whole((*(path for path in listed if path != authorities), *images), documents, settings.documents.ending)
-        warnings += documents.passed_over()
+        checked = (*(path for path in read.files if path != authorities), *read.images)
+        check_whole(checked, documents, settings.documents.ending)
         for name in config.ignored_plugins:
             _log.info("admission plug-in %s is none of imagegate's", name)
-
-        snapshot: Callable[[], object | None] = streams.snapshot
         if self._cluster is not None:
             for asked in self._cluster.answerers():
                 methods.pop(asked, None)
-            snapshot = JointSnapshot(streams.snapshot, self._cluster.snapshot)
 
         def begins() -> None:
             self._fill(files)
@@ -170,18 +161,82 @@ class PolicyDocuments:
             self.node_secrets, self._mirrors = secrets, mirrors
 
         found = PolicySet(
-            plugins=plugins,
+            plugins=judging.plugins,
             version=version,
-            warnings=warnings,
+            warnings=(*map(str, config.warnings), *judging.warnings, *documents.passed_over()),
             memory={question: Answerer(method, immediate=True) for question, method in methods.items()},
-            snapshot=snapshot,
+            snapshot=streams.snapshot
+            if self._cluster is None
+            else JointSnapshot(streams.snapshot, self._cluster.snapshot),
             begins=begins,
             weaker_after_s=settings.documents.weaker_after_s,
             ending=settings.documents.ending,
-            outdated=lambda: image_config is not None and image_config.now() is not seen,
+            outdated=self._outdated(read.image_config),
             rule_places=_rule_places(config),
         )
-        return found if renewal is None else renewal.first(found)
+        return found if judging.renewal is None else judging.renewal.first(found)
+
+    def _configured(self, documents: Documents, before: tuple[Path, ...]) -> _Configured:
+        """Read settings and configuration, and follow all files that they name from now on.
+
+        Args:
+            documents: where files are read.
+            before: the files that were followed until now. They stay until all is read: what is wrong is seen repaired.
+        """
+        settings = self._chosen.settings(documents)
+        images = tuple(map(Path, settings.images))
+        known = _documents(self._chosen, settings, MasterConfig())
+        self._files = tuple(dict.fromkeys((*known, *images, *before)))
+        source = None if self._cluster is None else self._cluster.image_config
+        image_config = None if source is None else source.now()
+        config = _config(settings, documents, image_config)
+        files = tuple(_documents(self._chosen, settings, config))
+        key_file = settings.cise.record_key_file if settings.cise is not None else ""
+        others = tuple(map(Path, (*settings.registry.node_credentials, *settings.registry.mirror_sets)))
+        watched = (*files, *images, *others, *([Path(key_file)] if key_file else ()))
+        self._files = tuple(dict.fromkeys((*watched, *map(checksum_file, watched))))
+        return _Configured(settings, config, image_config, files, images)
+
+    def _outdated(self, image_config: ImageConfigNow | None) -> Callable[[], bool]:
+        """True once the cluster has another image configuration than the one that was read."""
+        source = None if self._cluster is None else self._cluster.image_config
+        return lambda: source is not None and source.now() is not image_config
+
+    def _look_ups(self, settings: Settings, streams: Layer, documents: Documents) -> dict[type[Question], Any]:
+        """Look-ups that files answer, whatever the plug-ins are."""
+        reviews = FileAccessReviews(_access_rules(settings, documents))
+        return {
+            **_image_methods(settings, streams),
+            Access: reviews.access,
+            GrantedRules: reviews.rules,
+            Grantees: reviews.holders,
+        }
+
+    def _judging(
+        self,
+        read: _Configured,
+        files: ImageStreamsFromObjects,
+        mirrors: MirrorSource,
+        secrets: tuple[PullSecret, ...],
+        documents: Documents,
+    ) -> _Judging:
+        """The plug-ins, and what only they need."""
+        settings, config = read.settings, read.config
+        warnings: tuple[str, ...] = ()
+        if self._whole and self._cluster is None:
+            objects = None if self._store is None else self._store.objects
+            warnings = tuple(unmatched_selectors(plugin_modes(settings), known_labels(files, objects)))
+        if not self._whole and not enforces_images(settings):
+            return _Judging(configured_plugins(settings, config, mirrors=mirrors), warnings)
+        cluster = _cluster_files(settings, documents)
+        key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
+        watched = None if self._cluster is None else self._cluster.policies
+        return _Judging(
+            configured_plugins(settings, config, cluster.policies, key, mirrors, node_secrets=secrets),
+            (*warnings, *map(str, cluster.policies.warnings)),
+            _cluster_methods(cluster),
+            None if watched is None else Renewal(cluster.policies, watched),
+        )
 
     def _image_streams(self, files: ImageStreamsFromObjects, hosts: RegistryHosts | None) -> Layer:
         """Image streams from files, under those of the cluster or of the store if there are any."""
