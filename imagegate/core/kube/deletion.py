@@ -19,10 +19,8 @@ _POLICIES = (FOREGROUND, BACKGROUND, ORPHAN)
 _FINALIZER_OF = {ORPHAN: ORPHAN_FINALIZER, FOREGROUND: FOREGROUND_FINALIZER}
 
 
-def option_errors(
-    *, propagation: str | None, orphan_dependents: bool | None, grace_period_s: int | None, dry_run: list[str]
-) -> list[FieldError]:
-    """Errors in the options of a delete; all but the grace period in the original's words."""
+def option_errors(*, propagation: str | None, orphan_dependents: bool | None, dry_run: list[str]) -> list[FieldError]:
+    """Errors in the options of a delete. Any grace period is one: nothing here has any."""
     errors = []
     if orphan_dependents is not None and propagation is not None:
         why = "orphanDependents and deletionPropagation cannot be both set"
@@ -31,8 +29,6 @@ def option_errors(
         errors.append(not_supported("propagationPolicy", propagation, (*_POLICIES, "nil")))
     if dry_run and set(dry_run) != {"All"}:
         errors.append(not_supported("dryRun", dry_run, ("All",)))
-    if grace_period_s is not None and grace_period_s < 0:  # the original treats it as one second
-        errors.append(invalid("gracePeriodSeconds", grace_period_s, "must be greater than or equal to 0"))
     return errors
 
 
@@ -87,13 +83,17 @@ def without_finalizer(found: JsonObject, name: str) -> JsonObject:
 
 
 def kept_deletion(metadata: JsonObject, before: Mapping[str, Any]) -> JsonObject:
-    """Metadata of an update with the fields of a deletion that has begun: no update can remove them."""
+    """Metadata of an update with the fields of a deletion that has begun: no update can remove them.
+
+    Another grace period stays, to be refused with the errors of all fields that cannot change.
+    """
     if not before.get("deletionTimestamp"):
         return metadata
+    period = metadata.get("deletionGracePeriodSeconds")
     return {
         **metadata,
         "deletionTimestamp": before["deletionTimestamp"],
-        "deletionGracePeriodSeconds": before.get("deletionGracePeriodSeconds") or 0,
+        "deletionGracePeriodSeconds": before.get("deletionGracePeriodSeconds") or 0 if period is None else period,
     }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
+from imagegate.core.image_api.decoding import decoded
 from imagegate.core.image_api.resources import ApiResource, find_resource
+from imagegate.core.image_api.schema import type_of
 from imagegate.core.image_api.selectors import parse_field_selector, parse_label_selector
 from imagegate.core.kube.deletion import BACKGROUND, ORPHAN, option_errors
 from imagegate.core.kube.go_quote import go_quote
@@ -20,6 +21,7 @@ _IN_ONE_NAMESPACE = ("create", "deletecollection")
 """Verbs that always apply to one namespace."""
 _ONE, _MANY = ("get", "update", "patch", "delete"), ("create", "list", "deletecollection")
 _DELETE_OPTIONS, _META = "DeleteOptions", "meta.k8s.io/v1"
+_OPTIONS_HEAD = (("kind", _DELETE_OPTIONS), ("apiVersion", _META))
 _OTHER_META_KINDS = frozenset(
     {
         *("CreateOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions"),
@@ -31,8 +33,6 @@ _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
 )
 _INTEGER = re.compile("[+-]?[0-9]{1,18}", re.ASCII)
-_BOOLEAN = re.compile("1|t|T|TRUE|true|True|0|f|F|FALSE|false|False")
-T = TypeVar("T")
 
 NO_RESOURCE = Status(
     code=404, reason="NotFound", message="the server could not find the requested resource", has_details=True
@@ -202,26 +202,16 @@ def read_delete_options(content: bytes, media_type: str, query: Mapping[str, str
     Raises:
         StatusError: 400 or 415, the options cannot be read; 422, they make no sense.
     """
-    given = _Options(_options_of_body(content, media_type) if content.strip() else _options_of_query(query))
-    problem = _kind_problem(given.text("kind") or _DELETE_OPTIONS, given.text("apiVersion") or _META)
-    if problem:
-        raise StatusError(Status(code=500, reason="", message=problem))
-    propagation, orphan = given.text("propagationPolicy"), given.value("orphanDependents", bool, "a boolean")
-    dry_run = given.value("dryRun", list, "a list") or []
-    if not all(isinstance(each, str) for each in dry_run):
-        raise StatusError(bad_request("DeleteOptions: dryRun: expected a list of strings"))
-    errors = option_errors(
-        propagation=propagation,
-        orphan_dependents=orphan,
-        grace_period_s=given.value("gracePeriodSeconds", int, "a number"),
-        dry_run=dry_run,
-    )
+    given = _options_of_body(content, media_type) if content.strip() else _options_of_query(query)
+    propagation, orphan = given.get("propagationPolicy"), given.get("orphanDependents")
+    dry_run = given.get("dryRun") or []
+    errors = option_errors(propagation=propagation, orphan_dependents=orphan, dry_run=dry_run)
     if errors:
         raise StatusError(invalid("DeleteOptions", "", errors, group="meta.k8s.io"))
     if orphan is not None:
         propagation = ORPHAN if orphan else BACKGROUND
-    conditions = _Options(given.value("preconditions", dict, "an object") or {}, "preconditions.")
-    options = DeleteOptions(conditions.text("uid"), conditions.text("resourceVersion"), propagation or "")
+    conditions = given.get("preconditions") or {}
+    options = DeleteOptions(conditions.get("uid"), conditions.get("resourceVersion"), propagation or "")
     return options, bool(dry_run)
 
 
@@ -238,36 +228,21 @@ def _kind_problem(kind: str, version: str) -> str:
 
 
 def _options_of_body(content: bytes, media_type: str) -> JsonObject:
+    """The options in a body. Fields that are not theirs are not looked at, as in the original.
+
+    Raises:
+        StatusError: 415; 500, it is not the options of a delete, or a field has another type.
+    """
     try:
-        return decode(content, media_type, _DELETE_OPTIONS)
+        given = decode(content, media_type, _DELETE_OPTIONS)
+        kind, version = (str(given.get(key) or default) for key, default in _OPTIONS_HEAD)
+        problem = _kind_problem(kind, version)
+        options = decoded(type_of(_META, _DELETE_OPTIONS), given) if not problem else {}
     except InvalidInput as error:
         raise StatusError(Status(code=500, reason="", message=str(error))) from error
-
-
-class _Options:
-    """The fields of DeleteOptions, read by their types. Others are not looked at, as in the original."""
-
-    def __init__(self, fields: JsonObject, path: str = "") -> None:
-        self._fields = fields
-        self._path = path
-
-    def value(self, name: str, type_: type[T], expected: str) -> T | None:
-        """The field; None if it is absent.
-
-        Raises:
-            StatusError: 400, it has another type.
-        """
-        value = self._fields.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
-            raise StatusError(bad_request(f"DeleteOptions: {self._path}{name}: expected {expected}"))
-        return value
-
-    def text(self, name: str) -> str | None:
-        """A string field. An empty string counts as absent, except in a precondition, which it never meets."""
-        value = self.value(name, str, "a string")
-        return value if value or self._path else None
+    if problem:
+        raise StatusError(Status(code=500, reason="", message=problem))
+    return options
 
 
 def _options_of_query(query: Mapping[str, str]) -> JsonObject:
@@ -277,7 +252,7 @@ def _options_of_query(query: Mapping[str, str]) -> JsonObject:
         StatusError: 400.
     """
     options: JsonObject = {}
-    if query.get("propagationPolicy"):
+    if "propagationPolicy" in query:
         options["propagationPolicy"] = query["propagationPolicy"]
     if query.get("uid"):
         options["preconditions"] = {"uid": query["uid"]}
@@ -286,9 +261,6 @@ def _options_of_query(query: Mapping[str, str]) -> JsonObject:
         if re.fullmatch(r"[+-]?[0-9]{1,18}", text) is None:
             raise StatusError(bad_request(f"strconv.ParseInt: parsing {go_quote(text)}: invalid syntax"))
         options["gracePeriodSeconds"] = int(text)
-    if query.get("orphanDependents"):
-        text = query["orphanDependents"]
-        if _BOOLEAN.fullmatch(text) is None:  # stricter than the original, which takes any word for true
-            raise StatusError(bad_request(f"orphanDependents: expected a boolean, got {go_quote(text)}"))
-        options["orphanDependents"] = text[0] in "1tT"
+    if "orphanDependents" in query:
+        options["orphanDependents"] = is_true(query["orphanDependents"])
     return options

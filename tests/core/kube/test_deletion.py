@@ -38,7 +38,7 @@ def held(*finalizers: str, **metadata: Any) -> dict[str, Any]:
     "options, errors",
     [
         ({}, []),
-        ({"propagation": FOREGROUND, "dry_run": ["All"], "grace_period_s": 0}, []),
+        ({"propagation": FOREGROUND, "dry_run": ["All"]}, []),
         ({"orphan_dependents": True}, []),
         (
             {"orphan_dependents": True, "propagation": ORPHAN},
@@ -49,14 +49,10 @@ def held(*finalizers: str, **metadata: Any) -> dict[str, Any]:
             [UNKNOWN_POLICY],
         ),
         ({"dry_run": ["all"]}, ['dryRun: Unsupported value: ["all"]: supported values: "All"']),
-        (
-            {"grace_period_s": -1},
-            ["gracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0"],
-        ),
     ],
 )
 def test_options(options: dict[str, Any], errors: list[str]) -> None:
-    given = {"propagation": None, "orphan_dependents": None, "grace_period_s": None, "dry_run": [], **options}
+    given = {"propagation": None, "orphan_dependents": None, "dry_run": [], **options}
     assert [str(error) for error in option_errors(**given)] == errors
 
 
