@@ -155,7 +155,7 @@ class ImageApi:
             return stream_layers(self.objects, request, name)
         if sub_resource == "secrets":
             return pull_secrets(self.objects, request)
-        return self.streams.get(request, name)
+        return self._status.get(request, name)
 
     def not_running(
         self, request: ApiRequest, resource: ApiResource, name: str, sub_resource: SubResource
