@@ -20,7 +20,6 @@ NameCheck = Callable[[str, bool], list[str]]
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
-_NAME_PART = r"(?=[^/]{1,63}$)([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_MAX_LENGTH = 63
 _ANNOTATIONS_MAX_BYTES = 256 * 1024
 _LABEL_TEXT = (
@@ -29,12 +28,6 @@ _LABEL_TEXT = (
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 _STANDARD_FINALIZERS = frozenset({ORPHAN_FINALIZER, FOREGROUND_FINALIZER, "kubernetes"})
-_QUALIFIED = re.compile(rf"(?=[^/]{{1,253}}/)({_SUBDOMAIN.pattern})/{_NAME_PART}|{_NAME_PART}")
-_QUALIFIED_TEXT = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -78,18 +71,14 @@ def validate_metadata(metadata: Metadata, check_name: NameCheck, *, namespaced: 
 def _finalizer_errors(finalizers: object, path: str) -> list[FieldError]:
     """Errors of finalizers: each must be a qualified name, so that its owner can be identified."""
     names = [name for name in finalizers if isinstance(name, str)] if isinstance(finalizers, list) else []
-    errors = []
-    for index, name in enumerate(names):
-        if name in _STANDARD_FINALIZERS:
-            continue
-        if _QUALIFIED.fullmatch(name) is None:
-            errors.append(invalid(f"{path}[{index}]", name, _QUALIFIED_TEXT))
-        elif "/" not in name:
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.append(invalid(f"{path}[{index}]", name, text))
+    errors = [invalid(path, name, text) for name in names for text in qualified_name_problems(name)]
     if ORPHAN_FINALIZER in names and FOREGROUND_FINALIZER in names:
         what = f"finalizer {ORPHAN_FINALIZER} and {FOREGROUND_FINALIZER} cannot be both set"
         errors.append(invalid(path, list(names), what))
+    for index, name in enumerate(names):
+        if "/" not in name and name not in _STANDARD_FINALIZERS:
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            errors.append(invalid(f"{path}[{index}]", name, text))
     return errors
 
 
@@ -149,7 +138,7 @@ def _owner_errors(owners: object, path: str) -> list[FieldError]:
     listed = owners if isinstance(owners, list) else []
     for owner in listed:
         version = str(owner.get("apiVersion") or "")
-        if not version.rpartition("/")[2]:
+        if version.count("/") > 1 or not version.rpartition("/")[2]:
             errors.append(invalid(f"{path}.apiVersion", version, "version must not be empty"))
         errors += [
             invalid(f"{path}.{key}", "", "must not be empty") for key in ("kind", "name", "uid") if not owner.get(key)

@@ -26,8 +26,6 @@ _PARTS = (
 
 def time_error(text: str) -> str:
     """The message for a string that is no RFC 3339 time; empty if it is one."""
-    if not text:
-        return ""
     rest = text
     for layout, pattern in _PARTS:
         found = re.match(pattern, rest, re.ASCII)

@@ -17,10 +17,21 @@ _OWNERS = "managedFields"
 _DROPPED = (_OWNERS, "selfLink")
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 _LEGACY = "v1"
+_REPEATED_OWNERS = (
+    ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may "
+    "reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {uids}"
+)
+_PATCHED = " after mutating admission happens"
 
 
 def checked_body(
-    resource: ApiResource, request: ApiRequest, body: JsonObject, name: str = "", *, keeps_owners: bool = False
+    resource: ApiResource,
+    request: ApiRequest,
+    body: JsonObject,
+    name: str = "",
+    *,
+    keeps_owners: bool = False,
+    is_patch: bool = False,
 ) -> JsonObject:
     """The object as rules look at it: decoded, with defaults, kind, API version and namespace filled in.
 
@@ -30,6 +41,7 @@ def checked_body(
         body: as sent.
         name: from the path; empty if the path has none.
         keeps_owners: leave ``managedFields`` in it, also an empty list, which resets them.
+        is_patch: the object is what a patch resulted in.
 
     Raises:
         StatusError: 400, the object is not of the request's kind, namespace or name, or a field has the wrong type.
@@ -53,7 +65,25 @@ def checked_body(
         if given != name:
             what = f"the name of the object ({given}) does not match the name on the URL ({name})"
             raise StatusError(bad_request(what))
+    _remove_repeated_owners(request, metadata, _PATCHED if is_patch else "")
     return {**body, "kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+
+
+def _remove_repeated_owners(request: ApiRequest, metadata: dict[str, Any], when: str) -> None:
+    """Remove owners that are named twice, with a warning. Source: k8s.io/apiserver, handlers/rest.go."""
+    kept: list[object] = []
+    repeated = []
+    for owner in metadata.get("ownerReferences") or ():
+        if owner in kept:
+            repeated.append(owner.get("uid") or "")
+        else:
+            kept.append(owner)
+    if not repeated:
+        return
+    metadata["ownerReferences"] = kept
+    warning = _REPEATED_OWNERS.format(when=when, uids=", ".join(repeated))
+    if warning not in request.warnings:
+        request.warnings.append(warning)
 
 
 def decoded_body(resource: ApiResource, body: JsonObject) -> JsonObject:

@@ -177,7 +177,8 @@ class StoredObjects:
         new = self.owners.created(request, checked_body(self.resource, request, body, keeps_owners=True))
         if self.resource.namespaced:
             check_namespace(self._cluster, self.resource, request.namespace, new["metadata"].get("name") or "")
-        if new["metadata"].get("resourceVersion"):
+        given = new["metadata"].get("resourceVersion") or ""
+        if given.isdecimal() and int(given):  # what is no version is passed over, as in the original
             what = "resourceVersion should not be set on objects to be created"
             raise StatusError(Status(code=500, reason="", message=what))
         metadata = {key: value for key, value in new["metadata"].items() if key not in _SET_BY_SERVER}
@@ -228,7 +229,7 @@ class StoredObjects:
             old = self.stored(request, name)
             shown = self.rules.shown(old)
             given = change(shown) if is_patch else change(old)
-            new = checked_body(self.resource, request, given, name, keeps_owners=True)
+            new = checked_body(self.resource, request, given, name, keeps_owners=True, is_patch=is_patch)
             new = self.owners.updated(request, new, shown)
             if not is_patch:
                 self._check_uid(new["metadata"], old)
@@ -277,7 +278,7 @@ class StoredObjects:
         Raises:
             StatusError: 409, another; 422, none; 500, it is no version.
         """
-        if not given:
+        if not given.strip("0"):
             errors = [invalid_field("metadata.resourceVersion", 0, "must be specified for an update")]
             raise StatusError(invalid(self.resource.name, name, errors, group=self.resource.group))
         if not given.isdecimal():

@@ -243,7 +243,12 @@ def in_update(findings: Iterable[Finding]) -> list[Finding]:
     It checks metadata itself, and the kind's own rules do so once more: each error is a cause twice.
     """
     listed = list(findings)
-    return [*(each for each in listed if each.error.field.startswith("metadata.")), *listed]
+    return [*(each for each in listed if each.error.field.startswith("metadata.") and not _is_of_stream(each)), *listed]
+
+
+def _is_of_stream(finding: Finding) -> bool:
+    """True for the form of a stream's name, which only the kind's own rules check."""
+    return finding.error.field in ("metadata.name", "metadata.generateName") and finding.error.detail.startswith("must")
 
 
 def metadata_of(found: JsonObject) -> Metadata:
@@ -298,7 +303,7 @@ class StreamStatusRules(StreamRules):
     """Rules for writing ``imagestreams/status``."""
 
     def shown(self, found: JsonObject) -> JsonObject:
-        """The stream with the status that was stored, without the repositories that are computed on a read."""
+        """The stream with the status that is stored: repositories are those of the last write, or as they were sent."""
         status = found.get("status") or {}
         return {**found, "status": {**status, "dockerImageRepository": status.get("dockerImageRepository") or ""}}
 

@@ -94,29 +94,43 @@ def test_what_an_update_may_not_change() -> None:
 
 
 @pytest.mark.parametrize(
-    "finalizers, error",
+    "finalizers, errors",
     [
-        (["example.com/x", "a/b.c_D-1", "orphan", "kubernetes"], ""),
-        (["foregroundDeletion"], ""),
-        ([], ""),
-        (None, ""),
-        (["x"], '[0]: Invalid value: "x": name is neither a standard finalizer name nor is it fully qualified'),
-        (["e.com/x", "a b"], '[1]: Invalid value: "a b": name part must consist of alphanumeric characters'),
-        (["E.com/x"], '[0]: Invalid value: "E.com/x": name part'),
-        (["e.com/x/y"], '[0]: Invalid value: "e.com/x/y": name part'),
-        (["e.com/" + "x" * 64], "[0]: Invalid value"),
-        ([f"{'x' * 254}/x"], "[0]: Invalid value"),
-        (["e.com/"], '[0]: Invalid value: "e.com/": name part'),
-        (["e.com/x\n"], "[0]: Invalid value"),
+        (["example.com/x", "a/b.c_D-1", "orphan", "kubernetes"], ()),
+        (["foregroundDeletion"], ()),
+        ([], ()),
+        (None, ()),
+        (["x"], ('[0]: Invalid value: "x": name is neither a standard finalizer name nor is it fully qualified',)),
+        (
+            ["e.com/x", "a b"],
+            (': Invalid value: "a b": name part must consist of', '[1]: Invalid value: "a b": name is'),
+        ),
+        (["E.com/x"], (': Invalid value: "E.com/x": prefix part a lowercase RFC 1123 subdomain must',)),
+        (["e.com/x/y"], (': Invalid value: "e.com/x/y": a qualified name must',)),
+        (["e.com/" + "x" * 64], (": Invalid value",)),
+        ([f"{'x' * 254}/x"], (": Invalid value",)),
+        (["e.com/"], (': Invalid value: "e.com/": name part must be non-empty', ": Invalid value")),
+        (["e.com/x\n"], (": Invalid value",)),
         (
             ["orphan", "foregroundDeletion"],
-            ': Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be both',
+            (': Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be',),
         ),
     ],
 )
-def test_finalizers(finalizers: object, error: str) -> None:
+def test_finalizers(finalizers: object, errors: tuple[str, ...]) -> None:
     metadata = Metadata(name="a", namespace="ns", annotations={}, raw={"name": "a", "finalizers": finalizers})
+    found = validate_metadata(metadata, path_segment_errors, namespaced=True, path="metadata")
+    assert len(found) == len(errors)
+    for error, begin in zip(found, errors, strict=True):
+        assert str(error).startswith(f"metadata.finalizers{begin}")
+
+
+@pytest.mark.parametrize(
+    "version, is_one", [("v1", True), ("apps/v1", True), ("a/b/c", False), ("a/", False), ("", False)]
+)
+def test_the_version_of_an_owner(version: str, is_one: bool) -> None:
+    owner = {"apiVersion": version, "kind": "ConfigMap", "name": "c", "uid": "1"}
+    metadata = Metadata(name="a", namespace="ns", annotations={}, raw={"name": "a", "ownerReferences": [owner]})
     errors = validate_metadata(metadata, path_segment_errors, namespaced=True, path="metadata")
-    assert len(errors) == bool(error)
-    for found in errors:
-        assert str(found).startswith(f"metadata.finalizers{error}")
+    expected = f'metadata.ownerReferences.apiVersion: Invalid value: "{version}": version must not be empty'
+    assert [str(error) for error in errors] == ([] if is_one else [expected])
