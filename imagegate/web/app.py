@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from imagegate.web.tls import Certificates
     from imagegate.wiring.aggregation import Aggregation
 
+EVENTS_WITHIN_S = 2.0
+"""How long an ending process writes Events about denials."""
+
 
 class Application(AdmissionEndpoints):
     """The application that servers call. Their hooks use ``service``; the event loop uses ``closed_early``."""
@@ -90,9 +93,11 @@ class Application(AdmissionEndpoints):
             self.service.images.start_imports()
 
     def stop_worker(self) -> None:
-        """Give up the turn of background work, in a process that has answered what it had begun."""
+        """End background work and write the last Events, in a process that has answered all that it had begun."""
         if self.service.images is not None:
             self.service.images.stop_imports()
+        if self.service.denial_events is not None:
+            self.service.denial_events.stop(within_s=EVENTS_WITHIN_S)
 
 
 def callers_of(server: ServerSettings) -> Callers | None:

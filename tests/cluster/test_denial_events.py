@@ -213,3 +213,16 @@ def test_without_rights_everything_is_denied_as_before(without_rights: Hooked) -
     assert "an Event about a denial could not be written: " in log
     assert 'cannot create resource \\"events\\" in API group \\"events.k8s.io\\"' in log
     assert count(without_rights, "written") == 0
+
+
+def test_what_waits_is_written_when_the_service_ends(plane: ControlPlane, tmp_path: Path) -> None:
+    with serving_events(plane, "ending", tmp_path, "look-ups", "events") as found:
+        found.apply(deployment("web", ALLOWED))
+        document = pod("denied", FORBIDDEN)
+        document["metadata"]["ownerReferences"] = [owner_of(found, "deployments.apps", "web")]
+        assert "Forbidden" in found.apply(document, check=False)
+        wait_until(lambda: bool(events(found, "Deployment", "web")), "the event")
+        for _ in range(4):  # by either worker; repetitions wait for a minute
+            assert "Forbidden" in found.apply(document, check=False)
+        found.service.running.end()
+        assert repetitions(found, "Deployment", "web") == 5

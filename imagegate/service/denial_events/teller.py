@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -47,14 +48,15 @@ class DenialEvents:
         self._clock = clock
         self._waiting = Waiting()
         self._changed = threading.Condition()
-        self._is_started = False
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
         self._count: Callable[[str], None] = lambda _result: None
         self._pause_s = 0.0
         self._reported_at = 0.0
 
     def decided(self, outcome: Outcome, seconds: float) -> None:  # noqa: ARG002 - a Recorder's arguments
         """Queue the denial of an object that a controller made. Never waits for the API server."""
-        if outcome.allowed or not self._is_started:
+        if outcome.allowed or self._thread is None:
             return
         decisions = [verdict.decision for verdict in outcome.verdicts if verdict.denies]
         denials = [(decision.plugin, denial) for decision in decisions for denial in decision.denials]
@@ -76,24 +78,41 @@ class DenialEvents:
             count: called with the result of each event.
         """
         self._count = count
-        self._is_started = True
-        threading.Thread(target=self._keep_telling, name="denial events", daemon=True).start()
+        self._thread = threading.Thread(target=self._keep_telling, name="denial events", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, within_s: float) -> None:
+        """Tell what still waits, in a process that ends.
+
+        Args:
+            within_s: what is not told by then is lost.
+        """
+        if self._thread is None:
+            return
+        with self._changed:
+            self._ending.set()
+            self._changed.notify()
+        self._thread.join(within_s)
+        with self._changed:
+            if self._waiting or self._thread.is_alive():
+                _log.warning("Events about some denials were not written: the process ends, and so do they")
 
     def _keep_telling(self) -> None:
-        while True:
+        is_last = False
+        while not is_last:
             with self._changed:
-                while not self._waiting:
-                    self._changed.wait()
-            time.sleep(EVERY_S + self._pause_s)
+                self._changed.wait_for(lambda: self._waiting or self._ending.is_set())
+            is_last = self._ending.wait(EVERY_S + self._pause_s)
             try:
-                self._round()
+                self._round(math.inf if is_last else time.monotonic())
             except Exception:  # noqa: BLE001 - the thread must not end: later denials are told all the same
                 _log.exception("Events about denials could not be written")
                 self._pause_s = PAUSE_MAX_S
 
-    def _round(self) -> None:
+    def _round(self, now: float) -> None:
+        """Tell what is due ``now``, on the monotonic clock: at infinity all that waits, repetitions too."""
         with self._changed:
-            batch = self._waiting.take(time.monotonic())
+            batch = self._waiting.take(now)
         while batch:
             due = batch.pop(0)
             result, why = self._tell(due)

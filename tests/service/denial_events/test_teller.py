@@ -221,3 +221,40 @@ def test_no_review_waits_and_what_has_no_room_is_counted() -> None:
     assert time.monotonic() - began < 2
     assert cluster.counted == {"dropped": 50}
     cluster.holding.set()
+
+
+class TestEnd:
+    def test_what_waits_is_told_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(teller, "EVERY_S", 600)
+        cluster = Cluster(DEPLOYMENT)
+        events = telling(cluster)
+        service = reviewer(denying("image-policy", "no"), recorders=(events,))
+        service.review(asked(DEPLOYMENT), Phase.MUTATE)
+        events.stop(within_s=20)
+        assert [each.regarding.kind for each, _, _ in cluster.told] == ["Deployment"]
+
+    def test_a_repetition_does_not_wait_for_its_minute(self) -> None:
+        cluster = Cluster(DEPLOYMENT)
+        events = telling(cluster)
+        service = reviewer(denying("image-policy", "no"), recorders=(events,))
+        service.review(asked(DEPLOYMENT), Phase.MUTATE)
+        wait_until(lambda: cluster.counted["written"] == 1, "the event")
+        service.review(asked(DEPLOYMENT), Phase.MUTATE)
+        events.stop(within_s=20)
+        assert [(occurrences.count, again) for _, occurrences, again in cluster.told] == [(1, False), (1, True)]
+
+    def test_an_api_server_that_does_not_answer_is_not_waited_for(self, caplog: pytest.LogCaptureFixture) -> None:
+        cluster = Cluster(DEPLOYMENT)
+        cluster.holding.clear()
+        events = telling(cluster)
+        reviewer(denying("image-policy", "no"), recorders=(events,)).review(asked(DEPLOYMENT), Phase.MUTATE)
+        events.stop(within_s=0.2)
+        assert cluster.told == []
+        assert "Events about some denials were not written" in caplog.text
+        cluster.holding.set()
+
+    def test_without_a_denial_it_ends_at_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        events = telling(Cluster())
+        events.stop(within_s=20)
+        assert caplog.text == ""
+        DenialEvents(Cluster(), Cluster(), clock=lambda: datetime.now(UTC)).stop(within_s=20)  # never started
