@@ -33,11 +33,13 @@ def check_streams(
     output: str,
     **named: Unpack[SharedOptions],
 ) -> int:
-    """List references in image streams that allowedRegistriesForImport would refuse today.
+    """List what image streams hold and imports would refuse.
 
-    Image streams keep their references when the list is tightened, and other tags of a repository in them stay
-    allowed. PATH is a file or folder of ImageStream objects, or - for standard input; other kinds are skipped. Files
-    are found as by check. Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration, or a file
+    The list is allowedRegistriesForImport as it is today. Image streams keep their references when the list is
+    tightened, and other tags of a repository in them stay allowed. PATH is a file or folder of ImageStream objects, or
+    - for standard input; other kinds are skipped. Files are found as by check.
+
+    Exit code: 0 nothing found, 1 something outside the list, 2 usage, configuration, or a file
     or folder that cannot be read or has no manifest.
     """
     from imagegate.cli.check.select import Patterns  # what takes time to import is imported when it is used

@@ -20,9 +20,11 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    """Print the script that completes commands and options in SHELL.
+    """Print the script by which SHELL completes commands.
 
     bash must be 4.4 or newer.
+
+    Exit code: 0 printed, 2 another shell.
     """
     kind = get_completion_class(shell)
     if kind is None:  # the choice above names click's own

@@ -74,10 +74,11 @@ def explain(
     output: str,
     **named: Unpack[SharedOptions],
 ) -> int:
-    """Explain why a pod with IMAGE is allowed, rewritten or denied: every rule, every look-up, and the time it took.
+    """Explain why an image is allowed, rewritten or denied.
 
-    With -f the objects of manifests are explained, the Pods that they make, and the objects of Templates whose
-    parameters have values; a TemplateInstance takes those of its Secret, if that is in the files.
+    A pod with IMAGE is judged; every rule, every look-up and the time it took are shown. With -f the objects of
+    manifests are explained, the Pods that they make, and the objects of Templates whose parameters have values; a
+    TemplateInstance takes those of its Secret, if that is in the files.
 
     Exit code as for check: 0 allowed, 1 denied, 2 usage or configuration, 3 denied only for lack of evidence.
     """

@@ -48,6 +48,9 @@ def install(
 
     Webhooks are applied when the replicas are ready, and removed first. Without --apply or --remove nothing is
     changed: the API server checks every object, and each line says what would be done.
+
+    Exit code: 0 done, 2 usage, a cluster that cannot be reached, an object that it refuses, or replicas that are not
+    ready in time.
     """
     from imagegate.cli.output import say
     from imagegate.wiring.installation import installation, manifests

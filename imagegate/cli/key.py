@@ -114,10 +114,13 @@ class _Files:
 @click.option("--vault-alias", default="", help="Alias of the key in the vault.")
 @click.option("--print-private-key", is_flag=True, help="Print the private key instead of writing it to a file.")
 def create(repository: str, **given: Unpack[_Given]) -> int:
-    """Create a key pair, a Secret with its public key, and a policy that requires REPOSITORY to be signed by it.
+    """Create a key pair, and the Secret and policy that require it.
 
-    REPOSITORY is a pattern as in policies (icr.io/mynamespace/*). No terminal is needed. The private key is written
-    to a file that only you can read. It has no passphrase: move it into a vault.
+    The Secret has the public key; the policy requires images of REPOSITORY to be signed by the private one. REPOSITORY
+    is a pattern as in policies (icr.io/mynamespace/*). No terminal is needed. The private key is written to a file
+    that only you can read. It has no passphrase: move it into a vault.
+
+    Exit code: 0 created, 2 usage, or a file that is there already or cannot be written.
     """
     _check_usage(repository, given)
     files = _Files(given["out"], given["file_name"])

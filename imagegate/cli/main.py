@@ -83,9 +83,16 @@ class _Commands(click.Group):
 
 _EXAMPLES = """\b
 Examples:
-  imagegate serve                     serve the sample policies on 127.0.0.1:8080
-  imagegate check deploy/             check manifests against every configured policy
-  imagegate explain IMAGE             explain why one image is allowed or denied
+  imagegate serve
+  imagegate check --config master-config.yaml deploy/
+  imagegate explain --policies policies/ docker.io/library/nginx:1.27
+
+\b
+Exit codes:
+  0  everything is allowed, nothing is wrong
+  1  something is denied, or lint found an error
+  2  usage, configuration, or something that cannot be read
+  3  denied only because something could not be looked up
 """
 
 

@@ -63,6 +63,8 @@ def serve(
 
     Without options, it serves the sample policies on 127.0.0.1:8080. SIGHUP, or a change of a policy file, reloads
     the policies; SIGTERM finishes open requests and stops.
+
+    Exit code: 0 stopped by a signal, 2 usage, configuration, or an address that cannot be used.
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")

@@ -24,7 +24,7 @@ Examples:
 
 @click.group(epilog=_EXAMPLES)
 def store() -> None:
-    """Move the objects of the image API from one store to another."""
+    """Move the objects of the image API between stores."""
 
 
 @store.command(epilog=_EXAMPLES)
@@ -46,11 +46,14 @@ def migrate(
     context: str,
     namespace: str,
 ) -> int:
-    """Copy every object that the target lacks, and compare all of them afterwards.
+    """Copy every object that the target lacks, then compare all.
 
     Stop imagegate first: what it writes meanwhile is not copied, and the comparison fails. Nothing is deleted. A copy
     that was interrupted is completed by running it again. Objects that are different in the target are newer perhaps:
     they are listed and nothing is written, unless --force overwrites them. embedded is the file of the settings.
+
+    Exit code: 0 all objects are in the target and equal, or --dry-run, 1 objects are different in the target, 2 usage,
+    configuration, or a store that cannot be used.
     """
     from imagegate.wiring.migration import Place, migration  # what takes time to import is imported when used
 

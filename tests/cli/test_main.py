@@ -9,6 +9,7 @@ import pytest
 from imagegate import __version__
 from imagegate.cli.main import COMMANDS
 from tests.cli.commands import Command
+from tests.distribution.man_pages import commands_of, contexts
 
 
 def test_version(imagegate: Command) -> None:
@@ -31,6 +32,21 @@ def test_help_of_each_command_says_what_it_does(imagegate: Command, command: str
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("key", "image")])
 def test_help_of_each_command_shows_an_example(imagegate: Command, command: str) -> None:
     assert f"imagegate {command} " in imagegate(command, "--help").out.partition("Example")[2]
+
+
+LEAVES = [context.command_path.split()[1:] for context in contexts() if not commands_of(context)]
+
+
+@pytest.mark.parametrize("command", LEAVES, ids=" ".join)
+def test_help_of_each_command_says_its_exit_codes(imagegate: Command, command: list[str]) -> None:
+    assert "Exit code" in imagegate(*command, "--help").out
+
+
+@pytest.mark.parametrize("group", [[], ["key"], ["image"], ["store"]], ids=" ".join)
+def test_no_summary_of_a_command_is_cut(imagegate: Command, group: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = imagegate(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed.splitlines())
 
 
 @pytest.mark.parametrize("arguments", [["no-such"], ["check", "--no-such"]])

@@ -19,7 +19,7 @@ from tests.support.service import CONFIG
 
 NEAREST = (
     "nearest rule: executionRules[1] allow-images-from-internal-registry would allow it, "
-    "but it is for images of the integrated registry"
+    "but it is for images of the integrated registry, and "
 )
 PODS = CONFIG / "examples" / "pods"
 DIGEST = "sha256:09ce3d8b5b63595ffca6636c7daefb1a615a7c0e3f8ea68e5db044a9340d6ba8"
@@ -58,7 +58,7 @@ def refused(image: str, place: str, *, name: str) -> str:
     registry, _, _ = image.partition("/")
     return (
         f'The Pod "{name}" is invalid: {place}: Forbidden: this image is prohibited by policy: no rule allows it '
-        f'(resource pods, registry "{registry}"); {NEAREST}\n'
+        f'(resource pods, registry "{registry}"); {NEAREST}this image\'s is "{registry}"\n'
     )
 
 
@@ -73,7 +73,7 @@ class TestVerdicts:
         said = {path.stem[:6]: policy("create", "-f", path, check=False) for path in PODS.iterdir()}
         assert said["step-3"] == (
             'The Pod "" is invalid: spec.containers[0].image: Forbidden: this image is prohibited by policy: no rule '
-            f'allows it (resource pods, registry ""); {NEAREST}\n'
+            f'allows it (resource pods, registry ""); {NEAREST}this image names none\n'
         )
         for step in ("step-2", "step-4", "step-5"):
             assert said[step].endswith(" created\n"), said

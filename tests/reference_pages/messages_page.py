@@ -8,24 +8,16 @@ from pathlib import Path
 from imagegate.cli.policy_tests.run import TestReport, load_suites, run_suites
 from imagegate.cli.reports.rule_help import _FINDINGS, DENIALS
 from imagegate.core.admission.decision import DenialCode
+from tests.reference_pages.circumstances import denials
 
 SUITES = Path(__file__).parent / "messages" / "suites.yaml"
-WITHOUT_EXAMPLE = {
-    DenialCode.CONFLICT: "two verified digests differ",
-    DenialCode.DEADLINE: "depends on time",
-    DenialCode.INTERNAL_ERROR: "an error of imagegate",
-    DenialCode.INVALID_POLICY: "needs a cluster with a broken object",
-    DenialCode.NOT_ALWAYS_PULLED: "needs a request that only the validating webhook gets",
-    DenialCode.NOT_CONFIGURED: "needs a webhook without its plug-in",
-    DenialCode.NO_PULL_SECRET: "needs a registry that asks for credentials",
-}
-"""Codes that no object alone brings about."""
 _HEAD = """# Messages
 
 Every denial has a code, which is stable, and a sentence for the person who asked. `check` and `explain` print the code
 in brackets behind the sentence; log, metrics and reports have it in a field: [all codes](exit-codes.md#denial-codes).
 
-The sentences below are what imagegate says about the objects in `tests/reference_pages/messages`. With
+Each sentence below is what imagegate said when it was asked: about the objects in `tests/reference_pages/messages`, and
+in the circumstances of `tests/reference_pages/circumstances.py`, such as a registry that does not answer. With
 `messages.style: upstream` those of the image policy are word for word the original's, and nothing follows them.
 
 """
@@ -41,17 +33,16 @@ def document() -> str:
     """The whole page.
 
     Raises:
-        LookupError: a code has neither an example nor a reason why there is none.
+        LookupError: a code has no example.
     """
     said = examples()
     parts = [_HEAD]
     for code in DenialCode:
-        if not said[code] and code not in WITHOUT_EXAMPLE:
+        if not said[code]:
             raise LookupError(code)
         help_ = DENIALS[code]
         parts.append(f"## {code.value}\n\n{help_.what}: {help_.remedy}.\n\n")
-        if said[code]:
-            parts.append("".join(f"> {sentence}\n>\n" for sentence in said[code]).removesuffix(">\n") + "\n")
+        parts.append("".join(f"> {sentence}\n>\n" for sentence in said[code]).removesuffix(">\n") + "\n")
     findings = "".join(f"| `{code}` | {meaning} |\n" for code, meaning in sorted(_FINDINGS.items()))
     return "".join(parts).rstrip("\n") + "\n" + _LINT + findings
 
@@ -69,6 +60,8 @@ def examples() -> dict[str, list[str]]:
                 sentence = _escaped(problem.text)
                 if sentence not in said[problem.code]:
                     said[problem.code].append(sentence)
+    for denial in denials():
+        said[denial.code].append(_escaped(denial.text))
     return said
 
 

@@ -73,13 +73,14 @@ def check(
     jobs: int | None,
     **named: Unpack[SharedOptions],
 ) -> int:
-    """Check manifests against every configured policy, as an API server would on creating them.
+    """Check manifests against every configured policy.
 
-    PATH is a file, a folder, or - for standard input. Of folders, files *.yaml, *.yml and *.json are read, each
-    once. Hidden folders, links that lead out of PATH, kustomizations and unrendered parts of Helm charts are skipped,
-    each with a line on standard error. Exit code: 0 all allowed, 1 something denied, 2 usage, configuration, an
-    unreadable manifest or folder, a folder without manifests, or no object at all, 3 denied only because evidence was
-    not available.
+    The verdicts are those that an API server would get on creating the objects. PATH is a file, a folder, or - for
+    standard input. Of folders, files *.yaml, *.yml and *.json are read, each once. Hidden folders, links that lead out
+    of PATH, kustomizations and unrendered parts of Helm charts are skipped, each with a line on standard error.
+
+    Exit code: 0 all allowed, 1 something denied, 2 usage, configuration, an unreadable manifest or folder, a folder
+    without manifests, or no object at all, 3 denied only because evidence was not available.
     """
     from imagegate.cli.check.render import render, stored_objects, summary
     from imagegate.cli.check.run import CheckOptions, run_check

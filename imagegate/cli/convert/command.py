@@ -98,9 +98,10 @@ def convert(
     """Rewrite image policies in another language.
 
     Every difference is listed on standard error with its effect: "narrower" denies images that the original allows,
-    "wider" (only with --allow-wider) allows images that it denies. Exit code 0 if the result decides as the original,
-    1 if not, 2 if a file does not load. Nothing is written through links, and if one file cannot be written, none is.
-    imagegate itself enforces both IBM groups without conversion.
+    "wider" (only with --allow-wider) allows images that it denies. Nothing is written through links, and if one file
+    cannot be written, none is. imagegate itself enforces both IBM groups without conversion.
+
+    Exit code: 0 the result decides as the original, 1 it does not, 2 usage, or a file that does not load.
     """
     if imports_to_rules:
         from imagegate.cli.import_list import print_execution_rules

@@ -36,7 +36,10 @@ OUTPUTS = ("table", "json", "yaml")
 
 @click.group(epilog=_EXAMPLES)
 def image() -> None:
-    """Manage image streams, tags and images of a running service (--server) or of the store on this machine."""
+    """Manage image streams, tags and images.
+
+    They are those of a running service (--server), or of the store on this machine.
+    """
 
 
 def client_options(command: F) -> F:
@@ -116,7 +119,10 @@ def import_image(
     dry_run: bool,
     **options: Any,
 ) -> int:
-    """Look up IMAGE in its registry and tag it, by its digest, into an image stream."""
+    """Look up IMAGE in its registry, and tag its digest.
+
+    The tag is made in an image stream. Exit code: 0 imported, 1 refused or not found, 2 usage or configuration.
+    """
     stream, tag = _target(source, target)
     entry: dict[str, Any] = {
         "from": {"kind": _DOCKER, "name": source},
@@ -197,7 +203,11 @@ def tag(
     delete: bool,
     **options: Any,
 ) -> int:
-    """Tag SOURCE, an image, a STREAM:TAG or a STREAM@DIGEST, into image streams."""
+    """Tag SOURCE into image streams.
+
+    SOURCE is an image, a STREAM:TAG or a STREAM@DIGEST. Exit code: 0 tagged, 1 refused or not found, 2 usage or
+    configuration.
+    """
     client, namespace = client_of(_options(options)), options["namespace"]
     if delete:
         return _warned(client, max(_remove(client, namespace, name) for name in (source, *targets)))
@@ -268,7 +278,10 @@ def _remove(client: ImageClient, namespace: str, name: str) -> int:
 @click.option("--overwrite", is_flag=True, help="Replace existing values.")
 @client_options
 def annotate(name: str, annotations: tuple[str, ...], overwrite: bool, **options: Any) -> int:
-    """Set annotations on an Image (KEY- removes one); they apply wherever the image is used."""
+    """Set annotations on an Image; KEY- removes one.
+
+    They apply wherever the image is used. Exit code: 0 set, 1 refused or not found, 2 usage or configuration.
+    """
     client = client_of(_options(options))
     wanted = dict(map(_annotation, annotations))
     digest = name
@@ -307,7 +320,10 @@ def _annotation(text: str) -> tuple[str, str | None]:
 @output_option
 @client_options
 def list_images(all_namespaces: bool, what: str | None, output: str, **options: Any) -> int:
-    """List image streams, their tags, or all images."""
+    """List image streams, their tags, or all images.
+
+    Exit code: 0 listed, 1 refused, 2 usage or configuration.
+    """
     resource: ApiResource = {"tags": STREAM_TAGS, "images": IMAGES}.get(what or "", STREAMS)
     client = client_of(_options(options))
     namespace = "" if all_namespaces or not resource.namespaced else options["namespace"]
@@ -323,7 +339,10 @@ def list_images(all_namespaces: bool, what: str | None, output: str, **options: 
 @output_option
 @client_options
 def show(name: str, output: str, **options: Any) -> int:
-    """Show one stream, tag or image."""
+    """Show one stream, tag or image.
+
+    Exit code: 0 shown, 1 refused or not found, 2 usage or configuration.
+    """
     client, namespace = client_of(_options(options)), options["namespace"]
     resource = IMAGES if is_digest(name) else STREAM_TAGS if ":" in name else STREAMS
     found = _asked(lambda: client.get(resource, namespace if resource.namespaced else "", name))

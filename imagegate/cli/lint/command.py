@@ -66,15 +66,18 @@ def lint(
     outputs: tuple[Output, ...],
     output_file: Path | None,
 ) -> int:
-    """Check policies: files that do not load, rules that can never match, and policies that lock everyone out.
+    """Find mistakes in policies and settings.
 
-    PATH is a master-config.yaml, an ImagePolicyConfig, a settings file, ClusterImagePolicy and ImagePolicy objects,
-    or a folder of these. With a settings file, lint refuses whatever serve would refuse, but for what needs the
-    cluster or the network: that is named. Files are found as by check. Exit code 1 if anything is an error, 2 if
-    something cannot be read.
+    Found are files that do not load, rules that can never match, and policies that lock everyone out. PATH is a
+    master-config.yaml, an ImagePolicyConfig, a settings file, ClusterImagePolicy and ImagePolicy objects, or a folder
+    of these. With a settings file, lint refuses whatever serve would refuse, but for what needs the cluster or the
+    network: that is named. Files are found as by check.
 
-    --fix takes out what is repeated or never decides, and quotes patterns: it prints a diff, and ends with 1 if there
-    is something to fix; --write changes the files instead.
+    --fix takes out what is repeated or never decides, and quotes patterns: it prints a diff; --write changes the files
+    instead.
+
+    Exit code: 0 no error, 1 something is an error, or --fix has something to fix, 2 usage, or something that cannot be
+    read.
     """
     chosen_formats = chosen_outputs(outputs, output_file)
     patterns = Patterns.of(include, exclude)

@@ -57,7 +57,9 @@ def run_tests(
     trust data of imagegate-test.lock beside it.
 
     SUITE is a file, or a folder in which and below imagegate-test.yaml and *.imagegate-test.yaml are suites; by default
-    the current folder. Exit code: 0 all passed, 1 a test failed, a rule decided nothing with --require-coverage, or no
+    the current folder.
+
+    Exit code: 0 all passed, 1 a test failed, a rule decided nothing with --require-coverage, or no
     test noticed a change with --mutate, 2 usage, a suite or policy that is wrong, or no test at all.
     """
     from imagegate.adapters.files.walk import Document, PassedOver

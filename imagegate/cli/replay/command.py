@@ -61,11 +61,13 @@ def replay(
     jobs: int | None,
     **named: Unpack[SharedOptions],
 ) -> int:
-    """Decide recorded requests again: the requests that would newly be denied or allowed.
+    """Decide recorded requests again, under another policy.
 
     FILE holds AdmissionReviews, events of a Kubernetes audit log, or imagegate's decision log: JSON lines, or one
     document; a folder of them, or - for standard input; gzip is recognised. Verdicts are compared with the recorded
-    ones, or with those of another policy. Exit code: 0 nothing newly denied, 1 something newly denied, 2 usage,
+    ones, or with those of another policy; requests that would newly be denied or allowed are listed.
+
+    Exit code: 0 nothing newly denied, 1 something newly denied, 2 usage,
     configuration, a record that cannot be read, or nothing to replay, 3 a verdict depends on what was not looked up.
     """
     from imagegate.adapters.files.walk import Document, Fault

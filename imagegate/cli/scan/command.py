@@ -49,11 +49,13 @@ def scan(
     color: str,
     **named: Unpack[SharedOptions],
 ) -> int:
-    """Find what runs, or is deployed, and would be denied if it were created now, grouped by image and reason.
+    """Find what runs and would be denied if it were created now.
 
     Policies decide when objects are created: images that were marked later, registries that were struck from a list,
-    signatures that expired are found here. Without PATH, the cluster of the settings is scanned: its pods, and what
-    makes pods. Exit code: 0 nothing is denied, 1 something is, 2 usage, configuration, or something that cannot be
+    signatures that expired are found here, grouped by image and reason. Without PATH, the cluster of the settings is
+    scanned: its pods, and what makes pods. PATH holds exported objects; - is standard input.
+
+    Exit code: 0 nothing is denied, 1 something is, 2 usage, configuration, or something that cannot be
     read, 3 denied only because evidence was not available.
     """
     from imagegate.cli.output import say, say_error

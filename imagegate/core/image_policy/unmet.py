@@ -99,10 +99,10 @@ def _met(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -
 
 def _unmet(compiled: CompiledRule, attributes: Attributes, behaviour: Behaviour) -> Iterator[str]:
     registry = attributes.name.registry
+    is_now = f"this image's is {go_quote(registry)}" if registry else "this image names none"
     if not integrated_holds(compiled, attributes):
-        yield "it is for images of the integrated registry"
+        yield f"it is for images of the integrated registry, and {is_now}"
     if not registry_holds(compiled, attributes, behaviour):
-        is_now = f"this image's is {go_quote(registry)}" if registry else "this image names none"
         yield f"it is for registry {some(_likest_first(compiled, registry))}, and {is_now}"
     if not image_holds(compiled, attributes, behaviour):
         if attributes.image is None:

@@ -37,7 +37,7 @@ def attributes(name: str, *, integrated: bool = False, image: dict[str, Any] | N
             "quay.io/a/b",
             None,
             (
-                "it is for images of the integrated registry",
+                'it is for images of the integrated registry, and this image\'s is "quay.io"',
                 'it is for registry "*.corp", and this image\'s is "quay.io"',
             ),
         ),
