@@ -6,6 +6,7 @@ Source: sigs.k8s.io/structured-merge-diff v6, ``typed/validate.go`` and ``helper
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from imagegate.core.managed_fields.shapes import Form, NoElement, Shape
 
 _NUMBERS = ("int32", "int64", "float64")
 _ANY_SCALAR = ("quantity", "int-or-string")
+_FRACTION = re.compile(
+    r"json: cannot unmarshal number \S*[.eE]\S* into Go struct field .* of type \*?(?P<type>int(?:32|64))"
+)
 _ERRORS_MAX = 100
 """How many are listed: a body could have a million."""
 
@@ -29,6 +33,17 @@ def errors_text(shape: Shape, value: Any) -> str:
     if len(found) <= 1:
         return "".join(found)
     return "\n  ".join(["errors:", *found])
+
+
+def conversion_text(why: str) -> str:
+    """A decoder's message in the words of the original's conversion of merged objects.
+
+    Source: k8s.io/apimachinery 0.34, ``pkg/runtime/converter.go``.
+    """
+    if why.startswith("illegal base64"):
+        return f"error decoding from json: {why}"
+    found = _FRACTION.fullmatch(why)
+    return f"cannot convert float64 to {found['type']}" if found else why
 
 
 def _errors(shape: Shape, value: Any, path: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from imagegate.core.image_api.schema import ANY_FORM, SCALARS, TYPES, Field
@@ -51,15 +52,12 @@ class Shape(NamedTuple):
 
     def entry(self, name: str) -> Shape | None:
         """The value of a field, or of a map's key; None: the struct has no such field."""
-        if self.type[0] == "{":
-            return shape_of(self.type[1:-1])
-        found = self.fields.get(name)
-        return None if found is None else shape_of(found.type, found)
+        return _entry_shape(self.type) if self.type[0] == "{" else _field_shape(self.type, name)
 
     @property
     def item(self) -> Shape:
         """The entries of a list."""
-        return shape_of(self.type[1:-1])
+        return _entry_shape(self.type)
 
     def element(self, entry: Any) -> str:
         """The step to an entry of a list that is not atomic.
@@ -93,6 +91,17 @@ class Shape(NamedTuple):
         if self.form is Form.LIST:
             return self.item
         return self.entry(element.removeprefix(field_element(""))) if self.form is Form.MAP else None
+
+
+@lru_cache(maxsize=4096)
+def _field_shape(type_: str, name: str) -> Shape | None:
+    found = TYPES[type_].get(name) if type_ in TYPES else None
+    return None if found is None else shape_of(found.type, found)
+
+
+@lru_cache(maxsize=4096)
+def _entry_shape(type_: str) -> Shape:
+    return shape_of(type_[1:-1])
 
 
 def _plain(entry: Any) -> Any:

@@ -13,15 +13,18 @@ from imagegate.core.image_api.decoding import decoded
 from imagegate.core.image_api.resources import ApiResource
 from imagegate.core.kube.status import Status, StatusError, bad_request, too_large
 from imagegate.core.managed_fields import last_applied
-from imagegate.core.managed_fields.checks import errors_text
+from imagegate.core.managed_fields.checks import conversion_text, errors_text
 from imagegate.core.managed_fields.entries import SIZE_MAX, Managed, is_reset, read_entries, size_of, written_entries
 from imagegate.core.managed_fields.messages import NO_MANAGED_FIELDS, conflict_status, kind_text, object_text
 from imagegate.core.managed_fields.ownership import Applied, Conflicts, Writer, after_apply, after_update
 from imagegate.core.managed_fields.path_elements import InvalidFields
 from imagegate.core.managed_fields.shapes import NoElement, Shape, shape_of
+from imagegate.core.managed_fields.values import has_more_parts
 from imagegate.service.image_api.bodies import BadBody, read_object
 from imagegate.service.image_api.request import ApiRequest, JsonObject
 
+PARTS_MAX = 50_000
+"""Values in an object whose owners are recorded: computing them for millions would keep a worker busy for a minute."""
 _OWNERS = "managedFields"
 
 
@@ -73,6 +76,8 @@ class FieldOwners:
         if request.manager is None:
             return new
         given = new["metadata"].get(_OWNERS)
+        if _is_too_large(new) or _is_too_large(old):
+            return _with_entries(new, [])
         try:
             entries = self._entries_after(request.manager, given, new, old)
         except NoElement:
@@ -106,6 +111,8 @@ class FieldOwners:
         Raises:
             StatusError: 400 or 500, the configuration is malformed; 409, others own the fields; 413.
         """
+        if _is_too_large(configuration.value) or _is_too_large(live):
+            raise StatusError(too_large(f"an object with more than {PARTS_MAX} values cannot be applied"))
         self._check(configuration.value)
         writer = self._writer(request.manager or "")
         found = self._empty() if live is None else self._compared_form(live)
@@ -160,7 +167,7 @@ class FieldOwners:
             read_object(self._resource, new)
         except BadBody as error:
             value = configuration.value
-            what = f"unable to convert unstructured object to {kind_text(value)}: {error}"
+            what = f"unable to convert unstructured object to {kind_text(value)}: {conversion_text(str(error))}"
             why = f"failed to convert new object ({object_text(value)}) to proper version: {what}"
             raise StatusError(_internal(why)) from error
         entries = written_entries(managed)
@@ -200,6 +207,13 @@ def with_kept_times(new: JsonObject, old: JsonObject) -> JsonObject:
 
 def _without_times(entries: list[JsonObject]) -> list[JsonObject]:
     return [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
+
+
+def _is_too_large(found: JsonObject | None) -> bool:
+    metadata = (found or {}).get("metadata")
+    owners = metadata.get(_OWNERS) if isinstance(metadata, dict) else None
+    without = {**(found or {}), "metadata": {**metadata, _OWNERS: None}} if isinstance(metadata, dict) else found
+    return has_more_parts(without, PARTS_MAX) or has_more_parts(owners, PARTS_MAX)
 
 
 def _readable(entries: object) -> Managed:

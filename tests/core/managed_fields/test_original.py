@@ -55,11 +55,14 @@ NOT_WRITTEN = {"managedFields", "resourceVersion", "uid", "status", "creationTim
 
 @cache
 def schemas() -> dict[str, Any]:
+    """Of all documents. A kind says what it is only in the document of its own group."""
     found: dict[str, Any] = {}
     for group, version in {(each.group, each.version) for each in RESOURCES}:
         document = openapi_v3(group, version)
         assert document is not None
-        found |= orjson.loads(document)["components"]["schemas"]
+        for name, schema in orjson.loads(document)["components"]["schemas"].items():
+            if name not in found or "x-kubernetes-group-version-kind" in schema:
+                found[name] = schema
     return found
 
 
