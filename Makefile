@@ -31,16 +31,8 @@ run: $(VENV)/.installed ## install into .venv and serve the sample policies on 1
 check: lint ## lint and unit tests; no root, no system packages
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q $(PARALLEL) -m 'not programs' $(UNIT_TESTS) $(ARGS)
 
-# Conformance runs also where a test failed: which of the two is wrong is then plain at once.
 test: $(VENV)/.installed-test system-packages cluster-programs lint ## everything: lint, unit tests, real peers, conformance
-	@status=0; \
-	$(BIN)/python -m pytest -q $(PARALLEL) $(ARGS) || status=$$?; \
-	if [ $$status -eq 1 ]; then \
-		echo "make: what failed beside other tests is run again, alone; only a test that fails twice counts"; \
-		status=0; $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures=none $(ARGS) || status=$$?; \
-	fi; \
-	$(BIN)/python -m tests.conformance || status=$$?; \
-	exit $$status
+	$(BIN)/python -m tests.run_all "$(PARALLEL)" $(ARGS)
 
 lint: $(VENV)/.installed-test ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check
