@@ -60,11 +60,27 @@ def sorted_status(status: JsonObject) -> JsonObject:
     return {**status, "details": {**details, "causes": causes}}
 
 
-def created(plane: ControlPlane, manifest: Manifest) -> tuple[int, JsonObject]:
+def test_scale(real: ControlPlane, dry: Api) -> None:
+    manifest = next(each for each in ACCEPTED if each.name == "Deployment")
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+    created(real, manifest, dry_run=False)
+    dry.post(path, manifest.body)
+    found = json.loads(real.kubectl("scale", "-n", NAMESPACE, "deployment/a", "--replicas=0", "-o", "json").stdout)
+    assert found["kind"] == "Deployment"
+    expected = json.loads(real.kubectl("get", "--raw", f"{path}/a/scale").stdout)
+    scale = dry.patch(f"{path}/a/scale", {"spec": {"replicas": 0}})
+    for each in (scale, expected):
+        del each["status"]["replicas"]  # controllers count there
+        each["metadata"] = {"name": each["metadata"]["name"], "namespace": each["metadata"]["namespace"]}
+    assert scale == expected
+
+
+def created(plane: ControlPlane, manifest: Manifest, *, dry_run: bool = True) -> tuple[int, JsonObject]:
     """Code and body of the real server's answer."""
+    path = manifest.path if dry_run else manifest.path.partition("?")[0]
     body = json.dumps(manifest.body).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{plane.url}{manifest.path}", body, headers, method="POST")
+    request = urllib.request.Request(f"{plane.url}{path}", body, headers, method="POST")
     try:
         with urllib.request.urlopen(request, context=plane.context(), timeout=30) as answer:
             return answer.status, json.load(answer)

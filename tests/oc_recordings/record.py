@@ -5,6 +5,7 @@ A scenario with ``tls`` is served over TLS, since ``oc`` sends its token over no
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from imagegate.errors import InvalidInput
 from imagegate.web.image_api import protobuf
 from tests.oc_recordings.replay import decoded, watch_events, write
 from tests.support.certificates import Authority
@@ -105,9 +107,12 @@ class _Content:
 
 
 def _body(content: bytes) -> dict[str, str]:
-    """The body as text; one in protobuf as the JSON of its object, under another name."""
+    """The body as text; one in protobuf as the JSON of its object, under another name. Kinds not served: in base64."""
     if content.startswith(protobuf.MAGIC):
-        return {"protobuf": json.dumps(protobuf.decode(content))}
+        try:
+            return {"protobuf": json.dumps(protobuf.decode(content))}
+        except InvalidInput:
+            return {"bytes": base64.b64encode(content).decode("ascii")}
     return {"body": content.decode("utf-8")} if content else {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -30,8 +31,8 @@ def scenarios() -> list[str]:
 
 
 def exchanges(scenario: str) -> Iterator[dict[str, Any]]:
-    """Each request with its answer, in order: ``command``, ``method``, ``path``, ``headers``, ``body`` or ``protobuf``,
-    ``status``, ``response``."""
+    """Each request with its answer, in order: ``command``, ``method``, ``path``, ``headers``, ``status``, ``response``,
+    and ``body``, ``protobuf`` or ``bytes``."""
     for line in (VECTORS / f"{scenario}.jsonl").read_text(encoding="utf-8").splitlines():
         yield json.loads(line)
 
@@ -66,6 +67,8 @@ class Replay:
     def _asked(self, exchange: dict[str, Any]) -> tuple[int, Any]:
         path, headers = self._translated(exchange["path"]), dict(exchange["headers"])
         content = self._translated(exchange.get("body", "")).encode("utf-8")
+        if "bytes" in exchange:
+            content = base64.b64decode(exchange["bytes"])
         if "protobuf" in exchange:
             content = protobuf.encode(json.loads(self._translated(exchange["protobuf"]))) or b""
         answer = self._api.client.open(path, method=exchange["method"], data=content, headers=headers, buffered=False)

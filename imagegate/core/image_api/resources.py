@@ -91,7 +91,9 @@ def _running(name: str, kind: str, verbs: tuple[str, ...], api_version: str = ""
     return SubResource(name, kind, verbs, api_version, needs_running=True)
 
 
-_SCALE = (_running("scale", "Scale", _SCALED, "autoscaling/v1"),)
+SCALE = ApiResource("autoscaling", "v1", "scales", "Scale", "scale", verbs=())
+"""The kind of a workload's sub-resource ``scale``; no resource of its own."""
+_SCALE = (SubResource("scale", SCALE.kind, _SCALED, SCALE.api_version),)
 _OF_RUNNING: Mapping[str, tuple[SubResource, ...]] = {
     "pods": (
         _running("attach", "PodAttachOptions", _CONNECTED),

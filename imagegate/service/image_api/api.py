@@ -50,6 +50,7 @@ from imagegate.service.image_api.processed_templates import ProcessedTemplates
 from imagegate.service.image_api.projects import ProjectRequests, Projects, Users
 from imagegate.service.image_api.request import ApiRequest, Change, DeleteOptions, JsonObject, ListOptions, Written
 from imagegate.service.image_api.reviews import review_of
+from imagegate.service.image_api.scales import Scales
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import (
     ImageObjects,
@@ -112,6 +113,7 @@ class ImageApi:
         self.images = StoredObjects(store, IMAGES, ImageRules(objects), now=objects.now)
         signed_images = StoredObjects(store, IMAGES, ImageRules(objects, trusts_signatures=True), now=objects.now)
         self._status = StoredObjects(store, STREAMS, StreamStatusRules(objects), now=objects.now, subresource="status")
+        self.scales = Scales(store, (each for each in RESOURCES if each.sub_resource("scale")), objects.now)
         self.imports = Imports(objects, importer)
         projects = Projects(objects, admit)
         self.endpoints: Mapping[ApiResource, object] = {
@@ -149,8 +151,10 @@ class ImageApi:
         """Create the namespaces that are always there, and what every namespace has."""
         create_first_namespaces(self.objects.store)
 
-    def sub_read(self, request: ApiRequest, name: str, sub_resource: str) -> JsonObject:
-        """``imagestreams/NAME/layers``, ``/secrets`` or ``/status``."""
+    def sub_read(self, request: ApiRequest, resource: ApiResource, name: str, sub_resource: str) -> JsonObject:
+        """``scale`` of a workload; ``layers``, ``secrets`` or ``status`` of a stream."""
+        if sub_resource == "scale":
+            return self.scales.get(request, resource, name)
         if sub_resource == "layers":
             return stream_layers(self.objects, request, name)
         if sub_resource == "secrets":
@@ -192,11 +196,13 @@ class ImageApi:
             request: names the manager.
             resource: of the object.
             name: of the object.
-            sub_resource: ``status`` of a stream; empty: the object itself.
+            sub_resource: ``status`` of a stream or ``scale``, which has no apply; empty: the object itself.
             asked: the configuration.
             may_create: called before an object is made.
         """
         endpoint = self.endpoints[resource]
+        if sub_resource == "scale":
+            return None
         if sub_resource:
             return applied_object(self._status, request, name, asked, None)
         if isinstance(endpoint, TagObjects):

@@ -274,7 +274,7 @@ class _Requests:
         if sub_resource is not None and sub_resource.needs_running:
             raise self._api.not_running(call, target.resource, target.name, sub_resource)
         if verb == "get" and target.sub_resource:
-            return self._api.sub_read(call, target.name, target.sub_resource), 200
+            return self._api.sub_read(call, target.resource, target.name, target.sub_resource), 200
         if verb == "get" and isinstance(endpoint, Gets):
             check_get_options(request.args, self._api.objects.store)
             return endpoint.get(call, target.name), 200
@@ -301,11 +301,13 @@ class _Requests:
         self, verb: str, call: ApiRequest, target: Target, endpoint: object, options: WriteOptions
     ) -> tuple[JsonObject, int]:
         is_patch = verb == "patch"
-        how, resource = options.field_validation, target.resource
+        how, resource = options.field_validation, target.written
         if is_patch:
             change = patch_change(call, resource, request.get_data(), request.mimetype, how)
         else:
             change = _replacement(self._object(call, target, options))
+        if target.sub_resource == "scale":
+            return self._api.scales.update(call, target.resource, target.name, change), 200
         if target.sub_resource == "status":
             return self._api.update_stream_status(call, target.name, change, is_patch=is_patch), 200
         if isinstance(endpoint, TagObjects):
@@ -333,8 +335,8 @@ class _Requests:
 
     def _object(self, call: ApiRequest, target: Target, options: WriteOptions) -> JsonObject:
         """The object in the body."""
-        body = read_body(request.get_data(), _media_type(), target.resource.kind)
-        return checked_object(call, target.resource, body, options.field_validation)
+        body = read_body(request.get_data(), _media_type(), target.written.kind)
+        return checked_object(call, target.written, body, options.field_validation)
 
     def _delete(self, call: ApiRequest, target: Target, endpoint: Deletes) -> JsonObject:
         return endpoint.delete(call, target.name, self._delete_options(call))

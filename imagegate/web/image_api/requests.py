@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagegate.core.image_api.decoding import decoded
-from imagegate.core.image_api.resources import ApiResource, find_resource
+from imagegate.core.image_api.resources import SCALE, ApiResource, find_resource
 from imagegate.core.image_api.schema import type_of
 from imagegate.core.image_api.selectors import parse_field_selector, parse_label_selector
 from imagegate.core.kube.deletion import BACKGROUND, ORPHAN, option_errors
@@ -28,6 +28,13 @@ _OTHER_META_KINDS = frozenset(
         *("APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status", "WatchEvent"),
     }
 )
+_NOT_SERVED: Mapping[str, str] = {
+    "autoscaling": "nothing runs in a dry cluster, so nothing is scaled by its load",
+    "networking.k8s.io": "a dry cluster has no network",
+    "rbac.authorization.k8s.io": "rights in a dry cluster come from accessRules in imagegate's settings",
+    "route.openshift.io": "a dry cluster has no network",
+}
+"""The reason, for groups that clients use without looking whether there are any."""
 _OF_NAMESPACES = ("status", "finalize")
 _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
@@ -56,6 +63,11 @@ class Target:
     is_watch: bool = False
     """True for the old paths that begin with ``watch``."""
 
+    @property
+    def written(self) -> ApiResource:
+        """The resource whose kind a body has."""
+        return SCALE if self.sub_resource == "scale" else self.resource
+
 
 def read_path(group: str, version: str, parts: list[str]) -> Target:
     """The target of ``[watch/][namespaces/NS/]RESOURCE[/NAME[/SUB]]`` in a group version.
@@ -71,6 +83,8 @@ def read_path(group: str, version: str, parts: list[str]) -> Target:
     if not parts or len(parts) > 3 or not all(parts):
         raise StatusError(NO_RESOURCE)
     resource = find_resource(group, version, parts[0])
+    if resource is None and group in _NOT_SERVED:
+        raise StatusError(replace(NO_RESOURCE, message=f"{parts[0]}.{group} are not served: {_NOT_SERVED[group]}"))
     if resource is None or (namespace and not resource.namespaced):
         raise StatusError(NO_RESOURCE)
     name, sub_resource = (*parts[1:], "", "")[:2]

@@ -36,9 +36,6 @@ def filled(api: Api) -> Api:
         ("POST", "/api/v1/namespaces/test/pods/x/attach"),
         ("POST", "/api/v1/namespaces/test/pods/x/portforward"),
         ("POST", "/api/v1/namespaces/test/pods/x/eviction"),
-        ("GET", "/apis/apps/v1/namespaces/test/deployments/x/scale"),
-        ("PUT", "/apis/apps/v1/namespaces/test/deployments/x/scale"),
-        ("PATCH", "/apis/apps/v1/namespaces/test/deployments/x/scale"),
         ("POST", "/apis/build.openshift.io/v1/namespaces/test/buildconfigs/x/instantiate"),
         ("POST", "/api/v1/namespaces/test/serviceaccounts/default/token"),
     ],
@@ -82,3 +79,28 @@ def test_other_methods_and_parts_stay_unknown(filled: Api) -> None:
     filled.post("/api/v1/namespaces/test/pods/x/log", {}, 405)
     filled.post("namespaces/test/imagestreams/x/status", {}, 405)
     filled.post("/api/v1/namespaces/test/pods/x", {}, 405)
+
+
+@pytest.mark.parametrize(
+    "path, why",
+    [
+        (
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/test/rolebindings",
+            (
+                "rolebindings.rbac.authorization.k8s.io are not served: rights in a dry cluster come from accessRules "
+                "in imagegate's settings"
+            ),
+        ),
+        (
+            "/apis/autoscaling/v2/namespaces/test/horizontalpodautoscalers",
+            (
+                "horizontalpodautoscalers.autoscaling are not served: nothing runs in a dry cluster, so nothing is "
+                "scaled by its load"
+            ),
+        ),
+        ("/apis/example.com/v1/things", "the server could not find the requested resource"),
+    ],
+)
+def test_kinds_that_are_not_served(api: Api, path: str, why: str) -> None:
+    status = api.post(path, {}, 404)
+    assert (status["reason"], status["message"]) == ("NotFound", why)
