@@ -10,8 +10,9 @@ from collections.abc import Callable
 from imagegate.core.kube.status import StatusError, conflict, not_found
 from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.field_owners import Configuration
-from imagegate.service.image_api.request import ApiRequest, JsonObject, Written, attempts
-from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects
+from imagegate.service.image_api.request import ApiRequest, JsonObject, Written
+from imagegate.service.image_api.stored import StoredObjects
+from imagegate.service.writing import CHANGED_MEANWHILE, attempts
 
 MayCreate = Callable[[], None]
 """Refuses a caller who may not create the object."""

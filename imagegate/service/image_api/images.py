@@ -44,8 +44,9 @@ from imagegate.errors import InvalidInput, InvalidReference, Malformed, TooLarge
 from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.local import authorise
 from imagegate.service.image_api.request import ApiRequest, DeleteOptions, JsonObject, success
-from imagegate.service.image_api.stored import CHANGED_MEANWHILE, StoredObjects
+from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import ImageObjects, metadata_of
+from imagegate.service.writing import CHANGED_MEANWHILE
 
 BLOB_STORED = "image.openshift.io/manifestBlobStored"
 MANAGED = "openshift.io/image.managed"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,19 +18,6 @@ from imagegate.core.kube.status import Status, StatusError, bad_request
 JsonObject: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[[JsonObject], JsonObject]
 """Maps the current object to its updated or patched form."""
-
-CONFLICTS_MAX = 20
-"""Attempts of a write without a version, if other writers change the object meanwhile."""
-PAUSE_S, PAUSE_MAX_S = 0.002, 0.1
-"""Between two attempts: the first pause, doubled each time, and the longest."""
-
-
-def attempts() -> Iterator[int]:
-    """The attempts of a write, with random pauses from the third on: writers that have met do not meet again."""
-    for number in range(CONFLICTS_MAX):
-        if number > 1:
-            time.sleep(random.uniform(0, min(PAUSE_MAX_S, PAUSE_S * 2**number)))  # noqa: S311 - not a secret
-        yield number
 
 
 class Written(NamedTuple):

@@ -47,17 +47,16 @@ from imagegate.service.image_api.request import (
     DeleteOptions,
     JsonObject,
     ListOptions,
-    attempts,
     continue_token,
     list_of,
     success,
 )
 from imagegate.service.image_api.watched import WatchedObjects
+from imagegate.service.writing import CHANGED_MEANWHILE, attempts
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _GENERATED_NAME_MAX_LENGTH = 63
-CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
 _SET_BY_SERVER = frozenset(
     {"uid", "creationTimestamp", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"}
 )

@@ -48,12 +48,12 @@ from imagegate.service.image_api.request import (
     JsonObject,
     ListOptions,
     Written,
-    attempts,
     list_of,
     success,
 )
 from imagegate.service.image_api.stored import StoredObjects
 from imagegate.service.image_api.streams import ImageObjects, in_update
+from imagegate.service.writing import attempts
 
 
 class TagObjects(ABC):

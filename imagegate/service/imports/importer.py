@@ -40,9 +40,7 @@ from imagegate.ports.image_store import ImageStore, ObjectChanged, ObjectExists,
 from imagegate.ports.pull_secrets import NamespacePullSecrets
 from imagegate.ports.registry import Registry
 from imagegate.service.imports.fetcher import ImageFetcher, ImportSettings, Progress
-
-CONFLICTS_MAX = 20
-CHANGED_MEANWHILE = "the object has been modified; please apply your changes to the latest version and try again"
+from imagegate.service.writing import CHANGED_MEANWHILE, attempts
 
 
 class StoredImage(NamedTuple):
@@ -160,7 +158,7 @@ class StoredTarget:
     def create_image(self, image: JsonObject) -> StoredImage:
         """See ``ImportTarget``."""
         key = ObjectKey(IMAGE_GROUP, "images", "", image["metadata"]["name"])
-        for _ in range(CONFLICTS_MAX):
+        for _ in attempts():
             kept = self._store.get(key)
             if kept is not None:
                 return StoredImage(kept, is_new=False)
@@ -275,7 +273,7 @@ class Importer:
         status: JsonObject,
     ) -> JsonObject:
         """Write Images and stream; after a conflict again, based on the current stream."""
-        for attempt in range(CONFLICTS_MAX):
+        for attempt in attempts():
             old = _checked(document, target.stream())
             before = new_stream(namespace, import_.metadata.name) if old is None else old
             now = self._current_time()
