@@ -6,6 +6,7 @@ do not change. A patch of a few bytes can create an object of any size, so the r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -29,6 +30,8 @@ RESULT_MAX_BYTES = 3 * 1024 * 1024
 GROWTH_MAX_BYTES = 64 * 1024
 """Bytes that a patch may add to an object that is over the limit already."""
 RESULT_MAX_DEPTH = 200
+_ADDING = ("add", "copy", "move")
+_INDEX = re.compile("[+-]?[0-9]{1,9}", re.ASCII)
 _MALFORMED = (TypeError, KeyError, IndexError, ValueError)
 """Errors of the library for fields of wrong types, for missing ones, and for an index of 5,000 digits."""
 
@@ -116,10 +119,13 @@ def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
     room = RESULT_MAX_BYTES
     try:
         for operation in patch:
-            if isinstance(operation, dict) and operation.get("op") == "copy":
+            operation = _as_original(operation, patched)
+            if operation.get("op") == "copy":
                 operation, room = _written_out(operation, patched, room)
-            elif isinstance(operation, dict) and operation.get("op") == "replace":
+            elif operation.get("op") == "replace":
                 operation = _replacement(operation, patched)
+            elif _is_test_for_nothing(operation, patched):
+                continue
             patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, *_MALFORMED) as error:
         what = f"the server rejected our request due to an error in our request: {error!s:.500}"
@@ -127,6 +133,56 @@ def _json_patched(target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
     if not isinstance(patched, dict):
         raise InvalidInput("the patched document is not an object")
     return patched
+
+
+def _as_original(operation: Mapping[str, Any] | None, document: Json) -> dict[str, Any]:
+    """An operation as the original's library understands it.
+
+    A value that is missing is null, and a negative index of a list counts from its end.
+    Source: evanphx/json-patch 4.12.
+    """
+    found = dict(operation or {})
+    if found.get("op") in ("add", "replace"):
+        found.setdefault("value", None)
+    for key in ("path", "from"):
+        if isinstance(found.get(key), str):
+            grows = key == "path" and found.get("op") in _ADDING
+            found[key] = _counted(found[key], document, grows=grows)
+    return found
+
+
+def _counted(path: str, document: Json, *, grows: bool) -> str:
+    """The path with indexes of lists as they count from the beginning.
+
+    Args:
+        path: a JSON Pointer.
+        document: to which it belongs.
+        grows: the last index is that of a new entry.
+    """
+    steps = path.split("/")
+    at = document
+    for place, step in enumerate(steps[1:], 1):
+        if isinstance(at, list) and _INDEX.fullmatch(step) is not None:
+            index, length = int(step), len(at) + (grows and place == len(steps) - 1)
+            if -length <= index < length:
+                steps[place] = str(index % length)
+        at = _child(at, steps[place])
+    return "/".join(steps)
+
+
+def _child(parent: Json, step: str) -> Json:
+    """The part of a document that a step of a path leads to; None if there is none."""
+    if isinstance(parent, dict):
+        return parent.get(step.replace("~1", "/").replace("~0", "~"))
+    return parent[int(step)] if isinstance(parent, list) and step.isdecimal() and int(step) < len(parent) else None
+
+
+def _is_test_for_nothing(operation: Mapping[str, Any], document: Json) -> bool:
+    """True for a ``test`` that a member of an object is null; one that is not there is, as in the original."""
+    if operation.get("op") != "test" or operation.get("value", "") is not None:
+        return False
+    parent, name = jsonpointer.JsonPointer(operation["path"]).to_last(document)
+    return isinstance(parent, dict) and name not in parent
 
 
 def _replacement(operation: Mapping[str, Any], document: Json) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ _UNREADABLE = "couldn't get version/kind; json parse error: "
 _HEAD_TYPE = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 _SUMMARY_MAX = 30
 _MERGE_FORM: tuple[type, str] = (dict, "map[string]interface {}")
+_OPERATION = ("op", "path", "from")
 _PATCH_FORMS: Mapping[str, tuple[type, str]] = {JSON_PATCH: (list, "[]handlers.jsonPatchOp")}
 
 
@@ -105,7 +106,25 @@ def read_patch(content: bytes, media_type: str) -> object:
     if not isinstance(patch, form):
         why = f"json: cannot unmarshal {_go_kind(patch)} into Go value of type {wanted}"
         raise StatusError(bad_request(f"{begin}{why}"))
+    if isinstance(patch, list):
+        _check_operations(patch, begin)
     return patch
+
+
+def _check_operations(operations: list[object], begin: str) -> None:
+    """Check the types of the operations of a JSON Patch.
+
+    Raises:
+        StatusError: 400.
+    """
+    for each in operations:
+        if each is not None and not isinstance(each, dict):
+            why = f"{_go_kind(each)} into Go value of type handlers.jsonPatchOp"
+            raise StatusError(bad_request(f"{begin}json: cannot unmarshal {why}"))
+        for key, value in (each or {}).items():
+            if key in _OPERATION and value is not None and not isinstance(value, str):
+                why = f"{_go_kind(value)} into Go struct field jsonPatchOp.{key} of type string"
+                raise StatusError(bad_request(f"{begin}json: cannot unmarshal {why}"))
 
 
 def _check_media_type(media_type: str) -> None:

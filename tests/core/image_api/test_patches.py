@@ -319,3 +319,36 @@ def test_any_strategic_patch_is_applied_or_refused(kind: str, patch: Any, stored
         patched = apply(STRATEGIC_MERGE_PATCH, target, patch)
     assert '"$' not in json.dumps(patched)
     assert target == kept
+
+
+@pytest.mark.parametrize(
+    "operation, tags",
+    [
+        ({"op": "add", "path": "/tags/-1", "value": "c"}, ["a", "b", "c"]),
+        ({"op": "add", "path": "/tags/-3", "value": "c"}, ["c", "a", "b"]),
+        ({"op": "replace", "path": "/tags/-1", "value": "c"}, ["a", "c"]),
+        ({"op": "remove", "path": "/tags/-2"}, ["b"]),
+        ({"op": "add", "path": "/tags/01", "value": "c"}, ["a", "c", "b"]),
+        ({"op": "test", "path": "/none", "value": None}, ["a", "b"]),
+        ({"op": "add", "path": "/none"}, ["a", "b"]),
+    ],
+)
+def test_operations_as_the_original_reads_them(operation: dict[str, Any], tags: list[str]) -> None:
+    patched = apply(JSON_PATCH, {"tags": ["a", "b"]}, [operation])
+    assert patched["tags"] == tags
+    assert ("none" in patched) == (operation["path"] == "/none" and operation["op"] == "add")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "add", "path": "/tags/-4", "value": "c"},
+        {"op": "remove", "path": "/tags/-3"},
+        {"op": "test", "path": "/none/below", "value": None},
+        {"op": "test", "path": "/none"},
+        {"op": "test", "path": "/tags/0", "value": None},
+    ],
+)
+def test_operations_that_do_not_apply(operation: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        apply(JSON_PATCH, {"tags": ["a", "b"]}, [operation])
