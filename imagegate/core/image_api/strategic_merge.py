@@ -7,7 +7,8 @@ Source: k8s.io/apimachinery 0.34, ``pkg/util/strategicpatch``, which produced th
     $setElementOrder/LIST: [...]          the order of a list's entries
     $deleteFromPrimitiveList/LIST: [...]  values that are removed
 
-Here a directive never ends up in the result; the original leaves that to decoding.
+Here a directive never ends up in the result; the original leaves that to decoding, which drops them as unknown fields
+and refuses them among labels and annotations: there they are refused here too.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _merge_field(merged: dict[str, Any], key: str, value: Json, field: Field, or
     elif isinstance(value, dict) and _DIRECTIVE in value:
         merged.pop(key, None)  # as in the original: a directive for a field that is not there leaves nothing
     else:
-        added = _added_value(value)
+        added = _added_map(value) if field.type[:1] == "{" and isinstance(value, dict) else _added_value(value)
         if isinstance(added, list) and order is not None and (field.merge_key or field.is_set):
             _check_order(value, _order_list(order), _entry_key(field))
             added = _in_order(added, [], order, _entry_key(field))
@@ -125,6 +126,11 @@ def _added_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in fields.items()
         if value is not None and not key.startswith("$") and not (isinstance(value, dict) and _DIRECTIVE in value)
     }
+
+
+def _added_map(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """A map as a patch adds it: a directive has nothing to merge with, so it becomes an entry, of a wrong type."""
+    return {**_added_fields(entries), **{key: entries[key] for key in entries if key.startswith(("$r", "$s", "$d"))}}
 
 
 def _entry_key(field: Field) -> Callable[[Json], Identity]:
@@ -168,7 +174,7 @@ def _merge_entries(before: list[Json], patch: list[Json], field: Field, order: J
     """A list of objects, merged by their key."""
     named = _entry_key(field)
     if not all(isinstance(item, dict) for item in (*before, *patch)):
-        raise UnknownFailure("list element types are not identical")
+        raise UnknownFailure(f"list element types are not identical: {go_value([before, patch])}")
     by_directive: dict[str, list[Json]] = {"": [], "delete": [], "replace": []}
     for item in patch:
         directive = item.get(_DIRECTIVE, "")

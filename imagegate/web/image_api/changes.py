@@ -12,6 +12,7 @@ from imagegate.core.image_api import patches as api_patches
 from imagegate.core.image_api.field_checks import field_problems
 from imagegate.core.image_api.patched_text import patch_text, patched_text
 from imagegate.core.image_api.resources import IMAGES, ApiResource
+from imagegate.core.image_api.restoring import restoring_problem
 from imagegate.core.image_api.strategic_merge import UnknownFailure, Unprocessable
 from imagegate.core.image_streams.shown_images import version_problem
 from imagegate.core.kube.field_errors import invalid as invalid_field
@@ -120,7 +121,8 @@ def _check_patched(
     try:
         read_object(resource, patched)
     except BadBody as error:
-        raise _invalid_patch(resource, media_type, patch, patched, (str(error),)) from error
+        why = restoring_problem(resource.type, patched) if media_type == api_patches.STRATEGIC_MERGE_PATCH else ""
+        raise _invalid_patch(resource, media_type, patch, patched, (why or str(error),)) from error
     problem = version_problem(patched) if resource == IMAGES else ""
     if problem:
         raise _invalid_patch(resource, media_type, patch, patched, (problem,))
