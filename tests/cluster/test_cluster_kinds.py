@@ -6,13 +6,15 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.manifests import ACCEPTED, REFUSED, JsonObject, Manifest
-from tests.support.image_api import Api, make_api
+from tests.support.image_api import Api, make_api, served
+from tests.support.kubectl import Kubectl
 
 NAMESPACE = "compared"
 
@@ -73,6 +75,37 @@ def test_scale(real: ControlPlane, dry: Api) -> None:
         del each["status"]["replicas"]  # controllers count there
         each["metadata"] = {"name": each["metadata"]["name"], "namespace": each["metadata"]["namespace"]}
     assert scale == expected
+
+
+def test_what_is_applied_again(real: ControlPlane, dry: Api, tmp_path: Path) -> None:
+    """``kubectl apply``, which compares what it has with OpenAPI: the same is ``unchanged``, and nothing differs."""
+    objects = [
+        {**each.body, "metadata": {**each.body["metadata"], "name": f"applied-{number}", "namespace": NAMESPACE}}
+        for number, each in enumerate(ACCEPTED)
+        if each.kind not in ("LimitRange", "ResourceQuota")  # they would limit the others there
+    ]
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), encoding="utf-8")
+    with served(dry.app) as url:
+        kubectl = Kubectl(tmp_path)
+        kubectl.use(url, namespace=NAMESPACE)
+        outcomes = [_applied(each, path) for each in (real.kubectl, kubectl)]
+        assert outcomes[0] == outcomes[1]
+        unchanged = [each for each in objects if f"applied-{_number(each)} unchanged" in "\n".join(outcomes[1])]
+        assert len(unchanged) > 60
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": unchanged}), encoding="utf-8")
+        assert kubectl("diff", "-f", path).stdout == ""
+
+
+def _number(found: JsonObject) -> str:
+    return str(found["metadata"]["name"]).rpartition("-")[2]
+
+
+def _applied(kubectl: Kubectl, path: Path) -> list[str]:
+    """What is printed about each object that is applied a second time."""
+    first = kubectl("apply", "-f", path).stdout.splitlines()
+    assert all(line.endswith(" created") for line in first)
+    return kubectl("apply", "-f", path).stdout.splitlines()
 
 
 def created(plane: ControlPlane, manifest: Manifest, *, dry_run: bool = True) -> tuple[int, JsonObject]:
