@@ -147,12 +147,36 @@ def read_settings(root: Node, name: str, environment: Mapping[Entry, object] | N
     Raises:
         InvalidSettings: all that is wrong, a line each: ``file:line: path: what``.
     """
+    _refuse_other_kinds(root, name)
     report = Report(name)
     root = _merged(_without_short_forms(root), environment or {})
     settings = read_section(Settings, Fields(root, "", report))
     if problems := _problems(report, environment or {}):
         raise InvalidSettings(*problems)
     return settings
+
+
+_OPTION_OF_KIND = {
+    "MasterConfig": "--config",
+    "ImagePolicyConfig": "--config",
+    "ClusterImagePolicy": "--policies",
+    "ImagePolicy": "--policies",
+}
+
+
+def _refuse_other_kinds(root: Node, name: str) -> None:
+    """Say it once if the file is another document: settings have no kind.
+
+    Raises:
+        InvalidSettings: it has one.
+    """
+    kind = root.value.get("kind") if isinstance(root.value, dict) else None
+    if kind is not None and isinstance(kind.value, str):
+        option = _OPTION_OF_KIND.get(kind.value)
+        remedy = f"; {option} reads it" if option else ""
+        raise InvalidSettings(
+            f"{name}:{kind.line}: these are not settings of imagegate, but of kind {kind.value}{remedy}"
+        )
 
 
 def _problems(report: Report, environment: Mapping[Entry, object]) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography import x509
 
 from imagegate.service.certificates.pairs import is_issued_by
-from imagegate.service.certificates.served import CHAIN_MAX_BYTES, InvalidCertificate
+from imagegate.service.certificates.served import CHAIN_MAX_BYTES, InvalidCertificate, read_certificates
 from imagegate.web.http_error import HttpError
 from imagegate.web.tls import file_state
 
@@ -128,8 +128,8 @@ def _is_timely(certificate: x509.Certificate) -> bool:
 def _read(path: Path) -> list[x509.Certificate]:
     try:
         with path.open("rb") as file:
-            return x509.load_pem_x509_certificates(file.read(CHAIN_MAX_BYTES))
+            return read_certificates(file.read(CHAIN_MAX_BYTES))
     except OSError as error:
         raise InvalidCertificate(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise InvalidCertificate(f"{path}: no certificate can be read: {error}") from error
+    except InvalidCertificate as error:
+        raise InvalidCertificate(f"{path}: {error}") from error

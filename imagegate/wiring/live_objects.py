@@ -60,7 +60,9 @@ def each_live_object(settings: Settings, namespaces: Sequence[str], take: Callab
     """
     chosen = settings.cluster
     if chosen is None:
-        raise InvalidInput("no cluster to scan: name one with a cluster block in the settings")
+        raise InvalidInput(
+            "no cluster to scan: name one with a cluster block in the settings, or name files with objects"
+        )
     connection = Connection(Credentials(chosen.kubeconfig, chosen.context))
     for kind in (*KINDS, *OPTIONAL_KINDS):
         try:

@@ -32,6 +32,15 @@ def refusal(tmp_path: Path, text: str, **environ: str) -> list[str]:
     return str(caught.value).replace(f"{tmp_path}/", "").split("\n")
 
 
+@pytest.mark.parametrize(
+    "kind, remedy",
+    [("MasterConfig", "; --config reads it"), ("ImagePolicy", "; --policies reads it"), ("Pod", "")],
+)
+def test_another_document_is_said_once(tmp_path: Path, kind: str, remedy: str) -> None:
+    said = f"imagegate.yaml:2: these are not settings of imagegate, but of kind {kind}{remedy}"
+    assert refusal(tmp_path, f"apiVersion: v1\nkind: {kind}\nspec: {{a: b}}\n") == [said]
+
+
 def test_nothing_set_is_the_defaults() -> None:
     assert load_settings(environ={}) == Settings()
     assert Settings().server.body_max_bytes == 8 * 2**20

@@ -124,8 +124,8 @@ class TestFollowedFiles:
     @pytest.mark.parametrize(
         "name, content, why",
         [
-            ("tls.crt", b"", "no certificate can be read"),
-            ("tls.crt", b"-----BEGIN CERTIFICATE-----\nMIIB", "no certificate can be read"),
+            ("tls.crt", b"", "no certificate can be read: it is not PEM"),
+            ("tls.crt", b"-----BEGIN CERTIFICATE-----\nMIIB", "no certificate can be read: it is not PEM"),
             ("tls.crt", b"\0" * 300_000, "larger than"),
             ("tls.key", b"", "there is no private key"),
             ("tls.key", b"-----BEGIN PRIVATE KEY-----\nMIGH", "there is no private key"),

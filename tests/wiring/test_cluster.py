@@ -27,7 +27,7 @@ def test_rights_come_from_one_place(tmp_path: Path) -> None:
     "text, why",
     [
         ("cluster: {}\n", "the cluster cannot be reached with the pod's service account"),
-        ("cluster: {kubeconfig: none}\n", "the cluster cannot be reached with kubeconfig .*none"),
+        ("cluster: {kubeconfig: none}\n", "the cluster cannot be reached with kubeconfig .*none: no such file"),
         ("cluster: {kubeConfig: none}\n", "kubeConfig"),
         ("cluster: {cacheSeconds: 3600}\n", "cacheSeconds"),
     ],

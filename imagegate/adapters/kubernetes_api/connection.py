@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import time
@@ -94,7 +95,8 @@ class Connection:
                 config.load_incluster_config(client_configuration=chosen)  # type: ignore[no-untyped-call]
         except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
             where = f"kubeconfig {credentials.kubeconfig}" if credentials.kubeconfig else "the pod's service account"
-            raise InvalidAccess(f"the cluster cannot be reached with {where}: {error}") from error
+            why = str(error) if _exists(credentials.kubeconfig) else "no such file"
+            raise InvalidAccess(f"the cluster cannot be reached with {where}: {why}") from error
         chosen.retries = 0  # who asks decides whether to ask again
         chosen.connection_pool_maxsize = CONNECTIONS_MAX
         chosen.socket_options = list(KEEP_ALIVE)
@@ -295,6 +297,11 @@ def _refusal(answer: Any) -> str:
         status = None
     message = status.get("message") if isinstance(status, dict) else None
     return message if isinstance(message, str) and message else f"HTTP status {answer.status}"
+
+
+def _exists(kubeconfig: str) -> bool:
+    """False if none of the named files is there."""
+    return not kubeconfig or any(map(os.path.exists, kubeconfig.split(os.pathsep)))
 
 
 def _why(error: Exception) -> str:

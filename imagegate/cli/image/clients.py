@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import requests
 
+from imagegate.adapters.http.failures import chain
 from imagegate.core.admission.request import User
 from imagegate.core.image_api.patches import MERGE_PATCH, merge
 from imagegate.core.image_api.resources import STREAM_IMPORTS, ApiResource
@@ -181,7 +182,8 @@ class RemoteClient:
         except requests.exceptions.JSONDecodeError as error:
             raise Unreachable(f"{self._server}: the response is not JSON; is it an API server?") from error
         except requests.RequestException as error:
-            raise Unreachable(f"{self._server}: cannot be reached: {error}") from error
+            *_, cause = chain(error)
+            raise Unreachable(f"{self._server}: cannot be reached: {cause}; is imagegate serving there?") from error
         warning = answer.headers.get("Warning", "")
         if warning:
             self._warnings.append(warning.partition('"')[2].rstrip('"'))

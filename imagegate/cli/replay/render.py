@@ -58,7 +58,8 @@ def _table(replay: Replay, compared_with: str, top: int, *, colour: bool) -> Ite
     for title, counts in (("not replayed", tally.not_replayable), ("not about a change", tally.no_change)):
         yield from (safe_line(f"{title}: {count:,} {why}") for why, count in counts.most_common())
     yield safe_line(summary(replay, compared_with))
-    yield f"{replay.records:,} records in {replay.seconds:.1f} s: {replay.rate:,.0f}/s"
+    records = "1 record" if replay.records == 1 else f"{replay.records:,} records"
+    yield f"{records} in {replay.seconds:.1f} s: {replay.rate:,.0f}/s"
 
 
 def _groups(tally: Tally, change: Change, top: int) -> Iterator[str]:

@@ -13,7 +13,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from imagegate.service.certificates.served import CHAIN_MAX_BYTES, InvalidCertificate, Served, normal_name, served
+from imagegate.service.certificates.served import (
+    CHAIN_MAX_BYTES,
+    InvalidCertificate,
+    Served,
+    normal_name,
+    read_certificates,
+    served,
+)
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """A certificate is valid before it is made, for machines whose clocks are late."""
@@ -71,18 +78,6 @@ def read_pair(chain: bytes, key: bytes) -> Pair:
     if public != private.public_key():
         raise InvalidCertificate("the key is not that of the certificate")
     return Pair(certificate, private)
-
-
-def read_certificates(content: bytes) -> list[x509.Certificate]:
-    """The certificates of a PEM bundle; at least one.
-
-    Raises:
-        InvalidCertificate: there is none, or one cannot be read.
-    """
-    try:
-        return x509.load_pem_x509_certificates(content)
-    except ValueError as error:
-        raise InvalidCertificate(f"no certificate can be read: {error}") from error
 
 
 def new_authority(namespace: str, now: datetime, life: timedelta) -> Pair:

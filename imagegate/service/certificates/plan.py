@@ -22,10 +22,9 @@ from imagegate.service.certificates.pairs import (
     issue,
     new_authority,
     pem,
-    read_certificates,
     read_pair,
 )
-from imagegate.service.certificates.served import InvalidCertificate
+from imagegate.service.certificates.served import InvalidCertificate, read_certificates
 
 CERTIFICATE, KEY, BUNDLE, PREVIOUS = "tls.crt", "tls.key", "ca.crt", "previous.crt"
 """Entries of the Secrets; ``PREVIOUS`` holds the CAs of before, which clients still trust."""

@@ -63,6 +63,20 @@ class Serving(Protocol):
         """Why a newer certificate is not used; empty if there is none."""
 
 
+def read_certificates(content: bytes) -> list[x509.Certificate]:
+    """The certificates of a PEM bundle; at least one.
+
+    Raises:
+        InvalidCertificate: there is none, or one cannot be read.
+    """
+    try:
+        return x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise InvalidCertificate(
+            "no certificate can be read: it is not PEM (-----BEGIN CERTIFICATE-----), or is damaged"
+        ) from error
+
+
 def read_served(chain: bytes) -> Served:
     """The first certificate of a PEM chain; other blocks, such as a key, are passed over.
 
@@ -71,10 +85,7 @@ def read_served(chain: bytes) -> Served:
     """
     if len(chain) > CHAIN_MAX_BYTES:
         raise InvalidCertificate(f"the certificate chain is larger than {CHAIN_MAX_BYTES} bytes")
-    try:
-        return served(x509.load_pem_x509_certificates(chain)[0])
-    except ValueError as error:
-        raise InvalidCertificate(f"no certificate can be read: {error}") from error
+    return served(read_certificates(chain)[0])
 
 
 def served(leaf: x509.Certificate) -> Served:

@@ -164,7 +164,10 @@ def test_annotate(run: Run, pushed: str) -> None:
         (["tag", "docker.io/a:b", "c"], "must be retrieved with <name>:<tag>"),
         (["annotate", "x:y", "novalue"], "expected KEY=VALUE or KEY-"),
         (["list", "--server", "localhost"], "expected a URL"),
-        (["list", "--server", "http://127.0.0.1:1"], "cannot be reached"),
+        (
+            ["list", "--server", "http://127.0.0.1:1"],
+            "cannot be reached: [Errno 111] Connection refused; is imagegate serving",
+        ),
     ],
 )
 def test_usage(arguments: list[str], message: str, settings: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,7 +80,7 @@ def test_only_the_namespaces_that_are_named(imagegate: Command, cluster: Path) -
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ([], "no cluster to scan: name one with a cluster block in the settings"),
+        ([], "no cluster to scan: name one with a cluster block in the settings, or name files"),
         (["missing.yaml"], "missing.yaml"),
     ],
 )

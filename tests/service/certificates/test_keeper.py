@@ -9,9 +9,9 @@ import pytest
 from cryptography import x509
 
 from imagegate.ports.certificates import ObjectsUnavailable, Overtaken, StoredSecret
-from imagegate.service.certificates.pairs import is_issued_by, issue, new_authority, pem, read_certificates, read_pair
+from imagegate.service.certificates.pairs import is_issued_by, issue, new_authority, pem, read_pair
 from imagegate.service.certificates.plan import ROTATE, TRUSTED_SINCE, USED_BY, report
-from imagegate.service.certificates.served import read_served
+from imagegate.service.certificates.served import read_certificates, read_served
 from tests.service.certificates.objects import CA, NAMES, SERVING, START, WISHES, Cluster, Crash, configuration
 
 OURS = NAMES[0]
