@@ -1,7 +1,4 @@
-"""Server-side apply of the dry cluster's kinds beside a real API server: status, messages, data, and owners of fields.
-
-Not here: objects made by a POST, where owners also have the defaults, of which the real server knows more.
-"""
+"""Server-side apply of the dry cluster's kinds beside a real API server: status, messages, data, owners of fields."""
 
 from __future__ import annotations
 
@@ -31,10 +28,15 @@ class Step(NamedTuple):
     path: str
     body: dict[str, Any]
     media_type: str = APPLY
+    method: str = "PATCH"
 
 
 def applied(path: str, body: dict[str, Any], query: str = "me") -> Step:
     return Step(f"{path}?fieldManager={query}", body)
+
+
+def posted(path: str, body: dict[str, Any]) -> Step:
+    return Step(f"{path}?fieldManager=maker", body, "application/json", "POST")
 
 
 def config_map(data: Any, **fields: Any) -> dict[str, Any]:
@@ -108,6 +110,10 @@ STEPS = (
     applied(SERVICES, service({"port": 81, "name": "other"}), "you"),
     applied(ACCOUNTS, account("x")),
     applied(ACCOUNTS, account("y"), "you"),
+    posted(f"{APPS}/deployments", {**deployment(container("one", ports=[UDP])), "metadata": {"name": "e"}}),
+    applied(f"{APPS}/deployments/e", {**deployment(container("one", "docker.io/o/a")), "metadata": {"name": "e"}}),
+    posted(f"{CORE}/configmaps", {**config_map({"a": "1"}), "metadata": {"name": "d", "labels": {"l": "1"}}}),
+    posted(f"{CORE}/secrets", {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s"}, "data": {"a": "YQ=="}}),
     applied(SPACES, namespace("1")),
     applied(SPACES, namespace("2"), "you"),
 )
@@ -130,7 +136,7 @@ def real(plane: ControlPlane) -> Iterator[ControlPlane]:
 def test_as_a_real_server(real: ControlPlane, dry: Api) -> None:
     differences = []
     for index, step in enumerate(STEPS):
-        answer = dry.ask("PATCH", step.path, json.dumps(step.body).encode(), Content_Type=step.media_type)
+        answer = dry.ask(step.method, step.path, json.dumps(step.body).encode(), Content_Type=step.media_type)
         own, theirs = (answer.status_code, comparable(answer.json)), asked(real, step)
         if own != theirs:
             differences.append(f"{index} {step.path} {json.dumps(step.body)}\n   real: {theirs}\n   own:  {own}")
@@ -139,7 +145,9 @@ def test_as_a_real_server(real: ControlPlane, dry: Api) -> None:
 
 def asked(plane: ControlPlane, step: Step) -> tuple[int, Any]:
     headers = {"Content-Type": step.media_type}
-    request = urllib.request.Request(f"{plane.url}{step.path}", json.dumps(step.body).encode(), headers, method="PATCH")
+    request = urllib.request.Request(
+        f"{plane.url}{step.path}", json.dumps(step.body).encode(), headers, method=step.method
+    )
     try:
         with urllib.request.urlopen(request, context=plane.context(), timeout=30) as answer:
             return answer.status, comparable(json.load(answer))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from imagegate.core.image_api.patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from imagegate.core.image_api.patches import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from imagegate.core.image_api.resources import ApiResource, SubResource
 from imagegate.core.image_api.schema import TYPES
 from imagegate.web.image_api.openapi_schemas import PATCH, Style
@@ -36,11 +36,11 @@ _QUERY = {
     "create": _WRITE,
     "deletecollection": (*_SELECT, "dryRun", "propagationPolicy"),
     "update": _WRITE,
-    "patch": _WRITE,
+    "patch": (*_WRITE, "force"),
     "delete": ("dryRun", "gracePeriodSeconds", "propagationPolicy"),
 }
 _INTEGERS = ("gracePeriodSeconds", "limit", "timeoutSeconds")
-_BOOLEANS = ("allowWatchBookmarks", "sendInitialEvents", "watch")
+_BOOLEANS = ("allowWatchBookmarks", "force", "sendInitialEvents", "watch")
 _PATH_TEXTS = {"name": "name of the object", "namespace": "namespace of the object"}
 
 
@@ -152,7 +152,7 @@ def _operation(place: _Place, verb: str, style: Style) -> dict[str, Any]:
 
 def _with_body(operation: dict[str, Any], type_: str, verb: str, style: Style) -> dict[str, Any]:
     """The operation with what it takes."""
-    patches = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+    patches = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
     if verb == "patch":
         body, media_types = PATCH, patches
     elif verb in ("create", "update") and type_:
