@@ -86,8 +86,9 @@ class TestShapes:
 
     def test_sets_of_an_earlier_table(self) -> None:
         """``from`` of a tag has one owner today."""
-        tag: dict[str, Any] = {"f:spec": {"f:tags": {'k:{"name":"a"}': {"f:from": {"f:name": {}, "f:kind": {}}, "f:name": {}}}}}
-        found = reconciled(FieldSet.from_json(tag), STREAM).to_json()
+        tag: dict[str, Any] = {"f:from": {"f:name": {}, "f:kind": {}}, "f:name": {}}
+        given = FieldSet.from_json({"f:spec": {"f:tags": {'k:{"name":"a"}': tag}}})
+        found = reconciled(given, STREAM).to_json()
         assert found == {"f:spec": {"f:tags": {'k:{"name":"a"}': {"f:from": {}, "f:name": {}}}}}
 
 
