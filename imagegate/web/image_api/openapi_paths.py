@@ -17,6 +17,7 @@ from imagegate.web.image_api.protobuf import MEDIA_TYPE
 STATUS = "io.k8s.apimachinery.pkg.apis.meta.v1.Status"
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 _MEDIA_TYPES = ("application/json", "application/yaml", MEDIA_TYPE)
+_PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
 _METHODS = {
     "list": "get",
     "create": "post",
@@ -152,9 +153,9 @@ def _operation(place: _Place, verb: str, style: Style) -> dict[str, Any]:
 
 def _with_body(operation: dict[str, Any], type_: str, verb: str, style: Style) -> dict[str, Any]:
     """The operation with what it takes."""
-    patches = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
+    media_types: tuple[str, ...]
     if verb == "patch":
-        body, media_types = PATCH, patches
+        body, media_types = PATCH, _PATCHES
     elif verb in ("create", "update") and type_:
         body, media_types = type_, _MEDIA_TYPES
     elif verb in ("delete", "deletecollection"):
