@@ -360,14 +360,22 @@ class Connection(HttpToolsProtocol):
         if last is not None and not last.response_complete:
             last.keep_alive = False  # a refusal now would be taken for its answer: close after that one
             return
+        self._forget_body()
         why = str(refused).encode()
         head = f"HTTP/1.1 {refused.status} \r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
         self.transport.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(why) + why)
         LingeringClose(self.transport, self.loop, self._ignore_input).close()
 
+    def _forget_body(self) -> None:
+        """Give back the room of a body that nobody will read, though the connection lingers."""
+        if self.cycle is not None:
+            self.cycle.body = bytearray()
+        self._release_bytes()
+
     def close_now(self, reason: str) -> None:
         """Close at once; a client that sent a whole head and was too slow with the body gets a 408."""
         self._ignores_input = True
+        self._release_bytes()  # now: the loop reports the end in a later turn, and their room is needed in this one
         if self.transport is None:  # in the handshake: only the socket can be closed
             with contextlib.suppress(OSError):
                 self._raw.shutdown(socket.SHUT_RDWR)

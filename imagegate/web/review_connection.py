@@ -90,6 +90,10 @@ class ReviewConnection(Connection):
             self._pieces = []
             self._answer_without_body()
 
+    def _forget_body(self) -> None:
+        self._pieces = []
+        super()._forget_body()
+
     def on_message_complete(self) -> None:
         """The request is complete: a review is answered now, or its rest is given to a task."""
         endpoint = self._endpoint

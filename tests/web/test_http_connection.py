@@ -22,6 +22,9 @@ class Gone(asyncio.Transport):
         self.written: list[bytes] = []
         self.aborted = False
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
 
@@ -95,6 +98,43 @@ def test_nobody_makes_room_who_is_being_answered() -> None:
         assert registry.make_room()
         assert busy.transport.aborted
         await turns()
+
+    asyncio.run(run())
+
+
+def test_room_for_bytes_is_made_by_one_connection_where_one_is_enough() -> None:
+    async def run() -> None:
+        told: list[str] = []
+        registry = Connections(Limits(buffered_max_bytes=1000), told.append)
+        head = b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"
+        first, second, third = (connection(registry) for _ in range(3))
+        first.data_received(head + b" " * 400)
+        second.data_received(head + b" " * 500)
+        third.data_received(head + b" " * 300)  # in the same turn of the loop, before the end of the second is reported
+        assert [each.transport.aborted for each in (first, second, third)] == [False, True, False]
+        assert third.transport.written == []
+        assert (told, registry.buffered) == (["too many bytes"], 700)
+        second.connection_lost(None)
+        assert registry.buffered == 700
+
+    asyncio.run(run())
+
+
+def test_a_refused_request_gives_its_room_back_while_the_connection_lingers() -> None:
+    async def run() -> None:
+        told: list[str] = []
+        registry = Connections(Limits(buffered_max_bytes=1000), told.append)
+        head = b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Length: 1100\r\n\r\n"
+        small, large = connection(registry), connection(registry)
+        small.data_received(head + b" " * 100)
+        large.data_received(head + b" " * 800)
+        assert registry.buffered == 900
+        large.data_received(b" " * 200)  # it is the largest itself
+        assert large.transport.written[0].startswith(b"HTTP/1.1 503 ")
+        assert (told, registry.buffered, large.cycle.body) == (["refused with 503"], 100, b"")
+        small.data_received(b" " * 899)
+        assert not small.transport.aborted
+        assert (told, registry.buffered) == (["refused with 503"], 999)
 
     asyncio.run(run())
 
