@@ -103,6 +103,16 @@ class TestKubectl:
         assert "create,delete,deletecollection,get,list,patch,update,watch" in rows["imagestreams"]
         assert " istag " in rows["imagestreamtags"]
 
+    def test_server_side_apply(self, image_api: Hooked) -> None:
+        def applied(labels: dict[str, str], *options: str, check: bool = True) -> str:
+            body = yaml.safe_dump(stream("server-side", labels=labels))
+            return image_api("apply", "--server-side", *options, "-f", "-", text_in=body, check=check)
+
+        done = "imagestream.image.openshift.io/server-side serverside-applied\n"
+        assert applied({"a": "1"}) == applied({"a": "2"}) == done
+        assert 'conflict with "kubectl": .metadata.labels.a' in applied({"a": "3"}, "--field-manager=x", check=False)
+        assert applied({"a": "3"}, "--field-manager=x", "--force-conflicts") == done
+
     def test_apply_twice(self, image_api: Hooked) -> None:
         assert image_api.apply(stream("applied")) == "imagestream.image.openshift.io/applied created\n"
         assert image_api.apply(stream("applied")) == "imagestream.image.openshift.io/applied unchanged\n"

@@ -205,6 +205,16 @@ def with_kept_times(new: JsonObject, old: JsonObject) -> JsonObject:
     return kept if kept == {**old, "metadata": {**old["metadata"]}} else new
 
 
+def has_owners(found: JsonObject) -> bool:
+    """True if owners are recorded in the object."""
+    return bool(found["metadata"].get(_OWNERS))
+
+
+def without_owners(found: JsonObject) -> JsonObject:
+    """The object without its owners."""
+    return _with_entries(found, [])
+
+
 def _without_times(entries: list[JsonObject]) -> list[JsonObject]:
     return [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
 

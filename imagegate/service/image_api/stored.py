@@ -37,9 +37,11 @@ from imagegate.ports.image_store import (
     ObjectExists,
     ObjectKey,
     ObjectMissing,
+    ObjectTooLarge,
+    StoreFull,
 )
 from imagegate.service.image_api.bodies import checked_body
-from imagegate.service.image_api.field_owners import FieldOwners, with_kept_times
+from imagegate.service.image_api.field_owners import FieldOwners, has_owners, with_kept_times, without_owners
 from imagegate.service.image_api.host_cluster import StoredCluster, check_namespace
 from imagegate.service.image_api.request import (
     ApiRequest,
@@ -242,7 +244,7 @@ class StoredObjects:
         raise StatusError(conflict(self.resource.name, name, CHANGED_MEANWHILE, group=self.resource.group))
 
     def replace(self, request: ApiRequest, new: JsonObject, old: JsonObject, rules: Rules) -> JsonObject:
-        """Replace ``old`` by ``new``.
+        """Replace ``old`` by ``new``; without owners of fields if there is no room for them, as in the original.
 
         Raises:
             StatusError: 409 if the new object is based on another version, 422 from the rules.
@@ -269,7 +271,12 @@ class StoredObjects:
         if is_being_deleted(kept) and not finalizers_of(kept) and not self.has_contents(kept):
             self._store.delete(self.key(request, name), version=version)
             return shown
-        return self._store.update(self.key(request, name), kept, version=version)
+        try:
+            return self._store.update(self.key(request, name), kept, version=version)
+        except (ObjectTooLarge, StoreFull):
+            if request.manager is None or not has_owners(kept):
+                raise
+            return self._store.update(self.key(request, name), without_owners(kept), version=version)
 
     def _check_version(self, given: str, version: str, name: str) -> None:
         """Check the version that an update is based on.

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from imagegate.adapters.store_sqlite.objects import SqliteStore
 from imagegate.core.image_policy.marks import DENY_ANNOTATION, Marks
 from imagegate.core.managed_fields.entries import SIZE_MAX
-from imagegate.ports.image_store import ObjectKey
+from imagegate.ports.image_store import ObjectKey, ObjectTooLarge
 from imagegate.service.image_api.field_owners import PARTS_MAX
 from tests.support.image_api import Api, make_api
 from tests.web.image_api.conftest import with_project
@@ -195,6 +196,33 @@ def many_annotations() -> bytes:
 
 def many_finalizers() -> bytes:
     return json.dumps(stream(metadata={"finalizers": [f"e.x/{index}" for index in range(100_000)]})).encode()
+
+
+class _Small(SqliteStore):
+    """A store that takes objects of a certain size."""
+
+    limit = 0
+
+    def update(self, key: ObjectKey, body: dict[str, Any], *, version: str) -> dict[str, Any]:
+        """As the store, up to the limit."""
+        if self.limit and len(json.dumps(body)) > self.limit:
+            raise ObjectTooLarge(f"more than {self.limit} bytes")
+        return super().update(key, body, version=version)
+
+
+def test_a_change_has_room_before_its_owners(world: Api) -> None:
+    """An Image that is nearly too large can still be marked."""
+    image = {"kind": "Image", "apiVersion": VERSION, "dockerImageReference": f"quay.io/a/b@{DIGEST}"}
+    found = world.post("images", {**image, "metadata": {"name": DIGEST, "annotations": {"a": "b"}}})
+    world.store.__class__ = _Small
+    _Small.limit = len(json.dumps(found)) + 60
+    marked = world.patch(
+        f"images/{DIGEST}", {"metadata": {"annotations": {DENY_ANNOTATION: "true"}}}, User_Agent="x" * 99
+    )
+    assert marked["metadata"]["annotations"][DENY_ANNOTATION] == "true"
+    assert managers(marked) == []
+    body = {**image, "metadata": {"name": DIGEST, "annotations": {"c": "d" * 500}}}
+    assert "more than" in apply(world, f"images/{DIGEST}", body, 413)["message"]
 
 
 class TestHostile:
