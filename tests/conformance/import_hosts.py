@@ -57,7 +57,7 @@ def _parse_error(pull_spec: str) -> str:
 def _ask(gate: ImportGate, case: dict[str, Any], repositories: frozenset[str]) -> Admission:
     transport = Transport(case["transport"])
     if "hostname" in case:
-        return gate.admit_host(case["hostname"], transport, repositories=repositories)
+        return gate.admit(ImageReference(registry=case["hostname"]), transport, repositories=repositories)
     if "dockerImageReference" in case:
         return gate.admit(ImageReference(**case["dockerImageReference"]), transport, repositories=repositories)
     error = _parse_error(case["pullSpec"])

@@ -49,12 +49,6 @@ class FileMeta:
         value = self.hashes.get("sha256")
         return value.hex() if value is not None else None
 
-    @property
-    def sha512(self) -> str | None:
-        """Hex; None where only other algorithms are listed."""
-        value = self.hashes.get("sha512")
-        return value.hex() if value is not None else None
-
     def check(self, content: bytes, role: str) -> None:
         """Compare a file with what is listed for it; readers have made sure that a sha256 is.
 

@@ -87,7 +87,6 @@ Fields: TypeAlias = Mapping[str, Field]
 
 
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
 
 
 def go_type(word: str) -> str:

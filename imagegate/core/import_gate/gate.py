@@ -192,10 +192,6 @@ class ImportGate:
         """``admit`` for the reference at a field path."""
         return self.admit(reference, transport, repositories=repositories)
 
-    def admit_host(self, host: str, transport: Transport, *, repositories: frozenset[str] = frozenset()) -> Admission:
-        """Decide if images of the registry ``host`` (``HOST[:PORT]``) may be imported."""
-        return self.admit(ImageReference(registry=host), transport, repositories=repositories)
-
     def host_and_port(self, registry: str, transport: Transport) -> tuple[str, str]:
         """Host and port of a registry as the rules compare them; an empty port is not known."""
         registry = self._index.folded(registry)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,9 @@ from imagegate.core.registry.host_pattern import is_label_match, is_pattern
 from imagegate.errors import InvalidInput
 
 SECRET_MAX_BYTES = 1024 * 1024  # what Kubernetes stores at most in one Secret
-SECRET_TYPES = frozenset({"kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson"})
+SECRET_TYPES = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
 EXCLUDE_ANNOTATION = "openshift.io/image.excludeSecret"
+"""``"true"`` on a Secret: imports of its namespace do not use it."""
 _CONFIG_KEY = ".dockerconfigjson"
 _LEGACY_KEY = ".dockercfg"
 
@@ -93,23 +94,6 @@ def read_pull_secret(secret: Mapping[str, Any]) -> PullSecret:
         if text is not None:
             return PullSecret(name, read(text))
     raise InvalidPullSecret(f"imagePullSecret {name} contains neither {_LEGACY_KEY} nor {_CONFIG_KEY}")
-
-
-def import_secrets(secrets: Iterable[Mapping[str, Any]]) -> tuple[PullSecret, ...]:
-    """The Secrets of a namespace that imports may use, by name (docs/spec/import-gate.md 6.3, ``/secrets``).
-
-    Left out: other types, those annotated ``openshift.io/image.excludeSecret: "true"``, those that cannot be read.
-    """
-    found: list[PullSecret] = []
-    for secret in secrets:
-        annotations = (secret.get("metadata") or {}).get("annotations") or {}
-        if secret.get("type") not in SECRET_TYPES or annotations.get(EXCLUDE_ANNOTATION) == "true":
-            continue
-        try:
-            found.append(read_pull_secret(secret))
-        except InvalidPullSecret:
-            continue
-    return tuple(sorted(found, key=lambda secret: secret.name))
 
 
 def parse_docker_configuration(text: bytes | str) -> tuple[PullSecretEntry, ...]:

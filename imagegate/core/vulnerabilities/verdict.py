@@ -20,7 +20,6 @@ from imagegate.core.vulnerabilities.rules import ScanRules
 
 CLOCK_SKEW = timedelta(minutes=5)
 """A report may be this much younger than now."""
-PROBLEMS_SHOWN = 3
 KEPT = 50
 """Findings of each sort that a verdict keeps, for its explanation: verdicts are cached, and worded in every review."""
 

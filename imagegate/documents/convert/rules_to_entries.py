@@ -8,7 +8,7 @@ Source: docs/spec/image-policy.md 7; docs/spec/enforcement.md 8.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from imagegate.core.admission.request import GroupResource
@@ -230,10 +230,3 @@ class _Conversion:
     def _lose(self, compiled: CompiledRule, path: str, text: str, effect: Effect = Effect.NOTE) -> None:
         file, line = self._place(compiled)
         self._result.losses.append(Loss(file, line, f"{compiled.label}{path}", text, effect))
-
-
-def registries_of(entries: Sequence[MadeEntry]) -> list[str] | None:
-    """The registries that entries allow, where they say nothing else; None if they reject, or allow everything."""
-    if any(entry.reject or not entry.name.endswith("/*") for entry in entries):
-        return None
-    return [entry.name.removesuffix("/*") for entry in entries]

@@ -10,14 +10,18 @@ from imagegate.core.admission.lookup import Absent, Found, Lookup, Unknown
 from imagegate.core.image_api.resources import LIMIT_RANGES, NAMESPACES, SECRETS, ApiResource
 from imagegate.core.kube.deletion import is_being_deleted
 from imagegate.core.kube.status import Cause, Status, StatusError, forbidden, not_found
-from imagegate.core.registry.pull_secrets import InvalidPullSecret, PullSecret, read_pull_secret
+from imagegate.core.registry.pull_secrets import (
+    EXCLUDE_ANNOTATION,
+    SECRET_TYPES,
+    InvalidPullSecret,
+    PullSecret,
+    read_pull_secret,
+)
 from imagegate.ports.host_cluster import HostCluster
 from imagegate.ports.image_store import Collection, ImageStore, ObjectKey, StoreBusy, StoreError
 from imagegate.ports.pull_secrets import NamespacePullSecrets
 from imagegate.service.image_api.request import JsonObject
 
-EXCLUDED_SECRET = "openshift.io/image.excludeSecret"  # noqa: S105 - an annotation
-PULL_SECRET_TYPES = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
 LOOK_UP_S = 5.0
 
 
@@ -84,13 +88,13 @@ def _terminating(resource: ApiResource, namespace: str, name: str) -> Status:
 
 def pull_secrets_of(host: HostCluster, namespace: str, *, deadline_s: float = LOOK_UP_S) -> Lookup[list[JsonObject]]:
     """The Secrets of a namespace that imports may use."""
-    found = host.secrets(namespace, PULL_SECRET_TYPES, deadline_s=deadline_s)
+    found = host.secrets(namespace, SECRET_TYPES, deadline_s=deadline_s)
     return Found([each for each in found.value if not _is_excluded(each)]) if isinstance(found, Found) else found
 
 
 def _is_excluded(secret: JsonObject) -> bool:
     annotations = secret["metadata"].get("annotations") or {}
-    return annotations.get(EXCLUDED_SECRET) == "true"
+    return annotations.get(EXCLUDE_ANNOTATION) == "true"
 
 
 class PullSecretsOf:

@@ -71,7 +71,7 @@ def test_target_with_sha512_alone_has_no_digest() -> None:
     local = repository(SERVER_LOCAL)
     target = local.targets_roles[0].target("only512")
     assert target is not None
-    assert target.sha512 is not None
+    assert target.hashes.keys() == {"sha512"}
     with pytest.raises(NoTrustData, match="No valid trust data for only512"):
         signed_digest(local, "only512")
 

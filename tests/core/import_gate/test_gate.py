@@ -70,9 +70,10 @@ def test_asking_changes_nothing(
 
 def test_the_integrated_registry_is_allowed_and_only_by_its_own_port() -> None:
     integrated = ImportGate([], integrated_registry="registry.svc:5000")
-    assert integrated.admit_host("registry.svc:5000", Transport.SECURE).allowed
-    assert not integrated.admit_host("registry.svc", Transport.SECURE).allowed
-    assert ImportGate([], integrated_registry="registry.svc").admit_host("registry.svc", Transport.SECURE).allowed
+    assert integrated.admit(ImageReference(registry="registry.svc:5000"), Transport.SECURE).allowed
+    assert not integrated.admit(ImageReference(registry="registry.svc"), Transport.SECURE).allowed
+    without_port = ImportGate([], integrated_registry="registry.svc")
+    assert without_port.admit(ImageReference(registry="registry.svc"), Transport.SECURE).allowed
 
 
 def test_an_unreadable_integrated_registry_is_left_out() -> None:
@@ -88,7 +89,8 @@ def test_a_listed_integrated_registry_is_one_rule() -> None:
 
 @pytest.mark.parametrize("behaviour,allowed", [(DOCUMENTED, False), (OPENSHIFT_4, True)])
 def test_an_empty_list_in_the_file(behaviour: GateBehaviour, allowed: bool) -> None:
-    assert ImportGate.configured([], behaviour=behaviour).admit_host("a.io", Transport.SECURE).allowed is allowed
+    gate = ImportGate.configured([], behaviour=behaviour)
+    assert gate.admit(ImageReference(registry="a.io"), Transport.SECURE).allowed is allowed
     assert ImportGate.configured(None, behaviour=behaviour).allows_all
     assert not ImportGate.configured(MANUAL, behaviour=behaviour).allows_all
 

@@ -16,7 +16,6 @@ from imagegate.core.registry.pull_secrets import (
     InvalidPullSecret,
     PullSecret,
     credentials_for,
-    import_secrets,
     parse_docker_config_json,
     parse_docker_configuration,
     parse_dockercfg,
@@ -160,25 +159,6 @@ def test_what_is_no_pull_secret(written: dict[str, Any], text: str | None) -> No
         return
     with pytest.raises(InvalidPullSecret, match=text.replace("[", r"\[")):
         read_pull_secret(written)
-
-
-def test_what_an_import_may_use() -> None:
-    def kept(
-        name: str, type_: str = "kubernetes.io/dockerconfigjson", text: str = "", **annotations: str
-    ) -> dict[str, Any]:
-        data = text or config(r=auth()).decode()
-        metadata = {"name": name, "annotations": annotations or None}
-        return {"metadata": metadata, "type": type_, "stringData": {".dockerconfigjson": data}}
-
-    secrets = [
-        kept("b"),
-        kept("a", "kubernetes.io/dockercfg"),
-        kept("c", "Opaque"),
-        kept("d", text="{"),
-        kept("e", **{"openshift.io/image.excludeSecret": "true"}),
-        kept("f", **{"openshift.io/image.excludeSecret": "false"}),
-    ]
-    assert [found.name for found in import_secrets(secrets)] == ["a", "b", "f"]
 
 
 def test_a_password_is_never_shown() -> None:

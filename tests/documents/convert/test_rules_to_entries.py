@@ -21,7 +21,7 @@ from imagegate.core.profile import Profile as ConfigProfile
 from imagegate.core.references.openshift import ImageReference
 from imagegate.documents.convert.losses import Effect, is_exact
 from imagegate.documents.convert.made_policy import MadeEntry, policy_text
-from imagegate.documents.convert.rules_to_entries import ConvertedRules, registries_of, rules_to_entries
+from imagegate.documents.convert.rules_to_entries import ConvertedRules, rules_to_entries
 from imagegate.documents.image_policies import read_policies
 from imagegate.documents.master_config import MasterConfig, read_config
 from tests.documents.test_master_config import Files
@@ -185,9 +185,3 @@ def test_comments_of_a_rule_go_with_its_entries() -> None:
         ("about the rule", "its name", "inside", "executionRules[0] a"),
         ("of the next", "executionRules[1] b"),
     ]
-
-
-def test_registries_of_entries() -> None:
-    assert registries_of([MadeEntry("a/*"), MadeEntry("*.b/*")]) == ["a", "*.b"]
-    assert registries_of([MadeEntry("*")]) is None
-    assert registries_of([MadeEntry("a/*", reject=True)]) is None

@@ -52,7 +52,6 @@ OWN_SHOWN_S = 1.0
 """A write waits so long before it is answered; what it wrote is stored in any case."""
 NEWS_S = 0.05
 DELETE_ATTEMPTS = 20
-CHUNK = 500
 BROKEN_SHOWN = 3
 
 
