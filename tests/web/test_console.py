@@ -10,8 +10,12 @@ from urllib.parse import urlencode
 
 import pytest
 
+from imagegate.web.console.texts import CHECKS
+from imagegate.wiring.runtime import STORE
 from tests.support.processes import wait_until
-from tests.support.service import Answer, Service, sample_config, sample_review, serving
+from tests.support.service import ROOT, Answer, Service, sample_config, sample_review, serving
+
+NAMED_CHECK = re.compile(r'\bCheck\(\s*"([^"]+)"')
 
 ELSEWHERE = "different-registry/openshift/image-policy-check:latest"
 
@@ -63,7 +67,8 @@ def test_a_filter_shows_nothing_else(service: Service, query: str) -> None:
 def test_a_decision_that_is_no_longer_kept_is_said_to_be_in_the_log(service: Service) -> None:
     answer = service.get("/console/decisions/0123456789abcdef0123")
     assert answer.status == 404
-    assert "the log" in answer.json["message"]
+    assert "<h1>Not found</h1>" in answer.content.decode()
+    assert "200 of each worker, the log all." in answer.content.decode()
 
 
 def test_an_image_is_tried_with_every_rule(service: Service) -> None:
@@ -157,6 +162,14 @@ def test_health_is_shown(service: Service) -> None:
     assert re.search("policy files ?ok", text)
     assert "Every server that was asked answers." in text
     assert "reads the files" in text
+    assert CHECKS["policy files"] in text
+
+
+def test_every_check_has_its_meaning(service: Service) -> None:
+    found = {name for file in (ROOT / "imagegate").rglob("*.py") for name in NAMED_CHECK.findall(file.read_text())}
+    assert len(found) > 15
+    assert found | {STORE} == CHECKS.keys()
+    assert service.get("/readyz").json["checks"].keys() <= CHECKS.keys()
 
 
 def test_what_is_tried_is_never_markup(service: Service) -> None:

@@ -17,7 +17,7 @@ from imagegate.service.policies.rule_lines import RuleLine, rule_lines
 from imagegate.web.console import images as image_pages
 from imagegate.web.console.decision_rows import Filter, Row, record_key, rows_of
 from imagegate.web.console.live import CONTENT_TYPE, ROWS_SHOWN, LiveView, source_of
-from imagegate.web.console.texts import breakable
+from imagegate.web.console.texts import CHECKS, breakable
 from imagegate.web.console.trying import Tried, try_image, try_manifest
 from imagegate.web.local_requests import cross_origin_problem, is_local_name, is_loopback, proxy_header
 from imagegate.web.readiness import readiness
@@ -76,7 +76,9 @@ def console(service: Runtime, places: Places, decision_counts: Callable[[], Rule
     def health() -> str:
         circuits = [] if service.circuits is None else service.circuits.unclosed()[:CIRCUITS_SHOWN]
         watches = [] if service.cluster is None else list(service.cluster.watches())
-        return render_template("console/health.html", health=readiness(service), circuits=circuits, watches=watches)
+        return render_template(
+            "console/health.html", health=readiness(service), checks=CHECKS, circuits=circuits, watches=watches
+        )
 
     return pages
 
@@ -89,6 +91,11 @@ def _add_decisions(pages: Blueprint, service: Runtime, places: Places) -> None:
         service.recording.flush()
         rows = (row for record in service.recent.latest() for row in rows_of(record))
         return [row for row in rows if chosen.matches(row)][:ROWS_SHOWN]
+
+    @pages.errorhandler(NotFound)
+    def gone(error: NotFound) -> tuple[str, int]:
+        """For people: programs use the log."""
+        return render_template("console/gone.html", why=error.description), 404
 
     @pages.get("/")
     def decisions() -> str:
@@ -110,7 +117,7 @@ def _add_decisions(pages: Blueprint, service: Runtime, places: Places) -> None:
         for record in service.recent.latest():
             if record_key(record) == key:
                 return render_template("console/decision.html", record=record)
-        raise NotFound("this decision is no longer kept: the console shows the last 200 of each worker, the log all")
+        raise NotFound("This decision is no longer kept: the console shows the last 200 of each worker, the log all")
 
     @pages.get("/live")
     def live() -> Response:

@@ -39,6 +39,7 @@ function line(row) {
   const link = document.createElement("a");
   link.href = chosen.page + row.key;
   link.textContent = row.time;
+  link.ariaLabel = `${row.time} ${row.plugin} ${row.verdict}`; // many rows have one time
   const badge = document.createElement("span");
   badge.className = "badge " + row.verdict;
   badge.textContent = row.verdict;
