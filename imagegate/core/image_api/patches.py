@@ -14,6 +14,14 @@ import jsonpatch
 import jsonpointer
 import orjson
 
+from imagegate.core.image_api.amounts import (
+    OBJECT_MAX_BYTES,
+    VALUES_MAX,
+    TooLarge,
+    may_have_many,
+    too_many_values,
+    values_in,
+)
 from imagegate.core.image_api.schema import TYPES
 from imagegate.core.image_api.strategic_merge import strategic_merge
 from imagegate.errors import InvalidInput
@@ -25,19 +33,17 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 OPERATIONS_MAX = 10_000
-RESULT_MAX_BYTES = 3 * 1024 * 1024
+RESULT_MAX_BYTES = OBJECT_MAX_BYTES
 """Bytes of the patched object as JSON, and of all that a JSON Patch's ``copy`` operations add: Kubernetes' limits."""
 GROWTH_MAX_BYTES = 64 * 1024
 """Bytes that a patch may add to an object that is over the limit already."""
+GROWTH_MAX_VALUES = 1_000
+"""Values that a patch may add to an object that has too many already."""
 RESULT_MAX_DEPTH = 200
 _ADDING = ("add", "copy", "move")
 _INDEX = re.compile("[+-]?[0-9]{1,9}", re.ASCII)
 _MALFORMED = (TypeError, KeyError, IndexError, ValueError)
 """Errors of the library for fields of wrong types, for missing ones, and for an index of 5,000 digits."""
-
-
-class TooLarge(InvalidInput):
-    """The patch or its result is larger than objects may be."""
 
 
 def apply(patch_type_: str, target: Mapping[str, Any], patch: Json) -> dict[str, Any]:
@@ -61,20 +67,27 @@ def apply(patch_type_: str, target: Mapping[str, Any], patch: Json) -> dict[str,
     else:
         type_ = TYPES.kind(str(target.get("apiVersion")), str(target.get("kind")))
         patched = strategic_merge(target, patch, type_)
-    _check_size(patched, target)
+    check_result(patched, target)
     return patched
 
 
-def _check_size(patched: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+def check_result(patched: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     """Check that the result is not larger than objects may be; one that already is can still be annotated.
 
     Otherwise an image with an enormous configuration could never get an annotation that denies its execution.
+
+    Raises:
+        TooLarge: in bytes, levels or values.
     """
     text = _encoded_json(patched)
     if len(text) > RESULT_MAX_BYTES and len(text) > len(_encoded_json(target)) + GROWTH_MAX_BYTES:
         raise TooLarge(_too_large(len(text)))
     if text.count(b"{") + text.count(b"[") > RESULT_MAX_DEPTH and is_deep(patched) and not is_deep(target):
         raise TooLarge(_TOO_DEEP)
+    if may_have_many(text):
+        values = values_in(patched)
+        if values > VALUES_MAX and values > values_in(target) + GROWTH_MAX_VALUES:
+            raise too_many_values()
 
 
 def _too_large(size: int) -> str:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]  # absent from typeshed
 
 from imagegate.documents.yaml.nodes import Node, Scalar
+from imagegate.documents.yaml.rules import too_many_values
 
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?")
@@ -16,7 +17,7 @@ _DIGITS_MAX = 400
 
 
 class BadJson(ValueError):
-    """The input is not JSON. ``certain``: it is not meant as YAML either (depth, repeated keys)."""
+    """The input is not JSON. ``certain``: it is not meant as YAML either (depth, number of values, repeated keys)."""
 
     def __init__(self, text: str, line: int, *, certain: bool = False) -> None:
         super().__init__(text)
@@ -24,7 +25,7 @@ class BadJson(ValueError):
         self.certain = certain
 
 
-def parse_json(text: str, *, depth_max: int, last_key_wins: bool) -> Node:
+def parse_json(text: str, *, depth_max: int, last_key_wins: bool, values_max: int | None = None) -> Node:
     """The one JSON value of ``text``.
 
     Lone surrogates become U+FFFD, as in Go.
@@ -32,14 +33,16 @@ def parse_json(text: str, *, depth_max: int, last_key_wins: bool) -> Node:
     Raises:
         BadJson: with the line.
     """
-    return _Parser(text, depth_max, last_key_wins).document()
+    return _Parser(text, depth_max, last_key_wins, values_max).document()
 
 
 class _Parser:
-    def __init__(self, text: str, depth_max: int, last_key_wins: bool) -> None:
+    def __init__(self, text: str, depth_max: int, last_key_wins: bool, values_max: int | None) -> None:
         self._text = text
         self._depth_max = depth_max
         self._last_key_wins = last_key_wins
+        self._values_max = values_max
+        self._values = 0
         self._at = 0
         self._line_starts = [0, *(found.end() for found in re.finditer("\n", text))]
 
@@ -70,6 +73,9 @@ class _Parser:
             raise self._bad(f"nested deeper than {self._depth_max} levels", certain=True)
         character = self._next()
         line = self._line(self._at)
+        self._values += 1
+        if self._values_max is not None and self._values > self._values_max:
+            raise BadJson(too_many_values(self._values_max), line, certain=True)
         match character:
             case "{":
                 return self._object(line, depth)

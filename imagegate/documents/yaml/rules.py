@@ -17,6 +17,8 @@ from imagegate.documents.yaml.scalars import BadYaml, resolve_plain, resolve_tag
 
 DEPTH_MAX = 200
 ALIASED_NODES_MAX = 100_000
+WEIGHED_LENGTH = 64
+"""Characters of a string that weigh as much as one more value: an alias of a long string is long as well."""
 MERGE_KEY = "<<"
 
 TOO_DEEP = f"nested deeper than {DEPTH_MAX} levels"
@@ -83,10 +85,20 @@ def undefined_alias(name: str = "") -> str:
     return f'{alias} names no anchor; a string that begins with "*" must be quoted'
 
 
+def too_many_values(values_max: int) -> str:
+    """The sentence for a document of more values than its reader takes."""
+    return f"more than {values_max} values"
+
+
 def recursive_alias(name: str = "") -> str:
     """The sentence for an alias inside the node that carries its anchor."""
     alias = f'alias "*{name}"' if name else "an alias"
     return f"{alias} refers to a node that contains it"
+
+
+def text_weight(text: str) -> int:
+    """Values that a string or key weighs beside itself."""
+    return len(text) // WEIGHED_LENGTH
 
 
 def too_many_aliased(aliased: int, written: int) -> bool:

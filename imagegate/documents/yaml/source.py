@@ -31,7 +31,9 @@ from imagegate.documents.yaml.rules import (
     recursive_alias,
     repeated_key,
     tagged_scalar,
+    text_weight,
     too_many_aliased,
+    too_many_values,
     undefined_alias,
 )
 from imagegate.documents.yaml.scalars import BadYaml
@@ -84,6 +86,7 @@ def read_source(
     first_document_only: bool = False,
     json_by_prefix: bool = False,
     repair_patterns: bool = False,
+    values_max: int | None = None,
 ) -> Source:
     """Read ``text``.
 
@@ -95,12 +98,13 @@ def read_source(
         json_by_prefix: if it begins with ``{``, it must be JSON, as in the original.
         repair_patterns: read ``domainName: *.example.com`` as a string and record it in ``repairs``, if the file
             is not YAML otherwise.
+        values_max: how many values a document may have, as it is written.
 
     Raises:
         BadSource: with file, line and reason.
     """
     try:
-        return _read_source(text, name, last_key_wins, first_document_only, json_by_prefix, repair_patterns)
+        return _read_source(text, name, last_key_wins, first_document_only, json_by_prefix, repair_patterns, values_max)
     except BadSource as error:
         if "{{" not in text:
             raise
@@ -110,23 +114,31 @@ def read_source(
 
 
 def _read_source(
-    text: str, name: str, last_key_wins: bool, first_document_only: bool, json_by_prefix: bool, repair_patterns: bool
+    text: str,
+    name: str,
+    last_key_wins: bool,
+    first_document_only: bool,
+    json_by_prefix: bool,
+    repair_patterns: bool,
+    values_max: int | None,
 ) -> Source:
     _check_size(text, name)
     if is_json(text):
         try:
-            return Source(name, [parse_json(text, depth_max=DEPTH_MAX, last_key_wins=last_key_wins)])
+            return Source(
+                name, [parse_json(text, depth_max=DEPTH_MAX, last_key_wins=last_key_wins, values_max=values_max)]
+            )
         except BadJson as error:
             if json_by_prefix or error.certain:
                 raise BadSource(f"{name}:{error.line}: {error}") from error
-    builder = _Builder(name, last_key_wins)
+    builder = _Builder(name, last_key_wins, values_max)
     try:
         return Source(name, list(builder.documents(text, first_only=first_document_only)))
     except BadSource:
         repaired, repairs = _repaired(text) if repair_patterns else (text, [])
         if not repairs:
             raise
-    builder = _Builder(name, last_key_wins)
+    builder = _Builder(name, last_key_wins, values_max)
     return Source(name, list(builder.documents(repaired, first_only=first_document_only)), repairs)
 
 
@@ -175,9 +187,10 @@ class _Open:
 class _Builder:
     """Builds documents from parser events."""
 
-    def __init__(self, name: str, last_key_wins: bool) -> None:
+    def __init__(self, name: str, last_key_wins: bool, values_max: int | None) -> None:
         self._name = name
         self._last_key_wins = last_key_wins
+        self._values_max = values_max
         self._anchors: dict[str, Node | None] = {}
         self._open: list[_Open] = []
         self._root: Node | None = None
@@ -217,6 +230,8 @@ class _Builder:
     def _take(self, event: yaml.Event) -> None:
         line = _line_of(event)
         self._written += 1
+        if self._values_max is not None and self._written > 2 * self._values_max:  # keys and ends are events too
+            raise self._bad(line, too_many_values(self._values_max))
         match event:
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 if len(self._open) >= DEPTH_MAX:
@@ -240,12 +255,14 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Node:
         tag, plain = event.tag, event.tag is None and event.implicit[0]
+        weight = 1 + text_weight(event.value)
         if tag is not None and self._is_unknown(tag):
             raise self._bad(line, f"unknown tag {tag!r:.80}")
         try:
             if plain:
-                return Node(plain_scalar(event.value), line)
-            return Node(event.value if tag is None else tagged_scalar(event.value, tag), line, quoted=True)
+                return Node(plain_scalar(event.value), line, weight)
+            value = event.value if tag is None else tagged_scalar(event.value, tag)
+            return Node(value, line, weight, quoted=True)
         except BadYaml as error:
             raise self._bad(line, str(error)) from error
 
@@ -288,7 +305,7 @@ class _Builder:
             entries[parent.key] = (
                 Node(node.value, parent.key_line, node.weight, node.quoted) if node.value is None else node
             )
-            parent.node.weight += node.weight
+            parent.node.weight += node.weight + text_weight(parent.key)
             parent.key = None
 
     def _take_key(self, parent: _Open, node: Node) -> None:
@@ -315,7 +332,7 @@ class _Builder:
                 if key in parent.written and not self._last_key_wins:
                     raise self._bad(parent.key_line, merge_overwrites(key))
                 entries[key] = value
-                parent.node.weight += value.weight
+                parent.node.weight += value.weight + text_weight(key)
 
     def _bad(self, line: int, text: str) -> BadSource:
         return BadSource(f"{self._name}:{line}: {text}")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imagegate.core.kube.status import StatusError, conflict, not_found
+from imagegate.core.image_api.amounts import TooLarge
+from imagegate.core.image_api.patches import check_result
+from imagegate.core.kube.status import StatusError, conflict, not_found, too_large
 from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.field_owners import Configuration
 from imagegate.service.image_api.request import ApiRequest, JsonObject, Written
@@ -61,7 +63,23 @@ def applied_object(
 def _change(
     objects: StoredObjects, request: ApiRequest, configuration: Configuration
 ) -> Callable[[JsonObject], JsonObject]:
-    return lambda live: objects.owners.applied(request, configuration, live)
+    return lambda live: _applied(objects, request, configuration, live)
+
+
+def _applied(
+    objects: StoredObjects, request: ApiRequest, configuration: Configuration, live: JsonObject | None
+) -> JsonObject:
+    """The merged object. Many managers with a small part each could make one of any size.
+
+    Raises:
+        StatusError: as for any configuration; 413, it is larger than objects may be.
+    """
+    merged = objects.owners.applied(request, configuration, live)
+    try:
+        check_result(merged, live or {})
+    except TooLarge as error:
+        raise StatusError(too_large(str(error))) from error
+    return merged
 
 
 def _new(objects: StoredObjects, request: ApiRequest, name: str, configuration: Configuration) -> JsonObject:
@@ -70,7 +88,7 @@ def _new(objects: StoredObjects, request: ApiRequest, name: str, configuration: 
     Raises:
         StatusError: 400, it is of another name or namespace; 409, it is meant for an object that is gone.
     """
-    new = objects.owners.applied(request, configuration, None)
+    new = _applied(objects, request, configuration, None)
     checked_body(objects.resource, request, new, name)
     uid = new["metadata"].get("uid")
     if uid:

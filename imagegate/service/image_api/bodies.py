@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from imagegate.core.cluster_kinds.defaults import with_defaults
 from imagegate.core.image_api.decoding import WrongType, decoded
 from imagegate.core.image_api.resources import RESOURCES, ApiResource
@@ -71,16 +73,17 @@ def checked_body(
 
 def _remove_repeated_owners(request: ApiRequest, metadata: dict[str, Any], when: str) -> None:
     """Remove owners that are named twice, with a warning. Source: k8s.io/apiserver, handlers/rest.go."""
-    kept: list[object] = []
+    kept: dict[bytes, object] = {}
     repeated = []
     for owner in metadata.get("ownerReferences") or ():
-        if owner in kept:
+        written = orjson.dumps(owner, option=orjson.OPT_SORT_KEYS)
+        if written in kept:
             repeated.append(owner.get("uid") or "")
         else:
-            kept.append(owner)
+            kept[written] = owner
     if not repeated:
         return
-    metadata["ownerReferences"] = kept
+    metadata["ownerReferences"] = list(kept.values())
     warning = _REPEATED_OWNERS.format(when=when, uids=", ".join(repeated))
     if warning not in request.warnings:
         request.warnings.append(warning)

@@ -12,9 +12,16 @@ from typing import NamedTuple
 
 import orjson
 
+from imagegate.core.image_api.amounts import (
+    VALUES_MAX,
+    TooLarge,
+    check_amount,
+    may_have_many,
+    too_many_values,
+)
 from imagegate.core.image_api.patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from imagegate.core.kube.go_json import repeated_fields, syntax_error
-from imagegate.core.kube.status import Status, StatusError, bad_request
+from imagegate.core.kube.status import Status, StatusError, bad_request, too_large
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import read_source
 from imagegate.errors import ConfigError, InvalidInput
@@ -70,19 +77,25 @@ def decode(content: bytes, media_type: str, kind: str) -> JsonObject:
         kind: of an object in protobuf whose envelope names none.
 
     Raises:
-        StatusError: 400 or 415.
+        StatusError: 400 or 415; 413, it has more values than objects may have.
         InvalidInput: the text is not one of an object; the message is the decoder's.
     """
-    if media_type in ("application/yaml", "application/x-yaml"):
-        value = _decoded_yaml(content)
-    elif media_type == protobuf.MEDIA_TYPE:
-        value = _decoded_protobuf(content, kind)
-    else:
-        _check_media_type(media_type)
-        value = _decoded_json(content)
+    try:
+        value = _decoded(content, media_type, kind)
+    except TooLarge as error:
+        raise StatusError(too_large(str(error))) from error
     if isinstance(value, dict) or value is None:
         return value or {}
     raise InvalidInput(f"{_UNREADABLE}json: cannot unmarshal {_go_kind(value)} into Go value of type {_HEAD_TYPE}")
+
+
+def _decoded(content: bytes, media_type: str, kind: str) -> object:
+    if media_type in ("application/yaml", "application/x-yaml"):
+        return _decoded_yaml(content)
+    if media_type == protobuf.MEDIA_TYPE:
+        return _decoded_protobuf(content, kind)
+    _check_media_type(media_type)
+    return _decoded_json(content)
 
 
 def read_patch(content: bytes, media_type: str) -> object:
@@ -96,6 +109,8 @@ def read_patch(content: bytes, media_type: str) -> object:
     begin = "" if media_type == STRATEGIC_MERGE_PATCH else "error decoding patch: "
     try:
         patch = _decoded_json(content)
+    except TooLarge as error:
+        raise StatusError(too_large(str(error))) from error
     except InvalidInput as error:
         raise StatusError(bad_request(f"{begin}{str(error).removeprefix(_UNREADABLE)}")) from error
     form, wanted = _PATCH_FORMS.get(media_type, _MERGE_FORM)
@@ -154,23 +169,32 @@ def _decoded_json(content: bytes) -> object:
     if _is_deep(content):
         raise StatusError(bad_request(f"the body of the request is nested deeper than {DEPTH_MAX} levels"))
     try:
-        return orjson.loads(content)
+        value = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"{_UNREADABLE}{syntax_error(content) or error}") from error
+    if may_have_many(content):
+        check_amount(value)
+    return value
 
 
 def _decoded_yaml(content: bytes) -> object:
     try:
-        documents = read_source(content.decode("utf-8"), "body").documents
+        documents = read_source(content.decode("utf-8"), "body", values_max=VALUES_MAX).documents
     except (ConfigError, UnicodeDecodeError) as error:
         what = f"the object provided is unrecognized (must be of type YAML): {error}"
         raise StatusError(bad_request(what)) from error
-    return plain(documents[0])
+    value = plain(documents[0])
+    check_amount(value)  # with what aliases stand for
+    return value
 
 
 def _decoded_protobuf(content: bytes, kind: str) -> object:
     try:
-        return protobuf.decode(content, kind)
+        value = protobuf.decode(content, kind)
+        check_amount(value)
+        return value
+    except TooLarge:
+        raise
     except InvalidInput as error:
         raise StatusError(_unsupported(f"the object provided cannot be read: {error}")) from error
 
@@ -188,14 +212,20 @@ _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def _is_deep(content: bytes) -> bool:
-    """True if brackets are nested too deep. Builds nothing, so that the check itself costs no memory."""
+    """True if brackets are nested too deep. Builds nothing, so that the check itself costs no memory.
+
+    Raises:
+        TooLarge: there are more of them than an object may have values.
+    """
     if content.count(b"{") + content.count(b"[") <= DEPTH_MAX:
         return False
-    depth = 0
+    depth, values = 0, 0
     for found in _BRACKETS.finditer(content):
         mark = found[0][:1]
         if mark in b"[{":
-            depth += 1
+            depth, values = depth + 1, values + 1
+            if values > VALUES_MAX:
+                raise too_many_values()
             if depth > DEPTH_MAX:
                 return True
         elif mark in b"]}":

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from imagegate.core.image_api import patches as api_patches
+from imagegate.core.image_api.amounts import TooLarge
 from imagegate.core.image_api.field_checks import field_problems
 from imagegate.core.image_api.patched_text import patch_text, patched_text
 from imagegate.core.image_api.resources import IMAGES, ApiResource
@@ -88,7 +89,7 @@ def patch_change(call: ApiRequest, resource: ApiResource, content: bytes, media_
 def _applied(media_type: str, found: JsonObject, patch: object) -> JsonObject:
     try:
         return api_patches.apply(media_type, found, patch)
-    except api_patches.TooLarge as error:
+    except TooLarge as error:
         raise StatusError(too_large(str(error))) from error
     except UnknownFailure as error:
         raise StatusError(Status(code=500, reason="", message=str(error))) from error

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
+from imagegate.core.image_api.amounts import VALUES_MAX, TooLarge, check_amount
 from imagegate.core.image_api.patches import is_deep
 from imagegate.core.kube.go_json import repeated_fields
-from imagegate.core.kube.status import StatusError, bad_request
+from imagegate.core.kube.status import StatusError, bad_request, too_large
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import BadSource, is_json, read_source
 from imagegate.service.image_api.field_owners import Configuration
@@ -51,12 +52,16 @@ def _decoded(content: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise _undecodable(f"{_TO_JSON}invalid UTF-8") from error
     try:
-        source = read_source(text, "body", last_key_wins=True, first_document_only=True)
+        source = read_source(text, "body", last_key_wins=True, first_document_only=True, values_max=VALUES_MAX)
     except BadSource as error:
         found = _PLACE.fullmatch(str(error))
         where = f"line {found['line']}: {found['why']}" if found else str(error)
         raise _undecodable(f"{_TO_JSON}{where}") from error
     value = plain(source.documents[0])
+    try:
+        check_amount(value)
+    except TooLarge as error:
+        raise StatusError(too_large(str(error))) from error
     if is_deep(value):
         raise StatusError(bad_request(f"the body of the request is nested deeper than {DEPTH_MAX} levels"))
     if isinstance(value, dict) or value is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from imagegate.core.image_api.amounts import VALUES_MAX, too_many_values
 from imagegate.core.image_api.columns import parse_time
 from imagegate.core.image_api.patches import RESULT_MAX_DEPTH, is_deep
 from imagegate.core.image_api.schema import OBJECT_META, TYPES, Field
@@ -40,6 +41,7 @@ def decode(body: bytes, default_kind: str = "") -> dict[str, Any]:
 
     Raises:
         InvalidInput: not such a body, or of a kind or with a field that is not known here.
+        TooLarge: it has more values than objects may have.
     """
     if not body.startswith(MAGIC):
         raise InvalidInput("the body does not begin as Kubernetes' protobuf does")
@@ -50,7 +52,10 @@ def decode(body: bytes, default_kind: str = "") -> dict[str, Any]:
     message = _message_of(version, kind)
     if message is None:
         raise InvalidInput(f"{kind or 'an object'} of {version or 'no version'} is not read as protobuf: send JSON")
-    return {"kind": kind, "apiVersion": version, **_to_json(message, _parsed(message, envelope.f2), kind)}
+    found = _parsed(message, envelope.f2)
+    if len(body) > VALUES_MAX:
+        _check_values(found)
+    return {"kind": kind, "apiVersion": version, **_to_json(message, found, kind)}
 
 
 def _message_of(version: str, kind: str) -> str | None:
@@ -64,6 +69,33 @@ def _parsed(message: str, raw: bytes) -> Any:
         return message_class(message).FromString(raw)
     except DecodeError as error:
         raise InvalidInput(f"malformed protobuf: {error}") from error
+
+
+def _check_values(found: Any) -> None:
+    """Count the values. An object without fields takes two bytes.
+
+    Raises:
+        TooLarge: there are too many.
+    """
+    left = VALUES_MAX
+    waiting = [found]
+    while waiting:
+        for descriptor, value in waiting.pop().ListFields():
+            is_message = descriptor.message_type is not None
+            if not descriptor.is_repeated:
+                left -= 1
+                waiting += [value] if is_message else []
+                continue
+            left -= len(value)
+            if left < 0:
+                raise too_many_values()
+            if is_message and descriptor.message_type.GetOptions().map_entry:
+                value_type = descriptor.message_type.fields_by_name["value"].message_type
+                waiting += value.values() if value_type is not None else ()
+            elif is_message:
+                waiting += value
+        if left < 0:
+            raise too_many_values()
 
 
 def _to_json(message: str, found: Any, path: str) -> dict[str, Any]:

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imagegate.core.image_api.amounts import TooLarge
 from imagegate.core.image_api.patches import (
     JSON_PATCH,
     MERGE_PATCH,
     RESULT_MAX_BYTES,
     STRATEGIC_MERGE_PATCH,
-    TooLarge,
     apply,
     merge,
 )

@@ -233,3 +233,20 @@ def test_a_callout_digit_after_a_key_is_recognised() -> None:
         "executionRules: 2\n- name: a\n"
     )
     assert "callout" not in refusal("a: b\n- name: a\n")
+
+
+@pytest.mark.parametrize("entry", ['"{0}"', "{{? {0} : 1}}", "{{k: {0}}}"])
+def test_aliases_of_long_strings_weigh_what_they_hold(entry: str) -> None:
+    """The characters that aliases stand for are bounded too: 7 million."""
+    text = "x" * 100_000
+    bomb = f"a: &a {entry.format(text)}\nb: [{', '.join(['*a'] * 100)}]\n"
+    assert f"aliases refer to more than {ALIASED_NODES_MAX} values" in refusal(bomb)
+    few = f"a: &a {entry.format(text)}\nb: [{', '.join(['*a'] * 10)}]\n"
+    assert kind_of(document(few)) == "mapping"
+
+
+@pytest.mark.parametrize("text", ["[a, b, c, d]", '{"a": [1, 2, 3]}'])
+def test_values_can_be_bounded(text: str) -> None:
+    assert read_source(text, "f.yaml", values_max=5).documents
+    with pytest.raises(BadSource, match=r"f.yaml:1: more than 2 values"):
+        read_source(text, "f.yaml", values_max=2)
