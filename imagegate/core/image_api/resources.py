@@ -93,6 +93,8 @@ def _running(name: str, kind: str, verbs: tuple[str, ...], api_version: str = ""
 
 SCALE = ApiResource("autoscaling", "v1", "scales", "Scale", "scale", verbs=())
 """The kind of a workload's sub-resource ``scale``; no resource of its own."""
+BUILD_REQUESTS = ApiResource("build.openshift.io", "v1", "buildrequests", "BuildRequest", "buildrequest", verbs=())
+"""The kind of ``buildconfigs/NAME/instantiate``."""
 _SCALE = (SubResource("scale", SCALE.kind, _SCALED, SCALE.api_version),)
 _OF_RUNNING: Mapping[str, tuple[SubResource, ...]] = {
     "pods": (
@@ -108,7 +110,7 @@ _OF_RUNNING: Mapping[str, tuple[SubResource, ...]] = {
     "statefulsets": _SCALE,
     "deploymentconfigs": (*_SCALE, _running("log", "DeploymentLog", ("get",))),
     "buildconfigs": (
-        _running("instantiate", "BuildRequest", _CALLED),
+        SubResource("instantiate", BUILD_REQUESTS.kind, _CALLED),
         _running("instantiatebinary", "BinaryBuildRequestOptions", _CALLED),
     ),
     "builds": (_running("clone", "BuildRequest", _CALLED), _running("log", "BuildLog", ("get",))),
@@ -247,6 +249,7 @@ _BY_NAME: Mapping[tuple[str, str, str], ApiResource] = {
     (resource.group, resource.version, resource.name): resource for resource in RESOURCES
 }
 
+BUILD_CONFIGS, BUILDS = (_BY_NAME["build.openshift.io", "v1", name] for name in ("buildconfigs", "builds"))
 
 _BY_KIND: Mapping[str, ApiResource] = {resource.kind: resource for resource in RESOURCES}
 

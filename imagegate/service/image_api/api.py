@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from imagegate.core.image_api.resources import (
+    BUILD_CONFIGS,
+    BUILDS,
     EVENTS,
     IMAGE_TAGS,
     IMAGES,
@@ -32,6 +34,7 @@ from imagegate.core.image_api.resources import (
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.status import Status, StatusError
 from imagegate.service.image_api.applying import MayCreate, applied_object
+from imagegate.service.image_api.builds import BuildRequests
 from imagegate.service.image_api.cluster import (
     DRY_CLUSTER,
     Admit,
@@ -114,6 +117,10 @@ class ImageApi:
         signed_images = StoredObjects(store, IMAGES, ImageRules(objects, trusts_signatures=True), now=objects.now)
         self._status = StoredObjects(store, STREAMS, StreamStatusRules(objects), now=objects.now, subresource="status")
         self.scales = Scales(store, (each for each in RESOURCES if each.sub_resource("scale")), objects.now)
+        configs, builds = (
+            StoredObjects(store, each, WorkloadRules(each, admit), now=objects.now) for each in (BUILD_CONFIGS, BUILDS)
+        )
+        self.builds = BuildRequests(configs, builds, objects.now)
         self.imports = Imports(objects, importer)
         projects = Projects(objects, admit)
         self.endpoints: Mapping[ApiResource, object] = {

@@ -295,7 +295,10 @@ class _Requests:
         raise StatusError(NO_METHOD)
 
     def _create(self, call: ApiRequest, target: Target, endpoint: Creates, options: WriteOptions) -> JsonObject:
-        return endpoint.create(call, self._object(call, target, options))
+        body = self._object(call, target, options)
+        if target.sub_resource == "instantiate":
+            return self._api.builds.instantiate(call, target.name, body)
+        return endpoint.create(call, body)
 
     def _change(
         self, verb: str, call: ApiRequest, target: Target, endpoint: object, options: WriteOptions

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from imagegate.core.image_api.decoding import decoded
-from imagegate.core.image_api.resources import SCALE, ApiResource, find_resource
+from imagegate.core.image_api.resources import BUILD_REQUESTS, SCALE, ApiResource, find_resource
 from imagegate.core.image_api.schema import type_of
 from imagegate.core.image_api.selectors import parse_field_selector, parse_label_selector
 from imagegate.core.kube.deletion import BACKGROUND, ORPHAN, option_errors
@@ -35,6 +35,7 @@ _NOT_SERVED: Mapping[str, str] = {
     "route.openshift.io": "a dry cluster has no network",
 }
 """The reason, for groups that clients use without looking whether there are any."""
+_WRITTEN: Mapping[str, ApiResource] = {"scale": SCALE, "instantiate": BUILD_REQUESTS}
 _OF_NAMESPACES = ("status", "finalize")
 _IMAGE_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "spec.dockerImageRepository", "status.dockerImageRepository"}
@@ -66,7 +67,7 @@ class Target:
     @property
     def written(self) -> ApiResource:
         """The resource whose kind a body has."""
-        return SCALE if self.sub_resource == "scale" else self.resource
+        return _WRITTEN.get(self.sub_resource, self.resource)
 
 
 def read_path(group: str, version: str, parts: list[str]) -> Target:

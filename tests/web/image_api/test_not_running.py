@@ -36,7 +36,7 @@ def filled(api: Api) -> Api:
         ("POST", "/api/v1/namespaces/test/pods/x/attach"),
         ("POST", "/api/v1/namespaces/test/pods/x/portforward"),
         ("POST", "/api/v1/namespaces/test/pods/x/eviction"),
-        ("POST", "/apis/build.openshift.io/v1/namespaces/test/buildconfigs/x/instantiate"),
+        ("POST", "/apis/build.openshift.io/v1/namespaces/test/buildconfigs/x/instantiatebinary"),
         ("POST", "/api/v1/namespaces/test/serviceaccounts/default/token"),
     ],
 )

@@ -223,6 +223,7 @@ def check_others(seen: dict[str, Any]) -> None:
     assert built["nodeSelector"] == {"zone": "a"}
     assert built["source"]["git"] == {"uri": "https://git.example.com/a.git"}
     assert built["strategy"]["dockerStrategy"]["from"]["name"] == "docker.io/library/busybox:1"
+    assert seen["started"] == {"name": "typed-1", "env": [{"name": "A", "value": "b"}]}
     assert (seen["build"]["phase"], seen["build"]["duration"]) == ("New", 10**9)
     (held,) = seen["template"]["objects"]
     assert held == {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "${NAME}"}}

@@ -95,6 +95,11 @@ func others(ctx context.Context, config *rest.Config, namespace string) map[stri
 	changed.Spec.NodeSelector = build.OptionalNodeSelector{"zone": "a"}
 	must(builder.BuildConfigs(namespace).Update(ctx, changed, meta.UpdateOptions{}))
 	seen["buildConfig"] = must(builder.BuildConfigs(namespace).Get(ctx, "typed", meta.GetOptions{})).Spec
+	started := must(builder.BuildConfigs(namespace).Instantiate(ctx, "typed", &build.BuildRequest{
+		ObjectMeta: meta.ObjectMeta{Name: "typed"}, Env: []core.EnvVar{{Name: "A", Value: "b"}},
+	}, meta.CreateOptions{}))
+	seen["started"] = map[string]any{"name": started.Name, "env": started.Spec.Strategy.DockerStrategy.Env}
+	done(builder.Builds(namespace).Delete(ctx, started.Name, meta.DeleteOptions{}))
 	must(builder.Builds(namespace).Create(ctx, &build.Build{
 		ObjectMeta: meta.ObjectMeta{Name: "typed-1"}, Spec: build.BuildSpec{CommonSpec: spec},
 		Status: build.BuildStatus{Phase: build.BuildPhaseNew, Duration: time.Second},
