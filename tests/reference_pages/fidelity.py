@@ -22,6 +22,9 @@ _HEAD = """# Fidelity
 imagegate takes the place of three programs. Their policies mean what they meant there. Where an original has a hole, or
 contradicts its own documentation, the default differs; each such choice has a name, and a profile that takes it back.
 
+**In short**: whoever needs the very answers of before, as for a comparison, sets the profile; whoever begins anew keeps
+the default. Each table below names every field that differs, and what it does.
+
 | original | decides as the original with | differs by default in |
 |---|---|---|
 | ImagePolicy, OpenShift | `profile: openshift-4` | [image policy](POLICY) |

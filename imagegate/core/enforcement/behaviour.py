@@ -69,6 +69,7 @@ class CiseSettings:
     groups: tuple[PolicyGroup, ...] = DEFAULT_GROUPS
     messages: Dialect = Dialect.AUTO
     reserved_namespaces: frozenset[str] = frozenset()
+    """Namespaces whose objects are not examined."""
     digest_fallback: bool = True
     normalize_image_names: bool = False
     parents: Parents = Parents.EXAMINE
