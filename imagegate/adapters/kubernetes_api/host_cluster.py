@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
@@ -35,35 +35,44 @@ class ClusterHost:
 
     def secrets(self, namespace: str, types: tuple[str, ...], *, deadline_s: float) -> Lookup[tuple[JsonObject, ...]]:
         """See ``HostCluster``."""
-        found: list[JsonObject] = []
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets"
+        secrets: list[JsonObject] = []
         for type_ in types:
             query = {"fieldSelector": f"type={type_}", "limit": str(SECRETS_MAX)}
-            try:
-                page = self._connection().get(path, deadline_s=deadline_s, query=query)
-            except ApiError as error:
-                return Unknown(f"the pull secrets of namespace {namespace!r} cannot be listed: {error}")
-            items, metadata = page.get("items"), page.get("metadata")
-            if not isinstance(items, list) or not isinstance(metadata, dict) or metadata.get("continue"):
-                return Unknown(f"the list of pull secrets of namespace {namespace!r} is damaged or too long")
-            if not all(_is_secret(each, namespace, type_) for each in items):
-                return Unknown(f"the list of pull secrets of namespace {namespace!r} has something else in it")
-            found += items
-        return Found(tuple(sorted(found, key=_name)), SOURCE)
+            found = self._list("secrets", "pull secrets", namespace, query, deadline_s)
+            if isinstance(found, Unknown):
+                return found
+            if not all(_is_secret(each, namespace, type_) for each in found):
+                return _foreign("pull secrets", namespace)
+            secrets += found
+        return Found(tuple(sorted(secrets, key=_name)), SOURCE)
 
     def limit_ranges(self, namespace: str, *, deadline_s: float) -> Lookup[tuple[JsonObject, ...]]:
         """See ``HostCluster``."""
-        path, query = f"/api/v1/namespaces/{quote(namespace, safe='')}/limitranges", {"limit": str(LIMIT_RANGES_MAX)}
+        query = {"limit": str(LIMIT_RANGES_MAX)}
+        found = self._list("limitranges", "LimitRanges", namespace, query, deadline_s)
+        if isinstance(found, Unknown):
+            return found
+        if not all(isinstance(each, dict) and isinstance(each.get("spec"), dict) for each in found):
+            return _foreign("LimitRanges", namespace)
+        return Found(tuple(found), SOURCE)
+
+    def _list(
+        self, resource: str, called: str, namespace: str, query: Mapping[str, str], deadline_s: float
+    ) -> list[Any] | Unknown:
+        """The items of a list that fits one page, not checked yet; ``called`` names them in messages."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/{resource}"
         try:
             page = self._connection().get(path, deadline_s=deadline_s, query=query)
         except ApiError as error:
-            return Unknown(f"the LimitRanges of namespace {namespace!r} cannot be listed: {error}")
+            return Unknown(f"the {called} of namespace {namespace!r} cannot be listed: {error}")
         items, metadata = page.get("items"), page.get("metadata")
         if not isinstance(items, list) or not isinstance(metadata, dict) or metadata.get("continue"):
-            return Unknown(f"the list of LimitRanges of namespace {namespace!r} is damaged or too long")
-        if not all(isinstance(each, dict) and isinstance(each.get("spec"), dict) for each in items):
-            return Unknown(f"the list of LimitRanges of namespace {namespace!r} has something else in it")
-        return Found(tuple(items), SOURCE)
+            return Unknown(f"the list of {called} of namespace {namespace!r} is damaged or too long")
+        return items
+
+
+def _foreign(called: str, namespace: str) -> Unknown:
+    return Unknown(f"the list of {called} of namespace {namespace!r} has something else in it")
 
 
 def _is_secret(found: object, namespace: str, type_: str) -> bool:
