@@ -97,7 +97,10 @@ def _with_pod_requests(resources: JsonObject, spec: JsonObject) -> JsonObject:
 
 
 def _requested(spec: JsonObject, name: str) -> Quantity:
-    """What all containers together request of a resource; initial ones run one after the other, but for sidecars."""
+    """Amount of a resource that a pod requests: of all its containers, or of the largest init container if more.
+
+    Sidecars (init containers that restart ``Always``) count beside all that start after them.
+    """
     beside = most = Quantity(Fraction(0))
     for container in spec.get("initContainers") or ():
         if container.get("restartPolicy") == "Always":

@@ -1,4 +1,4 @@
-"""What makes a LimitRange or a ResourceQuota invalid.
+"""Validation of LimitRanges and ResourceQuotas.
 
 Source: kubernetes, ``pkg/apis/core/validation/validation.go``, ``ValidateLimitRange`` and ``ValidateResourceQuota``.
 Scopes of quotas are not checked.

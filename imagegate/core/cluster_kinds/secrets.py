@@ -1,4 +1,4 @@
-"""What makes a Secret or a ConfigMap invalid.
+"""Validation of Secrets and ConfigMaps.
 
 Source: kubernetes, ``pkg/apis/core/validation/validation.go``, ``ValidateSecret`` and ``ValidateConfigMap``.
 """

@@ -23,7 +23,7 @@ class Fetch:
     max_bytes: int
     """An answer of more bytes is refused; the driver reads one more at most."""
     immutable: bool
-    """Named by its hash."""
+    """True if the name holds the file's version or hash, so that its content never changes."""
 
 
 Steps: TypeAlias = Generator[Fetch, Lookup[bytes], T]

@@ -24,7 +24,7 @@ _ERRORS_MAX = 100
 
 
 def errors_text(shape: Shape, value: Any) -> str:
-    """What is wrong with a configuration; empty: it fits the shape."""
+    """The places where a configuration does not fit the shape, as one message; empty if it fits."""
     found: list[str] = []
     for error in _errors(shape, value, ""):
         if len(found) == _ERRORS_MAX:

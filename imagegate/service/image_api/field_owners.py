@@ -29,11 +29,11 @@ _OWNERS = "managedFields"
 
 
 class Configuration(NamedTuple):
-    """What a client applies."""
+    """The object of an apply request: the fields its client wants to own."""
 
     value: JsonObject
     force: bool = False
-    """Take fields of other managers."""
+    """Take fields that other managers own, instead of refusing with 409."""
 
 
 class FieldOwners:
