@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.cluster import binaries
+from tests.run_all import FAILURES
 from tests.support.loopback import forbid_outside_network
 
 pytest_plugins = ["tests.support.fixtures"]
@@ -48,3 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _FIXTURES_WITH_PROGRAMS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("programs")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Remember how each test failed: ``tests.run_all`` prints it at the end where a test passes alone."""
+    reports = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+    if terminalreporter.config.cache is not None:
+        terminalreporter.config.cache.set(FAILURES, {each.nodeid: each.longreprtext for each in reports})

@@ -16,7 +16,12 @@ EXCUSED_MAX = 20
 """More failures are no accident, and are not run again."""
 SOME_FAILED = 1
 """pytest's exit code."""
-LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
+CACHE = Path(".pytest_cache/v")
+LAST_FAILED = CACHE / "cache/lastfailed"
+FAILURES = "imagegate/failures"
+"""Key in pytest's cache: the text of each failure of the last run, by test."""
+TEXT_LINES = 25
+"""Lines of an excused failure that are printed again; the last ones say what was wrong."""
 
 
 def main(parallel: str, *arguments: str) -> int:
@@ -28,6 +33,7 @@ def main(parallel: str, *arguments: str) -> int:
     """
     code = run("pytest", "-q", *shlex.split(parallel), *arguments)
     failed = failed_tests() if code == SOME_FAILED else []
+    texts = failure_texts() if failed else {}
     excused: list[str] = []
     if len(failed) > EXCUSED_MAX:
         _say(f"{len(failed)} tests failed: too many to be run again")
@@ -36,6 +42,8 @@ def main(parallel: str, *arguments: str) -> int:
         code = run("pytest", "-q", "--last-failed", "--last-failed-no-failures=none", *arguments)
         excused = sorted(set(failed) - set(failed_tests()))
     conformance = run("tests.conformance")  # also where a test failed: which of the two is wrong is then plain at once
+    for name in excused:
+        _say("\n".join([f"\n{name} had failed:", *texts.get(name, "").splitlines()[-TEXT_LINES:]]))
     for name in excused:
         _say(f"failed beside others and passed alone, look for a race: {name}")
     return code or conformance
@@ -54,6 +62,13 @@ def run(module: str, *arguments: str) -> int:
 def failed_tests() -> list[str]:
     """The tests that pytest remembers as failed."""
     return sorted(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
+
+
+def failure_texts() -> dict[str, str]:
+    """How each test of the last run failed, by test."""
+    file = CACHE / FAILURES
+    found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return found
 
 
 if __name__ == "__main__":

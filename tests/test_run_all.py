@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +36,7 @@ class Runs:
 
 @pytest.fixture
 def remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(run_all, "CACHE", tmp_path)
     monkeypatch.setattr(run_all, "LAST_FAILED", tmp_path / "lastfailed")
     return tmp_path / "lastfailed"
 
@@ -59,6 +63,35 @@ def test_what_passes_alone_is_named(
         "failed beside others and passed alone, look for a race: a.py::one",
         "failed beside others and passed alone, look for a race: b.py::two",
     ]
+
+
+def test_how_it_failed_is_printed_again(
+    remembered: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failures = remembered.parent / run_all.FAILURES
+    failures.parent.mkdir()
+    lines = [f"line {number}" for number in range(run_all.TEXT_LINES)]
+    failures.write_text(json.dumps({"a.py::one": "\n".join(["cut off", *lines])}))
+    assert outcome(monkeypatch, Runs(remembered, ["a.py::one"], [])) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[-len(lines) - 2 : -1] == ["a.py::one had failed:", *lines]
+    assert "cut off" not in told
+
+
+def test_pytest_remembers_how_tests_and_fixtures_failed(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_terminal_summary\n")
+    (tmp_path / "test_three.py").write_text(
+        "import pytest\n\n\n@pytest.fixture\ndef broken():\n    raise OSError('no port')\n\n\n"
+        "def test_a():\n    assert 5 >= 7\n\n\ndef test_b(broken):\n    pass\n\n\ndef test_c():\n    pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-c", "/dev/null", "--rootdir", str(tmp_path), "."]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == run_all.SOME_FAILED, done.stdout + done.stderr
+    texts = json.loads((tmp_path / run_all.CACHE / run_all.FAILURES).read_text())
+    assert texts.keys() == {"test_three.py::test_a", "test_three.py::test_b"}
+    assert "assert 5 >= 7" in texts["test_three.py::test_a"]
+    assert "OSError: no port" in texts["test_three.py::test_b"]
 
 
 def test_what_fails_twice_fails(

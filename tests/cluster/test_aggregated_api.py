@@ -443,7 +443,8 @@ class TestWatches:
         image_api.apply(stream("listed"))  # kubectl prints what it lists before it watches
         with started(command, port=0, log=log, env=environment, ready=is_listed) as watching:
             image_api.apply(stream("printed"))
-            wait_until(lambda: "printed" in watching.output(), "the change")
+            wait_until(lambda: "printed" in watching.output() or watching.process.poll() is not None, "the change")
+            assert "printed" in watching.output(), f"kubectl ended with {watching.process.returncode}"
 
     def test_stay_open_and_end_with_the_service(self, image_api: Hooked, plane: ControlPlane) -> None:
         path = f"{GROUP}/namespaces/{image_api.namespace}/imagestreams"
