@@ -7,13 +7,24 @@ from typing import Any
 
 import pytest
 
+from imagegate.core.admission.request import GroupKind
+from imagegate.core.admission.workload import EVERYTHING, WORKLOADS, pod_images
 from imagegate.core.cluster_kinds.default_rules import pull_policy
 from imagegate.core.cluster_kinds.defaults import with_defaults
+from imagegate.core.cluster_kinds.new_objects import before_admission
 from imagegate.core.image_api.decoding import decoded
 from imagegate.core.image_api.schema import TYPES, type_of
+from tests.cluster.manifests import ACCEPTED, Manifest
 
 DIGEST = f"sha256:{'a' * 64}"
 LABELS = {"app": "a"}
+
+
+def kind_of(manifest: Manifest) -> GroupKind:
+    return GroupKind(manifest.api_version.rpartition("/")[0], manifest.kind)
+
+
+WITH_IMAGES = [each for each in ACCEPTED if kind_of(each) in WORKLOADS]
 
 
 def made(api_version: str, kind: str, **fields: Any) -> dict[str, Any]:
@@ -146,3 +157,18 @@ def test_build_configs(strategy: dict[str, Any], filled: dict[str, Any]) -> None
     assert spec["runPolicy"] == "Serial"
     assert spec["source"] == {"type": "Binary", "binary": {}}
     assert spec["triggers"] == [{"type": "ImageChange", "imageChange": {}}]
+
+
+@pytest.mark.parametrize("manifest", WITH_IMAGES, ids=lambda each: each.name)
+def test_defaults_change_no_image(manifest: Manifest) -> None:
+    """What policies decide about is the same with and without them."""
+    type_ = type_of(manifest.api_version, manifest.kind)
+    sent = decoded(type_, manifest.body)
+    shape = WORKLOADS[kind_of(manifest)].pod_spec
+    images = []
+    for found in (sent, before_admission(manifest.kind, with_defaults(type_, sent))):
+        for name in shape:
+            found = found[name]
+        images.append(list(pod_images(found, "spec", EVERYTHING)))
+    assert images[0] == images[1]
+    assert images[0]
