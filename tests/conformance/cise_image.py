@@ -34,7 +34,7 @@ def _fields(image: CiseImage) -> dict[str, Any]:
         "name": image.name,
         "tag": image.tag_or_latest,
         "digest": image.digest,
-        "name_with_tag": image.name_with_tag,
-        "registry_url": image.registry_url,
+        "name_with_tag": f"{image.name}:{image.tag_or_latest}",
+        "registry_url": f"https://{image.domain}",
         "ibm_registry": image.is_ibm_registry,
     }

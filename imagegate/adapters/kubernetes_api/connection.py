@@ -308,3 +308,8 @@ def _why(error: Exception) -> str:
     """The cause that urllib3 wraps, in one line."""
     reason = getattr(error, "reason", None) or error
     return f"{type(reason).__name__}: {reason}".replace("\n", " ")[:300]
+
+
+def api_root(api_version: str) -> str:
+    """Path below which the resources of an ``apiVersion`` are: ``/api/v1``, ``/apis/apps/v1``."""
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"

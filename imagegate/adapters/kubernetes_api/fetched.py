@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
-from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
+from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject, api_root
 from imagegate.caching import BoundedCache, TimedCache
 from imagegate.core.admission.lookup import Absent, Found, Impossible, Lookup, Unknown
 from imagegate.core.admission.owners import Owner
@@ -68,7 +68,7 @@ class Fetcher:
         if not _NAME.fullmatch(name) or (namespace and not _NAME.fullmatch(namespace)):
             return Impossible(f"{go_quote(name)} is no name of an object")
         inside = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
-        path = f"{_root(api_version)}{inside}/{resource}/{quote(name, safe=':')}"
+        path = f"{api_root(api_version)}{inside}/{resource}/{quote(name, safe=':')}"
         try:
             found = self._connection().get(path, deadline_s=deadline_s)
         except ApiError as error:
@@ -86,7 +86,7 @@ class Fetcher:
         kinds = self._resources.get(api_version)
         if kinds is None:
             try:
-                kinds = _kinds(self._connection().get(_root(api_version), deadline_s=deadline_s))
+                kinds = _kinds(self._connection().get(api_root(api_version), deadline_s=deadline_s))
             except ApiError as error:
                 if error.status == 404:
                     return Absent(str(error), "")
@@ -126,10 +126,6 @@ class FetchedObjects:
         plural, is_namespaced = resource.value
         namespace = question.namespace if is_namespaced else ""
         return self._fetcher.fetch(question.api_version, plural, namespace, question.name, deadline_s)
-
-
-def _root(api_version: str) -> str:
-    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
 def _kinds(discovered: JsonObject) -> dict[str, tuple[str, bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject
+from imagegate.adapters.kubernetes_api.connection import ApiError, Connection, JsonObject, api_root
 
 DEADLINE_S = 30.0
 
@@ -83,7 +83,7 @@ class Objects:
         served = self._kinds(api_version).get(kind)
         if served is None:
             return []
-        path = f"{_root(api_version)}/{served.plural}"
+        path = f"{api_root(api_version)}/{served.plural}"
         found = self._connection.get(path, deadline_s=DEADLINE_S, query={"labelSelector": selector})
         return [{"apiVersion": api_version, "kind": kind, **each} for each in found.get("items") or ()]
 
@@ -97,13 +97,13 @@ class Objects:
         if served is None:
             raise UnknownKind(f"the API server does not serve {kind} of {api_version}", status=404)
         namespace = f"/namespaces/{quote(metadata['namespace'], safe='')}" if served.namespaced else ""
-        return f"{_root(api_version)}{namespace}/{served.plural}/{quote(metadata['name'], safe='')}"
+        return f"{api_root(api_version)}{namespace}/{served.plural}/{quote(metadata['name'], safe='')}"
 
     def _kinds(self, api_version: str) -> Mapping[str, _Served]:
         known = self._served.get(api_version)
         if known is None:
             try:
-                found = self._connection.get(_root(api_version), deadline_s=DEADLINE_S)
+                found = self._connection.get(api_root(api_version), deadline_s=DEADLINE_S)
             except ApiError as error:
                 if error.status != 404:
                     raise
@@ -114,7 +114,3 @@ class Objects:
                 if "/" not in each["name"]
             }
         return known
-
-
-def _root(api_version: str) -> str:
-    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"

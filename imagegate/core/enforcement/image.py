@@ -50,11 +50,6 @@ class CiseImage:
         """The tag to pull: ``latest`` where none is written."""
         return self.tag or DEFAULT_TAG
 
-    @property
-    def name_with_tag(self) -> str:
-        """``NAME:TAG`` with ``latest`` where none is written; the digest is left out."""
-        return f"{self.name}:{self.tag_or_latest}"
-
     def asked(self, pinned: str = "") -> ImageReference:
         """The reference for a request to the registry: the digest (``pinned`` before the one written), else the tag."""
         namespace, slash, name = self.path.partition("/")
@@ -74,11 +69,6 @@ class CiseImage:
     def port(self) -> str:
         """The port's digits, or empty."""
         return split_domain(self.domain)[1]
-
-    @property
-    def registry_url(self) -> str:
-        """``https://HOST[:PORT]``, IPv6 addresses in brackets."""
-        return f"https://{self.domain}"
 
     @property
     def is_ibm_registry(self) -> bool:

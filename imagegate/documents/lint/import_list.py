@@ -26,7 +26,7 @@ def lint_imports(config: MasterConfig, profile: Profile) -> Iterator[Finding]:
     if entries is None:
         return
     if not entries:
-        yield Finding(*_empty_list(config, profile))
+        yield _empty_list(config, profile)
     lines = config.import_policy.allowed_registry_lines
     for index, (entry, line) in enumerate(zip(entries, lines, strict=True)):
         for severity, code, text in _of_entry(entry, profile):
@@ -35,12 +35,12 @@ def lint_imports(config: MasterConfig, profile: Profile) -> Iterator[Finding]:
     yield from _of_insecure_rules(config, entries, lines)
 
 
-def _empty_list(config: MasterConfig, profile: Profile) -> tuple[Severity, str, int, str, str, str]:
+def _empty_list(config: MasterConfig, profile: Profile) -> Finding:
     meaning = (
         "everything may be imported" if profile is Profile.OPENSHIFT_4 else "only the integrated registry is allowed"
     )
     text = f"an empty list means that {meaning}; profiles differ in this, so say what is meant"
-    return Severity.WARNING, config.file, 1, LIST, text, "empty-import-list"
+    return Finding(Severity.WARNING, config.file, 1, LIST, text, "empty-import-list")
 
 
 def _of_entry(entry: AllowedRegistry, profile: Profile) -> Iterator[Found]:

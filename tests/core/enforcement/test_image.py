@@ -42,14 +42,15 @@ def is_ibm(host: str) -> bool:
     return parse_image(f"{host}/a").is_ibm_registry
 
 
-def test_ipv6_host_keeps_its_brackets_in_the_url() -> None:
+def test_ipv6_domain_keeps_its_brackets() -> None:
     image = parse_image("[2001:db8::1]:5000/a/b:1")
-    assert (image.hostname, image.port, image.registry_url) == ("2001:db8::1", "5000", "https://[2001:db8::1]:5000")
+    assert (image.hostname, image.port, image.domain) == ("2001:db8::1", "5000", "[2001:db8::1]:5000")
 
 
 def test_defaults_are_filled_in_but_the_original_is_kept() -> None:
     assert parse_image("nginx") == CiseImage("nginx", "docker.io", "library/nginx", "", "")
-    assert parse_image("index.docker.io/nginx").name_with_tag == "docker.io/library/nginx:latest"
+    index = parse_image("index.docker.io/nginx")
+    assert (index.name, index.tag_or_latest) == ("docker.io/library/nginx", "latest")
     assert parse_image("nginx").at_digest(HEX) == f"docker.io/library/nginx@sha256:{HEX}"
 
 
