@@ -91,10 +91,10 @@ def check_result(patched: Mapping[str, Any], target: Mapping[str, Any]) -> None:
 
 
 def _too_large(size: int) -> str:
-    return f"the patched object would have {size} bytes or more, at most {RESULT_MAX_BYTES} are allowed"
+    return f"the object would have {size} bytes or more, at most {RESULT_MAX_BYTES} are allowed"
 
 
-_TOO_DEEP = f"the patched object would be nested deeper than {RESULT_MAX_DEPTH} levels"
+_TOO_DEEP = f"the object would be nested deeper than {RESULT_MAX_DEPTH} levels"
 
 
 def _encoded_json(value: Json) -> bytes:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from imagegate.core.image_api.amounts import TooLarge
+from imagegate.core.image_api.patches import check_result
 from imagegate.core.image_api.resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
 from imagegate.core.image_api.stored_forms import tolerant
 from imagegate.core.image_streams.objects import read_image_tag, read_stream_tag
@@ -35,6 +37,7 @@ from imagegate.core.kube.status import (
     conflict,
     not_found,
     server_timeout,
+    too_large,
 )
 from imagegate.core.references.openshift import DEFAULT_TAG
 from imagegate.errors import InvalidInput
@@ -246,8 +249,9 @@ class TagObjects(ABC):
 
         Raises:
             ObjectChanged: another writer changed the stream meanwhile.
-            StatusError: the stream is not valid.
+            StatusError: the stream is not valid, or larger than objects may be: 413.
         """
+        _check_size(stream, stored)
         if stored is None:
             try:
                 return self._streams.create(request.unrecorded(), stream)
@@ -355,6 +359,18 @@ class ImageTags(TagObjects):
         """The spec tag is ``spec``; null removes it."""
         spec = body.get("spec")
         return with_spec_tag(stream, tag, None if spec is None else {**spec, "name": tag})
+
+
+def _check_size(stream: JsonObject, stored: JsonObject | None) -> None:
+    """Check the stream with the tag: many requests with one tag each could make one of any size.
+
+    Raises:
+        StatusError: 413.
+    """
+    try:
+        check_result(stream, stored or {})
+    except TooLarge as error:
+        raise StatusError(too_large(f"image stream {stream['metadata']['name']}: {error}")) from error
 
 
 def _new_stream(namespace: str, name: str) -> JsonObject:

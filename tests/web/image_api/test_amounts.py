@@ -122,3 +122,23 @@ def test_many_owners_are_compared_in_linear_time(api: Api) -> None:
     assert answer.status_code == 201
     assert "duplicate entries" in answer.headers["Warning"]
     assert len(answer.json["metadata"]["ownerReferences"]) == 19_000  # type: ignore[index]
+
+
+@pytest.mark.parametrize("how", ["POST", "PUT", "PATCH"])
+def test_many_tags_do_not_make_a_stream_of_any_size(api: Api, how: str) -> None:
+    """Each request was within its limit; the stream had 17 MB after six of them."""
+    answers = []
+    for index in range(4):
+        name = f"t{index}"
+        source = {"kind": "DockerImage", "name": "quay.io/a/b"}
+        spec = {"name": name, "annotations": {"a": "x" * 1_000_000}, "from": source}
+        tag = {"metadata": {"name": f"a:{name}"}, "spec": spec}
+        path = "namespaces/test/imagetags" if how == "POST" else f"namespaces/test/imagetags/a:{name}"
+        if how != "POST":
+            api.post("namespaces/test/imagetags", {**tag, "spec": {"name": name, "from": source}})
+        kind = "application/merge-patch+json" if how == "PATCH" else "application/json"
+        answers.append(api.ask(how, path, tag, Content_Type=kind))
+    done = 201 if how == "POST" else 200
+    assert [answer.status_code for answer in answers] == [done, done, done, 413]
+    assert "image stream a: the object would have" in answers[-1].get_data(as_text=True)
+    api.delete("namespaces/test/imagetags/a:t0")
