@@ -172,3 +172,10 @@ def test_defaults_change_no_image(manifest: Manifest) -> None:
         images.append(list(pod_images(found, "spec", EVERYTHING)))
     assert images[0] == images[1]
     assert images[0]
+
+
+@pytest.mark.parametrize("manifest", ACCEPTED, ids=lambda each: each.name)
+def test_defaults_of_whole_objects_are_given_once(manifest: Manifest) -> None:
+    type_ = type_of(manifest.api_version, manifest.kind)
+    filled = with_defaults(type_, decoded(type_, manifest.body))
+    assert with_defaults(type_, filled) == filled

@@ -113,3 +113,8 @@ def test_pods_have_no_defaults_and_claims_a_limit() -> None:
 )
 def test_quotas(name: str, amount: str, expected: list[str]) -> None:
     assert list(map(str, object_errors("ResourceQuota", {"spec": {"hard": {name: amount}}}))) == expected
+
+
+def test_extended_resources() -> None:
+    assert of(max={"example.com/gpu": "1"}) == []
+    assert "doesn't follow extended resource name standard" in of(max={"requests.example.com/gpu": "1"})[0]
