@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 from imagegate.core.kube.field_errors import FieldError, aggregate
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.errors import ImagegateError
+
+ERRORS_MAX = 1_000
+"""Causes of one Status that are told."""
 
 
 class Cause(NamedTuple):
@@ -145,8 +149,11 @@ def too_large(why: str) -> Status:
 
 
 def invalid(kind: str, name: str, errors: Iterable[FieldError], *, group: str = IMAGE_GROUP) -> Status:
-    """422 with one cause a field error, in the order given; equal messages are printed once."""
-    listed = tuple(errors)
+    """422 with one cause a field error, in the order given; equal messages are printed once.
+
+    The first ``ERRORS_MAX`` are told: an answer must not be a hundred times as large as its request.
+    """
+    listed = tuple(islice(errors, ERRORS_MAX))
     return Status(
         code=422,
         reason="Invalid",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagegate.core.image_api.amounts import OBJECT_MAX_BYTES, VALUES_MAX
+from imagegate.core.kube.status import ERRORS_MAX
 from tests.support.image_api import Api
 from tests.web.image_api.test_protobuf import field, sent
 
@@ -142,3 +143,11 @@ def test_many_tags_do_not_make_a_stream_of_any_size(api: Api, how: str) -> None:
     assert [answer.status_code for answer in answers] == [done, done, done, 413]
     assert "image stream a: the object would have" in answers[-1].get_data(as_text=True)
     api.delete("namespaces/test/imagetags/a:t0")
+
+
+def test_a_refusal_names_a_bounded_number_of_faults(api: Api) -> None:
+    """450 KB of finalizers that are none had an answer of 46 MB."""
+    answer = api.ask("POST", STREAMS, {"metadata": {"name": "a", "finalizers": [f"- {n}" for n in range(50_000)]}})
+    assert answer.status_code == 422
+    assert len(answer.data) < 1_000_000
+    assert len(answer.json["details"]["causes"]) == ERRORS_MAX  # type: ignore[index]
