@@ -144,7 +144,7 @@ def _base64(text: str) -> str:
         return base64.b64encode(base64.b64decode(plain, validate=True)).decode("ascii")
     except (binascii.Error, ValueError) as error:
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-        at = next((index for index, letter in enumerate(text) if letter not in alphabet), len(text))
+        at = next((index for index, letter in enumerate(text) if letter not in alphabet), len(text) // 4 * 4)
         raise WrongType(f"illegal base64 data at input byte {at}") from error
 
 

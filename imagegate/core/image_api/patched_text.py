@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from imagegate.core.image_api.schema import TYPES
+from imagegate.core.image_api.schema import ANY_FORM, TYPES
 from imagegate.core.kube.go_quote import go_json, go_value
 
 
@@ -55,11 +55,13 @@ def _ordered(type_: str, value: Any, touched: object) -> Any:
         return value
     fields = TYPES.get(type_)
     inside = touched if isinstance(touched, Mapping) else {}
+    if type_ in ANY_FORM and not isinstance(touched, Mapping):
+        return value
     if isinstance(touched, Mapping) or fields is None:
         keys = sorted(value)
     else:
         keys = sorted(value, key=lambda key: list(fields).index(key) if key in fields else len(fields))
-    item = type_[1:-1] if type_[:1] == "{" else ""
+    item = type_[1:-1] if type_[:1] == "{" else type_ if type_ in ANY_FORM else ""
     return {
         key: _ordered(fields[key].type if fields and key in fields else item, value[key], inside.get(key))
         for key in keys

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imagegate.core.image_streams.metadata_validation import path_segment_errors, validate_metadata
+from imagegate.core.image_streams.objects import Metadata
 from imagegate.core.kube.field_errors import FieldError, forbidden, invalid, required
 
 MANAGED_SIGNATURE = "image.openshift.io/managed-signature"
@@ -15,6 +17,9 @@ _HEAD = ("kind", "apiVersion")
 _SAID = ("type", "content")
 _IDENTITY = ("uid", "creationTimestamp")
 _TOGETHER = ("Trusted", "ForImage")
+_SUBJECT = {"Organization": "organization", "CommonName": "commonName"}
+_ENTITIES = {"issuedBy": _SUBJECT, "issuedTo": {**_SUBJECT, "PublicKeyID": "publicKeyID"}}
+"""Fields of a signature's issuer and subject: names in Go, in JSON."""
 _CONDITION: Sequence[tuple[str, str, str | None]] = (
     ("Type", "type", ""),
     ("Status", "status", ""),
@@ -46,14 +51,13 @@ def signature_errors(given: Mapping[str, Any], path: str = "") -> list[FieldErro
     at = f"{path}." if path else ""
     metadata = given.get("metadata") or {}
     name = metadata.get("name") or ""
-    errors = []
+    value = Metadata(name=name, namespace=metadata.get("namespace") or "", annotations={}, raw=metadata)
+    errors = validate_metadata(value, path_segment_errors, namespaced=False, path=f"{at}metadata")
     if metadata.get("labels"):
         errors.append(forbidden(f"{at}metadata.labels", "signature labels cannot be set"))
     if set(metadata.get("annotations") or ()) - {MANAGED_SIGNATURE}:
         errors.append(forbidden(f"{at}metadata.annotations", "signature annotations cannot be set"))
     image, found, own = name.partition("@")
-    if not name:
-        errors.append(required(f"{at}metadata.name", "name or generateName is required"))
     if not (image and found and own) or "@" in own:
         errors.append(invalid(f"{at}metadata.name", name, "name must be of format <imageName>@<signatureName>"))
     errors.extend(required(f"{at}{key}") for key in _SAID if not given.get(key))
@@ -72,6 +76,18 @@ def _condition_errors(conditions: Sequence[Mapping[str, Any]], path: str) -> lis
     return [invalid(path, shown, f'missing "{missing}" condition type')]
 
 
+def _claim_errors(given: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Errors of what a verifier says about a signature: only one whose trust is known has it."""
+    trusted = [each for each in given.get("conditions") or () if each.get("type") == _TOGETHER[0]]
+    if trusted and trusted[-1].get("status") != "Unknown":
+        return []
+    said = [(key, given[key]) for key in ("imageIdentity", "signedClaims") if given.get(key)]
+    for key, names in _ENTITIES.items():
+        if given.get(key) is not None:
+            said.append((key, {go_name: given[key].get(name) or "" for go_name, name in names.items()}))
+    return [invalid(f"{path}.{key}", value, "must be unset for unknown signature state") for key, value in said]
+
+
 def new_signature_errors(given: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[FieldError]:
     """Errors of an Image's new signatures; those that it already has are not checked."""
     before = [kept_signature(each) for each in old]
@@ -82,5 +98,6 @@ def new_signature_errors(given: Sequence[Mapping[str, Any]], old: Sequence[Mappi
         for error in (
             *signature_errors(each, f"signatures[{index}]"),
             *_condition_errors(each.get("conditions") or (), f"signatures[{index}].conditions"),
+            *_claim_errors(each, f"signatures[{index}]"),
         )
     ]

@@ -12,6 +12,8 @@ from typing import Any
 from imagegate.core.image_streams.stream import JsonObject
 from imagegate.core.kube.go_quote import go_quote
 
+SCHEME = "pkg/image/apis/image/v1/conversion.go:22"
+"""The original's name for the versions that metadata may have."""
 METADATA, VERSION = "dockerImageMetadata", "dockerImageMetadataVersion"
 _EMPTY: Mapping[str, Any] = {
     "kind": "DockerImage",
@@ -37,9 +39,8 @@ def version_problem(image: JsonObject) -> str:
     version = image.get(VERSION) or _VERSION
     if version in _VERSIONS:
         return ""
-    scheme = "pkg/image/apis/image/v1/conversion.go:22"
     named = go_quote(f"image.openshift.io/{version}")
-    return f'no kind "DockerImage" is registered for version {named} in scheme {go_quote(scheme)}'
+    return f'no kind "DockerImage" is registered for version {named} in scheme {go_quote(SCHEME)}'
 
 
 def without_shown_metadata(image: JsonObject) -> JsonObject:

@@ -43,6 +43,8 @@ from imagegate.errors import InvalidReference
 
 _REFERENCE_POLICIES = ("Source", "Local")
 _KINDS_TEXT = "valid values are 'DockerImage', 'ImageStreamImage', 'ImageStreamTag'"
+_CHANGEABLE = ("annotations", "generation")
+"""Metadata fields of an ImageStreamTag that an update may have; the generation is the server's whatever is sent."""
 _NOT_COMPARED = frozenset({"selfLink"})
 """Metadata fields that users cannot change. Owners of fields are compared, as in the original."""
 
@@ -285,7 +287,7 @@ def _metadata_update(new: Metadata, old: Metadata) -> list[Finding]:
 
 def _fixed_part(raw: Mapping[str, Any]) -> Any:
     """The parts of an ImageStreamTag that an update may not change."""
-    metadata = {key: value for key, value in (raw.get("metadata") or {}).items() if key != "annotations"}
+    metadata = {key: value for key, value in (raw.get("metadata") or {}).items() if key not in _CHANGEABLE}
     return _without_empty([_without_bookkeeping(metadata), raw.get("image"), raw.get("conditions")])
 
 

@@ -59,6 +59,8 @@ def checked_body(
             what = "the namespace of the provided object does not match the namespace sent on the request"
             raise StatusError(bad_request(what))
         metadata["namespace"] = request.namespace
+    else:
+        metadata.pop("namespace", None)  # as in the original, which passes over it
     if name:
         given = metadata.get("name")
         if not given:

@@ -6,6 +6,7 @@ imagesignature and imagestreammapping.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,8 +16,10 @@ from typing import Any
 from imagegate.core.admission.access_review import Access
 from imagegate.core.image_api.resources import IMAGES, SIGNATURES, STREAM_IMAGES, STREAM_MAPPINGS, STREAMS
 from imagegate.core.image_api.signatures import kept_signature, new_signature_errors, signature_errors
+from imagegate.core.image_streams.docker_metadata import NotDockerMetadata, with_docker_metadata
 from imagegate.core.image_streams.histories import with_event
 from imagegate.core.image_streams.metadata_validation import (
+    finalizer_errors,
     path_segment_errors,
     validate_metadata,
     validate_metadata_update,
@@ -53,6 +56,8 @@ MANAGED = "openshift.io/image.managed"
 MARK = "mark"
 """The verb that allows to change marks; it stands in roles beside ``update`` and ``patch``."""
 OWNERS = "ownerReferences"
+_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}", re.ASCII)
+_MEDIA_TYPE = re.compile(r" *[A-Za-z0-9][A-Za-z0-9!#$&^_-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126} *", re.ASCII)
 _SIGNATURES = "imageSignatures"
 """The original's name of the resource in messages."""
 _FREE = ("kind", "apiVersion", "metadata", "signatures", "dockerImageReference")
@@ -87,10 +92,13 @@ class ImageRules:
 
     def created(self, request: ApiRequest, new: JsonObject) -> JsonObject:
         """A new Image with metadata from its manifest, and without the manifest if the registry stores it."""
-        new = without_shown_metadata(new)
+        try:
+            new = without_shown_metadata(with_docker_metadata(new))
+        except NotDockerMetadata as error:
+            raise StatusError(bad_request(str(error))) from error
         errors = validate_metadata(metadata_of(new), path_segment_errors, namespaced=False, path="metadata")
         signatures = new_signature_errors(new.get("signatures") or (), ())
-        _refuse_errors(new, [*errors, *_reference_errors(new), *signatures])
+        _refuse_errors(new, [*errors, *_reference_errors(new), *signatures, *_manifest_errors(new)])
         self._authorise_marks(request, new, self._objects.marks().changed({}, new["metadata"]))
         return _stored_form(self._with_own_metadata(request, new), ())
 
@@ -98,9 +106,11 @@ class ImageRules:
         """Labels, annotations and signatures may change; manifest and configuration only if their digests match."""
         kept = {key: value for key, value in old.items() if key not in _FREE}
         changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
+        changed["metadata"] = _with_generation_of(old["metadata"], changed["metadata"])
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
         errors = validate_metadata_update(metadata_of(changed), metadata_of(old)) * 2  # checked twice in the original
-        _refuse_errors(changed, [*errors, *_reference_errors(changed), *signatures])
+        errors += finalizer_errors(changed["metadata"].get("finalizers"), "metadata.finalizers")
+        _refuse_errors(changed, [*errors, *_reference_errors(changed), *signatures, *_manifest_errors(new)])
         self._authorise_marks(request, old, self._changed_marks(old["metadata"], changed["metadata"]))
         filled = self._with_own_metadata(request, self._with_contents(request, changed, new, old))
         return _stored_form(
@@ -159,7 +169,10 @@ class ImageRules:
             return changed
         try:
             return with_metadata({**changed, **given}, now=datetime.fromisoformat(self._now()))
-        except (KeyError, Malformed, TooLarge) as error:
+        except KeyError:
+            request.warnings.append(f"{' and '.join(given)} not changed: the image has no manifest that names it")
+            return changed
+        except (Malformed, TooLarge) as error:
             request.warnings.append(f"{' and '.join(given)} not changed: {error}")
             return changed
 
@@ -172,6 +185,30 @@ def _stored_form(image: JsonObject, old_signatures: Sequence[JsonObject]) -> Jso
     if (image["metadata"].get("annotations") or {}).get(BLOB_STORED) != "true":
         return image
     return {key: value for key, value in image.items() if key not in (MANIFEST, CONFIG)}
+
+
+def _with_generation_of(old: JsonObject, new: JsonObject) -> JsonObject:
+    """The metadata with the old generation, which an update cannot set."""
+    kept = {key: value for key, value in new.items() if key != "generation"}
+    return {**kept, **({"generation": old["generation"]} if old.get("generation") else {})}
+
+
+def _manifest_errors(image: Mapping[str, Any]) -> list[FieldError]:
+    """Errors of ``dockerImageManifests``. Source: openshift-apiserver, apis/image/validation."""
+    errors = []
+    listed = image.get("dockerImageManifests") or ()
+    for index, manifest in enumerate(listed):
+        at = f"dockerImageManifests[{index}]"
+        digest, media_type = manifest.get("digest") or "", manifest.get("mediaType") or ""
+        if _DIGEST.search(digest) is None:
+            errors.append(invalid_field(f"{at}.digest", digest, "digest does not conform with OCI image specification"))
+        if _MEDIA_TYPE.fullmatch(media_type) is None:
+            errors.append(invalid_field(f"{at}.mediaType", media_type, "media type does not conform to RFC6838"))
+        errors += [required(f"{at}.{key}") for key in ("architecture", "os") if not manifest.get(key)]
+        size = manifest.get("manifestSize") or 0
+        if size < 0:
+            errors.append(invalid_field(f"{at}.size", size, "manifest size cannot be negative"))
+    return errors
 
 
 def _reference_errors(image: Mapping[str, Any]) -> list[FieldError]:
@@ -226,7 +263,7 @@ class Signatures:
         if not name and new["metadata"].get("generateName"):
             raise StatusError(internal_error("metadata.name was not generated"))
         new = {**new, "metadata": {**new["metadata"], "name": name}}
-        errors = signature_errors(new) if name else [required("metadata.name", "name or generateName is required")]
+        errors = signature_errors(new)
         if errors:
             raise StatusError(invalid("ImageSignature", name, errors))
         made = {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
@@ -242,8 +279,8 @@ class Signatures:
 
     def delete(self, request: ApiRequest, name: str, options: DeleteOptions) -> JsonObject:  # noqa: ARG002
         """Remove a signature from its Image."""
-        image, at, _ = name.partition("@")
-        if not at:
+        image, _, own = name.partition("@")
+        if not image or not own or "@" in own:
             raise StatusError(bad_request("ImageSignatures must be accessed with <imageName>@<signatureName>"))
 
         def remove(found: JsonObject) -> JsonObject:

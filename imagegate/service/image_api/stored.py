@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from imagegate.core.image_api.resources import ApiResource
+from imagegate.core.image_api.resources import IMAGES, ApiResource
 from imagegate.core.image_api.stored_forms import repaired, tolerant
 from imagegate.core.kube.deletion import (
+    BACKGROUND,
     finalizers_after_delete,
     finalizers_of,
     is_being_deleted,
@@ -59,6 +60,8 @@ from imagegate.service.writing import CHANGED_MEANWHILE, attempts
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _GENERATED_NAME_MAX_LENGTH = 63
+_WITHOUT_DEPENDENTS = (IMAGES,)
+"""Resources of which nobody collects dependents, so their deletes wait for none."""
 _SET_BY_SERVER = frozenset(
     {"uid", "creationTimestamp", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"}
 )
@@ -346,6 +349,8 @@ class StoredObjects:
             ObjectMissing: another writer removed it meanwhile.
         """
         version = old["metadata"]["resourceVersion"]
+        if self.resource in _WITHOUT_DEPENDENTS:
+            propagation = BACKGROUND
         if not finalizers_after_delete(finalizers_of(old), propagation):
             if not dry_run:
                 self._store.delete(key, version=version)

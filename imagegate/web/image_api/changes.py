@@ -15,6 +15,7 @@ from imagegate.core.image_api.patched_text import patch_text, patched_text
 from imagegate.core.image_api.resources import IMAGES, ApiResource
 from imagegate.core.image_api.restoring import restoring_problem
 from imagegate.core.image_api.strategic_merge import UnknownFailure, Unprocessable
+from imagegate.core.image_streams.docker_metadata import NotDockerMetadata, with_docker_metadata
 from imagegate.core.image_streams.shown_images import version_problem
 from imagegate.core.kube.field_errors import invalid as invalid_field
 from imagegate.core.kube.go_json import literal_numbers, repeated_fields
@@ -52,12 +53,26 @@ def checked_object(call: ApiRequest, resource: ApiResource, body: Body, how: str
     problem = version_problem(body.value) if resource == IMAGES else ""
     if problem:
         raise StatusError(Status(code=500, reason="", message=problem))
+    problem = _metadata_problem(resource, body.value)
+    if problem:
+        raise StatusError(bad_request(unreadable(resource.kind, resource.version, resource.kind, problem)))
     problems = _field_problems(resource, body.value, body.repeated, how)
     if problems and how == STRICT:
         what = f"strict decoding error: {', '.join(problems)}"
         raise StatusError(bad_request(unreadable(resource.kind, resource.version, resource.kind, what)))
     call.warnings.extend(problems)
     return body.value
+
+
+def _metadata_problem(resource: ApiResource, found: JsonObject) -> str:
+    """Why an Image's ``dockerImageMetadata`` is none; empty if it is, or the object is no Image."""
+    if resource != IMAGES:
+        return ""
+    try:
+        with_docker_metadata(found)
+    except NotDockerMetadata as error:
+        return str(error)
+    return ""
 
 
 def _field_problems(resource: ApiResource, value: JsonObject, repeated: Mapping[str, int], how: str) -> list[str]:
@@ -124,7 +139,7 @@ def _check_patched(
     except BadBody as error:
         why = restoring_problem(resource.type, patched) if media_type == api_patches.STRATEGIC_MERGE_PATCH else ""
         raise _invalid_patch(resource, media_type, patch, patched, (why or str(error),)) from error
-    problem = version_problem(patched) if resource == IMAGES else ""
+    problem = (version_problem(patched) if resource == IMAGES else "") or _metadata_problem(resource, patched)
     if problem:
         raise _invalid_patch(resource, media_type, patch, patched, (problem,))
     problems = [*repeated, *_field_problems(resource, patched, {}, how)]

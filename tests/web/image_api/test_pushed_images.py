@@ -130,7 +130,7 @@ class TestUpdates:
             assert answer.json is not None
             assert "not changed" in answer.headers["Warning"]
             assert not texts.keys() & answer.json.keys()
-            assert answer.json["dockerImageMetadata"] == FORGED["dockerImageMetadata"]
+            assert answer.json["dockerImageMetadata"].items() >= FORGED["dockerImageMetadata"].items()
         shown = api.patch(path, texts)
         assert shown["dockerImageMetadata"]["Config"]["Labels"] == EVIL
         assert shown.items() >= texts.items()
