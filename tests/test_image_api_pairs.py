@@ -8,6 +8,11 @@ from tests.image_api_pairs.pairs import VECTORS, read_pairs
 
 
 def test_every_answer_is_the_originals_or_differs_for_a_reason() -> None:
-    outcome = run_pairs(read_pairs(VECTORS / "pairs.jsonl"), read_intended(VECTORS / "intended.yaml"))
+    pairs = [*read_pairs(VECTORS / "pairs.jsonl"), *read_pairs(VECTORS / "variations.jsonl")]
+    intended = {
+        **read_intended(VECTORS / "intended.yaml"),
+        **read_intended(VECTORS / "variations-intended.yaml"),
+    }
+    outcome = run_pairs(pairs, intended)
     assert [f"{each.pair.id}: {each.differences[0][:300]}" for each in outcome.unexpected] == []
     assert outcome.stale == []

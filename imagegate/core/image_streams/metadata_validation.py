@@ -65,10 +65,10 @@ def validate_metadata(metadata: Metadata, check_name: NameCheck, *, namespaced: 
     if isinstance(generation, int) and generation < 0:
         errors.append(invalid(f"{path}.generation", generation, "must be greater than or equal to 0"))
     errors += _map_errors(metadata.raw, path)
-    return [*errors, *finalizer_errors(metadata.raw.get("finalizers"), f"{path}.finalizers")]
+    return [*errors, *_finalizer_errors(metadata.raw.get("finalizers"), f"{path}.finalizers")]
 
 
-def finalizer_errors(finalizers: object, path: str) -> list[FieldError]:
+def _finalizer_errors(finalizers: object, path: str) -> list[FieldError]:
     """Errors of finalizers: each must be a qualified name, so that its owner can be identified."""
     names = [name for name in finalizers if isinstance(name, str)] if isinstance(finalizers, list) else []
     errors = [invalid(path, name, text) for name in names for text in qualified_name_problems(name)]

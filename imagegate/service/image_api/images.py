@@ -19,7 +19,6 @@ from imagegate.core.image_api.signatures import kept_signature, new_signature_er
 from imagegate.core.image_streams.docker_metadata import NotDockerMetadata, with_docker_metadata
 from imagegate.core.image_streams.histories import with_event
 from imagegate.core.image_streams.metadata_validation import (
-    finalizer_errors,
     path_segment_errors,
     validate_metadata,
     validate_metadata_update,
@@ -108,8 +107,10 @@ class ImageRules:
         changed = {**kept, **{key: new[key] for key in _FREE if key in new}}
         changed["metadata"] = _with_generation_of(old["metadata"], changed["metadata"])
         signatures = new_signature_errors(changed.get("signatures") or (), old.get("signatures") or ())
-        errors = validate_metadata_update(metadata_of(changed), metadata_of(old)) * 2  # checked twice in the original
-        errors += finalizer_errors(changed["metadata"].get("finalizers"), "metadata.finalizers")
+        errors = [
+            *validate_metadata_update(metadata_of(changed), metadata_of(old)),
+            *validate_metadata(metadata_of(changed), path_segment_errors, namespaced=False, path="metadata"),
+        ] * 2  # checked twice in the original
         _refuse_errors(changed, [*errors, *_reference_errors(changed), *signatures, *_manifest_errors(new)])
         self._authorise_marks(request, old, self._changed_marks(old["metadata"], changed["metadata"]))
         filled = self._with_own_metadata(request, self._with_contents(request, changed, new, old))
