@@ -8,7 +8,7 @@ import pytest
 
 from imagegate.core.image_streams.docker_metadata import NotDockerMetadata, with_docker_metadata
 
-ALWAYS = {
+ALWAYS: dict[str, Any] = {
     "kind": "DockerImage",
     "apiVersion": "image.openshift.io/1.0",
     "Id": "",
