@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from string import ascii_letters, digits
 
 LENGTH_MAX = 255
+CHARACTERS_MAX = 100_000
+"""Of expressions and of what they generate, in one Template. The original has no limit; each character is chosen alone."""
 _SYMBOLS = "~!@#$%^&*()-_+={}[]\\|<,>.?/\"';:`"
 _ALPHABET = ascii_letters
 _ASCII = f"{_ALPHABET}{digits}{_SYMBOLS}"
@@ -22,25 +24,37 @@ class BadExpression(ValueError):
     """The text is no expression."""
 
 
-def generate(expression: str, choose: Callable[[Sequence[str]], str]) -> str:
-    """A value for an expression.
+class ValueGenerator:
+    """Makes the values of one Template.
 
     Args:
-        expression: ``from`` of a parameter; what is not in brackets stays.
         choose: picks one of several characters.
-
-    Raises:
-        BadExpression: a range or a length is not valid.
     """
 
-    def made(found: re.Match[str]) -> str:
+    def __init__(self, choose: Callable[[Sequence[str]], str]) -> None:
+        self._choose = choose
+        self._left = CHARACTERS_MAX
+
+    def value(self, expression: str) -> str:
+        """A value for an expression.
+
+        Args:
+            expression: ``from`` of a parameter; what is not in brackets stays.
+
+        Raises:
+            BadExpression: a range or a length is not valid, or the Template asks for too much.
+        """
+        return _EXPRESSION.sub(self._made, expression)
+
+    def _made(self, found: re.Match[str]) -> str:
         length = int(found[3][:4])
         if not 1 <= length <= LENGTH_MAX or len(found[3]) > 4:
             raise BadExpression(f"range must be within [1-{LENGTH_MAX}] characters ({found[3][:20]})")
+        self._left -= length + len(found[0])
+        if self._left < 0:
+            raise BadExpression(f"expressions generate more than {CHARACTERS_MAX:,} characters for this Template")
         letters = _letters(found[1])
-        return "".join(choose(letters) for _ in range(length))
-
-    return _EXPRESSION.sub(made, expression)
+        return "".join(self._choose(letters) for _ in range(length))
 
 
 def _letters(ranges: str) -> str:

@@ -12,7 +12,7 @@ from imagegate.core.image_api.resources import PROCESSED_TEMPLATES
 from imagegate.core.kube import field_errors
 from imagegate.core.kube.field_errors import FieldError
 from imagegate.core.kube.status import StatusError, bad_request, invalid
-from imagegate.core.openshift_templates.generator import BadExpression, generate
+from imagegate.core.openshift_templates.generator import BadExpression, ValueGenerator
 from imagegate.core.openshift_templates.parameters import BadTemplate, Parameter, read_parameters
 from imagegate.core.openshift_templates.processing import processed_objects
 from imagegate.service.image_api.request import ApiRequest, JsonObject
@@ -34,7 +34,8 @@ class ProcessedTemplates:
             if (body.get(key) or wanted) != wanted:
                 raise StatusError(bad_request(f"{key} {body[key]!r:.100} of the object does not match {wanted!r}"))
         try:
-            entries = [self._with_value(entry, index) for index, entry in enumerate(body.get("parameters") or [])]
+            generator = ValueGenerator(self._random.choice)
+            entries = [_with_value(entry, index, generator) for index, entry in enumerate(body.get("parameters") or [])]
             template = {**body, "parameters": entries, "objects": body.get("objects") or []}
             parameters = read_parameters(template, {}, "template.")
             errors = [_required(index, each) for index, each in enumerate(parameters.values()) if each.value is None]
@@ -47,18 +48,19 @@ class ProcessedTemplates:
         head = {"kind": PROCESSED_TEMPLATES.kind, "apiVersion": PROCESSED_TEMPLATES.api_version}
         return {**head, **template, "objects": objects}
 
-    def _with_value(self, entry: Any, index: int) -> Any:
-        """The parameter with a generated value, if it asks for one; malformed ones are refused when they are read."""
-        if not isinstance(entry, dict) or entry.get("value") or entry.get("generate") != "expression":
-            return entry
-        expression = entry.get("from") or ""
-        if not isinstance(expression, str):
-            return entry
-        try:
-            value = generate(expression, self._random.choice)
-        except BadExpression as error:
-            raise BadTemplate(f"template.parameters[{index}]", str(error)) from error
-        return {**{key: value for key, value in entry.items() if key not in ("generate", "from")}, "value": value}
+
+def _with_value(entry: Any, index: int, generator: ValueGenerator) -> Any:
+    """The parameter with a generated value, if it asks for one; malformed ones are refused when they are read."""
+    if not isinstance(entry, dict) or entry.get("value") or entry.get("generate") != "expression":
+        return entry
+    expression = entry.get("from") or ""
+    if not isinstance(expression, str):
+        return entry
+    try:
+        value = generator.value(expression)
+    except BadExpression as error:
+        raise BadTemplate(f"template.parameters[{index}]", str(error)) from error
+    return {**{key: value for key, value in entry.items() if key not in ("generate", "from")}, "value": value}
 
 
 def _required(index: int, parameter: Parameter) -> FieldError:

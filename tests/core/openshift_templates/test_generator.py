@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 
 import pytest
 
-from imagegate.core.openshift_templates.generator import BadExpression, generate
+from imagegate.core.openshift_templates.generator import CHARACTERS_MAX, BadExpression, ValueGenerator
 
 CHOOSE = random.Random(1).choice
 
@@ -28,7 +29,7 @@ CHOOSE = random.Random(1).choice
     ],
 )
 def test_generated(expression: str, form: str) -> None:
-    assert re.fullmatch(form, generate(expression, CHOOSE))
+    assert re.fullmatch(form, ValueGenerator(CHOOSE).value(expression))
 
 
 @pytest.mark.parametrize(
@@ -36,4 +37,24 @@ def test_generated(expression: str, form: str) -> None:
 )
 def test_malformed(expression: str) -> None:
     with pytest.raises(BadExpression):
-        generate(expression, CHOOSE)
+        ValueGenerator(CHOOSE).value(expression)
+
+
+def test_one_template_generates_a_bounded_number_of_characters() -> None:
+    chosen = 0
+
+    def choose(letters: Sequence[str]) -> str:
+        nonlocal chosen
+        chosen += 1
+        return letters[0]
+
+    generator = ValueGenerator(choose)
+    assert len(generator.value("[a-z]{200}" * 100)) == 20_000
+    with pytest.raises(BadExpression, match="more than 100,000 characters"):
+        generator.value("[a-z]{200}" * 200_000)
+    assert chosen <= CHARACTERS_MAX
+
+
+def test_short_values_count_with_their_expressions() -> None:
+    with pytest.raises(BadExpression, match="more than 100,000 characters"):
+        ValueGenerator(CHOOSE).value("[a-z]{1}" * 20_000)
