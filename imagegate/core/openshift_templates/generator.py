@@ -11,7 +11,7 @@ from string import ascii_letters, digits
 
 LENGTH_MAX = 255
 CHARACTERS_MAX = 100_000
-"""Of expressions and of what they generate, in one Template. The original has no limit; each character is chosen alone."""
+"""Of expressions and of what they generate, in one Template: each is chosen alone. The original has no limit."""
 _SYMBOLS = "~!@#$%^&*()-_+={}[]\\|<,>.?/\"';:`"
 _ALPHABET = ascii_letters
 _ASCII = f"{_ALPHABET}{digits}{_SYMBOLS}"
