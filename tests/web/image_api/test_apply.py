@@ -186,16 +186,16 @@ class TestOwners:
 
 
 def many_tags() -> bytes:
-    return json.dumps(stream(spec={"tags": [{"name": f"t{index}"} for index in range(60_000)]})).encode()
+    return json.dumps(stream(spec={"tags": [{"name": f"t{index}"} for index in range(40_000)]})).encode()
 
 
 def many_annotations() -> bytes:
-    lines = "".join(f"    a{index}: x\n" for index in range(100_000))
+    lines = "".join(f"    a{index}: x\n" for index in range(60_000))
     return f"kind: ImageStream\napiVersion: {VERSION}\nmetadata:\n  name: s\n  annotations:\n{lines}".encode()
 
 
 def many_finalizers() -> bytes:
-    return json.dumps(stream(metadata={"finalizers": [f"e.x/{index}" for index in range(100_000)]})).encode()
+    return json.dumps(stream(metadata={"finalizers": [f"e.x/{index}" for index in range(60_000)]})).encode()
 
 
 class _Small(SqliteStore):
@@ -297,8 +297,8 @@ class TestHostile:
     @pytest.mark.parametrize(
         "entries",
         [
-            [owner({"f:a": {}}, "Apply", f"m{index}") for index in range(15_000)],
-            [owner({f"f:a{index}": {f"f:b{inner}": {} for inner in range(100)} for index in range(1_000)})],
+            [owner({"f:a": {}}, "Apply", f"m{index}") for index in range(9_000)],
+            [owner({f"f:a{index}": {f"f:b{inner}": {} for inner in range(100)} for index in range(900)})],
         ],
         ids=["managers", "fields"],
     )
