@@ -20,7 +20,7 @@ RUN /opt/imagegate/bin/pip install --no-cache-dir --disable-pip-version-check --
 
 FROM ${BASE}
 ARG BASE
-ARG VERSION=0.6.0
+ARG VERSION=0.7.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="imagegate" \
       org.opencontainers.image.version="${VERSION}" \

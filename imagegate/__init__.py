@@ -1,3 +1,3 @@
 """imagegate: which images may be imported, tagged and run in a cluster."""
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"

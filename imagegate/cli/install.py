@@ -6,8 +6,8 @@ import click
 
 _EXAMPLES = """\b
 Examples:
-  imagegate install --image registry.example.com/imagegate:0.6.0            what would be done
-  imagegate install --image registry.example.com/imagegate:0.6.0 --apply
+  imagegate install --image registry.example.com/imagegate:0.7.0            what would be done
+  imagegate install --image registry.example.com/imagegate:0.7.0 --apply
   imagegate install --remove
 """
 
