@@ -231,6 +231,9 @@ class PolicyDocuments:
         cluster = _cluster_files(settings, documents)
         key = self._record_keys.of(settings, documents) if enforces_images(settings) else None
         watched = None if self._cluster is None else self._cluster.policies
+        if settings.policies and watched is None and not cluster.policies.policies:
+            paths = ", ".join(settings.policies)
+            warnings += (f"{paths}: no ImagePolicy and no ClusterImagePolicy is there, so every image is denied",)
         return _Judging(
             configured_plugins(settings, config, cluster.policies, key, mirrors, node_secrets=secrets),
             (*warnings, *map(str, cluster.policies.warnings)),
