@@ -11,6 +11,11 @@ from imagegate.core.image_api.amounts import TooLarge
 from imagegate.core.image_api.patches import check_result
 from imagegate.core.image_api.resources import IMAGE_TAGS, STREAM_TAGS, ApiResource
 from imagegate.core.image_api.stored_forms import tolerant
+from imagegate.core.image_streams.metadata_validation import (
+    path_segment_errors,
+    validate_metadata,
+    validate_metadata_update,
+)
 from imagegate.core.image_streams.objects import read_image_tag, read_stream_tag
 from imagegate.core.image_streams.shown_images import nested
 from imagegate.core.image_streams.stream import (
@@ -21,7 +26,7 @@ from imagegate.core.image_streams.stream import (
     with_status_tag,
 )
 from imagegate.core.image_streams.views import image_stream_tag, image_stream_tags, image_tag, image_tags
-from imagegate.core.import_gate.findings import Finding
+from imagegate.core.import_gate.findings import Finding, without_refusal
 from imagegate.core.import_gate.validation import (
     validate_image_tag,
     validate_image_tag_update,
@@ -44,6 +49,7 @@ from imagegate.errors import InvalidInput
 from imagegate.ports.image_store import Collection, ObjectChanged, ObjectMissing
 from imagegate.service.image_api.bodies import checked_body
 from imagegate.service.image_api.field_owners import Configuration, FieldOwners
+from imagegate.service.image_api.host_cluster import check_namespace
 from imagegate.service.image_api.request import (
     ApiRequest,
     Change,
@@ -55,7 +61,7 @@ from imagegate.service.image_api.request import (
     success,
 )
 from imagegate.service.image_api.stored import StoredObjects
-from imagegate.service.image_api.streams import ImageObjects, in_update
+from imagegate.service.image_api.streams import ImageObjects, metadata_of
 from imagegate.service.writing import attempts
 
 
@@ -167,13 +173,15 @@ class TagObjects(ABC):
             old = self.view(stream, tag, allow_empty=True)
             given = checked_body(self.resource, request, change(old), name, keeps_owners=True)
             given = self.owners.updated(request, given, old)
+            if stored is None:
+                check_namespace(self._objects.cluster, self.resource, request.namespace, name)
             can_retry = is_patch or not given["metadata"].get("resourceVersion")
             new = self.prepared(
                 self._with_missing_metadata(given, old, stored, name), old if stored is not None else None
             )
             findings = self.findings(request, new, old if stored is not None else None)
             if stored is not None:
-                findings = in_update(findings)
+                findings = [*_server_findings(new, old), *findings]
             self._objects.refuse_findings(request, self.resource.kind, name, findings)
             is_new = spec_tag(stream, tag) is None
             try:
@@ -359,6 +367,13 @@ class ImageTags(TagObjects):
         """The spec tag is ``spec``; null removes it."""
         spec = body.get("spec")
         return with_spec_tag(stream, tag, None if spec is None else {**spec, "name": tag})
+
+
+def _server_findings(new: JsonObject, old: JsonObject) -> list[Finding]:
+    """Errors that an API server finds in an update's metadata, before the tag's own rules find them once more."""
+    metadata = metadata_of(new)
+    errors = validate_metadata(metadata, path_segment_errors, namespaced=True, path="metadata")
+    return without_refusal([*errors, *validate_metadata_update(metadata, metadata_of(old))])
 
 
 def _check_size(stream: JsonObject, stored: JsonObject | None) -> None:
