@@ -31,6 +31,7 @@ class RecentRecords:
         self._own: deque[bytes] = deque(maxlen=KEPT)
         self._appended = 0
         self._written = 0
+        self._sharing = threading.Lock()
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Keep records."""
@@ -44,17 +45,30 @@ class RecentRecords:
             threading.Thread(target=self._keep_sharing, name="recent-records", daemon=True).start()
 
     def share(self) -> None:
-        """Write this process's records where the others find them, if there are new ones."""
-        if self._folder is None or self._written == self._appended:
+        """Write this process's records where the others find them, if there are new ones.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if self._folder is None:
             return
-        self._written = self._appended
-        content = b"".join(list(self._own))
-        fresh = self._folder / f"new-{os.getpid()}"
-        fresh.write_bytes(content)
-        fresh.replace(self._folder / _PATTERN.replace("*", str(os.getpid())))
+        with self._sharing:
+            appended = self._appended
+            if self._written == appended:
+                return
+            fresh = self._folder / f"new-{os.getpid()}"
+            fresh.write_bytes(b"".join(list(self._own)))
+            fresh.replace(self._folder / _PATTERN.replace("*", str(os.getpid())))
+            self._written = appended
 
     def latest(self, most: int = KEPT) -> list[Mapping[str, Any]]:
-        """The last records of all processes, newest first; those of others up to a second late."""
+        """The last records of all processes, newest first; those of others up to a second late.
+
+        This process's own are shared before they are returned: a page that shows one leads to a page that another
+        process may answer.
+        """
+        with contextlib.suppress(OSError):  # the folder goes when the service ends
+            self.share()
         mine = _PATTERN.replace("*", str(os.getpid()))
         found = list(self._own)
         for path in self._folder.glob(_PATTERN) if self._folder is not None else ():

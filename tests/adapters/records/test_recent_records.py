@@ -78,3 +78,25 @@ def test_news_of_this_process_and_of_others(tmp_path: Path) -> None:
     other.share()
     assert own.news() != ours
     assert RecentRecords(tmp_path / "gone").news() == RecentRecords().news()
+
+
+def test_what_is_shown_here_is_known_everywhere(tmp_path: Path) -> None:
+    """A live view shows a decision at once; its link may be answered by another process."""
+    records = RecentRecords(tmp_path)
+    records.append(record(1, "shown"))
+    assert uids(records) == ["shown"]
+    program = (
+        "import pathlib, sys; from imagegate.adapters.records.recent_records import RecentRecords\n"
+        "sys.exit([each['uid'] for each in RecentRecords(pathlib.Path(sys.argv[1])).latest()] != ['shown'])"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True, timeout=60)
+
+
+def test_records_are_shared_once_the_folder_can_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    records = RecentRecords(folder)
+    records.append(record(1, "kept"))
+    assert uids(records) == ["kept"]
+    folder.mkdir()
+    records.share()
+    assert [path.read_bytes() for path in folder.iterdir()] == record(1, "kept")
