@@ -26,16 +26,6 @@ ABSENT: Final = _Absent()
 """There is no value, not even a null."""
 
 
-def has_more_parts(value: Any, limit: int) -> bool:
-    """True if an object has more values in it, at any depth, than that."""
-    level, count = [value], 0
-    while level and count <= limit:
-        inner = [each for each in level if isinstance(each, (dict, list))]
-        level = [part for each in inner for part in (each.values() if isinstance(each, dict) else each)]
-        count += len(level)
-    return count > limit
-
-
 def is_empty_pair(one: Any, other: Any) -> bool:
     """True if neither of two lists or maps has an entry. Such a pair is compared and merged as one value."""
     return not one and not other

@@ -95,7 +95,7 @@ class DenialEvents:
         self._thread.join(within_s)
         with self._changed:
             if self._waiting or self._thread.is_alive():
-                _log.warning("Events about some denials were not written: the process ends, and so do they")
+                _log.warning("Events about some denials were not written before the process ended: they are lost")
 
     def _keep_telling(self) -> None:
         is_last = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from imagegate.core.image_api.amounts import values_in
 from imagegate.core.image_api.decoding import decoded
 from imagegate.core.image_api.resources import ApiResource
 from imagegate.core.kube.status import Status, StatusError, bad_request, too_large
@@ -19,7 +20,6 @@ from imagegate.core.managed_fields.messages import NO_MANAGED_FIELDS, conflict_s
 from imagegate.core.managed_fields.ownership import Applied, Conflicts, Writer, after_apply, after_update
 from imagegate.core.managed_fields.path_elements import InvalidFields
 from imagegate.core.managed_fields.shapes import NoElement, Shape, shape_of
-from imagegate.core.managed_fields.values import has_more_parts
 from imagegate.service.image_api.bodies import BadBody, read_object
 from imagegate.service.image_api.request import ApiRequest, JsonObject
 
@@ -223,7 +223,7 @@ def _is_too_large(found: JsonObject | None) -> bool:
     metadata = (found or {}).get("metadata")
     owners = metadata.get(_OWNERS) if isinstance(metadata, dict) else None
     without = {**(found or {}), "metadata": {**metadata, _OWNERS: None}} if isinstance(metadata, dict) else found
-    return has_more_parts(without, PARTS_MAX) or has_more_parts(owners, PARTS_MAX)
+    return values_in(without) > PARTS_MAX or values_in(owners) > PARTS_MAX
 
 
 def _readable(entries: object) -> Managed:
