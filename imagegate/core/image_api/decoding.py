@@ -14,6 +14,7 @@ from typing import Any
 
 from imagegate.core.image_api.field_checks import is_scalar
 from imagegate.core.image_api.schema import ANY_FORM, SCALARS, TYPES, Field, go_type, short_name
+from imagegate.core.kube.go_json import json_kind
 from imagegate.core.kube.go_time import time_error
 from imagegate.core.kube.quantity import Quantity
 from imagegate.errors import InvalidInput
@@ -37,7 +38,7 @@ def decoded(type_: str, value: object) -> dict[str, Any]:
         WrongType: a field has the wrong type.
     """
     if not isinstance(value, dict):
-        raise WrongType(f"json: cannot unmarshal {_go_kind(value)} into Go value of type {go_type(type_)}")
+        raise WrongType(f"json: cannot unmarshal {json_kind(value)} into Go value of type {go_type(type_)}")
     head = {key: value[key] for key in _KIND if value.get(key)}
     return {**head, **_struct(type_, value, "")}
 
@@ -132,7 +133,9 @@ def _quantity(value: Any) -> str:
 
 def _int_or_string(value: Any) -> Any:
     if not is_scalar("int-or-string", value) or (isinstance(value, int) and value not in _INTEGERS["int32"]):
-        what = f"number {value}" if isinstance(value, (int, float)) and not isinstance(value, bool) else _go_kind(value)
+        what = (
+            f"number {value}" if isinstance(value, (int, float)) and not isinstance(value, bool) else json_kind(value)
+        )
         raise WrongType(f"json: cannot unmarshal {what} into Go value of type int32")
     return value
 
@@ -149,17 +152,7 @@ def _base64(text: str) -> str:
 
 
 def _wrong(value: Any, struct: str, path: str, go_name: str, *, number: str = "") -> WrongType:
-    what = f"number {number}" if number else _go_kind(value)
+    what = f"number {number}" if number else json_kind(value)
     return WrongType(
         f"json: cannot unmarshal {what} into Go struct field {short_name(struct)}.{path} of type {go_name}"
     )
-
-
-def _go_kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, dict):
-        return "object"
-    if isinstance(value, list):
-        return "array"
-    return "string" if isinstance(value, str) else "number" if value is not None else "null"

@@ -12,6 +12,7 @@ from typing import Any
 
 from imagegate.core.image_streams.shown_images import METADATA, SCHEME, VERSION
 from imagegate.core.image_streams.stream import JsonObject
+from imagegate.core.kube.go_json import json_kind
 from imagegate.core.kube.go_quote import go_quote
 from imagegate.core.kube.go_time import time_error
 from imagegate.errors import InvalidInput
@@ -71,7 +72,7 @@ def with_docker_metadata(image: JsonObject) -> JsonObject:
 def _docker_image(given: object) -> JsonObject:
     if not isinstance(given, Mapping):
         head = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
-        why = f"json: cannot unmarshal {_go_kind(given)} into Go value of type {head}"
+        why = f"json: cannot unmarshal {json_kind(given)} into Go value of type {head}"
         raise NotDockerMetadata(f"couldn't get version/kind; json parse error: {why}")
     kind, version = given.get("kind") or _KIND, given.get("apiVersion") or _GROUPED
     if kind != _KIND or version not in (_VERSION, _GROUPED):
@@ -132,13 +133,5 @@ def _is_of(value: object, go_type: str) -> bool:
 
 def _wrong(value: object, struct: str, path: str, go_type: str) -> NotDockerMetadata:
     return NotDockerMetadata(
-        f"json: cannot unmarshal {_go_kind(value)} into Go struct field {struct}.{path} of type {go_type}"
+        f"json: cannot unmarshal {json_kind(value)} into Go struct field {struct}.{path} of type {go_type}"
     )
-
-
-def _go_kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, (dict, list)):
-        return "object" if isinstance(value, dict) else "array"
-    return "string" if isinstance(value, str) else "number"

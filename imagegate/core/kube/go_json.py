@@ -1,4 +1,4 @@
-"""JSON as Go reads it: messages of syntax errors, and fields that are written more than once."""
+"""JSON as Go reads it: messages of its errors, and fields that are written more than once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ _DIGITS = frozenset("0123456789")
 
 class _Stop(Exception):
     """The message of the first syntax error."""
+
+
+def json_kind(value: object) -> str:
+    """Name of a decoded value's type in errors of Go's JSON decoder."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        return "array"
+    return "string" if isinstance(value, str) else "number" if value is not None else "null"
 
 
 def syntax_error(content: bytes) -> str:

@@ -20,7 +20,7 @@ from imagegate.core.image_api.amounts import (
     too_many_values,
 )
 from imagegate.core.image_api.patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
-from imagegate.core.kube.go_json import repeated_fields, syntax_error
+from imagegate.core.kube.go_json import json_kind, repeated_fields, syntax_error
 from imagegate.core.kube.status import Status, StatusError, bad_request, too_large
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import read_source
@@ -86,7 +86,7 @@ def decode(content: bytes, media_type: str, kind: str) -> JsonObject:
         raise StatusError(too_large(str(error))) from error
     if isinstance(value, dict) or value is None:
         return value or {}
-    raise InvalidInput(f"{_UNREADABLE}json: cannot unmarshal {_go_kind(value)} into Go value of type {_HEAD_TYPE}")
+    raise InvalidInput(f"{_UNREADABLE}json: cannot unmarshal {json_kind(value)} into Go value of type {_HEAD_TYPE}")
 
 
 def _decoded(content: bytes, media_type: str, kind: str) -> object:
@@ -119,7 +119,7 @@ def read_patch(content: bytes, media_type: str) -> object:
             raise StatusError(bad_request("Invalid JSON Patch"))
         return form()
     if not isinstance(patch, form):
-        why = f"json: cannot unmarshal {_go_kind(patch)} into Go value of type {wanted}"
+        why = f"json: cannot unmarshal {json_kind(patch)} into Go value of type {wanted}"
         raise StatusError(bad_request(f"{begin}{why}"))
     if isinstance(patch, list):
         _check_operations(patch, begin)
@@ -134,11 +134,11 @@ def _check_operations(operations: list[object], begin: str) -> None:
     """
     for each in operations:
         if each is not None and not isinstance(each, dict):
-            why = f"{_go_kind(each)} into Go value of type handlers.jsonPatchOp"
+            why = f"{json_kind(each)} into Go value of type handlers.jsonPatchOp"
             raise StatusError(bad_request(f"{begin}json: cannot unmarshal {why}"))
         for key, value in (each or {}).items():
             if key in _OPERATION and value is not None and not isinstance(value, str):
-                why = f"{_go_kind(value)} into Go struct field jsonPatchOp.{key} of type string"
+                why = f"{json_kind(value)} into Go struct field jsonPatchOp.{key} of type string"
                 raise StatusError(bad_request(f"{begin}json: cannot unmarshal {why}"))
 
 
@@ -197,14 +197,6 @@ def _decoded_protobuf(content: bytes, kind: str) -> object:
         raise
     except InvalidInput as error:
         raise StatusError(_unsupported(f"the object provided cannot be read: {error}")) from error
-
-
-def _go_kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, (dict, list)):
-        return "object" if isinstance(value, dict) else "array"
-    return "string" if isinstance(value, str) else "null" if value is None else "number"
 
 
 # A string without an end takes the rest: looking for its end from every later quote would take quadratic time.

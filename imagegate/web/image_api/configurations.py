@@ -12,7 +12,7 @@ import yaml
 
 from imagegate.core.image_api.amounts import VALUES_MAX, TooLarge, check_amount
 from imagegate.core.image_api.patches import is_deep
-from imagegate.core.kube.go_json import repeated_fields
+from imagegate.core.kube.go_json import json_kind, repeated_fields
 from imagegate.core.kube.status import StatusError, bad_request, too_large
 from imagegate.documents.yaml.nodes import plain
 from imagegate.documents.yaml.source import BadSource, is_json, read_source
@@ -66,8 +66,7 @@ def _decoded(content: bytes) -> dict[str, Any]:
         raise StatusError(bad_request(f"the body of the request is nested deeper than {DEPTH_MAX} levels"))
     if isinstance(value, dict) or value is None:
         return value or {}
-    kind = "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
-    what = f"json: cannot unmarshal {'bool' if isinstance(value, bool) else kind} into Go value of type"
+    what = f"json: cannot unmarshal {json_kind(value)} into Go value of type"
     raise _undecodable(f"error unmarshaling JSON: while decoding JSON: {what} map[string]interface {{}}")
 
 
